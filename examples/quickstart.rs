@@ -1,0 +1,205 @@
+//! Starts a Chroma server (or uses yours), fills a collection, and answers questions in words.
+//!
+//! ```text
+//! cargo run --example quickstart
+//! ```
+//!
+//! No setting is needed; `.env.example` lists those that there are.
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+
+use chroma_blocking::{
+    Client, Collection, EmbeddingFunction, Gemini, Hashing, Hit, Key, LocalServer, Record,
+};
+use serde::Deserialize;
+
+/// One line of the corpus.
+#[derive(Deserialize)]
+struct Document {
+    id: String,
+    title: String,
+    text: String,
+    subject: String,
+    year: i64,
+    place: String,
+}
+
+fn main() -> ExitCode {
+    // Variables from .env, if there is such a file; those that are set already stay as they are.
+    if let Err(error) = dotenvy::dotenv() {
+        if !error.not_found() {
+            eprintln!("quickstart: .env: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    // RUST_LOG=debug shows each request.
+    env_logger::init();
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quickstart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let (client, server) = connect()?;
+    if is_set("GOOGLE_API_KEY") || is_set("GEMINI_API_KEY") {
+        let gemini = Gemini::from_env()?;
+        let what = format!("{} (unset the API key for offline)", gemini.model());
+        announce(&client, server.as_ref(), &what);
+        tour(&client, gemini)
+    } else {
+        let what = "Hashing, offline (set GEMINI_API_KEY for Gemini)";
+        announce(&client, server.as_ref(), what);
+        tour(&client, Hashing::default())
+    }
+    // `server` is dropped here, and the server with it.
+}
+
+/// A client of the server that the environment names, or of one that is started for this run.
+fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
+    if ["CHROMA_HOST", "CHROMA_ENDPOINT", "CHROMA_API_KEY"]
+        .into_iter()
+        .any(is_set)
+    {
+        return Ok((Client::from_env()?, None));
+    }
+    let mut builder = LocalServer::builder()
+        .install(true)
+        .on_install(|plan| eprintln!("{plan}"));
+    if !is_set("CHROMA_BIN") {
+        builder = builder.version("1.5.9");
+    }
+    let server = builder.start()?;
+    Ok((server.client()?, Some(server)))
+}
+
+fn is_set(variable: &str) -> bool {
+    env::var(variable).is_ok_and(|value| !value.trim().is_empty())
+}
+
+fn announce(client: &Client, server: Option<&LocalServer>, embedding: &str) {
+    let origin = match server {
+        Some(_) => "started for this run; set CHROMA_HOST for yours",
+        None => "from the environment; unset CHROMA_HOST to start one",
+    };
+    eprintln!(
+        "Chroma: {} ({origin}). Embeddings: {embedding}.",
+        client.url()
+    );
+}
+
+/// What this example shows, with any embedding function.
+fn tour(client: &Client, function: impl EmbeddingFunction + 'static) -> Result<(), Box<dyn Error>> {
+    // Vectors of different functions do not match, so each function has a collection of its own.
+    let name = format!("quickstart-{}", function.name());
+    let notes = client
+        .collection(&name)
+        .embedding_function(function)
+        .get_or_create()?;
+
+    let corpus = include_str!("data/corpus.jsonl")
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<Vec<Document>, _>>()?;
+    notes.upsert(corpus.into_iter().map(|document| {
+        Record::new(document.id)
+            .document(document.text)
+            .metadata("title", document.title)
+            .metadata("subject", document.subject)
+            .metadata("year", document.year)
+            .metadata("place", document.place)
+    }))?;
+    println!("{} documents in the collection {name:?}", notes.count()?);
+
+    let question = "Which enzyme from hot springs made the polymerase chain reaction practical?";
+    heading(question);
+    table(&notes.query(question).n_results(3).run()?);
+
+    let question = "Which comet was torn into fragments and struck a planet?";
+    heading(&format!("{question}  (after 1900)"));
+    let after_1900 = Key::field("subject").eq("astronomy") & Key::field("year").gt(1900);
+    table(
+        &notes
+            .query(question)
+            .filter(after_1900)
+            .n_results(3)
+            .run()?,
+    );
+
+    let question = "Which machines were controlled by cards?";
+    heading(&format!("{question}  (the text has \"punched\")"));
+    let punched = Key::document().contains("punched");
+    table(&notes.query(question).filter(punched).n_results(3).run()?);
+
+    let questions = [
+        "Who invented a game with peach baskets nailed to a balcony?",
+        "How do Korean families salt cabbages to make kimchi for the winter?",
+    ];
+    let answers = notes.query_many(questions).n_results(2).run()?;
+    for (question, hits) in questions.iter().zip(&answers) {
+        heading(&format!("{question}  (two in one request)"));
+        table(hits);
+    }
+
+    let question = "Is Pluto a planet?";
+    heading(&format!("{question}  (before an update)"));
+    table(&notes.query(question).n_results(2).run()?);
+    update_and_delete(&notes, question)?;
+
+    // Leaves nothing behind on a server of yours.
+    client.delete_collection(&name)?;
+    Ok(())
+}
+
+fn update_and_delete(notes: &Collection, question: &str) -> Result<(), Box<dyn Error>> {
+    // A new text gets a new vector; what is not named here, such as the title, stays.
+    notes.update([Record::new("astronomy-01")
+        .document(
+            "Pluto was counted as the ninth planet from its discovery in 1930 until 2006, when \
+             astronomers defined what a planet is and called it a dwarf planet.",
+        )
+        .metadata("year", 2006)])?;
+    heading(&format!("{question}  (after the update)"));
+    table(&notes.query(question).n_results(2).run()?);
+
+    notes.delete().ids(["astronomy-01"]).run()?;
+    heading(&format!("{question}  (after a delete)"));
+    table(&notes.query(question).n_results(2).run()?);
+    println!("\n{} documents are left", notes.count()?);
+    Ok(())
+}
+
+fn heading(text: &str) {
+    println!("\n{text}");
+    println!("  #  distance  {:<13}  {:<31}  text", "id", "title");
+}
+
+/// The hits as a table of at most 100 columns.
+fn table(hits: &[Hit]) {
+    for (rank, hit) in hits.iter().enumerate() {
+        let title = hit.metadata.get("title").and_then(|title| title.as_str());
+        println!(
+            "{:>3}  {:>8.3}  {:<13}  {:<31}  {}",
+            rank + 1,
+            hit.distance,
+            hit.id,
+            short(title.unwrap_or("-"), 31),
+            short(hit.document.as_deref().unwrap_or("-"), 36),
+        );
+    }
+}
+
+/// A text on one line, cut to a number of characters.
+fn short(text: &str, width: usize) -> String {
+    let line = text.replace(char::is_whitespace, " ");
+    if line.chars().count() <= width {
+        return line;
+    }
+    let start: String = line.chars().take(width - 1).collect();
+    format!("{}…", start.trim_end())
+}

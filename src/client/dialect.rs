@@ -1,0 +1,123 @@
+//! How a Chroma server says no.
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::transport::{Dialect, Refusal};
+use crate::wire::read::shown;
+
+/// Chroma's errors: `{"error":"NotFoundError","message":"Collection [nope] does not exist"}` with the status.
+#[derive(Debug)]
+pub(super) struct Chroma;
+
+#[derive(Deserialize)]
+struct Answer {
+    error: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl Dialect for Chroma {
+    fn error(&self, refusal: Refusal) -> Error {
+        let Refusal {
+            call,
+            status,
+            retry_after,
+            body,
+        } = refusal;
+        let answer = serde_json::from_slice::<Answer>(&body).ok();
+        let from_chroma = answer.is_some();
+        let (name, message) = match answer {
+            Some(answer) => (answer.error, answer.message),
+            None => (String::new(), shown(&body)),
+        };
+        match status {
+            401 | 403 => Error::Unauthorized {
+                call,
+                status,
+                message,
+            },
+            404 if from_chroma => Error::NotFound { call, message },
+            409 => Error::AlreadyExists { call, message },
+            429 => Error::RateLimited {
+                call,
+                retry_after,
+                message,
+            },
+            501 => Error::Unsupported { call, message },
+            // An operation that only a distributed server has: "Method scout_logs is not implemented".
+            500 if message.contains("is not implemented") => Error::Unsupported { call, message },
+            // What a single-node server says to a query among ids of which it lacks one.
+            500 if message.contains("Error finding id") => Error::NotFound { call, message },
+            // Plain text "Payload too large", and what a proxy in front says when the server is away or busy.
+            413 | 500 | 502..=504 => Error::Server {
+                call,
+                status,
+                name,
+                message,
+            },
+            _ if from_chroma => Error::Server {
+                call,
+                status,
+                name,
+                message,
+            },
+            _ => Error::NotChroma {
+                call,
+                message: format!("HTTP {status}, {message}"),
+            },
+        }
+    }
+
+    fn unreachable_hint(&self) -> &'static str {
+        "start a server there (docker compose up, or chroma run), set CHROMA_HOST to one that runs, or let \
+         LocalServer start one"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Call;
+
+    fn error(status: u16, body: &str) -> Error {
+        Chroma.error(Refusal {
+            call: Box::new(Call::new("get", Some("notes"))),
+            status,
+            retry_after: None,
+            body: body.into(),
+        })
+    }
+
+    #[test]
+    fn every_answer_has_its_kind() {
+        let chroma = |name: &str| format!(r#"{{"error":"{name}","message":"words"}}"#);
+        let some = chroma("ChromaError");
+        assert!(matches!(
+            error(404, &chroma("NotFoundError")),
+            Error::NotFound { .. }
+        ));
+        assert!(matches!(error(409, &some), Error::AlreadyExists { .. }));
+        assert!(matches!(
+            error(403, &some),
+            Error::Unauthorized { status: 403, .. }
+        ));
+        assert!(matches!(error(501, &some), Error::Unsupported { .. }));
+        assert!(matches!(error(429, &some), Error::RateLimited { .. }));
+        let log = r#"{"error":"InternalError","message":"Method scout_logs is not implemented"}"#;
+        assert!(matches!(error(500, log), Error::Unsupported { .. }));
+        assert!(matches!(
+            error(413, "Payload too large"),
+            Error::Server { status: 413, .. }
+        ));
+        assert!(error(502, "<html>").is_retryable());
+        assert!(matches!(error(404, ""), Error::NotChroma { .. }));
+        assert!(matches!(error(405, "<html>"), Error::NotChroma { .. }));
+        let invalid = error(400, &chroma("InvalidArgumentError"));
+        assert_eq!(
+            invalid.to_string(),
+            "get \"notes\": HTTP 400 InvalidArgumentError: words"
+        );
+        assert!(!invalid.is_retryable());
+    }
+}

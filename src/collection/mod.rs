@@ -1,0 +1,311 @@
+//! [`Collection`]: records to write, read, ask and delete.
+
+mod builder;
+mod delete;
+mod get;
+mod query;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::Deserialize;
+
+pub use builder::CollectionBuilder;
+pub use delete::Delete;
+pub use get::Get;
+pub use query::{Queries, Query, QueryInput, QueryMany};
+
+use crate::client::{Client, operations as op};
+use crate::embed::{self, EmbeddingFunction, Purpose};
+use crate::error::{Call, InvalidInput, Result};
+use crate::model::embeddings::Embeddings;
+use crate::model::metadata::Metadata;
+use crate::model::record::IntoRows;
+use crate::model::results::GetResult;
+use crate::model::space::Space;
+use crate::transport::Operation;
+use crate::wire::read;
+
+/// A collection of records on a server.
+///
+/// Cheap to clone, and to be shared by threads. It speaks of the collection by its id: a collection that is deleted
+/// and made again under the same name is another one, and calls then fail with
+/// [`Error::NotFound`](crate::Error::NotFound).
+#[derive(Clone)]
+pub struct Collection(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    stored: Stored,
+    /// Floats per vector; 0 while nobody knows.
+    dimension: AtomicUsize,
+    embedding_function: Option<Arc<dyn EmbeddingFunction>>,
+}
+
+/// A collection as servers describe it. What this version does not use is left alone.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Stored {
+    id: String,
+    name: String,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+    #[serde(default)]
+    dimension: Option<usize>,
+    #[serde(default)]
+    configuration_json: Configuration,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Configuration {
+    #[serde(default)]
+    hnsw: Option<Index>,
+    #[serde(default)]
+    spann: Option<Index>,
+    #[serde(default)]
+    embedding_function: Option<StoredFunction>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Index {
+    #[serde(default)]
+    space: Option<Space>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoredFunction {
+    #[serde(default)]
+    name: Option<String>,
+}
+
+impl Collection {
+    pub(crate) fn new(
+        client: Client,
+        stored: Stored,
+        embedding_function: Option<Arc<dyn EmbeddingFunction>>,
+    ) -> Collection {
+        Collection(Arc::new(Inner {
+            dimension: AtomicUsize::new(stored.dimension.unwrap_or(0)),
+            client,
+            stored,
+            embedding_function,
+        }))
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.0.stored.name
+    }
+
+    /// The id that the server gave it, a UUID.
+    pub fn id(&self) -> &str {
+        &self.0.stored.id
+    }
+
+    /// Its own metadata, as it was when this was opened.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.0.stored.metadata.as_ref()
+    }
+
+    /// How distances are measured, where the server says so.
+    pub fn space(&self) -> Option<Space> {
+        let configuration = &self.0.stored.configuration_json;
+        let index = configuration.hnsw.as_ref().or(configuration.spann.as_ref());
+        index.and_then(|index| index.space)
+    }
+
+    /// Floats per vector; `None` until the first record is in.
+    pub fn dimension(&self) -> Option<usize> {
+        Some(self.0.dimension.load(Ordering::Relaxed)).filter(|dimension| *dimension > 0)
+    }
+
+    /// The client that it was opened with.
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// The embedding function that it was opened with.
+    pub fn embedding_function(&self) -> Option<&Arc<dyn EmbeddingFunction>> {
+        self.0.embedding_function.as_ref()
+    }
+
+    /// The number of records.
+    ///
+    /// # Errors
+    /// As for any request: see [`Error`](crate::Error).
+    pub fn count(&self) -> Result<usize> {
+        self.send(&op::COUNT, None, read::json)
+    }
+
+    /// Adds records. What is there already stays as it is: the server ignores an id that it has, without a word;
+    /// [`upsert`](Collection::upsert) replaces.
+    ///
+    /// Records are taken as for [`upsert`](Collection::upsert).
+    ///
+    /// # Errors
+    /// As for [`upsert`](Collection::upsert).
+    pub fn add(&self, records: impl IntoRows) -> Result<()> {
+        self.write(&op::ADD, &records.into_rows())
+    }
+
+    /// Writes records: new ones are added, and those whose id is there are replaced.
+    ///
+    /// A record with a document and no vector is embedded. A large call is cut into as many requests as the server's
+    /// limits ask for.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Columns, Hashing, Record};
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// notes.upsert([
+    ///     Record::new("1").document("Rust has no garbage collector").metadata("year", 2015),
+    ///     Record::new("2").document("Chroma stores embeddings").metadata("year", 2023),
+    /// ])?;
+    /// // Or by column, borrowed:
+    /// notes.upsert(Columns::new(&["3"]).documents(&["Cargo builds Rust programs"]))?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) before anything is sent, for input that the server would refuse or
+    /// lose; [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, when a later one of several requests
+    /// failed.
+    pub fn upsert(&self, records: impl IntoRows) -> Result<()> {
+        self.write(&op::UPSERT, &records.into_rows())
+    }
+
+    /// Changes records that are there: what a record names is replaced, the rest stays. A new document without a
+    /// vector is embedded. An id that is not there is ignored by the server, without a word.
+    ///
+    /// Records are taken as for [`upsert`](Collection::upsert).
+    ///
+    /// # Errors
+    /// As for [`upsert`](Collection::upsert).
+    pub fn update(&self, records: impl IntoRows) -> Result<()> {
+        self.write(&op::UPDATE, &records.into_rows())
+    }
+
+    /// Records by id, by filter, or all of them, in pages or at once. Without an [`include`](Get::include): the ids,
+    /// documents and metadata.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Key};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// let recent = notes.get().filter(Key::field("year").gte(2020)).limit(10).run()?;
+    /// for row in recent.iter() {
+    ///     println!("{}: {}", row.id, row.document.unwrap_or_default());
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn get(&self) -> Get {
+        Get::new(self.clone())
+    }
+
+    /// The first ten records, with their vectors: to see what is in there.
+    ///
+    /// # Errors
+    /// As for any request: see [`Error`](crate::Error).
+    pub fn peek(&self) -> Result<GetResult> {
+        use crate::Include::{Documents, Embeddings, Metadatas};
+        let include = [Documents, Metadatas, Embeddings];
+        self.get().limit(10).include(include).run()
+    }
+
+    /// The records that are nearest to a text or to a vector: ten of them, with documents and metadata, unless the
+    /// options say otherwise.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing, Key};
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// for hit in notes.query("memory safety").filter(Key::field("year").gte(2010)).n_results(5).run()? {
+    ///     println!("{:.3}  {}  {}", hit.distance, hit.id, hit.document.unwrap_or_default());
+    /// }
+    /// let near = notes.query(vec![0.1, 0.2, 0.3]).run()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn query<'a>(&self, query: impl Into<QueryInput<'a>>) -> Query<'a> {
+        Query::new(self.clone(), query.into())
+    }
+
+    /// Several queries in one request: one list of hits for each, in the same order.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing};
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// let answers = notes.query_many(["memory safety", "vector search"]).n_results(3).run()?;
+    /// assert_eq!(answers.len(), 2);
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn query_many<'a>(&self, queries: impl Into<Queries<'a>>) -> QueryMany<'a> {
+        QueryMany::new(self.clone(), queries.into())
+    }
+
+    /// Deletes records by id or by filter.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Key};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// notes.delete().ids(["1", "2"]).run()?;
+    /// notes.delete().filter(Key::field("year").lt(2000)).run()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn delete(&self) -> Delete {
+        Delete::new(self.clone())
+    }
+
+    /// Sends a request about this collection.
+    fn send<T>(
+        &self,
+        operation: &'static Operation,
+        body: Option<&[u8]>,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T> {
+        self.0
+            .client
+            .call(operation, Some((self.name(), self.id())), body, parse)
+    }
+
+    /// A call that has sent nothing yet, for errors.
+    fn at(&self, operation: &Operation) -> Call {
+        Call::new(operation.name, Some(self.name()))
+    }
+
+    /// Embeds texts with the collection's function; `of` says whose text needs one where there is none.
+    fn embed(
+        &self,
+        operation: &Operation,
+        texts: &[&str],
+        purpose: Purpose,
+        of: impl FnOnce() -> String,
+    ) -> Result<Embeddings> {
+        let Some(function) = &self.0.embedding_function else {
+            let reason = InvalidInput::NoEmbeddingFunction { of: of() };
+            return Err(self.at(operation).invalid(reason));
+        };
+        let call = self.at(operation);
+        let vectors = embed::embed(function.as_ref(), texts, purpose, &call)?;
+        match self.dimension() {
+            Some(expected) if !vectors.is_empty() && vectors.dimension() != expected => Err(call
+                .invalid(InvalidInput::Dimension {
+                    of: format!("the embedding function {}", function.name()),
+                    expected,
+                    found: vectors.dimension(),
+                })),
+            _ => Ok(vectors),
+        }
+    }
+}
+
+impl fmt::Debug for Collection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collection")
+            .field("name", &self.name())
+            .field("id", &self.id())
+            .field("dimension", &self.dimension())
+            .field(
+                "embedding_function",
+                &self.0.embedding_function.as_ref().map(|f| f.name()),
+            )
+            .finish_non_exhaustive()
+    }
+}

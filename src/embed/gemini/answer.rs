@@ -1,0 +1,221 @@
+//! What Gemini answers: vectors, or Google's form of an error.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::transport::{Dialect, Refusal};
+use crate::wire::read::{json, shown};
+
+/// Reads the vectors of `texts` texts, one behind the other, and gives them unit length where they have not.
+pub(super) fn read(
+    answer: &[u8],
+    texts: usize,
+    dimension: usize,
+    unit: bool,
+) -> Result<Vec<f32>, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        embeddings: Vec<Values>,
+    }
+    #[derive(Deserialize)]
+    struct Values {
+        #[serde(default)]
+        values: Vec<f32>,
+    }
+
+    let answer: Answer = json(answer)?;
+    if answer.embeddings.len() != texts {
+        return Err(format!(
+            "{} vectors for {texts} texts",
+            answer.embeddings.len()
+        ));
+    }
+    let mut floats = Vec::with_capacity(texts * dimension);
+    for (index, Values { mut values }) in answer.embeddings.into_iter().enumerate() {
+        if values.len() != dimension {
+            let found = values.len();
+            return Err(format!(
+                "vector {index} has {found} floats, not {dimension}"
+            ));
+        }
+        let square: f64 = values.iter().map(|x| f64::from(*x).powi(2)).sum();
+        if !square.is_finite() || square == 0.0 {
+            return Err(format!(
+                "vector {index} has no direction (its length is {})",
+                square.sqrt()
+            ));
+        }
+        if !unit {
+            let length = square.sqrt();
+            values
+                .iter_mut()
+                .for_each(|x| *x = (f64::from(*x) / length) as f32);
+        }
+        floats.append(&mut values);
+    }
+    Ok(floats)
+}
+
+/// How Google's APIs say no: `{"error":{"code":…,"message":…,"status":…,"details":[…]}}`.
+#[derive(Debug)]
+pub(super) struct Google;
+
+impl Dialect for Google {
+    fn error(&self, refusal: Refusal) -> Error {
+        let Refusal {
+            call,
+            status,
+            retry_after,
+            body,
+        } = refusal;
+        let fault = serde_json::from_slice(&body)
+            .map(|answer: Answer| answer.error)
+            .unwrap_or_else(|_| Fault {
+                message: shown(&body),
+                ..Fault::default()
+            });
+        let bad_key = fault.details.iter().any(|d| d.reason == "API_KEY_INVALID");
+        let message = fault.message;
+        match status {
+            401 | 403 => Error::Unauthorized {
+                call,
+                status,
+                message,
+            },
+            400 if bad_key => Error::Unauthorized {
+                call,
+                status,
+                message,
+            },
+            404 => Error::NotFound { call, message },
+            429 => Error::RateLimited {
+                call,
+                retry_after: fault
+                    .details
+                    .iter()
+                    .find_map(|detail| duration(&detail.retry_delay))
+                    .or(retry_after),
+                message,
+            },
+            _ => Error::Server {
+                call,
+                status,
+                name: fault.status,
+                message,
+            },
+        }
+    }
+
+    fn unreachable_hint(&self) -> &'static str {
+        "is the network up? A proxy is taken from HTTPS_PROXY"
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    error: Fault,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Fault {
+    message: String,
+    status: String,
+    details: Vec<Detail>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Detail {
+    reason: String,
+    retry_delay: String,
+}
+
+/// A protobuf duration: `31s`, `0.5s`, `31.247891s`.
+fn duration(text: &str) -> Option<Duration> {
+    let seconds = text.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Call;
+
+    #[test]
+    fn shortened_vectors_get_unit_length() {
+        let answer = br#"{"embeddings":[{"values":[3.0,4.0]},{"values":[0.0,-2.0]}]}"#;
+        assert_eq!(read(answer, 2, 2, false).unwrap(), [0.6, 0.8, 0.0, -1.0]);
+        assert_eq!(read(answer, 2, 2, true).unwrap(), [3.0, 4.0, 0.0, -2.0]);
+    }
+
+    #[test]
+    fn a_wrong_answer_is_never_data() {
+        for bad in [
+            r#"{"embeddings":[{"values":[1.0,2.0]}]}"#,
+            r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[1.0]}]}"#,
+            r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[]}]}"#,
+            r#"{"embeddings":[{"values":[1.0,2.0]},{}]}"#,
+            r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[0.0,0.0]}]}"#,
+            r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[1e39,0.0]}]}"#,
+            r#"{"embedding":{"values":[1.0,2.0]}}"#,
+            "",
+        ] {
+            assert!(read(bad.as_bytes(), 2, 2, false).is_err(), "{bad}");
+        }
+    }
+
+    fn error(status: u16, body: &str) -> Error {
+        Google.error(Refusal {
+            call: Box::new(Call::new("embed", None)),
+            status,
+            retry_after: None,
+            body: body.into(),
+        })
+    }
+
+    #[test]
+    fn googles_errors_are_understood() {
+        let limited = error(
+            429,
+            r#"{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED","details":[
+                {"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[]},
+                {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"31.5s"}]}}"#,
+        );
+        assert!(matches!(
+            limited,
+            Error::RateLimited { retry_after: Some(wait), .. } if wait == Duration::from_millis(31_500)
+        ));
+        let key = r#"{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#;
+        assert!(matches!(
+            error(400, key),
+            Error::Unauthorized { status: 400, .. }
+        ));
+        assert!(matches!(error(403, "{}"), Error::Unauthorized { .. }));
+        assert!(matches!(error(404, "{}"), Error::NotFound { .. }));
+        let overloaded =
+            r#"{"error":{"message":"The model is overloaded","status":"UNAVAILABLE"}}"#;
+        let overloaded = error(503, overloaded);
+        assert!(overloaded.is_retryable());
+        assert_eq!(
+            overloaded.to_string(),
+            "embed: HTTP 503 UNAVAILABLE: The model is overloaded"
+        );
+        assert!(
+            error(502, "<html>bad gateway")
+                .to_string()
+                .contains("bad gateway")
+        );
+    }
+
+    #[test]
+    fn durations_as_protobuf_writes_them() {
+        assert_eq!(duration("31s"), Some(Duration::from_secs(31)));
+        assert_eq!(duration("0.5s"), Some(Duration::from_millis(500)));
+        for bad in ["", "s", "5", "-1s", "NaNs", "1e99s"] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+}

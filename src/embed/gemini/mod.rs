@@ -1,0 +1,440 @@
+//! [`Gemini`]: Google's embedding models over HTTP.
+
+mod answer;
+mod request;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::http::{HeaderName, HeaderValue, Method};
+
+use super::{EmbeddingError, EmbeddingFunction, Purpose};
+use crate::environment::Environment;
+use crate::error::{Call, InvalidInput, Result};
+use crate::model::embeddings::Embeddings;
+use crate::model::space::Space;
+use crate::transport::{
+    self, Endpoint, Operation, Outgoing, Repeat, RetryPolicy, Timeouts, Transport,
+};
+use crate::wire::cut::cut;
+
+use request::Style;
+pub use request::TaskType;
+
+/// Google's own address for the API.
+const BASE_URL: &str = "https://generativelanguage.googleapis.com";
+/// More items in one request are refused: "at most 100 requests can be in one batch".
+const MAX_BATCH: usize = 100;
+/// Texts of one request together; the API refuses a body of over 4 MiB (4,194,304 bytes was seen).
+const MAX_TEXT_BYTES: usize = 3 << 20;
+/// The variables that hold a key. Google's SDK prefers the first where both are set.
+const KEY_VARIABLES: [&str; 2] = ["GOOGLE_API_KEY", "GEMINI_API_KEY"];
+
+static EMBED: Operation = Operation {
+    name: "embed",
+    method: Method::POST,
+    path: "/{version}/models/{model}:batchEmbedContents",
+    repeat: Repeat::Freely,
+};
+
+/// Google Gemini's embeddings: 768 floats of unit length from `gemini-embedding-001`, unless the
+/// [builder](Gemini::builder) says otherwise.
+///
+/// A text that is stored is embedded as `RETRIEVAL_DOCUMENT`, a text that asks as `RETRIEVAL_QUERY`. Vectors of
+/// different models do not match: a collection stays with the model that it was filled with.
+///
+/// Cheap to clone; clones share connections. The key is in no log, error or `Debug`, and a collection's
+/// configuration stores only the name of the variable that holds it.
+///
+/// ```no_run
+/// use chroma_blocking::{Client, Gemini};
+///
+/// let notes = Client::from_env()?
+///     .collection("notes")
+///     .embedding_function(Gemini::from_env()?)
+///     .get_or_create()?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Gemini(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    path: String,
+    model: String,
+    style: Style,
+    dimension: usize,
+    document_task: TaskType,
+    query_task: TaskType,
+    batch_size: usize,
+    key_variable: &'static str,
+}
+
+impl Gemini {
+    /// With the key in `GOOGLE_API_KEY`, or else in `GEMINI_API_KEY`, and the address in `GOOGLE_GEMINI_BASE_URL` if
+    /// that is set.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] when neither variable holds a key, or the address is none.
+    pub fn from_env() -> Result<Gemini> {
+        Gemini::builder().build()
+    }
+
+    /// With options.
+    pub fn builder() -> GeminiBuilder {
+        GeminiBuilder::default()
+    }
+
+    /// The model's name.
+    pub fn model(&self) -> &str {
+        &self.0.model
+    }
+
+    fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings, EmbeddingError> {
+        let inner = &*self.0;
+        let task = match purpose {
+            Purpose::Documents => inner.document_task,
+            Purpose::Queries => inner.query_task,
+        };
+        let mut floats = Vec::with_capacity(texts.len() * inner.dimension);
+        let mut body = Vec::new();
+        let sizes = texts.iter().map(|text| text.len());
+        for range in cut(sizes, inner.batch_size, MAX_TEXT_BYTES) {
+            let batch = &texts[range];
+            body.clear();
+            request::write(
+                &mut body,
+                batch,
+                &inner.model,
+                inner.style,
+                task,
+                inner.dimension,
+            );
+            let out = Outgoing {
+                operation: &EMBED,
+                subject: Some(&inner.model),
+                path: &inner.path,
+                body: Some(&body),
+            };
+            let unit = inner.style.answers_unit_length(inner.dimension);
+            let vectors = inner.transport.send(out, |bytes| {
+                answer::read(bytes, batch.len(), inner.dimension, unit)
+            })?;
+            floats.extend_from_slice(&vectors);
+        }
+        Ok(Embeddings::new(floats, inner.dimension)?)
+    }
+}
+
+impl fmt::Debug for Gemini {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gemini")
+            .field("model", &self.0.model)
+            .field("dimension", &self.0.dimension)
+            .field("document_task", &self.0.document_task)
+            .field("query_task", &self.0.query_task)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmbeddingFunction for Gemini {
+    fn name(&self) -> &str {
+        "google_gemini"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        self.embed(documents, Purpose::Documents)
+    }
+
+    fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        self.embed(queries, Purpose::Queries)
+    }
+
+    fn dimension(&self) -> Option<usize> {
+        Some(self.0.dimension)
+    }
+
+    fn default_space(&self) -> Space {
+        Space::Cosine
+    }
+
+    /// The keys that Chroma's schema for `google_gemini` allows; it allows no others.
+    fn config(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!({
+            "model_name": self.0.model,
+            "task_type": self.0.document_task.name(),
+            "dimension": self.0.dimension,
+            "api_key_env_var": self.0.key_variable,
+        }))
+    }
+}
+
+/// Options of [`Gemini`]. Every one has a default.
+#[derive(Clone)]
+#[must_use = "does nothing until build() is called"]
+pub struct GeminiBuilder {
+    key: Option<String>,
+    model: String,
+    dimension: usize,
+    document_task: TaskType,
+    query_task: TaskType,
+    base_url: Option<String>,
+    api_version: String,
+    batch_size: usize,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+}
+
+impl Default for GeminiBuilder {
+    fn default() -> GeminiBuilder {
+        GeminiBuilder {
+            key: None,
+            model: "gemini-embedding-001".to_owned(),
+            dimension: 768,
+            document_task: TaskType::RetrievalDocument,
+            query_task: TaskType::RetrievalQuery,
+            base_url: None,
+            api_version: "v1beta".to_owned(),
+            batch_size: MAX_BATCH,
+            timeouts: Timeouts::default(),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+impl GeminiBuilder {
+    /// The API key. Default: the variable `GOOGLE_API_KEY`, or else `GEMINI_API_KEY`.
+    pub fn api_key(mut self, key: impl Into<String>) -> GeminiBuilder {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The model, `gemini-embedding-001` (default) or `gemini-embedding-2`.
+    pub fn model(mut self, model: impl Into<String>) -> GeminiBuilder {
+        self.model = model.into();
+        self
+    }
+
+    /// Floats per vector, 128 to 3072. Default 768; Google recommends 768, 1536 and 3072.
+    pub fn dimension(mut self, dimension: usize) -> GeminiBuilder {
+        self.dimension = dimension;
+        self
+    }
+
+    /// What stored texts are for. Default [`TaskType::RetrievalDocument`].
+    pub fn document_task(mut self, task: TaskType) -> GeminiBuilder {
+        self.document_task = task;
+        self
+    }
+
+    /// What asking texts are for. Default [`TaskType::RetrievalQuery`].
+    pub fn query_task(mut self, task: TaskType) -> GeminiBuilder {
+        self.query_task = task;
+        self
+    }
+
+    /// Where the API is. Default: the variable `GOOGLE_GEMINI_BASE_URL`, or else Google's own address. The key goes
+    /// only over https, or to this machine.
+    pub fn base_url(mut self, url: impl Into<String>) -> GeminiBuilder {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The API's version. Default `v1beta`.
+    pub fn api_version(mut self, version: impl Into<String>) -> GeminiBuilder {
+        self.api_version = version.into();
+        self
+    }
+
+    /// Texts per request, 1 to 100. Default 100.
+    pub fn batch_size(mut self, texts: usize) -> GeminiBuilder {
+        self.batch_size = texts;
+        self
+    }
+
+    /// How long to wait for a connection. Default 30 s.
+    pub fn connection_timeout(mut self, timeout: Duration) -> GeminiBuilder {
+        self.timeouts.connect = timeout;
+        self
+    }
+
+    /// How long one attempt of a request may take. Default 60 s.
+    pub fn request_timeout(mut self, timeout: Duration) -> GeminiBuilder {
+        self.timeouts.request = timeout;
+        self
+    }
+
+    /// When and how often to try again.
+    pub fn retry(mut self, policy: RetryPolicy) -> GeminiBuilder {
+        self.retry = policy;
+        self
+    }
+
+    /// The embedding function. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] when an option is out of range, or there is no key.
+    pub fn build(self) -> Result<Gemini> {
+        self.build_in(&Environment::of_process())
+            .map_err(|reason| Call::new("gemini", None).invalid(reason))
+    }
+
+    fn build_in(self, environment: &Environment<'_>) -> Result<Gemini, InvalidInput> {
+        let bad = |name, value: String, why: &str| InvalidInput::Setting {
+            name,
+            value,
+            why: why.to_owned(),
+        };
+        let in_variable = || {
+            KEY_VARIABLES
+                .into_iter()
+                .find_map(|name| Some((name, environment.get(name)?)))
+        };
+        let (key_variable, key) = match self.key {
+            Some(key) => ("GEMINI_API_KEY", key),
+            None => in_variable().ok_or_else(|| {
+                bad(
+                    "GOOGLE_API_KEY",
+                    String::new(),
+                    "set it or GEMINI_API_KEY to a key of the Gemini API, or pass one with .api_key(...)",
+                )
+            })?,
+        };
+        let style = Style::of(&self.model).ok_or_else(|| {
+            bad(
+                "model",
+                self.model.clone(),
+                "this version knows gemini-embedding-001 and gemini-embedding-2",
+            )
+        })?;
+        if !(128..=3072).contains(&self.dimension) {
+            let value = self.dimension.to_string();
+            return Err(bad("dimension", value, "it must be from 128 to 3072"));
+        }
+        if !(1..=MAX_BATCH).contains(&self.batch_size) {
+            let value = self.batch_size.to_string();
+            return Err(bad("batch_size", value, "it must be from 1 to 100"));
+        }
+        let version = &self.api_version;
+        if version.is_empty() || !version.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(bad(
+                "api_version",
+                version.clone(),
+                "it looks like v1beta or v1",
+            ));
+        }
+        let base_url = self
+            .base_url
+            .or_else(|| environment.get("GOOGLE_GEMINI_BASE_URL"));
+        let base_url = base_url.as_deref().unwrap_or(BASE_URL);
+        let endpoint = Endpoint::parse("GOOGLE_GEMINI_BASE_URL", base_url, 443)?;
+        if !endpoint.is_secure() && !endpoint.is_loopback() {
+            return Err(bad(
+                "GOOGLE_GEMINI_BASE_URL",
+                base_url.to_owned(),
+                "the key would be sent readable by all; use https",
+            ));
+        }
+        let headers = vec![
+            (
+                HeaderName::from_static("x-goog-api-key"),
+                transport::secret(key_variable, "", &key)?,
+            ),
+            (
+                HeaderName::from_static("x-goog-api-client"),
+                HeaderValue::from_static(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION"))),
+            ),
+        ];
+        let path = EMBED
+            .path
+            .replace("{version}", version)
+            .replace("{model}", &self.model);
+        Ok(Gemini(Arc::new(Inner {
+            transport: Transport::new(
+                endpoint,
+                headers,
+                self.timeouts,
+                self.retry,
+                &answer::Google,
+            ),
+            path,
+            model: self.model,
+            style,
+            dimension: self.dimension,
+            document_task: self.document_task,
+            query_task: self.query_task,
+            batch_size: self.batch_size,
+            key_variable,
+        })))
+    }
+}
+
+impl fmt::Debug for GeminiBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GeminiBuilder")
+            .field("model", &self.model)
+            .field("dimension", &self.dimension)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(builder: GeminiBuilder) -> String {
+        let environment = Environment::of(&|_| None);
+        builder.build_in(&environment).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_key_comes_from_the_environment() {
+        let both = |name: &str| match name {
+            "GOOGLE_API_KEY" => Some("first".to_owned()),
+            "GEMINI_API_KEY" => Some("second".to_owned()),
+            _ => None,
+        };
+        let gemini = Gemini::builder().build_in(&Environment::of(&both)).unwrap();
+        assert_eq!(
+            gemini.config().unwrap(),
+            serde_json::json!({
+                "model_name": "gemini-embedding-001", "task_type": "RETRIEVAL_DOCUMENT",
+                "dimension": 768, "api_key_env_var": "GOOGLE_API_KEY"
+            })
+        );
+        assert!(refused(Gemini::builder()).contains("GEMINI_API_KEY"));
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        let builder = || Gemini::builder().api_key("k");
+        assert!(refused(builder().dimension(127)).contains("127"));
+        assert!(refused(builder().dimension(3073)).contains("3073"));
+        assert!(refused(builder().batch_size(0)).contains('0'));
+        assert!(refused(builder().batch_size(101)).contains("101"));
+        assert!(refused(builder().model("text-embedding-004")).contains("text-embedding-004"));
+        assert!(refused(builder().api_version("v1/../x")).contains("v1/../x"));
+        assert!(refused(builder().base_url("http://example.com")).contains("https"));
+    }
+
+    #[test]
+    fn the_key_is_never_shown() {
+        let builder = Gemini::builder().api_key("s3cret\n");
+        let error = refused(builder.clone());
+        assert!(
+            !error.contains("s3cret") && error.contains("<hidden>"),
+            "{error}"
+        );
+        let gemini = Gemini::builder()
+            .api_key("s3cret")
+            .base_url("http://localhost:1");
+        let gemini = gemini.build_in(&Environment::of(&|_| None)).unwrap();
+        let shown = format!(
+            "{builder:?} {gemini:?} {:?} {:?}",
+            gemini.0.transport,
+            gemini.config()
+        );
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}

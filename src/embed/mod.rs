@@ -1,0 +1,194 @@
+//! [`EmbeddingFunction`]: text in, vectors out; and its providers.
+
+mod gemini;
+mod hashing;
+
+use std::sync::Arc;
+
+pub use gemini::{Gemini, GeminiBuilder, TaskType};
+pub use hashing::Hashing;
+
+use crate::error::{Call, Error, Result};
+use crate::model::embeddings::{self, Embeddings};
+use crate::model::space::Space;
+
+/// What an embedding function may fail with: any error, this crate's own included.
+pub type EmbeddingError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Turns texts into vectors.
+///
+/// A text that is stored and a text that asks for it may need different vectors, so there is a method for each.
+/// Implement it for a model of your own:
+///
+/// ```
+/// use chroma_blocking::{EmbeddingError, EmbeddingFunction, Embeddings};
+///
+/// /// Counts the vowels: a model for texts that differ in little else.
+/// struct Vowels;
+///
+/// impl EmbeddingFunction for Vowels {
+///     fn name(&self) -> &str {
+///         "vowels"
+///     }
+///
+///     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+///         let count = |text: &str| ["a", "e", "i", "o", "u"].map(|v| text.matches(v).count() as f32);
+///         Ok(Embeddings::from_rows(documents.iter().map(|text| count(text)))?)
+///     }
+/// }
+///
+/// let vectors = Vowels.embed_documents(&["aoua"])?;
+/// assert_eq!(vectors.as_flat(), [2.0, 0.0, 0.0, 1.0, 1.0]);
+/// # Ok::<(), EmbeddingError>(())
+/// ```
+pub trait EmbeddingFunction: Send + Sync {
+    /// The name that a collection remembers it by; for those that Chroma's other clients know too, Chroma's name.
+    fn name(&self) -> &str;
+
+    /// A vector for each text that is to be stored, in the same order.
+    ///
+    /// # Errors
+    /// Whatever the provider fails with.
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError>;
+
+    /// A vector for each text that asks for stored ones, in the same order. The same as for documents, unless the
+    /// model makes a difference.
+    ///
+    /// # Errors
+    /// Whatever the provider fails with.
+    fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        self.embed_documents(queries)
+    }
+
+    /// The floats per vector, where it is known before the first one is made.
+    fn dimension(&self) -> Option<usize> {
+        None
+    }
+
+    /// How to measure distance in a collection that is made with it and names nothing else.
+    fn default_space(&self) -> Space {
+        Space::L2
+    }
+
+    /// What a collection's configuration stores beside the name, so that another client can make the same function:
+    /// a JSON object without secrets. `None` leaves the function out of the configuration.
+    fn config(&self) -> Option<serde_json::Value> {
+        None
+    }
+}
+
+impl<E: EmbeddingFunction + ?Sized> EmbeddingFunction for Arc<E> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        (**self).embed_documents(documents)
+    }
+
+    fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        (**self).embed_queries(queries)
+    }
+
+    fn dimension(&self) -> Option<usize> {
+        (**self).dimension()
+    }
+
+    fn default_space(&self) -> Space {
+        (**self).default_space()
+    }
+
+    fn config(&self) -> Option<serde_json::Value> {
+        (**self).config()
+    }
+}
+
+/// What texts are embedded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Documents,
+    Queries,
+}
+
+/// Embeds, and checks what comes back: as many vectors as texts, of one dimension, finite.
+pub(crate) fn embed(
+    function: &dyn EmbeddingFunction,
+    texts: &[&str],
+    purpose: Purpose,
+    call: &Call,
+) -> Result<Embeddings> {
+    if texts.is_empty() {
+        return Ok(Embeddings::default());
+    }
+    let failed = |source: EmbeddingError| Error::Embedding {
+        call: Box::new(call.clone()),
+        function: function.name().to_owned(),
+        source,
+    };
+    let vectors = match purpose {
+        Purpose::Documents => function.embed_documents(texts),
+        Purpose::Queries => function.embed_queries(texts),
+    }
+    .map_err(failed)?;
+    if vectors.len() != texts.len() {
+        let wrong = format!("{} vectors for {} texts", vectors.len(), texts.len());
+        return Err(failed(wrong.into()));
+    }
+    for (index, vector) in vectors.rows().enumerate() {
+        embeddings::check(vector, function.dimension(), || format!("text {index}"))
+            .map_err(|wrong| failed(wrong.into()))?;
+    }
+    Ok(vectors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken(fn(usize) -> Result<Embeddings, EmbeddingError>);
+
+    impl EmbeddingFunction for Broken {
+        fn name(&self) -> &str {
+            "broken"
+        }
+
+        fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+            (self.0)(documents.len())
+        }
+
+        fn dimension(&self) -> Option<usize> {
+            Some(2)
+        }
+    }
+
+    #[test]
+    fn a_wrong_answer_is_never_data() {
+        let wrong: [fn(usize) -> Result<Embeddings, EmbeddingError>; 4] = [
+            |_| Err("out of order".into()),
+            |texts| Ok(Embeddings::new(vec![1.0; 2 * (texts - 1)], 2)?),
+            |texts| Ok(Embeddings::new(vec![1.0; 3 * texts], 3)?),
+            |texts| Ok(Embeddings::new(vec![f32::NAN; 2 * texts], 2)?),
+        ];
+        for function in wrong {
+            let call = Call::new("upsert", Some("notes"));
+            let error =
+                embed(&Broken(function), &["a", "b"], Purpose::Documents, &call).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.starts_with("upsert \"notes\": the embedding function broken failed: "),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_texts_no_call() {
+        let never = Broken(|_| Err("asked".into()));
+        let call = Call::new("query", None);
+        assert!(
+            embed(&never, &[], Purpose::Queries, &call)
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

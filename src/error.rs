@@ -1,0 +1,431 @@
+//! [`Error`]: what can go wrong, sorted by what the caller can do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What every fallible call of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, by what can be done about it.
+///
+/// Every message names the operation, the collection where there is one, and the value at fault; none holds a
+/// secret. [`Error::is_retryable`] and [`Error::status`] answer the common questions without a `match`.
+///
+/// ```
+/// use chroma_blocking::{Client, Error, InvalidInput};
+///
+/// let client = Client::new("localhost:8000")?;
+/// let refused = client.collection("no").get_or_create().unwrap_err();
+/// assert!(matches!(
+///     refused,
+///     Error::Invalid { reason: InvalidInput::CollectionName { .. }, .. }
+/// ));
+/// assert!(!refused.is_retryable());
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The input is wrong. Nothing was sent; mend the input.
+    #[error("{call}: {reason}")]
+    Invalid {
+        /// The call that refused it.
+        call: Box<Call>,
+        /// What is wrong with it.
+        reason: InvalidInput,
+    },
+    /// The server has no such tenant, database, collection or model (HTTP 404).
+    #[error("{call}: not found: {message}")]
+    NotFound {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The server's own words.
+        message: String,
+    },
+    /// What was to be created is there already (HTTP 409).
+    #[error("{call}: already exists: {message}")]
+    AlreadyExists {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The server's own words.
+        message: String,
+    },
+    /// This server cannot do it: it is too old, or it is a single-node server (HTTP 501, or an unknown path).
+    #[error("{call}: this server does not support it: {message}")]
+    Unsupported {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The server's own words.
+        message: String,
+    },
+    /// The key is missing, wrong, or not allowed to do this (HTTP 401 and 403).
+    #[error("{call}: not authorized (HTTP {status}): {message}")]
+    Unauthorized {
+        /// The call that failed.
+        call: Box<Call>,
+        /// 401 or 403, or the 400 with which Gemini refuses a key.
+        status: u16,
+        /// The server's own words.
+        message: String,
+    },
+    /// Too many requests (HTTP 429), and the retries are used up.
+    #[error("{call}: rate limited{}: {message}", Wait(*retry_after))]
+    RateLimited {
+        /// The call that failed.
+        call: Box<Call>,
+        /// How long the server asked to wait, where it said so.
+        retry_after: Option<Duration>,
+        /// The server's own words.
+        message: String,
+    },
+    /// No answer in time. The server may have acted on the request or not.
+    #[error("{call}: timed out: {message}")]
+    Timeout {
+        /// The call that failed.
+        call: Box<Call>,
+        /// Which wait it was, and which setting bounds it.
+        message: String,
+    },
+    /// The server cannot be reached, or the connection broke before the whole answer was in.
+    #[error("{call}: {message}{}", Behind("; ", hint))]
+    Connection {
+        /// The call that failed.
+        call: Box<Call>,
+        /// What happened.
+        message: String,
+        /// What to try, where there is something to try.
+        hint: String,
+    },
+    /// Something answers at this address, but it is not a Chroma server with the v2 API (Chroma 1.0 or newer).
+    #[error(
+        "{call}: this is not a Chroma server with the v2 API (Chroma 1.0 or newer): {message}; check the host and port"
+    )]
+    NotChroma {
+        /// The call that failed.
+        call: Box<Call>,
+        /// What it answered instead.
+        message: String,
+    },
+    /// The server refused the request or failed on it (any other HTTP status).
+    #[error("{call}: HTTP {status}{}: {message}", Behind(" ", name))]
+    Server {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The HTTP status.
+        status: u16,
+        /// The server's name for the error (`InvalidArgumentError`, `INTERNAL` …); empty where it gave none.
+        name: String,
+        /// The server's own words.
+        message: String,
+    },
+    /// The answer is not what this operation answers.
+    #[error("{call}: cannot read the answer: {message}")]
+    Decode {
+        /// The call that failed.
+        call: Box<Call>,
+        /// What was wrong with the answer, and where.
+        message: String,
+    },
+    /// An embedding function failed; nothing was written or asked.
+    #[error("{call}: the embedding function {function} failed: {source}")]
+    Embedding {
+        /// The call that wanted the embeddings.
+        call: Box<Call>,
+        /// The function's name, as in a collection's configuration.
+        function: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A call that needed several requests failed in one of them.
+    ///
+    /// To finish the job, send the records of `unknown` and `pending` again.
+    #[error(
+        "{call}: stopped after {} of {} records ({} of unknown fate): {source}",
+        done.len(), done.len() + unknown.len() + pending.len(), unknown.len()
+    )]
+    PartlyDone {
+        /// The call that failed.
+        call: Box<Call>,
+        /// Ids that the server acknowledged.
+        done: Vec<String>,
+        /// Ids of the request whose answer was lost: they may be in or not.
+        unknown: Vec<String>,
+        /// Ids that the server certainly does not have from this call.
+        pending: Vec<String>,
+        /// The failure that stopped it.
+        source: Box<Error>,
+    },
+    /// A server on this machine could not be found, installed or started.
+    #[error("local Chroma server: {message}")]
+    LocalServer {
+        /// What happened, and what to do.
+        message: String,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later without any change: timeouts, broken connections, rate limits, and
+    /// the server errors 500, 502, 503 and 504.
+    ///
+    /// The client has already used its own retries by then ([`RetryPolicy`](crate::RetryPolicy)).
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::RateLimited { .. } | Error::Timeout { .. } | Error::Connection { .. } => true,
+            Error::Server { status, .. } => matches!(status, 500 | 502 | 503 | 504),
+            Error::PartlyDone { source, .. } => source.is_retryable(),
+            Error::Embedding { source, .. } => source
+                .downcast_ref::<Error>()
+                .is_some_and(Error::is_retryable),
+            _ => false,
+        }
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::NotFound { .. } => Some(404),
+            Error::AlreadyExists { .. } => Some(409),
+            Error::RateLimited { .. } => Some(429),
+            Error::Unauthorized { status, .. } | Error::Server { status, .. } => Some(*status),
+            Error::PartlyDone { source, .. } => source.status(),
+            _ => None,
+        }
+    }
+
+    /// The call that failed; `None` for what happens before there is one.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Error::Invalid { call, .. }
+            | Error::NotFound { call, .. }
+            | Error::AlreadyExists { call, .. }
+            | Error::Unsupported { call, .. }
+            | Error::Unauthorized { call, .. }
+            | Error::RateLimited { call, .. }
+            | Error::Timeout { call, .. }
+            | Error::Connection { call, .. }
+            | Error::NotChroma { call, .. }
+            | Error::Server { call, .. }
+            | Error::Decode { call, .. }
+            | Error::Embedding { call, .. }
+            | Error::PartlyDone { call, .. } => Some(call),
+            Error::LocalServer { .. } => None,
+        }
+    }
+
+    /// A failure of the local server, with advice in the message.
+    pub(crate) fn local(message: impl Into<String>) -> Error {
+        Error::LocalServer {
+            message: message.into(),
+        }
+    }
+}
+
+/// Which call failed, and how far it came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The operation, by this crate's name for it: `upsert`, `get_or_create_collection` …
+    pub operation: &'static str,
+    /// What it was about, where there is such a thing: the collection's name, or the model's.
+    pub subject: Option<String>,
+    /// Where the request went, without secrets; empty when nothing was sent.
+    pub url: String,
+    /// How many times the request was sent; 0 when nothing was sent.
+    pub attempts: u32,
+    /// From the start of the call to the error, waits included.
+    pub elapsed: Duration,
+}
+
+impl Call {
+    /// A call that has sent nothing yet.
+    pub(crate) fn new(operation: &'static str, subject: Option<&str>) -> Call {
+        Call {
+            operation,
+            subject: subject.map(str::to_owned),
+            ..Call::default()
+        }
+    }
+
+    /// This call, refused before anything was sent.
+    pub(crate) fn invalid(self, reason: InvalidInput) -> Error {
+        Error::Invalid {
+            call: Box::new(self),
+            reason,
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.operation)?;
+        if let Some(subject) = &self.subject {
+            write!(f, " {subject:?}")?;
+        }
+        if !self.url.is_empty() {
+            write!(f, " at {}", self.url)?;
+        }
+        if self.attempts > 1 {
+            write!(
+                f,
+                " ({} attempts in {:.1} s)",
+                self.attempts,
+                self.elapsed.as_secs_f64()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with an input, found before anything was sent.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidInput {
+    /// A record's id is the empty string.
+    #[error("the id of record {index} (counted from 0) is empty; give every record an id")]
+    EmptyId {
+        /// Which record, counted from 0.
+        index: usize,
+    },
+    /// Ids that are in one call more than once. The server would keep only one of each, without a word.
+    #[error(
+        "the same id more than once in one call: {}; keep one record for each id",
+        Listed(ids)
+    )]
+    DuplicateIds {
+        /// Each such id, once.
+        ids: Vec<String>,
+    },
+    /// A column that is not as long as the column of ids.
+    #[error("{found} {column} for {ids} ids; give one for each id")]
+    LengthMismatch {
+        /// Which column.
+        column: &'static str,
+        /// How many ids there are.
+        ids: usize,
+        /// How long the column is.
+        found: usize,
+    },
+    /// A vector of another length than the others of the call, or than the collection's.
+    #[error("the vector of {of} has {found} floats, not {expected}")]
+    Dimension {
+        /// Whose vector: a record or a query.
+        of: String,
+        /// The dimension it should have.
+        expected: usize,
+        /// The dimension it has.
+        found: usize,
+    },
+    /// A NaN or an infinity, in a vector or in metadata.
+    #[error("{of} holds {value}; the server takes finite numbers only")]
+    NotFinite {
+        /// Whose number: a record's vector or one of its metadata values.
+        of: String,
+        /// NaN, inf or -inf.
+        value: f64,
+    },
+    /// A collection name that the server would refuse.
+    #[error(
+        "bad collection name {name:?}: {why}; a name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', and starts and ends with a letter or a digit"
+    )]
+    CollectionName {
+        /// The name.
+        name: String,
+        /// Which rule it breaks.
+        why: &'static str,
+    },
+    /// A record with neither a document nor a vector.
+    #[error("record {id:?} has neither a document nor a vector; give it one of them")]
+    NothingToEmbed {
+        /// The record's id.
+        id: String,
+    },
+    /// A text to embed, and no embedding function to do it with.
+    #[error(
+        "{of} is text and the collection was opened without an embedding function; open it with .embedding_function(...), or pass vectors"
+    )]
+    NoEmbeddingFunction {
+        /// The record or the query.
+        of: String,
+    },
+    /// An embedding function other than the one that the collection was made with.
+    #[error(
+        "the collection was made with the embedding function {stored:?}, and {given:?} was given; their vectors do not match, so open it with {stored:?}, or use another collection"
+    )]
+    EmbeddingFunctionConflict {
+        /// The name in the collection's configuration.
+        stored: String,
+        /// The name of the one passed in.
+        given: String,
+    },
+    /// A call that would do nothing: a delete without ids or filter, a query without queries.
+    #[error("{0}")]
+    NothingSelected(&'static str),
+    /// A filter that the server would refuse, or answer wrongly without a word.
+    #[error("bad filter {filter}: {why}")]
+    Filter {
+        /// The filter, as JSON.
+        filter: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A metadata value that cannot be stored.
+    #[error("bad metadata in {of}, key {key:?}: {why}")]
+    Metadata {
+        /// Whose metadata: a record or the collection.
+        of: String,
+        /// The key.
+        key: String,
+        /// What is wrong with the value.
+        why: &'static str,
+    },
+    /// A setting, from code or from the environment.
+    #[error("{name} is {value:?}: {why}")]
+    Setting {
+        /// The setting or environment variable.
+        name: &'static str,
+        /// Its value; `<hidden>` for secrets.
+        value: String,
+        /// What is wrong, and what it should look like.
+        why: String,
+    },
+}
+
+/// ", try again in 31.0 s", or nothing.
+struct Wait(Option<Duration>);
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(wait) => write!(f, ", try again in {:.1} s", wait.as_secs_f64()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A text behind its prefix, or nothing where the text is empty.
+struct Behind<'a>(&'static str, &'a str);
+
+impl fmt::Display for Behind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            "" => Ok(()),
+            text => write!(f, "{}{text}", self.0),
+        }
+    }
+}
+
+/// The first ten strings, quoted, and how many more there are.
+struct Listed<'a>(&'a [String]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 10;
+        for (i, item) in self.0.iter().take(SHOWN).enumerate() {
+            write!(f, "{}{item:?}", if i == 0 { "" } else { ", " })?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}

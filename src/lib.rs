@@ -1,0 +1,90 @@
+//! A blocking client for [Chroma](https://www.trychroma.com), the vector database: for command-line tools, daemons
+//! with threads, build scripts and batch jobs. No async runtime, no `protoc`, few dependencies.
+//!
+//! ```no_run
+//! use chroma_blocking::{Client, Gemini, Key, Record};
+//!
+//! let client = Client::from_env()?;                      // CHROMA_HOST and friends
+//! let notes = client
+//!     .collection("notes")
+//!     .embedding_function(Gemini::from_env()?)           // GOOGLE_API_KEY or GEMINI_API_KEY
+//!     .get_or_create()?;
+//!
+//! notes.upsert([
+//!     Record::new("1").document("Rust has no garbage collector").metadata("year", 2015),
+//!     Record::new("2").document("Chroma stores embeddings").metadata("year", 2023),
+//! ])?;
+//!
+//! for hit in notes.query("memory safety").filter(Key::field("year").gte(2010)).n_results(5).run()? {
+//!     println!("{:.3}  {}  {}", hit.distance, hit.id, hit.document.unwrap_or_default());
+//! }
+//! # Ok::<(), chroma_blocking::Error>(())
+//! ```
+//!
+//! # Connect
+//! [`Client::from_env`] reads the environment, [`Client::new`] takes an address, [`Client::builder`] has every option.
+//! A client sends nothing until it is asked to; it is cheap to clone, and threads may share it.
+//!
+//! # Write
+//! [`Collection::add`], [`upsert`](Collection::upsert) and [`update`](Collection::update) take [`Record`]s, or
+//! [`Columns`] borrowed from the caller. Calls of any size are fine: they are cut into requests by the server's limits.
+//!
+//! # Read
+//! [`Collection::get`], [`query`](Collection::query) and [`query_many`](Collection::query_many) return options to be
+//! set and [`run`](Query::run). What comes back is read by row or by column: [`GetResult`], [`QueryResult`].
+//!
+//! # Filter
+//! [`Key`] makes a [`Where`], and `&` and `|` join them.
+//!
+//! # Embed
+//! [`Gemini`] embeds by meaning, [`Hashing`] by wording and offline; [`EmbeddingFunction`] is the trait for others. A
+//! collection without one works with the caller's vectors.
+//!
+//! # When it fails
+//! [`Error`] is sorted by what can be done about it. Bad input is refused before anything is sent
+//! ([`InvalidInput`]); what may be repeated is tried again ([`RetryPolicy`]).
+//!
+//! # A server of your own
+//! [`LocalServer`] starts a real Chroma server for as long as your program runs: for tests, tools and build scripts.
+//!
+//! # Logs
+//! Through the crate [`log`](https://docs.rs/log), target `chroma_blocking`: each request at `debug`, each retry at
+//! `warn`, both with key-values.
+//!
+//! # Features
+//! - `tls` (default): https, through rustls. Without it only http is spoken, to a server on this machine for example.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod client;
+mod collection;
+mod config;
+mod embed;
+mod environment;
+mod error;
+mod local;
+mod model;
+mod transport;
+mod wire;
+
+pub use client::{Client, Identity, ListCollections, PreFlightChecks};
+pub use collection::{
+    Collection, CollectionBuilder, Delete, Get, Queries, Query, QueryInput, QueryMany,
+};
+pub use config::ClientBuilder;
+pub use embed::{EmbeddingError, EmbeddingFunction, Gemini, GeminiBuilder, Hashing, TaskType};
+pub use error::{Call, Error, InvalidInput, Result};
+pub use local::{InstallPlan, LocalServer, LocalServerBuilder};
+pub use model::embeddings::{Embeddings, Vectors};
+pub use model::filter::{Key, Where};
+pub use model::metadata::{Metadata, MetadataValue, SparseVector};
+pub use model::record::{Columns, IntoRows, Record, Row, Rows};
+pub use model::results::{GetResult, Hit, Include, IntoRecords, QueryResult};
+pub use model::space::Space;
+pub use transport::RetryPolicy;
+
+/// The programs in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,216 @@
+//! What can be run: a Chroma executable, or an installed wheel and a Python to run it with.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::{Error, Result};
+
+/// The parts of the environment that decide, read once so that tests can give others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Surroundings {
+    pub(super) chroma_bin: Option<OsString>,
+    pub(super) path: Option<OsString>,
+    pub(super) python: Option<OsString>,
+    pub(super) cache: Option<PathBuf>,
+}
+
+impl Surroundings {
+    pub(super) fn from_env() -> Surroundings {
+        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let user_cache = if cfg!(windows) {
+            set("LOCALAPPDATA").map(PathBuf::from)
+        } else if cfg!(target_os = "macos") {
+            set("HOME").map(|home| Path::new(&home).join("Library/Caches"))
+        } else {
+            // The XDG specification says to ignore a relative path.
+            set("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+                .or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")))
+        };
+        Surroundings {
+            chroma_bin: set("CHROMA_BIN"),
+            path: set("PATH"),
+            python: set("PYTHON"),
+            cache: set("CHROMA_BLOCKING_CACHE")
+                .map(PathBuf::from)
+                .or_else(|| user_cache.map(|cache| cache.join("chroma-blocking"))),
+        }
+    }
+
+    /// The executable that `CHROMA_BIN` names, if it is set.
+    pub(super) fn chroma_bin(&self) -> Result<Option<PathBuf>> {
+        let Some(bin) = &self.chroma_bin else {
+            return Ok(None);
+        };
+        let path = std::path::absolute(bin).unwrap_or_else(|_| PathBuf::from(bin));
+        let wrong = if !path.exists() {
+            "does not exist"
+        } else if !path.is_file() {
+            "is not a file"
+        } else if !is_executable(&path) {
+            "is not executable"
+        } else {
+            return Ok(Some(path));
+        };
+        Err(Error::local(format!(
+            "CHROMA_BIN is {bin:?}, which {wrong}; set it to the chroma executable, or unset it"
+        )))
+    }
+
+    /// The first `chroma` on the PATH.
+    pub(super) fn chroma_on_path(&self) -> Option<PathBuf> {
+        let name = format!("chroma{}", env::consts::EXE_SUFFIX);
+        env::split_paths(self.path.as_deref()?)
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(&name))
+            .find(|path| is_executable(path))
+    }
+
+    /// A Python that runs and is new enough for the wheel, by its real path.
+    pub(super) fn python(&self) -> Result<PathBuf> {
+        const ADVICE: &str = "Python 3.9 or newer is needed to install and run the Chroma server; \
+            install it, or set PYTHON to its executable";
+        if let Some(python) = &self.python {
+            return probe(python).map_err(|why| {
+                Error::local(format!("PYTHON is {python:?}, which {why}; {ADVICE}"))
+            });
+        }
+        let names: &[&str] = if cfg!(windows) {
+            &["python3", "python", "py"]
+        } else {
+            &["python3", "python"]
+        };
+        let mut tried = Vec::new();
+        for name in names {
+            match probe(OsStr::new(name)) {
+                Ok(python) => return Ok(python),
+                Err(why) => tried.push(format!("{name} {why}")),
+            }
+        }
+        Err(Error::local(format!("{}; {ADVICE}", tried.join(", "))))
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Asks a Python who it is: `python3` may be a shim, a stub that opens a shop, or too old.
+fn probe(python: &OsStr) -> std::result::Result<PathBuf, String> {
+    let output = Command::new(python)
+        .args(["-I", "-S", "-c"])
+        .arg("import sys; print(*sys.version_info[:2], sys.executable)")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("does not run ({error})"))?;
+    let answer = String::from_utf8_lossy(&output.stdout);
+    let mut words = answer.trim_end().splitn(3, ' ');
+    let mut number = || words.next()?.parse::<u32>().ok();
+    match (number(), number(), words.next()) {
+        (Some(major), Some(minor), Some(path)) if !path.is_empty() => {
+            if (major, minor) < (3, 9) {
+                return Err(format!("is Python {major}.{minor}"));
+            }
+            Ok(PathBuf::from(path))
+        }
+        _ => Err(format!("does not run as Python 3 ({})", output.status)),
+    }
+}
+
+/// A Chroma server that can be started.
+#[derive(Debug, Clone)]
+pub(super) enum Program {
+    /// A chroma executable, and where it comes from.
+    Executable { path: PathBuf, origin: &'static str },
+    /// An installed wheel.
+    Wheel { library: PathBuf, python: PathBuf },
+}
+
+impl Program {
+    /// What to type to start the same server by hand.
+    pub(super) fn command_line(&self, data: &Path, port: u16) -> String {
+        match self {
+            Program::Executable { path, .. } => format!(
+                "{} run --path {} --host 127.0.0.1 --port {port}",
+                path.display(),
+                data.display()
+            ),
+            Program::Wheel { library, python } => format!(
+                "PYTHONPATH={} {} -c 'import chromadb_rust_bindings as b; b.cli([\"chroma\", \"run\", \
+                 \"--path\", {data:?}, \"--host\", \"127.0.0.1\", \"--port\", \"{port}\"])'",
+                library.display(),
+                python.display()
+            ),
+        }
+    }
+
+    /// Which server it is, for messages.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Program::Executable { path, origin } => format!("{} (from {origin})", path.display()),
+            Program::Wheel { library, .. } => format!("the installed copy {}", library.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chroma_bin_must_be_an_executable_file() {
+        let with = |bin: &str| Surroundings {
+            chroma_bin: Some(bin.into()),
+            ..Surroundings::default()
+        };
+        assert_eq!(Surroundings::default().chroma_bin().unwrap(), None);
+        let error = with("/no/such/chroma")
+            .chroma_bin()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("/no/such/chroma\", which does not exist"),
+            "{error}"
+        );
+        let folder = env!("CARGO_MANIFEST_DIR");
+        let error = with(folder).chroma_bin().unwrap_err().to_string();
+        assert!(error.contains("is not a file"), "{error}");
+        let itself = env::current_exe().unwrap();
+        let found = with(itself.to_str().unwrap()).chroma_bin().unwrap();
+        assert_eq!(found, Some(itself));
+    }
+
+    #[test]
+    fn a_path_without_chroma_holds_none() {
+        let around = Surroundings {
+            path: Some(env!("CARGO_MANIFEST_DIR").into()),
+            ..Surroundings::default()
+        };
+        assert_eq!(around.chroma_on_path(), None);
+    }
+
+    #[test]
+    fn what_is_no_python_is_named() {
+        let around = Surroundings {
+            python: Some("/no/such/python".into()),
+            ..Surroundings::default()
+        };
+        let error = around.python().unwrap_err().to_string();
+        assert!(
+            error.contains("PYTHON is \"/no/such/python\", which does not run"),
+            "{error}"
+        );
+        assert!(error.contains("3.9"), "{error}");
+    }
+}

@@ -1,0 +1,259 @@
+//! The pinned wheels, and their way into the cache folder.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::supervise::detach;
+use crate::error::{Error, Result};
+
+/// Runs under an operating system lock, so that one process installs and the others wait.
+const INSTALL: &str = include_str!("install.py");
+
+/// A release of the PyPI package `chromadb`, whose wheels carry the whole server.
+#[derive(Debug)]
+pub(super) struct Release {
+    pub(super) version: &'static str,
+    megabytes: u32,
+    /// Of every wheel that PyPI has: macOS x86_64 and arm64, Linux (glibc) aarch64 and x86_64, Windows x86_64.
+    sha256: [&'static str; 5],
+}
+
+/// The releases that can be installed; the first is the default.
+pub(super) const RELEASES: &[Release] = &[
+    Release {
+        version: "1.5.9",
+        megabytes: 23,
+        sha256: [
+            "60701011b5e6409647fa40d12c7c5a66b2b0bfcf33a52db2ad53a30a2abc4957",
+            "814b9c95617377f6501e5757d63dfddb554a283a7739c87b9fa573850174e6f3",
+            "9192d111bd662241625867962333d99369a00769a50f8b2f58cb388731274d7e",
+            "cc09b3df76e5a5cb386aed2715a2eea152e3949f9e1ba93c7119505377749929",
+            "4fd0b560e56761b7f3cb4d5c6205fd5f20814484b4a3e4e9af9038c2b428fc6c",
+        ],
+    },
+    Release {
+        version: "1.0.0",
+        megabytes: 18,
+        sha256: [
+            "752926de6e440dd853a4966490cfa29ef6b07b6c7a0867caf1c507f2c1db217d",
+            "bf2e856632ca37133ec591a4d5004e8deaaf890c3b326ba51c0e4b17ac9ec2f3",
+            "c1581b56e4679a512c75b9076ded1dad1466b04efeac2938c7ce77db7cd23f1d",
+            "1831588ecd975b59e67548d3aff7f18746b1527c5efb8e8641caf0e7845a4627",
+            "11112eaac165f4771951dd74e7d9d6e1b25591461c2251bfe454332ee12721f4",
+        ],
+    },
+];
+
+impl Release {
+    /// The pinned release of this version.
+    pub(super) fn find(version: &str) -> Result<&'static Release> {
+        RELEASES
+            .iter()
+            .find(|release| release.version == version)
+            .ok_or_else(|| {
+                let known: Vec<_> = RELEASES.iter().map(|release| release.version).collect();
+                Error::local(format!(
+                    "version {version:?} is not one that can be installed; choose one of {}, or set CHROMA_BIN",
+                    known.join(", ")
+                ))
+            })
+    }
+
+    /// Where its copy lives. A home folder may be shared by unlike machines, so the platform is part of the name.
+    pub(super) fn folder(&self, cache: &Path) -> PathBuf {
+        cache.join(format!(
+            "chromadb-{}-{}-{}",
+            self.version,
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        ))
+    }
+
+    /// Installs it, unless somebody else does meanwhile.
+    pub(super) fn install(
+        &self,
+        cache: &Path,
+        python: &Path,
+        on_install: impl FnOnce(&InstallPlan),
+    ) -> Result<PathBuf> {
+        let folder = self.folder(cache);
+        let failed = |what: &str| {
+            Error::local(format!(
+                "installing chromadb {} into {} failed: {what}",
+                self.version,
+                folder.display()
+            ))
+        };
+        let mut command = Command::new(python);
+        command
+            .args(["-I", "-S", "-B", "-c", INSTALL])
+            .arg(&folder)
+            .arg(self.version)
+            .args(self.sha256)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        detach(&mut command);
+        let mut helper = command
+            .spawn()
+            .map_err(|error| failed(&format!("{} does not run: {error}", python.display())))?;
+        let stdin = helper.stdin.take(); // open until the end: the helper stops when it closes
+        let mut on_install = Some(on_install);
+        let mut words = String::new();
+        if let Some(stdout) = helper.stdout.take() {
+            for line in BufReader::new(stdout).lines().map_while(|line| line.ok()) {
+                match line.as_str() {
+                    "waiting" => {
+                        log::info!(
+                            "another process installs into {}; waiting",
+                            folder.display()
+                        );
+                    }
+                    "installing" => {
+                        let plan = InstallPlan {
+                            version: self.version,
+                            megabytes: self.megabytes,
+                            folder: folder.clone(),
+                        };
+                        log::info!("{plan}");
+                        if let Some(on_install) = on_install.take() {
+                            on_install(&plan);
+                        }
+                    }
+                    _ => words = words + &line + "\n",
+                }
+            }
+        }
+        if let Some(mut stderr) = helper.stderr.take() {
+            let _ = stderr.read_to_string(&mut words);
+        }
+        let status = helper.wait().map_err(|error| failed(&error.to_string()))?;
+        drop(stdin);
+        if status.success() && is_installed(&folder) {
+            return Ok(folder);
+        }
+        Err(failed(&format!(
+            "{status}\n{}\n{}",
+            super::ready::tail(&words, 15),
+            advice(&words, python)
+        )))
+    }
+}
+
+/// Whether the folder holds a whole copy; it appears by one rename, so that one file speaks for all.
+pub(super) fn is_installed(folder: &Path) -> bool {
+    folder.join("chromadb_rust_bindings/__init__.py").is_file()
+}
+
+fn advice(words: &str, python: &Path) -> String {
+    if words.contains("cannot write there") {
+        return "Choose another folder with CHROMA_BLOCKING_CACHE or .cache_dir(...).".to_owned();
+    }
+    if words.contains("No module named pip") {
+        return format!(
+            "This Python has no pip: run `{} -m ensurepip`, or install your system's package python3-pip.",
+            python.display()
+        );
+    }
+    if words.contains("do not match the hashes") || words.contains("DO NOT MATCH THE HASHES") {
+        return "The download is not the file that this crate was tested with: do not use it; check which index or \
+                mirror pip uses."
+            .to_owned();
+    }
+    "Is this machine offline? pip needs PyPI or a mirror (PIP_INDEX_URL, PIP_PROXY). There are wheels for Linux with \
+     glibc and macOS (x86_64, ARM64) and Windows (x86_64). Without pip: set CHROMA_BIN to a chroma executable, or use \
+     a server that runs elsewhere (CHROMA_HOST)."
+        .to_owned()
+}
+
+/// What is about to be installed: shown by [`on_install`](super::LocalServerBuilder::on_install).
+///
+/// Its `Display` is one sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallPlan {
+    version: &'static str,
+    megabytes: u32,
+    folder: PathBuf,
+}
+
+impl InstallPlan {
+    /// The version of Chroma.
+    pub fn version(&self) -> &str {
+        self.version
+    }
+
+    /// How much will be downloaded, about, in megabytes.
+    pub fn megabytes(&self) -> u32 {
+        self.megabytes
+    }
+
+    /// The folder that it goes into.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl fmt::Display for InstallPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "installing the Chroma server, once: wheel chromadb {}, about {} MB from PyPI, into {}",
+            self.version,
+            self.megabytes,
+            self.folder.display()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hash_is_whole_and_there_once() {
+        let mut all: Vec<_> = RELEASES.iter().flat_map(|release| release.sha256).collect();
+        for hash in &all {
+            assert_eq!(hash.len(), 64);
+            assert!(
+                hash.bytes()
+                    .all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+            );
+        }
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn an_unknown_version_lists_the_known_ones() {
+        let error = Release::find("0.4.24").unwrap_err().to_string();
+        assert!(
+            error.contains("\"0.4.24\"") && error.contains("1.5.9"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_plan_is_one_sentence() {
+        let plan = InstallPlan {
+            version: "1.5.9",
+            megabytes: 23,
+            folder: PathBuf::from("/home/me/.cache/chroma-blocking/x"),
+        };
+        assert_eq!(
+            plan.to_string(),
+            "installing the Chroma server, once: wheel chromadb 1.5.9, about 23 MB from PyPI, into \
+             /home/me/.cache/chroma-blocking/x"
+        );
+    }
+
+    #[test]
+    fn a_missing_pip_has_its_own_advice() {
+        let python = Path::new("python3");
+        assert!(advice("/usr/bin/python3: No module named pip", python).contains("ensurepip"));
+        assert!(advice("ERROR: No matching distribution", python).contains("offline"));
+    }
+}

@@ -1,0 +1,201 @@
+//! [`Endpoint`]: where a server is, from a URL or `host:port`.
+
+use ureq::http::Uri;
+use ureq::http::uri::{Authority, Scheme};
+
+use crate::error::InvalidInput;
+
+/// Where a server is: scheme, host, port, and a path in front of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    base: String,
+    loopback: bool,
+    secure: bool,
+}
+
+impl Endpoint {
+    /// Reads a URL, `host:port`, or a bare host, to which `default_port` belongs. `setting` is the name that an error
+    /// gives to the value.
+    pub(crate) fn parse(
+        setting: &'static str,
+        value: &str,
+        default_port: u16,
+    ) -> Result<Endpoint, InvalidInput> {
+        let bad = |why: &str| InvalidInput::Setting {
+            name: setting,
+            // What stands before an @ may be a password.
+            value: match value.rsplit_once('@') {
+                Some((_, host)) => format!("<hidden>@{host}"),
+                None => value.to_owned(),
+            },
+            why: why.to_owned(),
+        };
+        const FORM: &str =
+            "it must be a URL such as http://localhost:8000, or host:port such as localhost:8000";
+
+        let text = value.trim().trim_end_matches('/');
+        // A bare IPv6 address is no authority without its brackets.
+        let bracketed = match text.parse::<std::net::Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => text.to_owned(),
+        };
+        let with_scheme = match bracketed.contains("://") {
+            true => bracketed,
+            false => format!("http://{bracketed}"),
+        };
+        let uri: Uri = with_scheme.parse().map_err(|_| bad(FORM))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(bad(FORM));
+        };
+        if authority.as_str().contains('@') {
+            return Err(bad("a user name or password has no place in it"));
+        }
+        if uri.query().is_some() || value.contains('#') {
+            return Err(bad("it must end with the host, the port or a path"));
+        }
+        let secure = *scheme == Scheme::HTTPS;
+        if !secure && *scheme != Scheme::HTTP {
+            return Err(bad("only http and https are spoken"));
+        }
+        if secure && cfg!(not(feature = "tls")) {
+            return Err(bad("https needs the feature \"tls\" of chroma-blocking"));
+        }
+        let host = authority.host();
+        if host.is_empty() || !port_is_sound(authority) {
+            return Err(bad(FORM));
+        }
+        let port = match (authority.port_u16(), value.contains("://")) {
+            (Some(port), _) => format!(":{port}"),
+            (None, true) => String::new(),
+            (None, false) => format!(":{default_port}"),
+        };
+        let path = uri.path().trim_end_matches('/');
+        Ok(Endpoint {
+            base: format!("{scheme}://{host}{port}{path}"),
+            loopback: is_loopback(host),
+            secure,
+        })
+    }
+
+    /// Scheme, host, port and path in front, without a slash at the end.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether the server is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
+    /// Whether what is sent is encrypted.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+}
+
+/// A port of 1 to 65535, or none at all.
+fn port_is_sound(authority: &Authority) -> bool {
+    let rest = authority.as_str().strip_prefix(authority.host());
+    match rest {
+        Some("") => true,
+        Some(_) => authority.port_u16().is_some_and(|port| port != 0),
+        None => false,
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(value: &str) -> Result<Endpoint, InvalidInput> {
+        Endpoint::parse("CHROMA_HOST", value, 8000)
+    }
+
+    #[test]
+    fn takes_every_form_of_an_address() {
+        for (value, base) in [
+            ("localhost", "http://localhost:8000"),
+            ("localhost:9000", "http://localhost:9000"),
+            (" db.example.com ", "http://db.example.com:8000"),
+            ("http://localhost:8000/", "http://localhost:8000"),
+            ("http://db.example.com", "http://db.example.com"),
+            (
+                "http://gw.example.com/chroma/",
+                "http://gw.example.com/chroma",
+            ),
+            ("[::1]:9000", "http://[::1]:9000"),
+            ("::1", "http://[::1]:8000"),
+        ] {
+            assert_eq!(parse(value).unwrap().as_str(), base, "{value}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn takes_https() {
+        let cloud = parse("https://api.trychroma.com").unwrap();
+        assert_eq!(cloud.as_str(), "https://api.trychroma.com");
+        assert!(cloud.is_secure() && !cloud.is_loopback());
+    }
+
+    #[test]
+    #[cfg(not(feature = "tls"))]
+    fn says_which_feature_https_needs() {
+        assert!(
+            parse("https://x")
+                .unwrap_err()
+                .to_string()
+                .contains("\"tls\"")
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_address() {
+        for value in [
+            "",
+            " ",
+            "http://",
+            "localhost:port",
+            "localhost:0",
+            "localhost:99999",
+            "ftp://localhost",
+            "http://a b",
+            "http://localhost:8000?x=1",
+            "http://localhost/#x",
+            "/api",
+            "local\r\nhost",
+        ] {
+            let error = parse(value).expect_err(value);
+            assert!(error.to_string().starts_with("CHROMA_HOST is "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let error = parse("http://user:secret@localhost")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("password") && !error.contains("secret"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn knows_this_machine() {
+        for here in ["localhost", "127.0.0.1:8000", "127.8.9.1", "[::1]:1"] {
+            assert!(parse(here).unwrap().is_loopback(), "{here}");
+        }
+        for there in ["localhost.example.com", "10.0.0.1", "127.example.com"] {
+            assert!(!parse(there).unwrap().is_loopback(), "{there}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The one place that knows HTTP: an operation and its bytes go in, a parsed answer or an [`Error`] comes out.
+//!
+//! It knows neither Chroma nor Gemini. Both hand it an [`Operation`], bytes and a parser, and a [`Dialect`] that reads
+//! their errors; connections, timeouts, retries and logs are written here once.
+
+mod endpoint;
+mod retry;
+mod tcp;
+
+use std::fmt::Debug;
+use std::io::Read;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ureq::http::{self, HeaderName, HeaderValue, Method, Request};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::{Agent, Timeout};
+
+pub(crate) use endpoint::Endpoint;
+pub use retry::RetryPolicy;
+
+use crate::error::{Call, Error, InvalidInput, Result};
+
+/// Idle connections that are kept for one server.
+const IDLE_CONNECTIONS: usize = 10;
+/// How long an idle connection is kept.
+const IDLE_AGE: Duration = Duration::from_secs(90);
+/// No answer may be larger; a server that sends more is not waited for.
+const MAX_ANSWER: u64 = 2 << 30;
+/// Room made for an answer before its first byte is in, whatever length the server announces.
+const MAX_RESERVED: u64 = 16 << 20;
+
+/// What a server is asked to do: the same name, method and path for every request of its kind.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// This crate's name for it, as errors and logs show it.
+    pub(crate) name: &'static str,
+    pub(crate) method: Method,
+    /// The path, with `{name}` where a parameter goes.
+    pub(crate) path: &'static str,
+    pub(crate) repeat: Repeat,
+}
+
+/// Whether a request may be sent again when nobody knows if the server has acted on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Twice is the same as once.
+    Freely,
+    /// Only when the server certainly did not act.
+    IfNotActed,
+}
+
+/// One request, whose bytes are the same in every attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) operation: &'static Operation,
+    /// What it is about, for errors and logs: a collection's name.
+    pub(crate) subject: Option<&'a str>,
+    /// The path, its parameters filled in, with the query if there is one.
+    pub(crate) path: &'a str,
+    /// JSON.
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) call: Box<Call>,
+    pub(crate) status: u16,
+    /// What the `Retry-After` header asked for.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// How one kind of server says no.
+pub(crate) trait Dialect: Debug + Send + Sync {
+    /// Reads the answer to a request that failed.
+    fn error(&self, refusal: Refusal) -> Error;
+
+    /// What to try when nothing answers.
+    fn unreachable_hint(&self) -> &'static str;
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Timeouts {
+    /// For a connection, name look-up and TLS included.
+    pub(crate) connect: Duration,
+    /// For one attempt, from the first byte sent to the last byte received.
+    pub(crate) request: Duration,
+}
+
+/// The defaults of every client here.
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(30),
+            request: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A pool of connections to one server, and how to behave on them. Threads may share it.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    agent: Agent,
+    endpoint: Endpoint,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    retry: RetryPolicy,
+    dialect: &'static dyn Dialect,
+}
+
+impl Transport {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        dialect: &'static dyn Dialect,
+    ) -> Transport {
+        let mut config = Agent::config_builder()
+            .user_agent(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION")))
+            .http_status_as_error(false)
+            // A redirect would carry the key to another host; it is an error that names the new address.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .no_delay(true)
+            .max_idle_connections(IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
+            .max_idle_age(IDLE_AGE)
+            .timeout_resolve(Some(timeouts.connect))
+            .timeout_connect(Some(timeouts.connect))
+            .timeout_global(Some(timeouts.request));
+        if endpoint.is_loopback() {
+            // What is on this machine is not behind a proxy, whatever the environment says.
+            config = config.proxy(None);
+        }
+        let connector = ().chain(ConnectProxyConnector::default()).chain(tcp::TcpConnector);
+        #[cfg(feature = "tls")]
+        let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
+        Transport {
+            agent: Agent::with_parts(config.build(), connector, DefaultResolver::default()),
+            endpoint,
+            headers,
+            retry,
+            dialect,
+        }
+    }
+
+    pub(crate) fn retry(&self) -> &RetryPolicy {
+        &self.retry
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a request, again where that is allowed and may help, and parses the answer.
+    pub(crate) fn send<T>(
+        &self,
+        out: Outgoing<'_>,
+        parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
+    ) -> Result<T> {
+        let started = Instant::now();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let call = || {
+                Box::new(Call {
+                    operation: out.operation.name,
+                    subject: out.subject.map(str::to_owned),
+                    url: self.endpoint.as_str().to_owned(),
+                    attempts,
+                    elapsed: started.elapsed(),
+                })
+            };
+            let failure = match self.attempt(out, attempts, &call) {
+                Ok(answer) => {
+                    return parse(&answer).map_err(|message| Error::Decode {
+                        call: call(),
+                        message,
+                    });
+                }
+                Err(failure) => failure,
+            };
+            let again = failure.may_be_repeated(out.operation.repeat);
+            let wait = self
+                .retry
+                .wait(attempts - 1, failure.asked(), retry::random())
+                .filter(|_| again);
+            let Some(wait) = wait else {
+                return Err(failure.error);
+            };
+            log::warn!(
+                operation = out.operation.name, subject = out.subject.unwrap_or_default(), attempt = attempts,
+                wait_ms = wait.as_millis() as u64;
+                "{}; trying again in {:.1} s", failure.error, wait.as_secs_f64()
+            );
+            thread::sleep(wait);
+        }
+    }
+
+    /// Sends a request once, and reads the whole answer.
+    fn attempt(
+        &self,
+        out: Outgoing<'_>,
+        attempt: u32,
+        call: &dyn Fn() -> Box<Call>,
+    ) -> std::result::Result<Vec<u8>, Failure> {
+        let started = Instant::now();
+        let result = self.exchange(out);
+        let status = result.as_ref().map_or(0, |answer| answer.status);
+        log::debug!(
+            operation = out.operation.name, subject = out.subject.unwrap_or_default(), attempt = attempt,
+            status = status, elapsed_ms = started.elapsed().as_millis() as u64,
+            bytes_out = out.body.map_or(0, <[u8]>::len),
+            bytes_in = result.as_ref().map_or(0, |answer| answer.body.len());
+            "{} {}{}", out.operation.method, self.endpoint.as_str(), out.path
+        );
+        match result {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.body),
+            Ok(answer) => {
+                let acted =
+                    !(answer.status == 429 || answer.status == 503 && answer.retry_after.is_some());
+                let error = match answer.location {
+                    Some(location) => Error::Server {
+                        call: call(),
+                        status: answer.status,
+                        name: String::new(),
+                        message: format!("redirected to {location:?}; use that address instead"),
+                    },
+                    None => self.dialect.error(Refusal {
+                        call: call(),
+                        status: answer.status,
+                        retry_after: answer.retry_after,
+                        body: answer.body,
+                    }),
+                };
+                Err(Failure {
+                    error,
+                    acted,
+                    retry_after: answer.retry_after,
+                })
+            }
+            Err(error) => Err(self.broken(error, call())),
+        }
+    }
+
+    fn exchange(&self, out: Outgoing<'_>) -> std::result::Result<Answer, ureq::Error> {
+        let mut request = Request::builder()
+            .method(out.operation.method.clone())
+            .uri(format!("{}{}", self.endpoint.as_str(), out.path));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = match out.body {
+            Some(body) => {
+                let json = HeaderValue::from_static("application/json");
+                let request = request.header(http::header::CONTENT_TYPE, json);
+                self.agent.run(request.body(body)?)
+            }
+            None => self.agent.run(request.body(())?),
+        }?;
+        let (parts, body) = response.into_parts();
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let retry_after = header(http::header::RETRY_AFTER)
+            .and_then(|text| text.trim().parse().ok())
+            .map(Duration::from_secs);
+        let location = Some(parts.status.is_redirection())
+            .filter(|redirected| *redirected)
+            .and_then(|_| header(http::header::LOCATION))
+            .map(str::to_owned);
+        let reserved = body.content_length().unwrap_or(0).min(MAX_RESERVED);
+        let mut bytes = Vec::with_capacity(reserved as usize);
+        body.into_with_config()
+            .limit(MAX_ANSWER)
+            .reader()
+            .read_to_end(&mut bytes)
+            .map_err(ureq::Error::from)?;
+        Ok(Answer {
+            status: parts.status.as_u16(),
+            retry_after,
+            location,
+            body: bytes,
+        })
+    }
+
+    /// What it means when there is no whole answer.
+    fn broken(&self, error: ureq::Error, call: Box<Call>) -> Failure {
+        let connecting = match &error {
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve)
+            | ureq::Error::HostNotFound
+            | ureq::Error::ConnectProxyFailed(_) => true,
+            ureq::Error::Other(inner) => inner.is::<tcp::ConnectFailed>(),
+            _ => false,
+        };
+        let error = match error {
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => Error::Timeout {
+                call,
+                message: "no connection within the connection timeout".to_owned(),
+            },
+            ureq::Error::Timeout(_) => Error::Timeout {
+                call,
+                message: "no whole answer within the request timeout".to_owned(),
+            },
+            ureq::Error::BodyExceedsLimit(_) => Error::Decode {
+                call,
+                message: format!("it is larger than {MAX_ANSWER} bytes; ask for fewer records"),
+            },
+            other => Error::Connection {
+                call,
+                message: match connecting {
+                    true => format!("cannot connect: {other}"),
+                    false => format!("the connection broke: {other}"),
+                },
+                hint: match connecting {
+                    true => self.dialect.unreachable_hint().to_owned(),
+                    false => String::new(),
+                },
+            },
+        };
+        Failure {
+            error,
+            acted: !connecting,
+            retry_after: None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+    body: Vec<u8>,
+}
+
+/// One attempt that came to nothing.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    /// Whether the server may have acted on the request.
+    acted: bool,
+    retry_after: Option<Duration>,
+}
+
+impl Failure {
+    fn may_be_repeated(&self, repeat: Repeat) -> bool {
+        self.error.is_retryable() && (!self.acted || repeat == Repeat::Freely)
+    }
+
+    /// The wait that the server asked for, in a header or in the body.
+    fn asked(&self) -> Option<Duration> {
+        match &self.error {
+            Error::RateLimited { retry_after, .. } => retry_after.or(self.retry_after),
+            _ => self.retry_after,
+        }
+    }
+}
+
+/// A secret for a header: kept out of `Debug`, and refused when it could break out of the header.
+pub(crate) fn secret(
+    setting: &'static str,
+    prefix: &str,
+    value: &str,
+) -> std::result::Result<HeaderValue, InvalidInput> {
+    let mut header =
+        HeaderValue::try_from(format!("{prefix}{value}")).map_err(|_| InvalidInput::Setting {
+            name: setting,
+            value: "<hidden>".to_owned(),
+            why: "it has a character that cannot stand in an HTTP header".to_owned(),
+        })?;
+    header.set_sensitive(true);
+    Ok(header)
+}

@@ -1,0 +1,266 @@
+//! Request bodies, written straight into one buffer.
+
+use std::ops::Range;
+
+use base64_simd::STANDARD as BASE64;
+use serde::Serialize;
+
+use crate::model::filter::{Document, Parts};
+use crate::model::record::{Row, Rows};
+use crate::model::results::Include;
+
+/// The records of one request: where they are, and their vectors, which may come from elsewhere.
+pub(crate) struct Batch<'a> {
+    pub(crate) rows: &'a dyn Rows,
+    /// A vector for each of the rows, where it has one.
+    pub(crate) vectors: &'a [Option<&'a [f32]>],
+    /// Which of the rows.
+    pub(crate) range: Range<usize>,
+    /// Whether this server reads vectors as base64 of little-endian floats, which is half the bytes.
+    pub(crate) base64: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// `{"ids":[…],"embeddings":[…],"documents":[…],"metadatas":[…],"uris":[…]}`; a column that no row has is left
+    /// out, and so it stays unchanged in an update.
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(b"{\"ids\":");
+        self.column(to, |to, row, _| json(to, row.id));
+        if self.vectors[self.range.clone()].iter().any(Option::is_some) {
+            to.extend_from_slice(b",\"embeddings\":");
+            self.column(to, |to, _, index| match self.vectors[index] {
+                Some(vector) if self.base64 => base64(to, vector),
+                Some(vector) => json(to, vector),
+                None => null(to),
+            });
+        }
+        self.optional(to, "documents", |row| row.document);
+        self.optional(to, "metadatas", |row| row.metadata);
+        self.optional(to, "uris", |row| row.uri);
+        to.push(b'}');
+    }
+
+    /// A list with an entry for each row.
+    fn column(&self, to: &mut Vec<u8>, mut entry: impl FnMut(&mut Vec<u8>, Row<'_>, usize)) {
+        list(to, self.range.clone(), |to, index| {
+            entry(to, self.rows.row(index), index);
+        });
+    }
+
+    /// A list with a value or null for each row, if any of them has a value.
+    fn optional<T: Serialize>(
+        &self,
+        to: &mut Vec<u8>,
+        name: &str,
+        value: impl Fn(Row<'a>) -> Option<T>,
+    ) {
+        let rows: &'a dyn Rows = self.rows;
+        if self
+            .range
+            .clone()
+            .any(|index| value(rows.row(index)).is_some())
+        {
+            key(to, name);
+            self.column(to, |to, _, index| match value(rows.row(index)) {
+                Some(value) => json(to, &value),
+                None => null(to),
+            });
+        }
+    }
+}
+
+/// What a read asks for beside its filter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Page {
+    pub(crate) limit: Option<usize>,
+    pub(crate) offset: Option<usize>,
+}
+
+/// `{"ids":[…],"where":…,"where_document":…,"limit":…,"offset":…,"include":[…]}` for `get`, and for `delete`, which
+/// takes no `include`.
+pub(crate) fn selection(parts: &Parts, page: &Page, include: Option<&[Include]>) -> Vec<u8> {
+    let mut to = vec![b'{'];
+    filter(&mut to, parts);
+    if let Some(limit) = page.limit {
+        member(&mut to, "limit", &limit);
+    }
+    if let Some(offset) = page.offset {
+        member(&mut to, "offset", &offset);
+    }
+    if let Some(include) = include {
+        included(&mut to, include, &[]);
+    }
+    to.push(b'}');
+    to
+}
+
+/// `{"ids":[…],"where":…,"where_document":…,"query_embeddings":[[…]],"n_results":…,"include":[…]}`
+pub(crate) fn query<'a>(
+    vectors: impl Iterator<Item = &'a [f32]>,
+    n_results: usize,
+    parts: &Parts,
+    include: &[Include],
+) -> Vec<u8> {
+    let mut to = vec![b'{'];
+    filter(&mut to, parts);
+    // A query takes floats only, on every server.
+    key(&mut to, "query_embeddings");
+    list(&mut to, vectors, json);
+    member(&mut to, "n_results", &n_results);
+    included(&mut to, include, &["distances"]);
+    to.push(b'}');
+    to
+}
+
+fn filter(to: &mut Vec<u8>, parts: &Parts) {
+    if let Some(ids) = &parts.ids {
+        member(to, "ids", ids);
+    }
+    if let Some(filter) = &parts.fields {
+        member(to, "where", filter);
+    }
+    if let Some(filter) = &parts.documents {
+        member(to, "where_document", &Document(filter));
+    }
+}
+
+fn included(to: &mut Vec<u8>, include: &[Include], always: &[&str]) {
+    key(to, "include");
+    let mut names: Vec<_> = include.iter().map(|include| include.name()).collect();
+    names.extend_from_slice(always);
+    json(to, &names);
+}
+
+/// `,"name":`, without the comma at the start of an object.
+fn key(to: &mut Vec<u8>, name: &str) {
+    if to.last() != Some(&b'{') {
+        to.push(b',');
+    }
+    json(to, name);
+    to.push(b':');
+}
+
+fn member<T: Serialize + ?Sized>(to: &mut Vec<u8>, name: &str, value: &T) {
+    key(to, name);
+    json(to, value);
+}
+
+fn list<T>(
+    to: &mut Vec<u8>,
+    entries: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    to.push(b'[');
+    for (index, entry) in entries.enumerate() {
+        if index > 0 {
+            to.push(b',');
+        }
+        write(to, entry);
+    }
+    to.push(b']');
+}
+
+/// Writing our own types into memory cannot fail: no map has keys that are not texts, and no I/O is done.
+fn json<T: Serialize + ?Sized>(to: &mut Vec<u8>, value: &T) {
+    let written = serde_json::to_writer(to, value);
+    debug_assert!(written.is_ok(), "{written:?}");
+}
+
+fn null(to: &mut Vec<u8>) {
+    to.extend_from_slice(b"null");
+}
+
+/// A text of the little-endian bytes in base64, the standard alphabet with padding.
+fn base64(to: &mut Vec<u8>, vector: &[f32]) {
+    /// Floats that are turned at once: 768 bytes, a multiple of 3, so that no padding comes in between.
+    const FLOATS: usize = 192;
+
+    to.push(b'"');
+    let mut bytes = [0; FLOATS * 4];
+    for floats in vector.chunks(FLOATS) {
+        let bytes = &mut bytes[..floats.len() * 4];
+        for (to, float) in bytes.chunks_exact_mut(4).zip(floats) {
+            to.copy_from_slice(&float.to_le_bytes());
+        }
+        BASE64.encode_append(&*bytes, to);
+    }
+    to.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::filter::Key;
+    use crate::model::record::Record;
+
+    fn body(rows: &[Record], range: Range<usize>, base64: bool) -> String {
+        let rows = rows.to_vec();
+        let vectors: Vec<_> = rows.iter().map(|row| row.embedding.as_deref()).collect();
+        let mut to = Vec::new();
+        Batch {
+            rows: &rows,
+            vectors: &vectors,
+            range,
+            base64,
+        }
+        .write(&mut to);
+        String::from_utf8(to).unwrap()
+    }
+
+    #[test]
+    fn only_columns_in_use_are_written() {
+        let rows = [
+            Record::new("\"a\"").embedding([1.0, -0.5]),
+            Record::new("b").document("x\ny").metadata("k", 1),
+        ];
+        assert_eq!(
+            body(&rows, 0..1, false),
+            r#"{"ids":["\"a\""],"embeddings":[[1.0,-0.5]]}"#
+        );
+        assert_eq!(
+            body(&rows, 0..2, false),
+            r#"{"ids":["\"a\"","b"],"embeddings":[[1.0,-0.5],null],"documents":[null,"x\ny"],"metadatas":[null,{"k":1}]}"#
+        );
+        assert_eq!(body(&rows, 2..2, true), r#"{"ids":[]}"#);
+    }
+
+    #[test]
+    fn base64_is_the_little_endian_floats() {
+        let row =
+            |n: usize| Record::new("a").embedding((0..n).map(|i| i as f32).collect::<Vec<_>>());
+        assert_eq!(
+            body(&[row(3)], 0..1, true),
+            r#"{"ids":["a"],"embeddings":["AAAAAAAAgD8AAABA"]}"#
+        );
+        for n in [1, 2, 191, 192, 193, 768, 1000] {
+            let body = body(&[row(n)], 0..1, true);
+            let text = body.split('"').nth(7).unwrap();
+            let bytes = BASE64.decode_to_vec(text).unwrap();
+            let floats: Vec<_> = bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            assert_eq!(floats, row(n).embedding.unwrap(), "{n}");
+        }
+    }
+
+    #[test]
+    fn reads_are_written_as_chroma_reads_them() {
+        let parts = (Key::field("a").eq(1) & Key::document().contains("x") & Key::id().eq("1"))
+            .split()
+            .unwrap();
+        let page = Page {
+            limit: Some(5),
+            offset: None,
+        };
+        assert_eq!(
+            String::from_utf8(selection(&parts, &page, Some(&[Include::Documents]))).unwrap(),
+            r#"{"ids":["1"],"where":{"a":{"$eq":1}},"where_document":{"$contains":"x"},"limit":5,"include":["documents"]}"#
+        );
+        let vectors = [&[0.25, -1.0][..]];
+        assert_eq!(
+            String::from_utf8(query(vectors.into_iter(), 3, &Parts::default(), &[])).unwrap(),
+            r#"{"query_embeddings":[[0.25,-1.0]],"n_results":3,"include":["distances"]}"#
+        );
+    }
+}

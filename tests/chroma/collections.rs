@@ -1,0 +1,175 @@
+//! The server itself, and collections: made, opened, listed, counted, deleted.
+
+use chroma_blocking::{
+    EmbeddingError, EmbeddingFunction, Embeddings, Error, Hashing, InvalidInput, Metadata, Space,
+};
+
+use crate::{Scratch, client, unique_name};
+
+#[test]
+fn the_server_says_who_it_is() {
+    assert!(client().heartbeat().unwrap() > 1_700_000_000_000_000_000);
+    assert_eq!(client().version().unwrap(), "1.0.0");
+    assert!(client().pre_flight_checks().unwrap().max_batch_size > 0);
+    let identity = client().identity().unwrap();
+    assert_eq!(identity.tenant, client().tenant());
+    assert!(
+        identity
+            .databases
+            .iter()
+            .any(|database| database == client().database())
+    );
+}
+
+#[test]
+fn made_opened_and_deleted() {
+    let name = unique_name();
+    let made = client()
+        .collection(&name)
+        .metadata("owner", "tests")
+        .space(Space::Ip)
+        .create()
+        .unwrap();
+    let opened = client().collection(&name).get().unwrap();
+    assert_eq!(opened.id(), made.id());
+    assert_eq!(opened.name(), name);
+    assert_eq!(
+        opened.metadata(),
+        Some(&Metadata::from([("owner", "tests")]))
+    );
+    assert_eq!(opened.space(), Some(Space::Ip));
+    assert_eq!(opened.dimension(), None);
+
+    client().delete_collection(&name).unwrap();
+    let gone = client().collection(&name).get().unwrap_err();
+    assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
+    assert!(gone.to_string().contains(&name), "{gone}");
+    let gone = opened.count().unwrap_err();
+    assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
+    let gone = client().delete_collection(&name).unwrap_err();
+    assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let taken = Scratch::new();
+    let again = client().collection(taken.name()).create().unwrap_err();
+    assert!(matches!(again, Error::AlreadyExists { .. }), "{again}");
+    assert_eq!(again.status(), Some(409));
+
+    let builder = client().collection(taken.name()).metadata("ignored", true);
+    let opened = builder.get_or_create().unwrap();
+    assert_eq!(opened.id(), taken.id());
+    assert_eq!(
+        opened.metadata(),
+        None,
+        "what exists keeps its own metadata"
+    );
+}
+
+#[test]
+fn listed_whole_and_in_pages() {
+    let mine = [Scratch::new(), Scratch::new(), Scratch::new()];
+    let all = client().list_collections().run().unwrap();
+    for collection in &mine {
+        let listed = all
+            .iter()
+            .find(|listed| listed.id() == collection.id())
+            .unwrap();
+        assert_eq!(listed.name(), collection.name());
+    }
+    assert!(client().count_collections().unwrap() >= mine.len());
+    assert_eq!(client().list_collections().limit(2).run().unwrap().len(), 2);
+    assert!(
+        client()
+            .list_collections()
+            .limit(0)
+            .run()
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        client()
+            .list_collections()
+            .offset(1_000_000)
+            .run()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+struct Other;
+
+impl EmbeddingFunction for Other {
+    fn name(&self) -> &str {
+        "other"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        Ok(Embeddings::new(vec![0.5; documents.len()], 1)?)
+    }
+}
+
+#[test]
+fn the_embedding_function_is_remembered() {
+    let made = Scratch::hashing();
+    assert_eq!(
+        made.space(),
+        Some(Space::Cosine),
+        "what the function asks for"
+    );
+
+    let open = || client().collection(made.name());
+    open().embedding_function(Hashing::default()).get().unwrap();
+    for conflict in [
+        open().embedding_function(Other).get().unwrap_err(),
+        open()
+            .embedding_function(Other)
+            .get_or_create()
+            .unwrap_err(),
+    ] {
+        let Error::Invalid { reason, .. } = &conflict else {
+            panic!("{conflict}");
+        };
+        assert_eq!(
+            *reason,
+            InvalidInput::EmbeddingFunctionConflict {
+                stored: "chroma_blocking_hashing".to_owned(),
+                given: "other".to_owned(),
+            }
+        );
+    }
+    // Without a function it opens, for vectors.
+    assert!(open().get().unwrap().embedding_function().is_none());
+}
+
+#[test]
+fn a_function_that_does_not_describe_itself_is_not_remembered() {
+    let name = unique_name();
+    let builder = client().collection(&name).embedding_function(Other);
+    let made = Scratch(builder.create().unwrap());
+    client()
+        .collection(made.name())
+        .embedding_function(Hashing::default())
+        .get()
+        .unwrap();
+}
+
+#[test]
+fn chroma_host_is_honoured() {
+    // One of these tests again, where no server can be found or installed: it passes only on the one that it is given.
+    let nowhere = std::env::temp_dir().join("no-such-folder");
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "queries::the_nearest_come_first"])
+        .env("CHROMA_HOST", client().url())
+        .env("CHROMA_BLOCKING_CACHE", &nowhere)
+        .env("PYTHON", &nowhere)
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && stdout.contains("1 passed"),
+        "{stdout}"
+    );
+    assert!(!nowhere.exists());
+}

@@ -1,0 +1,114 @@
+//! Every operator of a filter, on a real server.
+
+use chroma_blocking::{Key, Record, Where};
+
+use crate::Scratch;
+
+/// Four records: the last one has a document and no metadata.
+fn library() -> Scratch {
+    let books = Scratch::new();
+    books
+        .upsert(
+            [
+                Record::new("a")
+                    .document("Rust in action")
+                    .metadata("year", 2021)
+                    .metadata("score", 4.5)
+                    .metadata("lang", "en")
+                    .metadata("open", true)
+                    .metadata("tags", ["rust", "code"]),
+                Record::new("b")
+                    .document("Programmieren mit Rust")
+                    .metadata("year", 2018)
+                    .metadata("score", 4.0)
+                    .metadata("lang", "de")
+                    .metadata("open", false)
+                    .metadata("tags", ["rust"]),
+                Record::new("c")
+                    .document("Le petit prince")
+                    .metadata("year", 1943)
+                    .metadata("score", 5.0)
+                    .metadata("lang", "fr")
+                    .metadata("open", true)
+                    .metadata("tags", ["fiction"]),
+                Record::new("d").document("untitled 42"),
+            ]
+            .map(|record| record.embedding([1.0, 0.0])),
+        )
+        .unwrap();
+    books
+}
+
+fn field(name: &str) -> Key {
+    Key::field(name)
+}
+
+fn text() -> Key {
+    Key::document()
+}
+
+#[test]
+fn every_operator_finds_what_it_says() {
+    let books = library();
+    let cases: Vec<(Where, &str)> = vec![
+        (field("year").eq(2021), "a"),
+        (field("lang").eq("de"), "b"),
+        (field("open").eq(true), "ac"),
+        (field("score").eq(4.0), "b"),
+        (field("year").ne(2021), "bcd"),
+        (field("year").gt(2018), "a"),
+        (field("year").gte(2018), "ab"),
+        (field("score").lt(4.5), "b"),
+        (field("score").lte(4.5), "ab"),
+        (field("lang").is_in(["en", "fr"]), "ac"),
+        (field("year").is_in([1943]), "c"),
+        (field("lang").not_in(["en", "fr"]), "bd"),
+        (field("tags").contains("rust"), "ab"),
+        (field("tags").not_contains("rust"), "cd"),
+        (text().contains("Rust"), "ab"),
+        (text().contains("rust"), ""),
+        (text().not_contains("Rust"), "cd"),
+        (text().regex("[0-9]+$"), "d"),
+        (text().not_regex("^[A-Z]"), "d"),
+        (Key::id().eq("c"), "c"),
+        (Key::id().is_in(["a", "d", "missing"]), "ad"),
+        (field("year").gte(2000) & field("lang").eq("en"), "a"),
+        (field("year").lt(2000) | field("lang").eq("en"), "ac"),
+        (field("open").eq(true) & text().contains("Rust"), "a"),
+        (field("open").eq(true) | text().contains("42"), "acd"),
+        (text().contains("Rust") | text().contains("prince"), "abc"),
+        (text().contains("Rust") & text().contains("action"), "a"),
+        (Key::id().is_in(["a", "b"]) & field("year").lt(2020), "b"),
+        (Where::any(["a", "c"].map(|_| field("lang").eq("fr"))), "c"),
+        (field("no such field").eq(1), ""),
+    ];
+    for (filter, expected) in cases {
+        let shown = filter.to_string();
+        let found = books
+            .get()
+            .filter(filter.clone())
+            .run()
+            .unwrap_or_else(|e| panic!("{shown}: {e}"));
+        let mut ids = found.ids;
+        ids.sort();
+        assert_eq!(ids.concat(), expected, "get {shown}");
+
+        let hits = books.query([1.0, 0.0]).filter(filter).run().unwrap();
+        let mut ids: Vec<_> = hits.ids().collect();
+        ids.sort();
+        assert_eq!(ids.concat(), expected, "query {shown}");
+    }
+}
+
+#[test]
+fn a_delete_takes_filters_too() {
+    let books = library();
+    books
+        .delete()
+        .filter(text().contains("Rust") & field("open").eq(true))
+        .run()
+        .unwrap();
+    let mut left = books.get().run().unwrap().ids;
+    left.sort();
+    assert_eq!(left.concat(), "bcd");
+}

@@ -1,0 +1,134 @@
+//! Which server is started, and what is said where there is none.
+
+#[cfg(unix)]
+use std::env;
+use std::process::Command;
+
+use crate::helpers::{Folder, names};
+#[cfg(unix)]
+use crate::helpers::{executable, pinned, skipped};
+use crate::program::Program;
+
+/// The error of a program that starts whatever it finds.
+fn error_of(folder: &Folder, set: impl FnOnce(&mut Command)) -> String {
+    let mut program = Program::run("found", folder, |command| {
+        command.env("PATH", folder.make("path"));
+        command.env("CHROMA_BLOCKING_CACHE", folder.make("cache"));
+        set(command);
+    });
+    let error = program.wait_for("error");
+    assert_eq!(names(&folder.path("tmp")), [""; 0], "litter");
+    error
+}
+
+#[test]
+fn a_missing_chroma_bin_is_named() {
+    let folder = Folder::new();
+    let missing = folder.path("missing");
+    let error = error_of(&folder, |command| {
+        command.env("CHROMA_BIN", &missing);
+    });
+    assert!(
+        error.contains("CHROMA_BIN") && error.contains("missing"),
+        "{error}"
+    );
+    assert!(error.contains("does not exist"), "{error}");
+}
+
+#[test]
+fn where_nothing_is_found_all_ways_are_told() {
+    let folder = Folder::new();
+    let error = error_of(&folder, |_| {});
+    for way in [
+        "CHROMA_BIN",
+        "PATH",
+        ".install(true)",
+        "docker compose",
+        "CHROMA_HOST",
+    ] {
+        assert!(error.contains(way), "no {way} in {error}");
+    }
+    assert!(names(&folder.path("cache")).is_empty());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_server_that_dies_shows_its_last_words() {
+    let folder = Folder::new();
+    let dying = folder.script("dying", "#!/bin/sh\necho \"no luck with $1\"\nexit 3\n");
+    // Supervised by a shell, then by Python.
+    for path in [
+        folder.make("path"),
+        env::var_os("PATH").unwrap_or_default().into(),
+    ] {
+        let error = error_of(&folder, |command| {
+            command.env("CHROMA_BIN", &dying).env("PATH", &path);
+        });
+        for part in [
+            "dying (from CHROMA_BIN)",
+            "exited with code 3",
+            "no luck with run",
+            "--port",
+        ] {
+            assert!(error.contains(part), "no {part:?} in {error}");
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_broken_chroma_on_the_path_is_passed_over() {
+    if skipped() {
+        return;
+    }
+    pinned().install_only().unwrap();
+    let folder = Folder::new();
+    folder.make("bin");
+    folder.script(
+        "bin/chroma",
+        "#!/bin/sh\necho 'something else' >&2\nexit 1\n",
+    );
+    let mut path = vec![folder.path("bin")];
+    path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    let path = env::join_paths(path).unwrap();
+    let mut program = Program::run("found", &folder, |command| {
+        command.env("PATH", &path);
+    });
+    program.wait_for("up");
+    program.finish();
+    // And where there is no other, it is named.
+    let error = error_of(&folder, |command| {
+        command.env("PATH", &path);
+    });
+    assert!(error.contains("bin/chroma (from the PATH)"), "{error}");
+    assert!(error.contains("something else"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_port_that_is_taken_meanwhile_is_not_the_end() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let chroma = executable(&folder);
+    let first = folder.path("first");
+    let unlucky = format!(
+        "#!/bin/sh\nif [ ! -e '{0}' ]; then\necho \"$7\" >'{0}'\necho \"Address 127.0.0.1:$7 is not available\"\n\
+         exit 0\nfi\nexec '{1}' \"$@\"\n",
+        first.display(),
+        chroma.display()
+    );
+    let unlucky = folder.script("unlucky", &unlucky);
+    let mut program = Program::run("found", &folder, |command| {
+        command.env("CHROMA_BIN", unlucky);
+    });
+    program.wait_for("up");
+    assert!(first.is_file());
+    assert_eq!(
+        names(&folder.path("tmp")).len(),
+        1,
+        "the first try left its folder"
+    );
+    program.finish();
+}

@@ -1,0 +1,157 @@
+//! What the tests share.
+
+use std::env;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{LocalServer, LocalServerBuilder};
+
+pub const VERSION: &str = "1.5.9";
+
+/// The pinned server, from the user's cache folder.
+pub fn pinned() -> LocalServerBuilder {
+    LocalServer::builder().version(VERSION).install(true)
+}
+
+/// Whether the caller wants no server started on this machine.
+pub fn skipped() -> bool {
+    env::var_os("CHROMA_HOST").is_some_and(|host| !host.is_empty())
+}
+
+/// A folder of one test, removed when dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("local-server-test-{}-{n}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn make(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[cfg(unix)]
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// Waits until it holds; says how long that took.
+pub fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+    start.elapsed()
+}
+
+pub const TWO_SECONDS: Duration = Duration::from_secs(2);
+
+pub fn is_open(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+/// Whether the process runs; one that only waits to be reaped does not.
+#[cfg(target_os = "linux")]
+pub fn is_alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .starts_with(" Z")
+    })
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+pub fn is_alive(pid: u32) -> bool {
+    signal("0", &pid.to_string())
+}
+
+#[cfg(not(unix))]
+pub fn is_alive(_: u32) -> bool {
+    false // the port tells
+}
+
+#[cfg(unix)]
+pub fn signal(name: &str, target: &str) -> bool {
+    let script = format!("kill -{name} {target} 2>/dev/null");
+    Command::new("/bin/sh")
+        .args(["-c", &script])
+        .status()
+        .unwrap()
+        .success()
+}
+
+/// One request, without any client: its status and its body.
+pub fn request(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(
+        stream,
+        "{method} /api/v2/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer[9..12].parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+pub const COLLECTIONS: &str = "tenants/default_tenant/databases/default_database/collections";
+
+/// A chroma executable, made from the installed copy.
+#[cfg(unix)]
+pub fn executable(folder: &Folder) -> PathBuf {
+    let library = pinned().install_only().unwrap();
+    let python = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
+    let python = String::from_utf8(python.stdout).unwrap();
+    let run = "import sys, chromadb_rust_bindings as b; b.cli(['chroma', *sys.argv[1:]])";
+    let script = format!(
+        "#!/bin/sh\nPYTHONPATH='{}' exec '{}' -B -c \"{run}\" \"$@\"\n",
+        library.display(),
+        python.trim()
+    );
+    folder.script("chroma", &script)
+}

@@ -1,0 +1,79 @@
+//! Two installs at once; installs that are killed.
+
+use std::io::BufRead;
+#[cfg(unix)]
+use std::{fs, path::PathBuf};
+
+use crate::helpers::{Folder, names, skipped};
+#[cfg(unix)]
+use crate::helpers::{TWO_SECONDS, within};
+use crate::program::Program;
+
+#[test]
+fn two_installs_at_once_download_once() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let cache = folder.path("not/yet/there");
+    let mut programs = [0, 1].map(|_| {
+        Program::run("install", &folder, |command| {
+            command.env("CHROMA_BLOCKING_CACHE", &cache);
+        })
+    });
+    let downloads = programs
+        .iter_mut()
+        .map(|program| {
+            let mut downloads = 0;
+            let mut line = String::new();
+            while !line.contains("@up") {
+                line.clear();
+                assert!(program.lines.read_line(&mut line).unwrap() > 0, "it ended");
+                assert!(!line.contains("@error"), "{line}");
+                downloads += usize::from(line.contains("@installing"));
+            }
+            downloads
+        })
+        .sum::<usize>();
+    assert_eq!(downloads, 1);
+    programs.iter_mut().for_each(Program::finish);
+    // The copy and the lock file.
+    assert_eq!(names(&cache).len(), 2, "{:?}", names(&cache));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_half_done_install_is_never_used() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let cache = folder.make("cache");
+    let run = || {
+        Program::run("install", &folder, |command| {
+            command.env("CHROMA_BLOCKING_CACHE", &cache);
+        })
+    };
+    // Killed in the middle: nothing is left but the lock file.
+    let mut program = run();
+    let plan = program.wait_for("installing");
+    let target = PathBuf::from(plan.split(" into ").last().unwrap());
+    program.kill();
+    let is_lock = |name: &String| name.ends_with(".lock");
+    within(TWO_SECONDS, "no half-done install", || {
+        names(&cache).iter().all(is_lock)
+    });
+    // What a power failure may leave: a temporary folder, and a target that is not whole.
+    let name = target.file_name().unwrap().to_str().unwrap();
+    let stale = cache.join(format!("{name}.tmp-dead"));
+    for half in [&stale.join("lib"), &target] {
+        fs::create_dir_all(half.join("chromadb_rust_bindings")).unwrap();
+    }
+    let mut program = run();
+    program.wait_for("installing");
+    program.wait_for("up");
+    program.finish();
+    assert!(!stale.exists());
+    assert!(target.join("chromadb_rust_bindings/__init__.py").is_file());
+    assert_eq!(names(&cache).len(), 2, "{:?}", names(&cache));
+}

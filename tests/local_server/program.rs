@@ -1,0 +1,113 @@
+//! Another program, to be killed or to have another environment: this test executable again, with the one test
+//! [`program`] and the variable `SCENARIO`.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use chroma_blocking::LocalServer;
+
+use crate::helpers::{Folder, pinned};
+
+/// Not a test of its own: what [`Program`] runs.
+#[test]
+#[ignore = "run by the other tests"]
+fn program() {
+    let Ok(scenario) = env::var("SCENARIO") else {
+        return;
+    };
+    let builder = match scenario.as_str() {
+        "pinned" => pinned(),
+        "found" => LocalServer::builder(),
+        "install" => pinned().on_install(|plan| println!("@installing {plan}")),
+        other => panic!("no scenario {other}"),
+    };
+    let server = match builder.start_timeout(Duration::from_secs(20)).start() {
+        Ok(server) => server,
+        Err(error) => {
+            println!("@error {}", error.to_string().replace('\n', "|"));
+            return;
+        }
+    };
+    println!("@pid {}", server.pid());
+    println!("@port {}", server.port());
+    println!("@up {}", server.url());
+    // Until it is killed, or its standard input ends.
+    let _ = std::io::stdin().read(&mut [0; 1]);
+    drop(server);
+    println!("@down");
+}
+
+/// The other program; killed when dropped. Its temporary folder is `folder/tmp`, its cache folder `folder/cache`
+/// unless it is to use the shared one.
+pub struct Program {
+    pub child: Child,
+    pub lines: BufReader<ChildStdout>,
+}
+
+impl Program {
+    pub fn run(scenario: &str, folder: &Folder, set: impl FnOnce(&mut Command)) -> Program {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command
+            .args([
+                "program::program",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env("SCENARIO", scenario)
+            .env("TMPDIR", folder.make("tmp"))
+            .env("TMP", folder.path("tmp")) // what Windows looks at
+            .env_remove("CHROMA_BIN")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        set(&mut command);
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Program { child, lines }
+    }
+
+    /// What it says after `@word`; fails if it ends without it.
+    pub fn wait_for(&mut self, word: &str) -> String {
+        self.find(word)
+            .unwrap_or_else(|seen| panic!("no {word:?} in:\n{seen}"))
+    }
+
+    pub fn find(&mut self, word: &str) -> Result<String, String> {
+        let mut seen = String::new();
+        let mut line = String::new();
+        while self.lines.read_line(&mut line).unwrap() > 0 {
+            // libtest writes its own words before ours on the same line
+            if let Some((_, said)) = line.split_once(&format!("@{word}")) {
+                return Ok(said.trim().to_owned());
+            }
+            seen += &line;
+            line.clear();
+        }
+        Err(seen)
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap(); // SIGKILL on Unix
+        self.child.wait().unwrap();
+    }
+
+    /// Lets it end by itself.
+    pub fn finish(&mut self) {
+        drop(self.child.stdin.take());
+        self.wait_for("down");
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,153 @@
+//! The quickstart, as a user runs it.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use chroma_blocking::LocalServer;
+
+/// Runs it in a folder without `.env`, with no setting but these.
+fn quickstart(folder: &Folder, settings: &[(&str, &str)]) -> Output {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args([
+            "run",
+            "--quiet",
+            "--manifest-path",
+            manifest,
+            "--example",
+            "quickstart",
+        ])
+        .current_dir(&folder.0);
+    for name in [
+        "CHROMA_HOST",
+        "CHROMA_ENDPOINT",
+        "CHROMA_API_KEY",
+        "CHROMA_TENANT",
+        "CHROMA_DATABASE",
+        "GOOGLE_API_KEY",
+        "GEMINI_API_KEY",
+        "MAX_RETRIES",
+        "RETRY_DELAY_MS",
+        "RUST_LOG",
+    ] {
+        command.env_remove(name);
+    }
+    command.envs(settings.iter().copied()).output().unwrap()
+}
+
+/// An empty folder of one test, removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("quickstart-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn answers_on_the_server_that_the_environment_names() {
+    // CHROMA_HOST is honoured: then no server is started here either.
+    let given = std::env::var("CHROMA_HOST")
+        .ok()
+        .filter(|host| !host.is_empty());
+    let server = match &given {
+        Some(_) => None,
+        None => Some(
+            LocalServer::builder()
+                .version("1.5.9")
+                .install(true)
+                .start()
+                .unwrap(),
+        ),
+    };
+    let url = given.unwrap_or_else(|| server.as_ref().unwrap().url().to_owned());
+
+    let folder = Folder::new("host");
+    let output = quickstart(&folder, &[("CHROMA_HOST", &url)]);
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    for part in [url.as_str(), "CHROMA_HOST", "Hashing", "GEMINI_API_KEY"] {
+        assert!(stderr.contains(part), "{part} in {stderr}");
+    }
+    for line in stdout.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    // The first hit of each table: one for each question, before and after the update, and after the delete.
+    let first: Vec<_> = stdout
+        .lines()
+        .filter(|line| line.starts_with("  1  "))
+        .map(|line| line.split_whitespace().nth(2).unwrap())
+        .collect();
+    let [
+        pcr,
+        comet,
+        cards,
+        basketball,
+        kimchi,
+        before,
+        updated,
+        deleted,
+    ] = first[..]
+    else {
+        panic!("{stdout}");
+    };
+    assert_eq!(
+        [pcr, comet, cards, basketball, kimchi],
+        [
+            "biology-13",
+            "astronomy-21",
+            "computing-02",
+            "sports-03",
+            "cooking-21"
+        ]
+    );
+    assert_eq!(updated, "astronomy-01");
+    assert_eq!([before, deleted], ["astronomy-12"; 2]);
+    assert!(
+        stdout.contains("168 documents") && stdout.contains("167 documents"),
+        "{stdout}"
+    );
+
+    let client = chroma_blocking::Client::new(url).unwrap();
+    let left = client
+        .collection("quickstart-chroma_blocking_hashing")
+        .get();
+    assert!(left.is_err(), "it leaves nothing behind");
+}
+
+#[test]
+fn reads_the_env_file_and_says_what_is_wrong() {
+    let folder = Folder::new("env");
+    // A port that nothing listens on: reserved for multiplexing services, RFC 1078.
+    std::fs::write(
+        folder.0.join(".env"),
+        "CHROMA_HOST=127.0.0.1:1\nMAX_RETRIES=0\n",
+    )
+    .unwrap();
+    let output = quickstart(&folder, &[]);
+    let stderr = text(output.stderr);
+    assert!(!output.status.success());
+    for part in ["http://127.0.0.1:1", "cannot connect", "docker compose up"] {
+        assert!(stderr.contains(part), "{part} in {stderr}");
+    }
+    // What is set in the environment wins over the file.
+    let stderr = text(quickstart(&folder, &[("MAX_RETRIES", "many")]).stderr);
+    assert!(stderr.contains("MAX_RETRIES is \"many\""), "{stderr}");
+}
