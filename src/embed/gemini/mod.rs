@@ -324,17 +324,16 @@ impl GeminiBuilder {
                 "it looks like v1beta or v1",
             ));
         }
-        let base_url = self
-            .base_url
-            .or_else(|| environment.get("GOOGLE_GEMINI_BASE_URL"));
-        let base_url = base_url.as_deref().unwrap_or(BASE_URL);
-        let endpoint = Endpoint::parse("GOOGLE_GEMINI_BASE_URL", base_url, 443)?;
+        let variable = "GOOGLE_GEMINI_BASE_URL";
+        let (name, base_url) = match (self.base_url, environment.get(variable)) {
+            (Some(url), _) => ("base_url", url),
+            (None, Some(url)) => (variable, url),
+            (None, None) => ("base_url", BASE_URL.to_owned()),
+        };
+        let endpoint = Endpoint::parse(name, &base_url, 443)?;
         if !endpoint.is_secure() && !endpoint.is_loopback() {
-            return Err(bad(
-                "GOOGLE_GEMINI_BASE_URL",
-                base_url.to_owned(),
-                "the key would be sent readable by all; use https",
-            ));
+            let why = "the key would be sent readable by all; use https";
+            return Err(bad(name, base_url, why));
         }
         let headers = vec![
             (
@@ -393,6 +392,7 @@ mod tests {
         let both = |name: &str| match name {
             "GOOGLE_API_KEY" => Some("first".to_owned()),
             "GEMINI_API_KEY" => Some("second".to_owned()),
+            "GOOGLE_GEMINI_BASE_URL" => Some("localhost:1".to_owned()),
             _ => None,
         };
         let gemini = Gemini::builder().build_in(&Environment::of(&both)).unwrap();
@@ -420,7 +420,9 @@ mod tests {
 
     #[test]
     fn the_key_is_never_shown() {
-        let builder = Gemini::builder().api_key("s3cret\n");
+        let builder = Gemini::builder()
+            .api_key("s3cret\n")
+            .base_url("http://localhost:1");
         let error = refused(builder.clone());
         assert!(
             !error.contains("s3cret") && error.contains("<hidden>"),
