@@ -107,7 +107,7 @@ pub enum Error {
         message: String,
     },
     /// The server refused the request or failed on it (any other HTTP status).
-    #[error("{call}: HTTP {status}{}: {message}", Behind(" ", name))]
+    #[error("{call}: HTTP {status}{}{}: {message}", Behind(" ", name), Wait(*retry_after))]
     Server {
         /// The call that failed.
         call: Box<Call>,
@@ -115,6 +115,8 @@ pub enum Error {
         status: u16,
         /// The server's name for the error (`InvalidArgumentError`, `INTERNAL` …); empty where it gave none.
         name: String,
+        /// How long the server asked to wait, where it said so.
+        retry_after: Option<Duration>,
         /// The server's own words.
         message: String,
     },
@@ -209,6 +211,23 @@ impl Error {
             | Error::Embedding { call, .. }
             | Error::PartlyDone { call, .. } => Some(call),
             Error::LocalServer { .. } => None,
+        }
+    }
+
+    /// The server's own words, or ours about them, where there are some.
+    pub(crate) fn message_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Error::NotFound { message, .. }
+            | Error::AlreadyExists { message, .. }
+            | Error::Unsupported { message, .. }
+            | Error::Unauthorized { message, .. }
+            | Error::RateLimited { message, .. }
+            | Error::Timeout { message, .. }
+            | Error::Connection { message, .. }
+            | Error::NotChroma { message, .. }
+            | Error::Server { message, .. }
+            | Error::Decode { message, .. } => Some(message),
+            _ => None,
         }
     }
 

@@ -54,12 +54,14 @@ impl Dialect for Chroma {
                 call,
                 status,
                 name,
+                retry_after,
                 message,
             },
             _ if from_chroma => Error::Server {
                 call,
                 status,
                 name,
+                retry_after,
                 message,
             },
             _ => Error::NotChroma {

@@ -218,7 +218,7 @@ impl Client {
     /// [`Error::NotFound`] when there is none of this name.
     pub fn delete_collection(&self, name: &str) -> Result<()> {
         self.check_name(&op::DELETE_COLLECTION, name)?;
-        self.call(&op::DELETE_COLLECTION, Some((name, name)), None, |_| Ok(()))
+        self.call(&op::DELETE_COLLECTION, Some((name, name)), None, read::done)
     }
 
     /// Refuses a collection name that cannot exist.

@@ -5,6 +5,7 @@ use super::get::Selection;
 use crate::client::operations as op;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::Where;
+use crate::wire::read;
 use crate::wire::write::{self, Page};
 
 /// A deletion of records; see [`Collection::delete`].
@@ -51,7 +52,7 @@ impl Delete {
         match self.selection.parts().map_err(invalid)? {
             Some(parts) => {
                 let body = write::selection(&parts, &Page::default(), None);
-                self.collection.send(operation, Some(&body), |_| Ok(()))
+                self.collection.send(operation, Some(&body), read::done)
             }
             None => Ok(()),
         }

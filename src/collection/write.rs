@@ -10,11 +10,12 @@ use crate::embed::Purpose;
 use crate::error::{Error, Result};
 use crate::model::record::{self, Row, Rows};
 use crate::transport::Operation;
-use crate::wire::cut::cut;
+use crate::wire::cut::{cut, json_len};
+use crate::wire::read;
 use crate::wire::write::Batch;
 
-/// A request is cut at about this size. The server's limit is 40 MiB; what escaping adds to texts stays below it, and
-/// where it does not, the server's 413 cuts again.
+/// A request is cut at about this size. The server's limit is 40 MiB unless it is set otherwise; where this is too
+/// much, its 413 cuts again.
 const MAX_REQUEST: usize = 16 << 20;
 
 impl Collection {
@@ -56,7 +57,7 @@ impl Collection {
                 base64: limits.supports_base64_encoding,
             }
             .write(&mut body);
-            match self.send(operation, Some(&body), |_| Ok(())) {
+            match self.send(operation, Some(&body), read::done) {
                 Ok(()) => {}
                 Err(Error::Server { status: 413, .. }) if range.len() > 1 => {
                     let middle = range.start + range.len() / 2;
@@ -137,8 +138,8 @@ fn size(row: Row<'_>, vector: Option<&[f32]>) -> usize {
     const METADATA: usize = 64;
     /// A float as text; in base64 it takes half of that.
     const FLOAT: usize = 11;
-    let text = |text: Option<&str>| text.map_or(0, str::len);
-    row.id.len()
+    let text = |text: Option<&str>| text.map_or(0, json_len);
+    json_len(row.id)
         + text(row.document)
         + text(row.uri)
         + row.metadata.map_or(0, |metadata| metadata.len() * METADATA)

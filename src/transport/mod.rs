@@ -177,12 +177,17 @@ impl Transport {
             };
             let failure = match self.attempt(out, attempts, &call) {
                 Ok(answer) => {
-                    return parse(&answer).map_err(|message| Error::Decode {
-                        call: call(),
-                        message,
+                    return parse(&answer).map_err(|message| {
+                        self.redacted(Error::Decode {
+                            call: call(),
+                            message,
+                        })
                     });
                 }
-                Err(failure) => failure,
+                Err(failure) => Failure {
+                    error: self.redacted(failure.error),
+                    ..failure
+                },
             };
             let again = failure.may_be_repeated(out.operation.repeat);
             let wait = self
@@ -199,6 +204,30 @@ impl Transport {
             );
             thread::sleep(wait);
         }
+    }
+
+    /// Without this client's secrets: servers repeat them ("Consumer 'api_key:…' has been suspended").
+    fn redacted(&self, mut error: Error) -> Error {
+        /// A shorter one may stand in any text, and guards nothing.
+        const SHORTEST: usize = 6;
+
+        let secrets = self
+            .headers
+            .iter()
+            .filter(|(_, value)| value.is_sensitive())
+            .filter_map(|(_, value)| value.to_str().ok())
+            // Of "Bearer TOKEN", the token alone too.
+            .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, token)| token)])
+            .flatten()
+            .filter(|secret| secret.len() >= SHORTEST);
+        if let Some(message) = error.message_mut() {
+            for secret in secrets {
+                if message.contains(secret) {
+                    *message = message.replace(secret, "<hidden>");
+                }
+            }
+        }
+        error
     }
 
     /// Sends a request once, and reads the whole answer.
@@ -228,6 +257,7 @@ impl Transport {
                         call: call(),
                         status: answer.status,
                         name: String::new(),
+                        retry_after: None,
                         message: format!("redirected to {location:?}; use that address instead"),
                     },
                     None => self.dialect.error(Refusal {
@@ -237,11 +267,7 @@ impl Transport {
                         body: answer.body,
                     }),
                 };
-                Err(Failure {
-                    error,
-                    acted,
-                    retry_after: answer.retry_after,
-                })
+                Err(Failure { error, acted })
             }
             Err(error) => Err(self.broken(error, call())),
         }
@@ -309,6 +335,10 @@ impl Transport {
                 call,
                 message: "no whole answer within the request timeout".to_owned(),
             },
+            ureq::Error::Protocol(error) => Error::Decode {
+                call,
+                message: format!("it is not HTTP: {error}"),
+            },
             ureq::Error::BodyExceedsLimit(_) => Error::Decode {
                 call,
                 message: format!("it is larger than {MAX_ANSWER} bytes; ask for fewer records"),
@@ -328,7 +358,6 @@ impl Transport {
         Failure {
             error,
             acted: !connecting,
-            retry_after: None,
         }
     }
 }
@@ -347,7 +376,6 @@ struct Failure {
     error: Error,
     /// Whether the server may have acted on the request.
     acted: bool,
-    retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -358,8 +386,10 @@ impl Failure {
     /// The wait that the server asked for, in a header or in the body.
     fn asked(&self) -> Option<Duration> {
         match &self.error {
-            Error::RateLimited { retry_after, .. } => retry_after.or(self.retry_after),
-            _ => self.retry_after,
+            Error::RateLimited { retry_after, .. } | Error::Server { retry_after, .. } => {
+                *retry_after
+            }
+            _ => None,
         }
     }
 }

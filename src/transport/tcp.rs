@@ -46,6 +46,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
             buffers,
             read_timeout: None,
             write_timeout: None,
+            refused: None,
         })))
     }
 }
@@ -85,6 +86,8 @@ pub(super) struct TcpTransport {
     buffers: LazyBuffers,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    /// Why the server takes no more bytes. It may have answered before it closed.
+    refused: Option<io::Error>,
 }
 
 impl Transport for TcpTransport {
@@ -92,7 +95,12 @@ impl Transport for TcpTransport {
         &mut self.buffers
     }
 
+    /// A server that refuses a large body answers (413), closes, and leaves the rest unread: then the answer is what
+    /// counts, so the failure to write is kept back until there is none to read.
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        if self.refused.is_some() {
+            return Ok(());
+        }
         let timeout = timeout.for_write();
         let wait = left(timeout)?;
         if wait != self.write_timeout {
@@ -100,9 +108,13 @@ impl Transport for TcpTransport {
             self.write_timeout = wait;
         }
         let output = &self.buffers.output()[..amount];
-        (&self.stream)
-            .write_all(output)
-            .map_err(|error| in_time(error, timeout))
+        match (&self.stream).write_all(output) {
+            Err(error) if is_closed(&error) => {
+                self.refused = Some(error);
+                Ok(())
+            }
+            result => result.map_err(|error| in_time(error, timeout)),
+        }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -115,7 +127,14 @@ impl Transport for TcpTransport {
         let read = loop {
             match (&self.stream).read(self.buffers.input_append_buf()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other.map_err(|error| in_time(error, timeout))?,
+                other => break other,
+            }
+        };
+        let read = match (read, self.refused.take()) {
+            (Ok(0) | Err(_), Some(refused)) => return Err(Error::Io(refused)),
+            (read, refused) => {
+                self.refused = refused;
+                read.map_err(|error| in_time(error, timeout))?
             }
         };
         self.buffers.input_appended(read);
@@ -124,6 +143,9 @@ impl Transport for TcpTransport {
 
     /// Nothing to read and not closed: anything else on an idle connection makes it useless.
     fn is_open(&mut self) -> bool {
+        if self.refused.is_some() {
+            return false;
+        }
         let probe = || -> io::Result<bool> {
             self.stream.set_nonblocking(true)?;
             let idle = match (&self.stream).read(&mut [0]) {
@@ -135,6 +157,16 @@ impl Transport for TcpTransport {
         };
         probe().unwrap_or(false)
     }
+}
+
+/// Whether the other side has closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+    )
 }
 
 /// The time left, or `None` where there is no bound.

@@ -26,6 +26,16 @@ pub(crate) fn cut(
     ranges
 }
 
+/// The bytes that a text takes in JSON, its quotes included.
+pub(crate) fn json_len(text: &str) -> usize {
+    let extra = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    2 + text.len() + text.bytes().map(extra).sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +48,13 @@ mod tests {
         assert_eq!(cut([usize::MAX, usize::MAX], 100, 100), [0..1, 1..2]);
         assert_eq!(cut([], 2, 100), []);
         assert_eq!(cut([1; 3], 0, 100), [0..1, 1..2, 2..3]);
+    }
+
+    #[test]
+    fn texts_are_as_long_as_they_are_written() {
+        let all: String = (0..0x250).filter_map(char::from_u32).collect();
+        for text in ["", "plain", "\u{1F980}", &all] {
+            assert_eq!(json_len(text), serde_json::to_string(text).unwrap().len());
+        }
     }
 }

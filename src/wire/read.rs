@@ -3,7 +3,9 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor,
+};
 
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
@@ -12,6 +14,11 @@ use crate::model::results::{GetResult, Hit, QueryResult};
 /// Reads JSON; the error says where it stopped being what was expected.
 pub(crate) fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
     serde_json::from_slice(answer).map_err(|error| format!("{error} in {}", shown(answer)))
+}
+
+/// Reads an answer of which nothing is of use but that it is JSON: a login page is not the server's word.
+pub(crate) fn done(answer: &[u8]) -> Result<(), String> {
+    json::<IgnoredAny>(answer).map(drop)
 }
 
 /// The start of an answer, as text on one line.
@@ -91,7 +98,7 @@ pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, S
         #[serde(default)]
         metadatas: Lists<Metadata>,
         #[serde(default)]
-        embeddings: Lists<Vec<f32>>,
+        embeddings: Lists<Vector>,
         #[serde(default)]
         uris: Lists<String>,
     }
@@ -113,11 +120,20 @@ pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, S
     }
 
     let columns: Columns = json(answer)?;
-    if columns.ids.len() != queries {
-        return Err(format!(
-            "{} lists of hits for {queries} queries",
-            columns.ids.len()
-        ));
+    for (name, len) in [
+        ("ids", Some(columns.ids.len())),
+        ("distances", Some(columns.distances.len())),
+        ("documents", columns.documents.as_ref().map(Vec::len)),
+        ("metadatas", columns.metadatas.as_ref().map(Vec::len)),
+        ("embeddings", columns.embeddings.as_ref().map(Vec::len)),
+        ("uris", columns.uris.as_ref().map(Vec::len)),
+    ] {
+        if len.is_some_and(|len| len != queries) {
+            return Err(format!(
+                "{} lists of {name} for {queries} queries",
+                len.unwrap_or(0)
+            ));
+        }
     }
     let mut distances = lists("distances", Some(columns.distances));
     let mut documents = lists("documents", columns.documents);
@@ -140,11 +156,12 @@ pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, S
                         distance: distances
                             .next()
                             .flatten()
+                            .filter(|distance| distance.is_finite())
                             .ok_or_else(|| format!("no distance for id {id:?}"))?,
                         id,
                         document: documents.next().flatten(),
                         metadata: metadatas.next().flatten().unwrap_or_default(),
-                        embedding: embeddings.next().flatten(),
+                        embedding: embeddings.next().flatten().map(|vector| vector.0),
                         uri: uris.next().flatten(),
                     })
                 })
@@ -188,6 +205,17 @@ impl<'de> Deserialize<'de> for Flat {
     }
 }
 
+/// One vector.
+struct Vector(Vec<f32>);
+
+impl<'de> Deserialize<'de> for Vector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Vector, D::Error> {
+        let mut floats = Vec::new();
+        Append(&mut floats).deserialize(deserializer)?;
+        Ok(Vector(floats))
+    }
+}
+
 /// Reads a list of floats onto the end of a vector.
 struct Append<'a>(&'a mut Vec<f32>);
 
@@ -207,7 +235,10 @@ impl<'de> Visitor<'de> for Append<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
-        while let Some(value) = values.next_element()? {
+        while let Some(value) = values.next_element::<f32>()? {
+            if !value.is_finite() {
+                return Err(A::Error::custom("a number too large for a float"));
+            }
             self.0.push(value);
         }
         Ok(())

@@ -78,6 +78,11 @@ impl Dialect for Google {
             });
         let bad_key = fault.details.iter().any(|d| d.reason == "API_KEY_INVALID");
         let message = fault.message;
+        let retry_after = fault
+            .details
+            .iter()
+            .find_map(|detail| duration(&detail.retry_delay))
+            .or(retry_after);
         match status {
             401 | 403 => Error::Unauthorized {
                 call,
@@ -92,17 +97,14 @@ impl Dialect for Google {
             404 => Error::NotFound { call, message },
             429 => Error::RateLimited {
                 call,
-                retry_after: fault
-                    .details
-                    .iter()
-                    .find_map(|detail| duration(&detail.retry_delay))
-                    .or(retry_after),
+                retry_after,
                 message,
             },
             _ => Error::Server {
                 call,
                 status,
                 name: fault.status,
+                retry_after,
                 message,
             },
         }

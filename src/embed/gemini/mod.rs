@@ -17,7 +17,7 @@ use crate::model::space::Space;
 use crate::transport::{
     self, Endpoint, Operation, Outgoing, Repeat, RetryPolicy, Timeouts, Transport,
 };
-use crate::wire::cut::cut;
+use crate::wire::cut::{cut, json_len};
 
 use request::Style;
 pub use request::TaskType;
@@ -26,8 +26,10 @@ pub use request::TaskType;
 const BASE_URL: &str = "https://generativelanguage.googleapis.com";
 /// More items in one request are refused: "at most 100 requests can be in one batch".
 const MAX_BATCH: usize = 100;
-/// Texts of one request together; the API refuses a body of over 4 MiB (4,194,304 bytes was seen).
-const MAX_TEXT_BYTES: usize = 3 << 20;
+/// A request is cut at this size; the API refuses a larger body: "Request payload size exceeds the limit: 4194304 bytes".
+const MAX_BODY: usize = 4_000_000;
+/// What stands around a text in a request, at most.
+const AROUND: usize = 300;
 /// The variables that hold a key. Google's SDK prefers the first where both are set.
 const KEY_VARIABLES: [&str; 2] = ["GOOGLE_API_KEY", "GEMINI_API_KEY"];
 
@@ -99,8 +101,8 @@ impl Gemini {
         };
         let mut floats = Vec::with_capacity(texts.len() * inner.dimension);
         let mut body = Vec::new();
-        let sizes = texts.iter().map(|text| text.len());
-        for range in cut(sizes, inner.batch_size, MAX_TEXT_BYTES) {
+        let sizes = texts.iter().map(|text| json_len(text) + AROUND);
+        for range in cut(sizes, inner.batch_size, MAX_BODY) {
             let batch = &texts[range];
             body.clear();
             request::write(

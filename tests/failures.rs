@@ -1,0 +1,507 @@
+//! `Client` against servers that are away, slow, broken, busy, or not Chroma at all.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{Error, Record, Result, RetryPolicy};
+use serde_json::{Value, json};
+use support::stand_in::{Answer, Habits, StandIn, script};
+use support::*;
+
+const TOKEN: &str = "ck-5ecret-t0ken";
+
+#[test]
+fn an_unreachable_host_is_named_with_what_to_start() {
+    let (_reserved, address) = closed_port();
+    let url = format!("http://{address}");
+    let client = builder(&url).build().unwrap();
+    // Nothing was sent, so even create() is tried again.
+    for error in [
+        client.heartbeat().map(drop).unwrap_err(),
+        client.collection("abc").create().map(drop).unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(matches!(error, Error::Connection { .. }), "{text}");
+        assert!(text.contains(&url) && text.contains("chroma run"), "{text}");
+        assert_eq!(error.call().unwrap().attempts, 3, "1 + max_retries");
+    }
+}
+
+#[test]
+fn what_is_not_chroma_is_said_to_be_not_chroma() {
+    for answer in [
+        Answer::html(200),
+        Answer::html(404),
+        Answer::new(404, ""),
+        Answer::ok(r#"{"hello":1}"#),
+    ] {
+        let shown = format!("{answer:?}");
+        let server = StandIn::start(move |_| answer.clone());
+        let client = client(&server);
+        let calls: [Result<()>; 3] = [
+            client.heartbeat().map(drop),
+            client.version().map(drop),
+            client.collection("abc").get_or_create().map(drop),
+        ];
+        for error in calls.map(Result::unwrap_err) {
+            assert!(matches!(error, Error::NotChroma { .. }), "{error} {shown}");
+            assert!(error.to_string().contains(&server.url()), "{error}");
+            assert!(!error.is_retryable());
+        }
+    }
+}
+
+#[test]
+fn what_does_not_speak_http_is_not_chroma_either() {
+    let server = StandIn::start(|_| Answer::raw("SSH-2.0-OpenSSH_9.6\r\n"));
+    let error = client(&server).heartbeat().unwrap_err();
+    assert!(matches!(error, Error::NotChroma { .. }), "{error}");
+}
+
+#[test]
+fn an_operation_that_chroma_lacks_is_unsupported() {
+    let server = chroma(LIMITS, |_| Answer::new(404, ""));
+    let error = client(&server).count_collections().unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains(&server.url()), "{error}");
+}
+
+#[test]
+fn no_answer_in_time_is_a_timeout() {
+    let dribble = Answer::ok(r#"{"nanosecond heartbeat":1}"#).slowly(Duration::from_millis(20));
+    for answer in [Answer::hang(), dribble] {
+        let server = StandIn::start(move |_| answer.clone());
+        let patience = Duration::from_millis(150);
+        let client = builder(&server.url()).request_timeout(patience);
+        let client = client.retry(RetryPolicy::none()).build().unwrap();
+        let started = Instant::now();
+        let error = client.heartbeat().unwrap_err();
+        let took = started.elapsed();
+        assert!(matches!(error, Error::Timeout { .. }), "{error}");
+        assert!(error.to_string().contains(&server.url()), "{error}");
+        assert!(took >= patience && took < patience * 10, "{took:?}");
+        // The connection is of no use any more.
+        let _ = client.version();
+        assert_eq!(server.connections(), 2);
+    }
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_again_with_the_same_bytes() {
+    for lost in lost_answers() {
+        let shown = format!("{lost:?}");
+        let found = r#"{"ids":["id0"],"documents":null,"metadatas":null,"include":[]}"#;
+        let server = scripted([lost.clone(), Answer::ok("{}"), lost, Answer::ok(found)]);
+        let abc = collection(&server);
+        abc.upsert(records(3)).expect(&shown);
+        assert_eq!(abc.get().run().expect(&shown).ids, ["id0"]);
+        for end in ["/upsert", "/get"] {
+            let sent = server.requests_to(end);
+            assert_eq!(sent.len(), 2, "{shown}");
+            assert_eq!(sent[0].body, sent[1].body, "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_closed_before_it_was_read_is_made_again() {
+    let habits = Habits {
+        drop_first: 2,
+        ..Habits::default()
+    };
+    let server = StandIn::with(habits, |_| Answer::ok("\"1.0.0\""));
+    assert_eq!(client(&server).version().unwrap(), "1.0.0");
+    assert_eq!((server.connections(), server.requests().len()), (3, 1));
+}
+
+#[test]
+fn create_is_sent_once_when_its_answer_is_lost() {
+    let create = |server: &StandIn| client(server).collection("abc").create().unwrap_err();
+    for lost in lost_answers() {
+        let shown = format!("{lost:?}");
+        let server = scripted([lost]);
+        let error = create(&server);
+        assert!(matches!(error, Error::Connection { .. }), "{error} {shown}");
+        assert_eq!(server.requests().len(), 1, "{shown}");
+    }
+    // A busy server that does not say that it did nothing.
+    let server = scripted([Answer::new(503, "busy")]);
+    assert!(create(&server).is_retryable());
+    assert_eq!(server.requests().len(), 1);
+    // Too late.
+    let server = scripted([Answer::hang()]);
+    let hasty = builder(&server.url()).request_timeout(Duration::from_millis(300));
+    let made = hasty.build().unwrap().collection("abc").create();
+    assert!(matches!(made, Err(Error::Timeout { .. })));
+    assert_eq!(server.requests().len(), 1);
+    // Closed before anything was read: the client cannot know that.
+    let habits = Habits {
+        drop_first: 1,
+        ..Habits::default()
+    };
+    let server = StandIn::with(habits, |_| Answer::ok(COLLECTION));
+    create(&server);
+    assert_eq!((server.connections(), server.requests().len()), (1, 0));
+}
+
+#[test]
+fn create_is_sent_again_when_the_server_certainly_did_nothing() {
+    for busy in [
+        Answer::new(429, "slow down"),
+        Answer::new(503, "busy").header("retry-after", 0),
+    ] {
+        let server = scripted([busy, Answer::ok(COLLECTION)]);
+        client(&server).collection("abc").create().unwrap();
+        assert_eq!(server.requests().len(), 2);
+    }
+
+    // A server that comes up while the client waits.
+    let (reserved, address) = closed_port();
+    let late = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        reserved.listen(16).unwrap();
+        let answer = script([Answer::ok(COLLECTION)]);
+        StandIn::on(TcpListener::from(reserved), Habits::default(), answer)
+    });
+    let patient = fast().max_retries(8).base_delay(Duration::from_millis(10));
+    let client = builder(&format!("http://{address}")).retry(patient);
+    let made = client.build().unwrap().collection("abc").create();
+    let server = late.join().unwrap();
+    assert_eq!(made.unwrap().name(), "abc");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_connection_that_was_closed_while_idle_is_not_used() {
+    let answer = Answer::ok("\"1.0.0\"").then_close();
+    let server = StandIn::script([answer, Answer::ok(COLLECTION)]);
+    let client = client(&server);
+    client.version().unwrap();
+    thread::sleep(Duration::from_millis(50));
+    // It may not be repeated, so it must not meet the dead connection.
+    client.collection("abc").create().unwrap();
+    assert_eq!((server.connections(), server.requests().len()), (2, 2));
+}
+
+#[test]
+fn retry_after_is_waited_for() {
+    let waited = |status| {
+        let busy = Answer::new(status, "busy").header("retry-after", 1);
+        let server = scripted([busy, Answer::ok("7")]);
+        assert_eq!(client(&server).count_collections().unwrap(), 7);
+        let sent = server.requests();
+        assert!(sent[1].at - sent[0].at >= Duration::from_secs(1));
+    };
+    // Both at once: the header counts in seconds.
+    thread::scope(|scope| {
+        for status in [429, 503] {
+            scope.spawn(move || waited(status));
+        }
+    });
+}
+
+#[test]
+fn a_wait_beyond_the_policy_is_an_error_at_once() {
+    for status in [429, 503] {
+        let busy = Answer::new(status, "busy").header("retry-after", 3600);
+        let server = scripted([busy]);
+        let error = client(&server).count_collections().unwrap_err();
+        match &error {
+            Error::RateLimited { retry_after, .. } if status == 429 => {
+                assert_eq!(*retry_after, Some(Duration::from_secs(3600)));
+            }
+            Error::Server { status: 503, .. } if status == 503 => {}
+            other => panic!("{other}"),
+        }
+        assert!(error.is_retryable());
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_busy_server_is_quoted_with_its_wait() {
+    let busy = Answer::new(503, "busy").header("retry-after", 3600);
+    let server = scripted([busy]);
+    let error = client(&server).count_collections().unwrap_err();
+    assert!(error.to_string().contains("3600"), "{error}");
+}
+
+#[test]
+fn a_redirect_is_named_and_not_followed() {
+    for status in [301, 302, 303, 307, 308] {
+        let other = StandIn::start(|_| Answer::ok("1"));
+        let there = format!("{}/elsewhere", other.url());
+        let location = there.clone();
+        let server = StandIn::start(move |_| Answer::new(status, "").header("location", &location));
+        let client = builder(&server.url()).api_key(TOKEN).build().unwrap();
+        for error in [
+            client.heartbeat().map(drop).unwrap_err(),
+            client.collection("abc").get_or_create().unwrap_err(),
+        ] {
+            assert!(error.to_string().contains(&there), "{error}");
+            assert!(!error.is_retryable());
+        }
+        assert_eq!(other.connections(), 0, "the token went elsewhere");
+    }
+}
+
+#[test]
+fn a_request_that_is_too_large_is_halved() {
+    let server = chroma(LIMITS, |request| match ids_of(request).len() {
+        0..=6 => Answer::ok("{}"),
+        _ => Answer::new(413, "Payload too large"),
+    });
+    collection(&server).upsert(records(35)).unwrap();
+    let sent = server.requests_to("/upsert");
+    let taken: Vec<_> = sent
+        .iter()
+        .map(ids_of)
+        .filter(|ids| ids.len() <= 6)
+        .collect();
+    assert_eq!(taken.concat(), ids(0..35), "each once, in order");
+    assert!(sent.len() > taken.len());
+
+    // What cannot be halved is an error, and the others are accounted for.
+    let server = chroma(LIMITS, |request| {
+        match ids_of(request).contains(&"id2".to_owned()) {
+            true => Answer::new(413, "Payload too large"),
+            false => Answer::ok("{}"),
+        }
+    });
+    let error = collection(&server).upsert(records(5)).unwrap_err();
+    assert_eq!(fates(&error), [ids(0..2), ids(0..0), ids(2..5)]);
+    assert_eq!(error.status(), Some(413));
+}
+
+#[test]
+fn a_large_body_that_is_refused_unread_is_halved() {
+    // So does Chroma 1.5.9: it looks at the length only, answers, and closes.
+    let habits = Habits {
+        longest_read: 1_000_000,
+        ..Habits::default()
+    };
+    let server = StandIn::with(habits, |request| match request.path.as_str() {
+        "/api/v2/pre-flight-checks" => Answer::ok(LIMITS),
+        path if path.ends_with("/abc") => Answer::ok(COLLECTION),
+        _ if request.body.is_empty() => Answer::new(413, "Payload too large"),
+        _ => Answer::ok("{}"),
+    });
+    let large = records(16)
+        .into_iter()
+        .map(|r| r.document("x".repeat(400_000)));
+    let error = collection(&server).upsert(large).err();
+    assert!(error.is_none(), "{}", error.unwrap());
+    let mut taken = server.requests_to("/upsert");
+    taken.retain(|request| !request.body.is_empty());
+    let taken: Vec<_> = taken.iter().map(ids_of).collect();
+    assert_eq!(taken.concat(), ids(0..16));
+}
+
+/// 35 records for a server that takes 10 at once, and that answers so to the third request. No retries.
+fn stopped_by(third: Answer) -> Error {
+    let server = chroma(
+        OLD_LIMITS,
+        script([Answer::ok("{}"), Answer::ok("{}"), third]),
+    );
+    let abc = once(&server).collection("abc").get().unwrap();
+    let error = abc.upsert(records(35)).unwrap_err();
+    assert_eq!(server.requests_to("/upsert").len(), 3);
+    error
+}
+
+#[test]
+fn a_refusal_in_the_middle_says_what_is_in() {
+    for status in [400, 429] {
+        let error = stopped_by(chroma_error(status));
+        assert_eq!(fates(&error), [ids(0..20), ids(0..0), ids(20..35)]);
+        assert_eq!(error.status(), Some(status));
+    }
+}
+
+#[test]
+fn an_answer_lost_in_the_middle_leaves_its_ids_unknown() {
+    for lost in lost_answers() {
+        let error = stopped_by(lost);
+        assert_eq!(fates(&error), [ids(0..20), ids(20..30), ids(30..35)]);
+        assert!(error.is_retryable());
+    }
+}
+
+#[test]
+fn garbage_is_a_decoding_error() {
+    let deep = "[".repeat(200_000);
+    let gets = [
+        "",
+        "null",
+        "<html>",
+        "{}",
+        "\u{FEFF}{}",
+        deep.as_str(),
+        r#"{"ids":["a","b"],"documents":["x"]}"#,
+        r#"{"ids":["a"],"metadatas":[null,null]}"#,
+        r#"{"ids":["a","b"],"embeddings":[[1.0]]}"#,
+        r#"{"ids":["a","b"],"embeddings":[[1.0],[1.0,2.0]]}"#,
+        r#"{"ids":["a"],"embeddings":[["1.0"]]}"#,
+        r#"{"ids":[null]}"#,
+        r#"{"ids":["a"]} {"ids":["b"]}"#,
+    ];
+    for answer in gets {
+        let server = scripted([Answer::ok(answer)]);
+        let error = collection(&server).get().run().unwrap_err();
+        assert!(
+            matches!(error, Error::Decode { .. }),
+            "{error} {answer:.80}"
+        );
+    }
+    let queries = [
+        r#"{"ids":[["a"]]}"#,
+        r#"{"ids":[["a"]],"distances":null}"#,
+        r#"{"ids":[["a","b"]],"distances":[[0.5]]}"#,
+        r#"{"ids":[["a"]],"distances":[[null]]}"#,
+        r#"{"ids":[["a"]],"distances":[["near"]]}"#,
+        r#"{"ids":[["a"]],"distances":[[0.5,0.6]]}"#,
+        r#"{"ids":[],"distances":[]}"#,
+        r#"{"ids":[["a"],["b"]],"distances":[[0.5],[0.5]]}"#,
+        r#"{"ids":[["a"]],"distances":[[0.5]],"documents":[]}"#,
+        r#"{"ids":["a"],"distances":[0.5]}"#,
+    ];
+    for answer in queries {
+        let server = scripted([Answer::ok(answer)]);
+        let error = collection(&server).query([1.0, 2.0]).run().unwrap_err();
+        assert!(matches!(error, Error::Decode { .. }), "{error} {answer}");
+    }
+    for answer in ["-1", "1.5", "\"5\"", "18446744073709551616"] {
+        let server = scripted([Answer::ok(answer)]);
+        let error = collection(&server).count().unwrap_err();
+        assert!(matches!(error, Error::Decode { .. }), "{error} {answer}");
+    }
+}
+
+#[test]
+fn garbage_that_can_be_counted_is_a_decoding_error_too() {
+    let read = |answer: &'static str| {
+        let server = scripted([Answer::ok(answer)]);
+        match answer.contains("distances") {
+            true => collection(&server).query([1.0]).run().map(drop),
+            false => collection(&server).get().run().map(drop),
+        }
+    };
+    let taken: Vec<_> = [
+        r#"{"ids":["a"],"embeddings":[[1e39]]}"#,
+        r#"{"ids":[["a"]],"distances":[[1e39]]}"#,
+        r#"{"ids":[["a"]],"distances":[[0.5],[0.6]]}"#,
+        r#"{"ids":[["a"]],"distances":[[0.5]],"documents":[["x"],["y"]]}"#,
+    ]
+    .into_iter()
+    .filter(|answer| !matches!(read(answer), Err(Error::Decode { .. })))
+    .collect();
+    assert!(taken.is_empty(), "{taken:#?}");
+}
+
+#[test]
+fn a_write_that_somebody_else_answers_is_not_done() {
+    let server = chroma(LIMITS, |_| Answer::html(200));
+    assert!(collection(&server).upsert(records(1)).is_err());
+    let server = StandIn::start(|_| Answer::html(200));
+    assert!(client(&server).delete_collection("abc").is_err());
+}
+
+#[test]
+fn an_announced_giant_is_an_error_at_once() {
+    // Room for it cannot be had: trying would end the process.
+    for length in [1 << 40, 1 << 62, u64::MAX] {
+        let server = StandIn::start(move |_| Answer::ok("{}").announcing(length));
+        let client = once(&server);
+        let started = Instant::now();
+        let error = client.version().unwrap_err();
+        assert!(error.to_string().contains(&server.url()), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(1), "{error}");
+    }
+}
+
+#[test]
+fn the_token_is_in_no_debug_error_or_log() {
+    let logs = logs();
+    let answers = [
+        Answer::ok(COLLECTION),
+        Answer::new(503, "busy"),
+        chroma_error(401),
+        Answer::close(),
+        Answer::raw("garbage\r\n\r\n"),
+        Answer::html(404),
+        Answer::new(307, "").header("location", "http://127.0.0.1:1/"),
+        Answer::ok("{").announcing(9),
+        Answer::hang(),
+    ];
+    let server = StandIn::start(script(answers));
+    let builder = builder(&server.url()).api_key(TOKEN);
+    let builder = builder.request_timeout(Duration::from_millis(500));
+    let mut shown = format!("{builder:?} {builder:#?}");
+    let client = builder.build().unwrap();
+    let abc = client.collection("abc");
+    shown += &format!("{client:?} {client:#?} {abc:?}");
+    let abc = abc.get().unwrap();
+    shown += &format!("{abc:?} {:?} {:?}", abc.get(), abc.query([1.0]));
+    for _ in 0..4 {
+        let error = abc.count().unwrap_err();
+        shown += &format!("{error} {error:?} {error:#?}");
+    }
+    assert!(!shown.contains(TOKEN), "{shown}");
+    let sent = server.requests();
+    assert!(
+        sent.len() > 8
+            && sent
+                .iter()
+                .all(|r| r.header("x-chroma-token") == Some(TOKEN))
+    );
+    logs.assert_free_of(&[TOKEN]);
+}
+
+#[test]
+fn a_token_that_the_server_repeats_is_not_passed_on() {
+    for status in [200, 404, 500] {
+        let echo = format!(r#"{{"headers":{{"x-chroma-token":"{TOKEN}"}}}}"#);
+        let server = StandIn::start(move |_| Answer::new(status, echo.clone()));
+        let client = builder(&server.url()).api_key(TOKEN).build().unwrap();
+        let error = client.heartbeat().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(TOKEN), "{error}");
+    }
+}
+
+#[test]
+fn names_cannot_leave_their_place_in_the_path() {
+    let server = StandIn::start(|_| Answer::ok("0"));
+    let client = builder(&server.url())
+        .tenant("a/b ?#%é")
+        .database("../{x}&\u{1F980}");
+    client.build().unwrap().count_collections().unwrap();
+    assert_eq!(
+        server.requests()[0].path,
+        "/api/v2/tenants/a%2Fb%20%3F%23%25%C3%A9/databases/..%2F%7Bx%7D%26%F0%9F%A6%80/collections_count"
+    );
+}
+
+#[test]
+fn vectors_go_in_base64_where_the_server_reads_it() {
+    let vector = [1.0, -0.5, f32::MIN_POSITIVE, 1e30];
+    let sent = |limits| {
+        let server = chroma(limits, |_| Answer::ok("{}"));
+        let record = Record::new("a").embedding(vector);
+        collection(&server).upsert([record]).unwrap();
+        let body = &server.requests_to("/upsert")[0].body;
+        serde_json::from_slice::<Value>(body).unwrap()["embeddings"].clone()
+    };
+    let bytes: Vec<u8> = vector
+        .iter()
+        .flat_map(|float| float.to_le_bytes())
+        .collect();
+    let text = base64_simd::STANDARD.encode_to_string(bytes);
+    assert_eq!(sent(LIMITS), json!([text]));
+    let lists: Vec<Vec<f32>> = serde_json::from_value(sent(OLD_LIMITS)).unwrap();
+    assert_eq!(lists, [vector]);
+}

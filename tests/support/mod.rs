@@ -1,0 +1,188 @@
+//! What tests of bad servers and of Gemini share.
+
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
+pub mod stand_in;
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use chroma_blocking::{Client, ClientBuilder, Collection, Error, Record, RetryPolicy};
+use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
+
+use stand_in::{Answer, Request, StandIn, script};
+
+/// Three attempts, and waits that a test does not feel.
+pub fn fast() -> RetryPolicy {
+    RetryPolicy::default()
+        .max_retries(2)
+        .base_delay(Duration::from_millis(2))
+}
+
+const DATABASE: &str = "/api/v2/tenants/default_tenant/databases/default_database";
+pub const COLLECTION: &str = r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":"abc","metadata":null,"dimension":null,"configuration_json":{}}"#;
+pub const LIMITS: &str = r#"{"max_batch_size":1000,"supports_base64_encoding":true}"#;
+/// What a server before 1.0.21 says.
+pub const OLD_LIMITS: &str = r#"{"max_batch_size":10}"#;
+
+/// A Chroma server that leaves it to `answer` what to say to all requests about collections and records, but for
+/// the one that opens the collection.
+pub fn chroma(
+    limits: &'static str,
+    mut answer: impl FnMut(&Request) -> Answer + Send + 'static,
+) -> StandIn {
+    let open = format!("{DATABASE}/collections/abc");
+    StandIn::start(move |request| match request.path.as_str() {
+        "/api/v2/heartbeat" => Answer::ok(r#"{"nanosecond heartbeat":1790000000000000000}"#),
+        "/api/v2/pre-flight-checks" => Answer::ok(limits),
+        path if path == open => Answer::ok(COLLECTION),
+        _ => answer(request),
+    })
+}
+
+/// Patient enough for a busy machine; the tests of time-outs set their own.
+pub fn builder(url: &str) -> ClientBuilder {
+    let builder = Client::builder().host(url).retry(fast());
+    builder.request_timeout(Duration::from_secs(10))
+}
+
+pub fn client(server: &StandIn) -> Client {
+    builder(&server.url()).build().unwrap()
+}
+
+pub fn collection(server: &StandIn) -> Collection {
+    client(server).collection("abc").get().unwrap()
+}
+
+pub fn records(count: usize) -> Vec<Record> {
+    let record = |i| Record::new(format!("id{i}")).embedding([i as f32, 0.5]);
+    (0..count).map(record).collect()
+}
+
+pub fn ids_of(request: &Request) -> Vec<String> {
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    serde_json::from_value(body["ids"].clone()).unwrap()
+}
+
+pub fn ids(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|i| format!("id{i}")).collect()
+}
+
+/// A Chroma server that gives these answers, one after the other.
+pub fn scripted(answers: impl IntoIterator<Item = Answer>) -> StandIn {
+    chroma(LIMITS, script(answers))
+}
+
+/// A client that does not try again.
+pub fn once(server: &StandIn) -> Client {
+    let builder = builder(&server.url()).retry(RetryPolicy::none());
+    builder.build().unwrap()
+}
+
+/// Ids that are in, that may be in, and that are not.
+pub fn fates(error: &Error) -> [Vec<String>; 3] {
+    match error {
+        Error::PartlyDone {
+            done,
+            unknown,
+            pending,
+            ..
+        } => [done, unknown, pending].map(Clone::clone),
+        other => panic!("{other}"),
+    }
+}
+
+/// Ways to lose an answer that was asked for: the server may have acted.
+pub fn lost_answers() -> [Answer; 4] {
+    [
+        Answer::close(),
+        Answer::ok(COLLECTION).announcing(10_000),
+        Answer::raw("HTTP/1.1 200 OK\r\ncontent-le"),
+        Answer::raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"id"),
+    ]
+}
+
+pub fn chroma_error(status: u16) -> Answer {
+    let words = json!({ "error": "InvalidArgumentError", "message": "no" });
+    Answer::new(status, words.to_string())
+}
+
+/// An address where nothing listens, and the socket that keeps it so: nobody else can take the port meanwhile.
+pub fn closed_port() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+/// Every line that this process logs from the first call on, at every level, of every crate.
+pub fn logs() -> &'static Logs {
+    static LOGS: OnceLock<Logs> = OnceLock::new();
+    let mut first = false;
+    let logs = LOGS.get_or_init(|| {
+        first = true;
+        Logs(Mutex::default())
+    });
+    if first {
+        log::set_logger(logs).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+    }
+    logs
+}
+
+pub struct Logs(Mutex<Vec<String>>);
+
+impl Logs {
+    pub fn lines(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// That no line holds any of these words, and that both this crate and ureq did log: else it would prove nothing.
+    pub fn assert_free_of(&self, words: &[&str]) {
+        let lines = self.lines();
+        for source in ["chroma_blocking", "ureq"] {
+            assert!(lines.iter().any(|l| l.starts_with(source)), "no {source}");
+        }
+        for line in lines {
+            assert!(!words.iter().any(|word| line.contains(word)), "{line}");
+        }
+    }
+}
+
+impl log::Log for Logs {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        struct Values<'a>(&'a mut String);
+
+        impl<'kvs> log::kv::VisitSource<'kvs> for Values<'_> {
+            fn visit_pair(
+                &mut self,
+                key: log::kv::Key<'kvs>,
+                value: log::kv::Value<'kvs>,
+            ) -> Result<(), log::kv::Error> {
+                let _ = write!(self.0, " {key}={value}");
+                Ok(())
+            }
+        }
+
+        let mut line = format!("{} {} {}", record.target(), record.level(), record.args());
+        let _ = record.key_values().visit(&mut Values(&mut line));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
+    }
+
+    fn flush(&self) {}
+}

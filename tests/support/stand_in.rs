@@ -1,0 +1,367 @@
+//! A small HTTP/1.1 server on loopback that answers as a test says, and keeps what it was asked.
+//!
+//! Dropping it closes all of its connections and joins all of its threads.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A request as it came in.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: String,
+    /// With the query, and as it was sent: nothing is decoded.
+    pub path: String,
+    headers: Vec<(String, String)>,
+    /// Empty where the server did not read it ([`Habits::longest_read`]).
+    pub body: Vec<u8>,
+    /// When its first line was in.
+    pub at: Instant,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut named = self.headers.iter().filter(|(key, _)| key == name);
+        named.next().map(|(_, value)| value.as_str())
+    }
+}
+
+/// What is sent back, and how.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    manner: Manner,
+}
+
+#[derive(Debug, Clone)]
+enum Manner {
+    Whole,
+    /// All of it, and then the connection is closed without a word before.
+    ThenClose,
+    /// Announces this many bytes, sends fewer, and closes.
+    Announcing(u64),
+    /// A byte at a time, with this pause.
+    Slowly(Duration),
+    /// The body alone, as it is, instead of HTTP; then closes.
+    Raw,
+    /// Nothing, until the other side gives up.
+    Hang,
+}
+
+impl Answer {
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+        Answer {
+            status,
+            headers: Vec::new(),
+            body: body.into(),
+            manner: Manner::Whole,
+        }
+    }
+
+    /// 200 with JSON.
+    pub fn ok(json: impl Into<Vec<u8>>) -> Answer {
+        Answer::new(200, json).header("content-type", "application/json")
+    }
+
+    pub fn html(status: u16) -> Answer {
+        let page = "<!doctype html><html><body><h1>It works!</h1></body></html>";
+        Answer::new(status, page).header("content-type", "text/html")
+    }
+
+    pub fn header(mut self, name: &str, value: impl ToString) -> Answer {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    pub fn then_close(self) -> Answer {
+        self.manner(Manner::ThenClose)
+    }
+
+    /// Says that it is this long, sends what it has, and closes.
+    pub fn announcing(self, length: u64) -> Answer {
+        self.manner(Manner::Announcing(length))
+    }
+
+    pub fn slowly(self, pause: Duration) -> Answer {
+        self.manner(Manner::Slowly(pause))
+    }
+
+    /// These bytes in place of an HTTP answer, and then the connection is closed.
+    pub fn raw(bytes: impl Into<Vec<u8>>) -> Answer {
+        Answer::new(0, bytes).manner(Manner::Raw)
+    }
+
+    /// Closes the connection without an answer.
+    pub fn close() -> Answer {
+        Answer::raw("")
+    }
+
+    pub fn hang() -> Answer {
+        Answer::new(0, "").manner(Manner::Hang)
+    }
+
+    fn manner(mut self, manner: Manner) -> Answer {
+        self.manner = manner;
+        self
+    }
+
+    /// Sends it; whether the connection may be used again.
+    fn send(&self, mut to: &TcpStream) -> io::Result<bool> {
+        let length = match self.manner {
+            Manner::Hang => {
+                // Ends when the client gives up, or when the server is dropped.
+                to.read_to_end(&mut Vec::new())?;
+                return Ok(false);
+            }
+            Manner::Raw => {
+                to.write_all(&self.body)?;
+                return Ok(false);
+            }
+            Manner::Announcing(length) => length,
+            _ => self.body.len() as u64,
+        };
+        let mut bytes = format!("HTTP/1.1 {} Status\r\n", self.status).into_bytes();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        bytes.extend_from_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
+        bytes.extend_from_slice(&self.body);
+        match self.manner {
+            Manner::Slowly(pause) => {
+                for byte in bytes {
+                    to.write_all(&[byte])?;
+                    thread::sleep(pause);
+                }
+            }
+            _ => to.write_all(&bytes)?,
+        }
+        Ok(matches!(self.manner, Manner::Whole | Manner::Slowly(_)))
+    }
+}
+
+/// How a server treats connections, whatever it answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Habits {
+    /// So many connections are closed before anything is read from them.
+    pub drop_first: usize,
+    /// A longer body is not read: its head is answered, and the connection closed, so that the client meets a broken
+    /// pipe.
+    pub longest_read: usize,
+}
+
+impl Default for Habits {
+    fn default() -> Habits {
+        Habits {
+            drop_first: 0,
+            longest_read: usize::MAX,
+        }
+    }
+}
+
+type Answering = Box<dyn FnMut(&Request) -> Answer + Send>;
+
+struct Shared {
+    habits: Habits,
+    answering: Mutex<Answering>,
+    requests: Mutex<Vec<Request>>,
+    connections: AtomicUsize,
+    /// The open ones, to be closed when the server is dropped.
+    open: Mutex<HashMap<usize, TcpStream>>,
+    over: AtomicBool,
+}
+
+/// The server. It answers until it is dropped.
+pub struct StandIn {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<Vec<JoinHandle<()>>>>,
+}
+
+impl StandIn {
+    /// One that answers what `answer` says.
+    pub fn start(answer: impl FnMut(&Request) -> Answer + Send + 'static) -> StandIn {
+        StandIn::with(Habits::default(), answer)
+    }
+
+    /// One that gives these answers, one after the other, and 418 to any request after them.
+    pub fn script(answers: impl IntoIterator<Item = Answer>) -> StandIn {
+        StandIn::start(script(answers))
+    }
+
+    pub fn with(
+        habits: Habits,
+        answer: impl FnMut(&Request) -> Answer + Send + 'static,
+    ) -> StandIn {
+        StandIn::on(TcpListener::bind("127.0.0.1:0").unwrap(), habits, answer)
+    }
+
+    pub fn on(
+        listener: TcpListener,
+        habits: Habits,
+        answer: impl FnMut(&Request) -> Answer + Send + 'static,
+    ) -> StandIn {
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            habits,
+            answering: Mutex::new(Box::new(answer)),
+            requests: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            open: Mutex::default(),
+            over: AtomicBool::new(false),
+        });
+        let for_acceptor = shared.clone();
+        StandIn {
+            address,
+            shared,
+            acceptor: Some(thread::spawn(move || accept(&listener, &for_acceptor))),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// All requests so far.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// Those whose path ends so.
+    pub fn requests_to(&self, end: &str) -> Vec<Request> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.path.ends_with(end));
+        requests
+    }
+
+    /// How many connections were made so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        // Wakes the acceptor, which takes connections until it sees that it is over.
+        let woken = TcpStream::connect(self.address);
+        let threads = self.acceptor.take().map(JoinHandle::join);
+        for stream in lock(&self.shared.open).values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        drop(woken);
+        let threads = threads.and_then(Result::ok).unwrap_or_default();
+        let fine = threads.into_iter().all(|thread| thread.join().is_ok());
+        // A panic while the test panics would hide the test's own words.
+        assert!(
+            fine || thread::panicking(),
+            "the answering closure panicked"
+        );
+    }
+}
+
+/// What a server does that has one answer for each request, in order.
+pub fn script(
+    answers: impl IntoIterator<Item = Answer>,
+) -> impl FnMut(&Request) -> Answer + Send + 'static {
+    let mut answers = answers.into_iter().collect::<Vec<_>>().into_iter();
+    move |_| {
+        answers
+            .next()
+            .unwrap_or(Answer::new(418, "the script is over"))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes connections, each on a thread of its own; gives the threads back when it is over.
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
+    let mut threads = Vec::new();
+    for stream in listener.incoming() {
+        if shared.over.load(Ordering::SeqCst) {
+            break;
+        }
+        let Ok(stream) = stream else { continue };
+        let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+        if number < shared.habits.drop_first {
+            continue;
+        }
+        lock(&shared.open).insert(number, stream.try_clone().unwrap());
+        let shared = shared.clone();
+        threads.push(thread::spawn(move || {
+            // A panic in the closure must not leave the client waiting.
+            let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let _ = serve(&stream, &shared);
+            }));
+            // Both handles go, so that this really closes the connection.
+            lock(&shared.open).remove(&number);
+            drop(stream);
+            if let Err(panic) = served {
+                std::panic::resume_unwind(panic);
+            }
+        }));
+    }
+    threads
+}
+
+/// Answers the requests of one connection.
+fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    while let Some(mut request) = read_head(&mut reader)? {
+        let length = request.header("content-length");
+        let length = length.map_or(0, |length| length.parse().unwrap());
+        let whole = length <= shared.habits.longest_read;
+        if whole {
+            request.body.resize(length, 0);
+            reader.read_exact(&mut request.body)?;
+        }
+        lock(&shared.requests).push(request.clone());
+        // The lock is not held while the answer is sent, or a slow one would hold up the others.
+        let answer = (lock(&shared.answering))(&request);
+        if !answer.send(stream)? || !whole {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The next request without its body; `None` when the client has closed the connection.
+fn read_head(from: &mut impl BufRead) -> io::Result<Option<Request>> {
+    let mut line = String::new();
+    if from.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let at = Instant::now();
+    let mut words = line.split_whitespace().map(str::to_owned);
+    let method = words.next().unwrap_or_default();
+    let path = words.next().unwrap_or_default();
+    let mut headers = Vec::new();
+    loop {
+        line.clear();
+        from.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let request = Request {
+        method,
+        path,
+        headers,
+        body: Vec::new(),
+        at,
+    };
+    assert_eq!(
+        request.header("transfer-encoding"),
+        None,
+        "bodies come with their length"
+    );
+    Ok(Some(request))
+}
