@@ -387,6 +387,14 @@ pub enum InvalidInput {
         /// What is wrong with it.
         why: String,
     },
+    /// A search that the server would refuse, or answer wrongly without a word.
+    #[error("{of}: {why}")]
+    Search {
+        /// Which search of the call.
+        of: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A metadata value that cannot be stored.
     #[error("bad metadata in {of}, key {key:?}: {why}")]
     Metadata {

@@ -36,6 +36,11 @@
 //! # Filter
 //! [`Key`] makes a [`Where`], and `&` and `|` join them.
 //!
+//! # Search
+//! [`Collection::search`] takes a [`Search`]: dense and sparse vectors in one rank, arithmetic on ranks, reciprocal
+//! rank fusion, groups. Chroma Cloud and distributed Chroma have it; single-node servers do not. See [`Knn`], [`Rank`],
+//! [`Rrf`] and [`GroupBy`].
+//!
 //! # Embed
 //! [`Gemini`] embeds by meaning, [`Hashing`] by wording and offline; [`EmbeddingFunction`] is the trait for others. A
 //! collection without one works with the caller's vectors.
@@ -70,7 +75,8 @@ mod wire;
 
 pub use client::{Client, Identity, ListCollections, PreFlightChecks};
 pub use collection::{
-    Collection, CollectionBuilder, Delete, Get, Queries, Query, QueryInput, QueryMany,
+    Collection, CollectionBuilder, Delete, Get, Queries, Query, QueryInput, QueryMany, SearchCall,
+    SearchManyCall,
 };
 pub use config::ClientBuilder;
 pub use embed::{EmbeddingError, EmbeddingFunction, Gemini, GeminiBuilder, Hashing, TaskType};
@@ -81,6 +87,7 @@ pub use model::filter::{Key, Where};
 pub use model::metadata::{Metadata, MetadataValue, SparseVector};
 pub use model::record::{Columns, IntoRows, Record, Row, Rows};
 pub use model::results::{GetResult, Hit, Include, IntoRecords, QueryResult};
+pub use model::search::{GroupBy, Knn, Rank, ReadLevel, Rrf, Search, SearchHit, SearchResult};
 pub use model::space::Space;
 pub use transport::RetryPolicy;
 

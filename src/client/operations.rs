@@ -44,6 +44,7 @@ operations! {
     DELETE: "delete", POST, in_database!("/collections/{collection}/delete"), Freely;
     GET: "get", POST, in_database!("/collections/{collection}/get"), Freely;
     QUERY: "query", POST, in_database!("/collections/{collection}/query"), Freely;
+    SEARCH: "search", POST, in_database!("/collections/{collection}/search"), Freely;
     COUNT: "count", GET, in_database!("/collections/{collection}/count"), Freely;
 }
 

@@ -4,6 +4,7 @@ mod builder;
 mod delete;
 mod get;
 mod query;
+mod search;
 mod write;
 
 use std::fmt;
@@ -16,6 +17,7 @@ pub use builder::CollectionBuilder;
 pub use delete::Delete;
 pub use get::Get;
 pub use query::{Queries, Query, QueryInput, QueryMany};
+pub use search::{SearchCall, SearchManyCall};
 
 use crate::client::{Client, operations as op};
 use crate::embed::{self, EmbeddingFunction, Purpose};
@@ -24,6 +26,7 @@ use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
 use crate::model::record::IntoRows;
 use crate::model::results::GetResult;
+use crate::model::search::Search;
 use crate::model::space::Space;
 use crate::transport::Operation;
 use crate::wire::read;
@@ -238,6 +241,48 @@ impl Collection {
     /// ```
     pub fn query_many<'a>(&self, queries: impl Into<Queries<'a>>) -> QueryMany<'a> {
         QueryMany::new(self.clone(), queries.into())
+    }
+
+    /// Records by a filter, by a rank of several parts, in groups: see [`Search`].
+    ///
+    /// For Chroma Cloud and distributed Chroma; a single-node server has [`query`](Collection::query) alone, and
+    /// answers [`Error::Unsupported`](crate::Error::Unsupported).
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing, Key, Knn, ReadLevel, Search, SparseVector};
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// # let words = SparseVector::default();
+    /// let hits = notes
+    ///     .search(
+    ///         Search::new()
+    ///             .filter(Key::field("year").gte(2020))
+    ///             .rank(0.7 * Knn::text("memory safety") + 0.3 * Knn::sparse("words", words).default(10))
+    ///             .limit(10)
+    ///             .select([Key::document(), Key::score(), Key::field("title")]),
+    ///     )
+    ///     .read_level(ReadLevel::IndexOnly)
+    ///     .run()?;
+    /// for hit in &hits {
+    ///     println!("{:?}  {}  {:?}", hit.score, hit.id, hit.metadata.get("title"));
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn search(&self, search: Search) -> SearchCall {
+        SearchCall::new(self.clone(), search)
+    }
+
+    /// Several searches in one request: one list of hits for each, in the same order.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing, Key, Knn, Search};
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// let searches = ["memory safety", "vector search"].map(|text| Search::new().rank(Knn::text(text)).limit(3));
+    /// let answers = notes.search_many(searches).run()?;
+    /// assert_eq!(answers.len(), 2);
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn search_many(&self, searches: impl IntoIterator<Item = Search>) -> SearchManyCall {
+        SearchManyCall::new(self.clone(), searches.into_iter().collect())
     }
 
     /// Deletes records by id or by filter.

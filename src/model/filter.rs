@@ -11,8 +11,14 @@ use crate::error::InvalidInput;
 
 const DOCUMENT: &str = "#document";
 const ID: &str = "#id";
+const EMBEDDING: &str = "#embedding";
+const METADATA: &str = "#metadata";
+const SCORE: &str = "#score";
 
-/// What a filter looks at: a metadata field, the document, or the id.
+/// What a filter looks at (a metadata field, the document, or the id), and what a [`Search`](crate::Search) selects,
+/// groups by and ranks.
+///
+/// A text is the key of that metadata field: `"title".into()`, or just `["title", "year"]` where keys are taken.
 ///
 /// ```
 /// use chroma_blocking::Key;
@@ -24,8 +30,8 @@ const ID: &str = "#id";
 ///     r##"{"$and":[{"year":{"$gte":2020}},{"$or":[{"lang":{"$in":["en","fr"]}},{"#document":{"$contains":"rust"}}]}]}"##
 /// );
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[must_use = "a key does nothing until it is compared with something"]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[must_use = "a key does nothing until it is compared with something, or selected"]
 pub struct Key(String);
 
 impl Key {
@@ -42,8 +48,37 @@ impl Key {
 
     /// The record's id: [`eq`](Key::eq) and [`is_in`](Key::is_in), and only where every record must meet them (not
     /// under an "or"): they become the request's `ids`, since a local server answers nothing for an id in a filter.
+    ///
+    /// In a [`Search`](crate::Search), which only other servers have, also under an "or", and with
+    /// [`ne`](Key::ne) and [`not_in`](Key::not_in).
     pub fn id() -> Key {
         Key(ID.to_owned())
+    }
+
+    /// The record's vector: to be selected by a [`Search`](crate::Search).
+    pub fn embedding() -> Key {
+        Key(EMBEDDING.to_owned())
+    }
+
+    /// All of the record's metadata: to be selected by a [`Search`](crate::Search).
+    pub fn metadata() -> Key {
+        Key(METADATA.to_owned())
+    }
+
+    /// The record's score in a [`Search`](crate::Search): to be selected, and to choose by within a
+    /// [`GroupBy`](crate::GroupBy).
+    pub fn score() -> Key {
+        Key(SCORE.to_owned())
+    }
+
+    /// Chroma's name for it: that of the field, or one that starts with `#`.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it can be the name of a metadata field.
+    pub(crate) fn is_field(&self) -> bool {
+        !self.0.is_empty() && !self.0.starts_with('#')
     }
 
     /// The field equals the value.
@@ -112,6 +147,18 @@ impl Key {
             operator,
             operand,
         }))
+    }
+}
+
+impl From<&str> for Key {
+    fn from(name: &str) -> Key {
+        Key::field(name)
+    }
+}
+
+impl From<String> for Key {
+    fn from(name: String) -> Key {
+        Key::field(name)
     }
 }
 
@@ -233,6 +280,21 @@ impl Where {
         }
     }
 
+    /// As [`check`](Where::check), for a search: there the filter stays whole, and servers look up ids in it.
+    pub(crate) fn check_in_search(&self) -> Result<(), InvalidInput> {
+        fn ids(filter: &Where) -> Result<(), InvalidInput> {
+            match &filter.0 {
+                Node::All(parts) | Node::Any(parts) => parts.iter().try_for_each(ids),
+                Node::Test(test) if test.key == ID => {
+                    test.check_id().map_err(|why| filter.bad(why))
+                }
+                Node::Test(_) => Ok(()),
+            }
+        }
+        self.check()?;
+        ids(self)
+    }
+
     /// Whether some test in it looks at a key that `wanted` wants.
     fn looks_at(&self, wanted: fn(&str) -> bool) -> bool {
         match &self.0 {
@@ -328,6 +390,9 @@ impl Test {
                 );
             }
             DOCUMENT => {}
+            key @ (EMBEDDING | METADATA | SCORE) => {
+                return Err(format!("no filter can look at {key}"));
+            }
             _ if matches!(operator, Regex | NotRegex) => {
                 return Err("regex and not_regex look at documents only: Key::document()".into());
             }
@@ -357,6 +422,27 @@ impl Test {
                     Some(_) => Ok(()),
                 }
             }
+        }
+    }
+}
+
+impl Test {
+    /// Why a search would find nothing by this test of an id, whatever there is.
+    fn check_id(&self) -> Result<(), &'static str> {
+        use Operator::{Eq, In, Ne, NotIn};
+
+        let values = match &self.operand {
+            Operand::One(value) => std::slice::from_ref(value),
+            Operand::Many(values) => values.as_slice(),
+        };
+        if !matches!(self.operator, Eq | Ne | In | NotIn) {
+            Err("ids can be filtered with eq, ne, is_in and not_in only")
+        } else if values.is_empty() {
+            Err("the list of ids is empty")
+        } else if values.iter().any(|value| value.as_str().is_none()) {
+            Err("ids are texts")
+        } else {
+            Ok(())
         }
     }
 }
@@ -515,6 +601,9 @@ mod tests {
             field("a").regex("x"),
             Key::document().eq("x"),
             Key::document().contains(1),
+            Key::score().gt(0.5),
+            Key::metadata().eq("x"),
+            Key::embedding().eq(1),
         ];
         for filter in bad {
             assert!(filter.check().is_err(), "{filter}");
@@ -569,5 +658,27 @@ mod tests {
         }
         let none = Key::id().is_in(Vec::<String>::new()).split().unwrap();
         assert_eq!(none.ids, Some(vec![]));
+    }
+
+    #[test]
+    fn a_search_takes_ids_in_its_filter_where_servers_look_them_up() {
+        let id = Key::id;
+        for fine in [
+            id().eq("1") | field("a").eq(1),
+            id().ne("1"),
+            id().is_in(["1", "2"]) & Key::document().contains("x"),
+            id().not_in(["1"]),
+        ] {
+            assert_eq!(fine.check_in_search(), Ok(()), "{fine}");
+        }
+        for bad in [
+            id().gt(1),
+            id().eq(1),
+            id().contains("1"),
+            id().is_in(Vec::<String>::new()),
+            field("a").gt("x"),
+        ] {
+            assert!((field("b").eq(1) | bad).check_in_search().is_err());
+        }
     }
 }

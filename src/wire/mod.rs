@@ -2,4 +2,5 @@
 
 pub(crate) mod cut;
 pub(crate) mod read;
+pub(crate) mod search;
 pub(crate) mod write;

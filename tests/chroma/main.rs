@@ -9,6 +9,7 @@ mod corpus;
 mod filters;
 mod queries;
 mod records;
+mod search;
 
 use std::ops::Deref;
 use std::sync::OnceLock;

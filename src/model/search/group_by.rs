@@ -1,0 +1,115 @@
+//! [`GroupBy`]: the best hits of each group.
+
+use serde::Serialize;
+
+use super::count;
+use crate::model::filter::Key;
+
+/// Sorts the hits of a search into groups, by metadata fields, and keeps only some of each group.
+///
+/// Records that have the same values in all of the fields are one group; those that lack a field are together, too.
+/// The hits that stay come in one list, by score.
+///
+/// ```
+/// use chroma_blocking::{GroupBy, Key, Knn, Search};
+///
+/// let by_author = GroupBy::new(["author"]).min_k(3, [Key::score(), Key::field("year")]);
+/// let search = Search::new().rank(Knn::text("memory safety").limit(100)).group_by(by_author).limit(20);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[must_use = "groups do nothing until they are given to a search"]
+pub struct GroupBy {
+    keys: Vec<Key>,
+    aggregate: Aggregate,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+enum Aggregate {
+    #[serde(rename = "$min_k")]
+    Min(Best),
+    #[serde(rename = "$max_k")]
+    Max(Best),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Best {
+    keys: Vec<Key>,
+    k: usize,
+}
+
+impl Best {
+    fn new<K: Into<Key>>(k: usize, keys: impl IntoIterator<Item = K>) -> Best {
+        Best {
+            keys: keys.into_iter().map(Into::into).collect(),
+            k,
+        }
+    }
+}
+
+impl GroupBy {
+    /// Groups by these metadata fields, at least one. Unless told otherwise, the hit with the smallest score stays,
+    /// which is the best.
+    pub fn new<K: Into<Key>>(keys: impl IntoIterator<Item = K>) -> GroupBy {
+        GroupBy {
+            keys: keys.into_iter().map(Into::into).collect(),
+            aggregate: Aggregate::Min(Best::new(1, [Key::score()])),
+        }
+    }
+
+    /// Keeps the `k` hits of each group with the smallest values of the first key; among equals, of the second key,
+    /// and so on. Keys are [`Key::score`] and metadata fields.
+    pub fn min_k<K: Into<Key>>(mut self, k: usize, keys: impl IntoIterator<Item = K>) -> GroupBy {
+        self.aggregate = Aggregate::Min(Best::new(k, keys));
+        self
+    }
+
+    /// As [`min_k`](GroupBy::min_k), with the largest values.
+    pub fn max_k<K: Into<Key>>(mut self, k: usize, keys: impl IntoIterator<Item = K>) -> GroupBy {
+        self.aggregate = Aggregate::Max(Best::new(k, keys));
+        self
+    }
+
+    /// See [`Search::check`](super::Search::check).
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.keys.is_empty() {
+            return Err("group_by has no keys; it groups by at least one".into());
+        }
+        if let Some(key) = self.keys.iter().find(|key| !key.is_field()) {
+            let key = key.name();
+            return Err(format!("group_by {key:?}: groups are by metadata fields"));
+        }
+        let (name, best) = match &self.aggregate {
+            Aggregate::Min(best) => ("min_k", best),
+            Aggregate::Max(best) => ("max_k", best),
+        };
+        if best.keys.is_empty() {
+            return Err(format!("{name} has no keys; it takes at least one"));
+        }
+        let fits = |key: &&Key| key.is_field() || **key == Key::score();
+        if let Some(key) = best.keys.iter().find(|key| !fits(key)) {
+            return Err(format!(
+                "{name} by {:?}: it goes by #score and metadata fields",
+                key.name()
+            ));
+        }
+        count(&format!("{name} with k"), best.k)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_keep_the_best_unless_told_otherwise() {
+        let json = |group_by: GroupBy| serde_json::to_string(&group_by).unwrap();
+        assert_eq!(
+            json(GroupBy::new(["a", "b"])),
+            r##"{"keys":["a","b"],"aggregate":{"$min_k":{"keys":["#score"],"k":1}}}"##
+        );
+        assert_eq!(
+            json(GroupBy::new([Key::field("a")]).max_k(2, ["year"])),
+            r#"{"keys":["a"],"aggregate":{"$max_k":{"keys":["year"],"k":2}}}"#
+        );
+    }
+}

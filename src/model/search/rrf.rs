@@ -1,0 +1,177 @@
+//! [`Rrf`]: ranks joined by the places that records have in each of them.
+
+use std::fmt;
+
+use super::as_json;
+use super::rank::{Number, Rank};
+use crate::error::InvalidInput;
+
+/// Reciprocal rank fusion: joins ranks whose scores are on different scales, by the records' places in each of them.
+///
+/// A record's score is `-Σ weightᵢ / (k + placeᵢ)`, so that the smallest comes first here, too. A [`Knn`](crate::Knn)
+/// in it gives its places by itself, with or without [`return_rank`](crate::Knn::return_rank); arithmetic on `Knn`s
+/// is taken as it is. It is a [`Rank`] and is sent as one, written out in arithmetic.
+///
+/// ```
+/// use chroma_blocking::{Knn, Rrf, Search, SparseVector};
+///
+/// let words = SparseVector { indices: vec![3, 17], values: vec![0.5, 0.25] };
+/// let both = Rrf::new([
+///     Knn::text("memory safety").limit(100),
+///     Knn::sparse("words", words).limit(100).default(1000),
+/// ]);
+/// let search = Search::new().rank(both.weights([2, 1])).limit(10);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a rank does nothing until it is given to a search"]
+pub struct Rrf {
+    pub(super) ranks: Vec<Rank>,
+    k: u32,
+    weights: Option<Vec<f64>>,
+    normalize: bool,
+}
+
+impl Rrf {
+    /// Joins these ranks, at least one, all with the weight 1.
+    pub fn new<R: Into<Rank>>(ranks: impl IntoIterator<Item = R>) -> Rrf {
+        Rrf {
+            ranks: ranks
+                .into_iter()
+                .map(|rank| rank.into().by_place())
+                .collect(),
+            k: 60,
+            weights: None,
+            normalize: false,
+        }
+    }
+
+    /// How much less the first places count: the larger, the less. At least 1. Default 60.
+    pub fn k(mut self, k: u32) -> Rrf {
+        self.k = k;
+        self
+    }
+
+    /// How much each of the ranks counts: a number for each of them, none below 0. Default 1.
+    pub fn weights<W: Into<f64>>(mut self, weights: impl IntoIterator<Item = W>) -> Rrf {
+        self.weights = Some(weights.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Whether the weights are divided by their sum, which must not be 0. Default: they are taken as they are.
+    pub fn normalize(mut self, normalize: bool) -> Rrf {
+        self.normalize = normalize;
+        self
+    }
+
+    /// Refuses what Chroma's client would refuse; the ranks in it are checked by themselves.
+    pub(super) fn check(&self, of: &str) -> Result<(), InvalidInput> {
+        let bad = |why: String| {
+            Err(InvalidInput::Search {
+                of: of.to_owned(),
+                why,
+            })
+        };
+        if self.ranks.is_empty() {
+            return bad("an Rrf without ranks; it joins at least one".into());
+        }
+        if self.k == 0 {
+            return bad("the k of an Rrf is 0; it is at least 1".into());
+        }
+        let Some(weights) = &self.weights else {
+            return Ok(());
+        };
+        let (found, expected) = (weights.len(), self.ranks.len());
+        if found != expected {
+            return bad(format!(
+                "{found} weights for the {expected} ranks of an Rrf; give one for each"
+            ));
+        }
+        for &value in weights {
+            Number::Float(value).check(of)?;
+            if value < 0.0 {
+                return bad(format!(
+                    "the weight {value} of an Rrf; weights are 0 or more"
+                ));
+            }
+        }
+        let sum: f64 = weights.iter().sum();
+        if self.normalize && sum == 0.0 {
+            return bad("the weights of an Rrf are all 0, and cannot be normalized".into());
+        }
+        Ok(())
+    }
+
+    /// In arithmetic, as Chroma's client writes it.
+    pub(super) fn expanded(&self) -> Rank {
+        let equal = vec![1.0; self.ranks.len()];
+        let weights = self.weights.as_ref().unwrap_or(&equal);
+        let whole = match self.normalize {
+            true => weights.iter().sum(),
+            false => 1.0,
+        };
+        let ranks = weights.iter().zip(&self.ranks);
+        -Rank::sum(
+            ranks.map(|(weight, rank)| {
+                weight / whole / (Rank::from(i64::from(self.k)) + rank.clone())
+            }),
+        )
+    }
+}
+
+impl fmt::Display for Rrf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        as_json(&self.expanded(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::search::Knn;
+
+    fn two() -> Rrf {
+        Rrf::new([Knn::text("a"), Knn::text("b").return_rank(true)])
+    }
+
+    #[test]
+    fn a_knn_in_it_gives_its_place() {
+        let json = Rrf::new([Knn::text("a")]).k(1).to_string();
+        assert_eq!(
+            json,
+            r##"{"$mul":[{"$val":-1},{"$div":{"left":{"$val":1.0},"right":{"$sum":[{"$val":1},{"$knn":{"query":"a","key":"#embedding","limit":16,"return_rank":true}}]}}}]}"##
+        );
+        assert_eq!(
+            two().to_string().matches(r#""return_rank":true"#).count(),
+            2
+        );
+        let computed = Rrf::new([2 * Knn::text("a")]).to_string();
+        assert!(!computed.contains("return_rank"), "{computed}");
+    }
+
+    #[test]
+    fn normal_weights_sum_to_one() {
+        let json = two().weights([3, 1]).normalize(true).to_string();
+        let weight = |value: &str| json.contains(&format!(r#""left":{{"$val":{value}}}"#));
+        assert!(weight("0.75") && weight("0.25"), "{json}");
+        let json = two().normalize(true).to_string();
+        assert_eq!(json.matches(r#"{"$val":0.5}"#).count(), 2, "{json}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        assert_eq!(two().weights([0.0, 0.5]).check("it"), Ok(()));
+        for (bad, part) in [
+            (Rrf::new(Vec::<Knn>::new()), "without ranks"),
+            (two().k(0), "k of an Rrf"),
+            (two().weights([1]), "1 weights for the 2 ranks"),
+            (two().weights([1, 2, 3]), "3 weights"),
+            (two().weights(Vec::<f64>::new()), "0 weights"),
+            (two().weights([1.0, -0.5]), "-0.5"),
+            (two().weights([1.0, f64::NAN]), "NaN"),
+            (two().weights([0, 0]).normalize(true), "normalized"),
+        ] {
+            let why = bad.check("it").expect_err(&bad.to_string()).to_string();
+            assert!(why.contains(part), "{why} / {part}");
+        }
+    }
+}
