@@ -9,9 +9,11 @@
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chroma_blocking::{
-    Client, Collection, EmbeddingFunction, Gemini, Hashing, Hit, Key, LocalServer, Record,
+    Client, ClientBuilder, Collection, EmbeddingFunction, Gemini, Hashing, Hit, Key, LocalServer,
+    Record,
 };
 use serde::Deserialize;
 
@@ -34,8 +36,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    // RUST_LOG=debug shows each request.
-    env_logger::init();
+    // RUST_LOG=debug shows each request. At the level trace, ureq_proto shows them whole, with the secrets in them.
+    env_logger::Builder::from_default_env()
+        .filter_module("ureq_proto", log::LevelFilter::Info)
+        .init();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,7 +79,9 @@ fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
         builder = builder.version("1.5.9");
     }
     let server = builder.start()?;
-    Ok((server.client()?, Some(server)))
+    // The other settings are the environment's all the same.
+    let client = ClientBuilder::from_env()?.host(server.url()).build()?;
+    Ok((client, Some(server)))
 }
 
 fn is_set(variable: &str) -> bool {
@@ -95,13 +101,20 @@ fn announce(client: &Client, server: Option<&LocalServer>, embedding: &str) {
 
 /// What this example shows, with any embedding function.
 fn tour(client: &Client, function: impl EmbeddingFunction + 'static) -> Result<(), Box<dyn Error>> {
-    // Vectors of different functions do not match, so each function has a collection of its own.
-    let name = format!("quickstart-{}", function.name());
+    // A collection of this run: on a server of yours there may be others.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let name = format!("quickstart-{}", now.as_nanos());
     let notes = client
         .collection(&name)
         .embedding_function(function)
-        .get_or_create()?;
+        .create()?;
+    let result = show(&notes);
+    // Leaves nothing behind, whatever happened.
+    client.delete_collection(&name)?;
+    result
+}
 
+fn show(notes: &Collection) -> Result<(), Box<dyn Error>> {
     let corpus = include_str!("data/corpus.jsonl")
         .lines()
         .map(serde_json::from_str)
@@ -114,7 +127,11 @@ fn tour(client: &Client, function: impl EmbeddingFunction + 'static) -> Result<(
             .metadata("year", document.year)
             .metadata("place", document.place)
     }))?;
-    println!("{} documents in the collection {name:?}", notes.count()?);
+    println!(
+        "{} documents in the collection {:?}",
+        notes.count()?,
+        notes.name()
+    );
 
     let question = "Which enzyme from hot springs made the polymerase chain reaction practical?";
     heading(question);
@@ -149,11 +166,7 @@ fn tour(client: &Client, function: impl EmbeddingFunction + 'static) -> Result<(
     let question = "Is Pluto a planet?";
     heading(&format!("{question}  (before an update)"));
     table(&notes.query(question).n_results(2).run()?);
-    update_and_delete(&notes, question)?;
-
-    // Leaves nothing behind on a server of yours.
-    client.delete_collection(&name)?;
-    Ok(())
+    update_and_delete(notes, question)
 }
 
 fn update_and_delete(notes: &Collection, question: &str) -> Result<(), Box<dyn Error>> {

@@ -18,6 +18,10 @@ rust=$(rustc --version | cut -d ' ' -f 2)
 at_least 1.85 "$rust" || fail "Rust $rust is too old; run: rustup update"
 echo "setup: Rust $rust"
 
+for tool in fmt clippy; do
+    cargo "$tool" --version >/dev/null 2>&1 || fail "no cargo $tool; run: rustup component add rustfmt clippy"
+done
+
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || fail "no $python; install Python 3.9 or newer, with pip"
 version=$("$python" -c 'import platform; print(platform.python_version())')

@@ -56,3 +56,6 @@ cargo test --no-default-features --lib
 
 step "Tests"
 cargo test
+
+step "Tests with the oldest server"
+CHROMA_VERSION=1.0.0 cargo test --tests

@@ -18,7 +18,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let refused = client.collection("no").get_or_create().unwrap_err();
 /// assert!(matches!(
 ///     refused,
-///     Error::Invalid { reason: InvalidInput::CollectionName { .. }, .. }
+///     Error::Invalid { reason: InvalidInput::Name { .. }, .. }
 /// ));
 /// assert!(!refused.is_retryable());
 /// # Ok::<(), Error>(())
@@ -45,6 +45,15 @@ pub enum Error {
     /// What was to be created is there already (HTTP 409).
     #[error("{call}: already exists: {message}")]
     AlreadyExists {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The server's own words.
+        message: String,
+    },
+    /// Somebody else has written what a [`Transaction`](crate::Transaction) had read (HTTP 412). Nothing was written;
+    /// begin again.
+    #[error("{call}: conflict: {message}")]
+    Conflict {
         /// The call that failed.
         call: Box<Call>,
         /// The server's own words.
@@ -167,13 +176,14 @@ pub enum Error {
 
 impl Error {
     /// Whether the same call may succeed later without any change: timeouts, broken connections, rate limits, and
-    /// the server errors 500, 502, 503 and 504.
+    /// the statuses 408, 500, 502, 503, 504 and 520 to 524.
     ///
     /// The client has already used its own retries by then ([`RetryPolicy`](crate::RetryPolicy)).
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::RateLimited { .. } | Error::Timeout { .. } | Error::Connection { .. } => true,
-            Error::Server { status, .. } => matches!(status, 500 | 502 | 503 | 504),
+            // 520 to 524: a content delivery network that cannot reach its origin.
+            Error::Server { status, .. } => matches!(status, 408 | 500 | 502..=504 | 520..=524),
             Error::PartlyDone { source, .. } => source.is_retryable(),
             Error::Embedding { source, .. } => source
                 .downcast_ref::<Error>()
@@ -182,14 +192,34 @@ impl Error {
         }
     }
 
-    /// The HTTP status of the answer, where there was one.
+    /// The HTTP status of the answer, where there was one and it tells more than the kind of the error.
     pub fn status(&self) -> Option<u16> {
         match self {
             Error::NotFound { .. } => Some(404),
             Error::AlreadyExists { .. } => Some(409),
+            Error::Conflict { .. } => Some(412),
             Error::RateLimited { .. } => Some(429),
             Error::Unauthorized { status, .. } | Error::Server { status, .. } => Some(*status),
             Error::PartlyDone { source, .. } => source.status(),
+            Error::Embedding { source, .. } => source.downcast_ref::<Error>()?.status(),
+            _ => None,
+        }
+    }
+
+    /// The call that failed, to be changed.
+    pub(crate) fn call_mut(&mut self) -> Option<&mut Call> {
+        match self {
+            Error::NotFound { call, .. }
+            | Error::AlreadyExists { call, .. }
+            | Error::Conflict { call, .. }
+            | Error::Unsupported { call, .. }
+            | Error::Unauthorized { call, .. }
+            | Error::RateLimited { call, .. }
+            | Error::Timeout { call, .. }
+            | Error::Connection { call, .. }
+            | Error::NotChroma { call, .. }
+            | Error::Server { call, .. }
+            | Error::Decode { call, .. } => Some(call),
             _ => None,
         }
     }
@@ -200,6 +230,7 @@ impl Error {
             Error::Invalid { call, .. }
             | Error::NotFound { call, .. }
             | Error::AlreadyExists { call, .. }
+            | Error::Conflict { call, .. }
             | Error::Unsupported { call, .. }
             | Error::Unauthorized { call, .. }
             | Error::RateLimited { call, .. }
@@ -219,6 +250,7 @@ impl Error {
         match self {
             Error::NotFound { message, .. }
             | Error::AlreadyExists { message, .. }
+            | Error::Conflict { message, .. }
             | Error::Unsupported { message, .. }
             | Error::Unauthorized { message, .. }
             | Error::RateLimited { message, .. }
@@ -253,6 +285,8 @@ pub struct Call {
     pub attempts: u32,
     /// From the start of the call to the error, waits included.
     pub elapsed: Duration,
+    /// Whether the server may have done what was asked: an answer was lost, or it failed at it.
+    pub may_have_acted: bool,
 }
 
 impl Call {
@@ -342,15 +376,15 @@ pub enum InvalidInput {
         /// NaN, inf or -inf.
         value: f64,
     },
-    /// A collection name that the server would refuse.
-    #[error(
-        "bad collection name {name:?}: {why}; a name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', and starts and ends with a letter or a digit"
-    )]
-    CollectionName {
+    /// A name of a collection, a database or a tenant that the server would refuse, or that cannot stand in a URL.
+    #[error("bad {what} name {name:?}: {why}")]
+    Name {
+        /// What is to have the name.
+        what: &'static str,
         /// The name.
         name: String,
-        /// Which rule it breaks.
-        why: &'static str,
+        /// Which rule it breaks, and the rule.
+        why: String,
     },
     /// A record with neither a document nor a vector.
     #[error("record {id:?} has neither a document nor a vector; give it one of them")]
@@ -366,17 +400,34 @@ pub enum InvalidInput {
         /// The record or the query.
         of: String,
     },
+    /// A text to embed, and an embedding function that the collection remembers and that cannot be made here.
+    #[error(
+        "the text needs the collection's embedding function {name:?}, which cannot be made here: {why}; pass vectors, or open the collection with the same function by .embedding_function(...)"
+    )]
+    StoredEmbeddingFunction {
+        /// The name in the collection's configuration.
+        name: String,
+        /// What is missing.
+        why: String,
+    },
     /// An embedding function other than the one that the collection was made with.
     #[error(
-        "the collection was made with the embedding function {stored:?}, and {given:?} was given; their vectors do not match, so open it with {stored:?}, or use another collection"
+        "the collection was made with the embedding function {stored:?}, and {given:?} was given; their vectors do not match, so open it with {stored:?}, use another collection, or embed the texts yourself and pass vectors"
     )]
     EmbeddingFunctionConflict {
-        /// The name in the collection's configuration.
+        /// The name in the collection's configuration; with the model and the dimension, where these differ and the
+        /// names do not.
         stored: String,
-        /// The name of the one passed in.
+        /// The same of the one passed in.
         given: String,
     },
-    /// A call that would do nothing: a delete without ids or filter, a query without queries.
+    /// An id that is written twice, or read after it was written, in one [`Transaction`](crate::Transaction).
+    #[error("this transaction has written {id:?} already; commit it first")]
+    WrittenInTransaction {
+        /// The id.
+        id: String,
+    },
+    /// A call that would do nothing: a delete without ids or filter.
     #[error("{0}")]
     NothingSelected(&'static str),
     /// A filter that the server would refuse, or answer wrongly without a word.
@@ -395,15 +446,15 @@ pub enum InvalidInput {
         /// What is wrong with it.
         why: String,
     },
-    /// A metadata value that cannot be stored.
+    /// A metadata key or value that cannot be stored, or does not fit into a struct.
     #[error("bad metadata in {of}, key {key:?}: {why}")]
     Metadata {
-        /// Whose metadata: a record or the collection.
+        /// Whose metadata: a record's, the collection's or a struct's.
         of: String,
         /// The key.
         key: String,
-        /// What is wrong with the value.
-        why: &'static str,
+        /// What is wrong with it.
+        why: String,
     },
     /// A setting, from code or from the environment.
     #[error("{name} is {value:?}: {why}")]

@@ -25,16 +25,31 @@
 //! [`Client::from_env`] reads the environment, [`Client::new`] takes an address, [`Client::builder`] has every option.
 //! A client sends nothing until it is asked to; it is cheap to clone, and threads may share it.
 //!
+//! # Configure
+//! A collection is made with a [`Space`], the settings of an index ([`HnswConfig`], [`SpannConfig`]), or a [`Schema`],
+//! which says what is indexed at all. [`Collection::configuration`] and [`Collection::schema`] read them back, and
+//! [`Collection::modify`] changes what may change.
+//!
+//! Tenants and databases: [`Client::create_tenant`], [`Client::create_database`] and their kin;
+//! [`Client::with_tenant`] and [`Client::with_database`] go there. [`Client::cloud`] is for Chroma Cloud.
+//! [Every operation](operations) of Chroma's Python client is here, with what servers of each version do with it.
+//!
 //! # Write
 //! [`Collection::add`], [`upsert`](Collection::upsert) and [`update`](Collection::update) take [`Record`]s, or
 //! [`Columns`] borrowed from the caller. Calls of any size are fine: they are cut into requests by the server's limits.
 //!
 //! # Read
 //! [`Collection::get`], [`query`](Collection::query) and [`query_many`](Collection::query_many) return options to be
-//! set and [`run`](Query::run). What comes back is read by row or by column: [`GetResult`], [`QueryResult`].
+//! set and [`run`](Query::run). What comes back is read by row or by column: [`GetResult`], [`QueryResult`]. Metadata
+//! goes into structs and comes from them: [`Metadata::to_struct`], [`Metadata::from_struct`].
 //!
 //! # Filter
-//! [`Key`] makes a [`Where`], and `&` and `|` join them.
+//! [`Key`] makes a [`Where`], and `&` and `|` join them. [`Where::from_json`] reads what Chroma's other clients take,
+//! and a filter prints as that.
+//!
+//! # Change what nobody else has changed
+//! A [`Transaction`] reads and writes, and takes effect only if nobody else wrote meanwhile what it read. It needs a
+//! server newer than 1.5.9.
 //!
 //! # Search
 //! [`Collection::search`] takes a [`Search`]: dense and sparse vectors in one rank, arithmetic on ranks, reciprocal
@@ -43,7 +58,8 @@
 //!
 //! # Embed
 //! [`Gemini`] embeds by meaning, [`Hashing`] by wording and offline; [`EmbeddingFunction`] is the trait for others. A
-//! collection without one works with the caller's vectors.
+//! collection remembers its function, and opens with it in every client of Chroma; one without a function, or with one
+//! that is not known here, works with the caller's vectors.
 //!
 //! # When it fails
 //! [`Error`] is sorted by what can be done about it. Bad input is refused before anything is sent
@@ -73,23 +89,37 @@ mod model;
 mod transport;
 mod wire;
 
-pub use client::{Client, Identity, ListCollections, PreFlightChecks};
+pub use client::{
+    Client, Database, Identity, ListCollections, ListDatabases, PreFlightChecks, Tenant,
+};
 pub use collection::{
-    Collection, CollectionBuilder, Delete, Get, Queries, Query, QueryInput, QueryMany, SearchCall,
-    SearchManyCall,
+    AttachFunction, Attached, AttachedFunction, Collection, CollectionBuilder, CollectionOpener,
+    Committed, Delete, DetachFunction, Get, IndexingStatus, Modify, Queries, Query, QueryInput,
+    QueryMany, SearchCall, SearchManyCall, Transaction,
 };
 pub use config::ClientBuilder;
 pub use embed::{EmbeddingError, EmbeddingFunction, Gemini, GeminiBuilder, Hashing, TaskType};
 pub use error::{Call, Error, InvalidInput, Result};
 pub use local::{InstallPlan, LocalServer, LocalServerBuilder};
+pub use model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
 pub use model::embeddings::{Embeddings, Vectors};
 pub use model::filter::{Key, Where};
+pub use model::index::{HnswConfig, SpannConfig};
 pub use model::metadata::{Metadata, MetadataValue, SparseVector};
 pub use model::record::{Columns, IntoRows, Record, Row, Rows};
-pub use model::results::{GetResult, Hit, Include, IntoRecords, QueryResult};
+pub use model::results::{GetResult, Hit, Include, IntoRecords, QueryResult, RowIter};
+pub use model::schema::{InvertedIndex, Schema, SparseVectorIndexConfig, VectorIndexConfig};
 pub use model::search::{GroupBy, Knn, Rank, ReadLevel, Rrf, Search, SearchHit, SearchResult};
 pub use model::space::Space;
 pub use transport::RetryPolicy;
+
+#[doc = include_str!("../docs/operations.md")]
+///
+#[allow(unused_imports)]
+pub mod operations {
+    #[cfg(doc)]
+    use crate::*;
+}
 
 /// The programs in the README compile.
 #[cfg(doctest)]

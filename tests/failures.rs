@@ -362,7 +362,6 @@ fn garbage_is_a_decoding_error() {
         r#"{"ids":[["a"]]}"#,
         r#"{"ids":[["a"]],"distances":null}"#,
         r#"{"ids":[["a","b"]],"distances":[[0.5]]}"#,
-        r#"{"ids":[["a"]],"distances":[[null]]}"#,
         r#"{"ids":[["a"]],"distances":[["near"]]}"#,
         r#"{"ids":[["a"]],"distances":[[0.5,0.6]]}"#,
         r#"{"ids":[],"distances":[]}"#,

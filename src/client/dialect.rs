@@ -17,6 +17,9 @@ struct Answer {
     message: String,
 }
 
+/// Part of a server's message: a query met an id whose record is not there, or not any more.
+pub(crate) const GONE: &str = "Error finding id";
+
 impl Dialect for Chroma {
     fn error(&self, refusal: Refusal) -> Error {
         let Refusal {
@@ -39,6 +42,7 @@ impl Dialect for Chroma {
             },
             404 if from_chroma => Error::NotFound { call, message },
             409 => Error::AlreadyExists { call, message },
+            412 => Error::Conflict { call, message },
             429 => Error::RateLimited {
                 call,
                 retry_after,
@@ -47,26 +51,34 @@ impl Dialect for Chroma {
             501 => Error::Unsupported { call, message },
             // An operation that only a distributed server has: "Method scout_logs is not implemented".
             500 if message.contains("is not implemented") => Error::Unsupported { call, message },
-            // What a single-node server says to a query among ids of which it lacks one.
-            500 if message.contains("Error finding id") => Error::NotFound { call, message },
-            // Plain text "Payload too large", and what a proxy in front says when the server is away or busy.
-            413 | 500 | 502..=504 => Error::Server {
+            // What a single-node server says to a name that is taken, where a distributed one says 409.
+            500 if message.contains("UNIQUE constraint failed") => {
+                Error::AlreadyExists { call, message }
+            }
+            // "Sparse vector indexing is not enabled in local".
+            400 if message.contains("is not enabled in local") => {
+                Error::Unsupported { call, message }
+            }
+            // What a single-node server says to a query when a record goes, or one of its ids is not there.
+            500 if message.contains(GONE) => Error::NotFound { call, message },
+            // Lists and sparse vectors, on a server that knows only scalars.
+            422 if message.contains("MetadataValue") => Error::Unsupported {
                 call,
-                status,
-                name,
-                retry_after,
-                message,
+                message: format!("metadata of this kind needs a newer server: {message}"),
             },
-            _ if from_chroma => Error::Server {
-                call,
-                status,
-                name,
-                retry_after,
-                message,
-            },
-            _ => Error::NotChroma {
+            // A search in the form of today, on a server that knew another one.
+            400 | 422 if message.contains("searches[") => Error::Unsupported { call, message },
+            // Not Chroma's words: another server, or an operation that this one does not know.
+            404 | 405 if !from_chroma => Error::NotChroma {
                 call,
                 message: format!("HTTP {status}, {message}"),
+            },
+            _ => Error::Server {
+                call,
+                status,
+                name,
+                retry_after,
+                message,
             },
         }
     }
@@ -108,6 +120,10 @@ mod tests {
         assert!(matches!(error(429, &some), Error::RateLimited { .. }));
         let log = r#"{"error":"InternalError","message":"Method scout_logs is not implemented"}"#;
         assert!(matches!(error(500, log), Error::Unsupported { .. }));
+        let sparse = r#"{"error":"InvalidArgumentError","message":"Failed to reconcile schema: Invalid schema input: Sparse vector indexing is not enabled in local"}"#;
+        assert!(matches!(error(400, sparse), Error::Unsupported { .. }));
+        let taken = r#"{"error":"InternalError","message":"Database error: error returned from database: (code: 2067) UNIQUE constraint failed: collections.name, collections.database_id"}"#;
+        assert!(matches!(error(500, taken), Error::AlreadyExists { .. }));
         assert!(matches!(
             error(413, "Payload too large"),
             Error::Server { status: 413, .. }

@@ -1,7 +1,9 @@
 //! [`Client`]: a server, a tenant and a database, and the collections in it.
 
-mod dialect;
+pub(crate) mod dialect;
+mod lists;
 pub(crate) mod operations;
+mod tenants;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -9,11 +11,14 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 use ureq::http::{HeaderName, HeaderValue};
 
-use crate::collection::{Collection, CollectionBuilder, Stored};
+pub use lists::{ListCollections, ListDatabases};
+pub use tenants::{Database, Tenant};
+
+use crate::collection::{CollectionBuilder, CollectionOpener, In, Stored};
 use crate::config::ClientBuilder;
 use crate::error::{Call, Error, Result};
-use crate::model::collection_name;
-use crate::transport::{Endpoint, Operation, Outgoing, RetryPolicy, Timeouts, Transport};
+use crate::model::name;
+use crate::transport::{Connecting, Endpoint, Operation, Outgoing, RetryPolicy, Transport};
 use crate::wire::read;
 use operations as op;
 
@@ -30,13 +35,17 @@ use operations as op;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client {
+    server: Arc<Server>,
+    tenant: Arc<str>,
+    database: Arc<str>,
+}
 
-struct Inner {
+/// What all clones share.
+struct Server {
     transport: Transport,
-    tenant: String,
-    database: String,
     limits: OnceLock<PreFlightChecks>,
+    published: OnceLock<Published>,
 }
 
 /// What a server says of itself before work begins.
@@ -64,6 +73,34 @@ pub struct Identity {
     pub databases: Vec<String>,
 }
 
+/// What a server's OpenAPI description says of features that no other answer tells: some servers take the request and
+/// quietly do something else.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Published {
+    components: serde_json::Value,
+}
+
+impl Published {
+    /// Whether a metadata value may be a list. Servers without take `$contains` on a field for one on the document.
+    pub(crate) fn metadata_lists(&self) -> bool {
+        // The schema of all metadata; its name is that of the type in the server's code.
+        let metadata = &self.components["schemas"]["HashMap"];
+        metadata.to_string().contains(r#""type":"array""#)
+    }
+
+    /// Whether sparse vectors are known well enough to be refused, at least: those before Chroma 1.2 fail on the first one,
+    /// and on everything after it.
+    pub(crate) fn sparse_vectors(&self) -> bool {
+        self.components["schemas"].get("Schema").is_some()
+    }
+
+    /// Whether a deletion may be limited. Servers without ignore the limit, and delete everything that the filter meets.
+    pub(crate) fn delete_limit(&self) -> bool {
+        let payload = &self.components["schemas"]["DeleteCollectionRecordsPayload"];
+        payload.to_string().contains(r#""limit""#)
+    }
+}
+
 impl Client {
     /// A client of the server at `host`: a URL, `host:port`, or a host with Chroma's port 8000.
     ///
@@ -81,6 +118,25 @@ impl Client {
         ClientBuilder::from_env()?.build()
     }
 
+    /// A client of Chroma Cloud. Tenant and database are asked of the server: the tenant that the key belongs to, and
+    /// its database, if there is exactly one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for a wrong key; [`InvalidInput::Setting`](crate::InvalidInput::Setting) with the names
+    /// of the databases when there are several: choose one with [`ClientBuilder::database`].
+    pub fn cloud(api_key: impl Into<String>) -> Result<Client> {
+        Client::builder().cloud().api_key(api_key).build()
+    }
+
+    /// A client of Chroma Cloud with the key in `CHROMA_API_KEY`, and the other settings in the environment. What
+    /// `CHROMA_TENANT` and `CHROMA_DATABASE` do not say is asked of the server, as by [`Client::cloud`].
+    ///
+    /// # Errors
+    /// As for [`Client::cloud`]; and when there is no key.
+    pub fn cloud_from_env() -> Result<Client> {
+        ClientBuilder::from_env()?.cloud().build()
+    }
+
     /// A client with options.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
@@ -89,32 +145,53 @@ impl Client {
     pub(crate) fn new_on(
         endpoint: Endpoint,
         headers: Vec<(HeaderName, HeaderValue)>,
-        timeouts: Timeouts,
+        connecting: Connecting,
         retry: RetryPolicy,
         tenant: String,
         database: String,
     ) -> Client {
-        Client(Arc::new(Inner {
-            transport: Transport::new(endpoint, headers, timeouts, retry, &dialect::Chroma),
-            tenant,
-            database,
-            limits: OnceLock::new(),
-        }))
+        Client {
+            server: Arc::new(Server {
+                transport: Transport::new(endpoint, headers, connecting, retry, &dialect::Chroma),
+                limits: OnceLock::new(),
+                published: OnceLock::new(),
+            }),
+            tenant: tenant.into(),
+            database: database.into(),
+        }
     }
 
     /// Where the server is.
     pub fn url(&self) -> &str {
-        self.0.transport.endpoint().as_str()
+        self.server.transport.endpoint().as_str()
     }
 
     /// The tenant.
     pub fn tenant(&self) -> &str {
-        &self.0.tenant
+        &self.tenant
     }
 
     /// The database.
     pub fn database(&self) -> &str {
-        &self.0.database
+        &self.database
+    }
+
+    /// The same client in another tenant; connections are shared.
+    #[must_use]
+    pub fn with_tenant(&self, tenant: impl Into<Arc<str>>) -> Client {
+        Client {
+            tenant: tenant.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same client in another database; connections are shared.
+    #[must_use]
+    pub fn with_database(&self, database: impl Into<Arc<str>>) -> Client {
+        Client {
+            database: database.into(),
+            ..self.clone()
+        }
     }
 
     /// The server's clock, in nanoseconds since 1970: it is there, and it is Chroma.
@@ -122,6 +199,10 @@ impl Client {
     /// # Errors
     /// [`Error::Connection`] when nothing answers, [`Error::NotChroma`] when something else does.
     pub fn heartbeat(&self) -> Result<u128> {
+        self.heartbeat_by(self.server.transport.retry())
+    }
+
+    fn heartbeat_by(&self, policy: &RetryPolicy) -> Result<u128> {
         #[derive(Deserialize)]
         struct Beat {
             #[serde(rename = "nanosecond heartbeat")]
@@ -134,7 +215,8 @@ impl Client {
             path: op::HEARTBEAT.path,
             body: None,
         };
-        match self.0.transport.send(out, read::json::<Beat>) {
+        let transport = &self.server.transport;
+        match transport.send_by(policy, out, read::json::<Beat>) {
             Ok(beat) => Ok(beat.nanoseconds),
             Err(Error::Decode { call, message }) => Err(Error::NotChroma { call, message }),
             Err(error) => Err(error),
@@ -149,16 +231,33 @@ impl Client {
         self.call(&op::VERSION, None, None, read::json)
     }
 
+    /// Whether the server and what it depends on are ready to work. [`heartbeat`](Client::heartbeat) asks less.
+    ///
+    /// # Errors
+    /// [`Error::Server`] with status 503 when it is not ready.
+    pub fn healthcheck(&self) -> Result<()> {
+        self.call(&op::HEALTHCHECK, None, None, read::done)
+    }
+
+    /// Deletes everything on the server: all tenants, databases, collections and records. Servers refuse it unless
+    /// their setting `allow_reset` is on.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] when it is off.
+    pub fn reset(&self) -> Result<()> {
+        self.call(&op::RESET, None, None, read::done)
+    }
+
     /// What the server says of its limits. Asked once, and then remembered by all clones of this client.
     ///
     /// # Errors
     /// As for any request: see [`Error`].
     pub fn pre_flight_checks(&self) -> Result<PreFlightChecks> {
-        if let Some(limits) = self.0.limits.get() {
+        if let Some(limits) = self.server.limits.get() {
             return Ok(*limits);
         }
         let limits = self.call(&op::PRE_FLIGHT_CHECKS, None, None, read::json)?;
-        Ok(*self.0.limits.get_or_init(|| limits))
+        Ok(*self.server.limits.get_or_init(|| limits))
     }
 
     /// Whom the server takes this client for, and which databases that user may open.
@@ -187,7 +286,23 @@ impl Client {
         CollectionBuilder::new(self.clone(), name.into())
     }
 
-    /// The collections of the database: all of them, or a page. They are opened without embedding functions.
+    /// A collection of this database by its id, a UUID; to be opened.
+    ///
+    /// Servers before 1.5 answer [`Error::Unsupported`].
+    pub fn collection_by_id(&self, id: impl Into<String>) -> CollectionOpener {
+        CollectionOpener::new(self.clone(), In::Database, id.into())
+    }
+
+    /// A collection anywhere by its Chroma Resource Name, `TENANT:DATABASE:COLLECTION`, where the tenant goes by its
+    /// [resource name](Tenant::resource_name); to be opened.
+    ///
+    /// Servers before 1.5 answer [`Error::Unsupported`].
+    pub fn collection_by_crn(&self, crn: impl Into<String>) -> CollectionOpener {
+        CollectionOpener::new(self.clone(), In::Anywhere, crn.into())
+    }
+
+    /// The collections of the database: all of them, or a page. They are opened as by
+    /// [`get`](CollectionBuilder::get), with the embedding functions that they remember.
     ///
     /// ```no_run
     /// # let client = chroma_blocking::Client::from_env()?;
@@ -197,11 +312,7 @@ impl Client {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn list_collections(&self) -> ListCollections {
-        ListCollections {
-            client: self.clone(),
-            limit: None,
-            offset: 0,
-        }
+        ListCollections::new(self.clone())
     }
 
     /// The number of collections in the database.
@@ -223,7 +334,7 @@ impl Client {
 
     /// Refuses a collection name that cannot exist.
     pub(crate) fn check_name(&self, operation: &'static Operation, name: &str) -> Result<()> {
-        collection_name::check(name)
+        name::check("collection", name)
             .map_err(|reason| Call::new(operation.name, Some(name)).invalid(reason))
     }
 
@@ -236,48 +347,84 @@ impl Client {
         body: Option<&[u8]>,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T> {
-        self.call_with_query(operation, collection, "", body, parse)
+        let (subject, in_path) = collection.unzip();
+        let parameters = [("collection", in_path.unwrap_or_default())];
+        self.call_with(operation, subject, &parameters, "", body, parse)
     }
 
-    fn call_with_query<T>(
+    /// Sends a request whose path has these parameters beside tenant and database, and this query behind it.
+    pub(crate) fn call_with<T>(
         &self,
         operation: &'static Operation,
-        collection: Option<(&str, &str)>,
+        subject: Option<&str>,
+        parameters: &[(&str, &str)],
         query: &str,
         body: Option<&[u8]>,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T> {
-        let parameters = [
-            ("tenant", self.tenant()),
-            ("database", self.database()),
-            ("collection", collection.map_or("", |(_, in_path)| in_path)),
-        ];
+        let own = [("tenant", self.tenant()), ("database", self.database())];
+        let parameters: Vec<_> = parameters.iter().copied().chain(own).collect();
         let path = op::path(operation, &parameters) + query;
         let out = Outgoing {
             operation,
-            subject: collection.map(|(name, _)| name),
+            subject,
             path: &path,
             body,
         };
-        self.0
+        self.server
             .transport
             .send(out, parse)
             .map_err(|error| self.second_look(error))
     }
 
+    /// Asks for a collection by its Chroma Resource Name. A single-node server breaks the connection at that: then it is
+    /// not asked for long.
+    pub(crate) fn call_by_crn(&self, crn: &str) -> Result<Stored> {
+        let path = op::path(&op::GET_COLLECTION_BY_CRN, &[("collection", crn)]);
+        let out = Outgoing {
+            operation: &op::GET_COLLECTION_BY_CRN,
+            subject: Some(crn),
+            path: &path,
+            body: None,
+        };
+        let once = RetryPolicy::none();
+        let ask = || self.server.transport.send_by(&once, out, read::json);
+        let result = match ask() {
+            Err(Error::Connection { call, message, .. }) if call.may_have_acted => {
+                self.heartbeat()?;
+                match ask() {
+                    Err(Error::Connection { .. }) => Err(Error::Unsupported { call, message }),
+                    second => second,
+                }
+            }
+            first => first,
+        };
+        result.map_err(|error| self.second_look(error))
+    }
+
+    /// What the server's own description says it can do; asked once. `None` where it publishes none.
+    pub(crate) fn published(&self) -> Option<&Published> {
+        if self.server.published.get().is_none() {
+            let published = self.call(&op::DESCRIPTION, None, None, read::json).ok()?;
+            let _ = self.server.published.set(published);
+        }
+        self.server.published.get()
+    }
+
     /// After an answer that makes no sense, asks whether a Chroma server is there at all: the error then says what is
     /// wrong, the address or the server's age.
     fn second_look(&self, error: Error) -> Error {
-        match error {
-            Error::Decode { call, message } => match self.heartbeat() {
-                Err(Error::NotChroma { .. }) => Error::NotChroma { call, message },
-                _ => Error::Decode { call, message },
-            },
-            Error::NotChroma { call, message } => match self.heartbeat() {
-                Ok(_) => Error::Unsupported { call, message },
-                Err(_) => Error::NotChroma { call, message },
-            },
-            other => other,
+        let (call, message, decode) = match error {
+            Error::Decode { call, message } => (call, message, true),
+            Error::NotChroma { call, message } => (call, message, false),
+            other => return other,
+        };
+        match (self.heartbeat_by(&RetryPolicy::none()), decode) {
+            (Err(Error::NotChroma { .. }), _) | (Err(_), false) => {
+                Error::NotChroma { call, message }
+            }
+            (Ok(_), false) => Error::Unsupported { call, message },
+            (_, true) => Error::Decode { call, message },
         }
     }
 }
@@ -287,60 +434,9 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("url", &self.url())
-            .field("tenant", &self.0.tenant)
-            .field("database", &self.0.database)
-            .field("retry", self.0.transport.retry())
+            .field("tenant", &self.tenant)
+            .field("database", &self.database)
+            .field("retry", self.server.transport.retry())
             .finish_non_exhaustive()
-    }
-}
-
-/// The collections of a database; see [`Client::list_collections`].
-#[derive(Debug, Clone)]
-#[must_use = "does nothing until run() is called"]
-pub struct ListCollections {
-    client: Client,
-    limit: Option<usize>,
-    offset: usize,
-}
-
-/// Collections per request where all are asked for: what Chroma Cloud gives at most unless asked for fewer.
-const PAGE: usize = 100;
-
-impl ListCollections {
-    /// At most this many. Default: all, in as many requests as it takes.
-    pub fn limit(mut self, limit: usize) -> ListCollections {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// From this one on, counted from 0.
-    pub fn offset(mut self, offset: usize) -> ListCollections {
-        self.offset = offset;
-        self
-    }
-
-    /// Asks the server.
-    ///
-    /// # Errors
-    /// As for any request: see [`Error`].
-    pub fn run(self) -> Result<Vec<Collection>> {
-        let wanted = self.limit.unwrap_or(usize::MAX);
-        let mut found: Vec<Collection> = Vec::new();
-        while found.len() < wanted {
-            let limit = PAGE.min(wanted - found.len());
-            let query = format!("?limit={limit}&offset={}", self.offset + found.len());
-            let client = &self.client;
-            let page: Vec<Stored> =
-                client.call_with_query(&op::LIST_COLLECTIONS, None, &query, None, read::json)?;
-            let last = page.len() < limit;
-            let opened = page
-                .into_iter()
-                .map(|stored| Collection::new(client.clone(), stored, None));
-            found.extend(opened);
-            if last {
-                break;
-            }
-        }
-        Ok(found)
     }
 }

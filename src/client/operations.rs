@@ -7,14 +7,18 @@ use ureq::http::Method;
 use crate::transport::{Operation, Repeat};
 
 macro_rules! operations {
-    ($($id:ident: $name:literal, $method:ident, $path:expr, $repeat:ident;)+) => {$(
-        pub(crate) static $id: Operation = Operation {
+    ($($id:ident: $name:literal, $method:ident, $path:expr, $repeat:ident;)+) => {
+        $(pub(crate) static $id: Operation = Operation {
             name: $name,
             method: Method::$method,
             path: $path,
             repeat: Repeat::$repeat,
-        };
-    )+};
+        };)+
+
+        /// The whole table, for the test that compares it with what a server publishes.
+        #[cfg(test)]
+        pub(crate) static ALL: &[&Operation] = &[$(&$id),+];
+    };
 }
 
 macro_rules! in_database {
@@ -23,30 +27,76 @@ macro_rules! in_database {
     };
 }
 
+macro_rules! in_collection {
+    ($path:literal) => {
+        concat!(
+            "/api/v2/tenants/{tenant}/databases/{database}/collections/{collection}",
+            $path
+        )
+    };
+}
+
 operations! {
     HEARTBEAT: "heartbeat", GET, "/api/v2/heartbeat", Freely;
+    HEALTHCHECK: "healthcheck", GET, "/api/v2/healthcheck", Freely;
     VERSION: "version", GET, "/api/v2/version", Freely;
     PRE_FLIGHT_CHECKS: "pre_flight_checks", GET, "/api/v2/pre-flight-checks", Freely;
     IDENTITY: "identity", GET, "/api/v2/auth/identity", Freely;
+    RESET: "reset", POST, "/api/v2/reset", Freely;
+
+    // Where a second one would find what the first one did (already exists, not found), nobody could tell whose work
+    // that was: such an operation is repeated only when the server certainly did not act.
+    CREATE_TENANT: "create_tenant", POST, "/api/v2/tenants", IfNotActed;
+    GET_TENANT: "get_tenant", GET, "/api/v2/tenants/{tenant}", Freely;
+    UPDATE_TENANT: "update_tenant", PATCH, "/api/v2/tenants/{tenant}", Freely;
+
+    LIST_DATABASES: "list_databases", GET, "/api/v2/tenants/{tenant}/databases", Freely;
+    CREATE_DATABASE: "create_database", POST, "/api/v2/tenants/{tenant}/databases", IfNotActed;
+    GET_DATABASE: "get_database", GET, in_database!(""), Freely;
+    DELETE_DATABASE: "delete_database", DELETE, in_database!(""), IfNotActed;
 
     LIST_COLLECTIONS: "list_collections", GET, in_database!("/collections"), Freely;
     COUNT_COLLECTIONS: "count_collections", GET, in_database!("/collections_count"), Freely;
-    // A second one would find the first one's collection and call it somebody else's.
     CREATE_COLLECTION: "create_collection", POST, in_database!("/collections"), IfNotActed;
     GET_OR_CREATE_COLLECTION: "get_or_create_collection", POST, in_database!("/collections"), Freely;
-    GET_COLLECTION: "get_collection", GET, in_database!("/collections/{collection}"), Freely;
-    // The server finds it by its name; a second one would answer 404 for what the first one did.
-    DELETE_COLLECTION: "delete_collection", DELETE, in_database!("/collections/{collection}"), IfNotActed;
+    GET_COLLECTION: "get_collection", GET, in_collection!(""), Freely;
+    GET_COLLECTION_BY_ID: "get_collection_by_id", GET, in_database!("/collections/by-id/{collection}"), Freely;
+    GET_COLLECTION_BY_CRN: "get_collection_by_crn", GET, "/api/v2/collections/{collection}", Freely;
+    // A second one writes the same name, metadata and settings once more: the server finds the collection by its id.
+    MODIFY: "modify", PUT, in_collection!(""), Freely;
+    DELETE_COLLECTION: "delete_collection", DELETE, in_collection!(""), IfNotActed;
 
-    ADD: "add", POST, in_database!("/collections/{collection}/add"), Freely;
-    UPSERT: "upsert", POST, in_database!("/collections/{collection}/upsert"), Freely;
-    UPDATE: "update", POST, in_database!("/collections/{collection}/update"), Freely;
-    DELETE: "delete", POST, in_database!("/collections/{collection}/delete"), Freely;
-    GET: "get", POST, in_database!("/collections/{collection}/get"), Freely;
-    QUERY: "query", POST, in_database!("/collections/{collection}/query"), Freely;
-    SEARCH: "search", POST, in_database!("/collections/{collection}/search"), Freely;
-    COUNT: "count", GET, in_database!("/collections/{collection}/count"), Freely;
+    ADD: "add", POST, in_collection!("/add"), Freely;
+    UPSERT: "upsert", POST, in_collection!("/upsert"), Freely;
+    UPDATE: "update", POST, in_collection!("/update"), Freely;
+    DELETE: "delete", POST, in_collection!("/delete"), Freely;
+    // A second one would delete as many again.
+    DELETE_SOME: "delete", POST, in_collection!("/delete"), IfNotActed;
+    GET: "get", POST, in_collection!("/get"), Freely;
+    QUERY: "query", POST, in_collection!("/query"), Freely;
+    SEARCH: "search", POST, in_collection!("/search"), Freely;
+    COUNT: "count", GET, in_collection!("/count"), Freely;
+    INDEXING_STATUS: "indexing_status", GET, in_collection!("/indexing_status"), Freely;
+
+    FORK: "fork", POST, in_collection!("/fork"), IfNotActed;
+    FORK_COUNT: "fork_count", GET, in_collection!("/fork_count"), Freely;
+
+    ATTACH_FUNCTION: "attach_function", POST, in_collection!("/functions/attach"), IfNotActed;
+    GET_ATTACHED_FUNCTION: "get_attached_function", GET, in_collection!("/functions/{function}"), Freely;
+    DETACH_FUNCTION: "detach_function", POST, in_collection!("/attached_functions/{function}/detach"), IfNotActed;
+
+    // Newer than 1.5.9, which answers 404.
+    CONDITIONAL_GET: "conditional_get", POST, in_collection!("/conditional/get"), Freely;
+    CONDITIONAL_COMMIT: "conditional_commit", POST, in_collection!("/conditional/commit"), IfNotActed;
 }
+
+/// The server's own description, which is no part of the API that it describes.
+pub(crate) static DESCRIPTION: Operation = Operation {
+    name: "openapi",
+    method: Method::GET,
+    path: "/openapi.json",
+    repeat: Repeat::Freely,
+};
 
 /// What may stand in a path as it is (RFC 3986, "unreserved").
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -75,6 +125,8 @@ pub(crate) fn path(operation: &Operation, parameters: &[(&str, &str)]) -> String
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
 
     #[test]
@@ -88,5 +140,49 @@ mod tests {
             path(&COUNT, &parameters),
             "/api/v2/tenants/a%2Fb%3Fc%23d%25%F0%9F%A6%80/databases/%7Btenant%7D/collections/x%20y/count"
         );
+    }
+
+    /// Method and path, whatever the parameters are called.
+    fn form(method: &str, path: &str) -> String {
+        let mut form = format!("{} ", method.to_uppercase());
+        for part in path.split('/').skip(1) {
+            form.push('/');
+            form.push_str(if part.starts_with('{') { "{}" } else { part });
+        }
+        form
+    }
+
+    /// Operations that newer servers than this one publish.
+    const NEWER: &[&str] = &["conditional_get", "conditional_commit"];
+
+    /// The table has every operation that a real server publishes, and calls none by a wrong path.
+    #[test]
+    fn the_table_is_what_the_server_publishes() {
+        #[derive(serde::Deserialize)]
+        struct OpenApi {
+            paths: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+        }
+        if std::env::var_os("CHROMA_HOST").is_some_and(|host| !host.is_empty()) {
+            return; // another server may be of any version
+        }
+        let server = crate::LocalServer::builder().version("1.5.9").install(true);
+        let server = server.start().unwrap();
+        let client = server.client().unwrap();
+        let open_api: OpenApi = client
+            .call(&DESCRIPTION, None, None, crate::wire::read::json)
+            .unwrap();
+
+        let published: BTreeSet<String> = open_api
+            .paths
+            .iter()
+            .flat_map(|(path, methods)| methods.keys().map(move |method| form(method, path)))
+            .collect();
+        let ours: BTreeSet<String> = ALL
+            .iter()
+            .filter(|operation| !NEWER.contains(&operation.name))
+            .map(|operation| form(operation.method.as_str(), operation.path))
+            .collect();
+        assert_eq!(published, ours);
+        assert_eq!(published.len(), 35, "operations of 1.5.9");
     }
 }

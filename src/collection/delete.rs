@@ -1,10 +1,13 @@
 //! [`Delete`]: records away, by id or by filter.
 
+use serde::Deserialize;
+
 use super::Collection;
-use super::get::Selection;
+use super::get::MAX_IDS;
+use super::selection::Selection;
 use crate::client::operations as op;
 use crate::error::{InvalidInput, Result};
-use crate::model::filter::Where;
+use crate::model::filter::{Parts, Where};
 use crate::wire::read;
 use crate::wire::write::{self, Page};
 
@@ -14,6 +17,7 @@ use crate::wire::write::{self, Page};
 pub struct Delete {
     collection: Collection,
     selection: Selection,
+    limit: Option<usize>,
 }
 
 impl Delete {
@@ -21,6 +25,7 @@ impl Delete {
         Delete {
             collection,
             selection: Selection::default(),
+            limit: None,
         }
     }
 
@@ -36,25 +41,79 @@ impl Delete {
         self
     }
 
-    /// Deletes.
+    /// At most this many of those that pass the filter. Servers before 1.5 would ignore it: there it is
+    /// [`Error::Unsupported`](crate::Error::Unsupported), and nothing is deleted.
+    pub fn limit(mut self, limit: usize) -> Delete {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Deletes; how many records, where the server says so. For a deletion by id it does not: it counts ids that are
+    /// not there, too.
     ///
     /// # Errors
     /// [`InvalidInput::NothingSelected`] without ids and without a filter; to delete everything, delete the
     /// collection.
-    pub fn run(self) -> Result<()> {
-        let operation = &op::DELETE;
-        let invalid = |reason| self.collection.at(operation).invalid(reason);
+    pub fn run(self) -> Result<Option<usize>> {
+        let operation = match self.limit {
+            Some(_) => &op::DELETE_SOME,
+            None => &op::DELETE,
+        };
+        let invalid = |reason| Err(self.collection.at(operation).invalid(reason));
         if self.selection.is_empty() {
-            return Err(invalid(InvalidInput::NothingSelected(
+            return invalid(InvalidInput::NothingSelected(
                 "neither ids nor a filter; name what to delete, or delete the collection",
-            )));
+            ));
         }
-        match self.selection.parts().map_err(invalid)? {
-            Some(parts) => {
-                let body = write::selection(&parts, &Page::default(), None);
-                self.collection.send(operation, Some(&body), read::done)
+        let Some(mut parts) = self.collection.select(operation, self.selection)? else {
+            return Ok(Some(0));
+        };
+        if self.limit.is_some() {
+            if parts.fields.is_none() && parts.documents.is_none() {
+                return invalid(InvalidInput::NothingSelected(
+                    "a limit without a filter; limit what a filter lets through",
+                ));
             }
-            None => Ok(()),
+            let limited = self.collection.client().published();
+            if limited.is_some_and(|can| !can.delete_limit()) {
+                return Err(self.collection.unsupported(
+                    operation,
+                    "it would ignore the limit and delete all; limits need Chroma 1.5",
+                ));
+            }
+        }
+        let page = Page {
+            limit: self.limit,
+            offset: None,
+        };
+        let send = |parts: &Parts| {
+            let body = write::selection(parts, &page, None);
+            self.collection
+                .send_selected(operation, parts, &body, |answer| {
+                    read::json(answer).map(|Answer { deleted }| deleted)
+                })
+        };
+        match parts.ids.take() {
+            None => send(&parts),
+            Some(ids) => {
+                // A limit is of the whole call, so such a call stays whole.
+                let chunk = if self.limit.is_some() {
+                    ids.len()
+                } else {
+                    MAX_IDS
+                };
+                for some in ids.chunks(chunk.max(1)) {
+                    parts.ids = Some(some.to_vec());
+                    send(&parts)?;
+                }
+                Ok(None)
+            }
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    deleted: Option<usize>,
 }

@@ -1,51 +1,17 @@
 //! [`Get`]: records by id, by filter, or all of them.
 
 use super::Collection;
+use super::selection::Selection;
 use crate::client::operations as op;
-use crate::error::{InvalidInput, Result};
+use crate::error::Result;
 use crate::model::filter::{Parts, Where};
 use crate::model::results::{GetResult, Include};
 use crate::wire::read;
 use crate::wire::write::{self, Page};
 
-/// Ids and filter of a read or a delete.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Selection {
-    ids: Option<Vec<String>>,
-    filter: Option<Where>,
-}
-
-impl Selection {
-    pub(super) fn add_ids<S: Into<String>>(&mut self, ids: impl IntoIterator<Item = S>) {
-        let ids = ids.into_iter().map(Into::into);
-        self.ids.get_or_insert_default().extend(ids);
-    }
-
-    pub(super) fn add_filter(&mut self, filter: Where) {
-        self.filter = Some(match self.filter.take() {
-            Some(before) => before & filter,
-            None => filter,
-        });
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids.is_none() && self.filter.is_none()
-    }
-
-    /// What goes into the request, or `None` when no record can be meant: the server would take an empty list of ids
-    /// for no list, and so mean all records.
-    pub(super) fn parts(self) -> Result<Option<Parts>, InvalidInput> {
-        let mut parts = self
-            .filter
-            .map(Where::split)
-            .transpose()?
-            .unwrap_or_default();
-        if let Some(ids) = self.ids {
-            parts.narrow_ids(ids);
-        }
-        Ok(Some(parts).filter(|parts| parts.ids.as_ref().is_none_or(|ids| !ids.is_empty())))
-    }
-}
+/// Ids that one request may name; more are asked for in several. A single-node server fails at 32,767 (SQLite's limit of
+/// variables in a statement).
+pub(super) const MAX_IDS: usize = 10_000;
 
 /// A read of records; see [`Collection::get`].
 #[derive(Debug, Clone)]
@@ -81,13 +47,13 @@ impl Get {
 
     /// At most this many.
     pub fn limit(mut self, limit: usize) -> Get {
-        self.page.limit = Some(limit);
+        self.page.limit = Some(limit.min(u32::MAX as usize));
         self
     }
 
     /// From this one on, counted from 0.
     pub fn offset(mut self, offset: usize) -> Get {
-        self.page.offset = Some(offset);
+        self.page.offset = Some(offset.min(u32::MAX as usize));
         self
     }
 
@@ -103,14 +69,29 @@ impl Get {
     /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread.
     pub fn run(self) -> Result<GetResult> {
         let operation = &op::GET;
-        let parts = self
-            .selection
-            .parts()
-            .map_err(|reason| self.collection.at(operation).invalid(reason))?;
-        let Some(parts) = parts.filter(|_| self.page.limit != Some(0)) else {
+        let parts = self.collection.select(operation, self.selection)?;
+        let Some(mut parts) = parts.filter(|_| self.page.limit != Some(0)) else {
             return Ok(GetResult::default());
         };
-        let body = write::selection(&parts, &self.page, Some(&self.include));
-        self.collection.send(operation, Some(&body), read::get)
+        let send = |parts: &Parts| {
+            let body = write::selection(parts, &self.page, Some(&self.include));
+            self.collection
+                .send_selected(operation, parts, &body, read::get)
+        };
+        let whole = self.page.limit.is_none() && self.page.offset.is_none();
+        match parts.ids.take() {
+            Some(ids) if whole && ids.len() > MAX_IDS => {
+                let mut found = GetResult::default();
+                for some in ids.chunks(MAX_IDS) {
+                    parts.ids = Some(some.to_vec());
+                    found.append(send(&parts)?);
+                }
+                Ok(found)
+            }
+            ids => {
+                parts.ids = ids;
+                send(&parts)
+            }
+        }
     }
 }

@@ -2,9 +2,15 @@
 
 mod builder;
 mod delete;
+mod fork;
+mod functions;
 mod get;
+mod modify;
+mod open;
 mod query;
 mod search;
+mod selection;
+mod transaction;
 mod write;
 
 use std::fmt;
@@ -15,17 +21,26 @@ use serde::Deserialize;
 
 pub use builder::CollectionBuilder;
 pub use delete::Delete;
+pub use fork::IndexingStatus;
+pub use functions::{AttachFunction, Attached, AttachedFunction, DetachFunction};
 pub use get::Get;
+pub use modify::Modify;
+pub use open::CollectionOpener;
+pub(crate) use open::In;
 pub use query::{Queries, Query, QueryInput, QueryMany};
 pub use search::{SearchCall, SearchManyCall};
+pub use transaction::{Committed, Transaction};
 
 use crate::client::{Client, operations as op};
-use crate::embed::{self, EmbeddingFunction, Purpose};
+use crate::embed::{self, EmbeddingFunction, Purpose, remembered};
 use crate::error::{Call, InvalidInput, Result};
+use crate::model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
 use crate::model::record::IntoRows;
 use crate::model::results::GetResult;
+use crate::model::schema::Schema;
+use crate::model::search::ReadLevel;
 use crate::model::search::Search;
 use crate::model::space::Space;
 use crate::transport::Operation;
@@ -45,6 +60,8 @@ struct Inner {
     /// Floats per vector; 0 while nobody knows.
     dimension: AtomicUsize,
     embedding_function: Option<Arc<dyn EmbeddingFunction>>,
+    /// Why the function that the collection remembers is not here.
+    missing: Option<InvalidInput>,
 }
 
 /// A collection as servers describe it. What this version does not use is left alone.
@@ -56,43 +73,66 @@ pub(crate) struct Stored {
     metadata: Option<Metadata>,
     #[serde(default)]
     dimension: Option<usize>,
+    #[serde(default, deserialize_with = "or_default")]
+    configuration_json: CollectionConfiguration,
     #[serde(default)]
-    configuration_json: Configuration,
+    schema: Option<Schema>,
+    #[serde(default)]
+    tenant: Option<String>,
+    #[serde(default)]
+    database: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Configuration {
-    #[serde(default)]
-    hnsw: Option<Index>,
-    #[serde(default)]
-    spann: Option<Index>,
-    #[serde(default)]
-    embedding_function: Option<StoredFunction>,
+impl Stored {
+    /// The client, in the tenant and database that the collection is in.
+    fn home_of(&self, client: &Client) -> Client {
+        match (&self.tenant, &self.database) {
+            (Some(tenant), Some(database)) => client
+                .with_tenant(tenant.as_str())
+                .with_database(database.as_str()),
+            _ => client.clone(),
+        }
+    }
 }
 
-#[derive(Debug, Deserialize)]
-struct Index {
-    #[serde(default)]
-    space: Option<Space>,
+/// `null` is the same as nothing.
+fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-#[derive(Debug, Deserialize)]
-struct StoredFunction {
-    #[serde(default)]
-    name: Option<String>,
+impl Stored {
+    /// The embedding function that it remembers.
+    fn function(&self) -> Option<EmbeddingFunctionConfiguration> {
+        let configured = self.configuration_json.embedding_function.clone();
+        configured.or_else(|| self.schema.as_ref()?.vector_index().embedding_function)
+    }
 }
 
 impl Collection {
+    /// With a function that was passed in, or else with the one that it remembers, if that is known here.
     pub(crate) fn new(
         client: Client,
         stored: Stored,
-        embedding_function: Option<Arc<dyn EmbeddingFunction>>,
+        given: Option<Arc<dyn EmbeddingFunction>>,
     ) -> Collection {
+        let (embedding_function, missing) = match (given, stored.function()) {
+            (Some(given), _) => (Some(given), None),
+            (None, None) => (None, None),
+            (None, Some(remembered)) => match remembered::make(&remembered) {
+                Ok(function) => (function, None),
+                Err(reason) => (None, Some(reason)),
+            },
+        };
         Collection(Arc::new(Inner {
             dimension: AtomicUsize::new(stored.dimension.unwrap_or(0)),
             client,
             stored,
             embedding_function,
+            missing,
         }))
     }
 
@@ -111,11 +151,27 @@ impl Collection {
         self.0.stored.metadata.as_ref()
     }
 
-    /// How distances are measured, where the server says so.
+    /// How distances are measured, where the server says so; Chroma 1.0.0 does not.
     pub fn space(&self) -> Option<Space> {
-        let configuration = &self.0.stored.configuration_json;
-        let index = configuration.hnsw.as_ref().or(configuration.spann.as_ref());
-        index.and_then(|index| index.space)
+        self.configuration().space()
+    }
+
+    /// How it is set up, as it was when this was opened. Where the server does not say so, as Chroma 1.0.0, nothing is
+    /// set.
+    ///
+    /// ```no_run
+    /// # let notes = chroma_blocking::Client::from_env()?.collection("notes").get()?;
+    /// let hnsw = notes.configuration().hnsw.as_ref();
+    /// println!("a query looks at {:?} candidates", hnsw.and_then(|hnsw| hnsw.ef_search));
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn configuration(&self) -> &CollectionConfiguration {
+        &self.0.stored.configuration_json
+    }
+
+    /// Which indexes it has, as it was when this was opened. Servers before Chroma 1.3 have no schemas.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.0.stored.schema.as_ref()
     }
 
     /// Floats per vector; `None` until the first record is in.
@@ -128,7 +184,7 @@ impl Collection {
         &self.0.client
     }
 
-    /// The embedding function that it was opened with.
+    /// The embedding function that it was opened with, or else the one that it remembers, if that is known here.
     pub fn embedding_function(&self) -> Option<&Arc<dyn EmbeddingFunction>> {
         self.0.embedding_function.as_ref()
     }
@@ -141,8 +197,27 @@ impl Collection {
         self.send(&op::COUNT, None, read::json)
     }
 
+    /// The number of records at a read level: what is indexed is counted faster than what is not. A single-node server
+    /// makes no difference.
+    ///
+    /// # Errors
+    /// As for any request: see [`Error`](crate::Error).
+    pub fn count_at(&self, level: ReadLevel) -> Result<usize> {
+        let query = format!("?read_level={}", level.name());
+        let parameters = [("collection", self.id())];
+        let client = self.client();
+        client.call_with(
+            &op::COUNT,
+            Some(self.name()),
+            &parameters,
+            &query,
+            None,
+            read::json,
+        )
+    }
+
     /// Adds records. What is there already stays as it is: the server ignores an id that it has, without a word;
-    /// [`upsert`](Collection::upsert) replaces.
+    /// [`upsert`](Collection::upsert) changes it.
     ///
     /// Records are taken as for [`upsert`](Collection::upsert).
     ///
@@ -152,7 +227,9 @@ impl Collection {
         self.write(&op::ADD, &records.into_rows())
     }
 
-    /// Writes records: new ones are added, and those whose id is there are replaced.
+    /// Writes records: new ones are added, and of those whose id is there, what the new record names is replaced: its
+    /// vector, its document, each of its metadata keys. What it does not name stays; a key goes away with
+    /// [`Record::remove_metadata`](crate::Record::remove_metadata).
     ///
     /// A record with a document and no vector is embedded. A large call is cut into as many requests as the server's
     /// limits ask for.
@@ -285,6 +362,24 @@ impl Collection {
         SearchManyCall::new(self.clone(), searches.into_iter().collect())
     }
 
+    /// Changes the collection itself: its name, its metadata, and the settings of its index that may change.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, HnswConfig};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// let notes = notes
+    ///     .modify()
+    ///     .name("old-notes")
+    ///     .metadata([("archived", true)])
+    ///     .hnsw(HnswConfig::new().ef_search(200))
+    ///     .run()?;
+    /// assert_eq!(notes.name(), "old-notes");
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn modify(&self) -> Modify {
+        Modify::new(self.clone())
+    }
+
     /// Deletes records by id or by filter.
     ///
     /// ```no_run
@@ -305,9 +400,21 @@ impl Collection {
         body: Option<&[u8]>,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T> {
-        self.0
-            .client
-            .call(operation, Some((self.name(), self.id())), body, parse)
+        self.send_with(operation, &[], body, parse)
+    }
+
+    /// Sends a request about this collection, whose path has one more parameter.
+    fn send_with<T>(
+        &self,
+        operation: &'static Operation,
+        parameter: &[(&str, &str)],
+        body: Option<&[u8]>,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T> {
+        let own = [("collection", self.id())];
+        let parameters: Vec<_> = parameter.iter().copied().chain(own).collect();
+        let client = &self.0.client;
+        client.call_with(operation, Some(self.name()), &parameters, "", body, parse)
     }
 
     /// A call that has sent nothing yet, for errors.
@@ -324,7 +431,8 @@ impl Collection {
         of: impl FnOnce() -> String,
     ) -> Result<Embeddings> {
         let Some(function) = &self.0.embedding_function else {
-            let reason = InvalidInput::NoEmbeddingFunction { of: of() };
+            let missing = self.0.missing.clone();
+            let reason = missing.unwrap_or_else(|| InvalidInput::NoEmbeddingFunction { of: of() });
             return Err(self.at(operation).invalid(reason));
         };
         let call = self.at(operation);

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::Collection;
-use super::get::Selection;
-use crate::client::operations as op;
+use super::selection::Selection;
+use crate::client::{dialect, operations as op};
 use crate::embed::Purpose;
-use crate::error::{Error, InvalidInput, Result};
+use crate::error::{Error, Result};
 use crate::model::embeddings::{self, Embeddings, Vectors};
 use crate::model::filter::{Parts, Where};
 use crate::model::results::{Include, QueryResult};
@@ -44,6 +44,12 @@ macro_rules! text_query {
 }
 text_query!(&'a str, &'a String, String, Cow<'a, str>);
 
+impl<'a> From<&&'a str> for QueryInput<'a> {
+    fn from(text: &&'a str) -> QueryInput<'a> {
+        (*text).into()
+    }
+}
+
 macro_rules! vector_query {
     ($([$($n:tt)*] $from:ty => $floats:expr),+ $(,)?) => {$(
         impl<'a, $($n)*> From<$from> for QueryInput<'a> {
@@ -80,13 +86,20 @@ text_queries!(
     [] &'a Vec<String>,
 );
 
-impl<'a> From<&'a [&'a str]> for Queries<'a> {
-    fn from(texts: &'a [&'a str]) -> Queries<'a> {
-        Queries(Inputs::Texts(
-            texts.iter().map(|text| (*text).into()).collect(),
-        ))
-    }
+macro_rules! borrowed_text_queries {
+    ($([$($n:tt)*] $from:ty),+ $(,)?) => {$(
+        impl<'a, $($n)*> From<$from> for Queries<'a> {
+            fn from(texts: $from) -> Queries<'a> {
+                Queries(Inputs::Texts(texts.iter().map(|text| (*text).into()).collect()))
+            }
+        }
+    )+};
 }
+borrowed_text_queries!(
+    [] &'a [&'a str],
+    [] &'a Vec<&'a str>,
+    [const N: usize] &'a [&'a str; N],
+);
 
 impl<'a> From<Vectors<'a>> for Queries<'a> {
     fn from(vectors: Vectors<'a>) -> Queries<'a> {
@@ -94,23 +107,25 @@ impl<'a> From<Vectors<'a>> for Queries<'a> {
     }
 }
 
-impl<'a> From<&'a Embeddings> for Queries<'a> {
-    fn from(vectors: &'a Embeddings) -> Queries<'a> {
-        Vectors::from(vectors).into()
-    }
+macro_rules! vector_queries {
+    ($([$($n:tt)*] $from:ty),+ $(,)?) => {$(
+        impl<'a, $($n)*> From<$from> for Queries<'a> {
+            fn from(vectors: $from) -> Queries<'a> {
+                Vectors::from(vectors).into()
+            }
+        }
+    )+};
 }
-
-impl<'a> From<&'a [Vec<f32>]> for Queries<'a> {
-    fn from(vectors: &'a [Vec<f32>]) -> Queries<'a> {
-        Vectors::from(vectors).into()
-    }
-}
-
-impl<'a> From<&'a Vec<Vec<f32>>> for Queries<'a> {
-    fn from(vectors: &'a Vec<Vec<f32>>) -> Queries<'a> {
-        Vectors::from(vectors).into()
-    }
-}
+vector_queries!(
+    [] &'a Embeddings,
+    [] &'a [Vec<f32>],
+    [] &'a Vec<Vec<f32>>,
+    [] &'a [&'a [f32]],
+    [] Vec<&'a [f32]>,
+    [const N: usize] &'a [[f32; N]],
+    [const N: usize] &'a Vec<[f32; N]>,
+    [const N: usize, const M: usize] &'a [[f32; N]; M],
+);
 
 impl From<Vec<Vec<f32>>> for Queries<'_> {
     fn from(vectors: Vec<Vec<f32>>) -> Self {
@@ -201,9 +216,7 @@ impl<'a> Query<'a> {
         let inputs = match self.input.0 {
             Input::Text(text) => Inputs::Texts(vec![text]),
             Input::Vector(Cow::Owned(vector)) => Inputs::Owned(vec![vector]),
-            Input::Vector(Cow::Borrowed(vector)) => {
-                Inputs::Borrowed(Vectors::flat(vector, vector.len()))
-            }
+            Input::Vector(Cow::Borrowed(vector)) => Inputs::Borrowed(vec![vector].into()),
         };
         let results = run(&self.collection, &inputs, self.options)?;
         Ok(results.into_iter().next().unwrap_or_default())
@@ -238,31 +251,39 @@ impl<'a> QueryMany<'a> {
 }
 
 fn run(collection: &Collection, inputs: &Inputs<'_>, options: Options) -> Result<Vec<QueryResult>> {
-    let invalid = |reason| collection.at(&op::QUERY).invalid(reason);
-    let parts = options.selection.parts().map_err(invalid)?;
-    let ask = |vectors: &[&[f32]]| match &parts {
-        Some(parts) if options.n_results > 0 && !vectors.is_empty() => ask(
-            collection,
-            vectors,
-            options.n_results,
-            parts,
-            &options.include,
-        ),
-        _ => Ok(vec![QueryResult::default(); vectors.len()]),
-    };
-    match inputs {
+    let parts = collection.select(&op::QUERY, options.selection)?;
+    let parts = parts.filter(|_| options.n_results > 0);
+    let n_results = options.n_results.min(u32::MAX as usize);
+    let embedded;
+    let vectors: Vec<&[f32]> = match inputs {
+        // No answer is possible, so no text is embedded for it.
+        Inputs::Texts(texts) if parts.is_none() => {
+            return Ok(vec![QueryResult::default(); texts.len()]);
+        }
         Inputs::Texts(texts) => {
             let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-            let vectors = collection.embed(&op::QUERY, &texts, Purpose::Queries, || {
-                "the query".to_owned()
-            })?;
-            ask(&vectors.rows().collect::<Vec<_>>())
+            let of = || "the query".to_owned();
+            embedded = collection.embed(&op::QUERY, &texts, Purpose::Queries, of)?;
+            embedded.rows().collect()
         }
         Inputs::Borrowed(vectors) => {
-            let rows = (0..vectors.len()).filter_map(|index| vectors.row(index));
-            ask(&rows.collect::<Vec<_>>())
+            let row = |index| vectors.row(index).unwrap_or_default();
+            (0..vectors.len()).map(row).collect()
         }
-        Inputs::Owned(vectors) => ask(&vectors.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+        Inputs::Owned(vectors) => vectors.iter().map(Vec::as_slice).collect(),
+    };
+    let mut dimension = collection.dimension();
+    for (index, vector) in vectors.iter().enumerate() {
+        let of = || format!("query {index}");
+        embeddings::check(vector, dimension, of)
+            .map_err(|reason| collection.at(&op::QUERY).invalid(reason))?;
+        dimension = Some(vector.len());
+    }
+    match parts {
+        Some(parts) if !vectors.is_empty() => {
+            ask(collection, &vectors, n_results, parts, &options.include)
+        }
+        _ => Ok(vec![QueryResult::default(); vectors.len()]),
     }
 }
 
@@ -270,35 +291,33 @@ fn ask(
     collection: &Collection,
     vectors: &[&[f32]],
     n_results: usize,
-    parts: &Parts,
+    mut parts: Parts,
     include: &[Include],
 ) -> Result<Vec<QueryResult>> {
-    let invalid = |reason: InvalidInput| collection.at(&op::QUERY).invalid(reason);
-    let mut dimension = collection.dimension();
-    for (index, vector) in vectors.iter().enumerate() {
-        let of = || format!("query {index}");
-        embeddings::check(vector, dimension, of).map_err(invalid)?;
-        dimension = Some(vector.len());
-    }
-    let send = |parts: &Parts| {
-        let body = write::query(vectors.iter().copied(), n_results, parts, include);
-        let queries = vectors.len();
-        collection.send(&op::QUERY, Some(&body), |answer| {
+    /// How often it is asked again when records go while a single-node server looks at them.
+    const AGAIN: u32 = 5;
+
+    let queries = vectors.len();
+    for again in 0.. {
+        let body = write::query(vectors.iter().copied(), n_results, &parts, include);
+        let answer = collection.send_selected(&op::QUERY, &parts, &body, |answer| {
             read::query(answer, queries)
-        })
-    };
-    match (send(parts), &parts.ids) {
-        // A single-node server fails on a query among ids of which it lacks one: ask again with those that it has.
-        (Err(Error::NotFound { .. }), Some(ids)) => {
-            let known = collection.get().ids(ids.as_slice()).include([]).run()?.ids;
-            if known.is_empty() {
-                return Ok(vec![QueryResult::default(); vectors.len()]);
+        });
+        match (answer, &parts.ids) {
+            (Err(Error::NotFound { message, .. }), ids)
+                if message.contains(dialect::GONE) && again < AGAIN =>
+            {
+                // It fails on any id that it lacks, too: so only those that it has.
+                if let Some(ids) = ids {
+                    let known = collection.get().ids(ids.as_slice()).include([]).run()?.ids;
+                    if known.is_empty() {
+                        break;
+                    }
+                    parts.ids = Some(known);
+                }
             }
-            send(&Parts {
-                ids: Some(known),
-                ..parts.clone()
-            })
+            (answer, _) => return answer,
         }
-        (result, _) => result,
     }
+    Ok(vec![QueryResult::default(); queries])
 }

@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::Collection;
-use crate::client::operations as op;
+use crate::client::{Client, PreFlightChecks, operations as op};
 use crate::embed::Purpose;
 use crate::error::{Error, Result};
+use crate::model::metadata::{Metadata, MetadataValue};
 use crate::model::record::{self, Row, Rows};
 use crate::transport::Operation;
 use crate::wire::cut::{cut, json_len};
@@ -20,12 +21,57 @@ const MAX_REQUEST: usize = 16 << 20;
 
 impl Collection {
     pub(super) fn write(&self, operation: &'static Operation, rows: &dyn Rows) -> Result<()> {
+        self.with_vectors(operation, rows, |limits, vectors| {
+            let sizes = vectors.iter().enumerate();
+            let sizes = sizes.map(|(index, vector)| size(rows.row(index), *vector));
+            let mut waiting = VecDeque::from(cut(sizes, limits.max_batch_size, MAX_REQUEST));
+            let mut body = Vec::new();
+            while let Some(range) = waiting.pop_front() {
+                body.clear();
+                Batch {
+                    rows,
+                    vectors,
+                    range: range.clone(),
+                    nulls: operation.name != op::ADD.name,
+                    base64: limits.supports_base64_encoding,
+                }
+                .write(&mut body);
+                match self.send(operation, Some(&body), read::done) {
+                    Ok(()) => {}
+                    Err(Error::Server { status: 413, .. }) if range.len() > 1 => {
+                        let middle = range.start + range.len() / 2;
+                        waiting.push_front(middle..range.end);
+                        waiting.push_front(range.start..middle);
+                    }
+                    Err(error) => return Err(self.stopped(error, rows, range)),
+                }
+            }
+            if let Some(vector) = vectors.iter().flatten().next() {
+                self.0.dimension.store(vector.len(), Ordering::Relaxed);
+            }
+            Ok(())
+        })
+    }
+
+    /// Checks records, embeds those that have a text and no vector, and goes on with a vector for each that has one.
+    /// Without records there is nothing to go on with.
+    pub(super) fn with_vectors(
+        &self,
+        operation: &'static Operation,
+        rows: &dyn Rows,
+        go_on: impl FnOnce(PreFlightChecks, &[Option<&[f32]>]) -> Result<()>,
+    ) -> Result<()> {
         let partial = operation.name == op::UPDATE.name;
-        let to_embed = record::check(rows, self.dimension(), partial)
+        let function = self.embedding_function();
+        let dimension = self.dimension().or(function.and_then(|f| f.dimension()));
+        let to_embed = record::check(rows, dimension, partial)
             .map_err(|reason| self.at(operation).invalid(reason))?;
         if rows.is_empty() {
             return Ok(());
         }
+        // Before embedding, which costs: no server, no need.
+        let limits = self.0.client.pre_flight_checks()?;
+        self.refuse_sparse_where_they_break(operation, rows)?;
         let texts: Vec<&str> = to_embed
             .iter()
             .map(|index| rows.row(*index).document.unwrap_or_default())
@@ -43,32 +89,22 @@ impl Collection {
             vectors[*index] = Some(vector);
         }
         self.one_dimension(operation, rows, &vectors)?;
+        go_on(limits, &vectors)
+    }
 
-        let limits = self.0.client.pre_flight_checks()?;
-        let sizes = (0..rows.len()).map(|index| size(rows.row(index), vectors[index]));
-        let mut waiting = VecDeque::from(cut(sizes, limits.max_batch_size, MAX_REQUEST));
-        let mut body = Vec::new();
-        while let Some(range) = waiting.pop_front() {
-            body.clear();
-            Batch {
-                rows,
-                vectors: &vectors,
-                range: range.clone(),
-                base64: limits.supports_base64_encoding,
-            }
-            .write(&mut body);
-            match self.send(operation, Some(&body), read::done) {
-                Ok(()) => {}
-                Err(Error::Server { status: 413, .. }) if range.len() > 1 => {
-                    let middle = range.start + range.len() / 2;
-                    waiting.push_front(middle..range.end);
-                    waiting.push_front(range.start..middle);
-                }
-                Err(error) => return Err(self.stopped(operation, error, rows, range)),
-            }
-        }
-        if let Some(vector) = vectors.iter().flatten().next() {
-            self.0.dimension.store(vector.len(), Ordering::Relaxed);
+    /// A sparse vector ends a server of Chroma 1.0.21 or 1.1 for good.
+    fn refuse_sparse_where_they_break(&self, operation: &Operation, rows: &dyn Rows) -> Result<()> {
+        let sparse = |metadata: &Metadata| {
+            let mut values = metadata.iter().map(|(_, value)| value);
+            values.any(|value| matches!(value, MetadataValue::SparseVector(_)))
+        };
+        let any = (0..rows.len()).any(|index| rows.row(index).metadata.is_some_and(sparse));
+        let breaks = |client: &Client| client.published().is_some_and(|can| !can.sparse_vectors());
+        if any && breaks(self.client()) {
+            return Err(self.unsupported(
+                operation,
+                "it would fail on sparse vectors, and from then on",
+            ));
         }
         Ok(())
     }
@@ -98,22 +134,13 @@ impl Collection {
 
     /// The error of a call that was stopped by the failure of the request for `range`: as it is when it was the whole
     /// call, else with what became of each id.
-    fn stopped(
-        &self,
-        operation: &Operation,
-        error: Error,
-        rows: &dyn Rows,
-        range: Range<usize>,
-    ) -> Error {
+    fn stopped(&self, error: Error, rows: &dyn Rows, range: Range<usize>) -> Error {
         if range == (0..rows.len()) {
             return error;
         }
         let ids = |range: Range<usize>| range.map(|index| rows.row(index).id.to_owned()).collect();
-        let ambiguous = match &error {
-            Error::Timeout { .. } | Error::Connection { .. } | Error::Decode { .. } => true,
-            Error::Server { status, .. } => *status >= 500,
-            _ => false,
-        };
+        let call = error.call().cloned().unwrap_or_default();
+        let ambiguous = call.may_have_acted;
         let failed_from = range.start;
         let unknown = if ambiguous {
             range
@@ -121,7 +148,7 @@ impl Collection {
             failed_from..failed_from
         };
         Error::PartlyDone {
-            call: Box::new(self.at(operation)),
+            call: Box::new(call),
             done: ids(0..failed_from),
             pending: ids(unknown.end..rows.len()),
             unknown: ids(unknown),
@@ -134,15 +161,13 @@ impl Collection {
 fn size(row: Row<'_>, vector: Option<&[f32]>) -> usize {
     /// Quotes, commas and nulls.
     const AROUND: usize = 32;
-    /// A metadata value with its key.
-    const METADATA: usize = 64;
     /// A float as text; in base64 it takes half of that.
     const FLOAT: usize = 11;
     let text = |text: Option<&str>| text.map_or(0, json_len);
     json_len(row.id)
         + text(row.document)
         + text(row.uri)
-        + row.metadata.map_or(0, |metadata| metadata.len() * METADATA)
+        + row.metadata.map_or(0, Metadata::json_len)
         + vector.map_or(0, |vector| vector.len() * FLOAT)
         + AROUND
 }

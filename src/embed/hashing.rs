@@ -63,6 +63,15 @@ impl Hashing {
         Ok(Hashing { dimension })
     }
 
+    /// As a collection remembers it.
+    pub(super) fn remembered(config: &serde_json::Value) -> Result<Hashing, String> {
+        let dimension = &config["dimension"];
+        let Some(floats) = dimension.as_u64().and_then(|floats| floats.try_into().ok()) else {
+            return Err(format!("its dimension is {dimension}"));
+        };
+        Hashing::with_dimension(floats).map_err(|error| error.to_string())
+    }
+
     fn embed(&self, text: &str, vector: &mut [f32]) {
         let mut features = Vec::new();
         let lower = text.to_lowercase();

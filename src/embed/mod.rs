@@ -2,13 +2,14 @@
 
 mod gemini;
 mod hashing;
+pub(crate) mod remembered;
 
 use std::sync::Arc;
 
 pub use gemini::{Gemini, GeminiBuilder, TaskType};
 pub use hashing::Hashing;
 
-use crate::error::{Call, Error, Result};
+use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::embeddings::{self, Embeddings};
 use crate::model::space::Space;
 
@@ -77,31 +78,37 @@ pub trait EmbeddingFunction: Send + Sync {
     }
 }
 
-impl<E: EmbeddingFunction + ?Sized> EmbeddingFunction for Arc<E> {
-    fn name(&self) -> &str {
-        (**self).name()
-    }
+macro_rules! through {
+    ($pointer:ident) => {
+        impl<E: EmbeddingFunction + ?Sized> EmbeddingFunction for $pointer<E> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
 
-    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        (**self).embed_documents(documents)
-    }
+            fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+                (**self).embed_documents(documents)
+            }
 
-    fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        (**self).embed_queries(queries)
-    }
+            fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
+                (**self).embed_queries(queries)
+            }
 
-    fn dimension(&self) -> Option<usize> {
-        (**self).dimension()
-    }
+            fn dimension(&self) -> Option<usize> {
+                (**self).dimension()
+            }
 
-    fn default_space(&self) -> Space {
-        (**self).default_space()
-    }
+            fn default_space(&self) -> Space {
+                (**self).default_space()
+            }
 
-    fn config(&self) -> Option<serde_json::Value> {
-        (**self).config()
-    }
+            fn config(&self) -> Option<serde_json::Value> {
+                (**self).config()
+            }
+        }
+    };
 }
+through!(Arc);
+through!(Box);
 
 /// What texts are embedded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +127,16 @@ pub(crate) fn embed(
     if texts.is_empty() {
         return Ok(Embeddings::default());
     }
-    let failed = |source: EmbeddingError| Error::Embedding {
-        call: Box::new(call.clone()),
-        function: function.name().to_owned(),
-        source,
+    let failed = |source: EmbeddingError| {
+        // Nothing failed: the caller has not said yet how to make it.
+        if let Some(reason @ InvalidInput::StoredEmbeddingFunction { .. }) = source.downcast_ref() {
+            return call.clone().invalid(reason.clone());
+        }
+        Error::Embedding {
+            call: Box::new(call.clone()),
+            function: function.name().to_owned(),
+            source,
+        }
     };
     let vectors = match purpose {
         Purpose::Documents => function.embed_documents(texts),

@@ -60,7 +60,8 @@ impl LocalServerBuilder {
     }
 
     /// Exactly this version, as an installed copy: `CHROMA_BIN` and the `PATH` are not looked at. For tests that must
-    /// not depend on the machine. There are 1.5.9 (the default) and 1.0.0.
+    /// not depend on the machine. There are 1.5.9 (the default), 1.3.7, 1.0.21
+    /// and 1.0.0.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
@@ -189,7 +190,9 @@ impl LocalServerBuilder {
     }
 
     fn launch(&self, program: &Program, python: Option<&Path>) -> Result<LocalServer> {
-        let deadline = Instant::now() + self.start_timeout;
+        /// As good as no end, and still a time that a clock can tell.
+        const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+        let deadline = Instant::now() + self.start_timeout.min(FOREVER);
         let mut attempt = 1;
         loop {
             let port = match self.port {

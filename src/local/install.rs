@@ -34,6 +34,28 @@ pub(super) const RELEASES: &[Release] = &[
         ],
     },
     Release {
+        version: "1.3.7",
+        megabytes: 22,
+        sha256: [
+            "74839c349a740b8e349fabc569f8f4becae9806fa8ff9ca186797bef1f54ee4c",
+            "fe9c96f73450274d9f722572afc9d455b4f6f4cd960fa49e4bf489075ef30e6f",
+            "972cb168033db76a4bb1031bc38b6cc4e6d05ef716c1ffce8ae95a1a3b515dd2",
+            "3e05190236e309b54165866dd11676c2702a35b73beaa29502741f22f333c51a",
+            "4618ba7bb5ef5dbf0d4fd9ce708b912d8cd1ab24d3c81e0e092841f325b2c94d",
+        ],
+    },
+    Release {
+        version: "1.0.21",
+        megabytes: 20,
+        sha256: [
+            "de6df7ba7a08cc8e76caa1509fd7b4317fc34f5842b4077e35985bf9625c9bab",
+            "b1a328a76ba1b1b199473db108ec7a22e048888d8d695f39aa503210082e80af",
+            "7817cddbd52296c3c71031e330c2dbcd5c5b4f4430895c19ccea1dfa814f9787",
+            "c6b1420248865b5d3b6d0aac50e2d014c0b849959b6952ddd140cac13bb84c9f",
+            "3e44fcea9b5ce4e653cd32b0673fe5ecb99f9f737c0cf97414b1d096794a19f9",
+        ],
+    },
+    Release {
         version: "1.0.0",
         megabytes: 18,
         sha256: [

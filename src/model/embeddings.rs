@@ -44,7 +44,7 @@ impl Embeddings {
     /// A matrix from its rows, copied into one piece.
     ///
     /// # Errors
-    /// [`InvalidInput::Dimension`] when the rows differ in length.
+    /// [`InvalidInput::Dimension`] when the rows differ in length, or one is empty.
     pub fn from_rows<R: AsRef<[f32]>>(rows: impl IntoIterator<Item = R>) -> Result<Embeddings> {
         let mut all = Embeddings::default();
         for (index, row) in rows.into_iter().enumerate() {
@@ -62,11 +62,14 @@ impl Embeddings {
 
     /// Adds a row; the first one says the dimension. Else the dimension that was expected and the one found.
     pub(crate) fn push(&mut self, row: &[f32]) -> Result<(), (usize, usize)> {
-        if self.floats.is_empty() {
-            self.dimension = row.len();
-        } else if self.dimension != row.len() {
-            return Err((self.dimension, row.len()));
+        let expected = match self.floats.is_empty() {
+            true => row.len().max(1),
+            false => self.dimension,
+        };
+        if row.len() != expected {
+            return Err((expected, row.len()));
         }
+        self.dimension = expected;
         self.floats.extend_from_slice(row);
         Ok(())
     }
@@ -81,7 +84,7 @@ impl Embeddings {
         self.floats.is_empty()
     }
 
-    /// Floats per row; 0 when there is no row.
+    /// Floats per row.
     pub fn dimension(&self) -> usize {
         self.dimension
     }
@@ -119,7 +122,8 @@ impl fmt::Debug for Embeddings {
 
 /// Vectors that the caller holds, in whatever form: nothing is copied.
 ///
-/// From `&Embeddings`, `&[Vec<f32>]`, `&Vec<Vec<f32>>`, `&[[f32; N]]`, or a flat slice with [`Vectors::flat`].
+/// From `&Embeddings`, slices and `Vec`s of `Vec<f32>`, of `&[f32]` or of arrays, or a flat slice with
+/// [`Vectors::flat`].
 #[derive(Clone, Debug)]
 pub struct Vectors<'a>(Form<'a>);
 
@@ -133,13 +137,17 @@ impl<'a> Vectors<'a> {
     /// Vectors of `dimension` floats, one behind the other. What is left behind the last whole one is a vector too,
     /// of the wrong dimension, and so refused by the call that is given it.
     pub fn flat(floats: &'a [f32], dimension: usize) -> Vectors<'a> {
-        let dimension = dimension.max(1);
         Vectors(Form::Flat { floats, dimension })
     }
 
     /// The number of vectors.
     pub fn len(&self) -> usize {
         match &self.0 {
+            // No dimension: one vector without floats, to be refused.
+            Form::Flat {
+                floats,
+                dimension: 0,
+            } => usize::from(!floats.is_empty()),
             Form::Flat { floats, dimension } => floats.len().div_ceil(*dimension),
             Form::Rows(rows) => rows.len(),
         }
@@ -152,11 +160,13 @@ impl<'a> Vectors<'a> {
 
     /// One vector.
     pub fn row(&self, index: usize) -> Option<&'a [f32]> {
+        if index >= self.len() {
+            return None;
+        }
         match &self.0 {
             Form::Flat { floats, dimension } => {
-                let rest = floats.get(index.checked_mul(*dimension)?..)?;
-                let row = &rest[..rest.len().min(*dimension)];
-                Some(row).filter(|row| !row.is_empty())
+                let rest = floats.get(index * dimension..)?;
+                Some(&rest[..rest.len().min(*dimension)])
             }
             Form::Rows(rows) => rows.get(index).copied(),
         }
@@ -184,6 +194,24 @@ impl<'a> From<&'a Vec<Vec<f32>>> for Vectors<'a> {
 impl<'a, const N: usize> From<&'a [[f32; N]]> for Vectors<'a> {
     fn from(rows: &'a [[f32; N]]) -> Vectors<'a> {
         Vectors(Form::Rows(rows.iter().map(<[f32; N]>::as_slice).collect()))
+    }
+}
+
+impl<'a> From<Vec<&'a [f32]>> for Vectors<'a> {
+    fn from(rows: Vec<&'a [f32]>) -> Vectors<'a> {
+        Vectors(Form::Rows(rows))
+    }
+}
+
+impl<'a> From<&'a [&'a [f32]]> for Vectors<'a> {
+    fn from(rows: &'a [&'a [f32]]) -> Vectors<'a> {
+        rows.to_vec().into()
+    }
+}
+
+impl<'a, const N: usize> From<&'a Vec<[f32; N]>> for Vectors<'a> {
+    fn from(rows: &'a Vec<[f32; N]>) -> Vectors<'a> {
+        rows.as_slice().into()
     }
 }
 
@@ -245,6 +273,7 @@ mod tests {
 
     #[test]
     fn uneven_rows_are_refused() {
+        assert!(Embeddings::from_rows([&[][..], &[1.0]]).is_err());
         assert!(Embeddings::new(vec![1.0; 5], 3).is_err());
         assert!(Embeddings::new(vec![1.0], 0).is_err());
         let error = Embeddings::from_rows([&[1.0, 2.0][..], &[1.0][..]]).unwrap_err();
@@ -277,6 +306,8 @@ mod tests {
         let vectors = Vectors::flat(&[1.0, 2.0, 3.0], 2);
         assert_eq!(vectors.len(), 2);
         let last = vectors.row(1).unwrap();
+        let none = Vectors::flat(&[1.0, 2.0], 0);
+        assert_eq!((none.len(), none.row(0)), (1, Some(&[][..])));
         assert!(check(last, Some(2), || "it".to_owned()).is_err());
     }
 

@@ -1,10 +1,14 @@
 //! What users hold: records, vectors, metadata, filters, searches and results. Knows nothing of HTTP.
 
-pub(crate) mod collection_name;
+pub(crate) mod configuration;
 pub(crate) mod embeddings;
 pub(crate) mod filter;
+pub(crate) mod index;
 pub(crate) mod metadata;
+pub(crate) mod name;
+pub(crate) mod open;
 pub(crate) mod record;
 pub(crate) mod results;
+pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod space;

@@ -72,6 +72,20 @@ impl Record {
         self
     }
 
+    /// Without a metadata key: an [`update`](crate::Collection::update) or an [`upsert`](crate::Collection::upsert)
+    /// takes it away from the record, where a key that is not named at all stays as it is.
+    ///
+    /// ```
+    /// use chroma_blocking::{MetadataValue, Record};
+    ///
+    /// let record = Record::new("1").metadata("read", true).remove_metadata("due");
+    /// assert_eq!(record.metadata.get("due"), Some(&MetadataValue::Null));
+    /// ```
+    #[must_use]
+    pub fn remove_metadata(self, key: impl Into<String>) -> Record {
+        self.metadata(key, MetadataValue::Null)
+    }
+
     /// With an address of the thing itself.
     #[must_use]
     pub fn uri(mut self, uri: impl Into<String>) -> Record {
@@ -94,6 +108,19 @@ pub struct Row<'a> {
     pub metadata: Option<&'a Metadata>,
     /// Where the thing itself is.
     pub uri: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    /// A row with nothing but its id; the fields can be set.
+    pub fn new(id: &'a str) -> Row<'a> {
+        Row {
+            id,
+            document: None,
+            embedding: None,
+            metadata: None,
+            uri: None,
+        }
+    }
 }
 
 /// Records by column, borrowed: for callers who hold their data so, and want nothing copied.
@@ -232,7 +259,7 @@ impl Rows for Columns<'_> {
     }
 }
 
-/// What a write takes: an array, a `Vec`, a slice or any other iterator of [`Record`]s or of references to them, or
+/// What a write takes: a [`Record`], an array, a `Vec`, a slice or any other iterator of [`Record`]s or of references to them, or
 /// [`Columns`].
 pub trait IntoRows {
     /// The form in which they are read.
@@ -251,6 +278,15 @@ where
 
     fn into_rows(self) -> Vec<I::Item> {
         self.into_iter().collect()
+    }
+}
+
+/// One record.
+impl IntoRows for Record {
+    type Rows = Vec<Record>;
+
+    fn into_rows(self) -> Vec<Record> {
+        vec![self]
     }
 }
 
@@ -293,7 +329,7 @@ pub(crate) fn check(
             repeated.push(row.id);
         }
         if let Some(metadata) = row.metadata {
-            metadata.check(of)?;
+            metadata.check_record(of)?;
         }
         match (row.embedding, row.document) {
             (Some(vector), _) => {

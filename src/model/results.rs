@@ -70,6 +70,30 @@ impl GetResult {
         self.ids.is_empty()
     }
 
+    /// Puts the records of an answer with the same columns behind these.
+    pub(crate) fn append(&mut self, more: GetResult) {
+        fn join<T>(column: &mut Option<Vec<T>>, more: Option<Vec<T>>) {
+            match (column, more) {
+                (Some(column), Some(more)) => column.extend(more),
+                (column, more) => *column = more,
+            }
+        }
+        if self.is_empty() {
+            *self = more;
+        } else if !more.is_empty() {
+            self.ids.extend(more.ids);
+            join(&mut self.documents, more.documents);
+            join(&mut self.metadatas, more.metadatas);
+            join(&mut self.uris, more.uris);
+            if let (Some(all), Some(more)) = (&mut self.embeddings, &more.embeddings) {
+                // Vectors of one collection have one dimension.
+                for row in more.rows() {
+                    let _ = all.push(row);
+                }
+            }
+        }
+    }
+
     /// One record.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
         Some(Row {
@@ -82,8 +106,44 @@ impl GetResult {
     }
 
     /// The records, borrowed.
-    pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
-        (0..self.len()).filter_map(|index| self.row(index))
+    pub fn iter(&self) -> RowIter<'_> {
+        RowIter {
+            result: self,
+            next: 0,
+        }
+    }
+}
+
+/// The records of a [`GetResult`], borrowed.
+#[derive(Debug, Clone)]
+pub struct RowIter<'a> {
+    result: &'a GetResult,
+    next: usize,
+}
+
+impl<'a> Iterator for RowIter<'a> {
+    type Item = Row<'a>;
+
+    fn next(&mut self) -> Option<Row<'a>> {
+        let row = self.result.row(self.next)?;
+        self.next += 1;
+        Some(row)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.result.len() - self.next;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for RowIter<'_> {}
+
+impl<'a> IntoIterator for &'a GetResult {
+    type Item = Row<'a>;
+    type IntoIter = RowIter<'a>;
+
+    fn into_iter(self) -> RowIter<'a> {
+        self.iter()
     }
 }
 
@@ -147,6 +207,7 @@ pub struct Hit {
     /// The record's id.
     pub id: String,
     /// How far its vector is from the query's, in the collection's [`Space`](crate::Space); smaller is nearer.
+    /// Infinite where it is too far for a float.
     pub distance: f32,
     /// Its text, if it has one and it was asked for.
     pub document: Option<String>,

@@ -17,3 +17,14 @@ pub enum Space {
     /// One minus the inner product, `1 − Σ aᵢ·bᵢ`.
     Ip,
 }
+
+impl Space {
+    /// Chroma's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Space::L2 => "l2",
+            Space::Cosine => "cosine",
+            Space::Ip => "ip",
+        }
+    }
+}

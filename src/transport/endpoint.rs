@@ -23,11 +23,7 @@ impl Endpoint {
     ) -> Result<Endpoint, InvalidInput> {
         let bad = |why: &str| InvalidInput::Setting {
             name: setting,
-            // What stands before an @ may be a password.
-            value: match value.rsplit_once('@') {
-                Some((_, host)) => format!("<hidden>@{host}"),
-                None => value.to_owned(),
-            },
+            value: shown_address(value),
             why: why.to_owned(),
         };
         const FORM: &str =
@@ -69,7 +65,9 @@ impl Endpoint {
             (None, true) => String::new(),
             (None, false) => format!(":{default_port}"),
         };
+        // Some copy the API's own path, too.
         let path = uri.path().trim_end_matches('/');
+        let path = path.strip_suffix("/api/v2").unwrap_or(path);
         Ok(Endpoint {
             base: format!("{scheme}://{host}{port}{path}"),
             loopback: is_loopback(host),
@@ -90,6 +88,18 @@ impl Endpoint {
     /// Whether what is sent is encrypted.
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
+    }
+}
+
+/// An address without what may be a secret: what stands before an `@` or behind a `?`.
+pub(crate) fn shown_address(address: &str) -> String {
+    let (rest, secret) = match address.split_once(['?', '#']) {
+        Some((rest, _)) => (rest, "?<hidden>"),
+        None => (address, ""),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("<hidden>@{host}{secret}"),
+        None => format!("{rest}{secret}"),
     }
 }
 
@@ -131,6 +141,7 @@ mod tests {
                 "http://gw.example.com/chroma/",
                 "http://gw.example.com/chroma",
             ),
+            ("http://localhost:8000/api/v2/", "http://localhost:8000"),
             ("[::1]:9000", "http://[::1]:9000"),
             ("::1", "http://[::1]:8000"),
         ] {

@@ -13,11 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::http::{self, HeaderName, HeaderValue, Method, Request};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Timeout};
 
-pub(crate) use endpoint::Endpoint;
+pub(crate) use endpoint::{Endpoint, shown_address};
 pub use retry::RetryPolicy;
 
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -26,6 +25,8 @@ use crate::error::{Call, Error, InvalidInput, Result};
 const IDLE_CONNECTIONS: usize = 10;
 /// How long an idle connection is kept.
 const IDLE_AGE: Duration = Duration::from_secs(90);
+/// Longer waits are cut to this: `Duration::MAX` is how people say "without end", and cannot be added to a time.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// No answer may be larger; a server that sends more is not waited for.
 const MAX_ANSWER: u64 = 2 << 30;
 /// Room made for an answer before its first byte is in, whatever length the server announces.
@@ -101,6 +102,17 @@ impl Default for Timeouts {
     }
 }
 
+/// How to come to a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connecting {
+    pub(crate) timeouts: Timeouts,
+    /// In place of the proxy that the environment names.
+    pub(crate) proxy: Option<ureq::Proxy>,
+    /// In place of the certificates of public authorities.
+    #[cfg(feature = "tls")]
+    pub(crate) root_certificates: Vec<ureq::tls::Certificate<'static>>,
+}
+
 /// A pool of connections to one server, and how to behave on them. Threads may share it.
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -115,10 +127,11 @@ impl Transport {
     pub(crate) fn new(
         endpoint: Endpoint,
         headers: Vec<(HeaderName, HeaderValue)>,
-        timeouts: Timeouts,
+        connecting: Connecting,
         retry: RetryPolicy,
         dialect: &'static dyn Dialect,
     ) -> Transport {
+        let timeouts = connecting.timeouts;
         let mut config = Agent::config_builder()
             .user_agent(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
@@ -129,18 +142,24 @@ impl Transport {
             .max_idle_connections(IDLE_CONNECTIONS)
             .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .max_idle_age(IDLE_AGE)
-            .timeout_resolve(Some(timeouts.connect))
-            .timeout_connect(Some(timeouts.connect))
-            .timeout_global(Some(timeouts.request));
-        if endpoint.is_loopback() {
+            .timeout_resolve(Some(timeouts.connect.min(FOREVER)))
+            .timeout_connect(Some(timeouts.connect.min(FOREVER)))
+            .timeout_global(Some(timeouts.request.min(FOREVER)));
+        if connecting.proxy.is_some() || endpoint.is_loopback() {
             // What is on this machine is not behind a proxy, whatever the environment says.
-            config = config.proxy(None);
+            config = config.proxy(connecting.proxy);
+        }
+        #[cfg(feature = "tls")]
+        if !connecting.root_certificates.is_empty() {
+            let roots = ureq::tls::RootCerts::new_with_certs(&connecting.root_certificates);
+            let tls = ureq::tls::TlsConfig::builder().root_certs(roots).build();
+            config = config.tls_config(tls);
         }
         let connector = ().chain(ConnectProxyConnector::default()).chain(tcp::TcpConnector);
         #[cfg(feature = "tls")]
         let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
         Transport {
-            agent: Agent::with_parts(config.build(), connector, DefaultResolver::default()),
+            agent: Agent::with_parts(config.build(), connector, tcp::Names::default()),
             endpoint,
             headers,
             retry,
@@ -162,8 +181,20 @@ impl Transport {
         out: Outgoing<'_>,
         parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
     ) -> Result<T> {
+        self.send_by(&self.retry, out, parse)
+    }
+
+    /// [`send`](Transport::send), by another policy than the client's.
+    pub(crate) fn send_by<T>(
+        &self,
+        policy: &RetryPolicy,
+        out: Outgoing<'_>,
+        parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
+    ) -> Result<T> {
         let started = Instant::now();
         let mut attempts = 0;
+        // Of any attempt: one whose answer was lost stays unknown, whatever the next one is told.
+        let mut may_have_acted = false;
         loop {
             attempts += 1;
             let call = || {
@@ -173,6 +204,7 @@ impl Transport {
                     url: self.endpoint.as_str().to_owned(),
                     attempts,
                     elapsed: started.elapsed(),
+                    may_have_acted: true,
                 })
             };
             let failure = match self.attempt(out, attempts, &call) {
@@ -184,23 +216,24 @@ impl Transport {
                         })
                     });
                 }
-                Err(failure) => Failure {
-                    error: self.redacted(failure.error),
-                    ..failure
-                },
+                Err(failure) => failure,
             };
+            may_have_acted |= failure.acted;
             let again = failure.may_be_repeated(out.operation.repeat);
-            let wait = self
-                .retry
-                .wait(attempts - 1, failure.asked(), retry::random())
+            let mut error = self.redacted(failure.error);
+            if let Some(call) = error.call_mut() {
+                call.may_have_acted = may_have_acted;
+            }
+            let wait = policy
+                .wait(attempts - 1, asked(&error), retry::random())
                 .filter(|_| again);
             let Some(wait) = wait else {
-                return Err(failure.error);
+                return Err(error);
             };
             log::warn!(
                 operation = out.operation.name, subject = out.subject.unwrap_or_default(), attempt = attempts,
                 wait_ms = wait.as_millis() as u64;
-                "{}; trying again in {:.1} s", failure.error, wait.as_secs_f64()
+                "{error}; trying again in {:.1} s", wait.as_secs_f64()
             );
             thread::sleep(wait);
         }
@@ -250,8 +283,12 @@ impl Transport {
         match result {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.body),
             Ok(answer) => {
-                let acted =
-                    !(answer.status == 429 || answer.status == 503 && answer.retry_after.is_some());
+                // What is refused with a reason was not done; a gateway or a failure on the way leaves it open.
+                let acted = match answer.status {
+                    503 => answer.retry_after.is_none(),
+                    408 | 500.. => true,
+                    _ => false,
+                };
                 let error = match answer.location {
                     Some(location) => Error::Server {
                         call: call(),
@@ -382,30 +419,31 @@ impl Failure {
     fn may_be_repeated(&self, repeat: Repeat) -> bool {
         self.error.is_retryable() && (!self.acted || repeat == Repeat::Freely)
     }
+}
 
-    /// The wait that the server asked for, in a header or in the body.
-    fn asked(&self) -> Option<Duration> {
-        match &self.error {
-            Error::RateLimited { retry_after, .. } | Error::Server { retry_after, .. } => {
-                *retry_after
-            }
-            _ => None,
-        }
+/// The wait that the server asked for, in a header or in the body.
+fn asked(error: &Error) -> Option<Duration> {
+    match error {
+        Error::RateLimited { retry_after, .. } | Error::Server { retry_after, .. } => *retry_after,
+        _ => None,
     }
 }
 
 /// A secret for a header: kept out of `Debug`, and refused when it could break out of the header.
 pub(crate) fn secret(
     setting: &'static str,
-    prefix: &str,
     value: &str,
 ) -> std::result::Result<HeaderValue, InvalidInput> {
-    let mut header =
-        HeaderValue::try_from(format!("{prefix}{value}")).map_err(|_| InvalidInput::Setting {
-            name: setting,
-            value: "<hidden>".to_owned(),
-            why: "it has a character that cannot stand in an HTTP header".to_owned(),
-        })?;
+    let bad = |why: &str| InvalidInput::Setting {
+        name: setting,
+        value: "<hidden>".to_owned(),
+        why: why.to_owned(),
+    };
+    if value.is_empty() {
+        return Err(bad("it is empty"));
+    }
+    let mut header = HeaderValue::try_from(value)
+        .map_err(|_| bad("it has a character that cannot stand in an HTTP header"))?;
     header.set_sensitive(true);
     Ok(header)
 }

@@ -43,9 +43,10 @@ impl RetryPolicy {
         self
     }
 
-    /// The wait before the first retry. Default 1 s.
+    /// The wait before the first retry. Default 1 s. Where it is longer than the longest wait, that becomes as long.
     pub fn base_delay(mut self, delay: Duration) -> RetryPolicy {
         self.base_delay = delay;
+        self.max_delay = self.max_delay.max(delay);
         self
     }
 
@@ -69,9 +70,8 @@ impl RetryPolicy {
             return None;
         }
         let doubled = self.base_delay.saturating_mul(1_u32 << retry.min(31));
-        let scattered = doubled
-            .min(self.max_delay)
-            .mul_f64(0.5 + random.clamp(0.0, 1.0));
+        let seconds = doubled.min(self.max_delay).as_secs_f64() * (0.5 + random.clamp(0.0, 1.0));
+        let scattered = Duration::try_from_secs_f64(seconds).unwrap_or(self.max_delay);
         Some(scattered.min(self.max_delay).max(asked.unwrap_or_default()))
     }
 }
@@ -119,6 +119,16 @@ mod tests {
         assert_eq!(policy.wait(0, Some(31 * SECOND), 0.5), Some(31 * SECOND));
         assert_eq!(policy.wait(0, Some(SECOND / 10), 0.5), Some(SECOND));
         assert_eq!(policy.wait(0, Some(3600 * SECOND), 0.5), None);
+    }
+
+    #[test]
+    fn endless_waits_are_no_panic() {
+        let endless = RetryPolicy::default().base_delay(Duration::MAX);
+        assert_eq!(endless.wait(0, None, 1.0), Some(Duration::MAX));
+        assert_eq!(
+            endless.wait(2, Some(Duration::MAX), 0.9),
+            Some(Duration::MAX)
+        );
     }
 
     #[test]

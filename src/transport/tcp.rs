@@ -1,12 +1,15 @@
 //! A connector for `ureq` that opens TCP connections with keep-alive, which its own does not.
 //!
-//! It also marks a failure to connect as such ([`ConnectFailed`]): the server cannot have acted then.
+//! It also marks a failure to find a host or to connect to it as such ([`ConnectFailed`]): the server cannot have acted then.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
@@ -19,6 +22,26 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct ConnectFailed(io::Error);
+
+/// Finds the addresses of hosts, as `ureq` does.
+#[derive(Debug, Default)]
+pub(super) struct Names(DefaultResolver);
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        self.0
+            .resolve(uri, config, timeout)
+            .map_err(|error| match error {
+                Error::Io(error) => Error::Other(Box::new(ConnectFailed(error))),
+                other => other,
+            })
+    }
+}
 
 /// Opens TCP connections with keep-alive and without Nagle's delay.
 #[derive(Debug)]

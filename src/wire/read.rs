@@ -32,42 +32,40 @@ pub(crate) fn shown(answer: &[u8]) -> String {
     format!("{start:?}{dots}")
 }
 
+#[derive(Deserialize)]
+struct GetColumns {
+    ids: Vec<String>,
+    #[serde(default)]
+    documents: Option<Vec<Option<String>>>,
+    #[serde(default)]
+    embeddings: Option<Flat>,
+    #[serde(default)]
+    metadatas: Option<Vec<Option<Metadata>>>,
+    #[serde(default)]
+    uris: Option<Vec<Option<String>>>,
+    #[serde(default)]
+    read_token: Option<u64>,
+}
+
 /// Reads the answer to `get`.
 pub(crate) fn get(answer: &[u8]) -> Result<GetResult, String> {
-    #[derive(Deserialize)]
-    struct Columns {
-        ids: Vec<String>,
-        #[serde(default)]
-        documents: Option<Vec<Option<String>>>,
-        #[serde(default)]
-        embeddings: Option<Flat>,
-        #[serde(default)]
-        metadatas: Option<Vec<Option<Metadata>>>,
-        #[serde(default)]
-        uris: Option<Vec<Option<String>>>,
-    }
-    let columns: Columns = json(answer)?;
+    json(answer).and_then(rows)
+}
+
+/// Reads the answer to a `get` in a transaction: the records, and the token for the next one.
+pub(crate) fn conditional_get(answer: &[u8]) -> Result<(GetResult, u64), String> {
+    let columns: GetColumns = json(answer)?;
+    let token = columns.read_token.ok_or("no read_token")?;
+    Ok((rows(columns)?, token))
+}
+
+fn rows(columns: GetColumns) -> Result<GetResult, String> {
+    let ids = columns.ids.len();
     let embeddings = columns.embeddings.map(|flat| flat.0);
-    even(
-        columns.ids.len(),
-        "documents",
-        columns.documents.as_ref().map(Vec::len),
-    )?;
-    even(
-        columns.ids.len(),
-        "embeddings",
-        embeddings.as_ref().map(Embeddings::len),
-    )?;
-    even(
-        columns.ids.len(),
-        "metadatas",
-        columns.metadatas.as_ref().map(Vec::len),
-    )?;
-    even(
-        columns.ids.len(),
-        "uris",
-        columns.uris.as_ref().map(Vec::len),
-    )?;
+    even(ids, "documents", columns.documents.as_ref().map(Vec::len))?;
+    even(ids, "embeddings", embeddings.as_ref().map(Embeddings::len))?;
+    even(ids, "metadatas", columns.metadatas.as_ref().map(Vec::len))?;
+    even(ids, "uris", columns.uris.as_ref().map(Vec::len))?;
     Ok(GetResult {
         ids: columns.ids,
         documents: columns.documents,
@@ -92,7 +90,7 @@ pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, S
     #[derive(Deserialize)]
     struct Columns {
         ids: Vec<Vec<String>>,
-        distances: Vec<Vec<Option<f32>>>,
+        distances: Vec<Vec<Option<Distance>>>,
         #[serde(default)]
         documents: Lists<String>,
         #[serde(default)]
@@ -155,8 +153,8 @@ pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, S
                     Ok(Hit {
                         distance: distances
                             .next()
-                            .flatten()
-                            .filter(|distance| distance.is_finite())
+                            // JSON knows no infinity, so the server writes null.
+                            .map(|distance| distance.map_or(f32::INFINITY, |d| d.0))
                             .ok_or_else(|| format!("no distance for id {id:?}"))?,
                         id,
                         document: documents.next().flatten(),
@@ -202,6 +200,19 @@ impl<'de> Deserialize<'de> for Flat {
         }
 
         deserializer.deserialize_seq(Matrix)
+    }
+}
+
+/// A finite number.
+struct Distance(f32);
+
+impl<'de> Deserialize<'de> for Distance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Distance, D::Error> {
+        let value = f32::deserialize(deserializer)?;
+        match value.is_finite() {
+            true => Ok(Distance(value)),
+            false => Err(D::Error::custom("a number too large for a float")),
+        }
     }
 }
 
@@ -277,6 +288,8 @@ mod tests {
         assert_eq!(results[0][0].document.as_deref(), Some("x"));
         assert_eq!(results[0][0].embedding, Some(vec![1.0]));
         assert!(results[1].is_empty());
+        let far = query(br#"{"ids":[["a"]],"distances":[[null]]}"#, 1).unwrap();
+        assert_eq!(far[0][0].distance, f32::INFINITY);
     }
 
     #[test]
@@ -296,7 +309,6 @@ mod tests {
         }
         for bad in [
             r#"{"ids":[["a"]],"distances":[[]]}"#,
-            r#"{"ids":[["a"]],"distances":[[null]]}"#,
             r#"{"ids":[["a"]],"distances":[]}"#,
             r#"{"ids":[],"distances":[]}"#,
             r#"{"ids":[["a"]],"distances":[[1.0]],"documents":[["x","y"]]}"#,

@@ -1,11 +1,13 @@
 //! Request bodies, written straight into one buffer.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base64_simd::STANDARD as BASE64;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::model::filter::{Document, Parts};
+use crate::model::metadata::Metadata;
 use crate::model::record::{Row, Rows};
 use crate::model::results::Include;
 
@@ -16,6 +18,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) vectors: &'a [Option<&'a [f32]>],
     /// Which of the rows.
     pub(crate) range: Range<usize>,
+    /// Whether a metadata value may be null, which takes the key away. What is added has nothing to take away.
+    pub(crate) nulls: bool,
     /// Whether this server reads vectors as base64 of little-endian floats, which is half the bytes.
     pub(crate) base64: bool,
 }
@@ -35,7 +39,11 @@ impl<'a> Batch<'a> {
             });
         }
         self.optional(to, "documents", |row| row.document);
-        self.optional(to, "metadatas", |row| row.metadata);
+        if self.nulls {
+            self.optional(to, "metadatas", |row| row.metadata);
+        } else {
+            self.optional(to, "metadatas", |row| row.metadata.and_then(Present::of));
+        }
         self.optional(to, "uris", |row| row.uri);
         to.push(b'}');
     }
@@ -91,6 +99,40 @@ pub(crate) fn selection(parts: &Parts, page: &Page, include: Option<&[Include]>)
         included(&mut to, include, &[]);
     }
     to.push(b'}');
+    to
+}
+
+/// The body of [`selection`] with `"read_token":…`, where there is one yet.
+pub(crate) fn conditional_get(
+    parts: &Parts,
+    page: &Page,
+    include: &[Include],
+    read_token: Option<u64>,
+) -> Vec<u8> {
+    let mut to = selection(parts, page, Some(include));
+    if let Some(token) = read_token {
+        to.pop();
+        member(&mut to, "read_token", &token);
+        to.push(b'}');
+    }
+    to
+}
+
+/// `{"read_token":…,"read_ids":[…],"operations":[{"operation":"upsert","payload":{…}},…]}`; the operations come as JSON
+/// with commas between.
+pub(crate) fn conditional_commit(
+    read_token: Option<u64>,
+    read_ids: &BTreeSet<String>,
+    operations: &[u8],
+) -> Vec<u8> {
+    let mut to = Vec::with_capacity(operations.len() + 256);
+    to.push(b'{');
+    member(&mut to, "read_token", &read_token);
+    member(&mut to, "read_ids", read_ids);
+    key(&mut to, "operations");
+    to.push(b'[');
+    to.extend_from_slice(operations);
+    to.extend_from_slice(b"]}");
     to
 }
 
@@ -160,6 +202,22 @@ fn list<T>(
     to.push(b']');
 }
 
+/// Metadata without nulls; there is some.
+struct Present<'a>(&'a Metadata);
+
+impl Present<'_> {
+    fn of(metadata: &Metadata) -> Option<Present<'_>> {
+        let some = metadata.iter().any(|(_, value)| !value.is_null());
+        some.then_some(Present(metadata))
+    }
+}
+
+impl Serialize for Present<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().filter(|(_, value)| !value.is_null()))
+    }
+}
+
 /// Writing our own types into memory cannot fail: no map has keys that are not texts, and no I/O is done.
 fn json<T: Serialize + ?Sized>(to: &mut Vec<u8>, value: &T) {
     let written = serde_json::to_writer(to, value);
@@ -201,6 +259,7 @@ mod tests {
             rows: &rows,
             vectors: &vectors,
             range,
+            nulls: base64,
             base64,
         }
         .write(&mut to);
@@ -222,6 +281,34 @@ mod tests {
             r#"{"ids":["\"a\"","b"],"embeddings":[[1.0,-0.5],null],"documents":[null,"x\ny"],"metadatas":[null,{"k":1}]}"#
         );
         assert_eq!(body(&rows, 2..2, true), r#"{"ids":[]}"#);
+    }
+
+    #[test]
+    fn nulls_are_written_where_they_take_a_key_away() {
+        let rows = [
+            Record::new("a").metadata("k", 1).remove_metadata("x"),
+            Record::new("b").remove_metadata("x"),
+        ];
+        let body = |nulls| {
+            let mut to = Vec::new();
+            Batch {
+                rows: &rows.to_vec(),
+                vectors: &[None, None],
+                range: 0..2,
+                nulls,
+                base64: true,
+            }
+            .write(&mut to);
+            String::from_utf8(to).unwrap()
+        };
+        assert_eq!(
+            body(true),
+            r#"{"ids":["a","b"],"metadatas":[{"k":1,"x":null},{"x":null}]}"#
+        );
+        assert_eq!(
+            body(false),
+            r#"{"ids":["a","b"],"metadatas":[{"k":1},null]}"#
+        );
     }
 
     #[test]

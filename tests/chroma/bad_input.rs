@@ -187,12 +187,10 @@ fn names_that_no_collection_can_have() {
             client().collection(name).get_or_create(),
             client().collection(name).get(),
         ] {
-            assert!(
-                matches!(reason(result), InvalidInput::CollectionName { name: n, .. } if n == name)
-            );
+            assert!(matches!(reason(result), InvalidInput::Name { name: n, .. } if n == name));
         }
         let reason = reason(client().delete_collection(name));
-        assert!(matches!(reason, InvalidInput::CollectionName { .. }));
+        assert!(matches!(reason, InvalidInput::Name { .. }));
     }
     let bad = client()
         .collection("fine-name")

@@ -1,41 +1,43 @@
 //! Every operator of a filter, on a real server.
 
-use chroma_blocking::{Key, Record, Where};
+use chroma_blocking::{Error, Key, Record, Where};
 
-use crate::Scratch;
+use crate::{Scratch, stores_lists, version};
 
 /// Four records: the last one has a document and no metadata.
 fn library() -> Scratch {
     let books = Scratch::new();
-    books
-        .upsert(
-            [
-                Record::new("a")
-                    .document("Rust in action")
-                    .metadata("year", 2021)
-                    .metadata("score", 4.5)
-                    .metadata("lang", "en")
-                    .metadata("open", true)
-                    .metadata("tags", ["rust", "code"]),
-                Record::new("b")
-                    .document("Programmieren mit Rust")
-                    .metadata("year", 2018)
-                    .metadata("score", 4.0)
-                    .metadata("lang", "de")
-                    .metadata("open", false)
-                    .metadata("tags", ["rust"]),
-                Record::new("c")
-                    .document("Le petit prince")
-                    .metadata("year", 1943)
-                    .metadata("score", 5.0)
-                    .metadata("lang", "fr")
-                    .metadata("open", true)
-                    .metadata("tags", ["fiction"]),
-                Record::new("d").document("untitled 42"),
-            ]
-            .map(|record| record.embedding([1.0, 0.0])),
-        )
-        .unwrap();
+    let records = [
+        Record::new("a")
+            .document("Rust in action")
+            .metadata("year", 2021)
+            .metadata("score", 4.5)
+            .metadata("lang", "en")
+            .metadata("open", true)
+            .metadata("tags", ["rust", "code"]),
+        Record::new("b")
+            .document("Programmieren mit Rust")
+            .metadata("year", 2018)
+            .metadata("score", 4.0)
+            .metadata("lang", "de")
+            .metadata("open", false)
+            .metadata("tags", ["rust"]),
+        Record::new("c")
+            .document("Le petit prince")
+            .metadata("year", 1943)
+            .metadata("score", 5.0)
+            .metadata("lang", "fr")
+            .metadata("open", true)
+            .metadata("tags", ["fiction"]),
+        Record::new("d").document("untitled 42"),
+    ];
+    let stored = |mut record: Record| {
+        if !stores_lists() {
+            record.metadata.remove("tags");
+        }
+        record.embedding([1.0, 0.0])
+    };
+    books.upsert(records.map(stored)).unwrap();
     books
 }
 
@@ -84,11 +86,14 @@ fn every_operator_finds_what_it_says() {
     ];
     for (filter, expected) in cases {
         let shown = filter.to_string();
-        let found = books
-            .get()
-            .filter(filter.clone())
-            .run()
-            .unwrap_or_else(|e| panic!("{shown}: {e}"));
+        let found = match books.get().filter(filter.clone()).run() {
+            // Never an answer to another question.
+            Err(Error::Unsupported { .. }) if !stores_lists() => {
+                assert!(shown.contains("tags") || version() == "1.0.0", "{shown}");
+                continue;
+            }
+            found => found.unwrap_or_else(|e| panic!("{shown}: {e}")),
+        };
         let mut ids = found.ids;
         ids.sort();
         assert_eq!(ids.concat(), expected, "get {shown}");

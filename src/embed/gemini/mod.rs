@@ -1,6 +1,7 @@
 //! [`Gemini`]: Google's embedding models over HTTP.
 
 mod answer;
+mod remembered;
 mod request;
 
 use std::fmt;
@@ -15,10 +16,11 @@ use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 use crate::transport::{
-    self, Endpoint, Operation, Outgoing, Repeat, RetryPolicy, Timeouts, Transport,
+    self, Connecting, Endpoint, Operation, Outgoing, Repeat, RetryPolicy, Timeouts, Transport,
 };
 use crate::wire::cut::{cut, json_len};
 
+pub(super) use remembered::{Remembered, same};
 use request::Style;
 pub use request::TaskType;
 
@@ -49,6 +51,9 @@ static EMBED: Operation = Operation {
 /// Cheap to clone; clones share connections. The key is in no log, error or `Debug`, and a collection's
 /// configuration stores only the name of the variable that holds it.
 ///
+/// A collection that was made with it, here or by Chroma's Python or JavaScript client,
+/// [opens](crate::CollectionBuilder::get) without naming it again.
+///
 /// ```no_run
 /// use chroma_blocking::{Client, Gemini};
 ///
@@ -67,10 +72,10 @@ struct Inner {
     model: String,
     style: Style,
     dimension: usize,
-    document_task: TaskType,
-    query_task: TaskType,
+    document_task: Option<TaskType>,
+    query_task: Option<TaskType>,
     batch_size: usize,
-    key_variable: &'static str,
+    key_variable: String,
 }
 
 impl Gemini {
@@ -163,12 +168,15 @@ impl EmbeddingFunction for Gemini {
 
     /// The keys that Chroma's schema for `google_gemini` allows; it allows no others.
     fn config(&self) -> Option<serde_json::Value> {
-        Some(serde_json::json!({
+        let mut config = serde_json::json!({
             "model_name": self.0.model,
-            "task_type": self.0.document_task.name(),
             "dimension": self.0.dimension,
             "api_key_env_var": self.0.key_variable,
-        }))
+        });
+        if let Some(task) = self.0.document_task {
+            config["task_type"] = task.name().into();
+        }
+        Some(config)
     }
 }
 
@@ -177,10 +185,12 @@ impl EmbeddingFunction for Gemini {
 #[must_use = "does nothing until build() is called"]
 pub struct GeminiBuilder {
     key: Option<String>,
+    /// The first one with a key; none where nobody has chosen.
+    key_variables: Vec<String>,
     model: String,
     dimension: usize,
-    document_task: TaskType,
-    query_task: TaskType,
+    document_task: Option<TaskType>,
+    query_task: Option<TaskType>,
     base_url: Option<String>,
     api_version: String,
     batch_size: usize,
@@ -192,10 +202,11 @@ impl Default for GeminiBuilder {
     fn default() -> GeminiBuilder {
         GeminiBuilder {
             key: None,
+            key_variables: Vec::new(),
             model: "gemini-embedding-001".to_owned(),
             dimension: 768,
-            document_task: TaskType::RetrievalDocument,
-            query_task: TaskType::RetrievalQuery,
+            document_task: Some(TaskType::RetrievalDocument),
+            query_task: Some(TaskType::RetrievalQuery),
             base_url: None,
             api_version: "v1beta".to_owned(),
             batch_size: MAX_BATCH,
@@ -209,6 +220,13 @@ impl GeminiBuilder {
     /// The API key. Default: the variable `GOOGLE_API_KEY`, or else `GEMINI_API_KEY`.
     pub fn api_key(mut self, key: impl Into<String>) -> GeminiBuilder {
         self.key = Some(key.into());
+        self
+    }
+
+    /// The variable that holds the API key, in place of `GOOGLE_API_KEY` and `GEMINI_API_KEY`. A collection that is made
+    /// with this function remembers the variable's name, and never the key.
+    pub fn api_key_env_var(mut self, variable: impl Into<String>) -> GeminiBuilder {
+        self.key_variables = vec![variable.into()];
         self
     }
 
@@ -226,13 +244,13 @@ impl GeminiBuilder {
 
     /// What stored texts are for. Default [`TaskType::RetrievalDocument`].
     pub fn document_task(mut self, task: TaskType) -> GeminiBuilder {
-        self.document_task = task;
+        self.document_task = Some(task);
         self
     }
 
     /// What asking texts are for. Default [`TaskType::RetrievalQuery`].
     pub fn query_task(mut self, task: TaskType) -> GeminiBuilder {
-        self.query_task = task;
+        self.query_task = Some(task);
         self
     }
 
@@ -288,20 +306,12 @@ impl GeminiBuilder {
             value,
             why: why.to_owned(),
         };
-        let in_variable = || {
-            KEY_VARIABLES
-                .into_iter()
-                .find_map(|name| Some((name, environment.get(name)?)))
-        };
         let (key_variable, key) = match self.key {
-            Some(key) => ("GEMINI_API_KEY", key),
-            None => in_variable().ok_or_else(|| {
-                bad(
-                    "GOOGLE_API_KEY",
-                    String::new(),
-                    "set it or GEMINI_API_KEY to a key of the Gemini API, or pass one with .api_key(...)",
-                )
-            })?,
+            Some(key) => {
+                let named = self.key_variables.into_iter().next();
+                (named.unwrap_or_else(|| KEY_VARIABLES[1].to_owned()), key)
+            }
+            None => key_in(environment, self.key_variables)?,
         };
         let style = Style::of(&self.model).ok_or_else(|| {
             bad(
@@ -327,7 +337,7 @@ impl GeminiBuilder {
             ));
         }
         let variable = "GOOGLE_GEMINI_BASE_URL";
-        let (name, base_url) = match (self.base_url, environment.get(variable)) {
+        let (name, base_url) = match (self.base_url, environment.get(variable)?) {
             (Some(url), _) => ("base_url", url),
             (None, Some(url)) => (variable, url),
             (None, None) => ("base_url", BASE_URL.to_owned()),
@@ -340,7 +350,7 @@ impl GeminiBuilder {
         let headers = vec![
             (
                 HeaderName::from_static("x-goog-api-key"),
-                transport::secret(key_variable, "", &key)?,
+                transport::secret("api_key", &key)?,
             ),
             (
                 HeaderName::from_static("x-goog-api-client"),
@@ -355,7 +365,10 @@ impl GeminiBuilder {
             transport: Transport::new(
                 endpoint,
                 headers,
-                self.timeouts,
+                Connecting {
+                    timeouts: self.timeouts,
+                    ..Connecting::default()
+                },
                 self.retry,
                 &answer::Google,
             ),
@@ -369,6 +382,41 @@ impl GeminiBuilder {
             key_variable,
         })))
     }
+}
+
+/// A key, and the variable that holds it.
+fn key_in(
+    environment: &Environment<'_>,
+    chosen: Vec<String>,
+) -> Result<(String, String), InvalidInput> {
+    let any = chosen.is_empty();
+    let variables = if any {
+        KEY_VARIABLES.map(str::to_owned).into()
+    } else {
+        chosen
+    };
+    for name in &variables {
+        if let Some(key) = environment.text(name) {
+            return Ok((name.clone(), key));
+        }
+    }
+    let mut names = variables.into_iter();
+    let first = names.next().unwrap_or_default();
+    let either = names.map(|name| format!(" or {name}")).collect::<String>();
+    let why = format!("set it{either} to a key of the Gemini API, or pass one with .api_key(...)");
+    Err(if any {
+        InvalidInput::Setting {
+            name: KEY_VARIABLES[0],
+            value: String::new(),
+            why,
+        }
+    } else {
+        InvalidInput::Setting {
+            name: "api_key_env_var",
+            value: first,
+            why: format!("that variable holds no key; {why}"),
+        }
+    })
 }
 
 impl fmt::Debug for GeminiBuilder {
@@ -392,9 +440,9 @@ mod tests {
     #[test]
     fn the_key_comes_from_the_environment() {
         let both = |name: &str| match name {
-            "GOOGLE_API_KEY" => Some("first".to_owned()),
-            "GEMINI_API_KEY" => Some("second".to_owned()),
-            "GOOGLE_GEMINI_BASE_URL" => Some("localhost:1".to_owned()),
+            "GOOGLE_API_KEY" => Some("first".into()),
+            "GEMINI_API_KEY" => Some("second".into()),
+            "GOOGLE_GEMINI_BASE_URL" => Some("localhost:1".into()),
             _ => None,
         };
         let gemini = Gemini::builder().build_in(&Environment::of(&both)).unwrap();

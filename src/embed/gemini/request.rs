@@ -39,6 +39,22 @@ impl TaskType {
         }
     }
 
+    /// The task of a name.
+    pub(super) fn named(name: &str) -> Option<TaskType> {
+        use TaskType::*;
+        let all = [
+            SemanticSimilarity,
+            Classification,
+            Clustering,
+            RetrievalDocument,
+            RetrievalQuery,
+            CodeRetrievalQuery,
+            QuestionAnswering,
+            FactVerification,
+        ];
+        all.into_iter().find(|task| task.name() == name)
+    }
+
     /// What stands before a text for a model that has no task field (Google's documentation of
     /// `gemini-embedding-2`).
     fn prefix(self) -> &'static str {
@@ -86,7 +102,7 @@ pub(super) fn write(
     texts: &[&str],
     model: &str,
     style: Style,
-    task: TaskType,
+    task: Option<TaskType>,
     dimension: usize,
 ) {
     #[derive(Serialize)]
@@ -121,8 +137,8 @@ pub(super) fn write(
 
     let model = &format!("models/{model}");
     let (task_type, prefix) = match style {
-        Style::Field => (Some(task.name()), ""),
-        Style::Text => (None, task.prefix()),
+        Style::Field => (task.map(TaskType::name), ""),
+        Style::Text => (None, task.map_or("", TaskType::prefix)),
     };
     let item = |text| Item {
         model,
@@ -149,7 +165,7 @@ mod tests {
     fn body(style: Style, task: TaskType) -> String {
         let mut to = Vec::new();
         let model = "gemini-embedding-001";
-        write(&mut to, &["a", "\"b\""], model, style, task, 768);
+        write(&mut to, &["a", "\"b\""], model, style, Some(task), 768);
         String::from_utf8(to).unwrap()
     }
 

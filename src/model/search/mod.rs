@@ -236,6 +236,17 @@ pub enum ReadLevel {
     IndexAndBoundedWal,
 }
 
+impl ReadLevel {
+    /// Chroma's word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ReadLevel::IndexAndWal => "index_and_wal",
+            ReadLevel::IndexOnly => "index_only",
+            ReadLevel::IndexAndBoundedWal => "index_and_bounded_wal",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,112 @@
+//! Lists in pages: collections and databases.
+
+use serde::de::DeserializeOwned;
+
+use super::{Client, Database, operations as op};
+use crate::collection::{Collection, Stored};
+use crate::error::Result;
+use crate::transport::Operation;
+use crate::wire::read;
+
+/// Entries per request where all are asked for: what Chroma Cloud gives at most unless asked for fewer.
+const PAGE: usize = 100;
+
+/// Which part of a list.
+#[derive(Debug, Clone)]
+struct Part {
+    client: Client,
+    limit: Option<usize>,
+    offset: usize,
+}
+
+impl Part {
+    /// Asks for page after page, until there are enough or no more.
+    fn read<T: DeserializeOwned>(&self, operation: &'static Operation) -> Result<Vec<T>> {
+        let wanted = self.limit.unwrap_or(usize::MAX);
+        let (mut found, mut before) = (Vec::new(), Vec::new());
+        while found.len() < wanted {
+            let limit = PAGE.min(wanted - found.len());
+            let offset = self.offset.saturating_add(found.len());
+            let query = format!("?limit={limit}&offset={offset}");
+            let page: Vec<T> =
+                self.client
+                    .call_with(operation, None, &[], &query, None, |answer| {
+                        // A server that knows no offset would be asked for ever.
+                        if answer == before && before != b"[]" {
+                            return Err("the same page again".to_owned());
+                        }
+                        before = answer.to_vec();
+                        read::json(answer)
+                    })?;
+            let last = page.len() < limit;
+            found.extend(page);
+            if last {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+macro_rules! list {
+    ($(#[$docs:meta])+ $list:ident) => {
+        $(#[$docs])+
+        #[derive(Debug, Clone)]
+        #[must_use = "does nothing until run() is called"]
+        pub struct $list(Part);
+
+        impl $list {
+            pub(super) fn new(client: Client) -> Self {
+                Self(Part {
+                    client,
+                    limit: None,
+                    offset: 0,
+                })
+            }
+
+            /// At most this many. Default: all, in as many requests as it takes.
+            pub fn limit(mut self, limit: usize) -> Self {
+                self.0.limit = Some(limit);
+                self
+            }
+
+            /// From this one on, counted from 0.
+            pub fn offset(mut self, offset: usize) -> Self {
+                self.0.offset = offset;
+                self
+            }
+        }
+    };
+}
+
+list! {
+    /// The collections of a database; see [`Client::list_collections`].
+    ListCollections
+}
+
+impl ListCollections {
+    /// Asks the server.
+    ///
+    /// # Errors
+    /// As for any request: see [`Error`](crate::Error).
+    pub fn run(self) -> Result<Vec<Collection>> {
+        let stored: Vec<Stored> = self.0.read(&op::LIST_COLLECTIONS)?;
+        let open = |stored| Collection::new(self.0.client.clone(), stored, None);
+        Ok(stored.into_iter().map(open).collect())
+    }
+}
+
+list! {
+    /// The databases of a tenant; see [`Client::list_databases`].
+    ListDatabases
+}
+
+impl ListDatabases {
+    /// Asks the server.
+    ///
+    /// # Errors
+    /// As for any request: see [`Error`](crate::Error).
+    pub fn run(self) -> Result<Vec<Database>> {
+        self.0.read(&op::LIST_DATABASES)
+    }
+}

@@ -1,0 +1,176 @@
+//! Tenants and databases: what collections are in.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::lists::ListDatabases;
+use super::{Client, operations as op};
+use crate::error::{Call, Error, InvalidInput, Result};
+use crate::model::name;
+use crate::transport::Operation;
+use crate::wire::read;
+
+/// A tenant: the owner of databases.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Tenant {
+    /// The name.
+    pub name: String,
+    /// The name in Chroma Resource Names (see [`Client::collection_by_crn`]), if it has one.
+    #[serde(default)]
+    pub resource_name: Option<String>,
+}
+
+/// A database of a tenant: a place for collections.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Database {
+    /// The id that the server gave it, a UUID.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// The tenant's name.
+    pub tenant: String,
+}
+
+impl Client {
+    /// Makes a tenant. A name has 3 characters or more.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] when there is one of this name.
+    pub fn create_tenant(&self, name: &str) -> Result<()> {
+        self.in_tenant(&op::CREATE_TENANT, name)?;
+        let body = json!({ "name": name }).to_string();
+        self.call_with(
+            &op::CREATE_TENANT,
+            Some(name),
+            &[],
+            "",
+            Some(body.as_bytes()),
+            read::done,
+        )
+    }
+
+    /// A tenant.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none of this name.
+    pub fn get_tenant(&self, name: &str) -> Result<Tenant> {
+        let parameters = self.in_tenant(&op::GET_TENANT, name)?;
+        self.call_with(
+            &op::GET_TENANT,
+            Some(name),
+            &parameters,
+            "",
+            None,
+            read::json,
+        )
+    }
+
+    /// Gives a tenant the name that it has in Chroma Resource Names. It can be given once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such tenant; [`Error::Unsupported`] on single-node servers, which have no
+    /// such names: the newer ones say yes and store nothing, so the tenant is read again to see.
+    pub fn update_tenant(&self, name: &str, resource_name: &str) -> Result<()> {
+        let operation = &op::UPDATE_TENANT;
+        let parameters = self.in_tenant(operation, name)?;
+        let body = json!({ "resource_name": resource_name }).to_string();
+        let body = Some(body.as_bytes());
+        self.call_with(operation, Some(name), &parameters, "", body, read::done)?;
+        match self.get_tenant(name)?.resource_name {
+            Some(stored) if stored == resource_name => Ok(()),
+            stored => Err(Error::Unsupported {
+                call: Box::new(Call::new(operation.name, Some(name))),
+                message: format!("it said yes, but the resource name is {stored:?}"),
+            }),
+        }
+    }
+
+    /// Makes a database in this client's tenant. A name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-',
+    /// and starts and ends with a letter or a digit.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] when there is one of this name.
+    pub fn create_database(&self, name: &str) -> Result<()> {
+        let operation = &op::CREATE_DATABASE;
+        name::check("database", name).map_err(|reason| invalid(operation, name, reason))?;
+        let body = json!({ "name": name }).to_string();
+        self.call_with(
+            operation,
+            Some(name),
+            &[],
+            "",
+            Some(body.as_bytes()),
+            read::done,
+        )
+    }
+
+    /// A database of this client's tenant.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none of this name.
+    pub fn get_database(&self, name: &str) -> Result<Database> {
+        let parameters = self.in_database(&op::GET_DATABASE, name)?;
+        self.call_with(
+            &op::GET_DATABASE,
+            Some(name),
+            &parameters,
+            "",
+            None,
+            read::json,
+        )
+    }
+
+    /// The databases of this client's tenant: all of them, or a page.
+    ///
+    /// ```no_run
+    /// # let client = chroma_blocking::Client::from_env()?;
+    /// for database in client.list_databases().run()? {
+    ///     println!("{}", database.name);
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn list_databases(&self) -> ListDatabases {
+        ListDatabases::new(self.clone())
+    }
+
+    /// Deletes a database of this client's tenant, with all of its collections.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none of this name.
+    pub fn delete_database(&self, name: &str) -> Result<()> {
+        let parameters = self.in_database(&op::DELETE_DATABASE, name)?;
+        self.call_with(
+            &op::DELETE_DATABASE,
+            Some(name),
+            &parameters,
+            "",
+            None,
+            read::done,
+        )
+    }
+
+    fn in_tenant<'a>(
+        &self,
+        operation: &Operation,
+        name: &'a str,
+    ) -> Result<[(&'a str, &'a str); 1]> {
+        name::check_tenant(name).map_err(|reason| invalid(operation, name, reason))?;
+        Ok([("tenant", name)])
+    }
+
+    /// A database that exists may have a name that newer servers would not give.
+    fn in_database<'a>(
+        &self,
+        operation: &Operation,
+        name: &'a str,
+    ) -> Result<[(&'a str, &'a str); 1]> {
+        name::check_in_path("database", name).map_err(|reason| invalid(operation, name, reason))?;
+        Ok([("database", name)])
+    }
+}
+
+fn invalid(operation: &Operation, subject: &str, reason: InvalidInput) -> Error {
+    Call::new(operation.name, Some(subject)).invalid(reason)
+}

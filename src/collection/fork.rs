@@ -1,0 +1,60 @@
+//! Forks of a collection, and how far its index is: what distributed servers and Chroma Cloud have.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Collection, Stored};
+use crate::client::operations as op;
+use crate::error::Result;
+use crate::wire::read;
+
+/// How far the server's index of a collection is behind its writes.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct IndexingStatus {
+    /// The part of all writes that is in the index, from 0 to 1.
+    pub op_indexing_progress: f32,
+    /// Writes that are not in the index yet. Reads see them all the same, more slowly.
+    pub num_unindexed_ops: u64,
+    /// Writes that are in the index.
+    pub num_indexed_ops: u64,
+    /// All writes.
+    pub total_ops: u64,
+}
+
+impl Collection {
+    /// Makes a copy of the collection under another name. The copy shares what is stored until one of the two changes.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers;
+    /// [`Error::AlreadyExists`](crate::Error::AlreadyExists) when the name is taken.
+    pub fn fork(&self, new_name: &str) -> Result<Collection> {
+        let client = self.client();
+        client.check_name(&op::FORK, new_name)?;
+        let body = json!({ "new_name": new_name }).to_string();
+        let stored: Stored = self.send(&op::FORK, Some(body.as_bytes()), read::json)?;
+        let function = self.embedding_function().cloned();
+        Ok(Collection::new(client.clone(), stored, function))
+    }
+
+    /// The number of forks of the collection.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers.
+    pub fn fork_count(&self) -> Result<usize> {
+        #[derive(Deserialize)]
+        struct Answer {
+            count: usize,
+        }
+        let answer: Answer = self.send(&op::FORK_COUNT, None, read::json)?;
+        Ok(answer.count)
+    }
+
+    /// How far the server's index is behind the collection's writes.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers, whose index is never behind.
+    pub fn indexing_status(&self) -> Result<IndexingStatus> {
+        self.send(&op::INDEXING_STATUS, None, read::json)
+    }
+}

@@ -1,0 +1,108 @@
+//! Which records a read or a delete is about, and what to do where a server takes that for something else.
+
+use super::Collection;
+use crate::error::{Call, Error, InvalidInput, Result};
+use crate::model::filter::{Parts, Where};
+use crate::transport::Operation;
+
+/// Ids and filter of a read or a delete.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Selection {
+    ids: Option<Vec<String>>,
+    filter: Option<Where>,
+}
+
+impl Selection {
+    pub(super) fn add_ids<S: Into<String>>(&mut self, ids: impl IntoIterator<Item = S>) {
+        let ids = ids.into_iter().map(Into::into);
+        self.ids.get_or_insert_default().extend(ids);
+    }
+
+    pub(super) fn add_filter(&mut self, filter: Where) {
+        self.filter = Some(match self.filter.take() {
+            Some(before) => before & filter,
+            None => filter,
+        });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_none() && self.filter.is_none()
+    }
+
+    /// What goes into the request, or `None` when no record can be meant: the server would take an empty list of ids
+    /// for no list, and so mean all records.
+    pub(super) fn parts(self) -> Result<Option<Parts>, InvalidInput> {
+        let mut parts = self
+            .filter
+            .map(Where::split)
+            .transpose()?
+            .unwrap_or_default();
+        if let Some(ids) = self.ids {
+            parts.narrow_ids(ids);
+        }
+        Ok(Some(parts).filter(|parts| parts.ids.as_ref().is_none_or(|ids| !ids.is_empty())))
+    }
+}
+
+impl Collection {
+    /// What goes into the request, or `None` when no record can be meant.
+    pub(super) fn select(
+        &self,
+        operation: &Operation,
+        selection: Selection,
+    ) -> Result<Option<Parts>> {
+        let parts = selection
+            .parts()
+            .map_err(|reason| self.at(operation).invalid(reason))?;
+        let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
+        if parts.as_ref().is_some_and(tests_lists) {
+            let lists = self.client().published().map(|can| can.metadata_lists());
+            if lists == Some(false) {
+                return Err(self.unsupported(
+                    operation,
+                    "it takes contains on a field for contains on the document; lists in metadata need Chroma 1.5",
+                ));
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Sends a request with these parts. A server that is too old for one of them says only that it is invalid.
+    pub(super) fn send_selected<T>(
+        &self,
+        operation: &'static Operation,
+        parts: &Parts,
+        body: &[u8],
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T> {
+        let result = self.send(operation, Some(body), parse);
+        match result {
+            Err(Error::Server {
+                call,
+                status: 400,
+                message,
+                ..
+            }) if parts.need_a_newer_server() && self.is_old() => Err(Error::Unsupported {
+                call,
+                message: format!(
+                    "regular expressions, and documents under an \"or\" with fields, need Chroma 1.0.21: {message}"
+                ),
+            }),
+            result => result,
+        }
+    }
+
+    /// Whether the server is one of the first of the v2 API.
+    fn is_old(&self) -> bool {
+        let limits = self.client().pre_flight_checks();
+        limits.is_ok_and(|limits| !limits.supports_base64_encoding)
+    }
+
+    /// The error of a call that this server would take for another one. Nothing was sent.
+    pub(super) fn unsupported(&self, operation: &Operation, message: &str) -> Error {
+        Error::Unsupported {
+            call: Box::new(Call::new(operation.name, Some(self.name()))),
+            message: message.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! [`ClientBuilder`]: a client's settings.
+
+mod access;
+mod from_env;
+
+use std::fmt;
+use std::time::Duration;
+
+use ureq::http::{HeaderName, HeaderValue};
+
+use crate::client::Client;
+use crate::error::{Call, InvalidInput, Result};
+use crate::transport::{Connecting, Endpoint, RetryPolicy, Timeouts};
+
+/// Where a Chroma server listens unless told otherwise.
+const DEFAULT_HOST: &str = "http://localhost:8000";
+const DEFAULT_PORT: u16 = 8000;
+/// Chroma Cloud's address.
+const CLOUD: &str = "https://api.trychroma.com";
+const DEFAULT_TENANT: &str = "default_tenant";
+const DEFAULT_DATABASE: &str = "default_database";
+
+/// A client's settings. Every one has a default, and nothing is sent before the first call of the client, but for what
+/// [`build`](ClientBuilder::build) says of Chroma Cloud.
+///
+/// ```
+/// use std::time::Duration;
+/// use chroma_blocking::{Client, RetryPolicy};
+///
+/// let client = Client::builder()
+///     .host("db.example.com:8000")
+///     .database("notes")
+///     .request_timeout(Duration::from_secs(10))
+///     .retry(RetryPolicy::default().max_retries(5))
+///     .build()?;
+/// assert_eq!(client.url(), "http://db.example.com:8000");
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "does nothing until build() is called"]
+pub struct ClientBuilder {
+    /// With the name of the setting or the variable that it came from.
+    host: Option<(&'static str, String)>,
+    cloud: bool,
+    find_database: bool,
+    tenant: Option<String>,
+    database: Option<String>,
+    token: Option<(&'static str, String)>,
+    authorization: Option<(&'static str, String)>,
+    headers: Vec<(String, String)>,
+    proxy: Option<String>,
+    certificates: Option<Vec<u8>>,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+}
+
+impl ClientBuilder {
+    /// Where the server is: a URL, `host:port`, or a host with Chroma's port 8000. Default `http://localhost:8000`, or
+    /// Chroma Cloud when there is an API key.
+    pub fn host(mut self, host: impl Into<String>) -> ClientBuilder {
+        self.host = Some(("host", host.into()));
+        self
+    }
+
+    /// The server is Chroma Cloud, unless a host is set too.
+    pub fn cloud(mut self) -> ClientBuilder {
+        self.cloud = true;
+        self
+    }
+
+    /// Asks the server for what is not set of tenant and database ([`Client::identity`]), when the client is built. That
+    /// is so for Chroma Cloud anyway.
+    pub fn find_database(mut self) -> ClientBuilder {
+        self.find_database = true;
+        self
+    }
+
+    /// The tenant. Default `default_tenant`; on Chroma Cloud, the one that the key belongs to.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> ClientBuilder {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// The database. Default `default_database`; on Chroma Cloud, the only one, if there is only one.
+    pub fn database(mut self, database: impl Into<String>) -> ClientBuilder {
+        self.database = Some(database.into());
+        self
+    }
+
+    /// How long to wait for a connection, name look-up and TLS included. Default 30 s.
+    pub fn connection_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.timeouts.connect = timeout;
+        self
+    }
+
+    /// How long one attempt of a request may take, from connecting to the last byte received. Default 60 s.
+    pub fn request_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.timeouts.request = timeout;
+        self
+    }
+
+    /// When and how often to try again.
+    pub fn retry(mut self, policy: RetryPolicy) -> ClientBuilder {
+        self.retry = policy;
+        self
+    }
+
+    /// The client. Nothing is sent yet, with one exception: of Chroma Cloud, tenant and database are asked where they
+    /// are not set ([`Client::identity`]).
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`], which names the setting and its value.
+    pub fn build(self) -> Result<Client> {
+        let (ask, tenant, database) = (
+            (self.is_cloud() || self.find_database)
+                && (self.tenant.is_none() || self.database.is_none()),
+            self.tenant.clone(),
+            self.database.clone(),
+        );
+        let invalid = |reason| Call::new("client", None).invalid(reason);
+        let client = self.check().map_err(invalid)?;
+        if !ask {
+            return Ok(client);
+        }
+        let identity = client.identity()?;
+        let database = match (database, &identity.databases[..]) {
+            (Some(database), _) => database,
+            (None, [only]) => only.clone(),
+            (None, databases) => {
+                return Err(invalid(InvalidInput::Setting {
+                    name: "CHROMA_DATABASE",
+                    value: String::new(),
+                    why: format!("choose one of the databases of this key: {databases:?}"),
+                }));
+            }
+        };
+        Ok(client
+            .with_tenant(tenant.unwrap_or(identity.tenant))
+            .with_database(database))
+    }
+
+    fn is_cloud(&self) -> bool {
+        self.host.is_none() && (self.cloud || self.token.is_some())
+    }
+
+    fn check(self) -> Result<Client, InvalidInput> {
+        let (name, host) = match (&self.host, self.is_cloud()) {
+            (Some((name, host)), _) => (*name, host.as_str()),
+            (None, true) => ("host", CLOUD),
+            (None, false) => ("host", DEFAULT_HOST),
+        };
+        if self.is_cloud() && self.token.is_none() {
+            return Err(bad("CHROMA_API_KEY", "", "Chroma Cloud needs a key"));
+        }
+        let endpoint = Endpoint::parse(name, host, DEFAULT_PORT)?;
+        for (name, wait) in [
+            ("connection_timeout", self.timeouts.connect),
+            ("request_timeout", self.timeouts.request),
+        ] {
+            if wait.is_zero() {
+                return Err(bad(name, "0", "no request can be done in no time"));
+            }
+        }
+        let headers: Vec<(HeaderName, HeaderValue)> = self.access()?;
+        if !headers.is_empty() && !endpoint.is_secure() && !endpoint.is_loopback() {
+            log::warn!(
+                "the secrets of requests to {} are sent without encryption",
+                endpoint.as_str()
+            );
+        }
+        #[cfg(not(feature = "tls"))]
+        self.no_certificates()?;
+        let connecting = Connecting {
+            timeouts: self.timeouts,
+            proxy: self.proxy_to_use()?,
+            #[cfg(feature = "tls")]
+            root_certificates: self.root_certificates()?,
+        };
+        let name = |setting, value: Option<String>, default: &str| match value {
+            Some(empty) if empty.is_empty() => Err(bad(setting, "", "it must not be empty")),
+            value => Ok(value.unwrap_or_else(|| default.to_owned())),
+        };
+        Ok(Client::new_on(
+            endpoint,
+            headers,
+            connecting,
+            self.retry,
+            name("tenant", self.tenant, DEFAULT_TENANT)?,
+            name("database", self.database, DEFAULT_DATABASE)?,
+        ))
+    }
+}
+
+fn bad(name: &'static str, value: &str, why: impl Into<String>) -> InvalidInput {
+    InvalidInput::Setting {
+        name,
+        value: value.to_owned(),
+        why: why.into(),
+    }
+}
+
+/// Says no secret.
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("tenant", &self.tenant)
+            .field("database", &self.database)
+            .field("timeouts", &self.timeouts)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
+}

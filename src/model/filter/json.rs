@@ -1,0 +1,170 @@
+//! [`Json`]: what a filter is read from, before it is known to be one.
+
+use std::fmt;
+
+use serde::de::{
+    self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::MAX_DEPTH;
+use super::check::too_deep;
+use crate::error::InvalidInput;
+
+/// JSON as it is written: objects keep their order and repeated keys.
+pub(super) enum Json {
+    Null,
+    Number(serde_json::Number),
+    Bool(bool),
+    Text(String),
+    List(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    pub(super) fn bad(&self, why: &str) -> InvalidInput {
+        bad(&short(serde_json::to_string(self).unwrap_or_default()), why)
+    }
+
+    /// The key and the value of an object that has one of each.
+    pub(super) fn single(&self, form: &str) -> Result<(&str, &Json), InvalidInput> {
+        match self {
+            Json::Object(entries) => match entries.as_slice() {
+                [(key, value)] => Ok((key, value)),
+                [] => Err(self.bad(&format!("it is empty: {form}"))),
+                _ => Err(self.bad(&format!("it has {} keys: {form}", entries.len()))),
+            },
+            _ => Err(self.bad(form)),
+        }
+    }
+
+    /// The parts of a join.
+    pub(super) fn joined<T>(
+        &self,
+        parts: &Json,
+        reader: fn(&Json) -> Result<T, InvalidInput>,
+    ) -> Result<Vec<T>, InvalidInput> {
+        match parts {
+            Json::List(parts) if !parts.is_empty() => parts.iter().map(reader).collect(),
+            _ => Err(self.bad("$and and $or take a list of at least one filter")),
+        }
+    }
+}
+
+pub(super) fn bad(filter: &str, why: &str) -> InvalidInput {
+    InvalidInput::Filter {
+        filter: filter.to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+/// The start of a long text.
+pub(super) fn short(mut text: String) -> String {
+    const SHOWN: usize = 200;
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Json::Null => serializer.serialize_unit(),
+            Json::Number(number) => number.serialize(serializer),
+            Json::Bool(value) => serializer.serialize_bool(*value),
+            Json::Text(text) => serializer.serialize_str(text),
+            Json::List(list) => list.serialize(serializer),
+            Json::Object(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+        // An object and a list for each join, an object, an object and a list for a test.
+        Levels(usize::from(MAX_DEPTH) * 2 + 3).deserialize(deserializer)
+    }
+}
+
+/// Reads JSON that is no deeper than this.
+#[derive(Clone, Copy)]
+struct Levels(usize);
+
+impl Levels {
+    fn deeper<E: de::Error>(self) -> Result<Levels, E> {
+        let left = self.0.checked_sub(1);
+        left.map(Levels).ok_or_else(|| E::custom(too_deep()))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Levels {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Levels {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a filter")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Json, E> {
+        let number = serde_json::Number::from_f64(value);
+        let number = number.ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))?;
+        Ok(Json::Number(number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Json, E> {
+        Ok(Json::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let inner = self.deeper()?;
+        let mut list = Vec::new();
+        while let Some(value) = seq.next_element_seed(inner)? {
+            list.push(value);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let inner = self.deeper()?;
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key()? {
+            entries.push((key, map.next_value_seed(inner)?));
+        }
+        Ok(Json::Object(entries))
+    }
+}

@@ -1,0 +1,237 @@
+//! [`HnswConfig`] and [`SpannConfig`]: how an index of vectors is built and searched.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use super::open::open_object;
+use super::space::Space;
+use crate::error::InvalidInput;
+
+open_object! {
+    /// An HNSW index, the one of single-node servers: a graph in memory whose links lead to near vectors.
+    ///
+    /// What is not set is the server's to choose; the defaults below are those of Chroma's source
+    /// (`rust/types/src/hnsw_configuration.rs`). Larger graphs and longer searches find more of the true neighbors, and
+    /// take more memory and time.
+    ///
+    /// ```
+    /// use chroma_blocking::HnswConfig;
+    ///
+    /// let config = HnswConfig::new().ef_construction(200).max_neighbors(32);
+    /// assert_eq!(config.max_neighbors, Some(32));
+    /// ```
+    pub struct HnswConfig {
+        /// How distances are measured; the same as the collection's own setting of this name. Fixed when a collection
+        /// is made. Default [`Space::L2`].
+        space ("space"): Space as Space,
+        /// Candidates that are looked at for the links of a new vector. Fixed when a collection is made. Default 100.
+        ef_construction ("ef_construction"): usize as usize,
+        /// Links per vector, 2 or more: with fewer, the whole server ends as soon as it builds the index (seen on 1.0.0
+        /// and 1.5.9). Default 16.
+        max_neighbors ("max_neighbors"): usize as usize,
+        /// Candidates that a query looks at. Default 100.
+        ef_search ("ef_search"): usize as usize,
+        /// Threads of the server. Default: as many as its machine has. Servers do not say it when they are asked.
+        num_threads ("num_threads"): usize as usize,
+        /// Vectors that are searched one by one until they go into the graph together, 2 or more. Default 100. Servers
+        /// do not say it when they are asked.
+        batch_size ("batch_size"): usize as usize,
+        /// Vectors after which the graph is written to disk, 2 or more. Default 1000.
+        sync_threshold ("sync_threshold"): usize as usize,
+        /// How much the graph grows when it is full, as a factor. Default 1.2.
+        resize_factor ("resize_factor"): f64 as f64,
+    }
+}
+
+open_object! {
+    /// A SPANN index, the one of distributed servers and Chroma Cloud: clusters of vectors on disk, found by their
+    /// centers.
+    ///
+    /// What is not set is the server's to choose; the defaults and ranges below are those of Chroma's source
+    /// (`rust/types/src/spann_configuration.rs`, `collection_schema.rs`). A single-node server builds an
+    /// [HNSW](HnswConfig) index of the same space instead, and a distributed one SPANN instead of HNSW: so a program
+    /// runs on both, with the settings of one kind left out.
+    pub struct SpannConfig {
+        /// How distances are measured; the same as the collection's own setting of this name. Fixed when a collection
+        /// is made. Default [`Space::L2`].
+        space ("space"): Space as Space,
+        /// Clusters that a query looks into, at most 128. Default 64.
+        search_nprobe ("search_nprobe"): u32 as u32,
+        /// Clusters that are considered for a new vector, at most 64. Fixed when a collection is made. Default 32.
+        write_nprobe ("write_nprobe"): u32 as u32,
+        /// Candidates that are looked at for the links of a new center, at most 200. Fixed when a collection is made.
+        /// Default 200.
+        ef_construction ("ef_construction"): usize as usize,
+        /// Centers that a query looks at, at most 200. Default 200.
+        ef_search ("ef_search"): usize as usize,
+        /// Links per center, at most 64. Fixed when a collection is made. Default 64.
+        max_neighbors ("max_neighbors"): usize as usize,
+        /// Near clusters whose vectors may move when a cluster is split, at most 64. Fixed when a collection is made.
+        /// Default 64.
+        reassign_neighbor_count ("reassign_neighbor_count"): u32 as u32,
+        /// Vectors after which a cluster is split, 50 to 200. Fixed when a collection is made. Default 50.
+        split_threshold ("split_threshold"): u32 as u32,
+        /// Vectors under which clusters are joined, 25 to 100. Fixed when a collection is made. Default 25.
+        merge_threshold ("merge_threshold"): u32 as u32,
+    }
+}
+
+impl HnswConfig {
+    /// Refuses what a server refuses, or ends by.
+    pub(crate) fn check(&self) -> Result<(), InvalidInput> {
+        within("max_neighbors", self.max_neighbors, 2..=usize::MAX)?;
+        within("batch_size", self.batch_size, 2..=usize::MAX)?;
+        within("sync_threshold", self.sync_threshold, 2..=usize::MAX)?;
+        match self.resize_factor {
+            Some(factor) if !factor.is_finite() => Err(InvalidInput::Setting {
+                name: "resize_factor",
+                value: factor.to_string(),
+                why: "it must be a finite number".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what cannot be changed once the collection is there.
+    pub(crate) fn check_update(&self) -> Result<(), InvalidInput> {
+        fixed("space", self.space.map(Space::name))?;
+        fixed("ef_construction", self.ef_construction)?;
+        self.check()
+    }
+}
+
+impl SpannConfig {
+    /// Refuses what a server refuses.
+    pub(crate) fn check(&self) -> Result<(), InvalidInput> {
+        within("search_nprobe", self.search_nprobe, 0..=128)?;
+        within("write_nprobe", self.write_nprobe, 0..=64)?;
+        within("ef_construction", self.ef_construction, 0..=200)?;
+        within("ef_search", self.ef_search, 0..=200)?;
+        within("max_neighbors", self.max_neighbors, 0..=64)?;
+        within(
+            "reassign_neighbor_count",
+            self.reassign_neighbor_count,
+            0..=64,
+        )?;
+        within("split_threshold", self.split_threshold, 50..=200)?;
+        within("merge_threshold", self.merge_threshold, 25..=100)
+    }
+
+    /// Refuses what cannot be changed once the collection is there.
+    pub(crate) fn check_update(&self) -> Result<(), InvalidInput> {
+        fixed("space", self.space.map(Space::name))?;
+        fixed("write_nprobe", self.write_nprobe)?;
+        fixed("ef_construction", self.ef_construction)?;
+        fixed("max_neighbors", self.max_neighbors)?;
+        fixed("reassign_neighbor_count", self.reassign_neighbor_count)?;
+        fixed("split_threshold", self.split_threshold)?;
+        fixed("merge_threshold", self.merge_threshold)?;
+        self.check()
+    }
+}
+
+fn within<T>(
+    name: &'static str,
+    value: Option<T>,
+    range: RangeInclusive<T>,
+) -> Result<(), InvalidInput>
+where
+    T: PartialOrd + Display + TryFrom<usize>,
+{
+    let Some(value) = value.filter(|value| !range.contains(value)) else {
+        return Ok(());
+    };
+    let (low, high) = (range.start(), range.end());
+    let why = if value > *high {
+        format!("it must be {high} or less")
+    } else {
+        format!("it must be {low} or more")
+    };
+    Err(InvalidInput::Setting {
+        name,
+        value: value.to_string(),
+        why,
+    })
+}
+
+fn fixed(name: &'static str, value: Option<impl Display>) -> Result<(), InvalidInput> {
+    match value {
+        None => Ok(()),
+        Some(value) => Err(InvalidInput::Setting {
+            name,
+            value: value.to_string(),
+            why: "it is fixed when a collection is made".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_that_servers_refuse() {
+        let bad = [
+            HnswConfig::new().max_neighbors(1),
+            HnswConfig::new().max_neighbors(0),
+            HnswConfig::new().batch_size(1),
+            HnswConfig::new().sync_threshold(0),
+            HnswConfig::new().resize_factor(f64::NAN),
+        ];
+        for config in bad {
+            assert!(config.check().is_err(), "{config:?}");
+        }
+        let edge = HnswConfig::new().max_neighbors(2).batch_size(2);
+        assert_eq!(edge.sync_threshold(2).ef_search(0).check(), Ok(()));
+
+        let bad = [
+            (
+                SpannConfig::new().search_nprobe(129),
+                "search_nprobe is \"129\": it must be 128 or less",
+            ),
+            (
+                SpannConfig::new().split_threshold(49),
+                "split_threshold is \"49\": it must be 50 or more",
+            ),
+            (
+                SpannConfig::new().merge_threshold(101),
+                "merge_threshold is \"101\": it must be 100 or less",
+            ),
+            (
+                SpannConfig::new().ef_search(201),
+                "ef_search is \"201\": it must be 200 or less",
+            ),
+        ];
+        for (config, message) in bad {
+            assert_eq!(config.check().unwrap_err().to_string(), message);
+        }
+        assert_eq!(SpannConfig::new().split_threshold(50).check(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_fixed_cannot_be_updated() {
+        assert_eq!(HnswConfig::new().ef_search(1).check_update(), Ok(()));
+        let error = HnswConfig::new()
+            .space(Space::Ip)
+            .check_update()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "space is \"ip\": it is fixed when a collection is made"
+        );
+        assert!(HnswConfig::new().ef_construction(1).check_update().is_err());
+        assert!(SpannConfig::new().write_nprobe(1).check_update().is_err());
+        let fine = SpannConfig::new().ef_search(1).search_nprobe(1);
+        assert_eq!(fine.check_update(), Ok(()));
+    }
+
+    #[test]
+    fn a_newer_server_is_understood() {
+        let wire = json!({ "space": "hamming", "ef_search": 7, "layers": 3 });
+        let config: HnswConfig = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!((config.space, config.ef_search), (None, Some(7)));
+        assert_eq!(serde_json::to_value(&config).unwrap(), wire);
+    }
+}

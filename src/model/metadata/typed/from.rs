@@ -1,0 +1,300 @@
+//! A struct into [`Metadata`].
+
+use serde::ser::{
+    Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple,
+    SerializeTupleStruct, Serializer,
+};
+
+use super::{Fault, enum_with_data};
+use crate::model::metadata::{Metadata, MetadataValue, SparseVector, list};
+
+pub(super) fn metadata<T: Serialize + ?Sized>(from: &T) -> Result<Metadata, Fault> {
+    let Tree::Map(entries) = from.serialize(Writer)? else {
+        return Err(Fault::new("metadata is made from a struct or a map"));
+    };
+    entries
+        .into_iter()
+        .map(|(key, tree)| match tree.value() {
+            Ok(value) => Ok((key, value)),
+            Err(fault) => Err(fault.at(&key)),
+        })
+        .collect()
+}
+
+/// What serde makes of a value.
+enum Tree {
+    Value(MetadataValue),
+    List(Vec<Tree>),
+    Map(Vec<(String, Tree)>),
+}
+
+impl Tree {
+    fn value(self) -> Result<MetadataValue, Fault> {
+        match self {
+            Tree::Value(value) => Ok(value),
+            Tree::List(trees) if trees.is_empty() => Ok(MetadataValue::Null),
+            Tree::List(trees) => {
+                let scalar = |tree| match tree {
+                    Tree::Value(value) if !value.is_null() => Ok(value),
+                    _ => Err(Fault::new("a list holds booleans, numbers or texts only")),
+                };
+                let values = trees.into_iter().map(scalar).collect::<Result<_, _>>()?;
+                list(values).ok_or_else(|| Fault::new("the values of a list are of one kind"))
+            }
+            Tree::Map(entries) => sparse_vector(entries)
+                .map(MetadataValue::SparseVector)
+                .ok_or_else(|| Fault::new("metadata is flat, and this is nested")),
+        }
+    }
+}
+
+/// A sparse vector is a struct for serde.
+fn sparse_vector(entries: Vec<(String, Tree)>) -> Option<SparseVector> {
+    let mut vector = SparseVector::default();
+    let mut tagged = false;
+    for (key, tree) in entries {
+        match (key.as_str(), tree) {
+            ("#type", Tree::Value(MetadataValue::String(kind))) => tagged = kind == "sparse_vector",
+            ("indices", Tree::List(trees)) => {
+                for tree in trees {
+                    let Tree::Value(MetadataValue::Int(index)) = tree else {
+                        return None;
+                    };
+                    vector.indices.push(index.try_into().ok()?);
+                }
+            }
+            ("values", Tree::List(trees)) => {
+                for tree in trees {
+                    let Tree::Value(MetadataValue::Float(value)) = tree else {
+                        return None;
+                    };
+                    vector.values.push(value as f32);
+                }
+            }
+            _ => return None,
+        }
+    }
+    tagged.then_some(vector)
+}
+
+#[derive(Clone, Copy)]
+struct Writer;
+
+fn value(value: impl Into<MetadataValue>) -> Result<Tree, Fault> {
+    Ok(Tree::Value(value.into()))
+}
+
+fn integer(wide: impl TryInto<i64> + Copy + std::fmt::Display) -> Result<Tree, Fault> {
+    match wide.try_into() {
+        Ok(integer) => value(integer),
+        Err(_) => Err(Fault::new(format_args!(
+            "{wide} is no integer of 64 bits with a sign"
+        ))),
+    }
+}
+
+macro_rules! scalars {
+    ($($method:ident: $type:ty => $make:expr;)+) => {$(
+        fn $method(self, it: $type) -> Result<Tree, Fault> {
+            let make: fn($type) -> Result<Tree, Fault> = $make;
+            make(it)
+        }
+    )+};
+}
+
+impl Serializer for Writer {
+    type Ok = Tree;
+    type Error = Fault;
+    type SerializeSeq = List;
+    type SerializeTuple = List;
+    type SerializeTupleStruct = List;
+    type SerializeMap = Map;
+    type SerializeStruct = Map;
+    type SerializeTupleVariant = Impossible<Tree, Fault>;
+    type SerializeStructVariant = Impossible<Tree, Fault>;
+
+    scalars! {
+        serialize_bool: bool => |it| value(it);
+        serialize_i8: i8 => |it| value(it);
+        serialize_i16: i16 => |it| value(it);
+        serialize_i32: i32 => |it| value(it);
+        serialize_i64: i64 => |it| value(it);
+        serialize_i128: i128 => |it| integer(it);
+        serialize_u8: u8 => |it| value(it);
+        serialize_u16: u16 => |it| value(it);
+        serialize_u32: u32 => |it| value(it);
+        serialize_u64: u64 => |it| integer(it);
+        serialize_u128: u128 => |it| integer(it);
+        serialize_f32: f32 => |it| Writer.serialize_f64(it.into());
+        serialize_char: char => |it| value(it);
+        serialize_str: &str => |it| value(it);
+    }
+
+    fn serialize_f64(self, it: f64) -> Result<Tree, Fault> {
+        match it.is_finite() {
+            true => value(it),
+            false => Err(Fault::new(format_args!("{it} is not a finite number"))),
+        }
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<Tree, Fault> {
+        Err(Fault::new("metadata holds no bytes"))
+    }
+
+    fn serialize_none(self) -> Result<Tree, Fault> {
+        value(MetadataValue::Null)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, it: &T) -> Result<Tree, Fault> {
+        it.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<Tree, Fault> {
+        value(MetadataValue::Null)
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Tree, Fault> {
+        value(MetadataValue::Null)
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<Tree, Fault> {
+        value(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        it: &T,
+    ) -> Result<Tree, Fault> {
+        it.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Tree, Fault> {
+        Err(enum_with_data())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<List, Fault> {
+        Ok(List(Vec::new()))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<List, Fault> {
+        Ok(List(Vec::new()))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List, Fault> {
+        Ok(List(Vec::new()))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Fault> {
+        Err(enum_with_data())
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Map, Fault> {
+        Ok(Map::default())
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map, Fault> {
+        Ok(Map::default())
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Fault> {
+        Err(enum_with_data())
+    }
+}
+
+struct List(Vec<Tree>);
+
+macro_rules! list {
+    ($($trait:ident: $method:ident;)+) => {$(
+        impl $trait for List {
+            type Ok = Tree;
+            type Error = Fault;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, it: &T) -> Result<(), Fault> {
+                self.0.push(it.serialize(Writer)?);
+                Ok(())
+            }
+
+            fn end(self) -> Result<Tree, Fault> {
+                Ok(Tree::List(self.0))
+            }
+        }
+    )+};
+}
+
+list! {
+    SerializeSeq: serialize_element;
+    SerializeTuple: serialize_element;
+    SerializeTupleStruct: serialize_field;
+}
+
+#[derive(Default)]
+struct Map {
+    entries: Vec<(String, Tree)>,
+    key: String,
+}
+
+impl SerializeMap for Map {
+    type Ok = Tree;
+    type Error = Fault;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
+        match key.serialize(Writer)? {
+            Tree::Value(MetadataValue::String(key)) => self.key = key,
+            _ => return Err(Fault::new("the keys are texts")),
+        }
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, it: &T) -> Result<(), Fault> {
+        let key = std::mem::take(&mut self.key);
+        let tree = it.serialize(Writer).map_err(|fault| fault.at(&key))?;
+        self.entries.push((key, tree));
+        Ok(())
+    }
+
+    fn end(self) -> Result<Tree, Fault> {
+        Ok(Tree::Map(self.entries))
+    }
+}
+
+impl SerializeStruct for Map {
+    type Ok = Tree;
+    type Error = Fault;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        it: &T,
+    ) -> Result<(), Fault> {
+        self.key = key.to_owned();
+        self.serialize_value(it)
+    }
+
+    fn end(self) -> Result<Tree, Fault> {
+        Ok(Tree::Map(self.entries))
+    }
+}

@@ -1,0 +1,87 @@
+//! Chroma's rules for the names of collections, databases and tenants.
+
+use crate::error::InvalidInput;
+
+/// Refuses a name of a new collection or database (`what`) that the server would refuse: 3 to 512 characters of
+/// `[a-zA-Z0-9._-]`, the first and the last a letter or a digit (the server's own words, Chroma 1.0.0 to 1.5.9).
+pub(crate) fn check(what: &'static str, name: &str) -> Result<(), InvalidInput> {
+    let bytes = name.as_bytes();
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    const RULE: &str = "a name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', and starts and ends with a \
+                        letter or a digit";
+
+    let why = if !bytes.iter().all(inner) {
+        "it has a character that is not allowed"
+    } else if bytes.len() < 3 {
+        "it is too short"
+    } else if bytes.len() > 512 {
+        "it is too long"
+    } else if !edge(bytes.first()) || !edge(bytes.last()) {
+        "its first or last character is neither a letter nor a digit"
+    } else {
+        return Ok(());
+    };
+    Err(bad(what, name, format!("{why}; {RULE}")))
+}
+
+/// Refuses a tenant's name that the server would refuse: it has 3 characters or more, of any kind.
+pub(crate) fn check_tenant(name: &str) -> Result<(), InvalidInput> {
+    if name.chars().count() < 3 {
+        return Err(bad(
+            "tenant",
+            name,
+            "it has fewer than 3 characters".to_owned(),
+        ));
+    }
+    check_in_path("tenant", name)
+}
+
+/// Refuses a name that cannot stand in a path: nothing, and the two that mean another folder there.
+pub(crate) fn check_in_path(what: &'static str, name: &str) -> Result<(), InvalidInput> {
+    match name {
+        "" => Err(bad(what, name, "it is empty".to_owned())),
+        "." | ".." => Err(bad(what, name, "it cannot stand in a URL".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn bad(what: &'static str, name: &str, why: String) -> InvalidInput {
+    InvalidInput::Name {
+        what,
+        name: name.to_owned(),
+        why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_the_server_takes() {
+        for name in ["abc", "a.b", "0_9", "A-Z", &"x".repeat(512)] {
+            assert_eq!(check("collection", name), Ok(()), "{name}");
+        }
+        assert_eq!(check_tenant("a b"), Ok(()));
+        assert_eq!(check_tenant("\u{1F980}\u{1F980}/"), Ok(()));
+    }
+
+    #[test]
+    fn refuses_what_the_server_refuses() {
+        for name in [
+            "",
+            "ab",
+            ".abc",
+            "abc-",
+            "a b",
+            "a/b",
+            "naïve",
+            &"x".repeat(513),
+        ] {
+            assert!(check("collection", name).is_err(), "{name}");
+        }
+        assert!(check_tenant("ab").is_err());
+        assert!(check_in_path("database", "..").is_err());
+    }
+}

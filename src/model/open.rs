@@ -1,0 +1,127 @@
+//! `open_object!`: JSON objects of which this version knows some fields, and keeps the others.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// A struct for a JSON object of a server that may be newer than this crate: known fields are typed and optional,
+/// each with a method of its
+/// name that sets it; a field that is not known here, or whose value is not, stays in
+/// `other` and is written back.
+macro_rules! open_object {
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident {
+            $($(#[$field_about:meta])* $field:ident ($key:literal): $type:ty as $arg:ty,)+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$field_about])* pub $field: Option<$type>,)+
+            /// What this version does not know, as it came from the server; it is written back. Fields that only a
+            /// newer server has can be set here.
+            pub other: serde_json::Map<String, serde_json::Value>,
+        }
+
+        impl $name {
+            /// Nothing set.
+            pub fn new() -> $name {
+                $name::default()
+            }
+
+            $($(#[$field_about])*
+            #[must_use = "returns the changed value, and leaves nothing behind"]
+            pub fn $field(mut self, $field: $arg) -> $name {
+                self.$field = Some($field.into());
+                self
+            })+
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap;
+
+                let mut known: Vec<&str> = Vec::new();
+                let mut map = serializer.serialize_map(None)?;
+                $(if let Some(value) = &self.$field {
+                    known.push($key);
+                    map.serialize_entry($key, value)?;
+                })+
+                for (key, value) in &self.other {
+                    if !known.contains(&key.as_str()) {
+                        map.serialize_entry(key, value)?;
+                    }
+                }
+                map.end()
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                let mut other = serde_json::Map::deserialize(deserializer)?;
+                Ok($name {
+                    $($field: crate::model::open::take(&mut other, $key),)+
+                    other,
+                })
+            }
+        }
+    };
+}
+pub(crate) use open_object;
+
+/// Takes a known field out; a value that this version cannot read stays. `null` is the same as nothing.
+pub(crate) fn take<T: DeserializeOwned>(map: &mut Map<String, Value>, key: &str) -> Option<T> {
+    let value = map.remove(key)?;
+    if value.is_null() {
+        return None;
+    }
+    match T::deserialize(&value) {
+        Ok(read) => Some(read),
+        Err(_) => {
+            map.insert(key.to_owned(), value);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    open_object! {
+        /// A point.
+        pub struct Point {
+            /// East.
+            x ("x"): u8 as u8,
+            /// North.
+            y ("why"): u8 as u8,
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_survives() {
+        let wire = json!({ "x": 1, "why": "far away", "z": [2], "w": null });
+        let point: Point = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!((point.x, point.y), (Some(1), None));
+        assert_eq!(serde_json::to_value(&point).unwrap(), wire);
+
+        let nearer = Point::new().x(1).y(3);
+        let nearer = Point {
+            other: point.other,
+            ..nearer
+        };
+        assert_eq!(
+            serde_json::to_string(&nearer).unwrap(),
+            r#"{"x":1,"why":3,"w":null,"z":[2]}"#,
+            "no key twice"
+        );
+    }
+
+    #[test]
+    fn null_is_nothing() {
+        let point: Point = serde_json::from_str(r#"{"x":null}"#).unwrap();
+        assert_eq!(point, Point::new());
+        assert!(serde_json::from_str::<Point>("[]").is_err());
+    }
+}

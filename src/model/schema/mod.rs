@@ -1,0 +1,454 @@
+//! [`Schema`]: which indexes a collection has, for all metadata keys and for single ones.
+
+mod index;
+
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::configuration::EmbeddingFunctionConfiguration;
+use super::space::Space;
+use crate::error::InvalidInput;
+pub use index::{InvertedIndex, SparseVectorIndexConfig, VectorIndexConfig};
+
+const DOCUMENT: &str = "#document";
+const EMBEDDING: &str = "#embedding";
+const VECTORS: [&str; 2] = ["float_list", "vector_index"];
+const SPARSE: [&str; 2] = ["sparse_vector", "sparse_vector_index"];
+const FULL_TEXT: [&str; 2] = ["string", "fts_index"];
+
+/// Which indexes a collection has, chosen when it is made; servers have schemas since Chroma 1.3.
+///
+/// A new schema is Chroma's default: texts, integers, floats and booleans in metadata are indexed under every key,
+/// documents for full-text search, and vectors. A key without an index takes less space, and a filter on it is
+/// refused by the server.
+///
+/// What a newer server adds to a schema survives reading, and is written back.
+///
+/// ```no_run
+/// use chroma_blocking::{Client, InvertedIndex, Schema, Space, VectorIndexConfig};
+///
+/// let schema = Schema::new()
+///     .create_vector_index(VectorIndexConfig::new().space(Space::Cosine))
+///     .delete_index("title", InvertedIndex::String);               // stored, never filtered by
+/// let notes = Client::from_env()?.collection("notes").schema(schema).create()?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Schema(Map<String, Value>);
+
+impl Default for Schema {
+    fn default() -> Schema {
+        Schema::new()
+    }
+}
+
+impl Schema {
+    /// Chroma's default schema.
+    pub fn new() -> Schema {
+        let mut schema = Schema(Map::new());
+        for (index, enabled) in [
+            (FULL_TEXT, false),
+            (InvertedIndex::String.names(), true),
+            (VECTORS, false),
+            (SPARSE, false),
+            (InvertedIndex::Int.names(), true),
+            (InvertedIndex::Float.names(), true),
+            (InvertedIndex::Bool.names(), true),
+        ] {
+            schema.put(None, index, enabled, json!({}));
+        }
+        schema.put(None, SPARSE, false, sparse(SparseVectorIndexConfig::new()));
+        schema.put(Some(DOCUMENT), FULL_TEXT, true, json!({}));
+        let no_filter = InvertedIndex::String.names();
+        schema.put(Some(DOCUMENT), no_filter, false, json!({}));
+        let from_documents = json!({ "source_key": DOCUMENT });
+        schema.put(Some(EMBEDDING), VECTORS, true, from_documents);
+        schema
+    }
+
+    /// Sets up the index of vectors, in place of Chroma's default.
+    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    pub fn create_vector_index(mut self, mut config: VectorIndexConfig) -> Schema {
+        // A schema has the space beside the index, and a server refuses it within.
+        for within in [
+            config.hnsw.as_mut().and_then(|hnsw| hnsw.space.take()),
+            config.spann.as_mut().and_then(|spann| spann.space.take()),
+        ] {
+            config.space = config.space.or(within);
+        }
+        self.put(None, VECTORS, false, json!(config));
+        let config = VectorIndexConfig {
+            source_key: config.source_key.or(Some(DOCUMENT.to_owned())),
+            ..config
+        };
+        self.put(Some(EMBEDDING), VECTORS, true, json!(config));
+        self
+    }
+
+    /// Adds an index of the sparse vectors under a metadata key.
+    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    pub fn create_sparse_vector_index(
+        mut self,
+        key: impl AsRef<str>,
+        config: SparseVectorIndexConfig,
+    ) -> Schema {
+        self.put(Some(key.as_ref()), SPARSE, true, sparse(config));
+        self
+    }
+
+    /// Turns an index on for one metadata key.
+    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    pub fn create_index(mut self, key: impl AsRef<str>, index: InvertedIndex) -> Schema {
+        self.put(Some(key.as_ref()), index.names(), true, json!({}));
+        self
+    }
+
+    /// Turns an index off for one metadata key: the server then refuses filters on such values of it.
+    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    pub fn delete_index(mut self, key: impl AsRef<str>, index: InvertedIndex) -> Schema {
+        self.put(Some(key.as_ref()), index.names(), false, json!({}));
+        self
+    }
+
+    /// Turns an index on for every metadata key that has no setting of its own.
+    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    pub fn create_default_index(mut self, index: InvertedIndex) -> Schema {
+        self.put(None, index.names(), true, json!({}));
+        self
+    }
+
+    /// Turns an index off for every metadata key that has no setting of its own.
+    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    pub fn delete_default_index(mut self, index: InvertedIndex) -> Schema {
+        self.put(None, index.names(), false, json!({}));
+        self
+    }
+
+    /// Turns the full-text index of documents on, which is the default.
+    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    pub fn create_full_text_index(mut self) -> Schema {
+        self.put(Some(DOCUMENT), FULL_TEXT, true, json!({}));
+        self
+    }
+
+    /// Turns the full-text index of documents off: the server then refuses filters on documents.
+    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    pub fn delete_full_text_index(mut self) -> Schema {
+        self.put(Some(DOCUMENT), FULL_TEXT, false, json!({}));
+        self
+    }
+
+    /// The index of vectors.
+    pub fn vector_index(&self) -> VectorIndexConfig {
+        self.config(Some(EMBEDDING), VECTORS)
+            .or_else(|| self.config(None, VECTORS))
+            .unwrap_or_default()
+    }
+
+    /// The index of the sparse vectors under a metadata key, where there is one.
+    pub fn sparse_vector_index(&self, key: &str) -> Option<SparseVectorIndexConfig> {
+        match self.enabled(Some(key), SPARSE) {
+            Some(true) => self.config(Some(key), SPARSE),
+            _ => None,
+        }
+    }
+
+    /// Whether such values of a metadata key are indexed: by the key's own setting, or else by that for all keys.
+    pub fn has_index(&self, key: &str, index: InvertedIndex) -> bool {
+        let names = index.names();
+        self.enabled(Some(key), names)
+            .or_else(|| self.enabled(None, names))
+            .unwrap_or(false)
+    }
+
+    /// Whether documents are indexed for full-text search.
+    pub fn has_full_text_index(&self) -> bool {
+        self.enabled(Some(DOCUMENT), FULL_TEXT)
+            .or_else(|| self.enabled(None, FULL_TEXT))
+            .unwrap_or(false)
+    }
+
+    /// The keys with settings of their own: metadata keys, and Chroma's `#document` and `#embedding`.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let keys = self.0.get("keys").and_then(Value::as_object);
+        keys.into_iter().flat_map(Map::keys).map(String::as_str)
+    }
+
+    /// Gives the index of vectors what the collection's embedding function says, where the schema says nothing.
+    pub(crate) fn complete(
+        mut self,
+        function: Option<&EmbeddingFunctionConfiguration>,
+        space: Option<Space>,
+    ) -> Schema {
+        for key in [None, Some(EMBEDDING)] {
+            let mut config: VectorIndexConfig = self.config(key, VECTORS).unwrap_or_default();
+            config.embedding_function = config.embedding_function.or(function.cloned());
+            config.space = config.space.or(space);
+            let enabled = self.enabled(key, VECTORS).unwrap_or(key.is_some());
+            self.put(key, VECTORS, enabled, json!(config));
+        }
+        self
+    }
+
+    /// Refuses what a server would refuse; the rules are those of Chroma's source (`rust/types/src/validators.rs`).
+    pub(crate) fn check(&self) -> Result<(), InvalidInput> {
+        let bad = |value: &dyn Display, why: &str| {
+            Err(InvalidInput::Setting {
+                name: "schema",
+                value: value.to_string(),
+                why: why.to_owned(),
+            })
+        };
+        for key in self.keys() {
+            let own = |index: [&'static str; 2]| self.enabled(Some(key), index);
+            if key == DOCUMENT {
+                let only = "#document has a full-text index and no other";
+                if own(InvertedIndex::String.names()) == Some(true) || own(SPARSE).is_some() {
+                    return bad(&key, only);
+                }
+                let others = [
+                    InvertedIndex::Int,
+                    InvertedIndex::Float,
+                    InvertedIndex::Bool,
+                ];
+                if others.into_iter().any(|index| own(index.names()).is_some()) {
+                    return bad(&key, only);
+                }
+            } else if key == EMBEDDING {
+                if self.kinds(key).any(|kind| kind != VECTORS[0]) {
+                    return bad(&key, "#embedding has the index of vectors and no other");
+                }
+            } else if key.starts_with('#') {
+                return bad(&key, "keys that start with '#' are Chroma's own");
+            }
+            if let Some(sparse) = self.sparse_vector_index(key) {
+                let source = sparse.source_key.as_deref().unwrap_or(DOCUMENT);
+                if source.starts_with('#') && source != DOCUMENT {
+                    return bad(&source, "a source key is a metadata key or #document");
+                }
+                let function = sparse.embedding_function.and_then(|function| function.name);
+                if sparse.source_key.is_some() && function.is_none() {
+                    let why = "a source key needs an embedding function; there is no default one";
+                    return bad(&source, why);
+                }
+            }
+        }
+        let vectors = self.vector_index();
+        if let (Some(_), Some(_)) = (&vectors.hnsw, &vectors.spann) {
+            return bad(&"hnsw and spann", "a collection has one kind of index");
+        }
+        match vectors.source_key {
+            Some(source) if source != DOCUMENT => {
+                return bad(
+                    &source,
+                    "vectors are made from #document and from nothing else",
+                );
+            }
+            _ => {}
+        }
+        vectors.hnsw.map_or(Ok(()), |hnsw| hnsw.check())?;
+        vectors.spann.map_or(Ok(()), |spann| spann.check())
+    }
+
+    /// The kinds of values of which a key has settings.
+    fn kinds(&self, key: &str) -> impl Iterator<Item = &str> {
+        let kinds = self.types(Some(key)).and_then(Value::as_object);
+        kinds.into_iter().flat_map(Map::keys).map(String::as_str)
+    }
+
+    /// The settings of one key, or of all keys that have none.
+    fn types(&self, key: Option<&str>) -> Option<&Value> {
+        match key {
+            Some(key) => self.0.get("keys")?.get(key),
+            None => self.0.get("defaults"),
+        }
+    }
+
+    fn enabled(&self, key: Option<&str>, [kind, index]: [&str; 2]) -> Option<bool> {
+        self.types(key)?
+            .get(kind)?
+            .get(index)?
+            .get("enabled")?
+            .as_bool()
+    }
+
+    fn config<T: for<'de> Deserialize<'de>>(
+        &self,
+        key: Option<&str>,
+        [kind, index]: [&str; 2],
+    ) -> Option<T> {
+        let config = self.types(key)?.get(kind)?.get(index)?.get("config")?;
+        T::deserialize(config).ok()
+    }
+
+    fn put(&mut self, key: Option<&str>, [kind, index]: [&str; 2], enabled: bool, config: Value) {
+        let leaf = [("enabled", Value::Bool(enabled)), ("config", config)];
+        match key {
+            Some(key) => put(&mut self.0, &["keys", key, kind, index], leaf),
+            None => put(&mut self.0, &["defaults", kind, index], leaf),
+        }
+    }
+}
+
+/// Writes into the object at the end of a path, and makes what is missing on the way.
+fn put(map: &mut Map<String, Value>, path: &[&str], leaf: [(&str, Value); 2]) {
+    let Some((first, rest)) = path.split_first() else {
+        map.extend(leaf.map(|(key, value)| (key.to_owned(), value)));
+        return;
+    };
+    let mut inner = match map.remove(*first) {
+        Some(Value::Object(inner)) => inner,
+        _ => Map::new(),
+    };
+    put(&mut inner, rest, leaf);
+    map.insert((*first).to_owned(), Value::Object(inner));
+}
+
+/// A sparse index's settings as Chroma's clients write them: without a function, it is `unknown`.
+fn sparse(mut config: SparseVectorIndexConfig) -> Value {
+    config
+        .embedding_function
+        .get_or_insert_with(|| EmbeddingFunctionConfiguration::new().kind("unknown"));
+    json!(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::index::{HnswConfig, SpannConfig};
+
+    fn refused(schema: &Schema) -> String {
+        schema.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_set_is_read() {
+        let schema = Schema::new()
+            .delete_index("title", InvertedIndex::String)
+            .delete_default_index(InvertedIndex::Int)
+            .create_index("year", InvertedIndex::Int)
+            .create_sparse_vector_index("words", SparseVectorIndexConfig::new().bm25(true));
+        assert!(!schema.has_index("title", InvertedIndex::String));
+        assert!(schema.has_index("other", InvertedIndex::String));
+        assert!(schema.has_index("year", InvertedIndex::Int));
+        assert!(!schema.has_index("other", InvertedIndex::Int));
+        assert!(schema.has_full_text_index());
+        assert!(
+            !schema
+                .clone()
+                .delete_full_text_index()
+                .has_full_text_index()
+        );
+        let words = schema.sparse_vector_index("words").unwrap();
+        assert_eq!(words.bm25, Some(true));
+        assert_eq!(schema.sparse_vector_index("title"), None);
+        let keys: Vec<&str> = schema.keys().collect();
+        assert_eq!(keys, ["#document", "#embedding", "title", "words", "year"]);
+        assert_eq!(schema.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_space_stands_beside_the_index() {
+        let hnsw = HnswConfig::new().space(Space::Ip).ef_search(9);
+        let schema = Schema::new().create_vector_index(VectorIndexConfig::new().hnsw(hnsw));
+        let index = schema.vector_index();
+        assert_eq!(index.space, Some(Space::Ip));
+        assert_eq!(index.hnsw, Some(HnswConfig::new().ef_search(9)));
+        assert_eq!(index.source_key.as_deref(), Some("#document"));
+    }
+
+    #[test]
+    fn only_what_is_missing_is_completed() {
+        let function = EmbeddingFunctionConfiguration::known("f", json!({}));
+        let given = VectorIndexConfig::new().space(Space::Ip);
+        let schema = Schema::new().create_vector_index(given);
+        let index = schema
+            .complete(Some(&function), Some(Space::Cosine))
+            .vector_index();
+        assert_eq!(index.space, Some(Space::Ip));
+        assert_eq!(index.embedding_function, Some(function));
+    }
+
+    #[test]
+    fn what_a_server_would_refuse() {
+        let sparse = SparseVectorIndexConfig::new;
+        let both = VectorIndexConfig::new()
+            .hnsw(HnswConfig::new())
+            .spann(SpannConfig::new());
+        let schema = Schema::new;
+        for (schema, words) in [
+            (schema().delete_index("#id", InvertedIndex::String), "'#'"),
+            (
+                schema().delete_index("#document", InvertedIndex::Int),
+                "no other",
+            ),
+            (
+                schema().create_index("#document", InvertedIndex::String),
+                "no other",
+            ),
+            (
+                schema().create_index("#embedding", InvertedIndex::Bool),
+                "no other",
+            ),
+            (
+                schema().create_sparse_vector_index("#document", sparse()),
+                "no other",
+            ),
+            (
+                schema().create_sparse_vector_index("a", sparse().source_key("b")),
+                "function",
+            ),
+            (
+                schema().create_sparse_vector_index("a", sparse().source_key("#b")),
+                "#document",
+            ),
+            (schema().create_vector_index(both), "one kind"),
+            (
+                schema().create_vector_index(VectorIndexConfig::new().source_key("title")),
+                "nothing else",
+            ),
+            (
+                schema().create_vector_index(
+                    VectorIndexConfig::new().hnsw(HnswConfig::new().sync_threshold(1)),
+                ),
+                "2 or more",
+            ),
+        ] {
+            let error = refused(&schema);
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_newer_server_is_understood() {
+        let wire = json!({
+            "defaults": { "int": { "int_inverted_index": { "enabled": true, "config": { "fast": 1 } } }, "date": {} },
+            "keys": { "#embedding": { "float_list": { "vector_index": {
+                "enabled": true, "config": { "space": "hamming", "graph": {} }
+            } } } },
+            "cmek": null,
+            "source_attached_function_id": "x",
+        });
+        let schema: Schema = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&schema).unwrap(), wire);
+        assert_eq!(schema.vector_index().space, None);
+        let written = serde_json::to_value(schema.complete(None, None)).unwrap();
+        assert_eq!(written["keys"], wire["keys"]);
+    }
+
+    #[test]
+    fn any_json_object_can_be_edited() {
+        for odd in [
+            json!({}),
+            json!({ "keys": 1 }),
+            json!({ "keys": { "a": { "int": [] } } }),
+        ] {
+            let schema: Schema = serde_json::from_value(odd).unwrap();
+            let schema = schema.create_index("a", InvertedIndex::Int);
+            assert!(schema.has_index("a", InvertedIndex::Int));
+        }
+    }
+}

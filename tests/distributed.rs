@@ -1,0 +1,407 @@
+//! What only distributed servers and Chroma Cloud have, against a stand-in with the shapes of the OpenAPI of 1.5.9 (and,
+//! for transactions, of Chroma's source): forks, functions, indexing, transactions, keys, tenants found by asking.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use chroma_blocking::{Client, Error, InvalidInput, Key, Record, RetryPolicy};
+use serde_json::{Value, json};
+use support::stand_in::{Answer, Request, StandIn};
+use support::*;
+
+const COLLECTION: &str = "/api/v2/tenants/default_tenant/databases/default_database/collections/6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
+
+fn answering(answer: Value) -> StandIn {
+    scripted([Answer::ok(answer.to_string())])
+}
+
+/// Method, path behind the collection, and body of the only request whose path ends so.
+fn asked(server: &StandIn, end: &str) -> (String, String, Value) {
+    let requests = server.requests_to(end);
+    assert_eq!(requests.len(), 1, "{end}");
+    let path = requests[0].path.strip_prefix(COLLECTION).unwrap();
+    let body = serde_json::from_slice(&requests[0].body).unwrap_or(Value::Null);
+    (requests[0].method.clone(), path.to_owned(), body)
+}
+
+#[test]
+fn forks_are_made_and_counted() {
+    let forked = json!({
+        "id": "0b7d9f0a-1c2d-4e3f-8a9b-112233445566", "name": "abc-2", "configuration_json": {},
+        "tenant": "default_tenant", "database": "default_database", "log_position": 7, "version": 1, "dimension": 2
+    });
+    let server = answering(forked);
+    let fork = collection(&server).fork("abc-2").unwrap();
+    assert_eq!((fork.name(), fork.dimension()), ("abc-2", Some(2)));
+    assert_eq!(
+        asked(&server, "/fork"),
+        ("POST".into(), "/fork".into(), json!({"new_name": "abc-2"}))
+    );
+    let server = answering(json!({"count": 3}));
+    assert_eq!(collection(&server).fork_count().unwrap(), 3);
+    let refused = collection(&server).fork("a b").unwrap_err();
+    assert!(matches!(
+        refused,
+        Error::Invalid {
+            reason: InvalidInput::Name { .. },
+            ..
+        }
+    ));
+}
+
+#[test]
+fn the_index_tells_how_far_it_is() {
+    let server = answering(json!({
+        "op_indexing_progress": 0.75, "num_unindexed_ops": 1, "num_indexed_ops": 3, "total_ops": 4
+    }));
+    let status = collection(&server).indexing_status().unwrap();
+    assert_eq!(status.op_indexing_progress, 0.75);
+    assert_eq!(
+        (
+            status.num_unindexed_ops,
+            status.num_indexed_ops,
+            status.total_ops
+        ),
+        (1, 3, 4)
+    );
+}
+
+#[test]
+fn functions_are_attached_described_and_detached() {
+    let info = json!({"id": "f1", "name": "my counter", "function_name": "record_counter"});
+    let server = answering(json!({"attached_function": info, "created": true}));
+    let attached = collection(&server)
+        .attach_function("my counter", "record_counter", "counts")
+        .params(json!({"every": 10}))
+        .run()
+        .unwrap();
+    assert!(attached.created);
+    assert_eq!(
+        (attached.id.as_str(), attached.function_name.as_str()),
+        ("f1", "record_counter")
+    );
+    let body = json!({
+        "name": "my counter", "function_id": "record_counter", "output_collection": "counts", "params": {"every": 10}
+    });
+    assert_eq!(
+        asked(&server, "/attach"),
+        ("POST".into(), "/functions/attach".into(), body)
+    );
+
+    let server = answering(json!({"attached_function": {
+        "id": "f1", "name": "my counter", "function_name": "record_counter", "tenant_id": "t", "database_id": "d",
+        "input_collection_id": "c1", "output_collection": "counts", "output_collection_id": null,
+        "params": "{}", "completion_offset": 5, "min_records_for_invocation": 100
+    }}));
+    let function = collection(&server)
+        .get_attached_function("my counter")
+        .unwrap();
+    assert_eq!(function.output_collection_name, "counts");
+    assert_eq!(
+        (
+            function.completion_offset,
+            function.min_records_for_invocation
+        ),
+        (5, 100)
+    );
+    assert_eq!(asked(&server, "/my%20counter").1, "/functions/my%20counter");
+
+    let server = answering(json!({"success": true}));
+    assert!(
+        collection(&server)
+            .detach_function("my counter")
+            .delete_output(true)
+            .run()
+            .unwrap()
+    );
+    assert_eq!(
+        asked(&server, "/detach"),
+        (
+            "POST".into(),
+            "/attached_functions/my%20counter/detach".into(),
+            json!({"delete_output": true})
+        )
+    );
+    let refused = collection(&server)
+        .attach_function("n", "f", "counts")
+        .params(json!([1]))
+        .run();
+    assert!(matches!(refused, Err(Error::Invalid { .. })));
+}
+
+fn found(ids: &[&str], token: u64) -> Answer {
+    Answer::ok(
+        json!({"ids": ids, "documents": null, "include": [], "read_token": token}).to_string(),
+    )
+}
+
+#[test]
+fn a_transaction_reads_at_one_state_and_commits_once() {
+    let server = scripted([
+        found(&["a"], 42),
+        found(&["c"], 42),
+        Answer::ok(json!({"first_inserted_record_offset": 43, "record_count": 3}).to_string()),
+    ]);
+    let mut transaction = collection(&server).transaction();
+    assert_eq!(transaction.get_ids(["a", "b"], []).unwrap().ids, ["a"]);
+    transaction
+        .get_filtered(Key::field("n").gt(1), 10, [])
+        .unwrap();
+    transaction
+        .upsert([Record::new("d").embedding([1.0, 2.0])])
+        .unwrap();
+    transaction
+        .update([Record::new("e").metadata("k", 1)])
+        .unwrap();
+    transaction.delete(["f"]).unwrap();
+    let committed = transaction.commit().unwrap();
+    assert_eq!(
+        (
+            committed.first_inserted_record_offset,
+            committed.record_count
+        ),
+        (Some(43), 3)
+    );
+
+    let reads = server.requests_to("/conditional/get");
+    let body = |request: &Request| serde_json::from_slice::<Value>(&request.body).unwrap();
+    assert_eq!(body(&reads[0]), json!({"ids": ["a", "b"], "include": []}));
+    assert_eq!(
+        body(&reads[1]),
+        json!({"where": {"n": {"$gt": 1}}, "limit": 10, "include": [], "read_token": 42})
+    );
+    let commit = body(&server.requests_to("/conditional/commit")[0]);
+    assert_eq!(
+        (&commit["read_token"], &commit["read_ids"]),
+        (&json!(42), &json!(["a", "b", "c"]))
+    );
+    let operations = commit["operations"].as_array().unwrap();
+    let names: Vec<_> = operations
+        .iter()
+        .map(|o| o["operation"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["upsert", "update", "delete"]);
+    assert_eq!(operations[0]["payload"]["ids"], json!(["d"]));
+    assert_eq!(
+        operations[1]["payload"],
+        json!({"ids": ["e"], "metadatas": [{"k": 1}]})
+    );
+    assert_eq!(operations[2]["payload"], json!({"ids": ["f"]}));
+}
+
+#[test]
+fn a_transaction_refuses_what_it_could_not_keep() {
+    let server = scripted([]);
+    let mut transaction = collection(&server).transaction();
+    let point = |id| Record::new(id).embedding([1.0, 2.0]);
+    transaction.add([point("a")]).unwrap();
+    for again in [
+        transaction.upsert([point("b"), point("a")]),
+        transaction.delete(["a"]),
+        transaction.get_ids(["a"], []).map(drop),
+    ] {
+        let Err(Error::Invalid { reason, .. }) = again else {
+            panic!("{again:?}");
+        };
+        assert_eq!(
+            reason,
+            InvalidInput::WrittenInTransaction { id: "a".to_owned() }
+        );
+    }
+    // What was refused has left no trace.
+    transaction.upsert([point("b")]).unwrap();
+    let nothing = collection(&server).transaction().commit().unwrap();
+    assert_eq!(nothing.record_count, 0);
+    assert!(server.requests_to("/conditional/commit").is_empty());
+}
+
+#[test]
+fn somebody_elses_write_is_a_conflict_and_a_lost_commit_is_not_repeated() {
+    let refused = Answer::new(
+        412,
+        r#"{"error":"ConditionalWriteConflictError","message":"conditional write conflict"}"#,
+    );
+    for (answer, conflict) in [(refused, true), (Answer::close(), false)] {
+        let server = scripted([answer]);
+        let mut transaction = collection(&server).transaction();
+        transaction.delete(["a"]).unwrap();
+        let error = transaction.commit().unwrap_err();
+        assert_eq!(matches!(error, Error::Conflict { .. }), conflict, "{error}");
+        assert_eq!(error.call().unwrap().may_have_acted, !conflict);
+        assert_eq!(server.requests_to("/conditional/commit").len(), 1);
+    }
+}
+
+#[test]
+fn a_server_without_transactions_says_so() {
+    let server = scripted([Answer::new(404, "")]);
+    let error = collection(&server)
+        .transaction()
+        .get_ids(["a"], [])
+        .unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+}
+
+#[test]
+fn a_tenant_is_given_its_resource_name() {
+    let server = StandIn::script([
+        Answer::ok("{}"),
+        Answer::ok(json!({"name": "team", "resource_name": "team-eu"}).to_string()),
+    ]);
+    client(&server).update_tenant("team", "team-eu").unwrap();
+    let update = &server.requests()[0];
+    assert_eq!(
+        (update.method.as_str(), update.path.as_str()),
+        ("PATCH", "/api/v2/tenants/team")
+    );
+    assert_eq!(update.body, br#"{"resource_name":"team-eu"}"#);
+}
+
+fn identity(databases: &[&str]) -> Answer {
+    Answer::ok(json!({"user_id": "u", "tenant": "team", "databases": databases}).to_string())
+}
+
+#[test]
+fn tenant_and_database_of_a_key_are_found() {
+    let cloud = |server: &StandIn| builder(&server.url()).api_key("ck-secret");
+    let server = StandIn::start(|request| match request.path.as_str() {
+        "/api/v2/auth/identity" => identity(&["only"]),
+        _ => Answer::ok("3"),
+    });
+    // A host of one's own is no Cloud: nothing is asked.
+    let client = cloud(&server).build().unwrap();
+    assert_eq!(
+        (client.tenant(), client.database()),
+        ("default_tenant", "default_database")
+    );
+    assert!(server.requests().is_empty());
+
+    let client = cloud(&server).find_database().build().unwrap();
+    assert_eq!((client.tenant(), client.database()), ("team", "only"));
+    assert_eq!(client.count_collections().unwrap(), 3);
+    let last = server.requests().pop().unwrap();
+    assert_eq!(
+        last.path,
+        "/api/v2/tenants/team/databases/only/collections_count"
+    );
+    assert_eq!(last.header("x-chroma-token"), Some("ck-secret"));
+    // What is set is not asked for.
+    let set = cloud(&server)
+        .find_database()
+        .tenant("t")
+        .database("d")
+        .build()
+        .unwrap();
+    assert_eq!((set.tenant(), set.database()), ("t", "d"));
+
+    for databases in [&[][..], &["one", "two"][..]] {
+        let server = StandIn::script([identity(databases)]);
+        let error = cloud(&server)
+            .find_database()
+            .build()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("CHROMA_DATABASE") && error.contains(&format!("{databases:?}")),
+            "{error}"
+        );
+    }
+    let server = StandIn::script([chroma_error(401)]);
+    let error = cloud(&server).find_database().build().unwrap_err();
+    assert!(
+        matches!(error, Error::Unauthorized { status: 401, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_way_in_reaches_the_server() {
+    let server = StandIn::start(|_| Answer::ok(r#"{"nanosecond heartbeat":1}"#));
+    let header = |client: Client, name: &str| {
+        client.heartbeat().unwrap();
+        server
+            .requests()
+            .pop()
+            .unwrap()
+            .header(name)
+            .map(str::to_owned)
+    };
+    let new = || builder(&server.url());
+    let sent = header(
+        new().bearer_token("t0ken").build().unwrap(),
+        "authorization",
+    );
+    assert_eq!(sent.as_deref(), Some("Bearer t0ken"));
+    let sent = header(new().basic_auth("u", "p").build().unwrap(), "authorization");
+    assert_eq!(sent.as_deref(), Some("Basic dTpw"));
+    let sent = header(new().header("X-Team", "blue").build().unwrap(), "x-team");
+    assert_eq!(sent.as_deref(), Some("blue"));
+    assert_eq!(header(new().build().unwrap(), "authorization"), None);
+}
+
+#[test]
+fn a_proxy_is_asked_where_one_is_set() {
+    // It is asked for a tunnel; this one refuses.
+    let proxy = StandIn::start(|_| Answer::new(403, "no tunnels here").then_close());
+    let client = builder("http://db.example.invalid:8000").proxy(proxy.url());
+    let client = client.retry(RetryPolicy::none()).build().unwrap();
+    let error = client.heartbeat().unwrap_err();
+    assert!(matches!(error, Error::Connection { .. }), "{error}");
+    let asked = &proxy.requests()[0];
+    assert_eq!(
+        (asked.method.as_str(), asked.path.as_str()),
+        ("CONNECT", "db.example.invalid:8000")
+    );
+}
+
+#[test]
+fn a_crn_opens_a_collection_where_it_is() {
+    let stored = json!({
+        "id": "0b7d9f0a-1c2d-4e3f-8a9b-112233445566", "name": "notes", "tenant": "t", "database": "d",
+        "log_position": 0, "version": 0, "configuration_json": {}
+    });
+    let server = StandIn::script([Answer::ok(stored.to_string()), Answer::ok("5")]);
+    let notes = client(&server)
+        .collection_by_crn("res name:d:notes")
+        .get()
+        .unwrap();
+    assert_eq!(notes.count().unwrap(), 5);
+    let paths: Vec<_> = server.requests().into_iter().map(|r| r.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "/api/v2/collections/res%20name%3Ad%3Anotes",
+            "/api/v2/tenants/t/databases/d/collections/0b7d9f0a-1c2d-4e3f-8a9b-112233445566/count",
+        ]
+    );
+
+    // A single-node server breaks the connection: it is asked twice, not as often as the policy has it.
+    let heartbeat = Answer::ok(r#"{"nanosecond heartbeat":1}"#);
+    let server = StandIn::script([Answer::close(), heartbeat, Answer::close()]);
+    let error = client(&server)
+        .collection_by_crn("a:b:c")
+        .get()
+        .unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn names_that_are_no_crn_or_id_are_not_sent() {
+    let server = StandIn::script([]);
+    let client = client(&server);
+    for error in [
+        client.collection_by_crn("no crn").get().unwrap_err(),
+        client.collection_by_id("no id").get().unwrap_err(),
+    ] {
+        assert!(matches!(
+            error,
+            Error::Invalid {
+                reason: InvalidInput::Name { .. },
+                ..
+            }
+        ));
+    }
+    assert!(server.requests().is_empty());
+}
