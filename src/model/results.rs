@@ -226,66 +226,76 @@ pub struct QueryResult {
 }
 
 impl QueryResult {
-    pub(crate) fn new(hits: Vec<Hit>) -> QueryResult {
-        QueryResult { hits }
-    }
-
-    /// The hits as a `Vec`.
-    pub fn into_hits(self) -> Vec<Hit> {
-        self.hits
-    }
-
-    /// The column of ids.
-    pub fn ids(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.hits.iter().map(|hit| hit.id.as_str())
-    }
-
     /// The column of distances.
     pub fn distances(&self) -> impl ExactSizeIterator<Item = f32> {
         self.hits.iter().map(|hit| hit.distance)
     }
-
-    /// The column of texts.
-    pub fn documents(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
-        self.hits.iter().map(|hit| hit.document.as_deref())
-    }
-
-    /// The column of metadata.
-    pub fn metadatas(&self) -> impl ExactSizeIterator<Item = &Metadata> {
-        self.hits.iter().map(|hit| &hit.metadata)
-    }
-
-    /// The column of vectors.
-    pub fn embeddings(&self) -> impl ExactSizeIterator<Item = Option<&[f32]>> {
-        self.hits.iter().map(|hit| hit.embedding.as_deref())
-    }
 }
 
-impl std::ops::Deref for QueryResult {
-    type Target = [Hit];
+/// What a list of hits can do, whatever else is in a hit.
+macro_rules! list_of_hits {
+    ($list:ident, $hit:ident) => {
+        impl $list {
+            pub(crate) fn new(hits: Vec<$hit>) -> $list {
+                $list { hits }
+            }
 
-    fn deref(&self) -> &[Hit] {
-        &self.hits
-    }
+            /// The hits as a `Vec`.
+            pub fn into_hits(self) -> Vec<$hit> {
+                self.hits
+            }
+
+            /// The column of ids.
+            pub fn ids(&self) -> impl ExactSizeIterator<Item = &str> {
+                self.hits.iter().map(|hit| hit.id.as_str())
+            }
+
+            /// The column of texts.
+            pub fn documents(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
+                self.hits.iter().map(|hit| hit.document.as_deref())
+            }
+
+            /// The column of metadata.
+            pub fn metadatas(&self) -> impl ExactSizeIterator<Item = &Metadata> {
+                self.hits.iter().map(|hit| &hit.metadata)
+            }
+
+            /// The column of vectors.
+            pub fn embeddings(&self) -> impl ExactSizeIterator<Item = Option<&[f32]>> {
+                self.hits.iter().map(|hit| hit.embedding.as_deref())
+            }
+        }
+
+        impl std::ops::Deref for $list {
+            type Target = [$hit];
+
+            fn deref(&self) -> &[$hit] {
+                &self.hits
+            }
+        }
+
+        impl IntoIterator for $list {
+            type Item = $hit;
+            type IntoIter = std::vec::IntoIter<$hit>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.hits.into_iter()
+            }
+        }
+
+        impl<'a> IntoIterator for &'a $list {
+            type Item = &'a $hit;
+            type IntoIter = std::slice::Iter<'a, $hit>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.hits.iter()
+            }
+        }
+    };
 }
+pub(crate) use list_of_hits;
 
-impl IntoIterator for QueryResult {
-    type Item = Hit;
-    type IntoIter = std::vec::IntoIter<Hit>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.hits.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a QueryResult {
-    type Item = &'a Hit;
-    type IntoIter = std::slice::Iter<'a, Hit>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.hits.iter()
-    }
-}
+list_of_hits!(QueryResult, Hit);
 
 #[cfg(test)]
 mod tests {

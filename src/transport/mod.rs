@@ -221,7 +221,7 @@ impl Transport {
             may_have_acted |= failure.acted;
             let again = failure.may_be_repeated(out.operation.repeat);
             let mut error = self.redacted(failure.error);
-            if let Some(call) = error.call_mut() {
+            if let Some((call, _)) = error.sent_mut() {
                 call.may_have_acted = may_have_acted;
             }
             let wait = policy
@@ -253,7 +253,7 @@ impl Transport {
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, token)| token)])
             .flatten()
             .filter(|secret| secret.len() >= SHORTEST);
-        if let Some(message) = error.message_mut() {
+        if let Some((_, message)) = error.sent_mut() {
             for secret in secrets {
                 if message.contains(secret) {
                     *message = message.replace(secret, "<hidden>");

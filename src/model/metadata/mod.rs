@@ -272,6 +272,12 @@ from! {
     Strings: Vec<String>;
 }
 
+impl From<Vec<i32>> for MetadataValue {
+    fn from(values: Vec<i32>) -> MetadataValue {
+        MetadataValue::Ints(values.into_iter().map(i64::from).collect())
+    }
+}
+
 impl From<Vec<&str>> for MetadataValue {
     fn from(values: Vec<&str>) -> MetadataValue {
         MetadataValue::Strings(values.into_iter().map(str::to_owned).collect())

@@ -1,6 +1,7 @@
 //! [`SearchResult`] and [`SearchHit`]: what a search found.
 
 use crate::model::metadata::Metadata;
+use crate::model::results::list_of_hits;
 
 /// One answer to a search.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,63 +39,10 @@ pub struct SearchResult {
 }
 
 impl SearchResult {
-    pub(crate) fn new(hits: Vec<SearchHit>) -> SearchResult {
-        SearchResult { hits }
-    }
-
-    /// The hits as a `Vec`.
-    pub fn into_hits(self) -> Vec<SearchHit> {
-        self.hits
-    }
-
-    /// The column of ids.
-    pub fn ids(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.hits.iter().map(|hit| hit.id.as_str())
-    }
-
     /// The column of scores.
     pub fn scores(&self) -> impl ExactSizeIterator<Item = Option<f32>> {
         self.hits.iter().map(|hit| hit.score)
     }
-
-    /// The column of texts.
-    pub fn documents(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
-        self.hits.iter().map(|hit| hit.document.as_deref())
-    }
-
-    /// The column of metadata.
-    pub fn metadatas(&self) -> impl ExactSizeIterator<Item = &Metadata> {
-        self.hits.iter().map(|hit| &hit.metadata)
-    }
-
-    /// The column of vectors.
-    pub fn embeddings(&self) -> impl ExactSizeIterator<Item = Option<&[f32]>> {
-        self.hits.iter().map(|hit| hit.embedding.as_deref())
-    }
 }
 
-impl std::ops::Deref for SearchResult {
-    type Target = [SearchHit];
-
-    fn deref(&self) -> &[SearchHit] {
-        &self.hits
-    }
-}
-
-impl IntoIterator for SearchResult {
-    type Item = SearchHit;
-    type IntoIter = std::vec::IntoIter<SearchHit>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.hits.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a SearchResult {
-    type Item = &'a SearchHit;
-    type IntoIter = std::slice::Iter<'a, SearchHit>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.hits.iter()
-    }
-}
+list_of_hits!(SearchResult, SearchHit);

@@ -1,7 +1,11 @@
 //! [`Error`]: what can go wrong, sorted by what the caller can do about it.
 
+mod invalid;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use invalid::InvalidInput;
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -206,20 +210,20 @@ impl Error {
         }
     }
 
-    /// The call that failed, to be changed.
-    pub(crate) fn call_mut(&mut self) -> Option<&mut Call> {
+    /// Call and words of an error that `transport` makes, to be completed there.
+    pub(crate) fn sent_mut(&mut self) -> Option<(&mut Call, &mut String)> {
         match self {
-            Error::NotFound { call, .. }
-            | Error::AlreadyExists { call, .. }
-            | Error::Conflict { call, .. }
-            | Error::Unsupported { call, .. }
-            | Error::Unauthorized { call, .. }
-            | Error::RateLimited { call, .. }
-            | Error::Timeout { call, .. }
-            | Error::Connection { call, .. }
-            | Error::NotChroma { call, .. }
-            | Error::Server { call, .. }
-            | Error::Decode { call, .. } => Some(call),
+            Error::NotFound { call, message, .. }
+            | Error::AlreadyExists { call, message, .. }
+            | Error::Conflict { call, message, .. }
+            | Error::Unsupported { call, message, .. }
+            | Error::Unauthorized { call, message, .. }
+            | Error::RateLimited { call, message, .. }
+            | Error::Timeout { call, message, .. }
+            | Error::Connection { call, message, .. }
+            | Error::NotChroma { call, message, .. }
+            | Error::Server { call, message, .. }
+            | Error::Decode { call, message, .. } => Some((call, message)),
             _ => None,
         }
     }
@@ -242,24 +246,6 @@ impl Error {
             | Error::Embedding { call, .. }
             | Error::PartlyDone { call, .. } => Some(call),
             Error::LocalServer { .. } => None,
-        }
-    }
-
-    /// The server's own words, or ours about them, where there are some.
-    pub(crate) fn message_mut(&mut self) -> Option<&mut String> {
-        match self {
-            Error::NotFound { message, .. }
-            | Error::AlreadyExists { message, .. }
-            | Error::Conflict { message, .. }
-            | Error::Unsupported { message, .. }
-            | Error::Unauthorized { message, .. }
-            | Error::RateLimited { message, .. }
-            | Error::Timeout { message, .. }
-            | Error::Connection { message, .. }
-            | Error::NotChroma { message, .. }
-            | Error::Server { message, .. }
-            | Error::Decode { message, .. } => Some(message),
-            _ => None,
         }
     }
 
@@ -329,145 +315,6 @@ impl fmt::Display for Call {
     }
 }
 
-/// What is wrong with an input, found before anything was sent.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidInput {
-    /// A record's id is the empty string.
-    #[error("the id of record {index} (counted from 0) is empty; give every record an id")]
-    EmptyId {
-        /// Which record, counted from 0.
-        index: usize,
-    },
-    /// Ids that are in one call more than once. The server would keep only one of each, without a word.
-    #[error(
-        "the same id more than once in one call: {}; keep one record for each id",
-        Listed(ids)
-    )]
-    DuplicateIds {
-        /// Each such id, once.
-        ids: Vec<String>,
-    },
-    /// A column that is not as long as the column of ids.
-    #[error("{found} {column} for {ids} ids; give one for each id")]
-    LengthMismatch {
-        /// Which column.
-        column: &'static str,
-        /// How many ids there are.
-        ids: usize,
-        /// How long the column is.
-        found: usize,
-    },
-    /// A vector of another length than the others of the call, or than the collection's.
-    #[error("the vector of {of} has {found} floats, not {expected}")]
-    Dimension {
-        /// Whose vector: a record or a query.
-        of: String,
-        /// The dimension it should have.
-        expected: usize,
-        /// The dimension it has.
-        found: usize,
-    },
-    /// A NaN or an infinity, in a vector or in metadata.
-    #[error("{of} holds {value}; the server takes finite numbers only")]
-    NotFinite {
-        /// Whose number: a record's vector or one of its metadata values.
-        of: String,
-        /// NaN, inf or -inf.
-        value: f64,
-    },
-    /// A name of a collection, a database or a tenant that the server would refuse, or that cannot stand in a URL.
-    #[error("bad {what} name {name:?}: {why}")]
-    Name {
-        /// What is to have the name.
-        what: &'static str,
-        /// The name.
-        name: String,
-        /// Which rule it breaks, and the rule.
-        why: String,
-    },
-    /// A record with neither a document nor a vector.
-    #[error("record {id:?} has neither a document nor a vector; give it one of them")]
-    NothingToEmbed {
-        /// The record's id.
-        id: String,
-    },
-    /// A text to embed, and no embedding function to do it with.
-    #[error(
-        "{of} is text and the collection was opened without an embedding function; open it with .embedding_function(...), or pass vectors"
-    )]
-    NoEmbeddingFunction {
-        /// The record or the query.
-        of: String,
-    },
-    /// A text to embed, and an embedding function that the collection remembers and that cannot be made here.
-    #[error(
-        "the text needs the collection's embedding function {name:?}, which cannot be made here: {why}; pass vectors, or open the collection with the same function by .embedding_function(...)"
-    )]
-    StoredEmbeddingFunction {
-        /// The name in the collection's configuration.
-        name: String,
-        /// What is missing.
-        why: String,
-    },
-    /// An embedding function other than the one that the collection was made with.
-    #[error(
-        "the collection was made with the embedding function {stored:?}, and {given:?} was given; their vectors do not match, so open it with {stored:?}, use another collection, or embed the texts yourself and pass vectors"
-    )]
-    EmbeddingFunctionConflict {
-        /// The name in the collection's configuration; with the model and the dimension, where these differ and the
-        /// names do not.
-        stored: String,
-        /// The same of the one passed in.
-        given: String,
-    },
-    /// An id that is written twice, or read after it was written, in one [`Transaction`](crate::Transaction).
-    #[error("this transaction has written {id:?} already; commit it first")]
-    WrittenInTransaction {
-        /// The id.
-        id: String,
-    },
-    /// A call that would do nothing: a delete without ids or filter.
-    #[error("{0}")]
-    NothingSelected(&'static str),
-    /// A filter that the server would refuse, or answer wrongly without a word.
-    #[error("bad filter {filter}: {why}")]
-    Filter {
-        /// The filter, as JSON.
-        filter: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A search that the server would refuse, or answer wrongly without a word.
-    #[error("{of}: {why}")]
-    Search {
-        /// Which search of the call.
-        of: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A metadata key or value that cannot be stored, or does not fit into a struct.
-    #[error("bad metadata in {of}, key {key:?}: {why}")]
-    Metadata {
-        /// Whose metadata: a record's, the collection's or a struct's.
-        of: String,
-        /// The key.
-        key: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A setting, from code or from the environment.
-    #[error("{name} is {value:?}: {why}")]
-    Setting {
-        /// The setting or environment variable.
-        name: &'static str,
-        /// Its value; `<hidden>` for secrets.
-        value: String,
-        /// What is wrong, and what it should look like.
-        why: String,
-    },
-}
-
 /// ", try again in 31.0 s", or nothing.
 struct Wait(Option<Duration>);
 
@@ -488,22 +335,6 @@ impl fmt::Display for Behind<'_> {
         match self.1 {
             "" => Ok(()),
             text => write!(f, "{}{text}", self.0),
-        }
-    }
-}
-
-/// The first ten strings, quoted, and how many more there are.
-struct Listed<'a>(&'a [String]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 10;
-        for (i, item) in self.0.iter().take(SHOWN).enumerate() {
-            write!(f, "{}{item:?}", if i == 0 { "" } else { ", " })?;
-        }
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
         }
     }
 }
