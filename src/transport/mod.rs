@@ -32,6 +32,10 @@ const MAX_ANSWER: u64 = 2 << 30;
 /// Room made for an answer before its first byte is in, whatever length the server announces.
 const MAX_RESERVED: u64 = 16 << 20;
 
+/// What to do about a certificate that nobody vouches for.
+const DISTRUSTED_HINT: &str =
+    "if the server is yours, give the certificate of its authority to ca_certificates(...)";
+
 /// What a server is asked to do: the same name, method and path for every request of its kind.
 #[derive(Debug)]
 pub(crate) struct Operation {
@@ -363,6 +367,9 @@ impl Transport {
             ureq::Error::Other(inner) => inner.is::<tcp::ConnectFailed>(),
             _ => false,
         };
+        // rustls says so while it connects, in the words of an I/O error: "invalid peer certificate: UnknownIssuer".
+        let distrusted = error.to_string().contains("invalid peer certificate");
+        let connecting = connecting || distrusted;
         let error = match error {
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => Error::Timeout {
                 call,
@@ -387,6 +394,7 @@ impl Transport {
                     false => format!("the connection broke: {other}"),
                 },
                 hint: match connecting {
+                    _ if distrusted => DISTRUSTED_HINT.to_owned(),
                     true => self.dialect.unreachable_hint().to_owned(),
                     false => String::new(),
                 },

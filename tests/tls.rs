@@ -1,0 +1,72 @@
+//! https with an authority of one's own. The certificates in `tests/data/tls` are for these tests alone; the server is
+//! Python's.
+
+#![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use chroma_blocking::{Client, Error, RetryPolicy};
+
+const AUTHORITY: &str = include_str!("data/tls/authority.pem");
+const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/server.pem");
+
+/// Answers every GET with a heartbeat, and says its port first.
+const PROGRAM: &str = r#"
+import http.server, ssl, sys
+class Heart(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'{"nanosecond heartbeat":7}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Heart)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+"#;
+
+/// The server, killed when dropped.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn only_a_trusted_authority_is_believed() {
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let child = Command::new(python)
+        .args(["-c", PROGRAM, SERVER])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut server = Server(child.unwrap());
+    let mut port = String::new();
+    let stdout = server.0.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut port).unwrap();
+    let url = format!("https://localhost:{}", port.trim());
+    let builder = || Client::builder().host(&url).retry(RetryPolicy::none());
+
+    let trusting = builder().ca_certificates(AUTHORITY).build().unwrap();
+    assert_eq!(trusting.heartbeat().unwrap(), 7);
+
+    let wary = builder().build().unwrap();
+    let error = wary.heartbeat().unwrap_err();
+    assert!(matches!(error, Error::Connection { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("certificate") && text.contains("ca_certificates"),
+        "{text}"
+    );
+    assert!(!error.call().unwrap().may_have_acted, "nothing was sent");
+}
