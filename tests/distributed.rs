@@ -219,10 +219,11 @@ fn a_transaction_refuses_what_it_could_not_keep() {
 #[test]
 fn somebody_elses_write_is_a_conflict_and_a_lost_commit_is_not_repeated() {
     let refused = Answer::new(
-        412,
+        409,
         r#"{"error":"ConditionalWriteConflictError","message":"conditional write conflict"}"#,
     );
-    for (answer, conflict) in [(refused, true), (Answer::close(), false)] {
+    let stale = chroma_error(412);
+    for (answer, conflict) in [(refused, true), (stale, true), (Answer::close(), false)] {
         let server = scripted([answer]);
         let mut transaction = collection(&server).transaction();
         transaction.delete(["a"]).unwrap();
@@ -307,6 +308,23 @@ fn tenant_and_database_of_a_key_are_found() {
             "{error}"
         );
     }
+    // Named twice, it is still one; good for anything, it is none.
+    let server = StandIn::script([identity(&["db", "db"])]);
+    assert_eq!(
+        cloud(&server).find_database().build().unwrap().database(),
+        "db"
+    );
+    let server = StandIn::script([identity(&["*"])]);
+    assert!(cloud(&server).find_database().build().is_err());
+    // The only database of one tenant is not that of another.
+    let server = StandIn::script([identity(&["db"])]);
+    assert!(
+        cloud(&server)
+            .find_database()
+            .tenant("other")
+            .build()
+            .is_err()
+    );
     let server = StandIn::script([chroma_error(401)]);
     let error = cloud(&server).find_database().build().unwrap_err();
     assert!(

@@ -75,7 +75,7 @@ fn no_answer_in_time_is_a_timeout() {
     let dribble = Answer::ok(r#"{"nanosecond heartbeat":1}"#).slowly(Duration::from_millis(20));
     for answer in [Answer::hang(), dribble] {
         let server = StandIn::start(move |_| answer.clone());
-        let patience = Duration::from_millis(150);
+        let patience = Duration::from_millis(300);
         let client = builder(&server.url()).request_timeout(patience);
         let client = client.retry(RetryPolicy::none()).build().unwrap();
         let started = Instant::now();
@@ -134,7 +134,7 @@ fn create_is_sent_once_when_its_answer_is_lost() {
     assert_eq!(server.requests().len(), 1);
     // Too late.
     let server = scripted([Answer::hang()]);
-    let hasty = builder(&server.url()).request_timeout(Duration::from_millis(300));
+    let hasty = builder(&server.url()).request_timeout(Duration::from_secs(1));
     let made = hasty.build().unwrap().collection("abc").create();
     assert!(matches!(made, Err(Error::Timeout { .. })));
     assert_eq!(server.requests().len(), 1);
@@ -181,7 +181,7 @@ fn a_connection_that_was_closed_while_idle_is_not_used() {
     let server = StandIn::script([answer, Answer::ok(COLLECTION)]);
     let client = client(&server);
     client.version().unwrap();
-    thread::sleep(Duration::from_millis(50));
+    thread::sleep(Duration::from_millis(300));
     // It may not be repeated, so it must not meet the dead connection.
     client.collection("abc").create().unwrap();
     assert_eq!((server.connections(), server.requests().len()), (2, 2));
@@ -357,7 +357,7 @@ fn an_announced_giant_is_an_error_at_once() {
         let started = Instant::now();
         let error = client.version().unwrap_err();
         assert!(error.to_string().contains(&server.url()), "{error}");
-        assert!(started.elapsed() < Duration::from_secs(1), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{error}");
     }
 }
 
@@ -377,7 +377,7 @@ fn the_token_is_in_no_debug_error_or_log() {
     ];
     let server = StandIn::start(script(answers));
     let builder = builder(&server.url()).api_key(TOKEN);
-    let builder = builder.request_timeout(Duration::from_millis(500));
+    let builder = builder.request_timeout(Duration::from_secs(2));
     let mut shown = format!("{builder:?} {builder:#?}");
     let client = builder.build().unwrap();
     let abc = client.collection("abc");
@@ -408,6 +408,31 @@ fn a_token_that_the_server_repeats_is_not_passed_on() {
         let error = client.heartbeat().unwrap_err();
         assert!(!format!("{error} {error:?}").contains(TOKEN), "{error}");
     }
+}
+
+#[test]
+fn tenants_and_databases_that_mean_another_path_are_not_sent() {
+    let server = StandIn::start(|_| Answer::ok("0"));
+    for odd in ["", ".", ".."] {
+        let client = client(&server);
+        for client in [client.with_tenant(odd), client.with_database(odd)] {
+            let error = client.count_collections().unwrap_err();
+            assert!(matches!(error, Error::Invalid { .. }), "{error}");
+        }
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_password_that_the_server_repeats_is_not_passed_on() {
+    let words = r#"{"error":"ChromaError","message":"user bob with password hunter2pass"}"#;
+    let server = StandIn::start(move |_| Answer::new(403, words));
+    let client = builder(&server.url()).basic_auth("bob", "hunter2pass");
+    let error = client.build().unwrap().version().unwrap_err().to_string();
+    assert!(
+        error.contains("bob") && !error.contains("hunter2pass"),
+        "{error}"
+    );
 }
 
 #[test]

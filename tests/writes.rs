@@ -4,7 +4,7 @@
 
 mod support;
 
-use chroma_blocking::{Error, Record};
+use chroma_blocking::{Error, Key, Record};
 use serde_json::{Value, json};
 use support::stand_in::{Answer, Habits, StandIn, script};
 use support::*;
@@ -128,4 +128,50 @@ fn vectors_go_in_base64_where_the_server_reads_it() {
     assert_eq!(sent(LIMITS), json!([text]));
     let lists: Vec<Vec<f32>> = serde_json::from_value(sent(OLD_LIMITS)).unwrap();
     assert_eq!(lists, [vector]);
+}
+
+#[test]
+fn a_large_call_that_fails_at_once_fails_as_a_small_one_does() {
+    let limits = r#"{"max_batch_size":2,"supports_base64_encoding":true}"#;
+    let server = chroma(limits, |_| chroma_error(404));
+    let error = collection(&server).upsert(records(6)).unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+}
+
+#[test]
+fn a_delete_of_many_ids_says_what_is_gone() {
+    let mut answers = script([Answer::ok(r#"{"deleted":10000}"#), chroma_error(403)]);
+    let server = chroma(LIMITS, move |request| answers(request));
+    let all = ids(0..12_000);
+    let error = collection(&server)
+        .delete()
+        .ids(all.clone())
+        .run()
+        .unwrap_err();
+    let [done, unknown, pending] = fates(&error);
+    assert_eq!(
+        (done, pending),
+        (all[..10_000].to_vec(), all[10_000..].to_vec())
+    );
+    assert!(unknown.is_empty());
+}
+
+#[test]
+fn a_limited_delete_is_not_sent_while_nobody_knows_whether_it_would_be_limited() {
+    for published in [Answer::new(502, ""), Answer::new(404, "")] {
+        let server = chroma(LIMITS, move |request| match request.path.as_str() {
+            "/openapi.json" => published.clone(),
+            _ => Answer::ok(r#"{"deleted":5}"#),
+        });
+        let delete = collection(&server).delete().filter(Key::field("n").gt(1));
+        assert!(delete.limit(2).run().is_err());
+        assert!(server.requests_to("/delete").is_empty());
+    }
+    // A newer server, whose description names things otherwise.
+    let server = chroma(LIMITS, |request| match request.path.as_str() {
+        "/openapi.json" => Answer::ok(r#"{"components":{"schemas":{}}}"#),
+        _ => Answer::ok(r#"{"deleted":2}"#),
+    });
+    let delete = collection(&server).delete().filter(Key::field("n").gt(1));
+    assert_eq!(delete.limit(2).run().unwrap(), Some(2));
 }

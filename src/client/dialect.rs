@@ -17,6 +17,8 @@ struct Answer {
     message: String,
 }
 
+/// A server's name for the failure of a transaction.
+const CONFLICT: &str = "ConditionalWriteConflictError";
 /// Part of a server's message: a query met an id whose record is not there, or not any more.
 pub(crate) const GONE: &str = "Error finding id";
 
@@ -41,8 +43,12 @@ impl Dialect for Chroma {
                 message,
             },
             404 if from_chroma => Error::NotFound { call, message },
-            409 => Error::AlreadyExists { call, message },
+            // Somebody else's write (409), or the state that was read is there no more (412).
+            409 if name == CONFLICT || message.contains("conditional write conflict") => {
+                Error::Conflict { call, message }
+            }
             412 => Error::Conflict { call, message },
+            409 => Error::AlreadyExists { call, message },
             429 => Error::RateLimited {
                 call,
                 retry_after,

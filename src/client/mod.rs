@@ -45,7 +45,7 @@ pub struct Client {
 struct Server {
     transport: Transport,
     limits: OnceLock<PreFlightChecks>,
-    published: OnceLock<Published>,
+    published: OnceLock<Option<Published>>,
 }
 
 /// What a server says of itself before work begins.
@@ -81,23 +81,36 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// Whether a metadata value may be a list. Servers without take `$contains` on a field for one on the document.
-    pub(crate) fn metadata_lists(&self) -> bool {
-        // The schema of all metadata; its name is that of the type in the server's code.
-        let metadata = &self.components["schemas"]["HashMap"];
-        metadata.to_string().contains(r#""type":"array""#)
+    fn schema(&self, name: &str) -> Option<String> {
+        let schema = self.components["schemas"].get(name)?;
+        Some(schema.to_string())
     }
 
-    /// Whether sparse vectors are known well enough to be refused, at least: those before Chroma 1.2 fail on the first one,
-    /// and on everything after it.
+    /// What all metadata are; the name is that of the type in the server's code. A server that calls it otherwise is newer
+    /// than all that have the faults below.
+    fn metadata(&self) -> Option<String> {
+        self.schema("HashMap")
+    }
+
+    /// Whether a metadata value may be a list. Servers without take `$contains` on a field for one on the document.
+    pub(crate) fn metadata_lists(&self) -> bool {
+        self.metadata()
+            .is_none_or(|schema| schema.contains(r#""type":"array""#))
+    }
+
+    /// Whether sparse vectors are known well enough to be refused, at least: servers of Chroma 1.0.21 and 1.1 fail on the
+    /// first one, and on everything after it.
     pub(crate) fn sparse_vectors(&self) -> bool {
-        self.components["schemas"].get("Schema").is_some()
+        let takes = self
+            .metadata()
+            .is_some_and(|schema| schema.contains("SparseVector"));
+        !takes || self.schema("Schema").is_some()
     }
 
     /// Whether a deletion may be limited. Servers without ignore the limit, and delete everything that the filter meets.
     pub(crate) fn delete_limit(&self) -> bool {
-        let payload = &self.components["schemas"]["DeleteCollectionRecordsPayload"];
-        payload.to_string().contains(r#""limit""#)
+        self.schema("DeleteCollectionRecordsPayload")
+            .is_none_or(|schema| schema.contains(r#""limit""#))
     }
 }
 
@@ -164,6 +177,11 @@ impl Client {
     /// Where the server is.
     pub fn url(&self) -> &str {
         self.server.transport.endpoint().as_str()
+    }
+
+    /// Whether the server is Chroma Cloud.
+    pub(crate) fn is_cloud(&self) -> bool {
+        self.server.transport.endpoint().is_cloud()
     }
 
     /// The tenant.
@@ -362,6 +380,10 @@ impl Client {
         body: Option<&[u8]>,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T> {
+        for (what, name) in [("tenant", self.tenant()), ("database", self.database())] {
+            name::check_in_path(what, name)
+                .map_err(|reason| Call::new(operation.name, subject).invalid(reason))?;
+        }
         let own = [("tenant", self.tenant()), ("database", self.database())];
         let parameters: Vec<_> = parameters.iter().copied().chain(own).collect();
         let path = op::path(operation, &parameters) + query;
@@ -387,28 +409,45 @@ impl Client {
             path: &path,
             body: None,
         };
-        let once = RetryPolicy::none();
-        let ask = || self.server.transport.send_by(&once, out, read::json);
-        let result = match ask() {
+        let transport = &self.server.transport;
+        let once = || transport.send_by(&RetryPolicy::none(), out, read::json);
+        let result = match once() {
             Err(Error::Connection { call, message, .. }) if call.may_have_acted => {
                 self.heartbeat()?;
-                match ask() {
+                match once() {
                     Err(Error::Connection { .. }) => Err(Error::Unsupported { call, message }),
                     second => second,
                 }
             }
+            Err(error) if error.is_retryable() => transport.send(out, read::json),
             first => first,
         };
         result.map_err(|error| self.second_look(error))
     }
 
-    /// What the server's own description says it can do; asked once. `None` where it publishes none.
-    pub(crate) fn published(&self) -> Option<&Published> {
-        if self.server.published.get().is_none() {
-            let published = self.call(&op::DESCRIPTION, None, None, read::json).ok()?;
-            let _ = self.server.published.set(published);
-        }
-        self.server.published.get()
+    /// Whether the server can do it by its own description, which is asked once. One that publishes none can do what
+    /// Chroma Cloud can, if that is where it is; of any other nobody knows, and it is not put to the test.
+    pub(crate) fn can(&self, it: fn(&Published) -> bool) -> Result<bool> {
+        let published = match self.server.published.get() {
+            Some(published) => published,
+            None => {
+                let published = match self.call(&op::DESCRIPTION, None, None, read::json) {
+                    Ok(published) => Some(published),
+                    Err(
+                        Error::NotFound { .. }
+                        | Error::NotChroma { .. }
+                        | Error::Unsupported { .. }
+                        | Error::Decode { .. },
+                    ) => None,
+                    Err(error) => return Err(error),
+                };
+                self.server.published.get_or_init(|| published)
+            }
+        };
+        Ok(match published {
+            Some(published) => it(published),
+            None => self.is_cloud(),
+        })
     }
 
     /// After an answer that makes no sense, asks whether a Chroma server is there at all: the error then says what is

@@ -42,13 +42,14 @@ operations! {
     VERSION: "version", GET, "/api/v2/version", Freely;
     PRE_FLIGHT_CHECKS: "pre_flight_checks", GET, "/api/v2/pre-flight-checks", Freely;
     IDENTITY: "identity", GET, "/api/v2/auth/identity", Freely;
-    RESET: "reset", POST, "/api/v2/reset", Freely;
+    // A second one would delete what others have made since.
+    RESET: "reset", POST, "/api/v2/reset", IfNotActed;
 
     // Where a second one would find what the first one did (already exists, not found), nobody could tell whose work
     // that was: such an operation is repeated only when the server certainly did not act.
     CREATE_TENANT: "create_tenant", POST, "/api/v2/tenants", IfNotActed;
     GET_TENANT: "get_tenant", GET, "/api/v2/tenants/{tenant}", Freely;
-    UPDATE_TENANT: "update_tenant", PATCH, "/api/v2/tenants/{tenant}", Freely;
+    UPDATE_TENANT: "update_tenant", PATCH, "/api/v2/tenants/{tenant}", IfNotActed;
 
     LIST_DATABASES: "list_databases", GET, "/api/v2/tenants/{tenant}/databases", Freely;
     CREATE_DATABASE: "create_database", POST, "/api/v2/tenants/{tenant}/databases", IfNotActed;

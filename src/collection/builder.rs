@@ -163,11 +163,21 @@ impl CollectionBuilder {
             .call(operation, subject, Some(&body), read::json)
             .map_err(|error| self.too_old(error))?;
         if self.schema.is_some() && stored.schema.is_none() {
+            // What create() made is new and of no use; what get_or_create() gave may be somebody's.
+            let left = match get_or_create {
+                true => "; the collection is there, without it",
+                false => match self.client.delete_collection(&self.name) {
+                    Ok(()) => "",
+                    Err(_) => {
+                        "; the collection was made without it, and could not be deleted again"
+                    }
+                },
+            };
             return Err(Error::Unsupported {
                 call: Box::new(Call::new(operation.name, Some(&self.name))),
-                message: "it knows no schemas (Chroma has them since 1.3) and ignored this one; the collection is \
-                          there, without it"
-                    .to_owned(),
+                message: format!(
+                    "it knows no schemas (Chroma has them since 1.3) and ignored this one{left}"
+                ),
             });
         }
         let call = Call::new(operation.name, Some(&self.name));

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::Collection;
 use super::get::MAX_IDS;
 use super::selection::Selection;
-use crate::client::operations as op;
+use crate::client::{Published, operations as op};
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
 use crate::wire::read;
@@ -44,12 +44,12 @@ impl Delete {
     /// At most this many of those that pass the filter. Servers before 1.5 would ignore it: there it is
     /// [`Error::Unsupported`](crate::Error::Unsupported), and nothing is deleted.
     pub fn limit(mut self, limit: usize) -> Delete {
-        self.limit = Some(limit);
+        self.limit = Some(limit.min(u32::MAX as usize));
         self
     }
 
     /// Deletes; how many records, where the server says so. For a deletion by id it does not: it counts ids that are
-    /// not there, too.
+    /// not there, too. When an answer was lost and the deletion repeated, the second one counts only what was left.
     ///
     /// # Errors
     /// [`InvalidInput::NothingSelected`] without ids and without a filter; to delete everything, delete the
@@ -74,8 +74,7 @@ impl Delete {
                     "a limit without a filter; limit what a filter lets through",
                 ));
             }
-            let limited = self.collection.client().published();
-            if limited.is_some_and(|can| !can.delete_limit()) {
+            if !self.collection.client().can(Published::delete_limit)? {
                 return Err(self.collection.unsupported(
                     operation,
                     "it would ignore the limit and delete all; limits need Chroma 1.5",
@@ -102,9 +101,10 @@ impl Delete {
                 } else {
                     MAX_IDS
                 };
-                for some in ids.chunks(chunk.max(1)) {
+                for (number, some) in ids.chunks(chunk.max(1)).enumerate() {
                     parts.ids = Some(some.to_vec());
-                    send(&parts)?;
+                    let start = number * chunk;
+                    send(&parts).map_err(|error| error.stopped(&ids, start..start + some.len()))?;
                 }
                 Ok(None)
             }

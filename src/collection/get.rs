@@ -1,9 +1,11 @@
 //! [`Get`]: records by id, by filter, or all of them.
 
+use std::collections::HashSet;
+
 use super::Collection;
 use super::selection::Selection;
 use crate::client::operations as op;
-use crate::error::Result;
+use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
 use crate::model::results::{GetResult, Include};
 use crate::wire::read;
@@ -80,7 +82,17 @@ impl Get {
         };
         let whole = self.page.limit.is_none() && self.page.offset.is_none();
         match parts.ids.take() {
-            Some(ids) if whole && ids.len() > MAX_IDS => {
+            Some(ids) if ids.len() > MAX_IDS && !whole => Err(self
+                .collection
+                .at(operation)
+                .invalid(InvalidInput::Setting {
+                    name: "ids",
+                    value: format!("{} ids", ids.len()),
+                    why: format!("with a limit or an offset there can be {MAX_IDS}"),
+                })),
+            Some(mut ids) if ids.len() > MAX_IDS => {
+                let mut seen = HashSet::new();
+                ids.retain(|id| seen.insert(id.clone()));
                 let mut found = GetResult::default();
                 for some in ids.chunks(MAX_IDS) {
                     parts.ids = Some(some.to_vec());

@@ -1,8 +1,10 @@
 //! Which records a read or a delete is about, and what to do where a server takes that for something else.
 
 use super::Collection;
+use crate::client::Published;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
+use crate::model::schema::{InvertedIndex, Schema};
 use crate::transport::Operation;
 
 /// Ids and filter of a read or a delete.
@@ -31,12 +33,15 @@ impl Selection {
 
     /// What goes into the request, or `None` when no record can be meant: the server would take an empty list of ids
     /// for no list, and so mean all records.
-    pub(super) fn parts(self) -> Result<Option<Parts>, InvalidInput> {
-        let mut parts = self
+    pub(super) fn parts(
+        self,
+        mistakes: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Parts>, InvalidInput> {
+        let parts = self
             .filter
-            .map(Where::split)
-            .transpose()?
-            .unwrap_or_default();
+            .map(|filter| filter.split(mistakes))
+            .transpose()?;
+        let mut parts = parts.unwrap_or_default();
         if let Some(ids) = self.ids {
             parts.narrow_ids(ids);
         }
@@ -51,18 +56,24 @@ impl Collection {
         operation: &Operation,
         selection: Selection,
     ) -> Result<Option<Parts>> {
+        // Chroma Cloud and distributed servers, which alone have this kind of index, do not mistake them.
+        let distributed = self.client().is_cloud() || self.configuration().spann.is_some();
+        let schema = self.schema();
+        let mistakes = |field: &str| {
+            let indexed = |schema: &Schema| schema.has_index(field, InvertedIndex::Int);
+            !distributed && schema.is_none_or(indexed)
+        };
         let parts = selection
-            .parts()
+            .parts(&mistakes)
             .map_err(|reason| self.at(operation).invalid(reason))?;
         let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
-        if parts.as_ref().is_some_and(tests_lists) {
-            let lists = self.client().published().map(|can| can.metadata_lists());
-            if lists == Some(false) {
-                return Err(self.unsupported(
+        if parts.as_ref().is_some_and(tests_lists)
+            && !self.client().can(Published::metadata_lists)?
+        {
+            return Err(self.unsupported(
                     operation,
                     "it takes contains on a field for contains on the document; lists in metadata need Chroma 1.5",
                 ));
-            }
         }
         Ok(parts)
     }

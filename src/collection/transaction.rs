@@ -22,7 +22,9 @@ use crate::wire::write::{self, Batch, Page};
 /// record that was read: optimistic concurrency. Servers newer than 1.5.9 have it.
 ///
 /// Reads are sent at once, and all see the collection as the first one found it. Writes are kept until
-/// [`commit`](Transaction::commit); dropping the transaction forgets them. When somebody else was faster, `commit`
+/// [`commit`](Transaction::commit); dropping the transaction forgets them. They go in one request, whatever the server's
+/// limits; and as outside of a transaction, an `add` of an id that is there is ignored, and so is an `update` or a `delete`
+/// of one that is not: read first. When somebody else was faster, `commit`
 /// (or a read) fails with [`Error::Conflict`]: begin again.
 ///
 /// ```no_run
@@ -59,7 +61,7 @@ pub struct Committed {
     /// Where in the collection's log the writes begin; `None` when there was nothing to write.
     #[serde(default)]
     pub first_inserted_record_offset: Option<i64>,
-    /// The number of records written or deleted.
+    /// The number of records that the commit named.
     pub record_count: usize,
 }
 
@@ -108,7 +110,7 @@ impl Transaction {
         let mut selection = Selection::default();
         selection.add_filter(filter);
         let page = Page {
-            limit: Some(limit),
+            limit: Some(limit.min(u32::MAX as usize)),
             offset: None,
         };
         let found = self.read(selection, page, include)?;
@@ -173,7 +175,7 @@ impl Transaction {
         self.claim(&op::DELETE, ids.iter().map(String::as_str))?;
         let mut selection = Selection::default();
         selection.add_ids(ids);
-        if let Ok(Some(parts)) = selection.parts() {
+        if let Ok(Some(parts)) = selection.parts(&|_| false) {
             let payload = write::selection(&parts, &Page::default(), None);
             self.buffer(&op::DELETE, |to| to.extend_from_slice(&payload));
         }

@@ -1,11 +1,10 @@
 //! Writing records: check, embed, cut into requests, send.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::Collection;
-use crate::client::{Client, PreFlightChecks, operations as op};
+use crate::client::{PreFlightChecks, Published, operations as op};
 use crate::embed::Purpose;
 use crate::error::{Error, Result};
 use crate::model::metadata::{Metadata, MetadataValue};
@@ -43,7 +42,10 @@ impl Collection {
                         waiting.push_front(middle..range.end);
                         waiting.push_front(range.start..middle);
                     }
-                    Err(error) => return Err(self.stopped(error, rows, range)),
+                    Err(error) => {
+                        let ids: Vec<&str> = (0..rows.len()).map(|i| rows.row(i).id).collect();
+                        return Err(error.stopped(&ids, range));
+                    }
                 }
             }
             if let Some(vector) = vectors.iter().flatten().next() {
@@ -99,8 +101,7 @@ impl Collection {
             values.any(|value| matches!(value, MetadataValue::SparseVector(_)))
         };
         let any = (0..rows.len()).any(|index| rows.row(index).metadata.is_some_and(sparse));
-        let breaks = |client: &Client| client.published().is_some_and(|can| !can.sparse_vectors());
-        if any && breaks(self.client()) {
+        if any && !self.client().can(Published::sparse_vectors)? {
             return Err(self.unsupported(
                 operation,
                 "it would fail on sparse vectors, and from then on",
@@ -130,30 +131,6 @@ impl Collection {
             }
         }
         Ok(())
-    }
-
-    /// The error of a call that was stopped by the failure of the request for `range`: as it is when it was the whole
-    /// call, else with what became of each id.
-    fn stopped(&self, error: Error, rows: &dyn Rows, range: Range<usize>) -> Error {
-        if range == (0..rows.len()) {
-            return error;
-        }
-        let ids = |range: Range<usize>| range.map(|index| rows.row(index).id.to_owned()).collect();
-        let call = error.call().cloned().unwrap_or_default();
-        let ambiguous = call.may_have_acted;
-        let failed_from = range.start;
-        let unknown = if ambiguous {
-            range
-        } else {
-            failed_from..failed_from
-        };
-        Error::PartlyDone {
-            call: Box::new(call),
-            done: ids(0..failed_from),
-            pending: ids(unknown.end..rows.len()),
-            unknown: ids(unknown),
-            source: Box::new(error),
-        }
     }
 }
 

@@ -37,6 +37,7 @@ impl ClientBuilder {
     /// User and password for a server, or a proxy in front of it, that asks for `Authorization: Basic …`.
     pub fn basic_auth(mut self, user: impl AsRef<str>, password: impl AsRef<str>) -> ClientBuilder {
         let both = format!("{}:{}", user.as_ref(), password.as_ref());
+        self.password = Some(password.as_ref().to_owned());
         let encoded = BASE64.encode_to_string(both);
         self.authorization = Some(("basic_auth", format!("Basic {encoded}")));
         self

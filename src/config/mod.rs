@@ -10,7 +10,7 @@ use ureq::http::{HeaderName, HeaderValue};
 
 use crate::client::Client;
 use crate::error::{Call, InvalidInput, Result};
-use crate::transport::{Connecting, Endpoint, RetryPolicy, Timeouts};
+use crate::transport::{self, Connecting, Endpoint, RetryPolicy, Timeouts};
 
 /// Where a Chroma server listens unless told otherwise.
 const DEFAULT_HOST: &str = "http://localhost:8000";
@@ -47,6 +47,8 @@ pub struct ClientBuilder {
     database: Option<String>,
     token: Option<(&'static str, String)>,
     authorization: Option<(&'static str, String)>,
+    /// The one that is in `authorization`, encoded.
+    password: Option<String>,
     headers: Vec<(String, String)>,
     proxy: Option<String>,
     certificates: Option<Vec<u8>>,
@@ -62,7 +64,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The server is Chroma Cloud, unless a host is set too.
+    /// The server is Chroma Cloud, or, where a host is set, one that works like it: it needs a key, and is asked for tenant
+    /// and database where they are not set. A host of `trychroma.com` is Chroma Cloud anyway.
     pub fn cloud(mut self) -> ClientBuilder {
         self.cloud = true;
         self
@@ -122,25 +125,42 @@ impl ClientBuilder {
         if !ask {
             return Ok(client);
         }
-        let identity = client.identity()?;
+        let mut identity = client.identity()?;
+        // One that may do everything everywhere has no place of its own.
+        let any = |name: &String| name == "*";
+        let choose = |name, why: String| {
+            let value = String::new();
+            Err(invalid(InvalidInput::Setting { name, value, why }))
+        };
+        let tenant = match tenant {
+            Some(tenant) => tenant,
+            None if any(&identity.tenant) => {
+                return choose(
+                    "CHROMA_TENANT",
+                    "this key is good for any; choose one".to_owned(),
+                );
+            }
+            None => identity.tenant.clone(),
+        };
+        identity.databases.sort();
+        identity.databases.dedup();
         let database = match (database, &identity.databases[..]) {
             (Some(database), _) => database,
-            (None, [only]) => only.clone(),
+            (None, [only]) if !any(only) && tenant == identity.tenant => only.clone(),
             (None, databases) => {
-                return Err(invalid(InvalidInput::Setting {
-                    name: "CHROMA_DATABASE",
-                    value: String::new(),
-                    why: format!("choose one of the databases of this key: {databases:?}"),
-                }));
+                let why = format!(
+                    "choose one; this key is good for {databases:?} of {:?}",
+                    identity.tenant
+                );
+                return choose("CHROMA_DATABASE", why);
             }
         };
-        Ok(client
-            .with_tenant(tenant.unwrap_or(identity.tenant))
-            .with_database(database))
+        Ok(client.with_tenant(tenant).with_database(database))
     }
 
     fn is_cloud(&self) -> bool {
-        self.host.is_none() && (self.cloud || self.token.is_some())
+        let host = self.host.as_ref().map(|(_, host)| host.trim());
+        self.cloud || host.map_or(self.token.is_some(), transport::is_cloud)
     }
 
     fn check(self) -> Result<Client, InvalidInput> {
@@ -172,6 +192,7 @@ impl ClientBuilder {
         self.no_certificates()?;
         let connecting = Connecting {
             timeouts: self.timeouts,
+            secrets: self.password.iter().cloned().collect(),
             proxy: self.proxy_to_use()?,
             #[cfg(feature = "tls")]
             root_certificates: self.root_certificates()?,

@@ -3,6 +3,7 @@
 mod invalid;
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 pub use invalid::InvalidInput;
@@ -54,8 +55,8 @@ pub enum Error {
         /// The server's own words.
         message: String,
     },
-    /// Somebody else has written what a [`Transaction`](crate::Transaction) had read (HTTP 412). Nothing was written;
-    /// begin again.
+    /// Somebody else has written what a [`Transaction`](crate::Transaction) had read, or the state that it read is there
+    /// no more (HTTP 409 and 412). Nothing was written; begin again.
     #[error("{call}: conflict: {message}")]
     Conflict {
         /// The call that failed.
@@ -201,7 +202,6 @@ impl Error {
         match self {
             Error::NotFound { .. } => Some(404),
             Error::AlreadyExists { .. } => Some(409),
-            Error::Conflict { .. } => Some(412),
             Error::RateLimited { .. } => Some(429),
             Error::Unauthorized { status, .. } | Error::Server { status, .. } => Some(*status),
             Error::PartlyDone { source, .. } => source.status(),
@@ -246,6 +246,30 @@ impl Error {
             | Error::Embedding { call, .. }
             | Error::PartlyDone { call, .. } => Some(call),
             Error::LocalServer { .. } => None,
+        }
+    }
+
+    /// The error of a call about these ids that was stopped by this failure of the request for `range`: this one when it
+    /// was the whole call, or the first request and certainly in vain; else with what became of each id.
+    pub(crate) fn stopped<S: AsRef<str>>(self, ids: &[S], range: Range<usize>) -> Error {
+        let call = self.call().cloned().unwrap_or_default();
+        if range == (0..ids.len()) || range.start == 0 && !call.may_have_acted {
+            return self;
+        }
+        let owned = |range: Range<usize>| {
+            let ids = ids.get(range).unwrap_or_default();
+            ids.iter().map(|id| id.as_ref().to_owned()).collect()
+        };
+        let unknown = match call.may_have_acted {
+            true => range.clone(),
+            false => range.start..range.start,
+        };
+        Error::PartlyDone {
+            call: Box::new(call),
+            done: owned(0..range.start),
+            pending: owned(unknown.end..ids.len()),
+            unknown: owned(unknown),
+            source: Box::new(self),
         }
     }
 

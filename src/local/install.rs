@@ -221,7 +221,7 @@ impl fmt::Display for InstallPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "installing the Chroma server, once: wheel chromadb {}, about {} MB from PyPI, into {}",
+            "Installing a Chroma server, once: the wheel chromadb {}, about {} MB from PyPI, into {}",
             self.version,
             self.megabytes,
             self.folder.display()
@@ -267,7 +267,7 @@ mod tests {
         };
         assert_eq!(
             plan.to_string(),
-            "installing the Chroma server, once: wheel chromadb 1.5.9, about 23 MB from PyPI, into \
+            "Installing a Chroma server, once: the wheel chromadb 1.5.9, about 23 MB from PyPI, into \
              /home/me/.cache/chroma-blocking/x"
         );
     }

@@ -37,6 +37,7 @@ impl Endpoint {
         };
         let with_scheme = match bracketed.contains("://") {
             true => bracketed,
+            false if is_cloud(&bracketed) => format!("https://{bracketed}"),
             false => format!("http://{bracketed}"),
         };
         let uri: Uri = with_scheme.parse().map_err(|_| bad(FORM))?;
@@ -63,6 +64,7 @@ impl Endpoint {
         let port = match (authority.port_u16(), value.contains("://")) {
             (Some(port), _) => format!(":{port}"),
             (None, true) => String::new(),
+            (None, false) if secure => String::new(),
             (None, false) => format!(":{default_port}"),
         };
         // Some copy the API's own path, too.
@@ -83,6 +85,11 @@ impl Endpoint {
     /// Whether the server is on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.loopback
+    }
+
+    /// Whether it is Chroma Cloud.
+    pub(crate) fn is_cloud(&self) -> bool {
+        is_cloud(&self.base)
     }
 
     /// Whether what is sent is encrypted.
@@ -111,6 +118,17 @@ fn port_is_sound(authority: &Authority) -> bool {
         Some(_) => authority.port_u16().is_some_and(|port| port != 0),
         None => false,
     }
+}
+
+/// Whether an address, with or without scheme, port and path, is one of Chroma Cloud's.
+pub(crate) fn is_cloud(address: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    let domain = "trychroma.com";
+    host == domain
+        || host
+            .strip_suffix(domain)
+            .is_some_and(|sub| sub.ends_with('.'))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -154,7 +172,12 @@ mod tests {
     fn takes_https() {
         let cloud = parse("https://api.trychroma.com").unwrap();
         assert_eq!(cloud.as_str(), "https://api.trychroma.com");
-        assert!(cloud.is_secure() && !cloud.is_loopback());
+        assert!(cloud.is_secure() && !cloud.is_loopback() && cloud.is_cloud());
+        let bare = parse("api.trychroma.com").unwrap();
+        assert_eq!(bare.as_str(), "https://api.trychroma.com");
+        for other in ["trychroma.com.example.com", "nottrychroma.com"] {
+            assert!(!parse(other).unwrap().is_cloud(), "{other}");
+        }
     }
 
     #[test]

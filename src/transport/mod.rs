@@ -16,7 +16,7 @@ use ureq::http::{self, HeaderName, HeaderValue, Method, Request};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Timeout};
 
-pub(crate) use endpoint::{Endpoint, shown_address};
+pub(crate) use endpoint::{Endpoint, is_cloud, shown_address};
 pub use retry::RetryPolicy;
 
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -112,6 +112,8 @@ pub(crate) struct Connecting {
     pub(crate) timeouts: Timeouts,
     /// In place of the proxy that the environment names.
     pub(crate) proxy: Option<ureq::Proxy>,
+    /// Secrets that stand in no header as they are, to be kept out of errors and logs.
+    pub(crate) secrets: Vec<String>,
     /// In place of the certificates of public authorities.
     #[cfg(feature = "tls")]
     pub(crate) root_certificates: Vec<ureq::tls::Certificate<'static>>,
@@ -123,8 +125,18 @@ pub(crate) struct Transport {
     agent: Agent,
     endpoint: Endpoint,
     headers: Vec<(HeaderName, HeaderValue)>,
+    secrets: Secrets,
     retry: RetryPolicy,
     dialect: &'static dyn Dialect,
+}
+
+/// Says nothing of itself.
+struct Secrets(Vec<String>);
+
+impl Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<hidden>")
+    }
 }
 
 impl Transport {
@@ -166,6 +178,7 @@ impl Transport {
             agent: Agent::with_parts(config.build(), connector, tcp::Names::default()),
             endpoint,
             headers,
+            secrets: Secrets(connecting.secrets),
             retry,
             dialect,
         }
@@ -248,14 +261,16 @@ impl Transport {
         /// A shorter one may stand in any text, and guards nothing.
         const SHORTEST: usize = 6;
 
-        let secrets = self
+        let in_headers = self
             .headers
             .iter()
             .filter(|(_, value)| value.is_sensitive())
             .filter_map(|(_, value)| value.to_str().ok())
             // Of "Bearer TOKEN", the token alone too.
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, token)| token)])
-            .flatten()
+            .flatten();
+        let secrets = in_headers
+            .chain(self.secrets.0.iter().map(String::as_str))
             .filter(|secret| secret.len() >= SHORTEST);
         if let Some((_, message)) = error.sent_mut() {
             for secret in secrets {

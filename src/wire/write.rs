@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn reads_are_written_as_chroma_reads_them() {
         let parts = (Key::field("a").eq(1) & Key::document().contains("x") & Key::id().eq("1"))
-            .split()
+            .split(&|_| true)
             .unwrap();
         let page = Page {
             limit: Some(5),

@@ -400,3 +400,27 @@ fn a_schema_alone_is_the_default() {
     assert_eq!(with.schema(), plain.schema());
     assert_eq!(with.configuration(), plain.configuration());
 }
+
+#[test]
+fn fractions_are_asked_for_where_integers_are_not_indexed() {
+    let schema = Schema::new().delete_index("x", InvertedIndex::Int);
+    let made = client().collection(unique_name()).schema(schema).create();
+    let made = match made {
+        Ok(made) => Scratch(made),
+        Err(Error::Unsupported { .. }) => return, // no schemas before 1.3
+        Err(error) => panic!("{error}"),
+    };
+    let point = |id: &str, x: f64| Record::new(id).embedding([1.0]).metadata("x", x);
+    made.upsert([point("a", 2.7), point("b", 0.5)]).unwrap();
+    let x = || Key::field("x");
+    for (filter, expected) in [
+        (x().eq(2.7), "a"),
+        (x().gte(0.5), "ab"),
+        (x().lt(0.7), "b"),
+        (x().is_in([2.7, 3.5]), "a"),
+    ] {
+        let mut ids = made.get().filter(filter).run().unwrap().ids;
+        ids.sort();
+        assert_eq!(ids.concat(), expected);
+    }
+}

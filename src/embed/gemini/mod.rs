@@ -26,6 +26,8 @@ pub use request::TaskType;
 
 /// Google's own address for the API.
 const BASE_URL: &str = "https://generativelanguage.googleapis.com";
+/// The floats per vector that the models can give.
+const DIMENSIONS: std::ops::RangeInclusive<usize> = 128..=3072;
 /// More items in one request are refused: "at most 100 requests can be in one batch".
 const MAX_BATCH: usize = 100;
 /// A request is cut at this size; the API refuses a larger body: "Request payload size exceeds the limit: 4194304 bytes".
@@ -320,7 +322,7 @@ impl GeminiBuilder {
                 "this version knows gemini-embedding-001 and gemini-embedding-2",
             )
         })?;
-        if !(128..=3072).contains(&self.dimension) {
+        if !DIMENSIONS.contains(&self.dimension) {
             let value = self.dimension.to_string();
             return Err(bad("dimension", value, "it must be from 128 to 3072"));
         }

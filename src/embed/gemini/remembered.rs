@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Gemini, GeminiBuilder, KEY_VARIABLES, TaskType};
+use super::request::Style;
+use super::{DIMENSIONS, Gemini, GeminiBuilder, KEY_VARIABLES, TaskType};
 use crate::embed::{EmbeddingError, EmbeddingFunction};
 use crate::environment::Environment;
 use crate::error::InvalidInput;
@@ -118,8 +119,18 @@ impl Remembered {
     pub(in crate::embed) fn new(config: &Value) -> Result<Remembered, String> {
         let read = Config::deserialize(config)
             .map_err(|error| format!("its configuration cannot be read: {error}"))?;
+        let builder = read.builder()?;
+        if Style::of(&builder.model).is_none() {
+            return Err(format!("the model {:?} is not known here", builder.model));
+        }
+        if !DIMENSIONS.contains(&builder.dimension) {
+            return Err(format!(
+                "{} floats are not what its models give",
+                builder.dimension
+            ));
+        }
         Ok(Remembered {
-            builder: read.builder()?,
+            builder,
             config: config.clone(),
             made: OnceLock::new(),
         })
@@ -207,11 +218,22 @@ mod tests {
         );
     }
 
+    /// Else it would refuse the caller's own vectors, for not being as long as those of a model that it knows.
+    #[test]
+    fn a_model_that_is_not_known_is_no_function() {
+        for config in [
+            json!({ "model_name": "text-embedding-004" }),
+            json!({ "model_name": "gemini-embedding-001", "dimension": 5 }),
+        ] {
+            assert!(Remembered::new(&config).is_err(), "{config}");
+        }
+    }
+
     #[test]
     fn a_query_asks_for_what_was_stored_for_retrieval() {
         let tasks = |task: &str| {
-            let remembered =
-                Remembered::new(&json!({ "model_name": "m", "task_type": task })).unwrap();
+            let config = json!({ "model_name": "gemini-embedding-001", "task_type": task });
+            let remembered = Remembered::new(&config).unwrap();
             let builder = remembered.builder;
             (builder.document_task.unwrap(), builder.query_task.unwrap())
         };

@@ -13,9 +13,10 @@ const SQL_LEVELS: usize = 400;
 const GROUP: usize = 16;
 
 impl Where {
-    /// The filter in words that a server understands as they are meant.
-    pub(super) fn rewritten(self) -> Result<Where, InvalidInput> {
-        let mut filter = self.tests_rewritten();
+    /// The filter in words that a server understands as they are meant. `mistakes` says of a field whether the server may
+    /// mistake an integer in it for a fraction.
+    pub(super) fn rewritten(self, mistakes: &dyn Fn(&str) -> bool) -> Result<Where, InvalidInput> {
+        let mut filter = self.tests_rewritten(mistakes);
         if filter.sql_levels() > SQL_LEVELS {
             filter = filter.grouped();
         }
@@ -27,12 +28,15 @@ impl Where {
         Ok(filter)
     }
 
-    fn tests_rewritten(self) -> Where {
-        let all = |parts: Vec<Where>| parts.into_iter().map(Where::tests_rewritten).collect();
+    fn tests_rewritten(self, mistakes: &dyn Fn(&str) -> bool) -> Where {
+        let all = |parts: Vec<Where>| {
+            let parts = parts.into_iter();
+            parts.map(|part| part.tests_rewritten(mistakes)).collect()
+        };
         match self.node {
             Node::All(parts) => Where::of(Node::All, all(parts)),
             Node::Any(parts) => Where::of(Node::Any, all(parts)),
-            Node::Test(test) => test.rewritten(),
+            Node::Test(test) => test.rewritten(mistakes),
             Node::TooDeep => self,
         }
     }
@@ -71,12 +75,13 @@ impl Where {
 }
 
 impl Test {
-    fn rewritten(self) -> Where {
+    fn rewritten(self, mistakes: &dyn Fn(&str) -> bool) -> Where {
         match &self.operand {
             Operand::One(Text(text)) if self.key == DOCUMENT && text.contains('\0') => {
                 let pattern = escaped(text);
                 self.with_nul(pattern)
             }
+            _ if !mistakes(&self.key) => self.unchanged(),
             Operand::One(Float(float)) => match taken_for(*float) {
                 Some(int) => {
                     let float = *float;
@@ -176,7 +181,7 @@ mod tests {
     use crate::model::filter::Key;
 
     fn sent(filter: Where) -> String {
-        filter.rewritten().unwrap().to_string()
+        filter.rewritten(&|_| true).unwrap().to_string()
     }
 
     fn x() -> Key {
@@ -260,9 +265,9 @@ mod tests {
     #[test]
     fn wide_joins_become_joins_of_joins() {
         let wide = |n: i64| Where::all((0..n).map(|n| x().ne(n)));
-        assert_eq!(wide(300).rewritten(), Ok(wide(300)));
+        assert_eq!(wide(300).rewritten(&|_| true), Ok(wide(300)));
         for n in [400, 10_000] {
-            let sent = wide(n).rewritten().unwrap();
+            let sent = wide(n).rewritten(&|_| true).unwrap();
             assert!(sent.sql_levels() < 100);
             let again = Where::all([sent.flat()]);
             assert_eq!(again, wide(n));
@@ -272,7 +277,7 @@ mod tests {
             both = Where::any((0..30).map(|n| x().eq(n)).chain([both]));
             both = Where::all((0..30).map(|n| x().ne(n)).chain([both]));
         }
-        let error = both.rewritten().unwrap_err().to_string();
+        let error = both.rewritten(&|_| true).unwrap_err().to_string();
         assert!(error.contains("too wide and too deep"), "{error}");
     }
 

@@ -1,5 +1,7 @@
 //! A filter's three places in a request.
 
+use std::collections::HashSet;
+
 use super::{DOCUMENT, ID, Node, Operand, Operator, Test, Where};
 use crate::error::InvalidInput;
 
@@ -44,7 +46,10 @@ impl Parts {
     /// Lets through only those of `ids`, too.
     pub(crate) fn narrow_ids(&mut self, ids: Vec<String>) {
         match &mut self.ids {
-            Some(old) => old.retain(|id| ids.contains(id)),
+            Some(old) => {
+                let ids: HashSet<String> = ids.into_iter().collect();
+                old.retain(|id| ids.contains(id));
+            }
             none => *none = Some(ids),
         }
     }
@@ -56,7 +61,10 @@ impl Where {
     ///
     /// What looks at documents alone goes to `where_document`, which every server knows; a mix under an "or" stays
     /// in `where`, which servers before 1.0.21 refuse.
-    pub(crate) fn split(self) -> Result<Parts, InvalidInput> {
+    ///
+    /// `mistakes` says of a field whether the server may mistake an integer in it for a fraction: a single-node server
+    /// does, where integers of that field are indexed.
+    pub(crate) fn split(self, mistakes: &dyn Fn(&str) -> bool) -> Result<Parts, InvalidInput> {
         self.check()?;
         let conjuncts = match self.node {
             Node::All(parts) => parts,
@@ -75,7 +83,7 @@ impl Where {
         }
         let all = |filters: Vec<Where>| {
             let filter = (!filters.is_empty()).then(|| Where::all(filters));
-            filter.map(Where::rewritten).transpose()
+            filter.map(|filter| filter.rewritten(mistakes)).transpose()
         };
         parts.fields = all(fields)?;
         parts.documents = all(documents)?;
@@ -126,7 +134,7 @@ mod tests {
             & (text.clone().contains("y") | text.clone().contains("z"))
             & Key::id().is_in(["1", "2"])
             & Key::id().eq("2");
-        let parts = filter.split().unwrap();
+        let parts = filter.split(&|_| true).unwrap();
         assert_eq!(parts.ids, Some(vec!["2".to_owned()]));
         assert_eq!(json(&parts.fields), r#"{"a":{"$eq":1}}"#);
         let documents = serde_json::to_string(&Document(&parts.documents.unwrap())).unwrap();
@@ -139,7 +147,7 @@ mod tests {
     #[test]
     fn a_mix_under_an_or_stays_together() {
         let parts = (field("a").eq(1) | Key::document().contains("x"))
-            .split()
+            .split(&|_| true)
             .unwrap();
         assert_eq!(parts.documents, None);
         assert_eq!(
@@ -155,10 +163,13 @@ mod tests {
             Key::id().ne("1"),
             Key::id().eq(1),
         ] {
-            let error = filter.split().unwrap_err().to_string();
+            let error = filter.split(&|_| true).unwrap_err().to_string();
             assert!(error.contains("ids"), "{error}");
         }
-        let none = Key::id().is_in(Vec::<String>::new()).split().unwrap();
+        let none = Key::id()
+            .is_in(Vec::<String>::new())
+            .split(&|_| true)
+            .unwrap();
         assert_eq!(none.ids, Some(vec![]));
     }
 }

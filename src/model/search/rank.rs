@@ -29,7 +29,14 @@ use crate::error::InvalidInput;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a rank does nothing until it is given to a search"]
-pub struct Rank(Node);
+pub struct Rank {
+    node: Node,
+    /// How many operations are inside each other.
+    depth: u8,
+}
+
+/// More operations inside each other are refused: servers read JSON of 128 levels, of which an operation takes two.
+const MAX_DEPTH: u8 = 50;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
@@ -39,6 +46,21 @@ enum Node {
     One(One, Box<Rank>),
     Two(Two, Box<[Rank; 2]>),
     Many(Many, Vec<Rank>),
+    /// In place of a rank deeper than [`MAX_DEPTH`]: dropping or printing that could overflow the stack.
+    TooDeep,
+}
+
+impl Node {
+    /// The ranks that it is made of.
+    fn parts(&self) -> &[Rank] {
+        match self {
+            Node::Number(_) | Node::Knn(_) | Node::TooDeep => &[],
+            Node::Rrf(rrf) => &rrf.ranks,
+            Node::One(_, rank) => slice::from_ref(rank),
+            Node::Two(_, ranks) => ranks.as_slice(),
+            Node::Many(_, ranks) => ranks,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,30 +110,56 @@ impl Number {
 }
 
 impl Rank {
+    fn new(node: Node) -> Rank {
+        let inner = node
+            .parts()
+            .iter()
+            .map(|part| part.depth)
+            .max()
+            .unwrap_or(0);
+        match inner < MAX_DEPTH {
+            true => Rank {
+                node,
+                depth: inner + 1,
+            },
+            // So that what it is a part of is too deep as well.
+            false => Rank {
+                node: Node::TooDeep,
+                depth: MAX_DEPTH,
+            },
+        }
+    }
+
     /// A number.
     pub fn val(value: f64) -> Rank {
         value.into()
     }
 
     fn one(function: One, of: Rank) -> Rank {
-        Rank(Node::One(function, Box::new(of)))
+        Rank::new(Node::One(function, Box::new(of)))
     }
 
     fn two(operator: Two, left: Rank, right: Rank) -> Rank {
-        Rank(Node::Two(operator, Box::new([left, right])))
+        Rank::new(Node::Two(operator, Box::new([left, right])))
     }
 
     /// Joins two, and takes the parts of those that are joined the same way already, as Chroma's client does.
     fn join(operator: Many, left: Rank, right: Rank) -> Rank {
-        let mut ranks = match left.0 {
+        let mut ranks = match left.node {
             Node::Many(same, ranks) if same == operator => ranks,
-            other => vec![Rank(other)],
+            node => vec![Rank {
+                node,
+                depth: left.depth,
+            }],
         };
-        match right.0 {
+        match right.node {
             Node::Many(same, more) if same == operator => ranks.extend(more),
-            other => ranks.push(Rank(other)),
+            node => ranks.push(Rank {
+                node,
+                depth: right.depth,
+            }),
         }
-        Rank(Node::Many(operator, ranks))
+        Rank::new(Node::Many(operator, ranks))
     }
 
     /// The sum of them.
@@ -119,32 +167,24 @@ impl Rank {
         let mut ranks: Vec<_> = ranks.into_iter().collect();
         match ranks.len() {
             1 => ranks.remove(0),
-            _ => Rank(Node::Many(Many::Sum, ranks)),
+            _ => Rank::new(Node::Many(Many::Sum, ranks)),
         }
     }
 
     /// Itself, and by its place where it is the distance of a `Knn`.
     pub(super) fn by_place(self) -> Rank {
-        match self.0 {
+        match self.node {
             Node::Knn(knn) => knn.return_rank(true).into(),
-            other => Rank(other),
-        }
-    }
-
-    /// The ranks that it is made of.
-    fn parts(&self) -> &[Rank] {
-        match &self.0 {
-            Node::Number(_) | Node::Knn(_) => &[],
-            Node::Rrf(rrf) => &rrf.ranks,
-            Node::One(_, rank) => slice::from_ref(rank),
-            Node::Two(_, ranks) => ranks.as_slice(),
-            Node::Many(_, ranks) => ranks,
+            node => Rank {
+                node,
+                depth: self.depth,
+            },
         }
     }
 
     fn parts_mut(&mut self) -> &mut [Rank] {
-        match &mut self.0 {
-            Node::Number(_) | Node::Knn(_) => &mut [],
+        match &mut self.node {
+            Node::Number(_) | Node::Knn(_) | Node::TooDeep => &mut [],
             Node::Rrf(rrf) => &mut rrf.ranks,
             Node::One(_, rank) => slice::from_mut(rank),
             Node::Two(_, ranks) => ranks.as_mut_slice(),
@@ -154,24 +194,32 @@ impl Rank {
 
     /// See [`Search::check`](super::Search::check).
     pub(super) fn check(&self, of: &str, dimension: Option<usize>) -> Result<(), InvalidInput> {
-        match &self.0 {
+        match &self.node {
             Node::Number(number) => number.check(of)?,
             Node::Knn(knn) => knn.check(of, dimension)?,
             Node::Rrf(rrf) => rrf.check(of)?,
+            Node::TooDeep => {
+                return Err(InvalidInput::Search {
+                    of: of.to_owned(),
+                    why: format!(
+                        "more than {MAX_DEPTH} operations are inside each other in its rank"
+                    ),
+                });
+            }
             _ => {}
         }
-        let mut parts = self.parts().iter();
+        let mut parts = self.node.parts().iter();
         parts.try_for_each(|rank| rank.check(of, dimension))
     }
 
     /// Whether any `Knn` is in it.
     pub(super) fn has_knn(&self) -> bool {
-        matches!(self.0, Node::Knn(_)) || self.parts().iter().any(Rank::has_knn)
+        matches!(self.node, Node::Knn(_)) || self.node.parts().iter().any(Rank::has_knn)
     }
 
     /// Every `Knn` in it, from left to right.
     pub(super) fn knns_mut(&mut self) -> Vec<&mut Knn> {
-        if let Node::Knn(ref mut knn) = self.0 {
+        if let Node::Knn(ref mut knn) = self.node {
             return vec![knn];
         }
         let parts = self.parts_mut().iter_mut();
@@ -181,13 +229,13 @@ impl Rank {
 
 impl From<Knn> for Rank {
     fn from(knn: Knn) -> Rank {
-        Rank(Node::Knn(Box::new(knn)))
+        Rank::new(Node::Knn(Box::new(knn)))
     }
 }
 
 impl From<Rrf> for Rank {
     fn from(rrf: Rrf) -> Rank {
-        Rank(Node::Rrf(rrf))
+        Rank::new(Node::Rrf(rrf))
     }
 }
 
@@ -225,7 +273,7 @@ macro_rules! arithmetic {
             type Output = Rank;
 
             fn neg(self) -> Rank {
-                Rank(Node::Many(Many::Mul, vec![(-1).into(), self.into()]))
+                Rank::new(Node::Many(Many::Mul, vec![(-1).into(), self.into()]))
             }
         }
 
@@ -268,7 +316,7 @@ macro_rules! numbers {
     ($($kind:ident: $($number:ty),+;)+) => {$($(
         impl From<$number> for Rank {
             fn from(number: $number) -> Rank {
-                Rank(Node::Number(Number::$kind(number.into())))
+                Rank::new(Node::Number(Number::$kind(number.into())))
             }
         }
     )+)+};
@@ -316,12 +364,12 @@ impl Serialize for Rank {
             right: &'a Rank,
         }
 
-        if let Node::Rrf(rrf) = &self.0 {
+        if let Node::Rrf(rrf) = &self.node {
             return rrf.expanded().serialize(serializer);
         }
         let mut map = serializer.serialize_map(Some(1))?;
-        match &self.0 {
-            Node::Rrf(_) => {}
+        match &self.node {
+            Node::Rrf(_) | Node::TooDeep => {}
             Node::Number(number) => map.serialize_entry("$val", number)?,
             Node::Knn(knn) => map.serialize_entry("$knn", knn)?,
             Node::One(function, rank) => {
@@ -375,6 +423,24 @@ mod tests {
             json = json.replace(&knn(name).to_string(), name);
         }
         json.replace("{\"$val\":", "<").replace('"', "")
+    }
+
+    #[test]
+    fn a_very_deep_rank_is_an_error_and_overflows_nothing() {
+        let mut rank: Rank = Knn::dense([1.0]).into();
+        for _ in 0..100_000 {
+            rank = (rank - Knn::dense([1.0])).exp();
+        }
+        assert!(format!("{rank:?}{rank}").len() < 1_000);
+        let error = rank.check("the search", Some(1)).unwrap_err().to_string();
+        assert!(error.contains("50 operations"), "{error}");
+
+        let mut rank: Rank = Knn::dense([1.0]).into();
+        for _ in 0..49 {
+            rank = rank.abs();
+        }
+        assert_eq!(rank.check("the search", Some(1)), Ok(()));
+        assert!(rank.abs().check("the search", Some(1)).is_err());
     }
 
     #[test]
