@@ -405,8 +405,8 @@ impl Transport {
             other => Error::Connection {
                 call,
                 message: match connecting {
-                    true => format!("cannot connect: {other}"),
-                    false => format!("the connection broke: {other}"),
+                    true => format!("cannot connect: {}", words(&other)),
+                    false => format!("the connection broke: {}", words(&other)),
                 },
                 hint: match connecting {
                     _ if distrusted => DISTRUSTED_HINT.to_owned(),
@@ -441,6 +441,15 @@ struct Failure {
 impl Failure {
     fn may_be_repeated(&self, repeat: Repeat) -> bool {
         self.error.is_retryable() && (!self.acted || repeat == Repeat::Freely)
+    }
+}
+
+/// What an error says, without what `ureq` calls its kind.
+fn words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Other(inner) => inner.to_string(),
+        ureq::Error::Io(inner) => inner.to_string(),
+        other => other.to_string(),
     }
 }
 
