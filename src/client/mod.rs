@@ -3,6 +3,7 @@
 pub(crate) mod dialect;
 mod lists;
 pub(crate) mod operations;
+mod published;
 mod tenants;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use ureq::http::{HeaderName, HeaderValue};
 
 pub use lists::{ListCollections, ListDatabases};
+use published::Published;
 pub use tenants::{Database, Tenant};
 
 use crate::collection::{CollectionBuilder, CollectionOpener, In, Stored};
@@ -71,47 +73,6 @@ pub struct Identity {
     /// The databases that the user may open.
     #[serde(default)]
     pub databases: Vec<String>,
-}
-
-/// What a server's OpenAPI description says of features that no other answer tells: some servers take the request and
-/// quietly do something else.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Published {
-    components: serde_json::Value,
-}
-
-impl Published {
-    fn schema(&self, name: &str) -> Option<String> {
-        let schema = self.components["schemas"].get(name)?;
-        Some(schema.to_string())
-    }
-
-    /// What all metadata are; the name is that of the type in the server's code. A server that calls it otherwise is newer
-    /// than all that have the faults below.
-    fn metadata(&self) -> Option<String> {
-        self.schema("HashMap")
-    }
-
-    /// Whether a metadata value may be a list. Servers without take `$contains` on a field for one on the document.
-    pub(crate) fn metadata_lists(&self) -> bool {
-        self.metadata()
-            .is_none_or(|schema| schema.contains(r#""type":"array""#))
-    }
-
-    /// Whether sparse vectors are known well enough to be refused, at least: servers of Chroma 1.0.21 and 1.1 fail on the
-    /// first one, and on everything after it.
-    pub(crate) fn sparse_vectors(&self) -> bool {
-        let takes = self
-            .metadata()
-            .is_some_and(|schema| schema.contains("SparseVector"));
-        !takes || self.schema("Schema").is_some()
-    }
-
-    /// Whether a deletion may be limited. Servers without ignore the limit, and delete everything that the filter meets.
-    pub(crate) fn delete_limit(&self) -> bool {
-        self.schema("DeleteCollectionRecordsPayload")
-            .is_none_or(|schema| schema.contains(r#""limit""#))
-    }
 }
 
 impl Client {
@@ -380,11 +341,11 @@ impl Client {
         body: Option<&[u8]>,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T> {
-        for (what, name) in [("tenant", self.tenant()), ("database", self.database())] {
+        let own = [("tenant", self.tenant()), ("database", self.database())];
+        for (what, name) in own {
             name::check_in_path(what, name)
                 .map_err(|reason| Call::new(operation.name, subject).invalid(reason))?;
         }
-        let own = [("tenant", self.tenant()), ("database", self.database())];
         let parameters: Vec<_> = parameters.iter().copied().chain(own).collect();
         let path = op::path(operation, &parameters) + query;
         let out = Outgoing {
@@ -427,11 +388,11 @@ impl Client {
 
     /// Whether the server can do it by its own description, which is asked once. One that publishes none can do what
     /// Chroma Cloud can, if that is where it is; of any other nobody knows, and it is not put to the test.
-    pub(crate) fn can(&self, it: fn(&Published) -> bool) -> Result<bool> {
+    pub(crate) fn can(&self, it: fn(Published) -> bool) -> Result<bool> {
         let published = match self.server.published.get() {
             Some(published) => published,
             None => {
-                let published = match self.call(&op::DESCRIPTION, None, None, read::json) {
+                let published = match self.call(&op::DESCRIPTION, None, None, Published::read) {
                     Ok(published) => Some(published),
                     Err(
                         Error::NotFound { .. }
@@ -445,7 +406,7 @@ impl Client {
             }
         };
         Ok(match published {
-            Some(published) => it(published),
+            Some(published) => it(*published),
             None => self.is_cloud(),
         })
     }

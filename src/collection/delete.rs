@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::Collection;
 use super::get::MAX_IDS;
 use super::selection::Selection;
-use crate::client::{Published, operations as op};
+use crate::client::operations as op;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
 use crate::wire::read;
@@ -74,7 +74,7 @@ impl Delete {
                     "a limit without a filter; limit what a filter lets through",
                 ));
             }
-            if !self.collection.client().can(Published::delete_limit)? {
+            if !self.collection.client().can(|server| server.delete_limit)? {
                 return Err(self.collection.unsupported(
                     operation,
                     "it would ignore the limit and delete all; limits need Chroma 1.5",

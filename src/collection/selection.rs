@@ -1,8 +1,7 @@
 //! Which records a read or a delete is about, and what to do where a server takes that for something else.
 
 use super::Collection;
-use crate::client::Published;
-use crate::error::{Call, Error, InvalidInput, Result};
+use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
 use crate::model::schema::{InvertedIndex, Schema};
 use crate::transport::Operation;
@@ -68,7 +67,7 @@ impl Collection {
             .map_err(|reason| self.at(operation).invalid(reason))?;
         let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
         if parts.as_ref().is_some_and(tests_lists)
-            && !self.client().can(Published::metadata_lists)?
+            && !self.client().can(|server| server.metadata_lists)?
         {
             return Err(self.unsupported(
                     operation,
@@ -112,7 +111,7 @@ impl Collection {
     /// The error of a call that this server would take for another one. Nothing was sent.
     pub(super) fn unsupported(&self, operation: &Operation, message: &str) -> Error {
         Error::Unsupported {
-            call: Box::new(Call::new(operation.name, Some(self.name()))),
+            call: Box::new(self.at(operation)),
             message: message.to_owned(),
         }
     }

@@ -11,7 +11,7 @@ use crate::client::operations as op;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::{InvalidInput, Result};
-use crate::model::filter::Where;
+use crate::model::filter::{Parts, Where};
 use crate::model::record::{IntoRows, Rows};
 use crate::model::results::{GetResult, Include};
 use crate::transport::Operation;
@@ -173,12 +173,12 @@ impl Transaction {
             return Ok(());
         }
         self.claim(&op::DELETE, ids.iter().map(String::as_str))?;
-        let mut selection = Selection::default();
-        selection.add_ids(ids);
-        if let Ok(Some(parts)) = selection.parts(&|_| false) {
-            let payload = write::selection(&parts, &Page::default(), None);
-            self.buffer(&op::DELETE, |to| to.extend_from_slice(&payload));
-        }
+        let parts = Parts {
+            ids: Some(ids),
+            ..Parts::default()
+        };
+        let payload = write::selection(&parts, &Page::default(), None);
+        self.buffer(&op::DELETE, |to| to.extend_from_slice(&payload));
         Ok(())
     }
 
@@ -195,8 +195,7 @@ impl Transaction {
             };
             self.buffer(operation, |to| batch.write(to));
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
     fn buffer(&mut self, operation: &Operation, payload: impl FnOnce(&mut Vec<u8>)) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use super::Collection;
-use crate::client::{PreFlightChecks, Published, operations as op};
+use crate::client::{PreFlightChecks, operations as op};
 use crate::embed::Purpose;
 use crate::error::{Error, Result};
 use crate::model::metadata::{Metadata, MetadataValue};
@@ -101,7 +101,7 @@ impl Collection {
             values.any(|value| matches!(value, MetadataValue::SparseVector(_)))
         };
         let any = (0..rows.len()).any(|index| rows.row(index).metadata.is_some_and(sparse));
-        if any && !self.client().can(Published::sparse_vectors)? {
+        if any && !self.client().can(|server| server.sparse_vectors)? {
             return Err(self.unsupported(
                 operation,
                 "it would fail on sparse vectors, and from then on",

@@ -114,15 +114,11 @@ impl ClientBuilder {
     /// # Errors
     /// [`InvalidInput::Setting`], which names the setting and its value.
     pub fn build(self) -> Result<Client> {
-        let (ask, tenant, database) = (
-            (self.is_cloud() || self.find_database)
-                && (self.tenant.is_none() || self.database.is_none()),
-            self.tenant.clone(),
-            self.database.clone(),
-        );
+        let (tenant, database) = (self.tenant.clone(), self.database.clone());
+        let find = self.is_cloud() || self.find_database;
         let invalid = |reason| Call::new("client", None).invalid(reason);
         let client = self.check().map_err(invalid)?;
-        if !ask {
+        if !find || tenant.is_some() && database.is_some() {
             return Ok(client);
         }
         let mut identity = client.identity()?;
