@@ -72,6 +72,66 @@ fn a_large_body_that_is_refused_unread_is_halved() {
     assert_eq!(taken.concat(), ids(0..16));
 }
 
+#[test]
+fn after_one_refusal_as_too_large_the_rest_is_sent_in_halves_also_by_later_calls() {
+    let server = chroma(LIMITS, |request| match ids_of(request).len() {
+        0..=60 => Answer::ok("{}"),
+        _ => Answer::new(413, "Payload too large"),
+    });
+    let abc = collection(&server);
+    let sizes = || -> Vec<usize> {
+        let sent = server.requests_to("/upsert");
+        sent.iter().map(|request| ids_of(request).len()).collect()
+    };
+    abc.upsert(records(400)).unwrap();
+    let first = sizes();
+    let refused = first.iter().filter(|size| **size > 60).count();
+    assert_eq!(refused, 3, "400, half of it, and half of that: {first:?}");
+    assert!(first[3..].iter().all(|size| *size <= 60), "{first:?}");
+    abc.upsert(records(400)).unwrap();
+    let second = &sizes()[first.len()..];
+    assert!(second.iter().all(|size| *size <= 60), "{second:?}");
+}
+
+#[test]
+fn requests_are_cut_at_the_size_that_was_set() {
+    let server = chroma(LIMITS, |request| match request.path.ends_with("/query") {
+        false => Answer::ok("{}"),
+        true => {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let lists = vec![Vec::<f32>::new(); body["query_embeddings"].as_array().unwrap().len()];
+            Answer::ok(json!({"ids": lists, "distances": lists}).to_string())
+        }
+    });
+    let client = builder(&server.url()).max_payload_size(20_000);
+    let abc = client.build().unwrap().collection("abc").get().unwrap();
+
+    let record = |i| Record::new(format!("id{i}")).embedding(vec![0.123_456_7; 500]);
+    abc.upsert((0..50).map(record)).unwrap();
+    let sent = server.requests_to("/upsert");
+    let taken: Vec<_> = sent.iter().map(ids_of).collect();
+    assert_eq!(taken.concat(), ids(0..50), "each once, in order");
+    for request in &sent[..sent.len() - 1] {
+        let len = request.body.len();
+        assert!((15_000..=20_000).contains(&len), "{len} bytes");
+    }
+    // One that is larger alone goes alone.
+    abc.upsert([record(0).document("x".repeat(30_000)), record(1)])
+        .unwrap();
+    let sent = server.requests_to("/upsert");
+    assert!(sent[sent.len() - 2].body.len() > 30_000);
+
+    let queries = vec![vec![0.25; 500]; 10];
+    let results = abc.query_many(&queries).run().unwrap();
+    assert_eq!(results.len(), 10);
+    let sent = server.requests_to("/query");
+    assert_eq!(sent.len(), 4, "three vectors of 6,000 bytes in each");
+
+    let refused = builder(&server.url()).max_payload_size(0).build();
+    let words = refused.unwrap_err().to_string();
+    assert!(words.contains("max_payload_size is \"0\""), "{words}");
+}
+
 /// 35 records for a server that takes 10 at once, and that answers so to the third request. No retries.
 fn stopped_by(third: Answer) -> Error {
     let server = chroma(

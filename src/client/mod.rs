@@ -7,6 +7,7 @@ mod published;
 mod tenants;
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
@@ -26,8 +27,8 @@ use operations as op;
 
 /// A Chroma server, a tenant and a database.
 ///
-/// Cheap to clone, and to be shared by threads: all clones use one pool of keep-alive connections, of which up to 10
-/// stay open while idle (for 90 s). Making one sends nothing.
+/// Cheap to clone, and to be shared by threads: all clones use one pool of keep-alive connections, which has as many as
+/// threads ever used it at once, and keeps up to 64 of them open while idle (for 90 s). Making a client sends nothing.
 ///
 /// ```no_run
 /// use chroma_blocking::Client;
@@ -47,6 +48,8 @@ pub struct Client {
 struct Server {
     transport: Transport,
     limits: OnceLock<PreFlightChecks>,
+    /// Bytes of a request's body; less than was set where the server refused that.
+    max_payload_size: AtomicUsize,
     published: OnceLock<Option<Published>>,
 }
 
@@ -121,6 +124,7 @@ impl Client {
         headers: Vec<(HeaderName, HeaderValue)>,
         connecting: Connecting,
         retry: RetryPolicy,
+        max_payload_size: usize,
         tenant: String,
         database: String,
     ) -> Client {
@@ -128,6 +132,7 @@ impl Client {
             server: Arc::new(Server {
                 transport: Transport::new(endpoint, headers, connecting, retry, &dialect::Chroma),
                 limits: OnceLock::new(),
+                max_payload_size: AtomicUsize::new(max_payload_size),
                 published: OnceLock::new(),
             }),
             tenant: tenant.into(),
@@ -143,6 +148,17 @@ impl Client {
     /// Whether the server is Chroma Cloud.
     pub(crate) fn is_cloud(&self) -> bool {
         self.server.transport.endpoint().is_cloud()
+    }
+
+    /// Bytes that the body of a request may have.
+    pub(crate) fn max_payload_size(&self) -> usize {
+        self.server.max_payload_size.load(Ordering::Relaxed)
+    }
+
+    /// The server refuses more than about so many bytes.
+    pub(crate) fn limit_payload_size(&self, bytes: usize) {
+        let size = &self.server.max_payload_size;
+        size.fetch_min(bytes, Ordering::Relaxed);
     }
 
     /// The tenant.

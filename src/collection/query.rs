@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::embeddings::{self, Embeddings, Vectors};
 use crate::model::filter::{Parts, Where};
 use crate::model::results::{Include, QueryResult};
-use crate::wire::{read, write};
+use crate::wire::{hits, write};
 
 /// What to look for: a text, which is embedded, or a vector.
 #[derive(Debug, Clone)]
@@ -279,29 +279,43 @@ fn run(collection: &Collection, inputs: &Inputs<'_>, options: Options) -> Result
             .map_err(|reason| collection.at(&op::QUERY).invalid(reason))?;
         dimension = Some(vector.len());
     }
-    match parts {
-        Some(parts) if !vectors.is_empty() => {
-            ask(collection, &vectors, n_results, parts, &options.include)
-        }
-        _ => Ok(vec![QueryResult::default(); vectors.len()]),
-    }
+    let Some(parts) = parts else {
+        return Ok(vec![QueryResult::default(); vectors.len()]);
+    };
+    let mut results = Vec::with_capacity(vectors.len());
+    let size = |index: usize| vectors[index].len() * write::FLOAT_LEN;
+    collection
+        .in_requests(vectors.len(), size, usize::MAX, |range, _| {
+            let vectors = &vectors[range];
+            results.extend(ask(
+                collection,
+                vectors,
+                n_results,
+                &parts,
+                &options.include,
+            )?);
+            Ok(())
+        })
+        .map_err(|(error, _)| error)?;
+    Ok(results)
 }
 
 fn ask(
     collection: &Collection,
     vectors: &[&[f32]],
     n_results: usize,
-    mut parts: Parts,
+    parts: &Parts,
     include: &[Include],
 ) -> Result<Vec<QueryResult>> {
     /// How often it is asked again when records go while a single-node server looks at them.
     const AGAIN: u32 = 5;
 
     let queries = vectors.len();
+    let mut parts = Cow::Borrowed(parts);
     for again in 0.. {
         let body = write::query(vectors.iter().copied(), n_results, &parts, include);
         let answer = collection.send_selected(&op::QUERY, &parts, &body, |answer| {
-            read::query(answer, queries)
+            hits::query(answer, queries)
         });
         match (answer, &parts.ids) {
             (Err(Error::NotFound { message, .. }), ids)
@@ -313,7 +327,7 @@ fn ask(
                     if known.is_empty() {
                         break;
                     }
-                    parts.ids = Some(known);
+                    parts.to_mut().ids = Some(known);
                 }
             }
             (answer, _) => return answer,

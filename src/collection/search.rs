@@ -5,7 +5,7 @@ use crate::client::operations as op;
 use crate::embed::Purpose;
 use crate::error::Result;
 use crate::model::search::{ReadLevel, Search, SearchResult};
-use crate::wire::search as wire;
+use crate::wire::{hits, write};
 
 /// A search of a collection; see [`Collection::search`].
 #[derive(Debug, Clone)]
@@ -96,9 +96,9 @@ fn run(
             .map_err(|reason| collection.at(&op::SEARCH).invalid(reason))?;
     }
     embed(collection, &mut searches)?;
-    let body = wire::request(&searches, read_level);
+    let body = write::search(&searches, read_level);
     collection.send(&op::SEARCH, Some(&body), |answer| {
-        wire::answer(answer, count)
+        hits::search(answer, count)
     })
 }
 

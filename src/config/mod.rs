@@ -15,6 +15,7 @@ use crate::transport::{self, Connecting, Endpoint, RetryPolicy, Timeouts};
 /// Where a Chroma server listens unless told otherwise.
 const DEFAULT_HOST: &str = "http://localhost:8000";
 const DEFAULT_PORT: u16 = 8000;
+const DEFAULT_PAYLOAD_SIZE: usize = 16 << 20;
 /// Chroma Cloud's address.
 const CLOUD: &str = "https://api.trychroma.com";
 const DEFAULT_TENANT: &str = "default_tenant";
@@ -54,6 +55,7 @@ pub struct ClientBuilder {
     certificates: Option<Vec<u8>>,
     timeouts: Timeouts,
     retry: RetryPolicy,
+    max_payload_size: Option<usize>,
 }
 
 impl ClientBuilder {
@@ -99,6 +101,14 @@ impl ClientBuilder {
     /// How long one attempt of a request may take, from connecting to the last byte received. Default 60 s.
     pub fn request_timeout(mut self, timeout: Duration) -> ClientBuilder {
         self.timeouts.request = timeout;
+        self
+    }
+
+    /// About how many bytes the body of a request may have: calls that write more are cut into several requests. Default
+    /// 16 MiB. Servers refuse more than 40 MiB, unless their setting `max_payload_size_bytes` says otherwise; what a
+    /// server or a gateway before it refuses as too large is cut in half, and so is everything after that.
+    pub fn max_payload_size(mut self, bytes: usize) -> ClientBuilder {
+        self.max_payload_size = Some(bytes);
         self
     }
 
@@ -177,6 +187,11 @@ impl ClientBuilder {
                 return Err(bad(name, "0", "no request can be done in no time"));
             }
         }
+        let max_payload_size = self.max_payload_size.unwrap_or(DEFAULT_PAYLOAD_SIZE);
+        if max_payload_size == 0 {
+            let why = "no request has so few bytes; give it some MiB, such as 16 << 20";
+            return Err(bad("max_payload_size", "0", why));
+        }
         let headers: Vec<(HeaderName, HeaderValue)> = self.access()?;
         if !headers.is_empty() && !endpoint.is_secure() && !endpoint.is_loopback() {
             log::warn!(
@@ -202,6 +217,7 @@ impl ClientBuilder {
             headers,
             connecting,
             self.retry,
+            max_payload_size,
             name("tenant", self.tenant, DEFAULT_TENANT)?,
             name("database", self.database, DEFAULT_DATABASE)?,
         ))

@@ -122,8 +122,16 @@ impl fmt::Debug for Embeddings {
 
 /// Vectors that the caller holds, in whatever form: nothing is copied.
 ///
-/// From `&Embeddings`, slices and `Vec`s of `Vec<f32>`, of `&[f32]` or of arrays, or a flat slice with
-/// [`Vectors::flat`].
+/// From `&Embeddings`, slices and `Vec`s of `Vec<f32>`, of `&[f32]` or of arrays, a flat slice with [`Vectors::flat`],
+/// or any iterator of borrowed rows with `collect`:
+///
+/// ```
+/// use chroma_blocking::Vectors;
+///
+/// let matrix = [0.1, 0.2, 0.3, 0.4];
+/// let vectors: Vectors<'_> = matrix.chunks(2).rev().collect();
+/// assert_eq!(vectors.row(0), Some(&[0.3, 0.4][..]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Vectors<'a>(Form<'a>);
 
@@ -197,6 +205,12 @@ impl<'a, const N: usize> From<&'a [[f32; N]]> for Vectors<'a> {
     }
 }
 
+impl<'a, R: AsRef<[f32]> + ?Sized> FromIterator<&'a R> for Vectors<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a R>>(rows: I) -> Vectors<'a> {
+        Vectors(Form::Rows(rows.into_iter().map(AsRef::as_ref).collect()))
+    }
+}
+
 impl<'a> From<Vec<&'a [f32]>> for Vectors<'a> {
     fn from(rows: Vec<&'a [f32]>) -> Vectors<'a> {
         Vectors(Form::Rows(rows))
@@ -236,7 +250,12 @@ pub(crate) fn check(
             found,
         });
     }
-    match vector.iter().find(|value| !value.is_finite()) {
+    // Looks at all of them, which is faster than to stop at the first: several at once.
+    let all_finite = vector
+        .iter()
+        .fold(true, |all, value| all & value.is_finite());
+    let bad = (!all_finite).then(|| vector.iter().find(|value| !value.is_finite()));
+    match bad.flatten() {
         Some(value) => Err(InvalidInput::NotFinite {
             of: format!("the vector of {}", of()),
             value: f64::from(*value),
@@ -294,6 +313,8 @@ mod tests {
             Vectors::from(&arrays),
             Vectors::flat(&flat, 2),
             Vectors::from(&matrix),
+            matrix.rows().collect(),
+            rows.iter().collect(),
         ] {
             assert_eq!(vectors.len(), 2);
             assert_eq!(vectors.row(1), Some(&[3.0, 4.0][..]));

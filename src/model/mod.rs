@@ -9,6 +9,7 @@ pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod record;
 pub(crate) mod results;
+pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod space;

@@ -8,7 +8,7 @@ mod retry;
 mod tcp;
 
 use std::fmt::Debug;
-use std::io::Read;
+use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub use retry::RetryPolicy;
 use crate::error::{Call, Error, InvalidInput, Result};
 
 /// Idle connections that are kept for one server.
-const IDLE_CONNECTIONS: usize = 10;
+const IDLE_CONNECTIONS: usize = 64;
 /// How long an idle connection is kept.
 const IDLE_AGE: Duration = Duration::from_secs(90);
 /// Longer waits are cut to this: `Duration::MAX` is how people say "without end", and cannot be added to a time.
@@ -171,11 +171,13 @@ impl Transport {
             let tls = ureq::tls::TlsConfig::builder().root_certs(roots).build();
             config = config.tls_config(tls);
         }
-        let connector = ().chain(ConnectProxyConnector::default()).chain(tcp::TcpConnector);
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(tcp::TcpConnector::default());
         #[cfg(feature = "tls")]
         let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
         Transport {
-            agent: Agent::with_parts(config.build(), connector, tcp::Names::default()),
+            agent: Agent::with_parts(config.build(), connector, tcp::Later),
             endpoint,
             headers,
             secrets: Secrets(connecting.secrets),
@@ -359,12 +361,8 @@ impl Transport {
             .and_then(|_| header(http::header::LOCATION))
             .map(str::to_owned);
         let reserved = body.content_length().unwrap_or(0).min(MAX_RESERVED);
-        let mut bytes = Vec::with_capacity(reserved as usize);
-        body.into_with_config()
-            .limit(MAX_ANSWER)
-            .reader()
-            .read_to_end(&mut bytes)
-            .map_err(ureq::Error::from)?;
+        let mut reader = body.into_with_config().limit(MAX_ANSWER).reader();
+        let bytes = read_all(&mut reader, reserved as usize)?;
         Ok(Answer {
             status: parts.status.as_u16(),
             retry_after,
@@ -420,6 +418,24 @@ impl Transport {
             acted: !connecting,
         }
     }
+}
+
+/// Reads to the end; it is likely to come after so many bytes.
+fn read_all(reader: &mut impl Read, likely: usize) -> io::Result<Vec<u8>> {
+    // The system hands out large pieces of memory cleared; read_to_end would clear them again, bit by bit.
+    let mut bytes = vec![0; likely];
+    let mut filled = 0;
+    while filled < likely {
+        match reader.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    reader.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[derive(Debug)]

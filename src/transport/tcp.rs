@@ -1,10 +1,12 @@
 //! A connector for `ureq` that opens TCP connections with keep-alive, which its own does not.
 //!
-//! It also marks a failure to find a host or to connect to it as such ([`ConnectFailed`]): the server cannot have acted then.
+//! It looks a name up only when a connection is made; `ureq` does it for every request, on a thread that it starts for
+//! that. And it marks a failure to find a host or to connect to it as such ([`ConnectFailed`]): the server cannot have
+//! acted then.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use ureq::config::Config;
@@ -23,29 +25,22 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 #[error("{0}")]
 pub(super) struct ConnectFailed(io::Error);
 
-/// Finds the addresses of hosts, as `ureq` does.
-#[derive(Debug, Default)]
-pub(super) struct Names(DefaultResolver);
+/// Leaves it to [`TcpConnector`] to find the addresses of a host: for a connection that is open nobody needs them.
+#[derive(Debug)]
+pub(super) struct Later;
 
-impl Resolver for Names {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        self.0
-            .resolve(uri, config, timeout)
-            .map_err(|error| match error {
-                Error::Io(error) => Error::Other(Box::new(ConnectFailed(error))),
-                other => other,
-            })
+impl Resolver for Later {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let mut addresses = self.empty();
+        // There must be one; it is not looked at.
+        addresses.push((Ipv4Addr::UNSPECIFIED, 0).into());
+        Ok(addresses)
     }
 }
 
-/// Opens TCP connections with keep-alive and without Nagle's delay.
-#[derive(Debug)]
-pub(super) struct TcpConnector;
+/// Finds hosts, and opens TCP connections with keep-alive and without Nagle's delay.
+#[derive(Debug, Default)]
+pub(super) struct TcpConnector(DefaultResolver);
 
 impl<In: Transport> Connector<In> for TcpConnector {
     type Out = Either<In, TcpTransport>;
@@ -59,7 +54,17 @@ impl<In: Transport> Connector<In> for TcpConnector {
         if let Some(open) = chained {
             return Ok(Some(Either::A(open)));
         }
-        let stream = connect_any(&details.addrs, details.timeout)?;
+        let started = Instant::now();
+        let mut timeout = details.timeout;
+        let addresses = self
+            .0
+            .resolve(details.uri, details.config, timeout)
+            .map_err(|error| match error {
+                Error::Io(error) => Error::Other(Box::new(ConnectFailed(error))),
+                other => other,
+            })?;
+        timeout.after = timeout.after.saturating_sub(started.elapsed()).into();
+        let stream = connect_any(&addresses, timeout)?;
         let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
@@ -76,9 +81,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
 
 /// The first address that answers; each has an equal part of the time that is left.
 fn connect_any(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<TcpStream, Error> {
-    let each = timeout
-        .not_zero()
-        .map(|all| *all / addresses.len().max(1) as u32);
+    let each = left(timeout)?.map(|all| all / addresses.len().max(1) as u32);
     let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
         let stream = match each {

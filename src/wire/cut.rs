@@ -2,38 +2,55 @@
 
 use std::ops::Range;
 
-/// Consecutive ranges over `sizes` (bytes per entry) of at most `max_count` entries and `max_bytes` bytes each. An
-/// entry that is larger than `max_bytes` stands alone.
-pub(crate) fn cut(
-    sizes: impl IntoIterator<Item = usize>,
+/// The entries from `start` on, of `count` in all, that fit into one request of at most `max_count` entries and
+/// `max_bytes` bytes, and their bytes. An entry that is larger than `max_bytes` stands alone.
+pub(crate) fn fit(
+    start: usize,
+    count: usize,
+    size: impl Fn(usize) -> usize,
     max_count: usize,
     max_bytes: usize,
-) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    let (mut start, mut end, mut bytes) = (0, 0, 0_usize);
-    for size in sizes {
-        let full = end - start >= max_count.max(1) || bytes.saturating_add(size) > max_bytes;
-        if full && end > start {
-            ranges.push(start..end);
-            (start, bytes) = (end, 0);
+) -> (Range<usize>, usize) {
+    let last = count.min(start.saturating_add(max_count.max(1)));
+    let (mut end, mut bytes) = (start, 0_usize);
+    while end < last {
+        let more = bytes.saturating_add(size(end));
+        if more > max_bytes && end > start {
+            break;
         }
-        end += 1;
-        bytes = bytes.saturating_add(size);
+        (end, bytes) = (end + 1, more);
     }
-    if end > start {
-        ranges.push(start..end);
-    }
-    ranges
+    (start..end, bytes)
+}
+
+/// All entries, in consecutive ranges as by [`fit`].
+pub(crate) fn cut(
+    count: usize,
+    size: impl Fn(usize) -> usize,
+    max_count: usize,
+    max_bytes: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let (range, _) = fit(start, count, &size, max_count, max_bytes);
+        start = range.end;
+        (!range.is_empty()).then_some(range)
+    })
 }
 
 /// The bytes that a text takes in JSON, its quotes included.
 pub(crate) fn json_len(text: &str) -> usize {
-    let extra = |byte: u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
-        0..0x20 => 5,
-        _ => 0,
+    /// So few that their escapes are counted in a byte, which makes it possible to look at many at once.
+    const SOME: usize = 32;
+
+    let extra = |byte: &u8| {
+        let long = *byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t' | 0x08 | 0x0c);
+        let escaped = *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+        u8::from(escaped) + 4 * u8::from(long)
     };
-    2 + text.len() + text.bytes().map(extra).sum::<usize>()
+    let some = text.as_bytes().chunks(SOME);
+    let extra = some.map(|some| usize::from(some.iter().map(extra).sum::<u8>()));
+    2 + text.len() + extra.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -42,12 +59,17 @@ mod tests {
 
     #[test]
     fn cuts_by_count_and_by_bytes() {
-        assert_eq!(cut([1; 5], 2, 100), [0..2, 2..4, 4..5]);
-        assert_eq!(cut([40, 40, 40, 10], 100, 100), [0..2, 2..4]);
-        assert_eq!(cut([500, 1, 500], 100, 100), [0..1, 1..2, 2..3]);
-        assert_eq!(cut([usize::MAX, usize::MAX], 100, 100), [0..1, 1..2]);
-        assert_eq!(cut([], 2, 100), []);
-        assert_eq!(cut([1; 3], 0, 100), [0..1, 1..2, 2..3]);
+        let cut = |sizes: &[usize], max_count, max_bytes| -> Vec<_> {
+            cut(sizes.len(), |index| sizes[index], max_count, max_bytes).collect()
+        };
+        assert_eq!(cut(&[1; 5], 2, 100), [0..2, 2..4, 4..5]);
+        assert_eq!(cut(&[40, 40, 40, 10], 100, 100), [0..2, 2..4]);
+        assert_eq!(cut(&[500, 1, 500], 100, 100), [0..1, 1..2, 2..3]);
+        assert_eq!(cut(&[usize::MAX, usize::MAX], 100, 100), [0..1, 1..2]);
+        assert_eq!(cut(&[], 2, 100), []);
+        assert_eq!(cut(&[1; 3], 0, 100), [0..1, 1..2, 2..3]);
+        assert_eq!(cut(&[1; 3], usize::MAX, 2), [0..2, 2..3]);
+        assert_eq!(fit(1, 3, |_| 40, 10, 100), (1..3, 80));
     }
 
     #[test]

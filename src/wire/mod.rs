@@ -1,6 +1,8 @@
 //! Bytes: request bodies out, rows and floats in. Nothing goes through `serde_json::Value`.
 
+mod cursor;
 pub(crate) mod cut;
+mod float;
+pub(crate) mod hits;
 pub(crate) mod read;
-pub(crate) mod search;
 pub(crate) mod write;

@@ -6,10 +6,16 @@ use std::ops::Range;
 use base64_simd::STANDARD as BASE64;
 use serde::{Serialize, Serializer};
 
+use super::cut::json_len;
 use crate::model::filter::{Document, Parts};
 use crate::model::metadata::Metadata;
-use crate::model::record::{Row, Rows};
+use crate::model::record::Row;
 use crate::model::results::Include;
+use crate::model::rows::Rows;
+use crate::model::search::{ReadLevel, Search};
+
+/// About how many bytes a float takes as text: sign, point, nine digits and a comma.
+pub(crate) const FLOAT_LEN: usize = 12;
 
 /// The records of one request: where they are, and their vectors, which may come from elsewhere.
 pub(crate) struct Batch<'a> {
@@ -24,6 +30,23 @@ pub(crate) struct Batch<'a> {
     pub(crate) base64: bool,
 }
 
+/// About how many bytes a record takes in a request.
+pub(crate) fn size(row: Row<'_>, vector: Option<&[f32]>, base64: bool) -> usize {
+    /// Quotes, commas and nulls.
+    const AROUND: usize = 32;
+    let text = |text: Option<&str>| text.map_or(0, json_len);
+    let vector = vector.map_or(0, |vector| match base64 {
+        true => BASE64.encoded_length(size_of_val(vector)),
+        false => vector.len() * FLOAT_LEN,
+    });
+    json_len(row.id)
+        + text(row.document)
+        + text(row.uri)
+        + row.metadata.map_or(0, Metadata::json_len)
+        + vector
+        + AROUND
+}
+
 impl<'a> Batch<'a> {
     /// `{"ids":[…],"embeddings":[…],"documents":[…],"metadatas":[…],"uris":[…]}`; a column that no row has is left
     /// out, and so it stays unchanged in an update.
@@ -34,7 +57,7 @@ impl<'a> Batch<'a> {
             to.extend_from_slice(b",\"embeddings\":");
             self.column(to, |to, _, index| match self.vectors[index] {
                 Some(vector) if self.base64 => base64(to, vector),
-                Some(vector) => json(to, vector),
+                Some(vector) => floats(to, vector),
                 None => null(to),
             });
         }
@@ -147,10 +170,30 @@ pub(crate) fn query<'a>(
     filter(&mut to, parts);
     // A query takes floats only, on every server.
     key(&mut to, "query_embeddings");
-    list(&mut to, vectors, json);
+    list(&mut to, vectors, floats);
     member(&mut to, "n_results", &n_results);
     included(&mut to, include, &["distances"]);
     to.push(b'}');
+    to
+}
+
+/// `{"searches":[…],"read_level":"index_only"}`
+pub(crate) fn search(searches: &[Search], read_level: Option<ReadLevel>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Request<'a> {
+        searches: &'a [Search],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        read_level: Option<ReadLevel>,
+    }
+
+    let mut to = Vec::new();
+    json(
+        &mut to,
+        &Request {
+            searches,
+            read_level,
+        },
+    );
     to
 }
 
@@ -226,6 +269,15 @@ fn json<T: Serialize + ?Sized>(to: &mut Vec<u8>, value: &T) {
 
 fn null(to: &mut Vec<u8>) {
     to.extend_from_slice(b"null");
+}
+
+/// A list of numbers, each as short as it can be and still be read as the same float. They are finite.
+fn floats(to: &mut Vec<u8>, vector: &[f32]) {
+    let mut buffer = zmij::Buffer::new();
+    to.reserve(vector.len() * FLOAT_LEN);
+    list(to, vector.iter(), |to, float| {
+        to.extend_from_slice(buffer.format_finite(*float).as_bytes());
+    });
 }
 
 /// A text of the little-endian bytes in base64, the standard alphabet with padding.
@@ -349,5 +401,19 @@ mod tests {
             String::from_utf8(query(vectors.into_iter(), 3, &Parts::default(), &[])).unwrap(),
             r#"{"query_embeddings":[[0.25,-1.0]],"n_results":3,"include":["distances"]}"#
         );
+    }
+
+    #[test]
+    fn a_read_level_is_written_where_one_is_asked_for() {
+        let text = |read_level| String::from_utf8(search(&[], read_level)).unwrap();
+        assert_eq!(text(None), r#"{"searches":[]}"#);
+        for (read_level, name) in [
+            (ReadLevel::IndexAndWal, "index_and_wal"),
+            (ReadLevel::IndexOnly, "index_only"),
+            (ReadLevel::IndexAndBoundedWal, "index_and_bounded_wal"),
+        ] {
+            let expected = format!(r#"{{"searches":[],"read_level":"{name}"}}"#);
+            assert_eq!(text(Some(read_level)), expected);
+        }
     }
 }

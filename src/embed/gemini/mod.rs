@@ -108,8 +108,8 @@ impl Gemini {
         };
         let mut floats = Vec::with_capacity(texts.len() * inner.dimension);
         let mut body = Vec::new();
-        let sizes = texts.iter().map(|text| json_len(text) + AROUND);
-        for range in cut(sizes, inner.batch_size, MAX_BODY) {
+        let size = |index: usize| json_len(texts[index]) + AROUND;
+        for range in cut(texts.len(), size, inner.batch_size, MAX_BODY) {
             let batch = &texts[range];
             body.clear();
             request::write(

@@ -224,6 +224,10 @@ impl MetadataValue {
         }
     }
 
+    pub(crate) fn is_sparse(&self) -> bool {
+        matches!(self, MetadataValue::SparseVector(_))
+    }
+
     /// Whether it is no value.
     pub fn is_null(&self) -> bool {
         *self == MetadataValue::Null
