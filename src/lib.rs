@@ -42,6 +42,7 @@
 //! [`Collection::get`], [`query`](Collection::query) and [`query_many`](Collection::query_many) return options to be
 //! set and [`run`](Query::run). What comes back is read by row or by column: [`GetResult`], [`QueryResult`]. Metadata
 //! goes into structs and comes from them: [`Metadata::to_struct`], [`Metadata::from_struct`].
+//! [`Collection::scan`] iterates a whole collection in constant memory, also while it is written to.
 //!
 //! # Filter
 //! [`Key`] makes a [`Where`], and `&` and `|` join them. [`Where::from_json`] reads what Chroma's other clients take,
@@ -95,7 +96,7 @@ pub use client::{
 pub use collection::{
     AttachFunction, Attached, AttachedFunction, Collection, CollectionBuilder, CollectionOpener,
     Committed, Delete, DetachFunction, Get, IndexingStatus, Modify, Queries, Query, QueryInput,
-    QueryMany, SearchCall, SearchManyCall, Transaction,
+    QueryMany, Scan, ScanPages, ScanRecords, SearchCall, SearchManyCall, Transaction,
 };
 pub use config::ClientBuilder;
 pub use embed::{EmbeddingError, EmbeddingFunction, Gemini, GeminiBuilder, Hashing, TaskType};

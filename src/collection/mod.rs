@@ -9,6 +9,7 @@ mod large;
 mod modify;
 mod open;
 mod query;
+mod scan;
 mod search;
 mod selection;
 mod transaction;
@@ -29,6 +30,7 @@ pub use modify::Modify;
 pub use open::CollectionOpener;
 pub(crate) use open::In;
 pub use query::{Queries, Query, QueryInput, QueryMany};
+pub use scan::{Scan, ScanPages, ScanRecords};
 pub use search::{SearchCall, SearchManyCall};
 pub use transaction::{Committed, Transaction};
 
@@ -280,6 +282,24 @@ impl Collection {
     /// ```
     pub fn get(&self) -> Get {
         Get::new(self.clone())
+    }
+
+    /// Every record, or every one that passes a filter: page by page, in constant memory, newest first. Without an
+    /// [`include`](Scan::include): the ids, documents and metadata.
+    ///
+    /// Records may be deleted or changed as they come, by whomever: see [`Scan`].
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Include, Key};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// for record in notes.scan().filter(Key::field("year").lt(2000)) {
+    ///     let record = record?;
+    ///     println!("{}: {}", record.id, record.document.unwrap_or_default());
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn scan(&self) -> Scan {
+        Scan::new(self.clone())
     }
 
     /// The first ten records, with their vectors: to see what is in there.

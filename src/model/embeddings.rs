@@ -74,6 +74,14 @@ impl Embeddings {
         Ok(())
     }
 
+    /// Turns the order of the rows around.
+    pub(crate) fn reverse(&mut self) {
+        self.floats.reverse();
+        for row in self.floats.chunks_exact_mut(self.dimension.max(1)) {
+            row.reverse();
+        }
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.floats.len().checked_div(self.dimension).unwrap_or(0)

@@ -94,6 +94,19 @@ impl GetResult {
         }
     }
 
+    /// Turns the order of the records around.
+    pub(crate) fn reverse(&mut self) {
+        self.ids.reverse();
+        self.documents
+            .iter_mut()
+            .for_each(|column| column.reverse());
+        self.metadatas
+            .iter_mut()
+            .for_each(|column| column.reverse());
+        self.uris.iter_mut().for_each(|column| column.reverse());
+        self.embeddings.iter_mut().for_each(Embeddings::reverse);
+    }
+
     /// One record.
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
         Some(Row {
@@ -323,6 +336,15 @@ mod tests {
             owned[1],
             Record::new("2").embedding([3.0, 4.0]).metadata("k", 1)
         );
+    }
+
+    #[test]
+    fn reversed_rows_stay_whole() {
+        let mut reversed = two();
+        reversed.reverse();
+        let rows: Vec<_> = two().into_iter().collect();
+        let back: Vec<_> = reversed.into_iter().collect();
+        assert_eq!(back, [rows[1].clone(), rows[0].clone()]);
     }
 
     #[test]

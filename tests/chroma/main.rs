@@ -13,6 +13,7 @@ mod metadata;
 mod names;
 mod queries;
 mod records;
+mod scan;
 mod search;
 mod single_node;
 mod tenants;

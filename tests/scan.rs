@@ -1,0 +1,275 @@
+//! Scans of servers that fail, lie, hold large records, or change between any two requests.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{Error, Include, Key, Result};
+use serde_json::{Value, json};
+use support::stand_in::{Answer, Request, StandIn};
+use support::*;
+
+/// What a `get` asks for.
+struct Asked {
+    ids: Option<Vec<String>>,
+    filtered: bool,
+    offset: usize,
+    limit: usize,
+}
+
+/// `None` for what is no `get`: a count.
+fn asked(request: &Request) -> Option<Asked> {
+    let body: Value = serde_json::from_slice(&request.body).ok()?;
+    let number = |name: &str| body[name].as_u64().map(|number| number as usize);
+    Some(Asked {
+        ids: serde_json::from_value(body["ids"].clone()).unwrap(),
+        filtered: !body["where"].is_null(),
+        offset: number("offset").unwrap_or(0),
+        limit: number("limit").unwrap_or(usize::MAX),
+    })
+}
+
+/// A server of these records, which pass any filter or none, and whose documents are this long. Before each answer it
+/// does what `meanwhile` says to them.
+fn holding(
+    mut records: Vec<(String, bool)>,
+    document: usize,
+    mut meanwhile: impl FnMut(&mut Vec<(String, bool)>) + Send + 'static,
+) -> StandIn {
+    chroma(LIMITS, move |request| {
+        meanwhile(&mut records);
+        let Some(asked) = asked(request) else {
+            return Answer::ok(records.len().to_string());
+        };
+        let with_text = asked.ids.is_some();
+        let found: Vec<_> = records
+            .iter()
+            .filter(|(id, _)| asked.ids.as_ref().is_none_or(|ids| ids.contains(id)))
+            .filter(|(_, passes)| *passes || !asked.filtered)
+            .map(|(id, _)| id)
+            .skip(asked.offset)
+            .take(asked.limit)
+            .collect();
+        let texts = with_text.then(|| vec!["x".repeat(document); found.len()]);
+        Answer::ok(json!({ "ids": found, "documents": texts }).to_string())
+    })
+}
+
+fn numbered(range: std::ops::Range<usize>) -> Vec<(String, bool)> {
+    ids(range).into_iter().map(|id| (id, true)).collect()
+}
+
+/// Sizes of the pages that were read by id.
+fn page_sizes(server: &StandIn) -> Vec<usize> {
+    let asked = server.requests_to("/get");
+    let asked = asked.iter().filter_map(asked_ids);
+    asked.map(|ids| ids.len()).collect()
+}
+
+fn asked_ids(request: &Request) -> Option<Vec<String>> {
+    asked(request)?.ids
+}
+
+/// Numbers that look random, the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end.max(1)
+    }
+}
+
+#[test]
+fn what_stays_comes_once_whatever_else_happens() {
+    for seed in 0..24 {
+        let mut dice = Dice(seed);
+        // Of these, every third stays as it is.
+        let mut records = numbered(0..300 + 50 * seed as usize);
+        let stays = |id: &str| id[2..].parse::<usize>().is_ok_and(|n| n % 3 == 0);
+        for (id, passes) in &mut records {
+            *passes = stays(id) || dice.below(2) == 0;
+        }
+        let expected: BTreeSet<_> = records.iter().map(|(id, _)| id.clone()).collect();
+        let expected: BTreeSet<_> = expected.into_iter().filter(|id| stays(id)).collect();
+        let mut new = 0;
+        let server = holding(records, 1, move |records| {
+            for _ in 0..dice.below(40) {
+                let index = dice.below(records.len());
+                match dice.below(3) {
+                    _ if stays(&records[index].0) => {}
+                    0 => drop(records.remove(index)),
+                    1 => records[index].1 ^= true,
+                    _ => {
+                        new += 1;
+                        records.push((format!("new{new}"), true));
+                    }
+                }
+            }
+        });
+        let scan = collection(&server)
+            .scan()
+            .page_size(10 + seed as usize % 20);
+        let scan = match seed % 2 {
+            0 => scan,
+            _ => scan.filter(Key::field("passes").eq(true)),
+        };
+        let found = scan.read_ahead(seed % 3 == 0).into_iter();
+        let found: Vec<_> = found.map(|r| r.unwrap().id).collect();
+        let unique: BTreeSet<_> = found.iter().cloned().collect();
+        assert_eq!(unique.len(), found.len(), "{seed}: none twice");
+        let missing: Vec<_> = expected.difference(&unique).collect();
+        assert!(missing.is_empty(), "{seed}: {missing:?}");
+    }
+}
+
+#[test]
+fn pages_shrink_where_records_are_large() {
+    let server = holding(numbered(0..230), 100_000, |_| {});
+    let mut found = 0;
+    for page in collection(&server).scan().pages() {
+        found += page.unwrap().len();
+    }
+    assert_eq!(found, 230);
+    // 8 MiB each, once their size is known.
+    assert_eq!(page_sizes(&server), [100, 83, 47]);
+
+    let server = holding(numbered(0..2_500), 10, |_| {});
+    assert_eq!(collection(&server).scan().into_iter().count(), 2_500);
+    assert_eq!(page_sizes(&server), [100, 1_000, 1_000, 400]);
+    assert_eq!(server.requests_to("/get").len(), 5, "and one listing");
+}
+
+#[test]
+fn no_request_asks_for_more_than_the_server_can_do() {
+    let server = holding(numbered(0..25_000), 1, |_| {});
+    let scan = collection(&server).scan().include([]);
+    assert_eq!(scan.into_iter().count(), 25_000);
+    let asked: Vec<_> = server
+        .requests_to("/get")
+        .iter()
+        .filter_map(asked)
+        .collect();
+    let asked: Vec<_> = asked
+        .iter()
+        .map(|asked| (asked.offset, asked.limit))
+        .collect();
+    assert_eq!(asked, [(16_000, 10_000), (7_000, 10_000), (0, 8_000)]);
+}
+
+#[test]
+fn an_error_in_the_middle_comes_once_and_ends_it() {
+    for read_ahead in [false, true] {
+        let mut requests = 0;
+        let mut good = numbered(0..30);
+        good.reverse();
+        let server = chroma(LIMITS, move |request| {
+            requests += 1;
+            match asked(request) {
+                None => Answer::ok("30"),
+                Some(_) if requests > 4 => chroma_error(500),
+                Some(Asked { ids: Some(ids), .. }) => Answer::ok(json!({ "ids": ids }).to_string()),
+                Some(_) => Answer::ok(json!({ "ids": ids(0..30) }).to_string()),
+            }
+        });
+        let scan = collection(&server)
+            .scan()
+            .page_size(5)
+            .read_ahead(read_ahead);
+        let mut scan = scan.into_iter();
+        let found: Vec<_> = scan.by_ref().take(10).map(|r| r.unwrap().id).collect();
+        let mut expected = ids(20..30);
+        expected.reverse();
+        assert_eq!(found, expected);
+        let error = scan.next().unwrap().unwrap_err();
+        assert_eq!(error.status(), Some(500));
+        assert_eq!(error.call().unwrap().attempts, 3);
+        let before = server.requests().len();
+        assert!(scan.next().is_none() && scan.next().is_none());
+        assert_eq!(server.requests().len(), before);
+    }
+}
+
+#[test]
+fn more_than_was_asked_for_is_an_error() {
+    // One that knows no limit, and one that knows no ids.
+    for with_ids in [false, true] {
+        let server = chroma(LIMITS, move |request| match asked(request) {
+            None => Answer::ok("20"),
+            Some(Asked { ids: None, .. }) if with_ids => {
+                Answer::ok(json!({ "ids": ids(0..20) }).to_string())
+            }
+            Some(_) => Answer::ok(json!({ "ids": ids(0..9_000) }).to_string()),
+        });
+        let found: Result<Vec<_>> = collection(&server).scan().into_iter().collect();
+        let error = found.unwrap_err();
+        assert!(matches!(error, Error::Decode { .. }), "{error}");
+        assert!(error.to_string().contains("9000 records"), "{error}");
+    }
+}
+
+#[test]
+fn a_server_without_an_end_has_one() {
+    // So many records, it says, and gives none of them.
+    let server = chroma(LIMITS, |request| match asked(request) {
+        None => Answer::ok(u64::MAX.to_string()),
+        Some(_) => Answer::ok(r#"{"ids":[]}"#),
+    });
+    assert_eq!(collection(&server).scan().into_iter().count(), 0);
+    assert!(server.requests().len() < 40, "{}", server.requests().len());
+
+    // It lists them, and then has none of them.
+    let server = chroma(LIMITS, |request| match asked(request) {
+        None => Answer::ok("1000"),
+        Some(Asked { ids: None, .. }) => Answer::ok(json!({ "ids": ids(0..1_000) }).to_string()),
+        Some(_) => Answer::ok(r#"{"ids":[]}"#),
+    });
+    assert_eq!(collection(&server).scan().pages().count(), 0);
+}
+
+#[test]
+fn records_that_go_while_they_are_looked_at_are_left_out() {
+    let mut failed = 0;
+    let server = chroma(LIMITS, move |request| match asked(request) {
+        None => Answer::ok("2"),
+        Some(Asked { ids: None, .. }) => Answer::ok(r#"{"ids":["a","b"]}"#),
+        Some(_) if failed < 2 => {
+            failed += 1;
+            let words = json!({ "error": "InternalError", "message": "Error finding id" });
+            Answer::new(500, words.to_string())
+        }
+        Some(_) => Answer::ok(r#"{"ids":["a"],"embeddings":[[1.0]]}"#),
+    });
+    let scan = collection(&server).scan().include([Include::Embeddings]);
+    let found: Vec<_> = scan.into_iter().collect::<Result<_>>().unwrap();
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn nothing_is_sent_before_it_is_iterated_and_one_page_is_read_ahead() {
+    let server = holding(numbered(0..100), 1, |_| {});
+    let notes = collection(&server);
+    let before = server.requests().len();
+    let scan = notes.scan().page_size(10);
+    let _ = scan.clone().pages();
+    let _ = scan.clone().into_iter();
+    assert_eq!(server.requests().len(), before);
+
+    let mut pages = scan.read_ahead(true).pages();
+    pages.next().unwrap().unwrap();
+    let started = Instant::now();
+    while page_sizes(&server).len() < 2 {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop(pages);
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(page_sizes(&server), [10, 10]);
+}
