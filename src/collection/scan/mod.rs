@@ -26,26 +26,25 @@ const PAGE: usize = 1_000;
 ///
 /// # While others write
 /// A record that is there from the start of the scan to its end, and passes the filter all the while, comes exactly
-/// once, whatever happens to the others. So records may be deleted or changed as they come, and new ones may be added.
+/// once. So records may be deleted and changed as they come, and new ones may be added.
 ///
-/// - A record that is deleted, or that stops passing the filter, comes if it was listed before: ids are listed for nine
-///   pages at a time. What comes is the record as it is when its page is read; one that is gone by then does not come.
-/// - A record that is added, or that starts to pass the filter, may come or not. One that is deleted and added again is
-///   a new one.
-/// - There are bounds to it: 1,000 records (30 on Chroma Cloud) that start to pass the filter, and 90,000 that are
-///   deleted or stop passing it before they came, both between two listings. With more, some of the others may be
-///   missed, or come again.
-/// - Distributed servers settle the places of new records some time after they were added. What was added shortly before
-///   the scan may move meanwhile.
+/// - Ids are listed for nine pages at a time. Those that pass the filter then come as they are when their page is read:
+///   not at all if they are gone by then, but also if they do not pass any more.
+/// - A record that is added meanwhile, or that starts to pass the filter, may come or not. One that is deleted and
+///   added again is a new one.
+/// - It has bounds, between two listings: when more than 1,000 records (30 on Chroma Cloud) start to pass the filter,
+///   others may be missed; when more than 90,000 go, or stop passing it, before they came, others may come again.
+/// - Distributed servers settle the places of new records some time after they were added. Of those that were added
+///   shortly before the scan, some may move meanwhile, and be missed.
 ///
 /// # Memory
-/// That of one page and of its answer, whatever the collection's size; with [`read_ahead`](Scan::read_ahead), of one more
-/// page. Pages of large records have fewer of them: the size of each is made from that of the last one.
+/// That of one page and of its answer, whatever the collection's size; with [`read_ahead`](Scan::read_ahead), of one
+/// more page. Pages of large records have fewer of them: the size of each is made from that of the last one.
 ///
 /// # Errors
 /// An error, after the client's own retries, comes once, and the iterator ends.
 #[derive(Debug, Clone)]
-#[must_use = "reads nothing until it is iterated"]
+#[must_use = "reads nothing unless it is iterated"]
 pub struct Scan {
     collection: Collection,
     filter: Option<Where>,
@@ -80,7 +79,8 @@ impl Scan {
         self
     }
 
-    /// At most this many records in a page. Default: 1,000; at least 1 and at most 10,000, on Chroma Cloud 270.
+    /// At most this many records in a page. Default: 1,000. What is above 9,000, or on Chroma Cloud above 270, is taken
+    /// for that, and 0 for 1.
     pub fn page_size(mut self, records: usize) -> Scan {
         self.page_size = records;
         self
@@ -88,7 +88,7 @@ impl Scan {
 
     /// Reads the next page on a thread of its own while the caller works on the present one. Default: no.
     ///
-    /// The thread starts with the iterator, and ends when that is dropped, after the request that is under way. Where no
+    /// The thread starts with the iterator. It ends when that is dropped, after the request that is under way. Where no
     /// thread can be started, nothing is read ahead.
     pub fn read_ahead(mut self, read_ahead: bool) -> Scan {
         self.read_ahead = read_ahead;
@@ -132,7 +132,7 @@ impl IntoIterator for Scan {
 
 /// The pages of a [`Scan`].
 #[derive(Debug)]
-#[must_use = "reads nothing until it is iterated"]
+#[must_use = "reads nothing unless it is iterated"]
 pub struct ScanPages(Source);
 
 #[derive(Debug)]
@@ -162,7 +162,7 @@ impl std::iter::FusedIterator for ScanPages {}
 
 /// The records of a [`Scan`].
 #[derive(Debug)]
-#[must_use = "reads nothing until it is iterated"]
+#[must_use = "reads nothing unless it is iterated"]
 pub struct ScanRecords {
     pages: ScanPages,
     page: IntoRecords,

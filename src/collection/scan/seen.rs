@@ -3,8 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-/// The last ids, up to a number of them. It keeps 64 bits of each, however long they are; that two of them have the same
-/// ones is out of the question (one in a hundred million scans of a million records).
+/// The last ids, up to a number of them. It keeps 64 bits of each, however long they are: that two of them have the
+/// same ones happens in one of a hundred million scans of a million records.
 #[derive(Debug)]
 pub(super) struct Seen {
     hasher: RandomState,
