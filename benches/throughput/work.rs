@@ -51,6 +51,14 @@ pub const ALL: &[Work] = &[
         repeat: 1,
     },
     Work {
+        name: "scan",
+        unit: "record",
+        run: scan,
+        writes: false,
+        asks: true,
+        repeat: 1,
+    },
+    Work {
         name: "query",
         unit: "query",
         run: query,
@@ -95,6 +103,22 @@ fn get(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
         let page = page.run()?;
         found += page.len();
         black_box(page);
+    }
+    match found == at.records.len() {
+        true => Ok(found),
+        false => Err(format!("{found} of {} records", at.records.len()).into()),
+    }
+}
+
+/// The same, by the iterator.
+fn scan(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
+    let scan =
+        at.collection
+            .scan()
+            .include([Include::Documents, Include::Embeddings, Include::Metadatas]);
+    let mut found = 0;
+    for page in scan.pages() {
+        found += black_box(page?).len();
     }
     match found == at.records.len() {
         true => Ok(found),
