@@ -19,7 +19,8 @@ impl Collection {
             let mut body = Vec::new();
             let send = |range, bytes| {
                 body.clear();
-                body.reserve(bytes);
+                // Not twice as much because the last request was a little smaller.
+                body.reserve_exact(bytes);
                 Batch {
                     rows,
                     vectors,

@@ -4,6 +4,7 @@ pub(crate) mod configuration;
 pub(crate) mod embeddings;
 pub(crate) mod filter;
 pub(crate) mod index;
+pub(crate) mod json_len;
 pub(crate) mod metadata;
 pub(crate) mod name;
 pub(crate) mod open;

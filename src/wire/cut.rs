@@ -38,21 +38,6 @@ pub(crate) fn cut(
     })
 }
 
-/// The bytes that a text takes in JSON, its quotes included.
-pub(crate) fn json_len(text: &str) -> usize {
-    /// So few that their escapes are counted in a byte, which makes it possible to look at many at once.
-    const SOME: usize = 32;
-
-    let extra = |byte: &u8| {
-        let long = *byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t' | 0x08 | 0x0c);
-        let escaped = *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-        u8::from(escaped) + 4 * u8::from(long)
-    };
-    let some = text.as_bytes().chunks(SOME);
-    let extra = some.map(|some| usize::from(some.iter().map(extra).sum::<u8>()));
-    2 + text.len() + extra.sum::<usize>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,13 +55,5 @@ mod tests {
         assert_eq!(cut(&[1; 3], 0, 100), [0..1, 1..2, 2..3]);
         assert_eq!(cut(&[1; 3], usize::MAX, 2), [0..2, 2..3]);
         assert_eq!(fit(1, 3, |_| 40, 10, 100), (1..3, 80));
-    }
-
-    #[test]
-    fn texts_are_as_long_as_they_are_written() {
-        let all: String = (0..0x250).filter_map(char::from_u32).collect();
-        for text in ["", "plain", "\u{1F980}", &all] {
-            assert_eq!(json_len(text), serde_json::to_string(text).unwrap().len());
-        }
     }
 }

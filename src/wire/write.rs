@@ -6,8 +6,8 @@ use std::ops::Range;
 use base64_simd::STANDARD as BASE64;
 use serde::{Serialize, Serializer};
 
-use super::cut::json_len;
 use crate::model::filter::{Document, Parts};
+use crate::model::json_len::json_len;
 use crate::model::metadata::Metadata;
 use crate::model::record::Row;
 use crate::model::results::Include;

@@ -14,11 +14,12 @@ use super::{EmbeddingError, EmbeddingFunction, Purpose};
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
+use crate::model::json_len::json_len;
 use crate::model::space::Space;
 use crate::transport::{
     self, Connecting, Endpoint, Operation, Outgoing, Repeat, RetryPolicy, Timeouts, Transport,
 };
-use crate::wire::cut::{cut, json_len};
+use crate::wire::cut::cut;
 
 pub(super) use remembered::{Remembered, same};
 use request::Style;

@@ -11,6 +11,8 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use super::json_len::json_len;
+
 /// Named values beside a record or a collection, ordered by key.
 ///
 /// Keys are not empty, do not start with `#` or `$`, and those of records do not start with `chroma:`, which is the
@@ -72,20 +74,20 @@ impl Metadata {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// About how many bytes it takes in JSON.
+    /// About how many bytes it takes in JSON, and hardly ever more.
     pub(crate) fn json_len(&self) -> usize {
-        /// A number or a boolean, with what stands around it.
+        /// A number or a boolean, and what stands around a value.
         const SCALAR: usize = 26;
         let value = |value: &MetadataValue| match value {
-            MetadataValue::String(text) => text.len(),
-            MetadataValue::Strings(texts) => texts.iter().map(|text| text.len() + 4).sum(),
+            MetadataValue::String(text) => json_len(text),
+            MetadataValue::Strings(texts) => texts.iter().map(|text| json_len(text) + 1).sum(),
             MetadataValue::Bools(list) => list.len() * 6,
             MetadataValue::Ints(list) => list.len() * SCALAR,
             MetadataValue::Floats(list) => list.len() * SCALAR,
             MetadataValue::SparseVector(vector) => 64 + vector.values.len() * SCALAR,
             _ => 0,
         };
-        let each = |(key, of): (&String, &MetadataValue)| key.len() + value(of) + SCALAR;
+        let each = |(key, of): (&String, &MetadataValue)| json_len(key) + value(of) + SCALAR;
         self.0.iter().map(each).sum()
     }
 }
