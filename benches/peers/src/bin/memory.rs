@@ -1,0 +1,70 @@
+//! How much memory chroma-blocking needs beyond what its caller holds: prints the peak, in bytes.
+
+use chroma_blocking::{Client, Collection, Columns, Include, Metadata, Vectors};
+use peers::{BATCH, DIMENSION, Data, Result, memory};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [what, url, records] = arguments.as_slice() else {
+        return Err("usage: upsert|pages URL RECORDS".into());
+    };
+    let records = records.parse()?;
+    let peak = match what.as_str() {
+        "upsert" => upsert(url, records)?,
+        "pages" => pages(url, records)?,
+        _ => return Err(format!("neither upsert nor pages: {what}").into()),
+    };
+    println!("{peak}");
+    Ok(())
+}
+
+fn open(url: &str) -> Result<Collection> {
+    Ok(Client::new(url)?.collection("memory").get_or_create()?)
+}
+
+/// All records in one call.
+fn upsert(url: &str, records: usize) -> Result<u64> {
+    let data = Data::new(records, 0);
+    let metadata = |(topic, year): (&&str, &i64)| {
+        let mut metadata = Metadata::new();
+        metadata.insert("topic", *topic);
+        metadata.insert("year", *year);
+        metadata
+    };
+    let metadatas: Vec<Metadata> = data.topics.iter().zip(&data.years).map(metadata).collect();
+
+    let before = memory::start()?;
+    let columns = Columns::new(&data.ids)
+        .documents(&data.documents)
+        .embeddings(Vectors::flat(data.floats(0..records), DIMENSION))
+        .metadatas(&metadatas);
+    open(url)?.upsert(columns)?;
+    Ok(memory::peak()?.saturating_sub(before))
+}
+
+/// All records of a collection, one after the other, with their vectors.
+fn pages(url: &str, records: usize) -> Result<u64> {
+    let include = [Include::Documents, Include::Metadatas, Include::Embeddings];
+    let mut seen = 0;
+
+    let before = memory::start()?;
+    let collection = open(url)?;
+    loop {
+        let get = collection.get().offset(seen).limit(BATCH);
+        let page = get.include(include).run()?;
+        if page.is_empty() {
+            break;
+        }
+        for row in page.iter() {
+            if row.id != Data::id(seen) || row.embedding.map(<[f32]>::len) != Some(DIMENSION) {
+                return Err(format!("{} is not record {seen}", row.id).into());
+            }
+            seen += 1;
+        }
+    }
+    let peak = memory::peak()?;
+    if seen != records {
+        return Err(format!("{seen} of {records} records came").into());
+    }
+    Ok(peak.saturating_sub(before))
+}

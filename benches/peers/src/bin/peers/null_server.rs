@@ -1,0 +1,157 @@
+//! [`NullServer`]: looks like Chroma, and stores nothing. A real server takes a minute and a half to write 100,000
+//! records, and what it does is not what is measured here.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use peers::{Data, Result};
+
+const COLLECTION: &str = r#"{"id":"00000000-0000-4000-8000-000000000000","name":"memory",
+    "tenant":"default_tenant","database":"default_database","dimension":null,"configuration_json":{}}"#;
+const LIMITS: &str = r#"{"max_batch_size":5461,"supports_base64_encoding":true}"#;
+
+/// A collection of as many records as were asked for, whatever is written into it.
+pub struct NullServer {
+    url: String,
+}
+
+/// What all records have, as JSON.
+struct Canned {
+    records: usize,
+    vector: String,
+    document: String,
+    metadata: String,
+}
+
+impl NullServer {
+    /// It lives as long as this process.
+    pub fn start(records: usize) -> Result<NullServer> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let data = Data::new(1, 0);
+        let canned = Arc::new(Canned {
+            records,
+            // Rust, too, prints the shortest digits that are this float.
+            vector: format!("{:?}", data.floats(0..1)).replace(' ', ""),
+            // JSON for a text without control characters.
+            document: format!("{:?}", data.documents[0]),
+            metadata: format!(
+                r#"{{"topic":"{}","year":{}}}"#,
+                data.topics[0], data.years[0]
+            ),
+        });
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let canned = Arc::clone(&canned);
+                thread::spawn(move || serve(&stream, &canned));
+            }
+        });
+        Ok(NullServer { url })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// Answers until the client hangs up.
+fn serve(stream: &TcpStream, canned: &Canned) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 {
+        let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut length = 0;
+        loop {
+            line.clear();
+            reader.read_line(&mut line)?;
+            match line.trim_end().split_once(": ") {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.parse().map_err(io::Error::other)?;
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        line.clear();
+        let mut body = reader.by_ref().take(length);
+        let (status, answer) = match path.rsplit('/').next() {
+            Some("get") => ("200 OK", canned.page(&io::read_to_string(body)?)),
+            Some(name) => {
+                io::copy(&mut body, &mut io::sink())?;
+                match name {
+                    "upsert" => ("200 OK", "{}".to_owned()),
+                    "collections" => ("200 OK", COLLECTION.to_owned()),
+                    "pre-flight-checks" => ("200 OK", LIMITS.to_owned()),
+                    _ => ("404 Not Found", String::new()),
+                }
+            }
+            None => ("404 Not Found", String::new()),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            answer.len()
+        );
+        let mut stream = stream;
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(answer.as_bytes())?;
+    }
+    Ok(())
+}
+
+impl Canned {
+    /// The answer to a `get` by `limit` and `offset`.
+    fn page(&self, request: &str) -> String {
+        let start = number(request, "\"offset\":")
+            .unwrap_or(0)
+            .min(self.records);
+        let limit = number(request, "\"limit\":").unwrap_or(self.records);
+        let range = start..self.records.min(start.saturating_add(limit));
+        let ids: Vec<String> = range
+            .clone()
+            .map(|index| format!("{:?}", Data::id(index)))
+            .collect();
+        let column = |json: &str| vec![json; range.len()].join(",");
+        format!(
+            r#"{{"ids":[{}],"embeddings":[{}],"documents":[{}],"uris":null,"metadatas":[{}],"include":["embeddings","documents","metadatas"]}}"#,
+            ids.join(","),
+            column(&self.vector),
+            column(&self.document),
+            column(&self.metadata),
+        )
+    }
+}
+
+/// The number behind a key.
+fn number(json: &str, key: &str) -> Option<usize> {
+    let (_, rest) = json.split_once(key)?;
+    let rest = rest.trim_start();
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use peers::DIMENSION;
+
+    use super::*;
+
+    #[test]
+    fn finds_numbers() {
+        let request = r#"{"limit": 10,"offset":0,"include":[]}"#;
+        assert_eq!(number(request, "\"limit\":"), Some(10));
+        assert_eq!(number(request, "\"offset\":"), Some(0));
+        assert_eq!(number(request, "\"ids\":"), None);
+        assert_eq!(number(r#"{"limit":null}"#, "\"limit\":"), None);
+    }
+
+    #[test]
+    fn vectors_are_whole() {
+        let vector = format!("{:?}", Data::new(1, 0).floats(0..1));
+        assert_eq!(vector.split(',').count(), DIMENSION);
+    }
+}
