@@ -52,7 +52,7 @@ $tokio" "$(with_runtime '        let client = chromadb::ChromaClient::new(Defaul
         println!("{}", client.heartbeat().await?);')"
 
 model=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
-echo "$(date -u +%F), $(nproc) cores of ${model:-an unknown CPU}, $(uname -sr), $(rustc --version)."
+echo "$(date -u +%F), $(nproc) cores of ${model:-an unknown CPU}, $(uname -sr | cut -d - -f 1), $(rustc --version)."
 echo "Command: \`benches/build-cost.sh\`."
 echo
 echo "| client | crates | compiled, with build scripts | build, CPU s | build, wall s | stripped binary, KiB |"

@@ -1,7 +1,7 @@
 //! How much memory chroma-blocking needs beyond what its caller holds: prints the peak, in bytes.
 
 use chroma_blocking::{Client, Collection, Columns, Include, Metadata, Vectors};
-use peers::{BATCH, DIMENSION, Data, Result, memory};
+use peers::{DIMENSION, Data, Result, memory};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -42,29 +42,23 @@ fn upsert(url: &str, records: usize) -> Result<u64> {
     Ok(memory::peak()?.saturating_sub(before))
 }
 
-/// All records of a collection, one after the other, with their vectors.
+/// All records of a collection, the newest first, with their vectors.
 fn pages(url: &str, records: usize) -> Result<u64> {
     let include = [Include::Documents, Include::Metadatas, Include::Embeddings];
-    let mut seen = 0;
+    let mut left = records;
 
     let before = memory::start()?;
-    let collection = open(url)?;
-    loop {
-        let get = collection.get().offset(seen).limit(BATCH);
-        let page = get.include(include).run()?;
-        if page.is_empty() {
-            break;
-        }
-        for row in page.iter() {
-            if row.id != Data::id(seen) || row.embedding.map(<[f32]>::len) != Some(DIMENSION) {
-                return Err(format!("{} is not record {seen}", row.id).into());
+    for page in open(url)?.scan().include(include).read_ahead(true).pages() {
+        for row in page?.iter() {
+            left = left.checked_sub(1).ok_or("too many records came")?;
+            if row.id != Data::id(left) || row.embedding.map(<[f32]>::len) != Some(DIMENSION) {
+                return Err(format!("{} is not record {left}", row.id).into());
             }
-            seen += 1;
         }
     }
     let peak = memory::peak()?;
-    if seen != records {
-        return Err(format!("{seen} of {records} records came").into());
+    match left {
+        0 => Ok(peak.saturating_sub(before)),
+        left => Err(format!("{left} of {records} records did not come").into()),
     }
-    Ok(peak.saturating_sub(before))
 }

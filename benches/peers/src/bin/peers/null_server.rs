@@ -84,6 +84,7 @@ fn serve(stream: &TcpStream, canned: &Canned) -> io::Result<()> {
                 match name {
                     "upsert" => ("200 OK", "{}".to_owned()),
                     "collections" => ("200 OK", COLLECTION.to_owned()),
+                    "count" => ("200 OK", canned.records.to_string()),
                     "pre-flight-checks" => ("200 OK", LIMITS.to_owned()),
                     _ => ("404 Not Found", String::new()),
                 }
@@ -102,26 +103,39 @@ fn serve(stream: &TcpStream, canned: &Canned) -> io::Result<()> {
 }
 
 impl Canned {
-    /// The answer to a `get` by `limit` and `offset`.
+    /// The answer to a `get` by ids, or by `limit` and `offset`.
     fn page(&self, request: &str) -> String {
-        let start = number(request, "\"offset\":")
-            .unwrap_or(0)
-            .min(self.records);
-        let limit = number(request, "\"limit\":").unwrap_or(self.records);
-        let range = start..self.records.min(start.saturating_add(limit));
-        let ids: Vec<String> = range
-            .clone()
-            .map(|index| format!("{:?}", Data::id(index)))
-            .collect();
-        let column = |json: &str| vec![json; range.len()].join(",");
+        let ids = ids(request).map_or_else(|| self.some(request), str::to_owned);
+        if request.contains("\"include\":[]") {
+            return format!(r#"{{"ids":[{ids}],"include":[]}}"#);
+        }
+        let count = ids.split_terminator(',').count();
+        let column = |json: &str| vec![json; count].join(",");
         format!(
-            r#"{{"ids":[{}],"embeddings":[{}],"documents":[{}],"uris":null,"metadatas":[{}],"include":["embeddings","documents","metadatas"]}}"#,
-            ids.join(","),
+            r#"{{"ids":[{ids}],"embeddings":[{}],"documents":[{}],"uris":null,"metadatas":[{}],"include":["embeddings","documents","metadatas"]}}"#,
             column(&self.vector),
             column(&self.document),
             column(&self.metadata),
         )
     }
+
+    /// Ids by `limit` and `offset`, as JSON.
+    fn some(&self, request: &str) -> String {
+        let start = number(request, "\"offset\":").unwrap_or(0);
+        let start = start.min(self.records);
+        let limit = number(request, "\"limit\":").unwrap_or(self.records);
+        let range = start..self.records.min(start.saturating_add(limit));
+        let ids: Vec<String> = range
+            .map(|index| format!("{:?}", Data::id(index)))
+            .collect();
+        ids.join(",")
+    }
+}
+
+/// The list of ids in a request, as JSON. No id has a comma or a bracket in it.
+fn ids(json: &str) -> Option<&str> {
+    let (_, rest) = json.split_once("\"ids\":[")?;
+    rest.split_once(']').map(|(ids, _)| ids)
 }
 
 /// The number behind a key.
@@ -146,6 +160,8 @@ mod tests {
         assert_eq!(number(request, "\"limit\":"), Some(10));
         assert_eq!(number(request, "\"offset\":"), Some(0));
         assert_eq!(number(request, "\"ids\":"), None);
+        assert_eq!(ids(request), None);
+        assert_eq!(ids(r#"{"ids":["a","b"],"include":[]}"#), Some(r#""a","b""#));
         assert_eq!(number(r#"{"limit":null}"#, "\"limit\":"), None);
     }
 

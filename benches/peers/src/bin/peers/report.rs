@@ -49,7 +49,11 @@ fn print_circumstances(options: &Options) -> Result<()> {
         std::thread::available_parallelism()?,
         model.map_or("an unknown CPU", |model| model
             .trim_start_matches(['\t', ':', ' '])),
-        said_by("uname", &["-sr"])?,
+        // Without what a distribution appends.
+        said_by("uname", &["-sr"])?
+            .split('-')
+            .next()
+            .unwrap_or_default(),
         said_by("rustc", &["--version"])?,
         ["cargo run --release --"]
             .into_iter()
