@@ -4,7 +4,9 @@
 //! that. And it marks a failure to find a host or to connect to it as such ([`ConnectFailed`]): the server cannot have
 //! acted then.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
+#[cfg(unix)]
+use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,13 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 use ureq::{Error, Timeout};
+
+/// A shorter piece of a request waits for the next one. It is its head, which goes out with the start of the body: so the
+/// server is not woken by it for nothing, and a small request is one packet.
+const HELD: usize = 4096;
+/// The system is told to wait for a multiple of this, rounded up: the time left is a little less at each call, and to say
+/// so costs one every time.
+const STEP: Duration = Duration::from_millis(50);
 
 /// After this long without traffic the system asks whether the other side is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -72,6 +81,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
         Ok(Some(Either::B(TcpTransport {
             stream,
             buffers,
+            held: Vec::new(),
             read_timeout: None,
             write_timeout: None,
             refused: None,
@@ -110,6 +120,9 @@ fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
 pub(super) struct TcpTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
+    /// The start of a request that is not sent yet.
+    held: Vec<u8>,
+    /// What the system was told.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     /// Why the server takes no more bytes. It may have answered before it closed.
@@ -121,31 +134,21 @@ impl Transport for TcpTransport {
         &mut self.buffers
     }
 
-    /// A server that refuses a large body answers (413), closes, and leaves the rest unread: then the answer is what
-    /// counts, so the failure to write is kept back until there is none to read.
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        if self.refused.is_some() {
+        if self.held.is_empty() && amount <= HELD {
+            let output = &self.buffers.output()[..amount];
+            self.held.extend_from_slice(output);
             return Ok(());
         }
-        let timeout = timeout.for_write();
-        let wait = left(timeout)?;
-        if wait != self.write_timeout {
-            self.stream.set_write_timeout(wait)?;
-            self.write_timeout = wait;
-        }
-        let output = &self.buffers.output()[..amount];
-        match (&self.stream).write_all(output) {
-            Err(error) if is_closed(&error) => {
-                self.refused = Some(error);
-                Ok(())
-            }
-            result => result.map_err(|error| in_time(error, timeout)),
-        }
+        self.write(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if !self.held.is_empty() {
+            self.write(0, timeout)?;
+        }
         let timeout = timeout.for_read();
-        let wait = left(timeout)?;
+        let wait = left(timeout)?.map(in_steps);
         if wait != self.read_timeout {
             self.stream.set_read_timeout(wait)?;
             self.read_timeout = wait;
@@ -169,20 +172,76 @@ impl Transport for TcpTransport {
 
     /// Nothing to read and not closed: anything else on an idle connection makes it useless.
     fn is_open(&mut self) -> bool {
-        if self.refused.is_some() {
+        if self.refused.is_some() || !self.held.is_empty() {
             return false;
         }
-        let probe = || -> io::Result<bool> {
-            self.stream.set_nonblocking(true)?;
-            let idle = match (&self.stream).read(&mut [0]) {
-                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-                Ok(_) => false,
-            };
-            self.stream.set_nonblocking(false)?;
-            Ok(idle)
-        };
-        probe().unwrap_or(false)
+        let nothing = read_at_once(&self.stream);
+        nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
+}
+
+/// Reads a byte if there is one, and does not wait.
+#[cfg(unix)]
+fn read_at_once(stream: &TcpStream) -> io::Result<usize> {
+    SockRef::from(stream).recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_DONTWAIT)
+}
+
+#[cfg(not(unix))]
+fn read_at_once(mut stream: &TcpStream) -> io::Result<usize> {
+    stream.set_nonblocking(true)?;
+    let read = stream.read(&mut [0]);
+    stream.set_nonblocking(false)?;
+    read
+}
+
+impl TcpTransport {
+    /// Sends what was held back, and the first `amount` bytes of the output.
+    ///
+    /// A server that refuses a large body answers (413), closes, and leaves the rest unread: then the answer is what
+    /// counts, so the failure to write is kept back until there is none to read.
+    fn write(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let timeout = timeout.for_write();
+        let wait = left(timeout)?.map(in_steps);
+        if wait != self.write_timeout {
+            self.stream.set_write_timeout(wait)?;
+            self.write_timeout = wait;
+        }
+        let result = match self.refused {
+            Some(_) => Ok(()),
+            None => write_all(&self.stream, &self.held, &self.buffers.output()[..amount]),
+        };
+        self.held.clear();
+        match result {
+            Err(error) if is_closed(&error) => {
+                self.refused = Some(error);
+                Ok(())
+            }
+            result => result.map_err(|error| in_time(error, timeout)),
+        }
+    }
+}
+
+/// Writes two pieces, if it can be in one packet.
+fn write_all(mut stream: &TcpStream, first: &[u8], second: &[u8]) -> io::Result<()> {
+    let mut both = [IoSlice::new(first), IoSlice::new(second)];
+    let mut left = &mut both[..];
+    // Takes out what is empty.
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match stream.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A little more than the time that is left, the same for a while.
+fn in_steps(left: Duration) -> Duration {
+    let steps = left.as_millis() / STEP.as_millis() + 1;
+    STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
 /// Whether the other side has closed the connection.
@@ -226,6 +285,40 @@ mod tests {
         #[cfg(not(windows))]
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE);
         assert!(stream.nodelay().unwrap());
+    }
+
+    #[test]
+    fn two_pieces_arrive_in_order_whatever_is_taken_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream =
+            connect_any(&[listener.local_addr().unwrap()], NextTimeout::default()).unwrap();
+        let (mut other, _) = listener.accept().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            other.read_to_end(&mut all).map(|_| all)
+        });
+        let large: Vec<u8> = (0..3_000_000_u32).map(|i| i as u8).collect();
+        for (first, second) in [
+            (&b"head"[..], &large[..]),
+            (b"", b"x"),
+            (b"y", b""),
+            (b"", b""),
+        ] {
+            write_all(&stream, first, second).unwrap();
+        }
+        drop(stream);
+        let all = reader.join().unwrap().unwrap();
+        assert!(all == [b"head", &large[..], b"xy"].concat());
+    }
+
+    #[test]
+    fn the_system_waits_a_little_longer_never_less() {
+        let millis = Duration::from_millis;
+        assert_eq!(in_steps(millis(1)), millis(50));
+        assert_eq!(in_steps(millis(49)), millis(50));
+        assert_eq!(in_steps(millis(59_960)), in_steps(millis(59_999)));
+        assert!(in_steps(millis(60_000)) <= millis(60_050));
+        assert!(in_steps(Duration::MAX) >= Duration::from_secs(3600));
     }
 
     #[test]
