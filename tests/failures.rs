@@ -5,7 +5,6 @@
 mod support;
 
 use std::net::TcpListener;
-use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -186,57 +185,6 @@ fn a_connection_that_was_closed_while_idle_is_not_used() {
     // It may not be repeated, so it must not meet the dead connection.
     client.collection("abc").create().unwrap();
     assert_eq!((server.connections(), server.requests().len()), (2, 2));
-}
-
-#[test]
-fn threads_have_a_connection_each_and_keep_it() {
-    const THREADS: usize = 16;
-
-    let barrier = Barrier::new(THREADS);
-    let server = chroma(LIMITS, |_| Answer::ok("0"));
-    let abc = collection(&server);
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                for _ in 0..20 {
-                    barrier.wait();
-                    assert_eq!(abc.count().unwrap(), 0);
-                }
-            });
-        }
-    });
-    assert_eq!(server.requests_to("/count").len(), THREADS * 20);
-    let connections = server.connections();
-    assert!(connections <= THREADS, "{connections}");
-}
-
-#[test]
-fn a_thread_that_waits_for_its_answer_holds_up_no_other() {
-    let server = chroma(LIMITS, |request| match request.path.ends_with("/get") {
-        true => Answer::hang(),
-        false => Answer::ok("7"),
-    });
-    let client = builder(&server.url()).retry(RetryPolicy::none());
-    let client = client.request_timeout(Duration::from_secs(3));
-    let abc = &client.build().unwrap().collection("abc").get().unwrap();
-    let hangs = || server.requests_to("/get").len() == 8;
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| abc.get().run().unwrap_err());
-        }
-        while !hangs() {
-            thread::sleep(Duration::from_millis(1));
-        }
-        let started = Instant::now();
-        for _ in 0..8 {
-            scope.spawn(move || {
-                for _ in 0..10 {
-                    assert_eq!(abc.count().unwrap(), 7);
-                }
-                assert!(started.elapsed() < Duration::from_secs(1));
-            });
-        }
-    });
 }
 
 #[test]

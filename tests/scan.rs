@@ -211,7 +211,9 @@ fn more_than_was_asked_for_is_an_error() {
         let found: Result<Vec<_>> = collection(&server).scan().into_iter().collect();
         let error = found.unwrap_err();
         assert!(matches!(error, Error::Decode { .. }), "{error}");
-        assert!(error.to_string().contains("9000 records"), "{error}");
+        let words = error.to_string();
+        let named = words.contains("9000 records") || words.contains("was not asked for");
+        assert!(named, "{words}");
     }
 }
 
@@ -272,4 +274,30 @@ fn nothing_is_sent_before_it_is_iterated_and_one_page_is_read_ahead() {
     drop(pages);
     thread::sleep(Duration::from_millis(50));
     assert_eq!(page_sizes(&server), [10, 10]);
+}
+
+#[test]
+fn a_filter_that_names_too_many_records_is_refused_in_the_words_of_a_scan() {
+    let server = holding(Vec::new(), 0, |_| {});
+    let many = Key::id().is_in(ids(0..10_001));
+    let mut pages = collection(&server).scan().filter(many).pages();
+    let words = pages.next().unwrap().unwrap_err().to_string();
+    assert!(words.contains("a scan's names 10000 at most"), "{words}");
+    assert!(pages.next().is_none());
+}
+
+#[test]
+fn other_records_than_those_asked_for_are_an_error() {
+    for wrong in [r#"["c"]"#, r#"["a","a"]"#] {
+        let server = chroma(LIMITS, move |request| {
+            let by_id = asked(request).map(|asked| asked.ids.is_some());
+            Answer::ok(match by_id {
+                None => "2".to_owned(),
+                Some(true) => format!(r#"{{"ids":{wrong},"documents":null}}"#),
+                Some(false) => r#"{"ids":["a","b"]}"#.to_owned(),
+            })
+        });
+        let page = collection(&server).scan().pages().next().unwrap();
+        assert!(matches!(page, Err(Error::Decode { .. })), "{page:?}");
+    }
 }

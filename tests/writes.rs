@@ -132,6 +132,47 @@ fn requests_are_cut_at_the_size_that_was_set() {
     assert!(words.contains("max_payload_size is \"0\""), "{words}");
 }
 
+#[test]
+fn reads_and_deletes_of_many_ids_are_cut_by_bytes_and_halved() {
+    let server = chroma(LIMITS, |request| match request.body.len() {
+        0..=100_000 if request.path.ends_with("/get") => {
+            Answer::ok(json!({ "ids": ids_of(request) }).to_string())
+        }
+        0..=100_000 => Answer::ok(r#"{"deleted":1}"#),
+        _ => Answer::new(413, "Payload too large"),
+    });
+    let client = builder(&server.url()).max_payload_size(400_000);
+    let abc = client.build().unwrap().collection("abc").get().unwrap();
+    let all: Vec<String> = (0..9_000).map(|i| format!("{i:0>100}")).collect();
+    let found = abc.get().ids(&all).include([]).run().unwrap();
+    assert!(found.ids == all);
+    abc.delete().ids(&all).run().unwrap();
+    let sent = server.requests_to("/delete");
+    assert!(sent.iter().all(|request| request.body.len() <= 400_000));
+    let taken = sent.iter().filter(|request| request.body.len() <= 100_000);
+    assert!(taken.flat_map(ids_of).eq(all));
+}
+
+#[test]
+fn a_large_filter_does_not_make_writes_small() {
+    let server = chroma(LIMITS, |request| match request.body.len() {
+        0..=100_000 if request.path.ends_with("/query") => {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let lists = vec![Vec::<f32>::new(); body["query_embeddings"].as_array().unwrap().len()];
+            Answer::ok(json!({"ids": lists, "distances": lists}).to_string())
+        }
+        0..=100_000 => Answer::ok("{}"),
+        _ => Answer::new(413, "Payload too large"),
+    });
+    let abc = collection(&server);
+    let filter = Key::document().contains("x".repeat(95_000));
+    let queries = vec![vec![0.25; 100]; 50];
+    let results = abc.query_many(&queries).filter(filter).run().unwrap();
+    assert_eq!(results.len(), 50);
+    abc.upsert(records(500)).unwrap();
+    assert_eq!(server.requests_to("/upsert").len(), 1);
+}
+
 /// 35 records for a server that takes 10 at once, and that answers so to the third request. No retries.
 fn stopped_by(third: Answer) -> Error {
     let server = chroma(

@@ -157,8 +157,15 @@ impl Client {
 
     /// The server refuses more than about so many bytes.
     pub(crate) fn limit_payload_size(&self, bytes: usize) {
-        let size = &self.server.max_payload_size;
-        size.fetch_min(bytes, Ordering::Relaxed);
+        let before = self
+            .server
+            .max_payload_size
+            .fetch_min(bytes, Ordering::Relaxed);
+        if bytes < before {
+            log::warn!(
+                "the server refuses large requests; from now on they have at most {bytes} bytes"
+            );
+        }
     }
 
     /// The tenant.

@@ -8,6 +8,7 @@ use super::selection::Selection;
 use crate::client::operations as op;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
+use crate::model::json_len::json_len;
 use crate::wire::read;
 use crate::wire::write::{self, Page};
 
@@ -94,18 +95,20 @@ impl Delete {
         };
         match parts.ids.take() {
             None => send(&parts),
+            // A limit is of the whole call, so such a call stays whole.
+            Some(ids) if self.limit.is_some() => {
+                parts.ids = Some(ids);
+                send(&parts).map(|_| None)
+            }
             Some(ids) => {
-                // A limit is of the whole call, so such a call stays whole.
-                let chunk = if self.limit.is_some() {
-                    ids.len()
-                } else {
-                    MAX_IDS
-                };
-                for (number, some) in ids.chunks(chunk.max(1)).enumerate() {
-                    parts.ids = Some(some.to_vec());
-                    let start = number * chunk;
-                    send(&parts).map_err(|error| error.stopped(&ids, start..start + some.len()))?;
-                }
+                let around = write::selection(&parts, &page, None).len();
+                let size = |index: usize| json_len(&ids[index]) + 1;
+                self.collection
+                    .in_requests(ids.len(), size, around, MAX_IDS, |range, _| {
+                        parts.ids = Some(ids[range].to_vec());
+                        send(&parts).map(drop)
+                    })
+                    .map_err(|(error, range)| error.stopped(&ids, range))?;
                 Ok(None)
             }
         }

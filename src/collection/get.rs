@@ -7,6 +7,7 @@ use super::selection::Selection;
 use crate::client::operations as op;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
+use crate::model::json_len::json_len;
 use crate::model::results::{GetResult, Include};
 use crate::wire::read;
 use crate::wire::write::{self, Page};
@@ -90,14 +91,19 @@ impl Get {
                     value: format!("{} ids", ids.len()),
                     why: format!("with a limit or an offset there can be {MAX_IDS}"),
                 })),
-            Some(mut ids) if ids.len() > MAX_IDS => {
+            Some(mut ids) if whole => {
                 let mut seen = HashSet::new();
                 ids.retain(|id| seen.insert(id.clone()));
                 let mut found = GetResult::default();
-                for some in ids.chunks(MAX_IDS) {
-                    parts.ids = Some(some.to_vec());
-                    found.append(send(&parts)?);
-                }
+                let around = write::selection(&parts, &self.page, Some(&self.include)).len();
+                let size = |index: usize| json_len(&ids[index]) + 1;
+                self.collection
+                    .in_requests(ids.len(), size, around, MAX_IDS, |range, _| {
+                        parts.ids = Some(ids[range].to_vec());
+                        found.append(send(&parts)?);
+                        Ok(())
+                    })
+                    .map_err(|(error, _)| error)?;
                 Ok(found)
             }
             ids => {

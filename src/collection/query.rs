@@ -284,8 +284,9 @@ fn run(collection: &Collection, inputs: &Inputs<'_>, options: Options) -> Result
     };
     let mut results = Vec::with_capacity(vectors.len());
     let size = |index: usize| vectors[index].len() * write::FLOAT_LEN;
+    let around = write::query([].into_iter(), n_results, &parts, &options.include).len();
     collection
-        .in_requests(vectors.len(), size, usize::MAX, |range, _| {
+        .in_requests(vectors.len(), size, around, usize::MAX, |range, _| {
             let vectors = &vectors[range];
             results.extend(ask(
                 collection,

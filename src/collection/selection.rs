@@ -26,6 +26,11 @@ impl Selection {
         });
     }
 
+    pub(super) fn filtered(mut self, filter: Where) -> Selection {
+        self.add_filter(filter);
+        self
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.ids.is_none() && self.filter.is_none()
     }

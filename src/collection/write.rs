@@ -31,11 +31,15 @@ impl Collection {
                 .write(&mut body);
                 self.send(operation, Some(&body), read::done)
             };
-            self.in_requests(rows.len(), size, limits.max_batch_size, send)
+            let smaller = self
+                .in_requests(rows.len(), size, 0, limits.max_batch_size, send)
                 .map_err(|(error, range)| {
                     let ids: Vec<&str> = (0..rows.len()).map(|i| rows.row(i).id).collect();
                     error.stopped(&ids, range)
                 })?;
+            if let Some(bytes) = smaller {
+                self.client().limit_payload_size(bytes);
+            }
             if let Some(vector) = vectors.iter().flatten().next() {
                 self.0.dimension.store(vector.len(), Ordering::Relaxed);
             }

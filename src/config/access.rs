@@ -84,14 +84,17 @@ impl ClientBuilder {
     /// The proxy, if one is set.
     pub(super) fn proxy_to_use(&self) -> Result<Option<ureq::Proxy>, InvalidInput> {
         let parse = |url: &String| {
-            // The URL may hold a password.
-            ureq::Proxy::new(url).map_err(|_| {
-                bad(
+            use ureq::ProxyProtocol::{Http, Https};
+
+            match ureq::Proxy::new(url) {
+                Ok(proxy) if matches!(proxy.protocol(), Http | Https) => Ok(proxy),
+                // The URL may hold a password.
+                _ => Err(bad(
                     "proxy",
                     "<hidden>",
-                    "it must be a URL such as http://proxy.example.com:3128",
-                )
-            })
+                    "it must be the URL of an HTTP proxy, such as http://proxy.example.com:3128",
+                )),
+            }
         };
         self.proxy.as_ref().map(parse).transpose()
     }

@@ -16,7 +16,7 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Reads an object that is the whole of `text`; `member` is given each key, and reads or [skips](Cursor::skip) its
-    /// value.
+    /// value. A key that comes again is given again.
     pub(super) fn object(
         text: &'a [u8],
         mut member: impl FnMut(&mut Cursor<'a>, &str) -> Result<(), String>,
@@ -129,7 +129,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes over a value.
+    /// Passes over a value. Of its texts `serde_json` looks only for the end, not whether they are UTF-8.
     pub(super) fn skip(&mut self) -> Result<(), String> {
         self.value::<IgnoredAny>().map(drop)
     }

@@ -70,8 +70,10 @@ impl Columns {
                 "documents" => columns.documents = at.value()?,
                 "metadatas" => columns.metadatas = at.value()?,
                 "uris" => columns.uris = at.value()?,
-                "embeddings" => columns.embeddings = lists(at, vector)?,
-                key if key == numbers => columns.numbers = lists(at, |at| at.float())?,
+                "embeddings" => columns.embeddings = lists(at, &columns.ids, vector)?,
+                key if key == numbers => {
+                    columns.numbers = lists(at, &columns.ids, |at| at.float())?;
+                }
                 _ => at.skip()?,
             }
             Ok(())
@@ -128,12 +130,31 @@ impl Columns {
     }
 }
 
-/// Reads a column; one that was not asked for is null.
+/// Reads a column; one that was not asked for is null. Servers send the ids first: then what is more than theirs ends it,
+/// and a small answer cannot take much memory.
 fn lists<T>(
     at: &mut Cursor<'_>,
+    ids: &[Vec<String>],
     value: fn(&mut Cursor<'_>) -> Result<T, String>,
 ) -> Result<Lists<T>, String> {
-    at.nullable(|at| at.list(|at| at.nullable(|at| at.list(|at| at.nullable(value)))))
+    let most = match ids {
+        [] => usize::MAX,
+        ids => ids.iter().map(Vec::len).sum(),
+    };
+    let mut count = 0;
+    at.nullable(|at| {
+        at.list(|at| {
+            at.nullable(|at| {
+                at.list(|at| {
+                    count += 1;
+                    match count > most {
+                        true => Err(at.fault(format_args!("more values than the {most} ids"))),
+                        false => at.nullable(value),
+                    }
+                })
+            })
+        })
+    })
 }
 
 fn vector(at: &mut Cursor<'_>) -> Result<Vec<f32>, String> {

@@ -92,8 +92,9 @@ fn matrix(at: &mut Cursor<'_>, rows: usize) -> Result<Embeddings, String> {
         let row = at.floats(&mut floats)?;
         if dimension == 0 {
             dimension = row;
-            // A float takes two bytes at least, so what an answer says costs no more memory than it has itself.
-            floats.reserve_exact((rows * row).min(at.left() / 2).saturating_sub(row));
+            // A float takes two bytes at least, so an answer that lies about its ids costs no more than twice its own size.
+            let likely = rows.saturating_mul(row).min(at.left() / 2);
+            floats.reserve_exact(likely.saturating_sub(row));
         }
         match row == 0 || row != dimension {
             true => Err(at.fault("vectors of different dimensions")),

@@ -28,8 +28,8 @@ const PAGE: usize = 1_000;
 /// A record that is there from the start of the scan to its end, and passes the filter all the while, comes exactly
 /// once. So records may be deleted and changed as they come, and new ones may be added.
 ///
-/// - Ids are listed for nine pages at a time. Those that pass the filter then come as they are when their page is read:
-///   not at all if they are gone by then, but also if they do not pass any more.
+/// - Ids are listed for nine pages at a time, 9,000 (270 on Chroma Cloud) at most. Those that pass the filter then come as
+///   they are when their page is read: not at all if they are gone by then, but also if they do not pass any more.
 /// - A record that is added meanwhile, or that starts to pass the filter, may come or not. One that is deleted and
 ///   added again is a new one.
 /// - It has bounds, between two listings: when more than 1,000 records (30 on Chroma Cloud) start to pass the filter,

@@ -8,13 +8,17 @@
 //! A record that starts to pass the filter moves those behind it the other way, out of the next window. So each listing
 //! reaches a little into the one before, and what is known from there is left out.
 
+use std::collections::HashSet;
+
 use super::{Scan, seen::Seen};
 use crate::client::{dialect, operations as op};
 use crate::collection::Collection;
 use crate::collection::get::MAX_IDS;
-use crate::error::{Error, Result};
+use crate::collection::selection::Selection;
+use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::Where;
 use crate::model::results::{GetResult, Include};
+use crate::wire::write::FLOAT_LEN;
 
 /// Records that Chroma Cloud gives at once.
 const CLOUD_MOST: usize = 300;
@@ -26,8 +30,6 @@ const REMEMBERED: usize = 100_000;
 const FIRST_PAGE: usize = 100;
 /// What a page's answer should not exceed, in bytes of JSON.
 const PAGE_BYTES: usize = 8 << 20;
-/// The bytes of a float in JSON, with its comma.
-const FLOAT_BYTES: usize = 12;
 /// How often a page is asked for again when records go while a single-node server looks at them.
 const AGAIN: u32 = 5;
 
@@ -108,9 +110,10 @@ impl Reader {
 
     /// Where to begin.
     fn begin(&mut self) -> Result<usize> {
-        let below = match self.filter {
+        let below = match &self.filter {
             None => self.total()?,
-            Some(_) => {
+            Some(filter) => {
+                self.check(filter)?;
                 let limit = self.window + self.overlap;
                 let ids = self.list(0, limit)?;
                 if ids.len() < limit {
@@ -124,6 +127,22 @@ impl Reader {
         };
         self.below = Some(below);
         Ok(below)
+    }
+
+    /// A filter goes with each listing, and so do the ids that it names.
+    fn check(&self, filter: &Where) -> Result<()> {
+        let selection = Selection::default().filtered(filter.clone());
+        let parts = self.collection.select(&op::GET, selection)?;
+        match parts.and_then(|parts| parts.ids) {
+            Some(ids) if ids.len() > MAX_IDS => {
+                let value = format!("ids of {} records", ids.len());
+                let why = format!("a scan's names {MAX_IDS} at most; get() takes any number");
+                let name = "filter";
+                let reason = InvalidInput::Setting { name, value, why };
+                Err(self.collection.at(&op::GET).invalid(reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The number of records, whether they pass the filter or not. Servers count in 32 bits.
@@ -187,18 +206,33 @@ impl Reader {
                 {
                     again += 1;
                 }
-                found => return self.no_more_than(ids.len(), found?),
+                found => return self.no_others_than(ids, found?),
             }
+        }
+    }
+
+    /// Each of the ids at most once, and no other.
+    fn no_others_than(&self, ids: &[String], found: GetResult) -> Result<GetResult> {
+        let mut asked: HashSet<&String> = ids.iter().collect();
+        match found.ids.iter().find(|id| !asked.remove(id)) {
+            Some(id) => Err(self.wrong(format!("{id:?} was not asked for, or comes twice"))),
+            None => Ok(found),
+        }
+    }
+
+    fn wrong(&self, message: String) -> Error {
+        Error::Decode {
+            call: Box::new(self.collection.at(&op::GET)),
+            message,
         }
     }
 
     /// A server that gives more than it was asked for may give anything.
     fn no_more_than(&self, limit: usize, found: GetResult) -> Result<GetResult> {
         match found.len() {
-            len if len > limit => Err(Error::Decode {
-                call: Box::new(self.collection.at(&op::GET)),
-                message: format!("{len} records where at most {limit} were asked for"),
-            }),
+            len if len > limit => Err(self.wrong(format!(
+                "{len} records where at most {limit} were asked for"
+            ))),
             _ => Ok(found),
         }
     }
@@ -219,7 +253,7 @@ fn bytes(page: &GetResult) -> usize {
         + texts(&page.documents)
         + texts(&page.uris)
         + metadatas.map(|metadata| metadata.json_len()).sum::<usize>()
-        + floats * FLOAT_BYTES
+        + floats * FLOAT_LEN
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn folder() -> Result<PathBuf> {
 fn output(binary: &str, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(folder()?.join(binary));
     // A proxy between a client and this machine is not what is measured.
-    for variable in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+    for variable in ["http_proxy", "https_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(variable);
     }
     let output = command.args(arguments).stderr(Stdio::inherit()).output()?;

@@ -1,0 +1,176 @@
+//! Connections: one for each thread, through proxies, and what goes over them.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{Client, Error, Record, RetryPolicy};
+use support::stand_in::Answer;
+use support::*;
+
+#[test]
+fn threads_have_a_connection_each_and_keep_it() {
+    const THREADS: usize = 16;
+
+    let barrier = Barrier::new(THREADS);
+    let server = chroma(LIMITS, |_| Answer::ok("0"));
+    let abc = collection(&server);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    barrier.wait();
+                    assert_eq!(abc.count().unwrap(), 0);
+                }
+            });
+        }
+    });
+    assert_eq!(server.requests_to("/count").len(), THREADS * 20);
+    let connections = server.connections();
+    assert!(connections <= THREADS, "{connections}");
+}
+
+#[test]
+fn a_thread_that_waits_for_its_answer_holds_up_no_other() {
+    let server = chroma(LIMITS, |request| match request.path.ends_with("/get") {
+        true => Answer::hang(),
+        false => Answer::ok("7"),
+    });
+    let client = builder(&server.url()).retry(RetryPolicy::none());
+    let client = client.request_timeout(Duration::from_secs(4));
+    let abc = &client.build().unwrap().collection("abc").get().unwrap();
+    let hangs = || server.requests_to("/get").len() == 8;
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| abc.get().run().unwrap_err());
+        }
+        let started = Instant::now();
+        while !hangs() {
+            assert!(
+                started.elapsed() < Duration::from_secs(8),
+                "not all were sent"
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
+        let started = Instant::now();
+        for _ in 0..8 {
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    assert_eq!(abc.count().unwrap(), 7);
+                }
+                assert!(started.elapsed() < Duration::from_secs(3));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_small_request_is_one_packet() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = vec![0; 64 << 10];
+        let read = stream.read(&mut first).unwrap();
+        String::from_utf8_lossy(&first[..read]).into_owned()
+    });
+    let client = builder(&url).retry(RetryPolicy::none()).build().unwrap();
+    client.collection("abc").create().unwrap_err();
+    let first = server.join().unwrap();
+    assert!(first.starts_with("POST "), "{first}");
+    assert!(first.ends_with('}'), "head and body: {first}");
+}
+
+#[test]
+fn a_server_that_takes_a_body_slowly_does_not_outlast_the_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut some = vec![0; 8 << 10];
+        // For three seconds; the client gives up before.
+        for _ in 0..60 {
+            if !stream.read(&mut some).is_ok_and(|read| read > 0) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let client = builder(&url).request_timeout(Duration::from_secs(1));
+    let client = client.retry(RetryPolicy::none()).build().unwrap();
+    let started = Instant::now();
+    let large = "x".repeat(14 << 20);
+    let error = client.collection("abc").metadata("large", large).create();
+    assert!(matches!(error, Err(Error::Timeout { .. })), "{error:?}");
+    let took = started.elapsed();
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+    drop(client);
+    server.join().unwrap();
+}
+
+/// A proxy that opens tunnels; how many it opened is the result of the thread, which ends after `tunnels`.
+fn proxy(tunnels: usize) -> (String, thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let pipe = |mut from: TcpStream, mut to: TcpStream| {
+        thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        })
+    };
+    let thread = thread::spawn(move || {
+        let mut targets = Vec::new();
+        for _ in 0..tunnels {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap();
+            let target = head.split(' ').nth(1).unwrap().to_owned();
+            let server = TcpStream::connect(&target).unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            pipe(client.try_clone().unwrap(), server.try_clone().unwrap());
+            pipe(server, client);
+            targets.push(target);
+        }
+        targets
+    });
+    (url, thread)
+}
+
+#[test]
+fn requests_go_through_the_tunnel_of_a_proxy() {
+    let server = chroma(LIMITS, |request| match request.path.ends_with("/count") {
+        true => Answer::ok("2"),
+        false => Answer::ok("{}"),
+    });
+    let (proxy, tunnels) = proxy(1);
+    let client = builder(&server.url()).proxy(proxy).build().unwrap();
+    let abc = client.collection("abc").get().unwrap();
+    let large = Record::new("1").embedding(vec![0.5; 300_000]);
+    abc.upsert([large, Record::new("2").embedding(vec![0.25; 300_000])])
+        .unwrap();
+    assert_eq!(abc.count().unwrap(), 2);
+    let target = server.url().replace("http://", "");
+    assert_eq!(tunnels.join().unwrap(), [target]);
+}
+
+#[test]
+fn a_proxy_of_another_kind_is_refused_not_passed_by() {
+    let server = chroma(LIMITS, |_| Answer::ok("0"));
+    for kind in ["socks4", "socks4a", "socks5", "socks5h"] {
+        let client = Client::builder().host(server.url());
+        let refused = client.proxy(format!("{kind}://127.0.0.1:1")).build();
+        let words = refused.unwrap_err().to_string();
+        assert!(words.contains("HTTP proxy"), "{words}");
+    }
+}
