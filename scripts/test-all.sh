@@ -17,6 +17,8 @@ cargo fmt --all --check
 step "Lints"
 cargo clippy --all-targets --all-features -- -D warnings
 cargo clippy --all-targets --no-default-features -- -D warnings
+cargo clippy --all-targets --no-default-features --features tls -- -D warnings
+cargo clippy --all-targets --no-default-features --features gemini -- -D warnings
 
 step "Dependencies"
 # crates 60 [option...]: fails when the dependency tree has more crates, or a runtime

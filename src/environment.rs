@@ -32,6 +32,7 @@ impl<'a> Environment<'a> {
     }
 
     /// A variable whose name is not ours, if it holds a text.
+    #[cfg(feature = "gemini")]
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let value = (self.0)(name)?.into_string().ok()?;
         Some(value.trim().to_owned()).filter(|value| !value.is_empty())

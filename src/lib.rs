@@ -1,7 +1,8 @@
 //! A blocking client for [Chroma](https://www.trychroma.com), the vector database: for command-line tools, daemons
 //! with threads, build scripts and batch jobs. No async runtime, no `protoc`, few dependencies.
 //!
-//! ```no_run
+#![cfg_attr(feature = "gemini", doc = "```no_run")]
+#![cfg_attr(not(feature = "gemini"), doc = "```ignore")]
 //! use chroma_blocking::{Client, Gemini, Key, Record};
 //!
 //! let client = Client::from_env()?;                      // CHROMA_HOST and friends
@@ -62,6 +63,9 @@
 //! collection remembers its function, and opens with it in every client of Chroma; one without a function, or with one
 //! that is not known here, works with the caller's vectors.
 //!
+//! [`Gemini::embed`] takes any number of texts: several batches at a time, within the limits of the service, and when it
+//! fails, the error brings every vector that was made ([`Error::PartlyEmbedded`]).
+//!
 //! # When it fails
 //! [`Error`] is sorted by what can be done about it. Bad input is refused before anything is sent
 //! ([`InvalidInput`]); what may be repeated is tried again ([`RetryPolicy`]).
@@ -74,6 +78,7 @@
 //! `warn`, both with key-values.
 //!
 //! # Features
+//! - `gemini` (default): [`Gemini`], and `rayon` for the threads that it sends from.
 //! - `tls` (default): https, through rustls. Without it only http is spoken, to a server on this machine for example.
 
 #![forbid(unsafe_code)]
@@ -99,8 +104,10 @@ pub use collection::{
     QueryMany, Scan, ScanPages, ScanRecords, SearchCall, SearchManyCall, Transaction,
 };
 pub use config::ClientBuilder;
-pub use embed::{EmbeddingError, EmbeddingFunction, Gemini, GeminiBuilder, Hashing, TaskType};
-pub use error::{Call, Error, InvalidInput, Result};
+#[cfg(feature = "gemini")]
+pub use embed::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
+pub use embed::{EmbeddingError, EmbeddingFunction, Hashing};
+pub use error::{Call, Error, InvalidInput, RefusedText, Result};
 pub use local::{InstallPlan, LocalServer, LocalServerBuilder};
 pub use model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
 pub use model::embeddings::{Embeddings, Vectors};

@@ -216,6 +216,7 @@ impl Client {
             subject: None,
             path: op::HEARTBEAT.path,
             body: None,
+            within: None,
         };
         let transport = &self.server.transport;
         match transport.send_by(policy, out, read::json::<Beat>) {
@@ -376,6 +377,7 @@ impl Client {
             subject,
             path: &path,
             body,
+            within: None,
         };
         self.server
             .transport
@@ -392,6 +394,7 @@ impl Client {
             subject: Some(crn),
             path: &path,
             body: None,
+            within: None,
         };
         let transport = &self.server.transport;
         let once = || transport.send_by(&RetryPolicy::none(), out, read::json);

@@ -1,12 +1,18 @@
 //! [`EmbeddingFunction`]: text in, vectors out; and its providers.
 
+#[cfg(feature = "gemini")]
+mod fan_out;
+#[cfg(feature = "gemini")]
 mod gemini;
 mod hashing;
+#[cfg(feature = "gemini")]
+mod limiter;
 pub(crate) mod remembered;
 
 use std::sync::Arc;
 
-pub use gemini::{Gemini, GeminiBuilder, TaskType};
+#[cfg(feature = "gemini")]
+pub use gemini::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
 pub use hashing::Hashing;
 
 use crate::error::{Call, Error, InvalidInput, Result};

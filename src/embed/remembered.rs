@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{EmbeddingFunction, Hashing, gemini};
+#[cfg(feature = "gemini")]
+use super::gemini;
+use super::{EmbeddingFunction, Hashing};
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 
@@ -30,6 +32,9 @@ pub(crate) fn make(
     };
     let config = stored.config.as_ref().unwrap_or(&Value::Null);
     let made: Result<Arc<dyn EmbeddingFunction>, String> = match name {
+        #[cfg(not(feature = "gemini"))]
+        "google_gemini" => Err("this crate was built without its feature `gemini`".to_owned()),
+        #[cfg(feature = "gemini")]
         "google_gemini" => match gemini::Remembered::new(config) {
             Ok(function) => Ok(Arc::new(function)),
             Err(why) => Err(why),
@@ -62,6 +67,7 @@ pub(crate) fn check(
     };
     let same = match (name, &stored.config, given.config()) {
         _ if name != given.name() => Err((name.to_owned(), given.name().to_owned())),
+        #[cfg(feature = "gemini")]
         ("google_gemini", Some(stored), Some(given)) => gemini::same(stored, &given),
         ("chroma_blocking_hashing", Some(stored), Some(given)) => {
             let words = |config: &Value| format!("{name}, {} floats", config["dimension"]);

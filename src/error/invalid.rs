@@ -83,6 +83,14 @@ pub enum InvalidInput {
         /// What is missing.
         why: String,
     },
+    /// A text that an embedding function cannot take.
+    #[error("text {index} (counted from 0) {why}")]
+    Text {
+        /// Which text of the call, counted from 0.
+        index: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An embedding function other than the one that the collection was made with.
     #[error(
         "the collection was made with the embedding function {stored:?}, and {given:?} was given; their vectors do not match, so open it with {stored:?}, use another collection, or embed the texts yourself and pass vectors"

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 pub use invalid::InvalidInput;
 
+use crate::model::embeddings::Embeddings;
+
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -92,6 +94,16 @@ pub enum Error {
         /// The server's own words.
         message: String,
     },
+    /// A quota for the whole day is used up (HTTP 429): to wait a little does not help.
+    #[error("{call}: the quota {quota} is used up: {message}")]
+    QuotaExhausted {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The server's name for the quota.
+        quota: String,
+        /// The server's own words.
+        message: String,
+    },
     /// No answer in time. The server may have acted on the request or not.
     #[error("{call}: timed out: {message}")]
     Timeout {
@@ -171,6 +183,34 @@ pub enum Error {
         /// The failure that stopped it.
         source: Box<Error>,
     },
+    /// A call that needed several requests could not embed all of its texts.
+    ///
+    /// What was made, and paid for, is in `vectors`. To finish the job, embed the texts of `pending` again, and mend those
+    /// of `refused`.
+    #[error(
+        "{call}: embedded {} of {} texts{}: {source}",
+        done.len(), done.len() + refused.len() + pending.len(), Refused(refused)
+    )]
+    PartlyEmbedded {
+        /// The call that failed.
+        call: Box<Call>,
+        /// Which texts have vectors, counted from 0, in ascending order.
+        done: Vec<usize>,
+        /// Their vectors, in the order of `done`.
+        vectors: Box<Embeddings>,
+        /// Texts that cannot be embedded as they are, in ascending order.
+        refused: Vec<RefusedText>,
+        /// Texts of which there is no vector yet, in ascending order.
+        pending: Vec<usize>,
+        /// The failure that stopped it; where nothing did, why a text was refused.
+        source: Box<Error>,
+    },
+    /// The caller's flag stopped the call before it was done.
+    #[error("{call}: cancelled")]
+    Cancelled {
+        /// The call that was stopped.
+        call: Box<Call>,
+    },
     /// A server on this machine could not be found, installed or started.
     #[error("local Chroma server: {message}")]
     LocalServer {
@@ -189,7 +229,9 @@ impl Error {
             Error::RateLimited { .. } | Error::Timeout { .. } | Error::Connection { .. } => true,
             // 520 to 524: a content delivery network that cannot reach its origin.
             Error::Server { status, .. } => matches!(status, 408 | 500 | 502..=504 | 520..=524),
-            Error::PartlyDone { source, .. } => source.is_retryable(),
+            Error::PartlyDone { source, .. } | Error::PartlyEmbedded { source, .. } => {
+                source.is_retryable()
+            }
             Error::Embedding { source, .. } => source
                 .downcast_ref::<Error>()
                 .is_some_and(Error::is_retryable),
@@ -202,10 +244,22 @@ impl Error {
         match self {
             Error::NotFound { .. } => Some(404),
             Error::AlreadyExists { .. } => Some(409),
-            Error::RateLimited { .. } => Some(429),
+            Error::RateLimited { .. } | Error::QuotaExhausted { .. } => Some(429),
             Error::Unauthorized { status, .. } | Error::Server { status, .. } => Some(*status),
-            Error::PartlyDone { source, .. } => source.status(),
+            Error::PartlyDone { source, .. } | Error::PartlyEmbedded { source, .. } => {
+                source.status()
+            }
             Error::Embedding { source, .. } => source.downcast_ref::<Error>()?.status(),
+            _ => None,
+        }
+    }
+
+    /// The wait that the server asked for, in a header or in the body.
+    pub(crate) fn asked_wait(&self) -> Option<Duration> {
+        match self {
+            Error::RateLimited { retry_after, .. } | Error::Server { retry_after, .. } => {
+                *retry_after
+            }
             _ => None,
         }
     }
@@ -219,6 +273,7 @@ impl Error {
             | Error::Unsupported { call, message, .. }
             | Error::Unauthorized { call, message, .. }
             | Error::RateLimited { call, message, .. }
+            | Error::QuotaExhausted { call, message, .. }
             | Error::Timeout { call, message, .. }
             | Error::Connection { call, message, .. }
             | Error::NotChroma { call, message, .. }
@@ -238,13 +293,16 @@ impl Error {
             | Error::Unsupported { call, .. }
             | Error::Unauthorized { call, .. }
             | Error::RateLimited { call, .. }
+            | Error::QuotaExhausted { call, .. }
             | Error::Timeout { call, .. }
             | Error::Connection { call, .. }
             | Error::NotChroma { call, .. }
             | Error::Server { call, .. }
             | Error::Decode { call, .. }
             | Error::Embedding { call, .. }
-            | Error::PartlyDone { call, .. } => Some(call),
+            | Error::PartlyDone { call, .. }
+            | Error::PartlyEmbedded { call, .. }
+            | Error::Cancelled { call } => Some(call),
             Error::LocalServer { .. } => None,
         }
     }
@@ -279,6 +337,16 @@ impl Error {
             message: message.into(),
         }
     }
+}
+
+/// A text that cannot be embedded as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedText {
+    /// Which text, counted from 0.
+    pub index: usize,
+    /// Why; where the server refused it, in the server's own words.
+    pub message: String,
 }
 
 /// Which call failed, and how far it came.
@@ -336,6 +404,22 @@ impl fmt::Display for Call {
             )?;
         }
         Ok(())
+    }
+}
+
+/// ", refused text 17 and 2 more", or nothing.
+struct Refused<'a>(&'a [RefusedText]);
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else {
+            return Ok(());
+        };
+        write!(f, ", refused text {}", first.index)?;
+        match others.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! their errors; connections, timeouts, retries and logs are written here once.
 
 mod endpoint;
-mod retry;
+pub(crate) mod retry;
 mod tcp;
 
 use std::fmt::Debug;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::{self, HeaderName, HeaderValue, Method, Request};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
-use ureq::{Agent, Timeout};
+use ureq::{Agent, AsSendBody, Body, Timeout};
 
 pub(crate) use endpoint::{Endpoint, is_cloud, shown_address};
 pub use retry::RetryPolicy;
@@ -66,6 +66,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) path: &'a str,
     /// JSON.
     pub(crate) body: Option<&'a [u8]>,
+    /// In place of the request timeout, where it is shorter.
+    pub(crate) within: Option<Duration>,
 }
 
 /// An answer that is not a success.
@@ -244,7 +246,7 @@ impl Transport {
                 call.may_have_acted = may_have_acted;
             }
             let wait = policy
-                .wait(attempts - 1, asked(&error), retry::random())
+                .wait(attempts - 1, error.asked_wait(), retry::random())
                 .filter(|_| again);
             let Some(wait) = wait else {
                 return Err(error);
@@ -342,9 +344,9 @@ impl Transport {
             Some(body) => {
                 let json = HeaderValue::from_static("application/json");
                 let request = request.header(http::header::CONTENT_TYPE, json);
-                self.agent.run(request.body(body)?)
+                self.run(request.body(body)?, out.within)
             }
-            None => self.agent.run(request.body(())?),
+            None => self.run(request.body(())?, out.within),
         }?;
         let (parts, body) = response.into_parts();
         let header = |name| {
@@ -369,6 +371,23 @@ impl Transport {
             location,
             body: bytes,
         })
+    }
+
+    fn run(
+        &self,
+        request: Request<impl AsSendBody>,
+        within: Option<Duration>,
+    ) -> std::result::Result<http::Response<Body>, ureq::Error> {
+        let timeout = self.agent.config().timeouts().global;
+        let request = match within.filter(|within| timeout.is_none_or(|timeout| *within < timeout))
+        {
+            Some(within) => {
+                let request = self.agent.configure_request(request);
+                request.timeout_global(Some(within)).build()
+            }
+            None => request,
+        };
+        self.agent.run(request)
     }
 
     /// What it means when there is no whole answer.
@@ -466,14 +485,6 @@ fn words(error: &ureq::Error) -> String {
         ureq::Error::Other(inner) => inner.to_string(),
         ureq::Error::Io(inner) => inner.to_string(),
         other => other.to_string(),
-    }
-}
-
-/// The wait that the server asked for, in a header or in the body.
-fn asked(error: &Error) -> Option<Duration> {
-    match error {
-        Error::RateLimited { retry_after, .. } | Error::Server { retry_after, .. } => *retry_after,
-        _ => None,
     }
 }
 

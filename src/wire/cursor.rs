@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use super::float;
 
 /// A place in an answer. Every error says at which byte.
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
 }
@@ -17,31 +17,40 @@ pub(super) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// Reads an object that is the whole of `text`; `member` is given each key, and reads or [skips](Cursor::skip) its
     /// value. A key that comes again is given again.
-    pub(super) fn object(
+    pub(crate) fn object(
         text: &'a [u8],
-        mut member: impl FnMut(&mut Cursor<'a>, &str) -> Result<(), String>,
+        member: impl FnMut(&mut Cursor<'a>, &str) -> Result<(), String>,
     ) -> Result<(), String> {
         let mut cursor = Cursor { text, at: 0 };
-        cursor.expect(b'{')?;
-        if !cursor.takes(b'}') {
-            loop {
-                let key: String = cursor.value()?;
-                cursor.expect(b':')?;
-                member(&mut cursor, &key)?;
-                if !cursor.more(b'}')? {
-                    break;
-                }
-            }
-        }
+        cursor.members(member)?;
         match cursor.peek() {
             None => Ok(()),
             Some(_) => Err(cursor.fault("something behind the end")),
         }
     }
 
+    /// Reads an object inside of another value, as [`object`](Cursor::object) reads the outermost.
+    pub(crate) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Cursor<'a>, &str) -> Result<(), String>,
+    ) -> Result<(), String> {
+        self.expect(b'{')?;
+        if self.takes(b'}') {
+            return Ok(());
+        }
+        loop {
+            let key: String = self.value()?;
+            self.expect(b':')?;
+            member(self, &key)?;
+            if !self.more(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads a list; `entry` reads each of its entries.
     #[inline]
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         mut entry: impl FnMut(&mut Cursor<'a>) -> Result<T, String>,
     ) -> Result<Vec<T>, String> {
@@ -59,7 +68,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads `null` as `None`, and anything else with `read`.
-    pub(super) fn nullable<T>(
+    pub(crate) fn nullable<T>(
         &mut self,
         read: impl FnOnce(&mut Cursor<'a>) -> Result<T, String>,
     ) -> Result<Option<T>, String> {
@@ -70,7 +79,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a vector onto the end of `to`, and says how many floats it has.
-    pub(super) fn floats(&mut self, to: &mut Vec<f32>) -> Result<usize, String> {
+    pub(crate) fn floats(&mut self, to: &mut Vec<f32>) -> Result<usize, String> {
         let before = to.len();
         self.expect(b'[')?;
         if self.takes(b']') {
@@ -89,7 +98,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a number that is finite as a float.
-    pub(super) fn float(&mut self) -> Result<f32, String> {
+    pub(crate) fn float(&mut self) -> Result<f32, String> {
         self.peek();
         match float::read(&self.text[self.at..]) {
             None => Err(self.fault("a number was expected")),
@@ -104,12 +113,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// How many bytes are left.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.text.len() - self.at
     }
 
     /// Reads any other value.
-    pub(super) fn value<T: Deserialize<'a>>(&mut self) -> Result<T, String> {
+    pub(crate) fn value<T: Deserialize<'a>>(&mut self) -> Result<T, String> {
         let text = &self.text[self.at..];
         let mut values = serde_json::Deserializer::from_slice(text).into_iter();
         match values.next() {
@@ -130,12 +139,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over a value. Of its texts `serde_json` looks only for the end, not whether they are UTF-8.
-    pub(super) fn skip(&mut self) -> Result<(), String> {
+    pub(crate) fn skip(&mut self) -> Result<(), String> {
         self.value::<IgnoredAny>().map(drop)
     }
 
     /// What is wrong, and where.
-    pub(super) fn fault(&self, what: impl Display) -> String {
+    pub(crate) fn fault(&self, what: impl Display) -> String {
         format!("{what} at byte {}", self.at)
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn fit(
 }
 
 /// All entries, in consecutive ranges as by [`fit`].
+#[cfg(any(test, feature = "gemini"))]
 pub(crate) fn cut(
     count: usize,
     size: impl Fn(usize) -> usize,

@@ -1,6 +1,6 @@
 //! Bytes: request bodies out, rows and floats in. Nothing goes through `serde_json::Value`.
 
-mod cursor;
+pub(crate) mod cursor;
 pub(crate) mod cut;
 mod float;
 pub(crate) mod hits;

@@ -17,7 +17,7 @@ pub(crate) fn done(answer: &[u8]) -> Result<(), String> {
 }
 
 /// What is wrong with an answer, and how it starts.
-pub(super) fn unread(answer: &[u8], what: &str) -> String {
+pub(crate) fn unread(answer: &[u8], what: &str) -> String {
     format!("{what} in {}", shown(answer))
 }
 

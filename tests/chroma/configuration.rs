@@ -2,9 +2,9 @@
 //! remember.
 
 use chroma_blocking::{
-    CollectionBuilder, EmbeddingFunctionConfiguration, Error, Gemini, Hashing, HnswConfig,
-    InvalidInput, InvertedIndex, Key, Metadata, Record, Schema, Space, SpannConfig,
-    SparseVectorIndexConfig, VectorIndexConfig,
+    CollectionBuilder, EmbeddingFunctionConfiguration, Error, Hashing, HnswConfig, InvalidInput,
+    InvertedIndex, Key, Metadata, Record, Schema, Space, SpannConfig, SparseVectorIndexConfig,
+    VectorIndexConfig,
 };
 use serde_json::json;
 
@@ -260,8 +260,11 @@ fn refused_late<T: std::fmt::Debug>(result: chroma_blocking::Result<T>) -> Inval
     }
 }
 
+#[cfg(feature = "gemini")]
 #[test]
 fn gemini_is_remembered_without_its_key() {
+    use chroma_blocking::Gemini;
+
     let gemini = |variable: &str| {
         let builder = Gemini::builder().api_key("k-never-stored");
         builder.api_key_env_var(variable).build().unwrap()

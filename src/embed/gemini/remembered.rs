@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::request::Style;
-use super::{DIMENSIONS, Gemini, GeminiBuilder, KEY_VARIABLES, TaskType};
+use super::builder::{DIMENSIONS, KEY_VARIABLES};
+use super::{Gemini, GeminiBuilder, TaskType, model};
 use crate::embed::{EmbeddingError, EmbeddingFunction};
 use crate::environment::Environment;
 use crate::error::InvalidInput;
@@ -77,18 +77,17 @@ impl Config {
                     .ok_or_else(|| format!("this version does not know the task {name:?}"))?,
             ),
         };
-        Ok(GeminiBuilder {
-            model: self.model().to_owned(),
-            dimension: self.dimension.unwrap_or(FULL_DIMENSION),
-            document_task: task,
-            // Chroma's clients embed queries as documents; what was stored for retrieval is found better by a query.
-            query_task: match task {
-                Some(TaskType::RetrievalDocument) => Some(TaskType::RetrievalQuery),
-                task => task,
-            },
-            key_variables: self.key_variables(),
-            ..GeminiBuilder::default()
-        })
+        let mut builder = Gemini::builder()
+            .model(self.model())
+            .dimension(self.dimension.unwrap_or(FULL_DIMENSION));
+        builder.document_task = task;
+        // Chroma's clients embed queries as documents; what was stored for retrieval is found better by a query.
+        builder.query_task = match task {
+            Some(TaskType::RetrievalDocument) => Some(TaskType::RetrievalQuery),
+            task => task,
+        };
+        builder.key_variables = self.key_variables();
+        Ok(builder)
     }
 
     fn key_variables(&self) -> Vec<String> {
@@ -120,7 +119,7 @@ impl Remembered {
         let read = Config::deserialize(config)
             .map_err(|error| format!("its configuration cannot be read: {error}"))?;
         let builder = read.builder()?;
-        if Style::of(&builder.model).is_none() {
+        if model::known(&builder.model).is_none() {
             return Err(format!("the model {:?} is not known here", builder.model));
         }
         if !DIMENSIONS.contains(&builder.dimension) {

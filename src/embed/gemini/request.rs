@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::model::ModelStyle;
+
 /// What vectors are for; models make different ones for different tasks. The names are Gemini's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -56,7 +58,7 @@ impl TaskType {
     }
 
     /// What stands before a text for a model that has no task field (Google's documentation of
-    /// `gemini-embedding-2`).
+    /// `gemini-embedding-2`); a document has its title there, too.
     fn prefix(self) -> &'static str {
         match self {
             TaskType::SemanticSimilarity => "task: sentence similarity | query: ",
@@ -71,51 +73,36 @@ impl TaskType {
     }
 }
 
-/// How a model is told its task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    /// In the field `taskType` (`gemini-embedding-001`).
-    Field,
-    /// In the text (`gemini-embedding-2`).
-    Text,
+/// A text that is to be embedded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Item<'a> {
+    pub(super) text: &'a str,
+    /// Of a document.
+    pub(super) title: Option<&'a str>,
 }
 
-impl Style {
-    /// The style of a model that this version knows.
-    pub(super) fn of(model: &str) -> Option<Style> {
-        match model {
-            "gemini-embedding-001" => Some(Style::Field),
-            "gemini-embedding-2" => Some(Style::Text),
-            _ => None,
-        }
-    }
-
-    /// Whether vectors come with unit length; a shortened one of `gemini-embedding-001` does not.
-    pub(super) fn answers_unit_length(self, dimension: usize) -> bool {
-        self == Style::Text || dimension == 3072
-    }
-}
-
-/// Writes the body: one item for each text, since several texts in one item would become one vector.
-pub(super) fn write(
+/// Writes the body: an entry for each text, since several texts in one entry would become one vector.
+pub(super) fn write<'a>(
     to: &mut Vec<u8>,
-    texts: &[&str],
+    items: impl Iterator<Item = Item<'a>>,
     model: &str,
-    style: Style,
+    style: ModelStyle,
     task: Option<TaskType>,
     dimension: usize,
 ) {
     #[derive(Serialize)]
     struct Body<'a> {
-        requests: Vec<Item<'a>>,
+        requests: Vec<Request<'a>>,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Item<'a> {
+    struct Request<'a> {
         model: &'a str,
         content: Content<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         task_type: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<&'a str>,
         output_dimensionality: usize,
     }
     #[derive(Serialize)]
@@ -127,32 +114,50 @@ pub(super) fn write(
     struct Part<'a> {
         text: Text<'a>,
     }
-    struct Text<'a>(&'static str, &'a str);
+    enum Text<'a> {
+        Titled(&'a str, &'a str),
+        Behind(&'static str, &'a str),
+    }
 
     impl Serialize for Text<'_> {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_str(&format_args!("{}{}", self.0, self.1))
+            match self {
+                Text::Titled(title, text) => {
+                    serializer.collect_str(&format_args!("title: {title} | text: {text}"))
+                }
+                Text::Behind("", text) => serializer.serialize_str(text),
+                Text::Behind(prefix, text) => {
+                    serializer.collect_str(&format_args!("{prefix}{text}"))
+                }
+            }
         }
     }
 
     let model = &format!("models/{model}");
-    let (task_type, prefix) = match style {
-        Style::Field => (task.map(TaskType::name), ""),
-        Style::Text => (None, task.map_or("", TaskType::prefix)),
-    };
-    let item = |text| Item {
-        model,
-        content: Content {
-            parts: [Part {
-                text: Text(prefix, text),
-            }],
-            role: "user",
-        },
-        task_type,
-        output_dimensionality: dimension,
+    let request = |Item { text, title }| {
+        let (task_type, title, text) = match (style, title) {
+            (ModelStyle::TaskField, title) => {
+                (task.map(TaskType::name), title, Text::Behind("", text))
+            }
+            (ModelStyle::TaskInText, Some(title)) => (None, None, Text::Titled(title, text)),
+            (ModelStyle::TaskInText, None) => {
+                let prefix = task.map_or("", TaskType::prefix);
+                (None, None, Text::Behind(prefix, text))
+            }
+        };
+        Request {
+            model,
+            content: Content {
+                parts: [Part { text }],
+                role: "user",
+            },
+            task_type,
+            title,
+            output_dimensionality: dimension,
+        }
     };
     let body = Body {
-        requests: texts.iter().copied().map(item).collect(),
+        requests: items.map(request).collect(),
     };
     let written = serde_json::to_writer(to, &body);
     debug_assert!(written.is_ok(), "{written:?}");
@@ -162,33 +167,47 @@ pub(super) fn write(
 mod tests {
     use super::*;
 
-    fn body(style: Style, task: TaskType) -> String {
+    fn body(style: ModelStyle, task: TaskType, title: Option<&str>) -> String {
         let mut to = Vec::new();
+        let items = ["a", "\"b\""].map(|text| Item { text, title });
         let model = "gemini-embedding-001";
-        write(&mut to, &["a", "\"b\""], model, style, Some(task), 768);
+        write(&mut to, items.into_iter(), model, style, Some(task), 768);
         String::from_utf8(to).unwrap()
     }
 
     #[test]
     fn equals_what_googles_sdk_sends() {
         assert_eq!(
-            body(Style::Field, TaskType::RetrievalDocument),
-            r#"{"requests":[{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"a"}],"role":"user"},"taskType":"RETRIEVAL_DOCUMENT","outputDimensionality":768},{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"\"b\""}],"role":"user"},"taskType":"RETRIEVAL_DOCUMENT","outputDimensionality":768}]}"#
+            body(
+                ModelStyle::TaskField,
+                TaskType::RetrievalDocument,
+                Some("T")
+            ),
+            r#"{"requests":[{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"a"}],"role":"user"},"taskType":"RETRIEVAL_DOCUMENT","title":"T","outputDimensionality":768},{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"\"b\""}],"role":"user"},"taskType":"RETRIEVAL_DOCUMENT","title":"T","outputDimensionality":768}]}"#
         );
+        let untitled = body(ModelStyle::TaskField, TaskType::Clustering, None);
+        assert!(!untitled.contains("title"), "{untitled}");
     }
 
     #[test]
     fn a_model_without_tasks_reads_them_in_the_text() {
-        let body = body(Style::Text, TaskType::RetrievalQuery);
+        let query = body(ModelStyle::TaskInText, TaskType::RetrievalQuery, None);
+        let text = r#"{"text":"task: search result | query: \"b\""}"#;
+        assert!(query.contains(text), "{query}");
+        assert!(!query.contains("taskType"));
+        let entries = query.matches("\"parts\"").count();
+        assert_eq!(entries, 2, "one for each text");
+    }
+
+    #[test]
+    fn a_model_without_titles_reads_them_in_the_text() {
+        let document = |title| body(ModelStyle::TaskInText, TaskType::RetrievalDocument, title);
+        let titled = document(Some("Say \"T\""));
         assert!(
-            body.contains(r#"{"text":"task: search result | query: \"b\""}"#),
-            "{body}"
+            titled.contains(r#"{"text":"title: Say \"T\" | text: a"}"#),
+            "{titled}"
         );
-        assert!(!body.contains("taskType"));
-        assert_eq!(
-            body.matches("\"parts\"").count(),
-            2,
-            "one item for each text"
-        );
+        assert!(!titled.contains("\"title\""));
+        assert!(document(None).contains(r#"{"text":"title: none | text: a"}"#));
     }
 }

@@ -1,0 +1,275 @@
+//! [`EmbedCall`]: any number of texts, embedded in as many requests as it takes.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::gathered::Gathered;
+use super::request::{self, Item};
+use super::{EMBED, Inner, LongTexts, RefusedTexts, TaskType, answer, model};
+use crate::embed::fan_out::{FanOut, Work};
+use crate::embed::limiter::Cost;
+use crate::error::{Call, Error, InvalidInput, Result};
+use crate::model::embeddings::Embeddings;
+use crate::model::json_len::json_len;
+use crate::transport::{Outgoing, RetryPolicy};
+use crate::wire::cut::cut;
+
+/// What stands around a text in a request, at most, but for the model's name.
+const AROUND: usize = 250;
+
+/// Texts to be embedded; made by [`Gemini::embed`](crate::Gemini::embed).
+#[must_use = "nothing is sent until run() is called"]
+pub struct EmbedCall<'a, T> {
+    gemini: &'a Inner,
+    texts: Vec<T>,
+    titles: Option<Vec<Option<&'a str>>>,
+    task: Option<TaskType>,
+    deadline: Option<Duration>,
+    cancel: Option<Arc<AtomicBool>>,
+    on_progress: Box<dyn FnMut(usize, usize) + 'a>,
+}
+
+impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
+    pub(super) fn new(gemini: &'a Inner, texts: Vec<T>) -> EmbedCall<'a, T> {
+        EmbedCall {
+            gemini,
+            texts,
+            titles: None,
+            task: gemini.document_task,
+            deadline: gemini.deadline,
+            cancel: None,
+            on_progress: Box::new(|_, _| {}),
+        }
+    }
+
+    pub(super) fn for_queries(mut self) -> EmbedCall<'a, T> {
+        self.task = self.gemini.query_task;
+        self
+    }
+
+    /// What the vectors are for. Default: the builder's [`document_task`](crate::GeminiBuilder::document_task).
+    pub fn task(mut self, task: TaskType) -> EmbedCall<'a, T> {
+        self.task = Some(task);
+        self
+    }
+
+    /// A title for each text, `None` for one that has none. They make for better vectors, and are only for
+    /// [`TaskType::RetrievalDocument`].
+    pub fn titles<S: AsRef<str>>(mut self, titles: &'a [Option<S>]) -> EmbedCall<'a, T> {
+        let titles = titles.iter().map(|title| title.as_ref().map(AsRef::as_ref));
+        self.titles = Some(titles.collect());
+        self
+    }
+
+    /// How long the call may take, whatever it waits for. Default: the builder's.
+    pub fn deadline(mut self, deadline: Duration) -> EmbedCall<'a, T> {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// A flag that stops the call, beside the [builder's](crate::GeminiBuilder::cancel): when it is true nothing more is
+    /// sent.
+    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> EmbedCall<'a, T> {
+        self.cancel = Some(flag);
+        self
+    }
+
+    /// Is told after each batch how many texts have vectors, and how many there are. On the thread that called
+    /// [`run`](EmbedCall::run).
+    pub fn on_progress(mut self, report: impl FnMut(usize, usize) + 'a) -> EmbedCall<'a, T> {
+        self.on_progress = Box::new(report);
+        self
+    }
+
+    /// Embeds them: a vector for each text, in the order of the texts.
+    ///
+    /// # Errors
+    /// - [`Error::Invalid`] before anything is sent: an empty text or one that is [too long](LongTexts), titles where
+    ///   they cannot be.
+    /// - [`Error::PartlyEmbedded`] when something is known already: vectors, or texts that were refused. Else the plain
+    ///   error, which is its `source` there:
+    /// - [`Error::QuotaExhausted`], [`Error::Cancelled`], [`Error::Timeout`] when the deadline has passed, and those of any
+    ///   request.
+    pub fn run(mut self) -> Result<Embeddings> {
+        let started = Instant::now();
+        let gemini = self.gemini;
+        let call = || Call::new(EMBED.name, Some(&gemini.model));
+        self.check_titles()
+            .map_err(|reason| call().invalid(reason))?;
+        let items: Vec<Item<'_>> = (self.texts.iter().enumerate())
+            .map(|(index, text)| Item {
+                text: text.as_ref(),
+                title: self.titles.as_ref().and_then(|titles| titles[index]),
+            })
+            .collect();
+        let mut gathered = Gathered::new(items.len(), gemini.dimension);
+        let mut refusal = None;
+        let mut sound = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let Some(why) = gemini.what_is_wrong(index, item.text) else {
+                sound.push(index);
+                continue;
+            };
+            gathered.refuse(index, &why);
+            let error = call().invalid(InvalidInput::Text { index, why });
+            if gemini.refused_texts == RefusedTexts::Stop {
+                return Err(error);
+            }
+            refusal.get_or_insert(error);
+        }
+        let work = Texts {
+            gemini,
+            distinct: gathered.distinct(&items, sound),
+            items: &items,
+            task: self.task,
+            // One that is too far away for the clock is none.
+            deadline: self.deadline.and_then(|time| started.checked_add(time)),
+        };
+        let mut batches = cut(
+            work.distinct.len(),
+            |index| work.bytes(index),
+            gemini.batch_size,
+            gemini.max_bytes,
+        );
+        let (first, second) = (batches.next(), batches.next());
+        let several = second.is_some() && gemini.concurrency > 1;
+        let flags = [&gemini.cancel, &self.cancel];
+        let flags: Vec<&AtomicBool> = flags.into_iter().flatten().map(|flag| &**flag).collect();
+        let outcome = FanOut {
+            pool: several.then(|| gemini.pool()).transpose()?,
+            limiter: &gemini.limiter,
+            policy: gemini.transport.retry(),
+            go_on: gemini.refused_texts == RefusedTexts::GoOn,
+            cancel: &flags,
+            deadline: work.deadline,
+            call: call(),
+            started,
+        }
+        .run(
+            &work,
+            first.into_iter().chain(second).chain(batches),
+            |batch, vectors| {
+                let rows = vectors.chunks_exact(gemini.dimension);
+                for (index, row) in work.distinct[batch].iter().zip(rows) {
+                    gathered.put(*index, row);
+                }
+                (self.on_progress)(gathered.count(), items.len());
+            },
+        );
+        for (index, why) in outcome.refused {
+            gathered.refuse(work.distinct[index], &why);
+        }
+        gathered.finish(outcome.error.or(refusal))
+    }
+
+    fn check_titles(&self) -> Result<(), InvalidInput> {
+        let Some(titles) = &self.titles else {
+            return Ok(());
+        };
+        let bad = |why: String| {
+            Err(InvalidInput::Setting {
+                name: "titles",
+                value: format!("{} titles", titles.len()),
+                why,
+            })
+        };
+        if titles.len() != self.texts.len() {
+            let texts = self.texts.len();
+            return bad(format!(
+                "there are {texts} texts; give one for each, or None"
+            ));
+        }
+        let has_any = titles.iter().any(Option::is_some);
+        if has_any && self.task != Some(TaskType::RetrievalDocument) {
+            let why = "only texts with the task RETRIEVAL_DOCUMENT have titles";
+            return bad(why.to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Why a text is not to be sent.
+    fn what_is_wrong(&self, index: usize, text: &str) -> Option<String> {
+        if text.is_empty() {
+            return Some("is empty; there is nothing to embed".to_owned());
+        }
+        let why = model::too_long(text, self.max_tokens?)?;
+        match self.long_texts {
+            LongTexts::Refuse => Some(format!(
+                "{why}: cut it, or allow it with .long_texts(LongTexts::Warn)"
+            )),
+            LongTexts::Warn => {
+                log::warn!(operation = EMBED.name, subject = self.model.as_str(); "text {index} {why}: the rest is ignored");
+                None
+            }
+        }
+    }
+}
+
+/// The texts of a call.
+struct Texts<'a> {
+    gemini: &'a Inner,
+    items: &'a [Item<'a>],
+    /// Those that are sent; batches are ranges of these.
+    distinct: Vec<usize>,
+    task: Option<TaskType>,
+    deadline: Option<Instant>,
+}
+
+impl Texts<'_> {
+    fn batch(&self, range: Range<usize>) -> impl Iterator<Item = Item<'_>> {
+        self.distinct[range].iter().map(|index| self.items[*index])
+    }
+
+    /// What an item takes in a request, at most.
+    fn bytes(&self, index: usize) -> usize {
+        let Item { text, title } = self.items[self.distinct[index]];
+        json_len(text) + title.map_or(0, json_len) + AROUND + self.gemini.model.len()
+    }
+}
+
+impl Work for Texts<'_> {
+    fn cost(&self, batch: Range<usize>) -> Cost {
+        let tokens = |Item { text, title }| model::tokens(text) + title.map_or(0, model::tokens);
+        Cost {
+            items: batch.len(),
+            tokens: self.batch(batch).map(tokens).sum(),
+        }
+    }
+
+    fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<f32>> {
+        let gemini = self.gemini;
+        let mut body = Vec::new();
+        request::write(
+            &mut body,
+            self.batch(batch.clone()),
+            &gemini.model,
+            gemini.style,
+            self.task,
+            gemini.dimension,
+        );
+        let out = Outgoing {
+            operation: &EMBED,
+            subject: Some(&gemini.model),
+            path: &gemini.path,
+            body: Some(&body),
+            within: self
+                .deadline
+                .map(|at| at.saturating_duration_since(Instant::now())),
+        };
+        let unit = gemini.style.answers_unit_length(gemini.dimension);
+        gemini
+            .transport
+            .send_by(&RetryPolicy::none(), out, |bytes| {
+                answered();
+                answer::read(bytes, batch.len(), gemini.dimension, unit)
+            })
+    }
+
+    fn refuses(&self, error: &Error) -> bool {
+        answer::refuses_texts(error)
+    }
+}
