@@ -7,163 +7,33 @@ mod support;
 use std::time::Duration;
 
 use chroma_blocking::{
-    EmbeddingError, EmbeddingFunction, Embeddings, Error, Gemini, GeminiBuilder, LongTexts,
+    EmbeddingError, EmbeddingFunction, Error, Gemini, GeminiBuilder, LongTexts, ModelStyle,
     RetryPolicy, TaskType,
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
+use support::gemini::{
+    Google, KEY, MAX_BODY, Period, Row, Rules, V001, V2, V003, bad_key, fault, internal,
+    over_quota, overloaded, row_of, titled, vector_of, vectors,
+};
 use support::stand_in::{Answer, Request, StandIn, script};
-use support::{closed_port, fast, logs};
+use support::{assert_belong, closed_port, fast, logs};
 
-const KEY: &str = "AIza-5ecret-k3y";
-const V001: &str = "gemini-embedding-001";
-const V2: &str = "gemini-embedding-2";
-/// Google refuses a body that is larger.
-const MAX_BODY: usize = 4_194_304;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    requests: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Item {
-    model: String,
-    content: Content,
-    task_type: Option<String>,
-    title: Option<String>,
-    output_dimensionality: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    parts: Vec<Part>,
-    role: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Part {
-    text: String,
-}
-
-/// A vector that only this text has, of any length but 1: Google's are of unit length at 3072, but so a test sees
-/// whether the client touches them.
-fn vector_of(text: &str, dimension: usize) -> Vec<f32> {
-    let seed = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let mut state = text.bytes().fold(0xcbf2_9ce4_8422_2325, seed);
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..dimension).map(|_| next()).collect()
-}
-
-fn unit(vector: &[f32]) -> Vec<f32> {
-    let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
-    let shorten = |x: &f32| (f64::from(*x) / square.sqrt()) as f32;
-    vector.iter().map(shorten).collect()
-}
-
-fn fault(status: u16, name: &str, message: &str, details: Value) -> Answer {
-    let error = json!({ "code": status, "message": message, "status": name, "details": details });
-    Answer::new(status, json!({ "error": error }).to_string())
-}
-
-fn vectors(rows: &[Vec<f32>]) -> Answer {
-    let rows: Vec<_> = rows.iter().map(|row| json!({ "values": row })).collect();
-    Answer::ok(json!({ "embeddings": rows }).to_string())
-}
-
-/// What Google answers: vectors, or 400 for what is not just as it should be.
-fn google(request: &Request) -> Answer {
-    match checked(request) {
-        Ok(rows) => vectors(&rows),
-        Err(wrong) => fault(400, "INVALID_ARGUMENT", &wrong, json!([])),
-    }
-}
-
-fn checked(request: &Request) -> Result<Vec<Vec<f32>>, String> {
-    let sound = |sound: bool, wrong: &str| sound.then_some(()).ok_or_else(|| wrong.to_owned());
-    let model = [V001, V2]
-        .into_iter()
-        .find(|model| request.path == format!("/v1beta/models/{model}:batchEmbedContents"));
-    let model = model.ok_or_else(|| format!("no such path {}", request.path))?;
-    sound(request.method == "POST", "not a POST")?;
-    sound(request.header("x-goog-api-key") == Some(KEY), "key")?;
-    sound(
-        request.header("content-type") == Some("application/json"),
-        "content-type",
-    )?;
-    let client = request.header("x-goog-api-client").unwrap_or_default();
-    let (name, version) = client.split_once('/').unwrap_or_default();
-    sound(
-        name == "chroma-blocking" && !version.is_empty(),
-        "x-goog-api-client",
-    )?;
-    if request.body.len() > MAX_BODY {
-        return Err(format!(
-            "Request payload size exceeds the limit: {MAX_BODY} bytes."
-        ));
-    }
-    let body: Body = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
-    sound(!body.requests.is_empty(), "no requests")?;
-    sound(
-        body.requests.len() <= 100,
-        "* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch",
-    )?;
-    let embed = |item: &Item| {
-        sound(item.model == format!("models/{model}"), "model")?;
-        // Several parts would become one vector.
-        sound(item.content.parts.len() == 1, "parts")?;
-        sound(item.content.role == "user", "role")?;
-        let task = item.task_type.as_deref();
-        sound((model == V001) == task.is_some(), "taskType")?;
-        sound(
-            item.title.is_none() || task == Some("RETRIEVAL_DOCUMENT"),
-            "title",
-        )?;
-        let dimension = item.output_dimensionality.unwrap_or(3072);
-        sound((128..=3072).contains(&dimension), "outputDimensionality")?;
-        Ok(vector_of(&item.content.parts[0].text, dimension))
-    };
-    body.requests.iter().map(embed).collect()
-}
-
-/// A Google that first gives these answers, and then works.
-fn google_after(answers: impl IntoIterator<Item = Answer>) -> StandIn {
-    let mut answers = answers.into_iter().collect::<Vec<_>>().into_iter();
-    StandIn::start(move |request| answers.next().unwrap_or_else(|| google(request)))
-}
-
-fn builder(server: &StandIn) -> GeminiBuilder {
-    let gemini = Gemini::builder().api_key(KEY).base_url(server.url());
+fn builder(url: &str) -> GeminiBuilder {
+    let gemini = Gemini::builder().api_key(KEY).base_url(url);
     gemini.dimension(128).retry(fast())
 }
 
-fn gemini(server: &StandIn) -> Gemini {
-    builder(server).build().unwrap()
+fn gemini(url: &str) -> Gemini {
+    builder(url).build().unwrap()
 }
 
 fn body(request: &Request) -> Value {
     serde_json::from_slice(&request.body).unwrap()
 }
 
-/// That each vector is that of its text, in unit length.
-fn assert_belong(found: &Embeddings, texts: &[impl AsRef<str>], dimension: usize) {
-    assert_eq!((found.len(), found.dimension()), (texts.len(), dimension));
-    for (row, text) in found.rows().zip(texts) {
-        let expected = unit(&vector_of(text.as_ref(), dimension));
-        let off = row.iter().zip(&expected).map(|(a, b)| (a - b).abs());
-        assert!(off.fold(0.0, f32::max) < 1e-6, "{:?}", text.as_ref());
-        let length: f32 = row.iter().map(|x| x * x).sum();
-        assert!((length - 1.0).abs() < 1e-4, "{length}");
-    }
+fn items(google: &Google) -> Vec<Value> {
+    let items = |request| body(request)["requests"].as_array().unwrap().clone();
+    google.requests().iter().flat_map(items).collect()
 }
 
 fn inner(error: &EmbeddingError) -> &Error {
@@ -172,8 +42,8 @@ fn inner(error: &EmbeddingError) -> &Error {
 
 #[test]
 fn requests_are_those_of_googles_own_client() {
-    let server = StandIn::start(google);
-    let gemini = builder(&server).dimension(768).build().unwrap();
+    let server = Google::start();
+    let gemini = builder(&server.url()).dimension(768).build().unwrap();
     let texts = ["a", "\"b\"\n\u{1F980}"];
     assert_belong(&gemini.embed_documents(&texts).unwrap(), &texts, 768);
     assert_belong(&gemini.embed_queries(&texts).unwrap(), &texts, 768);
@@ -205,8 +75,8 @@ fn requests_are_those_of_googles_own_client() {
 
 #[test]
 fn the_second_model_reads_its_task_in_the_text() {
-    let server = StandIn::start(google);
-    let gemini = builder(&server).model(V2);
+    let server = Google::start();
+    let gemini = builder(&server.url()).model(V2);
     let gemini = gemini.query_task(TaskType::QuestionAnswering);
     let gemini = gemini.build().unwrap();
     let documents = gemini.embed_documents(&["a", "b"]).unwrap();
@@ -228,32 +98,37 @@ fn the_second_model_reads_its_task_in_the_text() {
 }
 
 #[test]
-fn many_texts_are_several_requests_in_order() {
-    let server = StandIn::start(google);
+fn many_texts_are_several_requests_and_come_back_in_order() {
+    let server = Google::start();
     let texts: Vec<String> = (0..250).map(|i| format!("text {i}")).collect();
     let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let found = gemini(&server).embed_documents(&borrowed).unwrap();
+    let found = gemini(&server.url()).embed_documents(&borrowed).unwrap();
     assert_belong(&found, &texts, 128);
-    let mut sizes: Vec<_> = server
-        .requests()
+    let requests = server.requests();
+    let sizes = requests
         .iter()
-        .map(|request| body(request)["requests"].as_array().unwrap().len())
-        .collect();
+        .map(|r| body(r)["requests"].as_array().unwrap().len());
+    let mut sizes: Vec<_> = sizes.collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [50, 100, 100]);
 }
 
 #[test]
 fn no_texts_are_no_request() {
-    let server = StandIn::start(google);
-    assert!(gemini(&server).embed_documents(&[]).unwrap().is_empty());
+    let server = Google::start();
+    assert!(
+        gemini(&server.url())
+            .embed_documents(&[])
+            .unwrap()
+            .is_empty()
+    );
     assert!(server.requests().is_empty());
 }
 
 #[test]
 fn whole_vectors_of_the_first_model_are_left_as_they_are() {
-    let server = StandIn::start(google);
-    let gemini = builder(&server).dimension(3072).build().unwrap();
+    let server = Google::start();
+    let gemini = builder(&server.url()).dimension(3072).build().unwrap();
     let found = gemini.embed_documents(&["a", "b"]).unwrap();
     assert_eq!(found.row(0).unwrap(), vector_of("a", 3072));
     assert_eq!(found.row(1).unwrap(), vector_of("b", 3072));
@@ -261,13 +136,9 @@ fn whole_vectors_of_the_first_model_are_left_as_they_are() {
 
 #[test]
 fn the_wait_that_google_asks_for_is_kept() {
-    let info = json!([
-        { "@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{
-            "quotaId": "EmbedContentRequestsPerMinutePerUserPerProjectPerModel-FreeTier" }] },
-        { "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.2s" }
-    ]);
-    let server = google_after([fault(429, "RESOURCE_EXHAUSTED", "quota", info)]);
-    let found = gemini(&server).embed_documents(&["a"]).unwrap();
+    let wait = Duration::from_millis(200);
+    let server = Google::after([over_quota(Period::Minute, 100, V001, wait)]);
+    let found = gemini(&server.url()).embed_documents(&["a"]).unwrap();
     assert_belong(&found, &["a"], 128);
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
@@ -277,10 +148,9 @@ fn the_wait_that_google_asks_for_is_kept() {
 
 #[test]
 fn a_wait_beyond_all_patience_is_an_error_at_once() {
-    let info =
-        json!([{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3600s" }]);
-    let server = google_after([fault(429, "RESOURCE_EXHAUSTED", "quota", info)]);
-    let error = gemini(&server).embed_documents(&["a"]).unwrap_err();
+    let wait = Duration::from_secs(3600);
+    let server = Google::after([over_quota(Period::Minute, 100, V001, wait)]);
+    let error = gemini(&server.url()).embed_documents(&["a"]).unwrap_err();
     assert!(matches!(
         inner(&error),
         Error::RateLimited { retry_after: Some(wait), .. } if wait.as_secs() == 3600
@@ -290,13 +160,11 @@ fn a_wait_beyond_all_patience_is_an_error_at_once() {
 
 #[test]
 fn failures_of_the_server_are_tried_again_with_the_same_bytes() {
-    for (status, name) in [
-        (500, "INTERNAL"),
-        (503, "UNAVAILABLE"),
-        (504, "DEADLINE_EXCEEDED"),
-    ] {
-        let server = google_after([fault(status, name, "The model is overloaded", json!([]))]);
-        let found = gemini(&server).embed_documents(&["a", "b"]).unwrap();
+    let slow = fault(504, "DEADLINE_EXCEEDED", "Too slow.", json!([]));
+    for failure in [internal(), overloaded(), slow] {
+        let status = failure.status();
+        let server = Google::after([failure]);
+        let found = gemini(&server.url()).embed_documents(&["a", "b"]).unwrap();
         assert_belong(&found, &["a", "b"], 128);
         let requests = server.requests();
         assert_eq!(requests.len(), 2, "{status}");
@@ -306,15 +174,15 @@ fn failures_of_the_server_are_tried_again_with_the_same_bytes() {
 
 #[test]
 fn a_bad_key_is_refused_once() {
-    let info = json!([{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID" }]);
-    for (status, name, details) in [
-        (400, "INVALID_ARGUMENT", info),
-        (401, "UNAUTHENTICATED", json!([])),
-        (403, "PERMISSION_DENIED", json!([])),
+    let refusal = |status, name| fault(status, name, "API key not valid.", json!([]));
+    for refusal in [
+        bad_key(),
+        refusal(401, "UNAUTHENTICATED"),
+        refusal(403, "PERMISSION_DENIED"),
     ] {
-        let refusal = fault(status, name, "API key not valid.", details);
-        let server = google_after([refusal]);
-        let error = gemini(&server).embed_documents(&["a"]).unwrap_err();
+        let status = refusal.status();
+        let server = Google::after([refusal]);
+        let error = gemini(&server.url()).embed_documents(&["a"]).unwrap_err();
         assert!(
             matches!(inner(&error), Error::Unauthorized { status: found, .. } if *found == status),
             "{error}"
@@ -325,27 +193,28 @@ fn a_bad_key_is_refused_once() {
 
 #[test]
 fn a_wrong_answer_is_an_error_and_never_data() {
-    let good = || vector_of("a", 128);
-    let with = |odd: &str| {
-        let rest = "0.5,".repeat(127);
-        let values = format!(r#"{{"embeddings":[{{"values":[{rest}{odd}]}},"#);
-        let whole = json!({ "values": good() });
-        Answer::ok(format!("{values}{whole}]}}"))
+    let row = |text: &str| row_of(text, 128);
+    let answer = |rows: &[Row]| vectors(rows, false);
+    let with = |odd| {
+        let mut row = row("b");
+        row[127] = odd;
+        answer(&[row_of("a", 128), row])
     };
+    let single = json!({ "embedding": { "values": vector_of("a", 128) } });
     let wrong = [
-        vectors(&[]),
-        vectors(&[good()]),
-        vectors(&[good(), good(), good()]),
-        vectors(&[good(), vector_of("b", 127)]),
-        vectors(&[good(), vector_of("b", 3072)]),
-        vectors(&[vec![], good()]),
-        vectors(&[good(), vec![0.0; 128]]),
+        answer(&[]),
+        answer(&[row("a")]),
+        answer(&[row("a"), row("b"), row("c")]),
+        answer(&[row("a"), row_of("b", 127)]),
+        answer(&[row("a"), row_of("b", 3072)]),
+        answer(&[vec![], row("b")]),
+        answer(&[row("a"), vec!["0.0"; 128]]),
         with("NaN"),
         with("\"NaN\""),
         with("Infinity"),
         with("1e39"),
         with("null"),
-        Answer::ok(json!({ "embedding": { "values": good() } }).to_string()),
+        Answer::ok(single.to_string()),
         Answer::ok(r#"{"embeddings":[{},{}]}"#),
         Answer::ok(""),
         Answer::html(200),
@@ -353,7 +222,9 @@ fn a_wrong_answer_is_an_error_and_never_data() {
     for answer in wrong {
         let shown = format!("{answer:?}");
         let server = StandIn::script([answer]);
-        let error = gemini(&server).embed_documents(&["a", "b"]).unwrap_err();
+        let error = gemini(&server.url())
+            .embed_documents(&["a", "b"])
+            .unwrap_err();
         let text = error.to_string();
         assert!(
             matches!(inner(&error), Error::Decode { .. }),
@@ -373,12 +244,12 @@ fn the_key_is_in_no_debug_error_or_log() {
     let server = StandIn::start(script([
         fault(503, "UNAVAILABLE", "overloaded", json!([])),
         Answer::close(),
-        google_like_refusal(401),
+        fault(401, "UNAUTHENTICATED", "no", json!([])),
         Answer::ok("{}"),
         Answer::raw("garbage\r\n\r\n"),
         Answer::new(302, "").header("location", "http://127.0.0.1:1/login"),
     ]));
-    let builder = builder(&server).request_timeout(Duration::from_secs(1));
+    let builder = builder(&server.url()).request_timeout(Duration::from_secs(1));
     let mut shown = format!("{builder:?}");
     let gemini = builder.build().unwrap();
     shown += &format!("{gemini:?} {gemini:#?} {:?}", gemini.config());
@@ -394,16 +265,12 @@ fn the_key_is_in_no_debug_error_or_log() {
     logs.assert_free_of(&[KEY]);
 }
 
-fn google_like_refusal(status: u16) -> Answer {
-    fault(status, "UNAUTHENTICATED", "no", json!([]))
-}
-
 // Google's real words for a suspended key (403, reason CONSUMER_SUSPENDED) have the key in them.
 #[test]
 fn a_key_that_google_repeats_is_not_passed_on() {
     let words = format!("Permission denied: Consumer 'api_key:{KEY}' has been suspended.");
-    let server = google_after([fault(403, "PERMISSION_DENIED", &words, json!([]))]);
-    let error = gemini(&server).embed_documents(&["a"]).unwrap_err();
+    let server = Google::after([fault(403, "PERMISSION_DENIED", &words, json!([]))]);
+    let error = gemini(&server.url()).embed_documents(&["a"]).unwrap_err();
     assert!(matches!(inner(&error), Error::Unauthorized { .. }));
     assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
 }
@@ -411,16 +278,32 @@ fn a_key_that_google_repeats_is_not_passed_on() {
 // Quotes and line ends take two bytes each in JSON: 3 MiB of text may be more than the 4 MiB that Google takes.
 #[test]
 fn texts_that_grow_in_json_stay_below_googles_limit() {
-    let server = StandIn::start(google);
+    let server = Google::start();
     let texts: Vec<String> = (0..100)
         .map(|i| format!("{i}") + &"\"\n".repeat(15_000))
         .collect();
     let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
-    // Every quote is a word.
-    let gemini = builder(&server).long_texts(LongTexts::Warn);
+    // Each line counts as a word, and so as a token.
+    let gemini = builder(&server.url()).long_texts(LongTexts::Warn);
     let gemini = gemini.build().unwrap();
     let found = gemini.embed_documents(&borrowed).unwrap();
     assert_belong(&found, &texts, 128);
+    let sizes = server
+        .requests()
+        .into_iter()
+        .map(|request| request.body.len());
+    assert!(sizes.max() <= Some(MAX_BODY));
+}
+
+// As Google's own answers are.
+#[test]
+fn answers_on_many_lines_are_read() {
+    let server = Google::with(Rules {
+        pretty: true,
+        ..Rules::default()
+    });
+    let found = gemini(&server.url()).embed_documents(&["a", "b"]).unwrap();
+    assert_belong(&found, &["a", "b"], 128);
 }
 
 #[test]
@@ -432,4 +315,177 @@ fn nobody_there_is_named() {
     let error = gemini.embed_documents(&["a"]).unwrap_err();
     assert!(matches!(inner(&error), Error::Connection { .. }));
     assert!(error.to_string().contains(&url), "{error}");
+}
+
+// As Google's own SDK was recorded.
+#[test]
+fn a_titled_document_is_sent_as_google_sends_it() {
+    let google = Google::start();
+    let gemini = builder(&google.url()).dimension(768).build().unwrap();
+    let titles = [Some("T"), None, Some("U"), Some("T")];
+    let texts = ["a", "a", "a", "a"];
+    let found = gemini.embed(texts).titles(&titles).run().unwrap();
+    let known_by = titles.map(|title| title.map_or("a".to_owned(), |title| titled(title, "a")));
+    assert_belong(&found, &known_by, 768);
+
+    let items = items(&google);
+    assert_eq!(
+        items.len(),
+        3,
+        "the same text with another title is another"
+    );
+    assert_eq!(
+        items[0],
+        json!({
+            "model": "models/gemini-embedding-001",
+            "content": { "parts": [{ "text": "a" }], "role": "user" },
+            "taskType": "RETRIEVAL_DOCUMENT", "title": "T", "outputDimensionality": 768
+        })
+    );
+    let request = &google.requests()[0];
+    let path = "/v1beta/models/gemini-embedding-001:batchEmbedContents";
+    assert_eq!(request.path, path);
+    assert_eq!(request.header("x-goog-api-key"), Some(KEY));
+}
+
+#[test]
+fn the_second_model_has_its_task_and_title_in_the_text_and_one_text_per_item() {
+    for (task, text) in [
+        (TaskType::RetrievalDocument, "title: none | text: a"),
+        (TaskType::RetrievalQuery, "task: search result | query: a"),
+        (
+            TaskType::QuestionAnswering,
+            "task: question answering | query: a",
+        ),
+        (TaskType::FactVerification, "task: fact checking | query: a"),
+        (
+            TaskType::CodeRetrievalQuery,
+            "task: code retrieval | query: a",
+        ),
+        (TaskType::Classification, "task: classification | query: a"),
+        (TaskType::Clustering, "task: clustering | query: a"),
+        (
+            TaskType::SemanticSimilarity,
+            "task: sentence similarity | query: a",
+        ),
+    ] {
+        let google = Google::start();
+        let gemini = builder(&google.url()).model(V2).build().unwrap();
+        let found = gemini.embed(["a", "b"]).task(task).run().unwrap();
+        let item = |text: &str| {
+            json!({
+                "model": "models/gemini-embedding-2",
+                "content": { "parts": [{ "text": text }], "role": "user" },
+                "outputDimensionality": 128
+            })
+        };
+        let other = format!("{}b", text.strip_suffix('a').unwrap());
+        assert_eq!(items(&google), [item(text), item(&other)]);
+        // As they came: this model's have unit length at every dimension.
+        assert_eq!(found.row(0).unwrap(), vector_of(text, 128));
+        assert_eq!(found.row(1).unwrap(), vector_of(&other, 128));
+    }
+    let google = Google::start();
+    let gemini = builder(&google.url()).model(V2).build().unwrap();
+    let call = gemini.embed(["a", "b"]).titles(&[Some("T"), None]);
+    let found = call.run().unwrap();
+    assert_eq!(found.row(0).unwrap(), vector_of("title: T | text: a", 128));
+    assert_eq!(
+        found.row(1).unwrap(),
+        vector_of("title: none | text: b", 128)
+    );
+}
+
+#[test]
+fn a_model_newer_than_this_crate_is_used_by_naming_its_style() {
+    let google = Google::start();
+    let newer = || builder(&google.url()).model(V003);
+    assert!(newer().build().is_err());
+    let gemini = newer().model_style(ModelStyle::TaskField).build().unwrap();
+    assert_eq!(gemini.embed(["a"]).run().unwrap().len(), 1);
+    assert_eq!(items(&google)[0]["taskType"], "RETRIEVAL_DOCUMENT");
+
+    let unknown = builder(&google.url()).model("gemini-embedding-9");
+    let unknown = unknown.model_style(ModelStyle::TaskInText).build().unwrap();
+    let error = unknown.embed(["a"]).run().unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+}
+
+#[test]
+fn what_cannot_be_embedded_is_refused_before_anything_is_sent() {
+    let google = Google::start();
+    let gemini = gemini(&google.url());
+    let long = "word ".repeat(3_000);
+    for bad in ["", long.as_str()] {
+        let error = gemini.embed(["a", bad, "b"]).run().unwrap_err();
+        assert!(matches!(error, Error::Invalid { .. }), "{error}");
+        assert!(error.to_string().contains("text 1"), "{error}");
+    }
+    let query = gemini.embed(["a"]).task(TaskType::RetrievalQuery);
+    assert!(query.titles(&[Some("T")]).run().is_err());
+    assert!(gemini.embed(["a", "b"]).titles(&[Some("T")]).run().is_err());
+    assert!(google.requests().is_empty());
+}
+
+// Else the tests above would prove little.
+#[test]
+fn the_stand_in_sees_what_is_wrong() {
+    let item = |odd: Value| {
+        let mut item = json!({
+            "model": format!("models/{V001}"), "taskType": "RETRIEVAL_DOCUMENT",
+            "content": { "parts": [{ "text": "a" }], "role": "user" }
+        });
+        let odd = odd.as_object().unwrap().clone();
+        item.as_object_mut().unwrap().extend(odd);
+        item
+    };
+    let parts = |texts: &[&str]| {
+        let parts: Vec<_> = texts.iter().map(|text| json!({ "text": text })).collect();
+        json!({ "content": { "parts": parts, "role": "user" } })
+    };
+    let server = Google::start();
+    let send = |model: &str, items: &[Value]| {
+        let url = format!("{}/v1beta/models/{model}:batchEmbedContents", server.url());
+        let request = ureq::post(url)
+            .header("content-type", "application/json")
+            .header("x-goog-api-client", "chroma-blocking/0")
+            .header("x-goog-api-key", KEY);
+        let sent = request.send(json!({ "requests": items }).to_string());
+        (sent.is_ok(), server.take_wrong())
+    };
+    assert_eq!(send(V001, &[item(json!({}))]), (true, vec![]));
+    for (odd, wrong) in [
+        (json!({ "taskTyp": "CLUSTERING" }), "unknown field"),
+        (json!({ "autoTruncate": true }), "unknown field"),
+        (json!({ "taskType": null }), "taskType"),
+        (json!({ "taskType": "clustering" }), "taskType"),
+        (json!({ "taskType": "CLUSTERING", "title": "T" }), "title"),
+        (json!({ "model": "models/gemini-embedding-2" }), "model"),
+        (
+            json!({ "outputDimensionality": 64 }),
+            "outputDimensionality",
+        ),
+        (json!({ "outputDimensionality": "768" }), "invalid type"),
+        (parts(&["a", "b"]), "parts"),
+        (parts(&[]), "parts"),
+        (parts(&[""]), "an empty part"),
+        (
+            json!({ "content": { "parts": [{ "text": "a" }], "role": "model" } }),
+            "role",
+        ),
+    ] {
+        let shown = odd.to_string();
+        let (fine, noted) = send(V001, &[item(json!({})), item(odd)]);
+        assert!(
+            !fine && noted.len() == 1 && noted[0].contains(wrong),
+            "{shown}: {noted:?}"
+        );
+    }
+    let second = |text: &str| {
+        let content = &parts(&[text])["content"];
+        json!({ "model": format!("models/{V2}"), "content": content })
+    };
+    assert!(send(V2, &[second("title: none | text: a")]).0);
+    assert!(!send(V2, &[second("a")]).1.is_empty());
+    assert!(!send(V001, &vec![item(json!({})); 101]).1.is_empty());
 }

@@ -3,6 +3,7 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+pub mod gemini;
 pub mod stand_in;
 
 use std::fmt::Write;
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use chroma_blocking::{Client, ClientBuilder, Collection, Error, Record, RetryPolicy};
+use chroma_blocking::{Client, ClientBuilder, Collection, Embeddings, Error, Record, RetryPolicy};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
@@ -109,6 +110,30 @@ pub fn lost_answers() -> [Answer; 4] {
 pub fn chroma_error(status: u16) -> Answer {
     let words = json!({ "error": "InvalidArgumentError", "message": "no" });
     Answer::new(status, words.to_string())
+}
+
+/// The vector in unit length.
+pub fn unit(vector: &[f32]) -> Vec<f32> {
+    let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
+    let shorten = |x: &f32| (f64::from(*x) / square.sqrt()) as f32;
+    vector.iter().map(shorten).collect()
+}
+
+/// That each vector is that of its text, in unit length.
+pub fn assert_belong(found: &Embeddings, texts: &[impl AsRef<str>], dimension: usize) {
+    assert_eq!((found.len(), found.dimension()), (texts.len(), dimension));
+    for (row, text) in found.rows().zip(texts) {
+        assert_belongs(row, text.as_ref());
+    }
+}
+
+/// That it is the vector of this text, in unit length.
+pub fn assert_belongs(row: &[f32], text: &str) {
+    let expected = unit(&gemini::vector_of(text, row.len()));
+    let off = row.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+    assert!(off.fold(0.0, f32::max) < 1e-6, "{text:?}");
+    let length: f32 = row.iter().map(|x| x * x).sum();
+    assert!((length - 1.0).abs() < 1e-4, "{length}");
 }
 
 /// An address where nothing listens, and the socket that keeps it so: nobody else can take the port meanwhile.

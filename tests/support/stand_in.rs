@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 /// A request as it came in.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -50,6 +52,8 @@ enum Manner {
     Slowly(Duration),
     /// The body alone, as it is, instead of HTTP; then closes.
     Raw,
+    /// Half of it, and then the connection is reset.
+    Reset,
     /// Nothing, until the other side gives up.
     Hang,
 }
@@ -106,6 +110,16 @@ impl Answer {
         Answer::new(0, "").manner(Manner::Hang)
     }
 
+    /// Resets the connection, after half of this answer.
+    pub fn then_reset(self) -> Answer {
+        self.manner(Manner::Reset)
+    }
+
+    /// 0 where no HTTP is said.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
     fn manner(mut self, manner: Manner) -> Answer {
         self.manner = manner;
         self
@@ -139,6 +153,11 @@ impl Answer {
                     thread::sleep(pause);
                 }
             }
+            Manner::Reset => {
+                to.write_all(&bytes[..bytes.len() / 2])?;
+                // Closed so, it says that it was reset, not that it is over.
+                SockRef::from(to).set_linger(Some(Duration::ZERO))?;
+            }
             _ => to.write_all(&bytes)?,
         }
         Ok(matches!(self.manner, Manner::Whole | Manner::Slowly(_)))
@@ -153,6 +172,8 @@ pub struct Habits {
     /// A longer body is not read: its head is answered, and the connection closed, so that the client meets a broken
     /// pipe.
     pub longest_read: usize,
+    /// Requests are not kept: there will be too many.
+    pub forget: bool,
 }
 
 impl Default for Habits {
@@ -160,15 +181,16 @@ impl Default for Habits {
         Habits {
             drop_first: 0,
             longest_read: usize::MAX,
+            forget: false,
         }
     }
 }
 
-type Answering = Box<dyn FnMut(&Request) -> Answer + Send>;
+type Answering = Box<dyn Fn(&Request) -> Answer + Send + Sync>;
 
 struct Shared {
     habits: Habits,
-    answering: Mutex<Answering>,
+    answering: Answering,
     requests: Mutex<Vec<Request>>,
     connections: AtomicUsize,
     /// The open ones, to be closed when the server is dropped.
@@ -206,10 +228,20 @@ impl StandIn {
         habits: Habits,
         answer: impl FnMut(&Request) -> Answer + Send + 'static,
     ) -> StandIn {
+        let one_by_one = Mutex::new(answer);
+        StandIn::at_once(listener, habits, move |request| lock(&one_by_one)(request))
+    }
+
+    /// One whose `answer` is called for several connections at once.
+    pub fn at_once(
+        listener: TcpListener,
+        habits: Habits,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> StandIn {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             habits,
-            answering: Mutex::new(Box::new(answer)),
+            answering: Box::new(answer),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: Mutex::default(),
@@ -277,7 +309,7 @@ pub fn script(
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -313,6 +345,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
 
 /// Answers the requests of one connection.
 fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+    // Else the end of a large answer waits for the other side to say that it has the rest.
+    stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut reader)? {
         let length = request.header("content-length");
@@ -322,9 +356,11 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             request.body.resize(length, 0);
             reader.read_exact(&mut request.body)?;
         }
-        lock(&shared.requests).push(request.clone());
-        // The lock is not held while the answer is sent, or a slow one would hold up the others.
-        let answer = (lock(&shared.answering))(&request);
+        if !shared.habits.forget {
+            lock(&shared.requests).push(request.clone());
+        }
+        // No lock is held while the answer is sent, or a slow one would hold up the others.
+        let answer = (shared.answering)(&request);
         if !answer.send(stream)? || !whole {
             break;
         }
