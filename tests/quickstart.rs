@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod support;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use chroma_blocking::LocalServer;
+use support::gemini::{Google, KEY};
 
 /// Runs it in a folder without `.env`, with no setting but these.
 fn quickstart(folder: &Folder, settings: &[(&str, &str)]) -> Output {
@@ -29,6 +32,7 @@ fn quickstart(folder: &Folder, settings: &[(&str, &str)]) -> Output {
         "CHROMA_DATABASE",
         "GOOGLE_API_KEY",
         "GEMINI_API_KEY",
+        "GOOGLE_GEMINI_BASE_URL",
         "MAX_RETRIES",
         "RETRY_DELAY_MS",
         "RUST_LOG",
@@ -59,24 +63,20 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// The address of a server, and the server where it is one of this test. CHROMA_HOST is honoured: then none is started.
+fn chroma() -> (String, Option<LocalServer>) {
+    let given = std::env::var("CHROMA_HOST").ok();
+    if let Some(url) = given.filter(|host| !host.is_empty()) {
+        return (url, None);
+    }
+    let builder = LocalServer::builder().version("1.5.9").install(true);
+    let server = builder.start().unwrap();
+    (server.url().to_owned(), Some(server))
+}
+
 #[test]
 fn answers_on_the_server_that_the_environment_names() {
-    // CHROMA_HOST is honoured: then no server is started here either.
-    let given = std::env::var("CHROMA_HOST")
-        .ok()
-        .filter(|host| !host.is_empty());
-    let server = match &given {
-        Some(_) => None,
-        None => Some(
-            LocalServer::builder()
-                .version("1.5.9")
-                .install(true)
-                .start()
-                .unwrap(),
-        ),
-    };
-    let url = given.unwrap_or_else(|| server.as_ref().unwrap().url().to_owned());
-
+    let (url, _server) = chroma();
     let folder = Folder::new("host");
     let output = quickstart(&folder, &[("CHROMA_HOST", &url)]);
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -130,6 +130,33 @@ fn answers_on_the_server_that_the_environment_names() {
     assert!(name.starts_with("quickstart-"), "{stdout}");
     let left = client.collection(name).get();
     assert!(left.is_err(), "it leaves nothing behind");
+}
+
+#[test]
+fn embeds_with_gemini_where_a_key_is_set_and_logs_no_key() {
+    let (url, _server) = chroma();
+    let google = Google::start();
+    let settings = [
+        ("CHROMA_HOST", url.as_str()),
+        ("GOOGLE_API_KEY", KEY),
+        ("GOOGLE_GEMINI_BASE_URL", &google.url()),
+        ("RUST_LOG", "debug"),
+    ];
+    let output = quickstart(&Folder::new("gemini"), &settings);
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+
+    assert!(stderr.contains("gemini-embedding-001"), "{stderr}");
+    let corpus = include_str!("../examples/data/corpus.jsonl");
+    assert!(google.paid().len() > corpus.lines().count());
+    // Both those who could tell do speak: else it would prove nothing.
+    for source in ["DEBUG chroma_blocking", "DEBUG ureq"] {
+        assert!(stderr.contains(source), "no {source}");
+    }
+    assert!(
+        !stderr.contains(KEY) && !stdout.contains(KEY),
+        "{stdout}{stderr}"
+    );
 }
 
 #[test]
