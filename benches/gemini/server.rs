@@ -1,0 +1,69 @@
+//! The stand-in for Google that the tests use, in another process, so that its work is not counted as the client's.
+
+use std::error::Error;
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::google::{Google, Rules};
+
+/// The first argument of the other process; the second is how long an answer takes, in milliseconds.
+pub const ARGUMENT: &str = "--google";
+
+/// The other process, which ends when this is dropped, or when this process ends.
+pub struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    pub fn start(latency: Duration) -> Result<Server, Box<dyn Error>> {
+        let child = Command::new(std::env::current_exe()?)
+            .args([ARGUMENT, &latency.as_millis().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut server = Server {
+            child,
+            url: String::new(),
+        };
+        let output = server.child.stdout.take().ok_or("no pipe")?;
+        BufReader::new(output).read_line(&mut server.url)?;
+        match server.url.pop() {
+            Some(_) => Ok(server),
+            None => Err("the server has ended".into()),
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Ends it; an error when it saw a wrong request.
+    pub fn stop(mut self) -> Result<(), Box<dyn Error>> {
+        drop(self.child.stdin.take());
+        match self.child.wait()?.success() {
+            true => Ok(()),
+            false => Err("the server was asked what no sound client asks".into()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// The other process: prints its address, and answers until its standard input ends.
+pub fn main(latency: &str) -> Result<(), Box<dyn Error>> {
+    let google = Google::with(Rules {
+        latency: Duration::from_millis(latency.parse()?),
+        forget: true,
+        ..Rules::default()
+    });
+    println!("{}", google.url());
+    io::stdin().lock().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
