@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use chroma_blocking::{EmbeddingFunction, Embeddings, Gemini, RetryPolicy};
+use chroma_blocking::{Embeddings, Gemini, RetryPolicy};
 
 use crate::google::{KEY, vector_of};
 use crate::measure::Cost;
@@ -59,12 +59,14 @@ pub fn all(size: &Size) -> Result<Found, Box<dyn Error>> {
     let gemini = gemini(server.url())?;
     let some = &texts[..size.texts];
     // Makes threads and connections.
-    embed(&gemini, &texts[..size.texts.min(WORKERS * BATCH)])?;
+    gemini
+        .embed(&texts[..size.texts.min(WORKERS * BATCH)])
+        .run()?;
     let mut rounds = Vec::new();
     for _ in 0..size.rounds {
         let mut vectors = Embeddings::default();
         rounds.push(Cost::of(|| {
-            vectors = embed(&gemini, some)?;
+            vectors = gemini.embed(some).run()?;
             Ok(vectors.len())
         })?);
         check(vectors.rows(), some)?;
@@ -96,13 +98,13 @@ pub fn all(size: &Size) -> Result<Found, Box<dyn Error>> {
 fn stream(size: &Size) -> Result<(Cost, Cost), Box<dyn Error>> {
     let server = Server::start(Duration::ZERO)?;
     let gemini = gemini(server.url())?;
-    embed(&gemini, &texts(WORKERS * BATCH)?)?;
+    gemini.embed(texts(WORKERS * BATCH)?).run()?;
     let run = |texts: usize| {
         Cost::of(|| {
             for start in (0..texts).step_by(size.chunk) {
                 let end = texts.min(start + size.chunk);
                 let chunk: Vec<String> = (start..end).map(|i| format!("text {i}")).collect();
-                let vectors = embed(&gemini, &chunk)?;
+                let vectors = gemini.embed(&chunk).run()?;
                 check(vectors.rows().take(1), &chunk[..1])?;
             }
             Ok(texts)
@@ -119,14 +121,9 @@ fn gemini(url: &str) -> chroma_blocking::Result<Gemini> {
         .base_url(url)
         .dimension(DIMENSION)
         .batch_size(BATCH)
+        .concurrency(WORKERS)
         .retry(RetryPolicy::none())
         .build()
-}
-
-fn embed(gemini: &Gemini, texts: &[String]) -> Result<Embeddings, Box<dyn Error>> {
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let vectors = gemini.embed_documents(&texts);
-    Ok(vectors.map_err(|error| error as Box<dyn Error>)?)
 }
 
 /// The corpus of the examples over and over, each time with another number.

@@ -110,7 +110,12 @@ impl Answer {
         Answer::new(0, "").manner(Manner::Hang)
     }
 
-    /// Resets the connection, after half of this answer.
+    /// Resets the connection without an answer.
+    pub fn reset() -> Answer {
+        Answer::new(0, "").manner(Manner::Reset)
+    }
+
+    /// Resets the connection after half of this answer.
     pub fn then_reset(self) -> Answer {
         self.manner(Manner::Reset)
     }
@@ -154,7 +159,9 @@ impl Answer {
                 }
             }
             Manner::Reset => {
-                to.write_all(&bytes[..bytes.len() / 2])?;
+                if self.status != 0 {
+                    to.write_all(&bytes[..bytes.len() / 2])?;
+                }
                 // Closed so, it says that it was reset, not that it is over.
                 SockRef::from(to).set_linger(Some(Duration::ZERO))?;
             }

@@ -38,6 +38,8 @@ pub struct Rules {
     pub per_minute: Option<(usize, Duration)>,
     /// So many items, and then no more.
     pub per_day: Option<usize>,
+    /// While more requests than this are in flight, the newest of them are turned away: 503.
+    pub capacity: Option<usize>,
     pub failures: Option<Failures>,
     /// A batch with such a word in one of its texts is refused.
     pub poison: Option<&'static str>,
@@ -58,6 +60,7 @@ impl Default for Rules {
             max_body: MAX_BODY,
             per_minute: None,
             per_day: None,
+            capacity: None,
             failures: None,
             poison: None,
             spoiled: None,
@@ -219,7 +222,10 @@ impl State {
             });
             seen.len() - 1
         });
-        let answer = self.decide(number, asked);
+        let answer = match self.rules.capacity {
+            Some(capacity) if in_flight > capacity => overloaded(),
+            _ => self.decide(number, asked),
+        };
         let until = request.at + self.rules.latency;
         thread::sleep(until.saturating_duration_since(Instant::now()));
         if let Some(place) = place {
@@ -284,7 +290,7 @@ impl Failures {
             0 => Failure::Before(internal()),
             1 => Failure::Before(overloaded()),
             2 => Failure::Before(fault(504, "DEADLINE_EXCEEDED", "Too slow.", json!([]))),
-            3 => Failure::Before(Answer::raw("").then_reset()),
+            3 => Failure::Before(Answer::reset()),
             _ => Failure::InTheMidst,
         })
     }

@@ -1,0 +1,502 @@
+//! Many texts through `Gemini` while Google fails, refuses, limits and dies. Whatever happens, every vector belongs to
+//! its text.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{
+    Embeddings, Error, Gemini, GeminiBuilder, Record, RefusedText, RefusedTexts, Result,
+    RetryPolicy,
+};
+use support::gemini::{Failures, Google, KEY, Period, Rules, V001, Wrong, over_quota};
+use support::stand_in::Answer;
+use support::{LIMITS, assert_belong, assert_belongs, chroma, client};
+
+const DIMENSION: usize = 128;
+const WORKERS: usize = 8;
+const BATCH: usize = 10;
+
+/// Many workers, small batches, short waits.
+fn builder(google: &Google) -> GeminiBuilder {
+    Gemini::builder()
+        .api_key(KEY)
+        .base_url(google.url())
+        .dimension(DIMENSION)
+        .concurrency(WORKERS)
+        .batch_size(BATCH)
+        .retry(patient())
+}
+
+fn patient() -> RetryPolicy {
+    let policy = RetryPolicy::default().max_retries(6);
+    policy.base_delay(Duration::from_millis(50))
+}
+
+fn gemini(google: &Google) -> Gemini {
+    builder(google).build().unwrap()
+}
+
+fn texts(count: usize) -> Vec<String> {
+    (0..count).map(|i| format!("text {i}.")).collect()
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// What came of a call that could not do all.
+struct Partly {
+    done: Vec<usize>,
+    refused: Vec<RefusedText>,
+    pending: Vec<usize>,
+    source: Error,
+}
+
+/// The parts of such an error, after a look at all of it: each text is in one place, and each vector is that of its text.
+fn partly(result: Result<Embeddings>, texts: &[String]) -> Partly {
+    let Err(Error::PartlyEmbedded {
+        done,
+        vectors,
+        refused,
+        pending,
+        source,
+        ..
+    }) = result
+    else {
+        panic!("{result:?}");
+    };
+    assert_eq!(vectors.len(), done.len());
+    for (row, index) in vectors.rows().zip(&done) {
+        assert_belongs(row, &texts[*index]);
+    }
+    let refused_ones = refused.iter().map(|refused| refused.index);
+    let mut all: Vec<usize> = done.iter().chain(&pending).copied().collect();
+    all.extend(refused_ones);
+    all.sort_unstable();
+    assert_eq!(all, (0..texts.len()).collect::<Vec<_>>());
+    Partly {
+        done,
+        refused,
+        pending,
+        source: *source,
+    }
+}
+
+fn indices(refused: &[RefusedText]) -> Vec<usize> {
+    refused.iter().map(|refused| refused.index).collect()
+}
+
+/// How many requests were answered so; 0 is a connection that was reset.
+fn answered(google: &Google, status: u16) -> usize {
+    let seen = google.seen().into_iter();
+    seen.filter(|seen| seen.status == Some(status)).count()
+}
+
+#[test]
+fn one_request_in_twenty_fails() {
+    let texts = texts(2_000);
+    let mut failed = HashSet::new();
+    for seed in [1, 2, 3] {
+        let google = Google::with(Rules {
+            failures: Some(Failures { seed, percent: 5 }),
+            ..Rules::default()
+        });
+        let found = gemini(&google).embed(&texts).run().unwrap();
+        assert_belong(&found, &texts, DIMENSION);
+        // One that was reset in the midst of its answer counts as answered with 200.
+        let seen = google.seen();
+        let in_vain = seen.len() - texts.len() / BATCH;
+        assert!((3..=25).contains(&in_vain), "{in_vain}");
+        failed.extend(seen.iter().filter_map(|seen| seen.status));
+        assert!(answered(&google, 200) >= texts.len() / BATCH);
+    }
+    assert_eq!(failed, HashSet::from([0, 200, 500, 503, 504]));
+}
+
+#[test]
+fn a_quota_that_is_not_known_is_found_out() {
+    let minute = millis(500);
+    let google = Google::with(Rules {
+        per_minute: Some((100, minute)),
+        latency: millis(20),
+        ..Rules::default()
+    });
+    let texts = texts(600);
+    let gemini = builder(&google).batch_size(100).build().unwrap();
+    let started = Instant::now();
+    let found = gemini.embed(&texts).run().unwrap();
+    assert_belong(&found, &texts, DIMENSION);
+    assert!(started.elapsed() >= 5 * minute);
+    // A batch goes through each minute; as long as it is not known, others try in vain.
+    let in_vain = answered(&google, 429);
+    assert!((1..=25).contains(&in_vain), "{in_vain}");
+}
+
+// A minute of Google's is made a second here: 100 items in it are 6,000 in a minute.
+#[test]
+fn a_quota_that_is_known_is_never_exceeded_by_all_clones_together() {
+    let google = Google::with(Rules {
+        per_minute: Some((100, millis(900))),
+        ..Rules::default()
+    });
+    let texts = texts(400);
+    let gemini = builder(&google).batch_size(50);
+    let gemini = gemini.requests_per_minute(6_000).build().unwrap();
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for half in texts.chunks(200) {
+            let clone = gemini.clone();
+            scope.spawn(move || {
+                let found = clone.embed(half).run().unwrap();
+                assert_belong(&found, half, DIMENSION);
+            });
+        }
+    });
+    assert_eq!(answered(&google, 429), 0);
+    // Neither a burst nor a crawl.
+    let took = started.elapsed();
+    assert!((millis(2_500)..millis(8_000)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn a_refusal_in_the_midst_of_eight_workers_pauses_them_all() {
+    let wait = millis(1_000);
+    let google = Google::with(Rules {
+        latency: millis(50),
+        scripted: [(19, over_quota(Period::Minute, 100, V001, wait))].into(),
+        ..Rules::default()
+    });
+    let texts = texts(400);
+    let found = gemini(&google).embed(&texts).run().unwrap();
+    assert_belong(&found, &texts, DIMENSION);
+    assert_eq!(google.most_in_flight(), WORKERS);
+
+    let seen = google.seen();
+    let refused: Vec<_> = seen.iter().filter(|s| s.status == Some(429)).collect();
+    assert_eq!(refused.len(), 1);
+    // Who was about to send may still do so.
+    let pause = refused[0].answered + millis(100)..refused[0].answered + wait;
+    let during = seen.iter().filter(|s| pause.contains(&s.request.at));
+    assert_eq!(during.count(), 0);
+    let mut after = seen
+        .iter()
+        .map(|s| s.request.at)
+        .filter(|at| *at >= pause.end);
+    let next = after.next().unwrap() - pause.end;
+    assert!(next < millis(1_000), "{next:?}");
+    // Only what was refused is sent again.
+    assert_eq!(seen.len(), texts.len() / BATCH + 1);
+}
+
+#[test]
+fn a_busy_server_is_asked_less() {
+    let google = Google::with(Rules {
+        latency: millis(20),
+        capacity: Some(2),
+        ..Rules::default()
+    });
+    let texts = texts(600);
+    let policy = patient().max_retries(10);
+    let gemini = builder(&google).retry(policy).build().unwrap();
+    let found = gemini.embed(&texts).run().unwrap();
+    assert_belong(&found, &texts, DIMENSION);
+    // Six of the first eight, and then now and then one, to see whether it bears more.
+    let turned_away = answered(&google, 503);
+    assert!((6..=60).contains(&turned_away), "{turned_away}");
+}
+
+#[test]
+fn the_server_dies_for_two_seconds() {
+    let google = Google::with(Rules {
+        latency: millis(50),
+        ..Rules::default()
+    });
+    let texts = texts(400);
+    let gemini = builder(&google).retry(patient().max_retries(10));
+    let gemini = gemini.build().unwrap();
+    let started = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while google.requests().len() < 2 * WORKERS {
+                thread::sleep(millis(1));
+            }
+            google.die_for(millis(2_000));
+        });
+        let found = gemini.embed(&texts).run().unwrap();
+        assert_belong(&found, &texts, DIMENSION);
+    });
+    assert!(started.elapsed() >= millis(2_000));
+    assert!(google.requests().len() > texts.len() / BATCH);
+}
+
+/// 300 texts, some of which Google refuses.
+fn poisoned(indices: &[usize]) -> (Google, Vec<String>) {
+    let google = Google::with(Rules {
+        poison: Some("poison"),
+        ..Rules::default()
+    });
+    let mut texts = texts(300);
+    for index in indices {
+        texts[*index] = format!("poison {index}");
+    }
+    (google, texts)
+}
+
+#[test]
+fn a_refused_text_is_named() {
+    let (google, texts) = poisoned(&[37]);
+    let gemini = builder(&google).batch_size(100).build().unwrap();
+    let found = partly(gemini.embed(&texts).run(), &texts);
+    assert_eq!(indices(&found.refused), [37]);
+    assert!(found.refused[0].message.contains("invalid argument"));
+    assert_eq!(found.source.status(), Some(400));
+    assert!(found.source.to_string().contains(V001), "{}", found.source);
+}
+
+#[test]
+fn where_the_caller_chose_so_refused_texts_leave_the_others_be() {
+    for bad in [vec![37], vec![0, 99, 100, 101, 299]] {
+        let (google, texts) = poisoned(&bad);
+        let gemini = builder(&google).batch_size(100);
+        let gemini = gemini.refused_texts(RefusedTexts::GoOn).build().unwrap();
+        let result = gemini.embed(&texts).run();
+        let words = result.as_ref().unwrap_err().to_string();
+        assert!(words.contains(&bad[0].to_string()), "{words}");
+        let found = partly(result, &texts);
+        assert_eq!(indices(&found.refused), bad);
+        assert!(found.pending.is_empty());
+        // Halving 100 texts seven times finds one.
+        let most = 3 + bad.len() * 2 * 7;
+        assert!(google.requests().len() <= most);
+    }
+}
+
+#[test]
+fn a_batch_that_is_too_large_for_google_is_halved() {
+    let google = Google::with(Rules {
+        max_body: 2_000,
+        ..Rules::default()
+    });
+    let texts = texts(300);
+    let gemini = builder(&google).batch_size(100).build().unwrap();
+    let found = gemini.embed(&texts).run().unwrap();
+    assert_belong(&found, &texts, DIMENSION);
+    assert!(answered(&google, 400) > 0);
+}
+
+#[test]
+fn a_quota_for_the_day_stops_at_once_and_is_named() {
+    let google = Google::with(Rules {
+        per_day: Some(300),
+        latency: millis(20),
+        ..Rules::default()
+    });
+    let texts = texts(1_000);
+    let gemini = builder(&google).batch_size(50).build().unwrap();
+    let found = partly(gemini.embed(&texts).run(), &texts);
+    assert_eq!(found.done.len(), 300);
+    let words = found.source.to_string();
+    assert!(
+        matches!(found.source, Error::QuotaExhausted { .. }),
+        "{words}"
+    );
+    assert!(
+        words.contains("EmbedContentRequestsPerDayPerUser"),
+        "{words}"
+    );
+    assert!(!found.source.is_retryable());
+    // Those that were on their way, and nothing twice.
+    let requests = google.requests();
+    assert!(requests.len() <= 6 + WORKERS, "{}", requests.len());
+    let distinct: HashSet<_> = requests.iter().map(|request| &request.body).collect();
+    assert_eq!(distinct.len(), requests.len());
+}
+
+#[test]
+fn a_flag_stops_before_the_next_request() {
+    let google = Google::with(Rules {
+        latency: millis(50),
+        ..Rules::default()
+    });
+    let texts = texts(1_000);
+    let flag = Arc::new(AtomicBool::new(false));
+    let mut raised = None;
+    let gemini = gemini(&google);
+    let call = gemini.embed(&texts).cancel(flag.clone());
+    let result = call
+        .on_progress(|done, all| {
+            assert_eq!(all, 1_000);
+            if done >= 200 && raised.is_none() {
+                flag.store(true, Ordering::SeqCst);
+                raised = Some(Instant::now());
+            }
+        })
+        .run();
+    let found = partly(result, &texts);
+    assert!(matches!(found.source, Error::Cancelled { .. }));
+    // What was on its way is not lost.
+    assert!((200..=200 + 2 * WORKERS * BATCH).contains(&found.done.len()));
+    assert_eq!(google.paid().len(), found.done.len());
+    let raised = raised.unwrap() + millis(100);
+    assert!(google.requests().iter().all(|request| request.at < raised));
+}
+
+#[test]
+fn a_flag_that_is_up_already_lets_nothing_through() {
+    let google = Google::start();
+    let flag = Arc::new(AtomicBool::new(true));
+    let gemini = builder(&google).cancel(flag.clone()).build().unwrap();
+    let result = gemini.embed(["a"]).run();
+    assert!(matches!(result, Err(Error::Cancelled { .. })), "{result:?}");
+    assert!(google.requests().is_empty());
+    flag.store(false, Ordering::SeqCst);
+    assert_belong(&gemini.embed(["a"]).run().unwrap(), &["a"], DIMENSION);
+}
+
+#[test]
+fn a_flag_ends_a_wait() {
+    let long = over_quota(Period::Minute, 100, V001, millis(30_000));
+    let google = Google::after([long]);
+    let flag = Arc::new(AtomicBool::new(false));
+    let gemini = builder(&google).cancel(flag.clone()).build().unwrap();
+    let started = Instant::now();
+    let raise = thread::spawn(move || {
+        thread::sleep(millis(300));
+        flag.store(true, Ordering::SeqCst);
+    });
+    let result = gemini.embed(["a"]).run();
+    assert!(matches!(result, Err(Error::Cancelled { .. })), "{result:?}");
+    assert!((millis(250)..millis(3_000)).contains(&started.elapsed()));
+    raise.join().unwrap();
+}
+
+#[test]
+fn a_deadline_ends_the_call_and_keeps_what_is_done() {
+    let google = Google::with(Rules {
+        latency: millis(20),
+        scripted: [(12, Answer::hang())].into(),
+        ..Rules::default()
+    });
+    let texts = texts(400);
+    let started = Instant::now();
+    let gemini = gemini(&google);
+    let call = gemini.embed(&texts).deadline(millis(700));
+    let found = partly(call.run(), &texts);
+    let took = started.elapsed();
+    assert!((millis(650)..millis(3_000)).contains(&took), "{took:?}");
+    assert!(matches!(found.source, Error::Timeout { .. }));
+    assert_eq!(found.pending.len(), BATCH);
+}
+
+#[test]
+fn a_wait_beyond_the_deadline_is_not_begun() {
+    let long = over_quota(Period::Minute, 100, V001, millis(30_000));
+    let google = Google::after([long]);
+    let gemini = builder(&google).deadline(millis(2_000)).build().unwrap();
+    let started = Instant::now();
+    let error = gemini.embed(["a"]).run().unwrap_err();
+    assert_eq!(error.status(), Some(429), "{error}");
+    assert!(started.elapsed() < millis(1_500));
+}
+
+#[test]
+fn one_wrong_answer_loses_no_other_and_the_rest_can_be_had_later() {
+    let texts = texts(200);
+    for wrong in [
+        Wrong::Fewer,
+        Wrong::More,
+        Wrong::Short,
+        Wrong::Long,
+        Wrong::Empty,
+        Wrong::Zeros,
+        Wrong::Float("NaN"),
+        Wrong::Float("1e39"),
+    ] {
+        let google = Google::with(Rules {
+            spoiled: Some(("text 105.", wrong)),
+            latency: millis(10),
+            ..Rules::default()
+        });
+        let first = gemini(&google).embed(&texts).run();
+        let (vectors, known) = match &first {
+            Err(Error::PartlyEmbedded { vectors, done, .. }) => (vectors.clone(), done.clone()),
+            other => panic!("{wrong:?}: {other:?}"),
+        };
+        let found = partly(first, &texts);
+        assert!(matches!(found.source, Error::Decode { .. }), "{wrong:?}");
+        assert!((100..110).all(|index| found.pending.contains(&index)));
+        // What came with the other answers is there, down to the last that was on its way.
+        assert_eq!(found.done.len() + BATCH, google.paid().len());
+
+        let google = Google::start();
+        let rest: Vec<&String> = found.pending.iter().map(|index| &texts[*index]).collect();
+        let later = gemini(&google).embed(&rest).run().unwrap();
+        assert_eq!(google.paid().len(), rest.len());
+        let mut whole = vec![None; texts.len()];
+        for (index, row) in known.iter().zip(vectors.rows()) {
+            whole[*index] = Some(row);
+        }
+        for (index, row) in found.pending.iter().zip(later.rows()) {
+            whole[*index] = Some(row);
+        }
+        for (row, text) in whole.iter().zip(&texts) {
+            assert_belongs(row.unwrap(), text);
+        }
+    }
+}
+
+#[test]
+fn the_same_text_is_sent_once() {
+    let google = Google::start();
+    let texts: Vec<String> = (0..1_000).map(|i| format!("text {}", i * i % 50)).collect();
+    let mut last = 0;
+    let gemini = gemini(&google);
+    let call = gemini.embed(&texts).on_progress(|done, _| last = done);
+    assert_belong(&call.run().unwrap(), &texts, DIMENSION);
+    assert_eq!(last, 1_000, "progress counts texts, not what was sent");
+    let mut paid = google.paid();
+    paid.sort_unstable();
+    let mut distinct: Vec<_> = texts.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(paid, distinct);
+}
+
+#[test]
+fn no_more_requests_at_once_than_were_allowed() {
+    for workers in [1, 3] {
+        let google = Google::with(Rules {
+            latency: millis(20),
+            ..Rules::default()
+        });
+        let texts = texts(200);
+        let gemini = builder(&google).concurrency(workers).build().unwrap();
+        assert_belong(&gemini.embed(&texts).run().unwrap(), &texts, DIMENSION);
+        assert_eq!(google.most_in_flight(), workers);
+    }
+}
+
+#[test]
+fn a_collection_passes_on_what_was_paid_for() {
+    let (google, texts) = poisoned(&[137]);
+    let gemini = builder(&google).refused_texts(RefusedTexts::GoOn);
+    let chroma = chroma(LIMITS, |request| panic!("written: {}", request.path));
+    let notes = client(&chroma).collection("abc");
+    let notes = notes.embedding_function(gemini.build().unwrap()).get();
+    let record = |(i, text): (usize, &String)| Record::new(format!("id{i}")).document(text.clone());
+    let records = texts.iter().enumerate().map(record);
+    let error = notes.unwrap().upsert(records).unwrap_err();
+    let Error::Embedding { source, .. } = error else {
+        panic!("{error}");
+    };
+    let found = partly(Err(*source.downcast().unwrap()), &texts);
+    assert_eq!(indices(&found.refused), [137]);
+    assert_eq!(found.done.len(), 299);
+}
