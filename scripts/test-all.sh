@@ -36,6 +36,7 @@ crates() {
 }
 crates 60
 crates 30 --no-default-features
+crates 45 --no-default-features --features disk-cache
 
 if rustup toolchain list 2>/dev/null | grep -q '^1\.85'; then
     step "Oldest Rust"
@@ -57,7 +58,7 @@ step "Tests without default features"
 cargo test --no-default-features --lib
 
 step "Tests"
-cargo test
+cargo test --all-features
 
 step "Tests with the oldest server"
 CHROMA_VERSION=1.0.0 cargo test --tests

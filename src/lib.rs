@@ -61,7 +61,8 @@
 //! # Embed
 //! [`Gemini`] embeds by meaning, [`Hashing`] by wording and offline; [`EmbeddingFunction`] is the trait for others. A
 //! collection remembers its function, and opens with it in every client of Chroma; one without a function, or with one
-//! that is not known here, works with the caller's vectors.
+//! that is not known here, works with the caller's vectors. [`Cached`] puts a cache in front of any function, in memory
+//! ([`MemoryCache`]) or on disk (`DiskCache`), so that no text is paid for twice.
 //!
 //! [`Gemini::embed`] takes any number of texts: several batches at a time, within the limits of the service, and when it
 //! fails, the error brings every vector that was made ([`Error::PartlyEmbedded`]).
@@ -80,6 +81,7 @@
 //! # Features
 //! - `gemini` (default): [`Gemini`], and `rayon` for the threads that it sends from.
 //! - `tls` (default): https, through rustls. Without it only http is spoken, to a server on this machine for example.
+//! - `disk-cache`: `DiskCache`, which keeps vectors in a file.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -104,9 +106,13 @@ pub use collection::{
     QueryMany, Scan, ScanPages, ScanRecords, SearchCall, SearchManyCall, Transaction,
 };
 pub use config::ClientBuilder;
+#[cfg(feature = "disk-cache")]
+pub use embed::DiskCache;
+pub use embed::{
+    Cached, EmbeddingCache, EmbeddingError, EmbeddingFunction, Hashing, MemoryCache, Purpose,
+};
 #[cfg(feature = "gemini")]
 pub use embed::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
-pub use embed::{EmbeddingError, EmbeddingFunction, Hashing};
 pub use error::{Call, Error, InvalidInput, RefusedText, Result};
 pub use local::{InstallPlan, LocalServer, LocalServerBuilder};
 pub use model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};

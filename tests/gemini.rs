@@ -4,11 +4,12 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chroma_blocking::{
-    EmbeddingError, EmbeddingFunction, Error, Gemini, GeminiBuilder, LongTexts, ModelStyle,
-    RetryPolicy, TaskType,
+    Cached, EmbeddingError, EmbeddingFunction, Error, Gemini, GeminiBuilder, LongTexts,
+    MemoryCache, ModelStyle, RetryPolicy, TaskType,
 };
 use serde_json::{Value, json};
 use support::gemini::{
@@ -123,6 +124,32 @@ fn no_texts_are_no_request() {
             .is_empty()
     );
     assert!(server.requests().is_empty());
+}
+
+#[test]
+fn behind_a_cache_only_new_texts_are_sent() {
+    let server = Google::start();
+    let gemini = || builder(&server.url()).build().unwrap();
+    let cache = Arc::new(MemoryCache::new(1 << 20));
+    for texts in [&["a", "b", "a"][..], &["c", "b"], &["a", "c"]] {
+        let found = Cached::new(gemini(), cache.clone()).embed_documents(texts);
+        assert_belong(&found.unwrap(), texts, 128);
+    }
+    // Another task, so another vector.
+    let queries = Cached::new(gemini(), cache).embed_queries(&["a"]);
+    assert_belong(&queries.unwrap(), &["a"], 128);
+    let sent: Vec<Vec<Value>> = server
+        .requests()
+        .iter()
+        .map(|request| {
+            let items = body(request)["requests"].take();
+            let items = items.as_array().unwrap().iter();
+            items
+                .map(|item| item["content"]["parts"][0]["text"].clone())
+                .collect()
+        })
+        .collect();
+    assert_eq!(json!(sent), json!([["a", "b"], ["c"], ["a"]]));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! [`EmbeddingFunction`]: text in, vectors out; and its providers.
 
+mod cache;
 #[cfg(feature = "gemini")]
 mod fan_out;
 #[cfg(feature = "gemini")]
@@ -11,6 +12,9 @@ pub(crate) mod remembered;
 
 use std::sync::Arc;
 
+#[cfg(feature = "disk-cache")]
+pub use cache::DiskCache;
+pub use cache::{Cached, EmbeddingCache, MemoryCache};
 #[cfg(feature = "gemini")]
 pub use gemini::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
 pub use hashing::Hashing;
@@ -82,6 +86,17 @@ pub trait EmbeddingFunction: Send + Sync {
     fn config(&self) -> Option<serde_json::Value> {
         None
     }
+
+    /// All that a vector depends on beside its text, for [`Cached`]: where two functions, or one today and one tomorrow,
+    /// give the same key, they give the same vectors. Default: name, [`config`](Self::config),
+    /// [`dimension`](Self::dimension) and purpose; a function with settings that are in none of these adds them.
+    fn cache_key(&self, purpose: Purpose) -> String {
+        let purpose = match purpose {
+            Purpose::Documents => "documents",
+            Purpose::Queries => "queries",
+        };
+        serde_json::json!([self.name(), self.config(), self.dimension(), purpose]).to_string()
+    }
 }
 
 macro_rules! through {
@@ -110,6 +125,10 @@ macro_rules! through {
             fn config(&self) -> Option<serde_json::Value> {
                 (**self).config()
             }
+
+            fn cache_key(&self, purpose: Purpose) -> String {
+                (**self).cache_key(purpose)
+            }
         }
     };
 }
@@ -117,9 +136,11 @@ through!(Arc);
 through!(Box);
 
 /// What texts are embedded for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// To be stored: [`EmbeddingFunction::embed_documents`].
     Documents,
+    /// To ask for stored ones: [`EmbeddingFunction::embed_queries`].
     Queries,
 }
 

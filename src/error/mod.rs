@@ -217,6 +217,12 @@ pub enum Error {
         /// What happened, and what to do.
         message: String,
     },
+    /// A cache of vectors could not be opened, read or written.
+    #[error("cache of vectors: {message}")]
+    Cache {
+        /// Which file, what happened, and what to do.
+        message: String,
+    },
 }
 
 impl Error {
@@ -303,7 +309,7 @@ impl Error {
             | Error::PartlyDone { call, .. }
             | Error::PartlyEmbedded { call, .. }
             | Error::Cancelled { call } => Some(call),
-            Error::LocalServer { .. } => None,
+            Error::LocalServer { .. } | Error::Cache { .. } => None,
         }
     }
 

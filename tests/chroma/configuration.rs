@@ -2,9 +2,9 @@
 //! remember.
 
 use chroma_blocking::{
-    CollectionBuilder, EmbeddingFunctionConfiguration, Error, Hashing, HnswConfig, InvalidInput,
-    InvertedIndex, Key, Metadata, Record, Schema, Space, SpannConfig, SparseVectorIndexConfig,
-    VectorIndexConfig,
+    Cached, CollectionBuilder, EmbeddingFunctionConfiguration, Error, Hashing, HnswConfig,
+    InvalidInput, InvertedIndex, Key, MemoryCache, Metadata, Record, Schema, Space, SpannConfig,
+    SparseVectorIndexConfig, VectorIndexConfig,
 };
 use serde_json::json;
 
@@ -236,6 +236,17 @@ fn a_collection_opens_with_the_function_that_it_remembers() {
     let listed = client().list_collections().run().unwrap();
     let listed = listed.iter().find(|one| one.id() == made.id()).unwrap();
     assert!(listed.embedding_function().is_some());
+
+    // A cache in front of it makes no difference.
+    let cached = Cached::new(
+        Hashing::with_dimension(32).unwrap(),
+        MemoryCache::new(1 << 20),
+    );
+    let opened = client().collection(made.name()).embedding_function(cached);
+    let opened = opened.get().unwrap();
+    for _ in 0..2 {
+        assert_eq!(opened.query("galaxies").run().unwrap().len(), 1);
+    }
 
     let builder = client().collection(made.name());
     let error = refused_late(

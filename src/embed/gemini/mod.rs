@@ -17,7 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use ureq::http::Method;
 
 use super::limiter::Limiter;
-use super::{EmbeddingError, EmbeddingFunction};
+use super::{EmbeddingError, EmbeddingFunction, Purpose};
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
@@ -215,4 +215,23 @@ impl EmbeddingFunction for Gemini {
         }
         Some(config)
     }
+
+    fn cache_key(&self, purpose: Purpose) -> String {
+        let inner = &*self.0;
+        let task = match purpose {
+            Purpose::Documents => inner.document_task,
+            Purpose::Queries => inner.query_task,
+        };
+        cache_key(&inner.model, inner.style, inner.dimension, task)
+    }
+}
+
+/// What makes a difference to a vector: the task, whatever it is for, and not the key's variable.
+fn cache_key(model: &str, style: ModelStyle, dimension: usize, task: Option<TaskType>) -> String {
+    let style = match style {
+        ModelStyle::TaskField => "task in a field",
+        ModelStyle::TaskInText => "task in the text",
+    };
+    let task = task.map(TaskType::name);
+    serde_json::json!(["google_gemini", model, style, dimension, task]).to_string()
 }

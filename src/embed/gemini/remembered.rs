@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::builder::{DIMENSIONS, KEY_VARIABLES};
-use super::{Gemini, GeminiBuilder, TaskType, model};
-use crate::embed::{EmbeddingError, EmbeddingFunction};
+use super::{Gemini, GeminiBuilder, ModelStyle, TaskType, cache_key, model};
+use crate::embed::{EmbeddingError, EmbeddingFunction, Purpose};
 use crate::environment::Environment;
 use crate::error::InvalidInput;
 use crate::model::embeddings::Embeddings;
@@ -108,6 +108,7 @@ impl Config {
 /// who opens a collection for its vectors needs none, and no secret is read for nothing.
 pub(in crate::embed) struct Remembered {
     builder: GeminiBuilder,
+    style: ModelStyle,
     config: Value,
     made: OnceLock<Gemini>,
 }
@@ -119,9 +120,9 @@ impl Remembered {
         let read = Config::deserialize(config)
             .map_err(|error| format!("its configuration cannot be read: {error}"))?;
         let builder = read.builder()?;
-        if model::known(&builder.model).is_none() {
+        let Some(model::Known { style, .. }) = model::known(&builder.model) else {
             return Err(format!("the model {:?} is not known here", builder.model));
-        }
+        };
         if !DIMENSIONS.contains(&builder.dimension) {
             return Err(format!(
                 "{} floats are not what its models give",
@@ -130,6 +131,7 @@ impl Remembered {
         }
         Ok(Remembered {
             builder,
+            style,
             config: config.clone(),
             made: OnceLock::new(),
         })
@@ -176,6 +178,17 @@ impl EmbeddingFunction for Remembered {
 
     fn config(&self) -> Option<Value> {
         Some(self.config.clone())
+    }
+
+    fn cache_key(&self, purpose: Purpose) -> String {
+        let GeminiBuilder {
+            model, dimension, ..
+        } = &self.builder;
+        let task = match purpose {
+            Purpose::Documents => self.builder.document_task,
+            Purpose::Queries => self.builder.query_task,
+        };
+        cache_key(model, self.style, *dimension, task)
     }
 }
 

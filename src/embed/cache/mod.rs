@@ -1,0 +1,623 @@
+//! [`Cached`]: an embedding function that asks another one only for what a cache does not have.
+
+#[cfg(feature = "disk-cache")]
+mod disk;
+mod memory;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[cfg(feature = "disk-cache")]
+pub use disk::DiskCache;
+pub use memory::MemoryCache;
+
+use super::{EmbeddingError, EmbeddingFunction, Purpose};
+use crate::error::{Error, InvalidInput, RefusedText};
+use crate::model::embeddings::{self, Embeddings};
+use crate::model::space::Space;
+
+/// Keeps vectors, each under a key, for [`Cached`]: [`MemoryCache`], `DiskCache` (feature `disk-cache`), or one of
+/// your own. An `Arc` of a cache is a cache, so that several functions can share it.
+///
+/// A key is bytes that say all that a vector depends on; the text is among them, so it may be long, and to hash it is
+/// up to the cache. A cache may forget anything at any time, and must never take one key for another.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+///
+/// use chroma_blocking::{Cached, EmbeddingCache, EmbeddingError, EmbeddingFunction, Hashing};
+///
+/// /// Never forgets.
+/// #[derive(Default)]
+/// struct Everything(Mutex<HashMap<Vec<u8>, Vec<f32>>>);
+///
+/// impl EmbeddingCache for Everything {
+///     fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
+///         let kept = self.0.lock().unwrap();
+///         Ok(keys.iter().map(|key| kept.get(*key).cloned()).collect())
+///     }
+///
+///     fn put_many(&self, entries: &[(&[u8], &[f32])]) -> Result<(), EmbeddingError> {
+///         let entries = entries.iter().map(|(key, vector)| (key.to_vec(), vector.to_vec()));
+///         self.0.lock().unwrap().extend(entries);
+///         Ok(())
+///     }
+/// }
+///
+/// let function = Cached::new(Hashing::default(), Everything::default());
+/// assert_eq!(function.embed_queries(&["a", "b", "a"])?.len(), 3);
+/// # Ok::<(), EmbeddingError>(())
+/// ```
+pub trait EmbeddingCache: Send + Sync {
+    /// What is kept under each key, in the order of the keys; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// Whatever makes the cache unusable. It is logged, and all of the texts are embedded.
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError>;
+
+    /// Keeps vectors under their keys.
+    ///
+    /// # Errors
+    /// Whatever kept it from doing so. It is logged; the vectors go to whoever asked for them all the same.
+    fn put_many(&self, entries: &[(&[u8], &[f32])]) -> Result<(), EmbeddingError>;
+}
+
+impl<C: EmbeddingCache + ?Sized> EmbeddingCache for Arc<C> {
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
+        (**self).get_many(keys)
+    }
+
+    fn put_many(&self, entries: &[(&[u8], &[f32])]) -> Result<(), EmbeddingError> {
+        (**self).put_many(entries)
+    }
+}
+
+/// An embedding function with a cache in front of it: nothing is embedded, and paid for, twice.
+///
+/// Only the texts that the cache does not have go to the function, each of them once, in one call and in their order.
+/// A vector is found again by what the function says of itself ([`EmbeddingFunction::cache_key`]: for Gemini the model,
+/// the dimension and the task) and the text, so functions may share a cache. To a collection it is the inner function:
+/// the collection remembers that one, and opens without a cache where none is given.
+///
+/// A cache that fails costs only its use: that is logged at `warn`, and the vectors are returned. Two threads that ask
+/// for the same new text at the same time both embed it.
+///
+/// ```
+/// use chroma_blocking::{Cached, EmbeddingFunction, Hashing, MemoryCache};
+///
+/// let function = Cached::new(Hashing::default(), MemoryCache::new(64 << 20)); // 64 MiB
+/// let first = function.embed_documents(&["a galaxy", "bread"])?;
+/// let again = function.embed_documents(&["bread"])?; // asks nobody
+/// assert_eq!(again.row(0), first.row(1));
+/// # Ok::<(), chroma_blocking::EmbeddingError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Cached<F, C> {
+    function: F,
+    cache: C,
+}
+
+impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
+    /// Puts the cache in front of the function.
+    pub fn new(function: F, cache: C) -> Cached<F, C> {
+        Cached { function, cache }
+    }
+
+    fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings, EmbeddingError> {
+        let mut distinct = Vec::with_capacity(texts.len());
+        let mut places = HashMap::with_capacity(texts.len());
+        let place_of: Vec<usize> = texts
+            .iter()
+            .map(|&text| {
+                *places.entry(text).or_insert_with(|| {
+                    distinct.push(text);
+                    distinct.len() - 1
+                })
+            })
+            .collect();
+        let about = self.function.cache_key(purpose);
+        let keys: Vec<Vec<u8>> = distinct
+            .iter()
+            .map(|text| key(&about, None, text))
+            .collect();
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let found = self.find(&keys);
+        let missing: Vec<usize> = (0..keys.len()).filter(|&i| found[i].is_none()).collect();
+        log::debug!(
+            "{}: {} of {} texts are to be embedded, the others are repeated or in the cache",
+            self.name(),
+            missing.len(),
+            texts.len()
+        );
+        let mut made = Embeddings::default();
+        if !missing.is_empty() {
+            let texts: Vec<&str> = missing.iter().map(|&place| distinct[place]).collect();
+            let keys: Vec<&[u8]> = missing.iter().map(|&place| keys[place]).collect();
+            made = self.make(&texts, &keys, purpose).map_err(|error| {
+                let partly = Partly {
+                    place_of: &place_of,
+                    missing: &missing,
+                    found: &found,
+                };
+                partly.of_all(error)
+            })?;
+        }
+        if missing.len() == texts.len() {
+            return Ok(made);
+        }
+        let mut rows: Vec<&[f32]> = found
+            .iter()
+            .map(|row| row.as_deref().unwrap_or_default())
+            .collect();
+        for (&place, row) in missing.iter().zip(made.rows()) {
+            rows[place] = row;
+        }
+        if let Some(kept) = found.iter().flatten().next() {
+            let now = made.dimension();
+            if !made.is_empty() && kept.len() != now {
+                return Err(format!(
+                    "it gives vectors of {now} floats, and the cache has some of {} floats that it gave before; if it is \
+                     another model now, its cache_key must say so",
+                    kept.len()
+                )
+                .into());
+            }
+        }
+        Ok(Embeddings::from_rows(
+            place_of.iter().map(|&place| rows[place]),
+        )?)
+    }
+
+    /// What the cache has; nothing that the function could not have made.
+    fn find(&self, keys: &[&[u8]]) -> Vec<Option<Vec<f32>>> {
+        let mut found = match self.cache.get_many(keys) {
+            Ok(found) if found.len() == keys.len() => found,
+            Ok(found) => {
+                log::warn!(
+                    "the cache of the embedding function {} is not used: {} answers for {} keys",
+                    self.name(),
+                    found.len(),
+                    keys.len()
+                );
+                vec![None; keys.len()]
+            }
+            Err(error) => {
+                log::warn!(
+                    "the cache of the embedding function {} cannot be read, so all is embedded: {error}",
+                    self.name()
+                );
+                vec![None; keys.len()]
+            }
+        };
+        let mut expected = self.dimension();
+        for vector in &mut found {
+            vector.take_if(|vector| embeddings::check(vector, expected, String::new).is_err());
+            expected = expected.or(vector.as_ref().map(Vec::len));
+        }
+        found
+    }
+
+    /// Embeds, and keeps what comes back, also of a call that came to half of it.
+    fn make(
+        &self,
+        texts: &[&str],
+        keys: &[&[u8]],
+        purpose: Purpose,
+    ) -> Result<Embeddings, EmbeddingError> {
+        let made = match purpose {
+            Purpose::Documents => self.function.embed_documents(texts),
+            Purpose::Queries => self.function.embed_queries(texts),
+        };
+        match made {
+            Ok(made) if made.len() == texts.len() => {
+                self.keep(keys.iter().copied().zip(made.rows()));
+                Ok(made)
+            }
+            Ok(made) => Err(format!("{} vectors for {} texts", made.len(), texts.len()).into()),
+            Err(error) => {
+                if let Some(Error::PartlyEmbedded { done, vectors, .. }) = error.downcast_ref() {
+                    let rows = done.iter().zip(vectors.rows());
+                    self.keep(rows.filter_map(|(&index, row)| Some((*keys.get(index)?, row))));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts into the cache what is a vector; a wrong one would come back for ever.
+    fn keep<'a>(&self, entries: impl Iterator<Item = (&'a [u8], &'a [f32])>) {
+        let entries: Vec<_> = entries
+            .filter(|(_, vector)| embeddings::check(vector, self.dimension(), String::new).is_ok())
+            .collect();
+        if let Err(error) = self.cache.put_many(&entries) {
+            log::warn!(
+                "the cache of the embedding function {} could not keep {} vectors, which will be embedded again when \
+                 they are needed again: {error}",
+                self.name(),
+                entries.len()
+            );
+        }
+    }
+}
+
+impl<F: EmbeddingFunction, C: EmbeddingCache> EmbeddingFunction for Cached<F, C> {
+    fn name(&self) -> &str {
+        self.function.name()
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        self.embed(documents, Purpose::Documents)
+    }
+
+    fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        self.embed(queries, Purpose::Queries)
+    }
+
+    fn dimension(&self) -> Option<usize> {
+        self.function.dimension()
+    }
+
+    fn default_space(&self) -> Space {
+        self.function.default_space()
+    }
+
+    fn config(&self) -> Option<serde_json::Value> {
+        self.function.config()
+    }
+
+    fn cache_key(&self, purpose: Purpose) -> String {
+        self.function.cache_key(purpose)
+    }
+}
+
+/// Turns the error of a call for the missing texts into one about all that the caller gave.
+struct Partly<'a> {
+    /// For each of the caller's texts, which of the distinct ones it is.
+    place_of: &'a [usize],
+    /// Which of the distinct ones the function was asked for.
+    missing: &'a [usize],
+    /// Vectors of the distinct ones that the cache had.
+    found: &'a [Option<Vec<f32>>],
+}
+
+impl Partly<'_> {
+    fn of_all(&self, error: EmbeddingError) -> EmbeddingError {
+        match error.downcast::<Error>() {
+            Ok(error) => self.renumbered(*error).into(),
+            Err(other) => other,
+        }
+    }
+
+    fn renumbered(&self, error: Error) -> Error {
+        match error {
+            Error::Invalid {
+                call,
+                reason: InvalidInput::Text { index, why },
+            } => {
+                let place = self.missing.get(index);
+                let first = self.place_of.iter().position(|of| Some(of) == place);
+                let index = first.unwrap_or(index);
+                call.invalid(InvalidInput::Text { index, why })
+            }
+            Error::PartlyEmbedded {
+                call,
+                done,
+                vectors,
+                refused,
+                source,
+                ..
+            } => {
+                let mut rows: Vec<Option<&[f32]>> =
+                    self.found.iter().map(|row| row.as_deref()).collect();
+                for (index, row) in done.iter().zip(vectors.rows()) {
+                    if let Some(place) = self.missing.get(*index) {
+                        rows[*place] = Some(row);
+                    }
+                }
+                let mut why = HashMap::new();
+                for RefusedText { index, message } in &refused {
+                    why.extend(self.missing.get(*index).map(|place| (place, message)));
+                }
+                let (mut done, mut refused, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+                for (index, place) in self.place_of.iter().enumerate() {
+                    match (rows[*place], why.get(place)) {
+                        (Some(_), _) => done.push(index),
+                        (None, Some(message)) => refused.push(RefusedText {
+                            index,
+                            message: (*message).clone(),
+                        }),
+                        (None, None) => pending.push(index),
+                    }
+                }
+                let all = done.iter().filter_map(|index| rows[self.place_of[*index]]);
+                match Embeddings::from_rows(all) {
+                    Ok(vectors) => Error::PartlyEmbedded {
+                        call,
+                        done,
+                        vectors: Box::new(vectors),
+                        refused,
+                        pending,
+                        source: Box::new(self.renumbered(*source)),
+                    },
+                    Err(wrong) => wrong,
+                }
+            }
+            other => other,
+        }
+    }
+}
+
+/// The bytes that a vector is kept under. What is of any length stands behind its length, so that no two different
+/// inputs have the same bytes. Files hold hashes of these: to change them is to empty every cache.
+fn key(about: &str, title: Option<&str>, text: &str) -> Vec<u8> {
+    let parts = [Some(about), title, Some(text)];
+    let length: usize = parts.iter().flatten().map(|part| part.len()).sum();
+    let mut key = Vec::with_capacity(length + 8 * parts.len());
+    for part in parts {
+        // No text is that long.
+        let length = part.map_or(u64::MAX, |part| part.len() as u64);
+        key.extend_from_slice(&length.to_le_bytes());
+        key.extend_from_slice(part.unwrap_or_default().as_bytes());
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::embed::Hashing;
+
+    type Answer = fn(&[&str]) -> Result<Embeddings, EmbeddingError>;
+    type Found = Result<Vec<Option<Vec<f32>>>, EmbeddingError>;
+
+    /// Gives a text's length and first byte, and writes down what it was asked.
+    #[derive(Default)]
+    struct Counting {
+        asked: Mutex<Vec<String>>,
+        answer: Option<Answer>,
+    }
+
+    fn vector(text: &str) -> [f32; 2] {
+        [
+            text.len() as f32,
+            f32::from(text.bytes().next().unwrap_or(0)),
+        ]
+    }
+
+    impl EmbeddingFunction for Counting {
+        fn name(&self) -> &str {
+            "counting"
+        }
+
+        fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+            self.asked.lock().unwrap().push(documents.join(" "));
+            match self.answer {
+                Some(answer) => answer(documents),
+                None => Ok(Embeddings::from_rows(
+                    documents.iter().map(|text| vector(text)),
+                )?),
+            }
+        }
+    }
+
+    impl<C: EmbeddingCache> Cached<Counting, C> {
+        fn asked(&self) -> Vec<String> {
+            std::mem::take(&mut self.function.asked.lock().unwrap())
+        }
+
+        fn check(&self, texts: &[&str], asked: &[&str]) {
+            let got = self.embed_documents(texts).unwrap();
+            assert_eq!(
+                got,
+                Embeddings::from_rows(texts.iter().map(|text| vector(text))).unwrap()
+            );
+            assert_eq!(self.asked(), asked);
+        }
+    }
+
+    fn in_memory() -> Cached<Counting, MemoryCache> {
+        Cached::new(Counting::default(), MemoryCache::new(1 << 20))
+    }
+
+    #[test]
+    fn only_what_is_new_is_asked_for_once_and_the_order_is_kept() {
+        let cached = in_memory();
+        cached.check(&[], &[]);
+        cached.check(&["b", "aa"], &["b aa"]);
+        cached.check(&["ccc", "aa", "d", "ccc", "b", "d", "ccc"], &["ccc d"]);
+        cached.check(&["d", "d", "ccc"], &[]);
+        cached.check(&["", "", ""], &[""]);
+    }
+
+    #[test]
+    fn a_query_is_not_a_document() {
+        let cached = in_memory();
+        cached.check(&["a"], &["a"]);
+        cached.embed_queries(&["a"]).unwrap();
+        cached.embed_queries(&["a"]).unwrap();
+        assert_eq!(cached.asked(), ["a"]);
+    }
+
+    #[test]
+    fn functions_share_a_cache_and_not_their_vectors() {
+        let cache = Arc::new(MemoryCache::new(1 << 20));
+        for dimension in [8, 16, 8] {
+            let hashing = Hashing::with_dimension(dimension).unwrap();
+            let cached = Cached::new(hashing.clone(), cache.clone());
+            let direct = hashing.embed_documents(&["a word"]).unwrap();
+            assert_eq!(cached.embed_documents(&["a word"]).unwrap(), direct);
+        }
+    }
+
+    #[test]
+    fn to_a_collection_it_is_the_inner_function() {
+        let cached = Cached::new(Hashing::default(), MemoryCache::new(0));
+        let boxed: Box<dyn EmbeddingFunction> = Box::new(Arc::new(cached));
+        let inner = Hashing::default();
+        assert_eq!(boxed.name(), inner.name());
+        assert_eq!(boxed.config(), inner.config());
+        assert_eq!(boxed.dimension(), inner.dimension());
+        assert_eq!(boxed.default_space(), inner.default_space());
+        for purpose in [Purpose::Documents, Purpose::Queries] {
+            assert_eq!(boxed.cache_key(purpose), inner.cache_key(purpose));
+        }
+        // Through pointers, too, where the default would make another one.
+        struct Own;
+        impl EmbeddingFunction for Own {
+            fn name(&self) -> &str {
+                "own"
+            }
+            fn embed_documents(&self, _: &[&str]) -> Result<Embeddings, EmbeddingError> {
+                Err("not asked".into())
+            }
+            fn cache_key(&self, purpose: Purpose) -> String {
+                format!("{purpose:?}")
+            }
+        }
+        let own: Arc<dyn EmbeddingFunction> = Arc::new(Cached::new(Own, MemoryCache::new(0)));
+        assert_eq!(own.cache_key(Purpose::Queries), "Queries");
+    }
+
+    /// Answers and fails as it is told.
+    struct Bad {
+        get: fn(usize) -> Found,
+        put: Mutex<Vec<Vec<f32>>>,
+    }
+
+    impl EmbeddingCache for Bad {
+        fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
+            (self.get)(keys.len())
+        }
+
+        fn put_many(&self, entries: &[(&[u8], &[f32])]) -> Result<(), EmbeddingError> {
+            let vectors = entries.iter().map(|(_, vector)| vector.to_vec());
+            self.put.lock().unwrap().extend(vectors);
+            Err("disk full".into())
+        }
+    }
+
+    fn bad(get: fn(usize) -> Found) -> Cached<Counting, Bad> {
+        let put = Mutex::default();
+        Cached::new(Counting::default(), Bad { get, put })
+    }
+
+    #[test]
+    fn a_cache_that_fails_costs_only_its_use() {
+        bad(|_| Err("no such disk".into())).check(&["a", "b"], &["a b"]);
+        bad(|_| Ok(vec![])).check(&["a", "b"], &["a b"]);
+        let no_vectors = bad(|_| Ok(vec![Some(vec![]), Some(vec![f32::NAN, 1.0]), None]));
+        no_vectors.check(&["a", "b", "c"], &["a b c"]);
+        assert_eq!(no_vectors.cache.put.lock().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn vectors_of_another_length_are_never_mixed() {
+        let stale = bad(|_| Ok(vec![Some(vec![1.0; 3]), None]));
+        let error = stale.embed_documents(&["a", "b"]).unwrap_err().to_string();
+        assert!(
+            error.contains("2 floats") && error.contains("3 floats"),
+            "{error}"
+        );
+        let mixed = bad(|_| Ok(vec![Some(vector("a").to_vec()), Some(vec![1.0; 3])]));
+        mixed.check(&["a", "b"], &["b"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_kept() {
+        let answers: [Answer; 3] = [
+            |_| Err("no".into()),
+            |texts| Ok(Embeddings::new(vec![1.0; 2 * texts.len() - 2], 2)?),
+            |texts| Ok(Embeddings::new(vec![f32::NAN; 2 * texts.len()], 2)?),
+        ];
+        for answer in answers {
+            let mut cached = in_memory();
+            cached.function.answer = Some(answer);
+            let _ = cached.embed_documents(&["a", "b"]);
+            assert_eq!(cached.asked(), ["a b"]);
+            cached.function.answer = None;
+            cached.check(&["a", "b"], &["a b"]);
+        }
+    }
+
+    #[test]
+    fn different_inputs_have_different_keys() {
+        let inputs = [
+            ("f", None, "ab"),
+            ("f", Some(""), "ab"),
+            ("f", Some("a"), "b"),
+            ("f", Some("ab"), ""),
+            ("fa", None, "b"),
+            ("", None, "fab"),
+        ];
+        let mut keys = inputs
+            .map(|(about, title, text)| key(about, title, text))
+            .to_vec();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), inputs.len());
+    }
+    #[test]
+    fn what_a_failed_call_has_made_is_kept_and_told_by_the_callers_count() {
+        let call = || Box::new(crate::error::Call::new("embed", None));
+        let first: Answer = |texts| match texts {
+            ["a"] => Ok(Embeddings::from_rows([vector("a")])?),
+            _ => {
+                let call = Box::new(crate::error::Call::new("embed", None));
+                let refusal = InvalidInput::Text {
+                    index: 1,
+                    why: "is empty".to_owned(),
+                };
+                Err(Error::PartlyEmbedded {
+                    call: call.clone(),
+                    done: vec![2],
+                    vectors: Box::new(Embeddings::from_rows([vector(texts[2])])?),
+                    refused: vec![RefusedText {
+                        index: 1,
+                        message: "no".to_owned(),
+                    }],
+                    pending: vec![0],
+                    source: Box::new(call.invalid(refusal)),
+                }
+                .into())
+            }
+        };
+        let function = Counting {
+            answer: Some(first),
+            ..Counting::default()
+        };
+        let cached = Cached::new(function, MemoryCache::new(1 << 20));
+        cached.embed_documents(&["a"]).unwrap();
+        let texts = ["b", "a", "b", "cc", "ddd", "cc"];
+        let error = cached.embed_documents(&texts).unwrap_err();
+        let Ok(Error::PartlyEmbedded {
+            done,
+            vectors,
+            refused,
+            pending,
+            source,
+            ..
+        }) = error.downcast::<Error>().map(|error| *error)
+        else {
+            unreachable!("it is one of these");
+        };
+        assert_eq!((done, pending), (vec![1, 4], vec![0, 2]));
+        assert_eq!(vectors.as_flat(), [vector("a"), vector("ddd")].concat());
+        let refused: Vec<usize> = refused.iter().map(|refused| refused.index).collect();
+        assert_eq!(refused, [3, 5]);
+        assert_eq!(
+            source.to_string(),
+            call()
+                .invalid(InvalidInput::Text {
+                    index: 3,
+                    why: "is empty".to_owned()
+                })
+                .to_string()
+        );
+        cached.asked();
+        cached.embed_documents(&["ddd", "a"]).unwrap();
+        assert_eq!(cached.asked(), [""; 0], "both are kept");
+    }
+}

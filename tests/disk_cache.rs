@@ -1,0 +1,417 @@
+//! Vectors on disk: damage, crashes, and several processes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use chroma_blocking::{
+    Cached, DiskCache, EmbeddingCache, EmbeddingError, EmbeddingFunction, Embeddings, Error,
+};
+
+/// A folder of one test, removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("disk-cache-test-{}-{n}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("vectors")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % n
+    }
+}
+
+fn key(index: usize) -> Vec<u8> {
+    format!("text {index}").into_bytes()
+}
+
+/// The one right vector of a key; lengths differ, so that records do.
+fn vector(index: usize, longest: usize) -> Vec<f32> {
+    let mut random = Random(index as u64);
+    let length = 1 + random.below(longest);
+    (0..length)
+        .map(|_| random.below(1 << 24) as f32 / 4e6 - 2.0)
+        .collect()
+}
+
+fn put(cache: &DiskCache, indices: impl Iterator<Item = usize>, longest: usize) {
+    let entries: Vec<_> = indices
+        .map(|index| (key(index), vector(index, longest)))
+        .collect();
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(key, vector)| (key.as_slice(), vector.as_slice()))
+        .collect();
+    cache.put_many(&entries).unwrap();
+}
+
+/// Which of the first `count` are there; those that are, are right.
+fn kept(cache: &DiskCache, count: usize, longest: usize) -> Vec<bool> {
+    let keys: Vec<_> = (0..count).map(key).collect();
+    let keys: Vec<_> = keys.iter().map(Vec::as_slice).collect();
+    let found = cache.get_many(&keys).unwrap().into_iter();
+    let checked = found.enumerate().map(|(index, found)| {
+        found.is_some_and(|found| {
+            assert_eq!(found, vector(index, longest), "the vector of another text");
+            true
+        })
+    });
+    checked.collect()
+}
+
+fn all(count: usize) -> Vec<bool> {
+    vec![true; count]
+}
+
+/// How long a record is: 64 bytes and the floats.
+fn record(index: usize, longest: usize) -> usize {
+    64 + 4 * vector(index, longest).len()
+}
+
+const START: usize = "chroma-blocking vectors 1\n".len();
+
+#[test]
+fn what_was_put_is_there_when_it_is_opened_again() {
+    let folder = Folder::new();
+    for round in 0..5 {
+        let cache = DiskCache::open(folder.file()).unwrap();
+        assert_eq!(kept(&cache, round * 20, 30), all(round * 20));
+        // Also what is there already, and the same one twice.
+        put(&cache, (0..round * 20 + 20).chain([0, round * 20 + 19]), 30);
+        assert_eq!(kept(&cache, round * 20 + 20, 30), all(round * 20 + 20));
+    }
+    let length = fs::metadata(folder.file()).unwrap().len() as usize;
+    let records: usize = (0..100).map(|index| record(index, 30)).sum();
+    assert_eq!(length, START + records, "nothing is in it twice");
+}
+
+#[test]
+fn every_bit_of_a_float_comes_back() {
+    let folder = Folder::new();
+    let odd = [
+        -0.0,
+        f32::MIN_POSITIVE / 2.0,
+        f32::MAX,
+        f32::EPSILON,
+        f32::from_bits(0x7fc0_1234),
+    ];
+    let cache = DiskCache::open(folder.file()).unwrap();
+    cache.put_many(&[(b"odd", &odd)]).unwrap();
+    drop(cache);
+    let cache = DiskCache::open(folder.file()).unwrap();
+    let found = cache.get_many(&[b"odd"]).unwrap().remove(0).unwrap();
+    assert!(
+        found
+            .iter()
+            .zip(odd)
+            .all(|(a, b)| a.to_bits() == b.to_bits())
+    );
+}
+
+/// The file of a crash, at every byte that it may have ended at.
+#[test]
+fn a_file_that_was_cut_off_keeps_every_whole_record() {
+    const COUNT: usize = 8;
+    let folder = Folder::new();
+    put(&DiskCache::open(folder.file()).unwrap(), 0..COUNT, 6);
+    let whole = fs::read(folder.file()).unwrap();
+    for length in 0..whole.len() {
+        fs::write(folder.file(), &whole[..length]).unwrap();
+        let cache = DiskCache::open(folder.file()).unwrap();
+        let mut end = START;
+        let expected: Vec<bool> = (0..COUNT)
+            .map(|index| {
+                end += record(index, 6);
+                end <= length
+            })
+            .collect();
+        assert_eq!(kept(&cache, COUNT, 6), expected, "cut at {length}");
+        put(&cache, 0..COUNT, 6);
+        drop(cache);
+        let bytes = fs::read(folder.file()).unwrap();
+        assert_eq!(bytes, whole, "mended after a cut at {length}");
+    }
+}
+
+#[test]
+fn damage_costs_the_vectors_that_it_hits_and_no_other() {
+    const COUNT: usize = 60;
+    let folder = Folder::new();
+    put(&DiskCache::open(folder.file()).unwrap(), 0..COUNT, 40);
+    let whole = fs::read(folder.file()).unwrap();
+    let mut record_of = vec![0; START];
+    for index in 0..COUNT {
+        record_of.resize(record_of.len() + record(index, 40), index);
+    }
+    let mut random = Random(7);
+    for round in 0..400 {
+        let mut bytes = whole.clone();
+        let mut somewhere = || START + random.below(whole.len() - START);
+        let from = somewhere();
+        // Single bits, bytes far apart, and a page of zeros or of noise.
+        let damaged: Vec<usize> = match round % 4 {
+            0 => vec![from],
+            1 => (0..30).map(|_| somewhere()).collect(),
+            _ => (from..whole.len().min(from + 4096)).collect(),
+        };
+        for at in damaged {
+            bytes[at] = match round % 4 {
+                0 => bytes[at] ^ 1 << random.below(8),
+                2 => 0,
+                _ => random.below(256) as u8,
+            };
+        }
+        let mut expected = all(COUNT);
+        for (at, byte) in bytes.iter().enumerate().skip(START) {
+            expected[record_of[at]] &= *byte == whole[at];
+        }
+        fs::write(folder.file(), &bytes).unwrap();
+        let cache = DiskCache::open(folder.file()).unwrap();
+        assert_eq!(kept(&cache, COUNT, 40), expected, "round {round}");
+        put(&cache, 0..COUNT, 40);
+        drop(cache);
+        let cache = DiskCache::open(folder.file()).unwrap();
+        assert_eq!(
+            kept(&cache, COUNT, 40),
+            all(COUNT),
+            "mended in round {round}"
+        );
+    }
+}
+
+/// Bytes that are lost or come in between, and a file that is damaged while it is open.
+#[test]
+fn damage_of_other_kinds() {
+    const COUNT: usize = 40;
+    let folder = Folder::new();
+    put(&DiskCache::open(folder.file()).unwrap(), 0..COUNT, 40);
+    let whole = fs::read(folder.file()).unwrap();
+    let mut random = Random(9);
+    for round in 0..150 {
+        let mut bytes = whole.clone();
+        let at = START + random.below(bytes.len() - START);
+        let end = bytes.len().min(at + 1 + random.below(300));
+        let costs = match round % 3 {
+            0 => {
+                bytes.drain(at..end);
+                300 / 64 + 2
+            }
+            1 => {
+                bytes.splice(at..at, whole[at..end].to_vec());
+                1
+            }
+            _ => {
+                bytes.splice(at..at, vec![0xf5; end - at]);
+                1
+            }
+        };
+        fs::write(folder.file(), &bytes).unwrap();
+        let cache = DiskCache::open(folder.file()).unwrap();
+        let kept_ones = kept(&cache, COUNT, 40).iter().filter(|kept| **kept).count();
+        assert!(kept_ones + costs >= COUNT, "round {round}: {kept_ones}");
+        if cfg!(windows) {
+            continue; // nobody can write to it now
+        }
+        fs::write(folder.file(), vec![b'?'; random.below(bytes.len())]).unwrap();
+        assert_eq!(kept(&cache, COUNT, 40), vec![false; COUNT]);
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_left_alone() {
+    let folder = Folder::new();
+    for other in [
+        &b"my only copy of my thesis"[..],
+        b"?",
+        b"chroma-blocking vectors 2\n",
+    ] {
+        fs::write(folder.file(), other).unwrap();
+        let error = DiskCache::open(folder.file()).unwrap_err();
+        assert!(matches!(error, Error::Cache { .. }));
+        let text = error.to_string();
+        assert!(
+            text.contains("is not a cache") && text.contains("vectors"),
+            "{text}"
+        );
+        assert_eq!(fs::read(folder.file()).unwrap(), other);
+    }
+    assert!(DiskCache::open(&folder.0).is_err(), "a folder");
+    assert!(DiskCache::open(folder.0.join("no/such/folder")).is_err());
+}
+
+/// Counts what it embeds.
+#[derive(Default)]
+struct Paid(Mutex<usize>);
+
+impl EmbeddingFunction for &Paid {
+    fn name(&self) -> &str {
+        "paid"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        *self.0.lock().unwrap() += documents.len();
+        let rows = documents.iter().map(|text| [text.len() as f32, 1.0]);
+        Ok(Embeddings::from_rows(rows)?)
+    }
+}
+
+#[test]
+fn nothing_is_paid_for_twice() {
+    let folder = Folder::new();
+    let paid = Paid::default();
+    let texts = ["a", "bb", "a", "ccc"];
+    for _ in 0..3 {
+        let cached = Cached::new(&paid, DiskCache::open(folder.file()).unwrap());
+        let vectors = cached.embed_documents(&texts).unwrap();
+        assert_eq!(vectors.as_flat(), [1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 3.0, 1.0]);
+    }
+    assert_eq!(*paid.0.lock().unwrap(), 3);
+}
+
+/// So much that a batch is written piece by piece.
+const LONGEST: usize = 3072;
+const BATCH: usize = 250;
+/// Begins with it who is to put nothing.
+const IDLE: usize = usize::MAX;
+
+/// Not a test of its own: what [`Program`] runs. Puts one batch after the other, and says so, until it is killed.
+#[test]
+#[ignore = "run by the other tests"]
+fn program() {
+    let Some(path) = env::var_os("CACHE") else {
+        return;
+    };
+    let cache = DiskCache::open(path).unwrap();
+    let mut count = env::var("FROM").unwrap().parse().unwrap();
+    println!("@open");
+    while count != IDLE {
+        put(&cache, count..count + BATCH, LONGEST);
+        count += BATCH;
+        println!("@done {count}");
+    }
+    thread::sleep(Duration::from_secs(60));
+}
+
+/// This test executable again, with the one test [`program`]; killed when dropped.
+struct Program {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Program {
+    fn start(folder: &Folder, from: usize) -> Program {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command
+            .args([
+                "program",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env("CACHE", folder.file())
+            .env("FROM", from.to_string())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Program { child, lines }
+    }
+
+    /// The next thing that it says after `@`; nothing when it has ended.
+    fn says(&mut self) -> Option<String> {
+        self.lines
+            .find_map(|line| Some(line.unwrap().split_once('@')?.1.to_owned()))
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap(); // SIGKILL on Unix
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let folder = Folder::new();
+    let mut random = Random(3);
+    let (mut there, mut acknowledged, mut torn) = (0, 0, 0);
+    for _ in 0..6 {
+        let mut program = Program::start(&folder, there);
+        assert_eq!(program.says().unwrap(), "open");
+        let batches = random.below(2);
+        let mut said: Vec<_> = (0..batches).map(|_| program.says().unwrap()).collect();
+        // When it has begun to write the next one.
+        let length = || fs::metadata(folder.file()).unwrap().len();
+        let before = length();
+        while length() == before {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_micros(random.below(5_000) as u64));
+        program.kill();
+        said.extend(std::iter::from_fn(|| program.says()));
+        if let Some(last) = said.last() {
+            there = last.strip_prefix("done ").unwrap().parse().unwrap();
+            acknowledged += said.len();
+        }
+
+        let found = length();
+        let cache = DiskCache::open(folder.file()).unwrap();
+        torn += usize::from(length() < found);
+        let kept = kept(&cache, there + 2 * BATCH, LONGEST);
+        assert!(kept[..there].iter().all(|kept| *kept), "lost of {there}");
+        // Of the batch that it was at, the first ones.
+        there = kept.iter().take_while(|kept| **kept).count();
+        assert!(kept[there..].iter().all(|kept| !kept));
+    }
+    assert!(acknowledged > 0 && torn > 0, "{acknowledged}, {torn}");
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let folder = Folder::new();
+    let mut program = Program::start(&folder, IDLE);
+    assert_eq!(program.says().unwrap(), "open");
+    let refused = || DiskCache::open(folder.file()).unwrap_err().to_string();
+    assert!(refused().contains("is open already"), "{}", refused());
+    program.kill();
+    let cache = DiskCache::open(folder.file()).unwrap();
+    assert!(refused().contains("is open already"), "{}", refused());
+    drop(cache);
+    DiskCache::open(folder.file()).unwrap();
+}

@@ -1,0 +1,60 @@
+//! The bound of the cache in memory, in bytes that the allocator has given out.
+
+#![allow(unsafe_code)] // an allocator cannot do without
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use chroma_blocking::{EmbeddingCache, MemoryCache};
+
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        NOW.fetch_add(layout.size(), Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The only test here: another one would allocate meanwhile.
+#[test]
+fn all_of_it_is_within_the_bound() {
+    const BOUND: usize = 4 << 20;
+    let cache = MemoryCache::new(BOUND);
+    let before = NOW.load(Relaxed);
+    let vector = vec![0.5; 3072];
+    let mut key = *b"........";
+    let mut put = |index: u64, dimension: usize| {
+        key = index.to_le_bytes();
+        cache.put_many(&[(&key, &vector[..dimension])]).unwrap();
+    };
+    // Small ones first, which take the most around them; it is not to be left over when they have gone.
+    for (dimension, count) in [
+        (1, 60_000),
+        (768, 5_000),
+        (3072, 1_500),
+        (10, 60_000),
+        (768, 5_000),
+    ] {
+        for index in 0..count {
+            put(index << 16 | dimension as u64, dimension);
+        }
+        let now = NOW.load(Relaxed) - before;
+        assert!(
+            now <= BOUND && now > BOUND / 4,
+            "{now} bytes with {dimension} floats"
+        );
+    }
+    drop(cache);
+    assert!(NOW.load(Relaxed) <= before + 5 * vector.len());
+}
