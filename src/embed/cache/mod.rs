@@ -3,6 +3,7 @@
 #[cfg(feature = "disk-cache")]
 mod disk;
 mod memory;
+mod partly;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use std::sync::Arc;
 #[cfg(feature = "disk-cache")]
 pub use disk::DiskCache;
 pub use memory::MemoryCache;
+use partly::Partly;
 
 use super::{EmbeddingError, EmbeddingFunction, Purpose};
-use crate::error::{Error, InvalidInput, RefusedText};
+use crate::error::Error;
 use crate::model::embeddings::{self, Embeddings};
 use crate::model::space::Space;
 
@@ -271,83 +273,6 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> EmbeddingFunction for Cached<F, C>
     }
 }
 
-/// Turns the error of a call for the missing texts into one about all that the caller gave.
-struct Partly<'a> {
-    /// For each of the caller's texts, which of the distinct ones it is.
-    place_of: &'a [usize],
-    /// Which of the distinct ones the function was asked for.
-    missing: &'a [usize],
-    /// Vectors of the distinct ones that the cache had.
-    found: &'a [Option<Vec<f32>>],
-}
-
-impl Partly<'_> {
-    fn of_all(&self, error: EmbeddingError) -> EmbeddingError {
-        match error.downcast::<Error>() {
-            Ok(error) => self.renumbered(*error).into(),
-            Err(other) => other,
-        }
-    }
-
-    fn renumbered(&self, error: Error) -> Error {
-        match error {
-            Error::Invalid {
-                call,
-                reason: InvalidInput::Text { index, why },
-            } => {
-                let place = self.missing.get(index);
-                let first = self.place_of.iter().position(|of| Some(of) == place);
-                let index = first.unwrap_or(index);
-                call.invalid(InvalidInput::Text { index, why })
-            }
-            Error::PartlyEmbedded {
-                call,
-                done,
-                vectors,
-                refused,
-                source,
-                ..
-            } => {
-                let mut rows: Vec<Option<&[f32]>> =
-                    self.found.iter().map(|row| row.as_deref()).collect();
-                for (index, row) in done.iter().zip(vectors.rows()) {
-                    if let Some(place) = self.missing.get(*index) {
-                        rows[*place] = Some(row);
-                    }
-                }
-                let mut why = HashMap::new();
-                for RefusedText { index, message } in &refused {
-                    why.extend(self.missing.get(*index).map(|place| (place, message)));
-                }
-                let (mut done, mut refused, mut pending) = (Vec::new(), Vec::new(), Vec::new());
-                for (index, place) in self.place_of.iter().enumerate() {
-                    match (rows[*place], why.get(place)) {
-                        (Some(_), _) => done.push(index),
-                        (None, Some(message)) => refused.push(RefusedText {
-                            index,
-                            message: (*message).clone(),
-                        }),
-                        (None, None) => pending.push(index),
-                    }
-                }
-                let all = done.iter().filter_map(|index| rows[self.place_of[*index]]);
-                match Embeddings::from_rows(all) {
-                    Ok(vectors) => Error::PartlyEmbedded {
-                        call,
-                        done,
-                        vectors: Box::new(vectors),
-                        refused,
-                        pending,
-                        source: Box::new(self.renumbered(*source)),
-                    },
-                    Err(wrong) => wrong,
-                }
-            }
-            other => other,
-        }
-    }
-}
-
 /// The bytes that a vector is kept under. What is of any length stands behind its length, so that no two different
 /// inputs have the same bytes. Files hold hashes of these: to change them is to empty every cache.
 fn key(about: &str, title: Option<&str>, text: &str) -> Vec<u8> {
@@ -369,6 +294,7 @@ mod tests {
 
     use super::*;
     use crate::embed::Hashing;
+    use crate::error::{InvalidInput, RefusedText};
 
     type Answer = fn(&[&str]) -> Result<Embeddings, EmbeddingError>;
     type Found = Result<Vec<Option<Vec<f32>>>, EmbeddingError>;
