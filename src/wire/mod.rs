@@ -4,5 +4,6 @@ pub(crate) mod cursor;
 pub(crate) mod cut;
 mod float;
 pub(crate) mod hits;
+mod print;
 pub(crate) mod read;
 pub(crate) mod write;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use base64_simd::STANDARD as BASE64;
 use serde::{Serialize, Serializer};
 
+use super::print;
 use crate::model::filter::{Document, Parts};
 use crate::model::json_len::json_len;
 use crate::model::metadata::Metadata;
@@ -14,8 +15,8 @@ use crate::model::results::Include;
 use crate::model::rows::Rows;
 use crate::model::search::{ReadLevel, Search};
 
-/// About how many bytes a float takes as text: sign, point, nine digits and a comma.
-pub(crate) const FLOAT_LEN: usize = 12;
+/// About how many bytes a float takes as text: sign, zero, point, nine or ten digits and a comma.
+pub(crate) const FLOAT_LEN: usize = 13;
 
 /// The records of one request: where they are, and their vectors, which may come from elsewhere.
 pub(crate) struct Batch<'a> {
@@ -271,13 +272,10 @@ fn null(to: &mut Vec<u8>) {
     to.extend_from_slice(b"null");
 }
 
-/// A list of numbers, each as short as it can be and still be read as the same float. They are finite.
+/// A list of numbers that are read as the same floats again. They are finite.
 fn floats(to: &mut Vec<u8>, vector: &[f32]) {
-    let mut buffer = zmij::Buffer::new();
     to.reserve(vector.len() * FLOAT_LEN);
-    list(to, vector.iter(), |to, float| {
-        to.extend_from_slice(buffer.format_finite(*float).as_bytes());
-    });
+    list(to, vector.iter(), |to, float| print::float(to, *float));
 }
 
 /// A text of the little-endian bytes in base64, the standard alphabet with padding.
