@@ -76,7 +76,8 @@
 //!
 //! # Logs
 //! Through the crate [`log`](https://docs.rs/log), target `chroma_blocking`: each request at `debug`, each retry at
-//! `warn`, both with key-values.
+//! `warn`, both with key-values. No secret is in these. But at level `trace` the crate `ureq-proto`, which this one uses,
+//! logs every byte that is sent, keys included: leave that level off, or its target `ureq_proto`.
 //!
 //! # Features
 //! - `gemini` (default): [`Gemini`], and `rayon` for the threads that it sends from.

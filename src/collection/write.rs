@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Collection;
 use crate::client::{PreFlightChecks, operations as op};
-use crate::embed::Purpose;
+use crate::embed::{self, Purpose};
 use crate::error::Result;
 use crate::model::rows::{self, Checked, Rows};
 use crate::transport::Operation;
@@ -75,9 +75,11 @@ impl Collection {
             .map(|index| rows.row(*index).document.unwrap_or_default())
             .collect();
         let embedded = match to_embed.first() {
-            Some(first) => self.embed(operation, &texts, Purpose::Documents, || {
-                format!("record {:?}", rows.row(*first).id)
-            })?,
+            Some(first) => self
+                .embed(operation, &texts, Purpose::Documents, || {
+                    format!("record {:?}", rows.row(*first).id)
+                })
+                .map_err(|error| embed::by_record(error, &to_embed))?,
             None => Default::default(),
         };
         let mut vectors: Vec<Option<&[f32]>> = (0..rows.len())

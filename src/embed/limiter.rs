@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
+
 /// What a server counts as a minute. The second more is for requests that travel at different speeds.
 const MINUTE: Duration = Duration::from_secs(61);
 /// When to ask again where it depends on the requests of others.
@@ -118,6 +120,14 @@ impl Limiter {
         true
     }
 
+    /// How long nothing may be sent, because a server said so.
+    pub(crate) fn pause_left(&self, now: Instant) -> Option<Duration> {
+        let until = self.state().paused_until?;
+        until
+            .checked_duration_since(now)
+            .filter(|left| !left.is_zero())
+    }
+
     /// Nothing is sent before `until`.
     pub(crate) fn pause(&self, until: Instant) {
         let mut state = self.state();
@@ -173,6 +183,21 @@ impl Drop for Turn<'_> {
 /// Leave for one request, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit<'a>(&'a Limiter);
+
+impl Permit<'_> {
+    /// A good answer has come.
+    pub(crate) fn succeeded(self) {
+        self.0.succeeded();
+    }
+
+    /// The request, sent at `sent`, has failed. Whether the server complained, and that is news.
+    pub(crate) fn failed(&self, error: &Error, sent: Instant, now: Instant) -> bool {
+        if let Some(until) = error.asked_wait().and_then(|wait| now.checked_add(wait)) {
+            self.0.pause(until);
+        }
+        matches!(error.status(), Some(429 | 503)) && self.0.ease(sent, now)
+    }
+}
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {

@@ -19,7 +19,7 @@ pub use cache::{Cached, EmbeddingCache, MemoryCache};
 pub use gemini::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
 pub use hashing::Hashing;
 
-use crate::error::{Call, Error, InvalidInput, Result};
+use crate::error::{Call, Error, InvalidInput, RefusedText, Result};
 use crate::model::embeddings::{self, Embeddings};
 use crate::model::space::Space;
 
@@ -179,6 +179,55 @@ pub(crate) fn embed(
             .map_err(|wrong| failed(wrong.into()))?;
     }
     Ok(vectors)
+}
+
+/// The error of a call that embedded only some of its records' texts, by the records: text `index` is that of record
+/// `records[index]`.
+pub(crate) fn by_record(error: Error, records: &[usize]) -> Error {
+    let of = |index: usize| records.get(index).copied().unwrap_or(index);
+    let all = |indices: Vec<usize>| indices.into_iter().map(of).collect();
+    match error {
+        Error::Embedding {
+            call,
+            function,
+            source,
+        } => Error::Embedding {
+            call,
+            function,
+            source: match source.downcast::<Error>() {
+                Ok(error) => Box::new(by_record(*error, records)),
+                Err(other) => other,
+            },
+        },
+        Error::Invalid {
+            call,
+            reason: InvalidInput::Text { index, why },
+        } => call.invalid(InvalidInput::Text {
+            index: of(index),
+            why,
+        }),
+        Error::PartlyEmbedded {
+            call,
+            done,
+            vectors,
+            refused,
+            pending,
+            source,
+        } => Error::PartlyEmbedded {
+            call,
+            done: all(done),
+            vectors,
+            refused: (refused.into_iter())
+                .map(|refused| RefusedText {
+                    index: of(refused.index),
+                    ..refused
+                })
+                .collect(),
+            pending: all(pending),
+            source: Box::new(by_record(*source, records)),
+        },
+        other => other,
+    }
 }
 
 #[cfg(test)]

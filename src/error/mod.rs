@@ -194,7 +194,8 @@ pub enum Error {
     PartlyEmbedded {
         /// The call that failed.
         call: Box<Call>,
-        /// Which texts have vectors, counted from 0, in ascending order.
+        /// Which texts have vectors, counted from 0, in ascending order. In an error of a collection's write, which has
+        /// this one as its source, they are counted by the records that were given.
         done: Vec<usize>,
         /// Their vectors, in the order of `done`.
         vectors: Box<Embeddings>,

@@ -32,6 +32,9 @@ const MAX_ANSWER: u64 = 2 << 30;
 /// Room made for an answer before its first byte is in, whatever length the server announces.
 const MAX_RESERVED: u64 = 16 << 20;
 
+/// What stands for a secret.
+const HIDDEN: &str = "<hidden>";
+
 /// What to do about a certificate that nobody vouches for.
 const DISTRUSTED_HINT: &str =
     "if the server is yours, give the certificate of its authority to ca_certificates(...)";
@@ -262,6 +265,31 @@ impl Transport {
 
     /// Without this client's secrets: servers repeat them ("Consumer 'api_key:…' has been suspended").
     fn redacted(&self, mut error: Error) -> Error {
+        if let Some((_, message)) = error.sent_mut() {
+            for secret in self.secrets() {
+                if message.contains(secret) {
+                    *message = message.replace(secret, HIDDEN);
+                }
+            }
+        }
+        error
+    }
+
+    /// The same for an answer, before any part of it is taken for an error.
+    fn redacted_answer(&self, answer: Vec<u8>) -> Vec<u8> {
+        let Ok(text) = std::str::from_utf8(&answer) else {
+            return answer;
+        };
+        match self.secrets().any(|secret| text.contains(secret)) {
+            false => answer,
+            true => {
+                let hide = |text: String, secret| text.replace(secret, HIDDEN);
+                self.secrets().fold(text.to_owned(), hide).into_bytes()
+            }
+        }
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &str> {
         /// A shorter one may stand in any text, and guards nothing.
         const SHORTEST: usize = 6;
 
@@ -273,17 +301,9 @@ impl Transport {
             // Of "Bearer TOKEN", the token alone too.
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, token)| token)])
             .flatten();
-        let secrets = in_headers
+        in_headers
             .chain(self.secrets.0.iter().map(String::as_str))
-            .filter(|secret| secret.len() >= SHORTEST);
-        if let Some((_, message)) = error.sent_mut() {
-            for secret in secrets {
-                if message.contains(secret) {
-                    *message = message.replace(secret, "<hidden>");
-                }
-            }
-        }
-        error
+            .filter(|secret| secret.len() >= SHORTEST)
     }
 
     /// Sends a request once, and reads the whole answer.
@@ -324,7 +344,7 @@ impl Transport {
                         call: call(),
                         status: answer.status,
                         retry_after: answer.retry_after,
-                        body: answer.body,
+                        body: self.redacted_answer(answer.body),
                     }),
                 };
                 Err(Failure { error, acted })

@@ -18,6 +18,10 @@ use crate::error::Error;
 use crate::model::embeddings::{self, Embeddings};
 use crate::model::space::Space;
 
+/// Texts that are embedded in one call of the function, and then kept: what a program that is killed may have to pay for
+/// again.
+const PIECE: usize = 2_000;
+
 /// Keeps vectors, each under a key, for [`Cached`]: [`MemoryCache`], `DiskCache` (feature `disk-cache`), or one of
 /// your own. An `Arc` of a cache is a cache, so that several functions can share it.
 ///
@@ -77,7 +81,8 @@ impl<C: EmbeddingCache + ?Sized> EmbeddingCache for Arc<C> {
 
 /// An embedding function with a cache in front of it: nothing is embedded, and paid for, twice.
 ///
-/// Only the texts that the cache does not have go to the function, each of them once, in one call and in their order.
+/// Only the texts that the cache does not have go to the function, each of them once, in their order, and at most 2,000 in
+/// one call: these are kept before the next ones are embedded.
 /// A vector is found again by what the function says of itself ([`EmbeddingFunction::cache_key`]: for Gemini the model,
 /// the dimension and the task) and the text, so functions may share a cache. To a collection it is the inner function:
 /// the collection remembers that one, and opens without a cache where none is given.
@@ -124,7 +129,7 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
             .map(|text| key(&about, None, text))
             .collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-        let found = self.find(&keys);
+        let mut found = self.find(&keys);
         let missing: Vec<usize> = (0..keys.len()).filter(|&i| found[i].is_none()).collect();
         log::debug!(
             "{}: {} of {} texts are to be embedded, the others are repeated or in the cache",
@@ -132,43 +137,32 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
             missing.len(),
             texts.len()
         );
-        let mut made = Embeddings::default();
-        if !missing.is_empty() {
+        let kept_dimension = found.iter().flatten().next().map(Vec::len);
+        for missing in missing.chunks(PIECE) {
             let texts: Vec<&str> = missing.iter().map(|&place| distinct[place]).collect();
             let keys: Vec<&[u8]> = missing.iter().map(|&place| keys[place]).collect();
-            made = self.make(&texts, &keys, purpose).map_err(|error| {
+            let made = self.make(&texts, &keys, purpose).map_err(|error| {
                 let partly = Partly {
                     place_of: &place_of,
-                    missing: &missing,
+                    missing,
                     found: &found,
                 };
                 partly.of_all(error)
             })?;
-        }
-        if missing.len() == texts.len() {
-            return Ok(made);
-        }
-        let mut rows: Vec<&[f32]> = found
-            .iter()
-            .map(|row| row.as_deref().unwrap_or_default())
-            .collect();
-        for (&place, row) in missing.iter().zip(made.rows()) {
-            rows[place] = row;
-        }
-        if let Some(kept) = found.iter().flatten().next() {
             let now = made.dimension();
-            if !made.is_empty() && kept.len() != now {
+            if let Some(kept) = kept_dimension.filter(|kept| *kept != now) {
                 return Err(format!(
-                    "it gives vectors of {now} floats, and the cache has some of {} floats that it gave before; if it is \
-                     another model now, its cache_key must say so",
-                    kept.len()
+                    "it gives vectors of {now} floats, and the cache has some of {kept} floats that it gave before; if it \
+                     is another model now, its cache_key must say so"
                 )
                 .into());
             }
+            for (&place, row) in missing.iter().zip(made.rows()) {
+                found[place] = Some(row.to_vec());
+            }
         }
-        Ok(Embeddings::from_rows(
-            place_of.iter().map(|&place| rows[place]),
-        )?)
+        let row = |place: &usize| found[*place].as_deref().unwrap_or_default();
+        Ok(Embeddings::from_rows(place_of.iter().map(row))?)
     }
 
     /// What the cache has; nothing that the function could not have made.
@@ -545,5 +539,26 @@ mod tests {
         cached.asked();
         cached.embed_documents(&["ddd", "a"]).unwrap();
         assert_eq!(cached.asked(), [""; 0], "both are kept");
+    }
+    #[test]
+    fn a_large_call_is_kept_bit_by_bit() {
+        let texts: Vec<String> = (0..2 * PIECE + 1).map(|i| format!("{i}")).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let answer: Answer = |texts| match texts[0] {
+            "4000" => Err("no more".into()),
+            _ => Ok(Embeddings::from_rows(
+                texts.iter().map(|text| vector(text)),
+            )?),
+        };
+        let function = Counting {
+            answer: Some(answer),
+            ..Counting::default()
+        };
+        let cached = Cached::new(function, MemoryCache::new(16 << 20));
+        cached.embed_documents(&texts).unwrap_err();
+        assert_eq!(cached.asked().len(), 3);
+        let found = cached.embed_documents(&texts[..2 * PIECE]).unwrap();
+        assert!(cached.asked().is_empty(), "all of it is kept");
+        assert_eq!(found.row(3_999).unwrap(), vector("3999"));
     }
 }

@@ -23,8 +23,8 @@ pub(super) struct Desk<'a, B: Iterator, D> {
     work: &'a dyn Work,
     batches: Peekable<B>,
     done: D,
-    sender: Sender<News<'a>>,
-    news: Receiver<News<'a>>,
+    sender: Sender<News>,
+    news: Receiver<News>,
     /// Taken from the others, and waiting for leave.
     ready: Option<Batch>,
     /// To be sent again, each not before its time.
@@ -61,7 +61,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         let mut turn = None;
         loop {
             while let Ok(news) = self.news.try_recv() {
-                self.take(news);
+                self.take(news, &mut turn);
             }
             if self.nothing_to_send() || self.is_over() {
                 drop(turn.take());
@@ -69,7 +69,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
                     return self.outcome;
                 }
                 if let Ok(news) = self.news.recv() {
-                    self.take(news);
+                    self.take(news, &mut turn);
                 }
                 continue;
             }
@@ -79,7 +79,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             };
             let wait = wait_until.saturating_duration_since(Instant::now());
             if let Ok(news) = self.news.recv_timeout(wait.min(POLL)) {
-                self.take(news);
+                self.take(news, &mut turn);
             }
         }
     }
@@ -134,6 +134,22 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             return Err(next.unwrap_or(now));
         };
         let limiter = self.how.limiter;
+        if let Some(wait) = limiter
+            .pause_left(now)
+            .filter(|wait| self.is_too_long(*wait, now))
+        {
+            let how = self.how;
+            self.stop(Error::RateLimited {
+                call: Box::new(Call {
+                    elapsed: how.started.elapsed(),
+                    ..how.call.clone()
+                }),
+                retry_after: Some(wait),
+                message: "an earlier request was told to wait, and so long is not waited for"
+                    .to_owned(),
+            });
+            return Ok(());
+        }
         let cost = self.work.cost(batch.range.clone());
         match turn.get_or_insert_with(|| limiter.queue()).leave(cost, now) {
             Err(at) => {
@@ -156,49 +172,53 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         }
     }
 
+    /// Whether a wait that a server asked for is past the deadline, or longer than the policy allows.
+    fn is_too_long(&self, wait: Duration, now: Instant) -> bool {
+        let in_time = |at| self.how.deadline.is_none_or(|deadline| at < deadline);
+        !now.checked_add(wait).is_some_and(in_time)
+            || self.how.policy.wait(0, Some(wait), 0.5).is_none()
+    }
+
     /// The next batch: one that is to be sent again, or else a new one.
     fn due(&mut self, now: Instant) -> Option<Batch> {
         let due = |(_, (at, _)): &(usize, &(Instant, Batch))| *at <= now;
         let first = self.later.iter().enumerate().filter(due);
-        match first.min_by_key(|(_, (at, _))| *at) {
+        // The smallest first: it may be all that there is to find.
+        match first.min_by_key(|(_, (at, batch))| (batch.range.len(), *at)) {
             Some((index, _)) => Some(self.later.remove(index).1),
             None => self.batches.next().map(Batch::new),
         }
     }
 
-    fn take(&mut self, news: News<'a>) {
-        let (batch, sent, result, permit) = match news {
-            News::Answered(_permit) => {
-                self.how.limiter.succeeded();
-                self.limited_in_a_row = 0;
-                return;
-            }
-            News::Done {
-                batch,
-                sent,
-                result,
-                permit,
-            } => (batch, sent, result, permit),
+    fn take(&mut self, news: News, turn: &mut Option<Turn<'a>>) {
+        let News::Done {
+            batch,
+            result,
+            eased,
+        } = news
+        else {
+            self.limited_in_a_row = 0;
+            return;
         };
         self.running -= 1;
         match result {
             Ok(Ok(vectors)) => {
                 self.any_done = true;
+                // The caller may do anything now, and embed something else.
+                *turn = None;
                 (self.done)(batch.range, vectors);
             }
-            Ok(Err(error)) => self.failed(batch, sent, error),
+            Ok(Err(error)) => self.failed(batch, eased, error),
             Err(panic) => panic::resume_unwind(panic),
         }
-        drop(permit);
     }
 
-    fn failed(&mut self, mut batch: Batch, sent: Instant, mut error: Error) {
+    fn failed(&mut self, mut batch: Batch, eased: bool, mut error: Error) {
         let (how, now) = (self.how, Instant::now());
         if let Some((call, _)) = error.sent_mut() {
             call.attempts = batch.attempts;
             call.elapsed = now - batch.first_sent.unwrap_or(now);
         }
-        let news = matches!(error.status(), Some(429 | 503)) && how.limiter.ease(sent, now);
         if self.is_over() {
             return;
         }
@@ -209,7 +229,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         // Who is turned away while others get through need not give up.
         let retry = match limited {
             true => {
-                self.limited_in_a_row += u32::from(news);
+                self.limited_in_a_row += u32::from(eased);
                 self.limited_in_a_row.saturating_sub(1)
             }
             false => {

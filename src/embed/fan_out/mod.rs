@@ -100,19 +100,18 @@ struct Job<'a> {
     batch: Batch,
     sent: Instant,
     permit: Permit<'a>,
-    news: Sender<News<'a>>,
+    news: Sender<News>,
 }
 
 /// What becomes of it.
-enum News<'a> {
+enum News {
     /// A good answer is in.
-    Answered(Permit<'a>),
+    Answered,
     Done {
         batch: Batch,
-        sent: Instant,
         result: thread::Result<Result<Vec<f32>>>,
-        /// Where there was no good answer. What the answer says may forbid the next request.
-        permit: Option<Permit<'a>>,
+        /// Whether the limiter learned something from an answer that was not good.
+        eased: bool,
     },
 }
 
@@ -122,17 +121,23 @@ impl Job<'_> {
         // Nobody listens when the caller panics.
         let mut answered = || {
             if let Some(permit) = permit.take() {
-                let _ = self.news.send(News::Answered(permit));
+                permit.succeeded();
+                let _ = self.news.send(News::Answered);
             }
         };
         // The desk waits for news; a panic (of the caller's logger, say) goes on there.
         let send = AssertUnwindSafe(|| work.send(self.batch.range.clone(), &mut answered));
         let result = panic::catch_unwind(send);
+        // What the answer says may forbid the next request, of whichever call; the desk may be busy with its caller.
+        let eased = match (&result, &permit) {
+            (Ok(Err(error)), Some(permit)) => permit.failed(error, self.sent, Instant::now()),
+            _ => false,
+        };
+        drop(permit);
         let _ = self.news.send(News::Done {
             batch: self.batch,
-            sent: self.sent,
             result,
-            permit,
+            eased,
         });
     }
 }

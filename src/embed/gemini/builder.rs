@@ -36,7 +36,8 @@ pub enum RefusedTexts {
     #[default]
     Stop,
     /// The other texts are embedded. The call ends with [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded), which
-    /// brings their vectors and says which texts were refused.
+    /// brings their vectors and says which texts were refused. After 100 refusals without any success it is not the texts
+    /// that are wrong, and the call stops.
     GoOn,
 }
 

@@ -101,7 +101,9 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         let items: Vec<Item<'_>> = (self.texts.iter().enumerate())
             .map(|(index, text)| Item {
                 text: text.as_ref(),
-                title: self.titles.as_ref().and_then(|titles| titles[index]),
+                title: (self.titles.as_ref())
+                    .and_then(|titles| titles[index])
+                    .filter(|title| !title.is_empty()),
             })
             .collect();
         let mut gathered = Gathered::new(items.len(), gemini.dimension);

@@ -1,0 +1,142 @@
+//! What calls of one `Gemini` have to do with each other, and with whoever made them.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{Error, Gemini, GeminiBuilder, Record, RetryPolicy};
+use support::gemini::{Google, KEY, Period, Rules, V001, fault, over_quota};
+use support::{LIMITS, assert_belongs, chroma, client, fast};
+
+fn builder(google: &Google) -> GeminiBuilder {
+    let gemini = Gemini::builder().api_key(KEY).base_url(google.url());
+    gemini.dimension(128).batch_size(5).retry(fast())
+}
+
+fn texts(count: usize) -> Vec<String> {
+    (0..count).map(|i| format!("text {i}.")).collect()
+}
+
+/// Fails where `work` has not ended after ten seconds.
+fn ends(work: impl FnOnce() + Send + 'static) {
+    let thread = thread::spawn(work);
+    let started = Instant::now();
+    while !thread.is_finished() {
+        assert!(started.elapsed() < Duration::from_secs(10), "it hangs");
+        thread::sleep(Duration::from_millis(5));
+    }
+    thread.join().unwrap();
+}
+
+#[test]
+fn who_is_told_of_progress_may_embed_too() {
+    for concurrency in [1, 2, 4] {
+        ends(move || {
+            let google = Google::start();
+            let gemini = builder(&google).concurrency(concurrency).build().unwrap();
+            let mut told = 0;
+            let call = gemini.embed(texts(100)).on_progress(|_, _| {
+                told += 1;
+                gemini.clone().embed_query("q").unwrap();
+            });
+            assert_eq!(call.run().unwrap().len(), 100);
+            assert_eq!(told, 20);
+        });
+    }
+}
+
+#[test]
+fn who_is_told_of_progress_may_wait_for_another_call() {
+    ends(|| {
+        let google = Google::start();
+        let gemini = builder(&google).concurrency(2).build().unwrap();
+        let lock = Mutex::new(());
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let _guard = lock.lock().unwrap();
+                    gemini.embed_query("q").unwrap();
+                }
+            });
+            let call = gemini.embed(texts(100)).on_progress(|_, _| {
+                drop(lock.lock().unwrap());
+            });
+            assert_eq!(call.run().unwrap().len(), 100);
+        });
+    });
+}
+
+#[test]
+fn a_wait_that_one_call_is_told_of_holds_for_all_of_them() {
+    let wait = Duration::from_millis(1_200);
+    let google = Google::after([over_quota(Period::Minute, 100, V001, wait)]);
+    let gemini = builder(&google).build().unwrap();
+    let started = Instant::now();
+    // It has no time to wait, and says so at once; so does the next one, without asking.
+    for _ in 0..2 {
+        let call = gemini.embed(["a"]).deadline(Duration::from_millis(500));
+        let error = call.run().unwrap_err();
+        assert!(matches!(error, Error::RateLimited { .. }), "{error}");
+        assert!(started.elapsed() < Duration::from_millis(450));
+    }
+    assert_eq!(google.requests().len(), 1);
+    // One that has time waits, and asks then.
+    let found = gemini.clone().embed_query("b").unwrap();
+    assert_eq!(found.len(), 128);
+    assert!(started.elapsed() >= wait);
+}
+
+#[test]
+fn an_error_of_a_write_counts_the_callers_records() {
+    let google = Google::with(Rules {
+        poison: Some("poison"),
+        ..Rules::default()
+    });
+    let chroma = chroma(LIMITS, |request| panic!("written: {}", request.path));
+    let notes = client(&chroma).collection("abc");
+    let gemini = builder(&google).retry(RetryPolicy::none()).batch_size(1);
+    let notes = notes.embedding_function(gemini.concurrency(1).build().unwrap());
+    let error = notes.get().unwrap().upsert([
+        Record::new("0").embedding(vec![0.5; 128]),
+        Record::new("1").document("fine"),
+        Record::new("2").embedding(vec![0.5; 128]),
+        Record::new("3").document("poison"),
+    ]);
+    let Err(Error::Embedding { source, .. }) = error else {
+        panic!("{error:?}");
+    };
+    let Ok(Error::PartlyEmbedded {
+        done,
+        vectors,
+        refused,
+        pending,
+        ..
+    }) = source.downcast().map(|error| *error)
+    else {
+        panic!("another error");
+    };
+    assert_eq!((done, pending), (vec![1], vec![]));
+    assert_belongs(vectors.row(0).unwrap(), "fine");
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].index, 3);
+}
+
+#[test]
+fn a_key_in_any_part_of_an_answer_is_not_passed_on() {
+    let long = format!("{}{KEY}", "x".repeat(190));
+    for answer in [
+        fault(500, KEY, "no", serde_json::json!([])),
+        fault(400, "NO", &long, serde_json::json!([])),
+        support::stand_in::Answer::new(403, long.clone()),
+    ] {
+        let google = Google::after([answer]);
+        let gemini = builder(&google).retry(RetryPolicy::none()).build().unwrap();
+        let error = gemini.embed(["a"]).run().unwrap_err();
+        let words = format!("{error} {error:?}");
+        assert!(!words.contains(&KEY[..8]), "{words}");
+    }
+}
