@@ -42,7 +42,7 @@ with_runtime() {
 tokio='tokio = { version = "1", features = ["rt"] }'
 
 package 'chroma-blocking' "chroma-blocking = { path = \"$repository\" }" "$blocking"
-package 'chroma-blocking, without TLS' \
+package 'chroma-blocking, without TLS and Gemini' \
     "chroma-blocking = { path = \"$repository\", default-features = false }" "$blocking"
 package 'official `chroma`' "chroma = \"0.15\"
 $tokio" "$(with_runtime '        let client = chroma::ChromaHttpClient::new(Default::default());
@@ -58,7 +58,7 @@ echo
 echo "| client | crates | compiled, with build scripts | build, CPU s | build, wall s | stripped binary, KiB |"
 echo "|---|---|---|---|---|---|"
 TIMEFORMAT='%U %S %R'
-for name in 'chroma-blocking' 'chroma-blocking, without TLS' 'official `chroma`' '`chromadb`'; do
+for name in 'chroma-blocking' 'chroma-blocking, without TLS and Gemini' 'official `chroma`' '`chromadb`'; do
     cd "$folder/$name"
     cargo fetch --quiet
     crates=$(cargo tree --offline --edges normal --prefix none --no-dedupe | cut -d ' ' -f 1,2 | sort -u |

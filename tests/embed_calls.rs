@@ -292,7 +292,8 @@ fn a_flag_stops_the_call() {
         panic!("{error}");
     };
     assert!(matches!(*source, Error::Cancelled { .. }), "{source}");
-    assert!((100..=120).contains(&done.len()), "{}", done.len());
+    // Those that were on their way then, and those whose answers were being read.
+    assert!((100..=150).contains(&done.len()), "{}", done.len());
     assert_eq!((done.len() + pending.len(), firsts(&vectors)), (1000, done));
 
     // It is still up; and so is a flag of one call alone.
