@@ -9,6 +9,7 @@ mod tcp;
 
 use std::fmt::Debug;
 use std::io::{self, Read};
+use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -266,27 +267,26 @@ impl Transport {
     /// Without this client's secrets: servers repeat them ("Consumer 'api_key:…' has been suspended").
     fn redacted(&self, mut error: Error) -> Error {
         if let Some((_, message)) = error.sent_mut() {
-            for secret in self.secrets() {
-                if message.contains(secret) {
-                    *message = message.replace(secret, HIDDEN);
-                }
-            }
+            *message = self.without_secrets(mem::take(message));
         }
         error
     }
 
     /// The same for an answer, before any part of it is taken for an error.
     fn redacted_answer(&self, answer: Vec<u8>) -> Vec<u8> {
-        let Ok(text) = std::str::from_utf8(&answer) else {
-            return answer;
-        };
-        match self.secrets().any(|secret| text.contains(secret)) {
-            false => answer,
-            true => {
-                let hide = |text: String, secret| text.replace(secret, HIDDEN);
-                self.secrets().fold(text.to_owned(), hide).into_bytes()
+        match String::from_utf8(answer) {
+            Ok(text) => self.without_secrets(text).into_bytes(),
+            Err(other) => other.into_bytes(),
+        }
+    }
+
+    fn without_secrets(&self, mut text: String) -> String {
+        for secret in self.secrets() {
+            if text.contains(secret) {
+                text = text.replace(secret, HIDDEN);
             }
         }
+        text
     }
 
     fn secrets(&self) -> impl Iterator<Item = &str> {

@@ -240,7 +240,7 @@ fn power(text: &[u8]) -> Option<(i64, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// What the standard library makes of the same text.
@@ -276,10 +276,10 @@ mod tests {
     }
 
     /// Random numbers that are the same in every run: Marsaglia's xorshift.
-    struct Random(u64);
+    pub(in crate::wire) struct Random(pub(in crate::wire) u64);
 
     impl Random {
-        fn next(&mut self) -> u64 {
+        pub(in crate::wire) fn next(&mut self) -> u64 {
             self.0 ^= self.0 << 13;
             self.0 ^= self.0 >> 7;
             self.0 ^= self.0 << 17;

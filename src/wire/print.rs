@@ -68,19 +68,12 @@ fn eight_digits(number: u64) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::float::tests::Random;
 
     fn printed(number: f32) -> String {
         let mut to = Vec::new();
         float(&mut to, number);
         String::from_utf8(to).unwrap()
-    }
-
-    /// Numbers that are the same in every run.
-    fn random(state: &mut u64) -> u64 {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        *state
     }
 
     fn comes_back(number: f32) {
@@ -96,9 +89,9 @@ mod tests {
 
     #[test]
     fn every_float_comes_back() {
-        let mut state = 0x9E37_79B9_7F4A_7C15;
+        let mut random = Random(0x9E37_79B9_7F4A_7C15);
         for _ in 0..300_000 {
-            let bits = random(&mut state) as u32;
+            let bits = random.next() as u32;
             let any = f32::from_bits(bits);
             if any.is_finite() {
                 comes_back(any);
@@ -149,9 +142,9 @@ mod tests {
 
     #[test]
     fn digits_are_those_of_the_number() {
-        let mut state = 1;
+        let mut random = Random(1);
         let ends = [0, 1, 9, 10, 99, 100, 9_999, 10_000, 10_001, 99_999_999];
-        let random = (0..100_000).map(|_| random(&mut state) % 100_000_000);
+        let random = (0..100_000).map(|_| random.next() % 100_000_000);
         for number in ends.into_iter().chain(0..20_000).chain(random) {
             assert_eq!(eight_digits(number), *format!("{number:08}").as_bytes());
         }
