@@ -163,7 +163,7 @@ impl<'a> Turn<'a> {
             None => {
                 for (rate, amount) in rates {
                     if let Some(rate) = rate {
-                        rate.spent.push_back((now, amount));
+                        rate.spend(amount, now);
                     }
                 }
                 state.in_flight += 1;
@@ -212,6 +212,8 @@ struct Rate {
     at_once: usize,
     /// When how much was sent, in the last minute.
     spent: VecDeque<(Instant, usize)>,
+    /// When all that was sent would have gone at an even pace.
+    due: Option<Instant>,
 }
 
 impl Rate {
@@ -220,7 +222,13 @@ impl Rate {
             per_minute,
             at_once: at_once.clamp(1, per_minute),
             spent: VecDeque::new(),
+            due: None,
         }
+    }
+
+    /// How long so much takes at an even pace.
+    fn pace(&self, amount: usize) -> Duration {
+        MINUTE.mul_f64(amount as f64 / self.per_minute as f64)
     }
 
     /// When so much may be sent, if not at once. More than a minute's amount counts as that.
@@ -231,22 +239,27 @@ impl Rate {
             }
             self.spent.pop_front();
         }
-        // In no minute more than a minute's amount, and in no part of a minute more than a part of it, lest everything
-        // goes in the first second.
         let amount = amount.min(self.per_minute);
-        let at_once = self.at_once.max(amount);
-        let part = MINUTE.mul_f64(at_once as f64 / self.per_minute as f64);
-        let minute = self.room(amount, self.per_minute, MINUTE);
-        minute.max(self.room(amount, at_once, part))
+        // Never more than `at_once` ahead of an even pace, lest everything goes in the first second.
+        let ahead = self.pace(self.at_once.saturating_sub(amount));
+        let in_turn = self.due.and_then(|due| due.checked_sub(ahead));
+        in_turn.max(self.room(amount))
     }
 
-    /// When there is room for so much, if any stretch of time of this length has room for `most`.
-    fn room(&self, amount: usize, most: usize, stretch: Duration) -> Option<Instant> {
+    fn spend(&mut self, amount: usize, now: Instant) {
+        let amount = amount.min(self.per_minute);
+        self.spent.push_back((now, amount));
+        let from = self.due.map_or(now, |due| due.max(now));
+        self.due = from.checked_add(self.pace(amount));
+    }
+
+    /// When there is room for so much, if no minute has more than a minute's amount.
+    fn room(&self, amount: usize) -> Option<Instant> {
         let mut sum = amount;
         for (at, spent) in self.spent.iter().rev() {
             sum = sum.saturating_add(*spent);
-            if sum > most {
-                return Some(*at + stretch);
+            if sum > self.per_minute {
+                return Some(*at + MINUTE);
             }
         }
         None
@@ -311,11 +324,21 @@ mod tests {
     }
 
     #[test]
+    fn requests_of_any_size_use_the_whole_quota() {
+        for size in [1, 30, 51, 67, 99, 100] {
+            let limiter = Limiter::new(8).items(3000, 100);
+            let sent = sent(&limiter, cost(size, 0), MINUTE * 10);
+            let used = (sent.len() * size) as f64 / 30_000.0;
+            assert!(used > 0.97, "{size}: {used}");
+        }
+    }
+
+    #[test]
     fn small_requests_need_not_wait_for_each_other() {
         let limiter = Limiter::new(8).items(1000, 100).tokens(60_000);
         let sent = sent(&limiter, cost(1, 10), SECOND);
-        assert_eq!(sent.len(), 100);
-        assert!(sent.iter().all(Duration::is_zero));
+        assert_eq!(sent.iter().filter(|at| **at < SECOND / 1000).count(), 100);
+        assert_eq!(sent.len(), 100 + 1000 / 61, "then at an even pace");
     }
 
     #[test]

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::transport::{Dialect, Refusal};
 use crate::wire::cursor::Cursor;
 use crate::wire::read::{shown, unread};
 
-/// Reads the vectors of `texts` texts, one behind the other, and gives them unit length where they have not.
+/// Reads the vectors of these texts, one behind the other, and gives them unit length where they have not. The texts are
+/// named by their indices where a vector is wrong.
 pub(super) fn read(
     answer: &[u8],
-    texts: usize,
+    texts: &[usize],
     dimension: usize,
     unit: bool,
 ) -> Result<Vec<f32>, String> {
-    let mut floats = Vec::with_capacity(texts * dimension);
+    let mut floats = Vec::with_capacity(texts.len() * dimension);
     let mut lengths = None;
     Cursor::object(answer, |at, key| match key {
         "embeddings" => {
@@ -34,23 +35,24 @@ pub(super) fn read(
     })
     .map_err(|what| unread(answer, &what))?;
     let lengths = lengths.ok_or_else(|| unread(answer, "no embeddings"))?;
-    if lengths.len() != texts {
-        return Err(format!("{} vectors for {texts} texts", lengths.len()));
+    if lengths.len() != texts.len() {
+        let (found, texts) = (lengths.len(), texts.len());
+        return Err(format!("{found} vectors for {texts} texts"));
     }
-    if let Some(index) = lengths.iter().position(|length| *length != dimension) {
-        let found = lengths[index];
+    let mut both = texts.iter().zip(&lengths);
+    if let Some((text, found)) = both.find(|(_, length)| **length != dimension) {
         return Err(format!(
-            "vector {index} has {found} floats, not {dimension}"
+            "the vector of text {text} has {found} floats, not {dimension}"
         ));
     }
-    if floats.len() != texts * dimension {
+    if floats.len() != texts.len() * dimension {
         return Err(unread(answer, "a key that is there twice"));
     }
-    for (index, vector) in floats.chunks_exact_mut(dimension).enumerate() {
+    for (text, vector) in texts.iter().zip(floats.chunks_exact_mut(dimension)) {
         let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
         if !square.is_finite() || square == 0.0 {
             return Err(format!(
-                "vector {index} has no direction (its length is {})",
+                "the vector of text {text} has no direction (its length is {})",
                 square.sqrt()
             ));
         }
@@ -85,22 +87,24 @@ impl Dialect for Google {
             retry_after,
             body,
         } = refusal;
-        let fault = serde_json::from_slice(&body)
-            .map(|answer: Answer| answer.error)
-            .unwrap_or_else(|_| Fault {
-                message: shown(&body),
-                ..Fault::default()
-            });
-        let bad_key = fault.details.iter().any(|d| d.reason == "API_KEY_INVALID");
-        let message = fault.message;
-        let violations = fault.details.iter().flat_map(|detail| &detail.violations);
-        let per_day = violations
-            .map(|violation| &violation.quota_id)
+        // Field by field: one that is odd does not hide the others.
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let fault = &answer.get(0).unwrap_or(&answer)["error"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let message = match text(&fault["message"]) {
+            none if none.is_empty() => shown(&body),
+            message => message,
+        };
+        let details = fault["details"].as_array().map_or(&[][..], Vec::as_slice);
+        let bad_key = details.iter().any(|d| d["reason"] == "API_KEY_INVALID");
+        let per_day = (details.iter())
+            .filter_map(|detail| detail["violations"].as_array())
+            .flatten()
+            .map(|violation| text(&violation["quotaId"]))
             .find(|quota| quota.contains("PerDay"));
-        let retry_after = fault
-            .details
+        let retry_after = details
             .iter()
-            .find_map(|detail| duration(&detail.retry_delay))
+            .find_map(|detail| duration(detail["retryDelay"].as_str()?))
             .or(retry_after);
         match status {
             401 | 403 => Error::Unauthorized {
@@ -117,7 +121,7 @@ impl Dialect for Google {
             429 => match per_day {
                 Some(quota) => Error::QuotaExhausted {
                     call,
-                    quota: quota.clone(),
+                    quota,
                     message,
                 },
                 None => Error::RateLimited {
@@ -129,7 +133,7 @@ impl Dialect for Google {
             _ => Error::Server {
                 call,
                 status,
-                name: fault.status,
+                name: text(&fault["status"]),
                 retry_after,
                 message,
             },
@@ -139,33 +143,6 @@ impl Dialect for Google {
     fn unreachable_hint(&self) -> &'static str {
         "is the network up? A proxy is taken from HTTPS_PROXY"
     }
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    error: Fault,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Fault {
-    message: String,
-    status: String,
-    details: Vec<Detail>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Detail {
-    reason: String,
-    retry_delay: String,
-    violations: Vec<Violation>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Violation {
-    quota_id: String,
 }
 
 /// A protobuf duration: `31s`, `0.5s`, `31.247891s`.
@@ -182,8 +159,14 @@ mod tests {
     #[test]
     fn shortened_vectors_get_unit_length() {
         let answer = br#"{"embeddings":[{"values":[3.0,4.0]},{"values":[0.0,-2.0]}]}"#;
-        assert_eq!(read(answer, 2, 2, false).unwrap(), [0.6, 0.8, 0.0, -1.0]);
-        assert_eq!(read(answer, 2, 2, true).unwrap(), [3.0, 4.0, 0.0, -2.0]);
+        assert_eq!(
+            read(answer, &[0, 1], 2, false).unwrap(),
+            [0.6, 0.8, 0.0, -1.0]
+        );
+        assert_eq!(
+            read(answer, &[0, 1], 2, true).unwrap(),
+            [3.0, 4.0, 0.0, -2.0]
+        );
     }
 
     #[test]
@@ -200,7 +183,17 @@ mod tests {
             r#"{"embeddings":[{"values":[1.0,2.0]},{"values":[null,2.0]}]}"#,
             "",
         ] {
-            assert!(read(bad.as_bytes(), 2, 2, false).is_err(), "{bad}");
+            assert!(read(bad.as_bytes(), &[0, 1], 2, false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_vector_is_named_by_its_text() {
+        for second in ["0.0,-0.0", "1.0"] {
+            let answer =
+                format!(r#"{{"embeddings":[{{"values":[3,4]}},{{"values":[{second}]}}]}}"#);
+            let error = read(answer.as_bytes(), &[3, 217], 2, false).unwrap_err();
+            assert!(error.starts_with("the vector of text 217 has "), "{error}");
         }
     }
 
@@ -245,6 +238,31 @@ mod tests {
                 .to_string()
                 .contains("bad gateway")
         );
+    }
+
+    #[test]
+    fn one_odd_field_hides_no_other() {
+        let odd = |error: &str| format!(r#"[{{"error":{error}}}]"#);
+        let limited = error(
+            429,
+            &odd(
+                r#"{"code":"429","message":7,"status":null,"details":[null,3,{"violations":{}},
+                {"reason":[],"violations":[1,{"quotaId":2}]},{"retryDelay":5},{"retryDelay":"2s"}]}"#,
+            ),
+        );
+        assert!(
+            limited.to_string().contains("retryDelay"),
+            "as it came: {limited}"
+        );
+        assert_eq!(limited.asked_wait(), Some(Duration::from_secs(2)));
+        let key =
+            odd(r#"{"message":"no","details":[{"retryDelay":1,"reason":"API_KEY_INVALID"}]}"#);
+        assert!(matches!(error(400, &key), Error::Unauthorized { .. }));
+        let named = error(
+            500,
+            &odd(r#"{"status":"INTERNAL","message":"oops","details":"none"}"#),
+        );
+        assert_eq!(named.to_string(), "embed: HTTP 500 INTERNAL: oops");
     }
 
     #[test]

@@ -126,9 +126,9 @@ impl GeminiBuilder {
         self
     }
 
-    /// How the model is told its task, for a model that this version does not know. Nothing is known then about its
-    /// dimensions and the length of its texts, and a collection that is made with it does not open without naming it
-    /// again.
+    /// How the model is told its task, for a model that this version does not know; for one that it knows, another style
+    /// than its own is refused. Nothing is known then about its dimensions and the length of its texts, and a collection
+    /// that is made with it does not open without naming it again.
     pub fn model_style(mut self, style: ModelStyle) -> GeminiBuilder {
         self.style = Some(style);
         self
@@ -262,7 +262,12 @@ impl GeminiBuilder {
             None => key_in(environment, self.key_variables)?,
         };
         let known = model::known(&self.model);
-        let Some(style) = self.style.or(known.map(|known| known.style)) else {
+        let own = known.map(|known| known.style);
+        if let (Some(own), Some(style)) = (own, self.style.filter(|style| own != Some(*style))) {
+            let why = format!("{} is told its task as ModelStyle::{own:?}", self.model);
+            return Err(bad("model_style", format!("{style:?}"), &why));
+        }
+        let Some(style) = self.style.or(own) else {
             let why = "this version knows gemini-embedding-001 and gemini-embedding-2; say how another one is told its \
                        task with .model_style(...)";
             return Err(bad("model", self.model, why));
@@ -472,6 +477,18 @@ mod tests {
         let builder = builder.model_style(ModelStyle::TaskInText);
         let gemini = builder.build_in(&Environment::of(&|_| None)).unwrap();
         assert_eq!(gemini.dimension(), Some(4096));
+    }
+
+    #[test]
+    fn a_known_model_keeps_its_style() {
+        let builder = Gemini::builder().api_key("k");
+        let error = refused(builder.clone().model_style(ModelStyle::TaskInText));
+        assert!(
+            error.contains("TaskInText") && error.contains("TaskField"),
+            "{error}"
+        );
+        let same = builder.model_style(ModelStyle::TaskField);
+        assert!(same.build_in(&Environment::of(&|_| None)).is_ok());
     }
 
     #[test]

@@ -267,7 +267,7 @@ impl Work for Texts<'_> {
             .transport
             .send_by(&RetryPolicy::none(), out, |bytes| {
                 answered();
-                answer::read(bytes, batch.len(), gemini.dimension, unit)
+                answer::read(bytes, &self.distinct[batch], gemini.dimension, unit)
             })
     }
 
