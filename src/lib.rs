@@ -62,7 +62,7 @@
 //! [`Gemini`] embeds by meaning, [`Hashing`] by wording and offline; [`EmbeddingFunction`] is the trait for others. A
 //! collection remembers its function, and opens with it in every client of Chroma; one without a function, or with one
 //! that is not known here, works with the caller's vectors. [`Cached`] puts a cache in front of any function, in memory
-//! ([`MemoryCache`]) or on disk (`DiskCache`), so that no text is paid for twice.
+//! ([`MemoryCache`]) or on disk (`DiskCache`), so that no text is paid for twice; [`Gemini`] can have one inside.
 //!
 //! [`Gemini::embed`] takes any number of texts: several batches at a time, within the limits of the service, and when it
 //! fails, the error brings every vector that was made ([`Error::PartlyEmbedded`]).

@@ -4,6 +4,7 @@
 mod disk;
 mod memory;
 mod partly;
+mod shelf;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,15 +13,12 @@ use std::sync::Arc;
 pub use disk::DiskCache;
 pub use memory::MemoryCache;
 use partly::Partly;
+pub(super) use shelf::{PIECE, Shelf, key};
 
 use super::{EmbeddingError, EmbeddingFunction, Purpose};
 use crate::error::Error;
-use crate::model::embeddings::{self, Embeddings};
+use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
-
-/// Texts that are embedded in one call of the function, and then kept: what a program that is killed may have to pay for
-/// again.
-const PIECE: usize = 2_000;
 
 /// Keeps vectors, each under a key, for [`Cached`]: [`MemoryCache`], `DiskCache` (feature `disk-cache`), or one of
 /// your own. An `Arc` of a cache is a cache, so that several functions can share it.
@@ -82,7 +80,8 @@ impl<C: EmbeddingCache + ?Sized> EmbeddingCache for Arc<C> {
 /// An embedding function with a cache in front of it: nothing is embedded, and paid for, twice.
 ///
 /// Only the texts that the cache does not have go to the function, each of them once, in their order, and at most 2,000 in
-/// one call: these are kept before the next ones are embedded.
+/// one call: these are kept before the next ones are embedded. ([`GeminiBuilder::cache`](crate::GeminiBuilder::cache) keeps
+/// them request by request, and knows titles.)
 /// A vector is found again by what the function says of itself ([`EmbeddingFunction::cache_key`]: for Gemini the model,
 /// the dimension and the task) and the text, so functions may share a cache. To a collection it is the inner function:
 /// the collection remembers that one, and opens without a cache where none is given.
@@ -129,7 +128,7 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
             .map(|text| key(&about, None, text))
             .collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-        let mut found = self.find(&keys);
+        let mut found = self.shelf().find(&keys);
         let missing: Vec<usize> = (0..keys.len()).filter(|&i| found[i].is_none()).collect();
         log::debug!(
             "{}: {} of {} texts are to be embedded, the others are repeated or in the cache",
@@ -165,35 +164,6 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
         Ok(Embeddings::from_rows(place_of.iter().map(row))?)
     }
 
-    /// What the cache has; nothing that the function could not have made.
-    fn find(&self, keys: &[&[u8]]) -> Vec<Option<Vec<f32>>> {
-        let mut found = match self.cache.get_many(keys) {
-            Ok(found) if found.len() == keys.len() => found,
-            Ok(found) => {
-                log::warn!(
-                    "the cache of the embedding function {} is not used: {} answers for {} keys",
-                    self.name(),
-                    found.len(),
-                    keys.len()
-                );
-                vec![None; keys.len()]
-            }
-            Err(error) => {
-                log::warn!(
-                    "the cache of the embedding function {} cannot be read, so all is embedded: {error}",
-                    self.name()
-                );
-                vec![None; keys.len()]
-            }
-        };
-        let mut expected = self.dimension();
-        for vector in &mut found {
-            vector.take_if(|vector| embeddings::check(vector, expected, String::new).is_err());
-            expected = expected.or(vector.as_ref().map(Vec::len));
-        }
-        found
-    }
-
     /// Embeds, and keeps what comes back, also of a call that came to half of it.
     fn make(
         &self,
@@ -207,32 +177,27 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
         };
         match made {
             Ok(made) if made.len() == texts.len() => {
-                self.keep(keys.iter().copied().zip(made.rows()));
+                let entries = keys.iter().copied().zip(made.rows());
+                self.shelf().keep(entries);
                 Ok(made)
             }
             Ok(made) => Err(format!("{} vectors for {} texts", made.len(), texts.len()).into()),
             Err(error) => {
                 if let Some(Error::PartlyEmbedded { done, vectors, .. }) = error.downcast_ref() {
                     let rows = done.iter().zip(vectors.rows());
-                    self.keep(rows.filter_map(|(&index, row)| Some((*keys.get(index)?, row))));
+                    let entries = rows.filter_map(|(&index, row)| Some((*keys.get(index)?, row)));
+                    self.shelf().keep(entries);
                 }
                 Err(error)
             }
         }
     }
 
-    /// Puts into the cache what is a vector; a wrong one would come back for ever.
-    fn keep<'a>(&self, entries: impl Iterator<Item = (&'a [u8], &'a [f32])>) {
-        let entries: Vec<_> = entries
-            .filter(|(_, vector)| embeddings::check(vector, self.dimension(), String::new).is_ok())
-            .collect();
-        if let Err(error) = self.cache.put_many(&entries) {
-            log::warn!(
-                "the cache of the embedding function {} could not keep {} vectors, which will be embedded again when \
-                 they are needed again: {error}",
-                self.name(),
-                entries.len()
-            );
+    fn shelf(&self) -> Shelf<'_> {
+        Shelf {
+            cache: &self.cache,
+            function: self.name(),
+            dimension: self.dimension(),
         }
     }
 }
@@ -265,21 +230,6 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> EmbeddingFunction for Cached<F, C>
     fn cache_key(&self, purpose: Purpose) -> String {
         self.function.cache_key(purpose)
     }
-}
-
-/// The bytes that a vector is kept under. What is of any length stands behind its length, so that no two different
-/// inputs have the same bytes. Files hold hashes of these: to change them is to empty every cache.
-fn key(about: &str, title: Option<&str>, text: &str) -> Vec<u8> {
-    let parts = [Some(about), title, Some(text)];
-    let length: usize = parts.iter().flatten().map(|part| part.len()).sum();
-    let mut key = Vec::with_capacity(length + 8 * parts.len());
-    for part in parts {
-        // No text is that long.
-        let length = part.map_or(u64::MAX, |part| part.len() as u64);
-        key.extend_from_slice(&length.to_le_bytes());
-        key.extend_from_slice(part.unwrap_or_default().as_bytes());
-    }
-    key
 }
 
 #[cfg(test)]
@@ -463,23 +413,6 @@ mod tests {
     }
 
     #[test]
-    fn different_inputs_have_different_keys() {
-        let inputs = [
-            ("f", None, "ab"),
-            ("f", Some(""), "ab"),
-            ("f", Some("a"), "b"),
-            ("f", Some("ab"), ""),
-            ("fa", None, "b"),
-            ("", None, "fab"),
-        ];
-        let mut keys = inputs
-            .map(|(about, title, text)| key(about, title, text))
-            .to_vec();
-        keys.sort();
-        keys.dedup();
-        assert_eq!(keys.len(), inputs.len());
-    }
-    #[test]
     fn what_a_failed_call_has_made_is_kept_and_told_by_the_callers_count() {
         let call = || Box::new(crate::error::Call::new("embed", None));
         let first: Answer = |texts| match texts {
@@ -540,6 +473,7 @@ mod tests {
         cached.embed_documents(&["ddd", "a"]).unwrap();
         assert_eq!(cached.asked(), [""; 0], "both are kept");
     }
+
     #[test]
     fn a_large_call_is_kept_bit_by_bit() {
         let texts: Vec<String> = (0..2 * PIECE + 1).map(|i| format!("{i}")).collect();

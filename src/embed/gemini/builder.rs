@@ -10,6 +10,7 @@ use ureq::http::{HeaderName, HeaderValue};
 
 use super::model::{self, BYTES_PER_TOKEN, ModelStyle};
 use super::{EMBED, Gemini, Inner, MAX_BODY, TaskType, answer};
+use crate::embed::EmbeddingCache;
 use crate::embed::limiter::Limiter;
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
@@ -77,6 +78,7 @@ pub struct GeminiBuilder {
     retry: RetryPolicy,
     deadline: Option<Duration>,
     cancel: Option<Arc<AtomicBool>>,
+    cache: Option<Arc<dyn EmbeddingCache>>,
 }
 
 impl Default for GeminiBuilder {
@@ -101,6 +103,7 @@ impl Default for GeminiBuilder {
             retry: RetryPolicy::default(),
             deadline: None,
             cancel: None,
+            cache: None,
         }
     }
 }
@@ -217,6 +220,22 @@ impl GeminiBuilder {
     /// [`Error::Cancelled`](crate::Error::Cancelled) when the requests in flight are done.
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> GeminiBuilder {
         self.cancel = Some(flag);
+        self
+    }
+
+    /// A cache of vectors, in memory ([`MemoryCache`](crate::MemoryCache)), on disk (`DiskCache`), or one of your own; an
+    /// `Arc` shares one. What it has is not sent, and what comes back is put into it request by request, so that a program
+    /// that is killed has lost only what was on its way. Model, dimension, task, title and text make the key; it is the same
+    /// as that of [`Cached`](crate::Cached). Default: none.
+    ///
+    /// ```
+    /// use chroma_blocking::{Gemini, MemoryCache};
+    ///
+    /// let gemini = Gemini::builder().api_key("secret").cache(MemoryCache::new(64 << 20)).build()?; // 64 MiB
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn cache(mut self, cache: impl EmbeddingCache + 'static) -> GeminiBuilder {
+        self.cache = Some(Arc::new(cache));
         self
     }
 
@@ -370,6 +389,7 @@ impl GeminiBuilder {
             long_texts: self.long_texts,
             deadline: self.deadline,
             cancel: self.cancel,
+            cache: self.cache,
             key_variable,
         })))
     }

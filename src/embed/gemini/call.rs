@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::gathered::Gathered;
+use super::kept::Kept;
 use super::request::{self, Item};
 use super::{EMBED, Inner, LongTexts, RefusedTexts, TaskType, answer, model};
 use crate::embed::fan_out::{FanOut, Work};
@@ -121,9 +122,15 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
             }
             refusal.get_or_insert(error);
         }
+        let distinct = gathered.distinct(&items, sound);
+        let kept = Kept::new(gemini, self.task, &items);
+        let distinct = kept.take(distinct, &mut gathered);
+        if gathered.count() > 0 {
+            (self.on_progress)(gathered.count(), items.len());
+        }
         let work = Texts {
             gemini,
-            distinct: gathered.distinct(&items, sound),
+            distinct,
             items: &items,
             task: self.task,
             // One that is too far away for the clock is none.
@@ -153,8 +160,10 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
             &work,
             first.into_iter().chain(second).chain(batches),
             |batch, vectors| {
-                let rows = vectors.chunks_exact(gemini.dimension);
-                for (index, row) in work.distinct[batch].iter().zip(rows) {
+                let texts = &work.distinct[batch];
+                let rows = || vectors.chunks_exact(gemini.dimension);
+                kept.keep(texts, rows());
+                for (index, row) in texts.iter().zip(rows()) {
                     gathered.put(*index, row);
                 }
                 (self.on_progress)(gathered.count(), items.len());

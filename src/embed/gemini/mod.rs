@@ -4,6 +4,7 @@ mod answer;
 mod builder;
 mod call;
 mod gathered;
+mod kept;
 mod model;
 mod remembered;
 mod request;
@@ -17,7 +18,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use ureq::http::Method;
 
 use super::limiter::Limiter;
-use super::{EmbeddingError, EmbeddingFunction, Purpose};
+use super::{EmbeddingCache, EmbeddingError, EmbeddingFunction, Purpose};
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
@@ -31,6 +32,9 @@ pub use request::TaskType;
 
 /// A request is cut at this size; the API refuses a larger body: "Request payload size exceeds the limit: 4194304 bytes".
 const MAX_BODY: usize = 4_000_000;
+
+/// Chroma's name for it.
+const NAME: &str = "google_gemini";
 
 static EMBED: Operation = Operation {
     name: "embed",
@@ -71,6 +75,7 @@ static EMBED: Operation = Operation {
 ///   [`Error::QuotaExhausted`](crate::Error::QuotaExhausted).
 /// - **A batch that fails** is tried again ([`RetryPolicy`](crate::RetryPolicy)). When that is in vain, the call stops, and
 ///   the error brings what is done: [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded).
+/// - **What was paid for once** is not paid for again, with a [cache](GeminiBuilder::cache).
 /// - **A text that Google refuses** is found by halving its batch, and named. Whether the others go on is
 ///   [your choice](RefusedTexts).
 ///
@@ -110,6 +115,7 @@ struct Inner {
     long_texts: LongTexts,
     deadline: Option<Duration>,
     cancel: Option<Arc<AtomicBool>>,
+    cache: Option<Arc<dyn EmbeddingCache>>,
     key_variable: String,
 }
 
@@ -184,7 +190,7 @@ impl fmt::Debug for Gemini {
 
 impl EmbeddingFunction for Gemini {
     fn name(&self) -> &str {
-        "google_gemini"
+        NAME
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
@@ -233,5 +239,5 @@ fn cache_key(model: &str, style: ModelStyle, dimension: usize, task: Option<Task
         ModelStyle::TaskInText => "task in the text",
     };
     let task = task.map(TaskType::name);
-    serde_json::json!(["google_gemini", model, style, dimension, task]).to_string()
+    serde_json::json!([NAME, model, style, dimension, task]).to_string()
 }

@@ -1,0 +1,132 @@
+//! A cache in `Gemini` itself: kept request by request, by title and text, and never in the way.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chroma_blocking::{
+    Cached, EmbeddingCache, EmbeddingError, EmbeddingFunction, Error, Gemini, GeminiBuilder,
+    MemoryCache, TaskType,
+};
+use support::gemini::{Google, KEY};
+use support::{assert_belong, fast};
+
+fn builder(google: &Google) -> GeminiBuilder {
+    let gemini = Gemini::builder().api_key(KEY).base_url(google.url());
+    gemini.dimension(128).batch_size(10).retry(fast())
+}
+
+fn memory() -> Arc<MemoryCache> {
+    Arc::new(MemoryCache::new(16 << 20))
+}
+
+fn texts(count: usize) -> Vec<String> {
+    (0..count).map(|i| format!("text {i}.")).collect()
+}
+
+#[test]
+fn what_was_embedded_once_is_not_sent_again() {
+    let google = Google::start();
+    let gemini = builder(&google).cache(memory()).build().unwrap();
+    let texts = texts(95);
+    let first = gemini.embed(&texts).run().unwrap();
+    assert_belong(&first, &texts, 128);
+    assert_eq!(google.paid().len(), 95);
+    let mut told = Vec::new();
+    let report = |done, all| told.push((done, all));
+    let again = gemini.embed(&texts).on_progress(report).run().unwrap();
+    assert_eq!((again, told), (first, vec![(95, 95)]));
+    assert_eq!(google.paid().len(), 95);
+    gemini.embed_query(&texts[0]).unwrap();
+    assert_eq!(google.paid().len(), 96, "a query is another vector");
+    let other = gemini.embed(&texts[..2]).task(TaskType::Clustering);
+    other.run().unwrap();
+    assert_eq!(google.paid().len(), 98, "and so is another task");
+}
+
+#[test]
+fn titles_make_a_difference() {
+    let google = Google::start();
+    let gemini = builder(&google).cache(memory()).build().unwrap();
+    let texts = ["same", "same", "same"];
+    for sent in [3, 3] {
+        let titles = [Some("A"), Some("B"), None];
+        gemini.embed(texts).titles(&titles).run().unwrap();
+        assert_eq!(google.paid().len(), sent);
+    }
+    gemini.embed(["same"]).titles(&[Some("C")]).run().unwrap();
+    assert_eq!(google.paid().len(), 4);
+    // None is no title: what was embedded without one is found without one.
+    gemini.embed(["same"]).run().unwrap();
+    assert_eq!(google.paid().len(), 4);
+}
+
+#[test]
+fn what_a_stopped_call_has_paid_for_is_kept() {
+    let google = Google::start();
+    let cache = memory();
+    let texts = texts(100);
+    let flag = Arc::new(AtomicBool::new(false));
+    let gemini = builder(&google).cache(cache.clone()).build().unwrap();
+    let error = gemini
+        .embed(&texts)
+        .cancel(flag.clone())
+        .on_progress(|done, _| flag.store(done >= 40, Ordering::Relaxed))
+        .run()
+        .unwrap_err();
+    let Error::PartlyEmbedded { done, .. } = error else {
+        panic!("{error}");
+    };
+    let paid = google.paid().len();
+    assert!(paid < 100 && paid == done.len(), "{paid}");
+    drop(gemini);
+    let gemini = builder(&google).cache(cache).build().unwrap();
+    assert_belong(&gemini.embed(&texts).run().unwrap(), &texts, 128);
+    assert_eq!(google.paid().len(), 100, "none of them twice");
+}
+
+#[test]
+fn it_is_the_same_cache_from_inside_and_outside() {
+    let google = Google::start();
+    let cache = memory();
+    let outside = Cached::new(builder(&google).build().unwrap(), cache.clone());
+    let first = outside.embed_documents(&["a", "b"]).unwrap();
+    let inside = builder(&google).cache(cache).build().unwrap();
+    assert_eq!(inside.embed(["a", "b"]).run().unwrap(), first);
+    assert_eq!(google.paid().len(), 2);
+}
+
+type Found = Result<Vec<Option<Vec<f32>>>, EmbeddingError>;
+
+/// Gives what it is told, and can keep nothing.
+struct Bad(fn(usize) -> Found);
+
+impl EmbeddingCache for Bad {
+    fn get_many(&self, keys: &[&[u8]]) -> Found {
+        (self.0)(keys.len())
+    }
+
+    fn put_many(&self, _: &[(&[u8], &[f32])]) -> Result<(), EmbeddingError> {
+        Err("disk full".into())
+    }
+}
+
+#[test]
+fn a_cache_that_fails_or_lies_costs_only_its_use() {
+    let google = Google::start();
+    let texts = texts(25);
+    for answer in [
+        |_| Err("no such disk".into()),
+        |_| Ok(Vec::new()),
+        |keys| Ok(vec![Some(vec![f32::NAN; 128]); keys]),
+        |keys| Ok(vec![Some(vec![1.0; 3]); keys]),
+    ] {
+        let before = google.paid().len();
+        let gemini = builder(&google).cache(Bad(answer)).build().unwrap();
+        assert_belong(&gemini.embed(&texts).run().unwrap(), &texts, 128);
+        assert_eq!(google.paid().len() - before, 25);
+    }
+}
