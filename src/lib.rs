@@ -127,7 +127,7 @@ pub use model::rows::{Columns, IntoRows, Rows};
 pub use model::schema::{InvertedIndex, Schema, SparseVectorIndexConfig, VectorIndexConfig};
 pub use model::search::{GroupBy, Knn, Rank, ReadLevel, Rrf, Search, SearchHit, SearchResult};
 pub use model::space::Space;
-pub use transport::RetryPolicy;
+pub use transport::{CircuitBreaker, Jitter, ReadFrom, RetryPolicy};
 
 #[doc = include_str!("../docs/operations.md")]
 ///

@@ -177,11 +177,14 @@ fn a_large_filter_does_not_make_writes_small() {
 fn stopped_by(third: Answer) -> Error {
     let server = chroma(
         OLD_LIMITS,
-        script([Answer::ok("{}"), Answer::ok("{}"), third]),
+        script([Answer::ok("{}"), Answer::ok("{}"), third.clone(), third]),
     );
     let abc = once(&server).collection("abc").get().unwrap();
     let error = abc.upsert(records(35)).unwrap_err();
-    assert_eq!(server.requests_to("/upsert").len(), 3);
+    // A connection that closes in silence may have been closed before: then it is sent once more, on another one.
+    let sent = server.requests_to("/upsert").len();
+    assert_eq!(sent, 2 + error.call().unwrap().attempts as usize);
+    assert!(sent <= 4);
     error
 }
 

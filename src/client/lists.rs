@@ -23,21 +23,20 @@ impl Part {
     /// Asks for page after page, until there are enough or no more.
     fn read<T: DeserializeOwned>(&self, operation: &'static Operation) -> Result<Vec<T>> {
         let wanted = self.limit.unwrap_or(usize::MAX);
+        let client = self.client.begin();
         let (mut found, mut before) = (Vec::new(), Vec::new());
         while found.len() < wanted {
             let limit = PAGE.min(wanted - found.len());
             let offset = self.offset.saturating_add(found.len());
             let query = format!("?limit={limit}&offset={offset}");
-            let page: Vec<T> =
-                self.client
-                    .call_with(operation, None, &[], &query, None, |answer| {
-                        // A server that knows no offset would be asked for ever.
-                        if answer == before && before != b"[]" {
-                            return Err("the same page again".to_owned());
-                        }
-                        before = answer.to_vec();
-                        read::json(answer)
-                    })?;
+            let page: Vec<T> = client.call_with(operation, None, &[], &query, None, |answer| {
+                // A server that knows no offset would be asked for ever.
+                if answer == before && before != b"[]" {
+                    return Err("the same page again".to_owned());
+                }
+                before = answer.to_vec();
+                read::json(answer)
+            })?;
             let last = page.len() < limit;
             found.extend(page);
             if last {

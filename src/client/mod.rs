@@ -21,7 +21,9 @@ use crate::collection::{CollectionBuilder, CollectionOpener, In, Stored};
 use crate::config::ClientBuilder;
 use crate::error::{Call, Error, Result};
 use crate::model::name;
-use crate::transport::{Connecting, Endpoint, Operation, Outgoing, RetryPolicy, Transport};
+use crate::transport::{
+    Connecting, Endpoints, Operation, Outgoing, Patience, RetryPolicy, Transport,
+};
 use crate::wire::read;
 use operations as op;
 
@@ -42,6 +44,7 @@ pub struct Client {
     server: Arc<Server>,
     tenant: Arc<str>,
     database: Arc<str>,
+    patience: Patience,
 }
 
 /// What all clones share.
@@ -120,7 +123,7 @@ impl Client {
     }
 
     pub(crate) fn new_on(
-        endpoint: Endpoint,
+        endpoints: Endpoints,
         headers: Vec<(HeaderName, HeaderValue)>,
         connecting: Connecting,
         retry: RetryPolicy,
@@ -130,17 +133,18 @@ impl Client {
     ) -> Client {
         Client {
             server: Arc::new(Server {
-                transport: Transport::new(endpoint, headers, connecting, retry, &dialect::Chroma),
+                transport: Transport::new(endpoints, headers, connecting, &dialect::Chroma),
                 limits: OnceLock::new(),
                 max_payload_size: AtomicUsize::new(max_payload_size),
                 published: OnceLock::new(),
             }),
             tenant: tenant.into(),
             database: database.into(),
+            patience: retry.into(),
         }
     }
 
-    /// Where the server is.
+    /// Where the server is: the primary one, where there are several.
     pub fn url(&self) -> &str {
         self.server.transport.endpoint().as_str()
     }
@@ -196,15 +200,42 @@ impl Client {
         }
     }
 
+    /// The same client, whose calls are tried again by another policy, and have its deadline; connections are shared.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use chroma_blocking::{Client, RetryPolicy};
+    ///
+    /// let client = Client::from_env()?;
+    /// let quick = RetryPolicy::none().deadline(Duration::from_millis(500));
+    /// let is_up = client.with_retry(quick).heartbeat().is_ok();
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_retry(&self, policy: RetryPolicy) -> Client {
+        Client {
+            patience: policy.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same client for one call: all requests by it together have the policy's deadline.
+    pub(crate) fn begin(&self) -> Client {
+        Client {
+            patience: self.patience.begin(),
+            ..self.clone()
+        }
+    }
+
     /// The server's clock, in nanoseconds since 1970: it is there, and it is Chroma.
     ///
     /// # Errors
     /// [`Error::Connection`] when nothing answers, [`Error::NotChroma`] when something else does.
     pub fn heartbeat(&self) -> Result<u128> {
-        self.heartbeat_by(self.server.transport.retry())
+        self.heartbeat_by(self.patience)
     }
 
-    fn heartbeat_by(&self, policy: &RetryPolicy) -> Result<u128> {
+    fn heartbeat_by(&self, patience: Patience) -> Result<u128> {
         #[derive(Deserialize)]
         struct Beat {
             #[serde(rename = "nanosecond heartbeat")]
@@ -216,10 +247,9 @@ impl Client {
             subject: None,
             path: op::HEARTBEAT.path,
             body: None,
-            within: None,
         };
         let transport = &self.server.transport;
-        match transport.send_by(policy, out, read::json::<Beat>) {
+        match transport.send(patience, out, read::json::<Beat>) {
             Ok(beat) => Ok(beat.nanoseconds),
             Err(Error::Decode { call, message }) => Err(Error::NotChroma { call, message }),
             Err(error) => Err(error),
@@ -377,12 +407,12 @@ impl Client {
             subject,
             path: &path,
             body,
-            within: None,
         };
+        let patience = self.patience.begin();
         self.server
             .transport
-            .send(out, parse)
-            .map_err(|error| self.second_look(error))
+            .send(patience, out, parse)
+            .map_err(|error| self.second_look(error, patience))
     }
 
     /// Asks for a collection by its Chroma Resource Name. A single-node server breaks the connection at that: then it is
@@ -394,22 +424,22 @@ impl Client {
             subject: Some(crn),
             path: &path,
             body: None,
-            within: None,
         };
         let transport = &self.server.transport;
-        let once = || transport.send_by(&RetryPolicy::none(), out, read::json);
+        let patience = self.patience.begin();
+        let once = || transport.send(patience.without_retries(), out, read::json);
         let result = match once() {
             Err(Error::Connection { call, message, .. }) if call.may_have_acted => {
-                self.heartbeat()?;
+                self.heartbeat_by(patience)?;
                 match once() {
                     Err(Error::Connection { .. }) => Err(Error::Unsupported { call, message }),
                     second => second,
                 }
             }
-            Err(error) if error.is_retryable() => transport.send(out, read::json),
+            Err(error) if error.is_retryable() => transport.send(patience, out, read::json),
             first => first,
         };
-        result.map_err(|error| self.second_look(error))
+        result.map_err(|error| self.second_look(error, patience))
     }
 
     /// Whether the server can do it by its own description, which is asked once. One that publishes none can do what
@@ -439,13 +469,13 @@ impl Client {
 
     /// After an answer that makes no sense, asks whether a Chroma server is there at all: the error then says what is
     /// wrong, the address or the server's age.
-    fn second_look(&self, error: Error) -> Error {
+    fn second_look(&self, error: Error, patience: Patience) -> Error {
         let (call, message, decode) = match error {
             Error::Decode { call, message } => (call, message, true),
             Error::NotChroma { call, message } => (call, message, false),
             other => return other,
         };
-        match (self.heartbeat_by(&RetryPolicy::none()), decode) {
+        match (self.heartbeat_by(patience.without_retries()), decode) {
             (Err(Error::NotChroma { .. }), _) | (Err(_), false) => {
                 Error::NotChroma { call, message }
             }
@@ -462,7 +492,7 @@ impl fmt::Debug for Client {
             .field("url", &self.url())
             .field("tenant", &self.tenant)
             .field("database", &self.database)
-            .field("retry", self.server.transport.retry())
+            .field("retry", &self.patience.policy)
             .finish_non_exhaustive()
     }
 }

@@ -1,18 +1,18 @@
-//! The table of Chroma's operations: name, method, path, and whether a request may be repeated when nobody knows if
-//! the server has acted on it.
+//! The table of Chroma's operations: name, method, path, and what kind it is: whether it reads or writes, and whether it
+//! may be repeated when nobody knows if the server has acted on it.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::Method;
 
-use crate::transport::{Operation, Repeat};
+use crate::transport::{Kind, Operation};
 
 macro_rules! operations {
-    ($($id:ident: $name:literal, $method:ident, $path:expr, $repeat:ident;)+) => {
+    ($($id:ident: $name:literal, $method:ident, $path:expr, $kind:ident;)+) => {
         $(pub(crate) static $id: Operation = Operation {
             name: $name,
             method: Method::$method,
             path: $path,
-            repeat: Repeat::$repeat,
+            kind: Kind::$kind,
         };)+
 
         /// The whole table, for the test that compares it with what a server publishes.
@@ -37,58 +37,58 @@ macro_rules! in_collection {
 }
 
 operations! {
-    HEARTBEAT: "heartbeat", GET, "/api/v2/heartbeat", Freely;
-    HEALTHCHECK: "healthcheck", GET, "/api/v2/healthcheck", Freely;
-    VERSION: "version", GET, "/api/v2/version", Freely;
-    PRE_FLIGHT_CHECKS: "pre_flight_checks", GET, "/api/v2/pre-flight-checks", Freely;
-    IDENTITY: "identity", GET, "/api/v2/auth/identity", Freely;
+    HEARTBEAT: "heartbeat", GET, "/api/v2/heartbeat", Reads;
+    HEALTHCHECK: "healthcheck", GET, "/api/v2/healthcheck", Reads;
+    VERSION: "version", GET, "/api/v2/version", Reads;
+    PRE_FLIGHT_CHECKS: "pre_flight_checks", GET, "/api/v2/pre-flight-checks", Reads;
+    IDENTITY: "identity", GET, "/api/v2/auth/identity", Reads;
     // A second one would delete what others have made since.
-    RESET: "reset", POST, "/api/v2/reset", IfNotActed;
+    RESET: "reset", POST, "/api/v2/reset", Once;
 
     // Where a second one would find what the first one did (already exists, not found), nobody could tell whose work
     // that was: such an operation is repeated only when the server certainly did not act.
-    CREATE_TENANT: "create_tenant", POST, "/api/v2/tenants", IfNotActed;
-    GET_TENANT: "get_tenant", GET, "/api/v2/tenants/{tenant}", Freely;
-    UPDATE_TENANT: "update_tenant", PATCH, "/api/v2/tenants/{tenant}", IfNotActed;
+    CREATE_TENANT: "create_tenant", POST, "/api/v2/tenants", Once;
+    GET_TENANT: "get_tenant", GET, "/api/v2/tenants/{tenant}", Reads;
+    UPDATE_TENANT: "update_tenant", PATCH, "/api/v2/tenants/{tenant}", Once;
 
-    LIST_DATABASES: "list_databases", GET, "/api/v2/tenants/{tenant}/databases", Freely;
-    CREATE_DATABASE: "create_database", POST, "/api/v2/tenants/{tenant}/databases", IfNotActed;
-    GET_DATABASE: "get_database", GET, in_database!(""), Freely;
-    DELETE_DATABASE: "delete_database", DELETE, in_database!(""), IfNotActed;
+    LIST_DATABASES: "list_databases", GET, "/api/v2/tenants/{tenant}/databases", ReadsRows;
+    CREATE_DATABASE: "create_database", POST, "/api/v2/tenants/{tenant}/databases", Once;
+    GET_DATABASE: "get_database", GET, in_database!(""), Reads;
+    DELETE_DATABASE: "delete_database", DELETE, in_database!(""), Once;
 
-    LIST_COLLECTIONS: "list_collections", GET, in_database!("/collections"), Freely;
-    COUNT_COLLECTIONS: "count_collections", GET, in_database!("/collections_count"), Freely;
-    CREATE_COLLECTION: "create_collection", POST, in_database!("/collections"), IfNotActed;
-    GET_OR_CREATE_COLLECTION: "get_or_create_collection", POST, in_database!("/collections"), Freely;
-    GET_COLLECTION: "get_collection", GET, in_collection!(""), Freely;
-    GET_COLLECTION_BY_ID: "get_collection_by_id", GET, in_database!("/collections/by-id/{collection}"), Freely;
-    GET_COLLECTION_BY_CRN: "get_collection_by_crn", GET, "/api/v2/collections/{collection}", Freely;
+    LIST_COLLECTIONS: "list_collections", GET, in_database!("/collections"), ReadsRows;
+    COUNT_COLLECTIONS: "count_collections", GET, in_database!("/collections_count"), Reads;
+    CREATE_COLLECTION: "create_collection", POST, in_database!("/collections"), Once;
+    GET_OR_CREATE_COLLECTION: "get_or_create_collection", POST, in_database!("/collections"), Idempotent;
+    GET_COLLECTION: "get_collection", GET, in_collection!(""), Reads;
+    GET_COLLECTION_BY_ID: "get_collection_by_id", GET, in_database!("/collections/by-id/{collection}"), Reads;
+    GET_COLLECTION_BY_CRN: "get_collection_by_crn", GET, "/api/v2/collections/{collection}", Reads;
     // A second one writes the same name, metadata and settings once more: the server finds the collection by its id.
-    MODIFY: "modify", PUT, in_collection!(""), Freely;
-    DELETE_COLLECTION: "delete_collection", DELETE, in_collection!(""), IfNotActed;
+    MODIFY: "modify", PUT, in_collection!(""), Idempotent;
+    DELETE_COLLECTION: "delete_collection", DELETE, in_collection!(""), Once;
 
-    ADD: "add", POST, in_collection!("/add"), Freely;
-    UPSERT: "upsert", POST, in_collection!("/upsert"), Freely;
-    UPDATE: "update", POST, in_collection!("/update"), Freely;
-    DELETE: "delete", POST, in_collection!("/delete"), Freely;
+    ADD: "add", POST, in_collection!("/add"), Idempotent;
+    UPSERT: "upsert", POST, in_collection!("/upsert"), Idempotent;
+    UPDATE: "update", POST, in_collection!("/update"), Idempotent;
+    DELETE: "delete", POST, in_collection!("/delete"), Idempotent;
     // A second one would delete as many again.
-    DELETE_SOME: "delete", POST, in_collection!("/delete"), IfNotActed;
-    GET: "get", POST, in_collection!("/get"), Freely;
-    QUERY: "query", POST, in_collection!("/query"), Freely;
-    SEARCH: "search", POST, in_collection!("/search"), Freely;
-    COUNT: "count", GET, in_collection!("/count"), Freely;
-    INDEXING_STATUS: "indexing_status", GET, in_collection!("/indexing_status"), Freely;
+    DELETE_SOME: "delete", POST, in_collection!("/delete"), Once;
+    GET: "get", POST, in_collection!("/get"), ReadsRows;
+    QUERY: "query", POST, in_collection!("/query"), ReadsRows;
+    SEARCH: "search", POST, in_collection!("/search"), ReadsRows;
+    COUNT: "count", GET, in_collection!("/count"), Reads;
+    INDEXING_STATUS: "indexing_status", GET, in_collection!("/indexing_status"), Reads;
 
-    FORK: "fork", POST, in_collection!("/fork"), IfNotActed;
-    FORK_COUNT: "fork_count", GET, in_collection!("/fork_count"), Freely;
+    FORK: "fork", POST, in_collection!("/fork"), Once;
+    FORK_COUNT: "fork_count", GET, in_collection!("/fork_count"), Reads;
 
-    ATTACH_FUNCTION: "attach_function", POST, in_collection!("/functions/attach"), IfNotActed;
-    GET_ATTACHED_FUNCTION: "get_attached_function", GET, in_collection!("/functions/{function}"), Freely;
-    DETACH_FUNCTION: "detach_function", POST, in_collection!("/attached_functions/{function}/detach"), IfNotActed;
+    ATTACH_FUNCTION: "attach_function", POST, in_collection!("/functions/attach"), Once;
+    GET_ATTACHED_FUNCTION: "get_attached_function", GET, in_collection!("/functions/{function}"), Reads;
+    DETACH_FUNCTION: "detach_function", POST, in_collection!("/attached_functions/{function}/detach"), Once;
 
     // Newer than 1.5.9, which answers 404.
-    CONDITIONAL_GET: "conditional_get", POST, in_collection!("/conditional/get"), Freely;
-    CONDITIONAL_COMMIT: "conditional_commit", POST, in_collection!("/conditional/commit"), IfNotActed;
+    CONDITIONAL_GET: "conditional_get", POST, in_collection!("/conditional/get"), ReadsRows;
+    CONDITIONAL_COMMIT: "conditional_commit", POST, in_collection!("/conditional/commit"), Once;
 }
 
 /// The server's own description, which is no part of the API that it describes.
@@ -96,7 +96,7 @@ pub(crate) static DESCRIPTION: Operation = Operation {
     name: "openapi",
     method: Method::GET,
     path: "/openapi.json",
-    repeat: Repeat::Freely,
+    kind: Kind::Reads,
 };
 
 /// What may stand in a path as it is (RFC 3986, "unreserved").

@@ -60,13 +60,14 @@ impl Delete {
             Some(_) => &op::DELETE_SOME,
             None => &op::DELETE,
         };
-        let invalid = |reason| Err(self.collection.at(operation).invalid(reason));
+        let collection = self.collection.begin();
+        let invalid = |reason| Err(collection.at(operation).invalid(reason));
         if self.selection.is_empty() {
             return invalid(InvalidInput::NothingSelected(
                 "neither ids nor a filter; name what to delete, or delete the collection",
             ));
         }
-        let Some(mut parts) = self.collection.select(operation, self.selection)? else {
+        let Some(mut parts) = collection.select(operation, self.selection)? else {
             return Ok(Some(0));
         };
         if self.limit.is_some() {
@@ -75,8 +76,8 @@ impl Delete {
                     "a limit without a filter; limit what a filter lets through",
                 ));
             }
-            if !self.collection.client().can(|server| server.delete_limit)? {
-                return Err(self.collection.unsupported(
+            if !collection.client().can(|server| server.delete_limit)? {
+                return Err(collection.unsupported(
                     operation,
                     "it would ignore the limit and delete all; limits need Chroma 1.5",
                 ));
@@ -88,10 +89,9 @@ impl Delete {
         };
         let send = |parts: &Parts| {
             let body = write::selection(parts, &page, None);
-            self.collection
-                .send_selected(operation, parts, &body, |answer| {
-                    read::json(answer).map(|Answer { deleted }| deleted)
-                })
+            collection.send_selected(operation, parts, &body, |answer| {
+                read::json(answer).map(|Answer { deleted }| deleted)
+            })
         };
         match parts.ids.take() {
             None => send(&parts),
@@ -103,7 +103,7 @@ impl Delete {
             Some(ids) => {
                 let around = write::selection(&parts, &page, None).len();
                 let size = |index: usize| json_len(&ids[index]) + 1;
-                self.collection
+                collection
                     .in_requests(ids.len(), size, around, MAX_IDS, |range, _| {
                         parts.ids = Some(ids[range].to_vec());
                         send(&parts).map(drop)

@@ -72,32 +72,31 @@ impl Get {
     /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread.
     pub fn run(self) -> Result<GetResult> {
         let operation = &op::GET;
-        let parts = self.collection.select(operation, self.selection)?;
+        let collection = self.collection.begin();
+        let parts = collection.select(operation, self.selection)?;
         let Some(mut parts) = parts.filter(|_| self.page.limit != Some(0)) else {
             return Ok(GetResult::default());
         };
         let send = |parts: &Parts| {
             let body = write::selection(parts, &self.page, Some(&self.include));
-            self.collection
-                .send_selected(operation, parts, &body, read::get)
+            collection.send_selected(operation, parts, &body, read::get)
         };
         let whole = self.page.limit.is_none() && self.page.offset.is_none();
         match parts.ids.take() {
-            Some(ids) if ids.len() > MAX_IDS && !whole => Err(self
-                .collection
-                .at(operation)
-                .invalid(InvalidInput::Setting {
+            Some(ids) if ids.len() > MAX_IDS && !whole => {
+                Err(collection.at(operation).invalid(InvalidInput::Setting {
                     name: "ids",
                     value: format!("{} ids", ids.len()),
                     why: format!("with a limit or an offset there can be {MAX_IDS}"),
-                })),
+                }))
+            }
             Some(mut ids) if whole => {
                 let mut seen = HashSet::new();
                 ids.retain(|id| seen.insert(id.clone()));
                 let mut found = GetResult::default();
                 let around = write::selection(&parts, &self.page, Some(&self.include)).len();
                 let size = |index: usize| json_len(&ids[index]) + 1;
-                self.collection
+                collection
                     .in_requests(ids.len(), size, around, MAX_IDS, |range, _| {
                         parts.ids = Some(ids[range].to_vec());
                         found.append(send(&parts)?);

@@ -46,7 +46,7 @@ use crate::model::schema::Schema;
 use crate::model::search::ReadLevel;
 use crate::model::search::Search;
 use crate::model::space::Space;
-use crate::transport::Operation;
+use crate::transport::{Operation, RetryPolicy};
 use crate::wire::read;
 
 /// A collection of records on a server.
@@ -55,10 +55,12 @@ use crate::wire::read;
 /// and made again under the same name is another one, and calls then fail with
 /// [`Error::NotFound`](crate::Error::NotFound).
 #[derive(Clone)]
-pub struct Collection(Arc<Inner>);
+pub struct Collection {
+    client: Client,
+    inner: Arc<Inner>,
+}
 
 struct Inner {
-    client: Client,
     stored: Stored,
     /// Floats per vector; 0 while nobody knows.
     dimension: AtomicUsize,
@@ -130,28 +132,55 @@ impl Collection {
                 Err(reason) => (None, Some(reason)),
             },
         };
-        Collection(Arc::new(Inner {
-            dimension: AtomicUsize::new(stored.dimension.unwrap_or(0)),
-            client,
+        let dimension = AtomicUsize::new(stored.dimension.unwrap_or(0));
+        let inner = Arc::new(Inner {
             stored,
+            dimension,
             embedding_function,
             missing,
-        }))
+        });
+        Collection { client, inner }
+    }
+
+    /// The same collection, whose calls are tried again by another policy, and have its deadline; connections are shared.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use chroma_blocking::{Client, Record, RetryPolicy};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// let within_a_minute = RetryPolicy::default().max_retries(10).deadline(Duration::from_secs(60));
+    /// notes.with_retry(within_a_minute).upsert([Record::new("1").embedding([0.1, 0.2])])?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_retry(&self, policy: RetryPolicy) -> Collection {
+        Collection {
+            client: self.client.with_retry(policy),
+            ..self.clone()
+        }
+    }
+
+    /// The same collection for one call: all requests by it together have the policy's deadline.
+    fn begin(&self) -> Collection {
+        Collection {
+            client: self.client.begin(),
+            ..self.clone()
+        }
     }
 
     /// The name.
     pub fn name(&self) -> &str {
-        &self.0.stored.name
+        &self.inner.stored.name
     }
 
     /// The id that the server gave it, a UUID.
     pub fn id(&self) -> &str {
-        &self.0.stored.id
+        &self.inner.stored.id
     }
 
     /// Its own metadata, as it was when this was opened.
     pub fn metadata(&self) -> Option<&Metadata> {
-        self.0.stored.metadata.as_ref()
+        self.inner.stored.metadata.as_ref()
     }
 
     /// How distances are measured, where the server says so; Chroma 1.0.0 does not.
@@ -169,27 +198,27 @@ impl Collection {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn configuration(&self) -> &CollectionConfiguration {
-        &self.0.stored.configuration_json
+        &self.inner.stored.configuration_json
     }
 
     /// Which indexes it has, as it was when this was opened. Servers before Chroma 1.3 have no schemas.
     pub fn schema(&self) -> Option<&Schema> {
-        self.0.stored.schema.as_ref()
+        self.inner.stored.schema.as_ref()
     }
 
     /// Floats per vector; `None` until the first record is in.
     pub fn dimension(&self) -> Option<usize> {
-        Some(self.0.dimension.load(Ordering::Relaxed)).filter(|dimension| *dimension > 0)
+        Some(self.inner.dimension.load(Ordering::Relaxed)).filter(|dimension| *dimension > 0)
     }
 
     /// The client that it was opened with.
     pub fn client(&self) -> &Client {
-        &self.0.client
+        &self.client
     }
 
     /// The embedding function that it was opened with, or else the one that it remembers, if that is known here.
     pub fn embedding_function(&self) -> Option<&Arc<dyn EmbeddingFunction>> {
-        self.0.embedding_function.as_ref()
+        self.inner.embedding_function.as_ref()
     }
 
     /// The number of records.
@@ -208,8 +237,7 @@ impl Collection {
     pub fn count_at(&self, level: ReadLevel) -> Result<usize> {
         let query = format!("?read_level={}", level.name());
         let parameters = [("collection", self.id())];
-        let client = self.client();
-        client.call_with(
+        self.client.call_with(
             &op::COUNT,
             Some(self.name()),
             &parameters,
@@ -227,7 +255,7 @@ impl Collection {
     /// # Errors
     /// As for [`upsert`](Collection::upsert).
     pub fn add(&self, records: impl IntoRows) -> Result<()> {
-        self.write(&op::ADD, &records.into_rows())
+        self.begin().write(&op::ADD, &records.into_rows())
     }
 
     /// Writes records: new ones are added, and of those whose id is there, what the new record names is replaced: its
@@ -254,7 +282,7 @@ impl Collection {
     /// lose; [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, when a later one of several requests
     /// failed.
     pub fn upsert(&self, records: impl IntoRows) -> Result<()> {
-        self.write(&op::UPSERT, &records.into_rows())
+        self.begin().write(&op::UPSERT, &records.into_rows())
     }
 
     /// Changes records that are there: what a record names is replaced, the rest stays. A new document without a
@@ -265,7 +293,7 @@ impl Collection {
     /// # Errors
     /// As for [`upsert`](Collection::upsert).
     pub fn update(&self, records: impl IntoRows) -> Result<()> {
-        self.write(&op::UPDATE, &records.into_rows())
+        self.begin().write(&op::UPDATE, &records.into_rows())
     }
 
     /// Records by id, by filter, or all of them, in pages or at once. Without an [`include`](Get::include): the ids,
@@ -434,8 +462,8 @@ impl Collection {
     ) -> Result<T> {
         let own = [("collection", self.id())];
         let parameters: Vec<_> = parameter.iter().copied().chain(own).collect();
-        let client = &self.0.client;
-        client.call_with(operation, Some(self.name()), &parameters, "", body, parse)
+        self.client
+            .call_with(operation, Some(self.name()), &parameters, "", body, parse)
     }
 
     /// A call that has sent nothing yet, for errors.
@@ -451,8 +479,8 @@ impl Collection {
         purpose: Purpose,
         of: impl FnOnce() -> String,
     ) -> Result<Embeddings> {
-        let Some(function) = &self.0.embedding_function else {
-            let missing = self.0.missing.clone();
+        let Some(function) = &self.inner.embedding_function else {
+            let missing = self.inner.missing.clone();
             let reason = missing.unwrap_or_else(|| InvalidInput::NoEmbeddingFunction { of: of() });
             return Err(self.at(operation).invalid(reason));
         };
@@ -478,7 +506,7 @@ impl fmt::Debug for Collection {
             .field("dimension", &self.dimension())
             .field(
                 "embedding_function",
-                &self.0.embedding_function.as_ref().map(|f| f.name()),
+                &self.inner.embedding_function.as_ref().map(|f| f.name()),
             )
             .finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Collection, Stored};
-use crate::client::operations as op;
+use crate::client::{Client, operations as op};
 use crate::embed::{EmbeddingFunction, remembered};
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::configuration::EmbeddingFunctionConfiguration;
@@ -128,12 +128,12 @@ impl Modify {
                 why: error.to_string(),
             })
         })?;
-        self.collection.send(operation, Some(&body), read::done)?;
-        self.read_again()
+        let collection = self.collection.begin();
+        collection.send(operation, Some(&body), read::done)?;
+        self.read_again(collection.client())
     }
 
-    fn read_again(self) -> Result<Collection> {
-        let client = self.collection.client();
+    fn read_again(self, client: &Client) -> Result<Collection> {
         let name = self.name.as_deref().unwrap_or(self.collection.name());
         // Servers find a collection by name only.
         let operation = &op::GET_COLLECTION;
@@ -149,7 +149,8 @@ impl Modify {
         }
         let before = self.collection.embedding_function().cloned();
         let function = self.embedding_function.or(before);
-        Ok(Collection::new(client.clone(), stored, function))
+        let client = self.collection.client().clone();
+        Ok(Collection::new(client, stored, function))
     }
 
     fn check(&self) -> Result<(), InvalidInput> {
@@ -193,7 +194,7 @@ impl Modify {
             }
         }
         if let Some(function) = self.embedding_function.as_deref() {
-            if let Some(stored) = self.collection.0.stored.function() {
+            if let Some(stored) = self.collection.inner.stored.function() {
                 remembered::check(&stored, function)?;
             }
             if function.config().is_none() {

@@ -251,6 +251,7 @@ impl<'a> QueryMany<'a> {
 }
 
 fn run(collection: &Collection, inputs: &Inputs<'_>, options: Options) -> Result<Vec<QueryResult>> {
+    let collection = &collection.begin();
     let parts = collection.select(&op::QUERY, options.selection)?;
     let parts = parts.filter(|_| options.n_results > 0);
     let n_results = options.n_results.min(u32::MAX as usize);

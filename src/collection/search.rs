@@ -81,6 +81,7 @@ fn run(
     mut searches: Vec<Search>,
     read_level: Option<ReadLevel>,
 ) -> Result<Vec<SearchResult>> {
+    let collection = &collection.begin();
     let count = searches.len();
     if count == 0 {
         return Ok(Vec::new());

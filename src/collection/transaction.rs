@@ -183,7 +183,7 @@ impl Transaction {
     }
 
     fn write(&mut self, operation: &'static Operation, rows: &dyn Rows) -> Result<()> {
-        let collection = self.collection.clone();
+        let collection = self.collection.begin();
         collection.with_vectors(operation, rows, |limits, vectors| {
             self.claim(operation, (0..rows.len()).map(|index| rows.row(index).id))?;
             let batch = Batch {

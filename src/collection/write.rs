@@ -41,7 +41,7 @@ impl Collection {
                 self.client().limit_payload_size(bytes);
             }
             if let Some(vector) = vectors.iter().flatten().next() {
-                self.0.dimension.store(vector.len(), Ordering::Relaxed);
+                self.inner.dimension.store(vector.len(), Ordering::Relaxed);
             }
             Ok(())
         })
@@ -64,7 +64,7 @@ impl Collection {
             return Ok(());
         }
         // Before embedding, which costs: no server, no need.
-        let limits = self.0.client.pre_flight_checks()?;
+        let limits = self.client.pre_flight_checks()?;
         // A sparse vector ends a server of Chroma 1.0.21 or 1.1 for good.
         if sparse && !self.client().can(|server| server.sparse_vectors)? {
             let why = "it would fail on sparse vectors, and from then on";

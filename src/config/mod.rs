@@ -10,7 +10,9 @@ use ureq::http::{HeaderName, HeaderValue};
 
 use crate::client::Client;
 use crate::error::{Call, InvalidInput, Result};
-use crate::transport::{self, Connecting, Endpoint, RetryPolicy, Timeouts};
+use crate::transport::{
+    self, CircuitBreaker, Connecting, Endpoint, Endpoints, ReadFrom, RetryPolicy, Timeouts,
+};
 
 /// Where a Chroma server listens unless told otherwise.
 const DEFAULT_HOST: &str = "http://localhost:8000";
@@ -55,7 +57,13 @@ pub struct ClientBuilder {
     certificates: Option<Vec<u8>>,
     timeouts: Timeouts,
     retry: RetryPolicy,
+    retry_budget: Option<u32>,
+    breaker: Option<CircuitBreaker>,
+    replicas: Vec<String>,
+    read_from: ReadFrom,
+    fail_over_writes: bool,
     max_payload_size: Option<usize>,
+    max_response_size: Option<u64>,
 }
 
 impl ClientBuilder {
@@ -112,9 +120,76 @@ impl ClientBuilder {
         self
     }
 
-    /// When and how often to try again.
+    /// How many bytes an answer may have that holds rows (`get`, `query`, `search`, lists); a larger one is not read to its
+    /// end, and is an error. Default 2 GiB. Other answers may have 16 MiB.
+    pub fn max_response_size(mut self, bytes: u64) -> ClientBuilder {
+        self.max_response_size = Some(bytes);
+        self
+    }
+
+    /// When and how often to try again, and how long a call may take in all.
     pub fn retry(mut self, policy: RetryPolicy) -> ClientBuilder {
         self.retry = policy;
+        self
+    }
+
+    /// How many retries all calls of this client and its clones may make before answers have to come again, so that many
+    /// clients do not hammer a server that is ill. Five first attempts that succeed are worth one retry, and a retry that
+    /// succeeds costs nothing. Default 100; `u32::MAX` is without end.
+    pub fn retry_budget(mut self, retries: u32) -> ClientBuilder {
+        self.retry_budget = Some(retries);
+        self
+    }
+
+    /// Leaves an endpoint alone that keeps failing. Default: off.
+    pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> ClientBuilder {
+        self.breaker = Some(breaker);
+        self
+    }
+
+    /// More addresses of the same data, beside [`host`](ClientBuilder::host), which is the primary: of a distributed
+    /// Chroma's frontends where no load balancer is before them, or of copies that you keep equal yourself. Each gets the
+    /// same key. At most 63.
+    ///
+    /// Reads go [where you choose](ClientBuilder::read_from), and elsewhere when that fails: at once, without a wait, but
+    /// each time counts as one of the policy's retries. An endpoint that failed is passed over for ten seconds, or as long
+    /// as your [`circuit_breaker`](ClientBuilder::circuit_breaker) says. Writes stay on the primary
+    /// ([`fail_over_writes`](ClientBuilder::fail_over_writes)).
+    ///
+    /// **What you read.** Frontends of one distributed Chroma read the same log, so a read after a write sees it, whichever
+    /// answers (but for [`ReadLevel::IndexOnly`](crate::ReadLevel::IndexOnly)). Of copies nobody promises that: with
+    /// [`ReadFrom::FirstHealthy`] you read what you wrote until the primary fails, and what the copy has from then on; with
+    /// [`ReadFrom::RoundRobin`] two reads in a row may differ, also those of one [`scan`](crate::Collection::scan). A
+    /// collection goes by its id, so the copies must have the same ids.
+    ///
+    /// ```
+    /// use chroma_blocking::{Client, ReadFrom};
+    ///
+    /// let client = Client::builder()
+    ///     .host("http://chroma-0:8000")
+    ///     .replicas(["http://chroma-1:8000", "http://chroma-2:8000"])
+    ///     .read_from(ReadFrom::RoundRobin)
+    ///     .build()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn replicas<S: Into<String>>(
+        mut self,
+        hosts: impl IntoIterator<Item = S>,
+    ) -> ClientBuilder {
+        self.replicas = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Which of several endpoints is read from. Default [`ReadFrom::FirstHealthy`].
+    pub fn read_from(mut self, which: ReadFrom) -> ClientBuilder {
+        self.read_from = which;
+        self
+    }
+
+    /// Lets writes go to a replica, too, when the primary fails. Right for frontends of one Chroma; copies would no longer
+    /// be equal. Default: no.
+    pub fn fail_over_writes(mut self, allowed: bool) -> ClientBuilder {
+        self.fail_over_writes = allowed;
         self
     }
 
@@ -192,8 +267,32 @@ impl ClientBuilder {
             let why = "no request has so few bytes; give it some MiB, such as 16 << 20";
             return Err(bad("max_payload_size", "0", why));
         }
+        let max_response_size = self.max_response_size;
+        if max_response_size == Some(0) {
+            let why = "no answer has so few bytes; the default is 2 GiB, 2 << 30";
+            return Err(bad("max_response_size", "0", why));
+        }
+        if self.breaker.is_some_and(|breaker| breaker.failures == 0) {
+            let why = "failures must be 1 or more, or it would never close";
+            return Err(bad("circuit_breaker", "0 failures", why));
+        }
+        let replicas = (self.replicas.iter())
+            .map(|host| Endpoint::parse("replicas", host, DEFAULT_PORT))
+            .collect::<Result<Vec<_>, _>>()?;
+        if replicas.len() >= Endpoints::MOST {
+            let why = format!("there can be {}", Endpoints::MOST - 1);
+            return Err(bad("replicas", &format!("{} hosts", replicas.len()), why));
+        }
+        let all = || [&endpoint].into_iter().chain(&replicas);
+        if let Some(twice) = (replicas.iter().enumerate())
+            .find(|(index, replica)| all().take(index + 1).any(|other| other == *replica))
+        {
+            let why = "it is there twice";
+            return Err(bad("replicas", twice.1.as_str(), why));
+        }
         let headers: Vec<(HeaderName, HeaderValue)> = self.access()?;
-        if !headers.is_empty() && !endpoint.is_secure() && !endpoint.is_loopback() {
+        let open = |endpoint: &&Endpoint| !endpoint.is_secure() && !endpoint.is_loopback();
+        for endpoint in all().filter(open).filter(|_| !headers.is_empty()) {
             log::warn!(
                 "the secrets of requests to {} are sent without encryption",
                 endpoint.as_str()
@@ -201,10 +300,13 @@ impl ClientBuilder {
         }
         #[cfg(not(feature = "tls"))]
         self.no_certificates()?;
+        let defaults = Connecting::default();
         let connecting = Connecting {
             timeouts: self.timeouts,
             secrets: self.password.iter().cloned().collect(),
             proxy: self.proxy_to_use()?,
+            retry_budget: self.retry_budget.unwrap_or(defaults.retry_budget),
+            max_response_size: max_response_size.unwrap_or(defaults.max_response_size),
             #[cfg(feature = "tls")]
             root_certificates: self.root_certificates()?,
         };
@@ -212,8 +314,15 @@ impl ClientBuilder {
             Some(empty) if empty.is_empty() => Err(bad(setting, "", "it must not be empty")),
             value => Ok(value.unwrap_or_else(|| default.to_owned())),
         };
-        Ok(Client::new_on(
+        let endpoints = Endpoints::new(
             endpoint,
+            replicas,
+            self.read_from,
+            self.fail_over_writes,
+            self.breaker,
+        );
+        Ok(Client::new_on(
+            endpoints,
             headers,
             connecting,
             self.retry,

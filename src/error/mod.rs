@@ -122,6 +122,15 @@ pub enum Error {
         /// What to try, where there is something to try.
         hint: String,
     },
+    /// The server kept failing, so it is left alone for a while ([`CircuitBreaker`](crate::CircuitBreaker)). Nothing was
+    /// sent.
+    #[error("{call}: the circuit breaker is open, try again in {:.1} s", retry_after.as_secs_f64())]
+    CircuitOpen {
+        /// The call that was not made.
+        call: Box<Call>,
+        /// When the next call may try.
+        retry_after: Duration,
+    },
     /// Something answers at this address, but it is not a Chroma server with the v2 API (Chroma 1.0 or newer).
     #[error(
         "{call}: this is not a Chroma server with the v2 API (Chroma 1.0 or newer): {message}; check the host and port"
@@ -227,13 +236,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later without any change: timeouts, broken connections, rate limits, and
-    /// the statuses 408, 500, 502, 503, 504 and 520 to 524.
+    /// Whether the same call may succeed later without any change: timeouts, broken connections, rate limits, an open
+    /// circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524.
     ///
     /// The client has already used its own retries by then ([`RetryPolicy`](crate::RetryPolicy)).
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::RateLimited { .. } | Error::Timeout { .. } | Error::Connection { .. } => true,
+            Error::RateLimited { .. }
+            | Error::Timeout { .. }
+            | Error::Connection { .. }
+            | Error::CircuitOpen { .. } => true,
             // 520 to 524: a content delivery network that cannot reach its origin.
             Error::Server { status, .. } => matches!(status, 408 | 500 | 502..=504 | 520..=524),
             Error::PartlyDone { source, .. } | Error::PartlyEmbedded { source, .. } => {
@@ -303,6 +315,7 @@ impl Error {
             | Error::QuotaExhausted { call, .. }
             | Error::Timeout { call, .. }
             | Error::Connection { call, .. }
+            | Error::CircuitOpen { call, .. }
             | Error::NotChroma { call, .. }
             | Error::Server { call, .. }
             | Error::Decode { call, .. }

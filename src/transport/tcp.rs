@@ -34,6 +34,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 #[error("{0}")]
 pub(super) struct ConnectFailed(io::Error);
 
+/// A connection that had served before closed without a byte of an answer: most likely the server had closed it before the
+/// request came, since it was idle for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Stale(io::Error);
+
+/// Whether it failed as a connection does that the server has closed in the meantime.
+pub(super) fn is_stale(error: &Error) -> bool {
+    matches!(error, Error::Other(inner) if inner.is::<Stale>())
+}
+
 /// Leaves it to [`TcpConnector`] to find the addresses of a host: for a connection that is open nobody needs them.
 #[derive(Debug)]
 pub(super) struct Later;
@@ -89,6 +100,8 @@ impl<In: Transport> Connector<In> for TcpConnector {
             stream,
             buffers,
             held: Vec::new(),
+            served: false,
+            silent: true,
             read_timeout: None,
             write_timeout: None,
             refused: None,
@@ -133,6 +146,10 @@ pub(super) struct TcpTransport {
     buffers: LazyBuffers,
     /// The start of a request that is not sent yet.
     held: Vec<u8>,
+    /// Whether there was an answer before the current request. (With TLS, a handshake counts as one.)
+    served: bool,
+    /// Whether no byte has come since the current request began.
+    silent: bool,
     /// What the system was told.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
@@ -146,6 +163,8 @@ impl Transport for TcpTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.served |= !self.silent;
+        self.silent = true;
         if self.held.len() + amount <= HELD {
             let output = &self.buffers.output()[..amount];
             self.held.extend_from_slice(output);
@@ -171,12 +190,18 @@ impl Transport for TcpTransport {
             }
         };
         let read = match (read, self.refused.take()) {
-            (Ok(0) | Err(_), Some(refused)) => return Err(Error::Io(refused)),
+            (Ok(0) | Err(_), Some(refused)) => return Err(self.closed(refused)),
+            (Ok(0), None) if self.served && self.silent => {
+                let closed = io::Error::new(io::ErrorKind::UnexpectedEof, "Peer disconnected");
+                return Err(self.closed(closed));
+            }
+            (Err(error), None) if is_closed(&error) => return Err(self.closed(error)),
             (read, refused) => {
                 self.refused = refused;
                 read.map_err(|error| in_time(error, timeout))?
             }
         };
+        self.silent &= read == 0;
         self.buffers.input_appended(read);
         Ok(read > 0)
     }
@@ -206,6 +231,14 @@ fn read_at_once(mut stream: &TcpStream) -> io::Result<usize> {
 }
 
 impl TcpTransport {
+    /// What it means that the other side has closed the connection.
+    fn closed(&self, error: io::Error) -> Error {
+        match self.served && self.silent {
+            true => Error::Other(Box::new(Stale(error))),
+            false => Error::Io(error),
+        }
+    }
+
     /// Sends what was held back, and the first `amount` bytes of the output.
     ///
     /// A server that refuses a large body answers (413), closes, and leaves the rest unread: then the answer is what

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Batch, FanOut, Job, News, Outcome, Work};
 use crate::embed::limiter::Turn;
 use crate::error::{Call, Error};
-use crate::transport::retry;
+use crate::transport::Backoff;
 
 /// How often a wait looks at the caller's flag.
 const POLL: Duration = Duration::from_millis(20);
@@ -30,7 +30,9 @@ pub(super) struct Desk<'a, B: Iterator, D> {
     /// To be sent again, each not before its time.
     later: Vec<(Instant, Batch)>,
     running: usize,
-    limited_in_a_row: u32,
+    /// The waits after 429s in a row; and what they were before the last one.
+    limited: Backoff,
+    limited_before: Backoff,
     any_done: bool,
     stopped: bool,
     outcome: Outcome,
@@ -49,7 +51,8 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             ready: None,
             later: Vec::new(),
             running: 0,
-            limited_in_a_row: 0,
+            limited: how.policy.backoff(),
+            limited_before: how.policy.backoff(),
             any_done: false,
             stopped: false,
             outcome: Outcome::default(),
@@ -176,7 +179,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
     fn is_too_long(&self, wait: Duration, now: Instant) -> bool {
         let in_time = |at| self.how.deadline.is_none_or(|deadline| at < deadline);
         !now.checked_add(wait).is_some_and(in_time)
-            || self.how.policy.wait(0, Some(wait), 0.5).is_none()
+            || self.how.policy.backoff().next(Some(wait)).is_none()
     }
 
     /// The next batch: one that is to be sent again, or else a new one.
@@ -186,7 +189,10 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         // The smallest first: it may be all that there is to find.
         match first.min_by_key(|(_, (at, batch))| (batch.range.len(), *at)) {
             Some((index, _)) => Some(self.later.remove(index).1),
-            None => self.batches.next().map(Batch::new),
+            None => {
+                let range = self.batches.next()?;
+                Some(Batch::new(range, self.how.policy))
+            }
         }
     }
 
@@ -197,7 +203,8 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             eased,
         } = news
         else {
-            self.limited_in_a_row = 0;
+            self.limited.reset();
+            self.limited_before.reset();
             return;
         };
         self.running -= 1;
@@ -208,7 +215,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
                 *turn = None;
                 (self.done)(batch.range, vectors);
             }
-            Ok(Err(error)) => self.failed(batch, eased, error),
+            Ok(Err(error)) => self.failed(*batch, eased, error),
             Err(panic) => panic::resume_unwind(panic),
         }
     }
@@ -226,19 +233,20 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             return self.refused(batch.range, error, now);
         }
         let limited = matches!(error, Error::RateLimited { .. });
-        // Who is turned away while others get through need not give up.
-        let retry = match limited {
-            true => {
-                self.limited_in_a_row += u32::from(eased);
-                self.limited_in_a_row.saturating_sub(1)
-            }
-            false => {
-                batch.failures += 1;
-                batch.failures - 1
-            }
-        };
         let asked = error.asked_wait();
-        let wait = how.policy.wait(retry, asked, retry::random());
+        // Who is turned away while others get through need not give up; and what was on its way when another was turned
+        // away says nothing new.
+        let wait = match limited {
+            true if eased => {
+                self.limited_before = self.limited;
+                self.limited.next(asked)
+            }
+            true => {
+                let mut same = self.limited_before;
+                same.next(asked)
+            }
+            false => batch.backoff.next(asked),
+        };
         let at = wait
             .filter(|_| error.is_retryable())
             .and_then(|wait| now.checked_add(wait))
@@ -266,7 +274,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             );
             let middle = range.start + range.len() / 2;
             for half in [range.start..middle, middle..range.end] {
-                self.later.push((now, Batch::new(half)));
+                self.later.push((now, Batch::new(half, self.how.policy)));
             }
             return;
         }

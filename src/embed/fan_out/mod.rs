@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 
 use super::limiter::{Cost, Limiter, Permit};
 use crate::error::{Call, Error, Result};
-use crate::transport::RetryPolicy;
+use crate::transport::{Backoff, RetryPolicy};
 use desk::Desk;
 
 /// What is done with a batch.
@@ -79,17 +79,17 @@ impl FanOut<'_> {
 struct Batch {
     range: Range<usize>,
     attempts: u32,
-    /// Those that failed for another reason than the rate.
-    failures: u32,
+    /// The waits after failures for another reason than the rate.
+    backoff: Backoff,
     first_sent: Option<Instant>,
 }
 
 impl Batch {
-    fn new(range: Range<usize>) -> Batch {
+    fn new(range: Range<usize>, policy: &RetryPolicy) -> Batch {
         Batch {
             range,
             attempts: 0,
-            failures: 0,
+            backoff: policy.backoff(),
             first_sent: None,
         }
     }
@@ -108,7 +108,7 @@ enum News {
     /// A good answer is in.
     Answered,
     Done {
-        batch: Batch,
+        batch: Box<Batch>,
         result: thread::Result<Result<Vec<f32>>>,
         /// Whether the limiter learned something from an answer that was not good.
         eased: bool,
@@ -135,7 +135,7 @@ impl Job<'_> {
         };
         drop(permit);
         let _ = self.news.send(News::Done {
-            batch: self.batch,
+            batch: Box::new(self.batch),
             result,
             eased,
         });

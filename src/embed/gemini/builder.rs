@@ -14,7 +14,7 @@ use crate::embed::EmbeddingCache;
 use crate::embed::limiter::Limiter;
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
-use crate::transport::{self, Connecting, Endpoint, RetryPolicy, Timeouts, Transport};
+use crate::transport::{self, Connecting, Endpoint, Endpoints, RetryPolicy, Timeouts, Transport};
 
 /// Google's own address for the API.
 const BASE_URL: &str = "https://generativelanguage.googleapis.com";
@@ -364,13 +364,12 @@ impl GeminiBuilder {
             .replace("{model}", &self.model);
         Ok(Gemini(Arc::new(Inner {
             transport: Transport::new(
-                endpoint,
+                Endpoints::one(endpoint),
                 headers,
                 Connecting {
                     timeouts: self.timeouts,
                     ..Connecting::default()
                 },
-                self.retry,
                 &answer::Google,
             ),
             path,
@@ -385,6 +384,7 @@ impl GeminiBuilder {
             concurrency: self.concurrency,
             pool: OnceLock::new(),
             limiter,
+            retry: self.retry,
             refused_texts: self.refused_texts,
             long_texts: self.long_texts,
             deadline: self.deadline,

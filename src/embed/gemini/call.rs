@@ -14,7 +14,7 @@ use crate::embed::limiter::Cost;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::json_len::json_len;
-use crate::transport::{Outgoing, RetryPolicy};
+use crate::transport::{Outgoing, Patience};
 use crate::wire::cut::cut;
 
 /// What stands around a text in a request, at most, but for the model's name.
@@ -128,13 +128,15 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         if gathered.count() > 0 {
             (self.on_progress)(gathered.count(), items.len());
         }
+        let within = [self.deadline, gemini.retry.deadline];
+        let within = within.into_iter().flatten().min();
         let work = Texts {
             gemini,
             distinct,
             items: &items,
             task: self.task,
             // One that is too far away for the clock is none.
-            deadline: self.deadline.and_then(|time| started.checked_add(time)),
+            deadline: within.and_then(|time| started.checked_add(time)),
         };
         let mut batches = cut(
             work.distinct.len(),
@@ -149,7 +151,7 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         let outcome = FanOut {
             pool: several.then(|| gemini.pool()).transpose()?,
             limiter: &gemini.limiter,
-            policy: gemini.transport.retry(),
+            policy: &gemini.retry,
             go_on: gemini.refused_texts == RefusedTexts::GoOn,
             cancel: &flags,
             deadline: work.deadline,
@@ -267,14 +269,11 @@ impl Work for Texts<'_> {
             subject: Some(&gemini.model),
             path: &gemini.path,
             body: Some(&body),
-            within: self
-                .deadline
-                .map(|at| at.saturating_duration_since(Instant::now())),
         };
         let unit = gemini.style.answers_unit_length(gemini.dimension);
         gemini
             .transport
-            .send_by(&RetryPolicy::none(), out, |bytes| {
+            .send(Patience::once(self.deadline), out, |bytes| {
                 answered();
                 answer::read(bytes, &self.distinct[batch], gemini.dimension, unit)
             })

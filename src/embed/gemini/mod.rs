@@ -22,7 +22,7 @@ use super::{EmbeddingCache, EmbeddingError, EmbeddingFunction, Purpose};
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
-use crate::transport::{Operation, Repeat, Transport};
+use crate::transport::{Kind, Operation, RetryPolicy, Transport};
 
 pub use builder::{GeminiBuilder, LongTexts, RefusedTexts};
 pub use call::EmbedCall;
@@ -40,7 +40,7 @@ static EMBED: Operation = Operation {
     name: "embed",
     method: Method::POST,
     path: "/{version}/models/{model}:batchEmbedContents",
-    repeat: Repeat::Freely,
+    kind: Kind::ReadsRows,
 };
 
 /// Google Gemini's embeddings: 768 floats of unit length from `gemini-embedding-001`, unless the
@@ -111,6 +111,7 @@ struct Inner {
     concurrency: usize,
     pool: OnceLock<ThreadPool>,
     limiter: Limiter,
+    retry: RetryPolicy,
     refused_texts: RefusedTexts,
     long_texts: LongTexts,
     deadline: Option<Duration>,

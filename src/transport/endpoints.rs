@@ -1,0 +1,158 @@
+//! [`Endpoints`]: a server's address, or several of servers that hold the same, and which of them is next.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Endpoint;
+use super::breaker::{Admission, Breaker, CircuitBreaker};
+
+/// Among several endpoints, one that has failed once is passed over for so long.
+const PASSED_OVER: CircuitBreaker = CircuitBreaker {
+    failures: 1,
+    open_for: Duration::from_secs(10),
+};
+
+/// Which of several endpoints is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ReadFrom {
+    /// The first one that is healthy, in the order in which they were given: the primary, as long as that answers.
+    #[default]
+    FirstHealthy,
+    /// All that are healthy, in turn.
+    RoundRobin,
+}
+
+/// The addresses, the primary first.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    nodes: Vec<Node>,
+    read_from: ReadFrom,
+    /// Whether writes may go elsewhere when the primary fails.
+    fail_over_writes: bool,
+    /// Whether a breaker refuses, and does not only pass over.
+    refuse: bool,
+    next: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Node {
+    endpoint: Endpoint,
+    breaker: Option<Breaker>,
+}
+
+/// Where an attempt goes.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    index: usize,
+    admission: Option<Admission<'a>>,
+}
+
+impl Choice<'_> {
+    /// Says how it went. Whoever has failed is not chosen again until `failed` is emptied.
+    pub(crate) fn report(self, is_down: bool, failed: &mut Failed) {
+        failed.0 |= u64::from(is_down) << self.index;
+        if let Some(admission) = self.admission {
+            admission.report(is_down);
+        }
+    }
+}
+
+/// Endpoints that failed since the last wait of a call.
+#[derive(Debug, Default)]
+pub(crate) struct Failed(u64);
+
+impl Endpoints {
+    /// As many as there can be.
+    pub(crate) const MOST: usize = u64::BITS as usize;
+
+    /// One, without a breaker.
+    pub(crate) fn one(endpoint: Endpoint) -> Endpoints {
+        Endpoints::new(endpoint, Vec::new(), ReadFrom::default(), false, None)
+    }
+
+    /// With replicas beside the primary: at most [`MOST`](Endpoints::MOST) in all.
+    pub(crate) fn new(
+        primary: Endpoint,
+        replicas: Vec<Endpoint>,
+        read_from: ReadFrom,
+        fail_over_writes: bool,
+        breaker: Option<CircuitBreaker>,
+    ) -> Endpoints {
+        let several = (!replicas.is_empty()).then_some(PASSED_OVER);
+        let node = |endpoint| Node {
+            endpoint,
+            breaker: breaker.or(several).map(Breaker::new),
+        };
+        Endpoints {
+            nodes: [primary].into_iter().chain(replicas).map(node).collect(),
+            read_from,
+            fail_over_writes,
+            refuse: breaker.is_some(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Where writes go.
+    pub(crate) fn primary(&self) -> &Endpoint {
+        &self.nodes[0].endpoint
+    }
+
+    /// Whether all of them are on this machine.
+    pub(crate) fn are_loopback(&self) -> bool {
+        self.nodes.iter().all(|node| node.endpoint.is_loopback())
+    }
+
+    /// The one that a new call tries first.
+    pub(crate) fn first(&self, reads: bool) -> usize {
+        match self.read_from {
+            ReadFrom::RoundRobin if reads => {
+                self.next.fetch_add(1, Ordering::Relaxed) % self.nodes.len()
+            }
+            _ => 0,
+        }
+    }
+
+    /// The next one from `first` on that has not failed and is healthy. Where there is none: how long the breakers say to
+    /// wait; where they do not refuse, one that has not failed in this call. `None` is all have failed.
+    pub(crate) fn choose(
+        &self,
+        reads: bool,
+        first: usize,
+        failed: &Failed,
+    ) -> Result<Choice<'_>, Option<Duration>> {
+        let count = match reads || self.fail_over_writes {
+            true => self.nodes.len(),
+            false => 1,
+        };
+        let candidates = || {
+            (0..count)
+                .map(|offset| (first + offset) % count)
+                .filter(|index| failed.0 & (1 << index) == 0)
+                .map(|index| (index, &self.nodes[index]))
+        };
+        let choice = |(index, node): (usize, &'_ Node), admission| Choice {
+            endpoint: &self.nodes[index].endpoint,
+            index,
+            admission: node.breaker.as_ref().and(admission),
+        };
+        let mut shortest: Option<Duration> = None;
+        for (index, node) in candidates() {
+            let Some(breaker) = &node.breaker else {
+                return Ok(choice((index, node), None));
+            };
+            match breaker.admit(Instant::now()) {
+                Ok(admission) => return Ok(choice((index, node), Some(admission))),
+                Err(wait) => shortest = Some(shortest.map_or(wait, |other| other.min(wait))),
+            }
+        }
+        match candidates().next().filter(|_| !self.refuse) {
+            Some((index, node)) => Ok(choice(
+                (index, node),
+                self.nodes[index].breaker.as_ref().map(Breaker::force),
+            )),
+            None => Err(shortest),
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! One attempt: a request goes out, a whole answer comes in, or it is said what is known of the failure.
+
+use std::io::{self, Read};
+use std::time::{Duration, Instant, SystemTime};
+
+use ureq::http::{self, HeaderValue, Request};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::{Agent, AsSendBody, Body, Timeout};
+
+use super::{
+    Connecting, Endpoint, Endpoints, FOREVER, Failure, Kind, Outgoing, Patience, Refusal,
+    Transport, tcp,
+};
+use crate::error::{Call, Error};
+
+/// Idle connections that are kept for one server.
+const IDLE_CONNECTIONS: usize = 64;
+/// How long an idle connection is kept.
+const IDLE_AGE: Duration = Duration::from_secs(90);
+/// Bytes of an answer that holds no rows.
+const MAX_SMALL_ANSWER: u64 = 16 << 20;
+/// Bytes of an answer that is not a success; what comes behind them is not read.
+const MAX_REFUSAL: u64 = 64 << 10;
+/// Room made for an answer before its first byte is in, whatever length the server announces.
+const MAX_RESERVED: u64 = 16 << 20;
+
+/// What to do about a certificate that nobody vouches for.
+const DISTRUSTED_HINT: &str =
+    "if the server is yours, give the certificate of its authority to ca_certificates(...)";
+
+/// Ways to send.
+#[derive(Debug)]
+pub(super) struct Agents {
+    /// With connections that are kept.
+    pooled: Agent,
+    /// With a new connection for each request: no server has closed it in the meantime.
+    fresh: Agent,
+}
+
+impl Agents {
+    pub(super) fn new(endpoints: &Endpoints, connecting: &Connecting) -> Agents {
+        Agents {
+            pooled: agent(endpoints, connecting, IDLE_CONNECTIONS),
+            fresh: agent(endpoints, connecting, 0),
+        }
+    }
+}
+
+/// One that keeps so many connections while they are idle.
+fn agent(endpoints: &Endpoints, connecting: &Connecting, idle: usize) -> Agent {
+    let timeouts = connecting.timeouts;
+    let mut config = Agent::config_builder()
+        .user_agent(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION")))
+        .http_status_as_error(false)
+        // A redirect would carry the key to another host; it is an error that names the new address.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .no_delay(true)
+        .max_idle_connections(idle)
+        .max_idle_connections_per_host(idle)
+        .max_idle_age(IDLE_AGE)
+        .timeout_resolve(Some(timeouts.connect.min(FOREVER)))
+        .timeout_connect(Some(timeouts.connect.min(FOREVER)))
+        .timeout_global(Some(timeouts.request.min(FOREVER)));
+    if connecting.proxy.is_some() || endpoints.are_loopback() {
+        // What is on this machine is not behind a proxy, whatever the environment says.
+        config = config.proxy(connecting.proxy.clone());
+    }
+    #[cfg(feature = "tls")]
+    if !connecting.root_certificates.is_empty() {
+        let roots = ureq::tls::RootCerts::new_with_certs(&connecting.root_certificates);
+        let tls = ureq::tls::TlsConfig::builder().root_certs(roots).build();
+        config = config.tls_config(tls);
+    }
+    let connector = ().chain(ConnectProxyConnector::default()).chain(tcp::TcpConnector::default());
+    #[cfg(feature = "tls")]
+    let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
+    Agent::with_parts(config.build(), connector, tcp::Later)
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Transport {
+    /// Sends a request once, and reads the whole answer. Once more where it turns out that the connection was not open any
+    /// more; `attempts` counts both.
+    pub(super) fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        out: Outgoing<'_>,
+        patience: Patience,
+        attempts: &mut u32,
+        call: &dyn Fn(&str, u32, bool) -> Box<Call>,
+    ) -> Result<Vec<u8>, Failure> {
+        // A connection that was kept may be closed by now, and nobody can tell that from a server that acted and fell
+        // silent. So what may be done once only has a connection of its own.
+        let (agent, kept) = match out.operation.kind {
+            Kind::Once => (&self.agents.fresh, false),
+            _ => (&self.agents.pooled, true),
+        };
+        let mut result = self.logged(agent, endpoint, out, patience, attempts);
+        let stale = kept && result.as_ref().is_err_and(tcp::is_stale);
+        if stale {
+            log::debug!("the server had closed the connection; once more on a new one");
+            result = self.logged(&self.agents.fresh, endpoint, out, patience, attempts);
+        }
+        let call = || call(endpoint.as_str(), *attempts, true);
+        let failure = match result {
+            Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer.body),
+            Ok(answer) => self.refused(answer, call()),
+            Err(error) => {
+                let in_time = patience.left().is_none_or(|left| !left.is_zero());
+                self.broken(error, call(), in_time)
+            }
+        };
+        Err(Failure {
+            acted: failure.acted || stale,
+            ..failure
+        })
+    }
+
+    fn logged(
+        &self,
+        agent: &Agent,
+        endpoint: &Endpoint,
+        out: Outgoing<'_>,
+        patience: Patience,
+        attempts: &mut u32,
+    ) -> Result<Answer, ureq::Error> {
+        *attempts += 1;
+        let started = Instant::now();
+        let result = self.exchange(agent, endpoint, out, patience.left());
+        let status = result.as_ref().map_or(0, |answer| answer.status);
+        log::debug!(
+            operation = out.operation.name, subject = out.subject.unwrap_or_default(), attempt = *attempts,
+            status = status, elapsed_ms = started.elapsed().as_millis() as u64,
+            bytes_out = out.body.map_or(0, <[u8]>::len),
+            bytes_in = result.as_ref().map_or(0, |answer| answer.body.len());
+            "{} {}{}", out.operation.method, endpoint.as_str(), out.path
+        );
+        result
+    }
+
+    fn exchange(
+        &self,
+        agent: &Agent,
+        endpoint: &Endpoint,
+        out: Outgoing<'_>,
+        left: Option<Duration>,
+    ) -> Result<Answer, ureq::Error> {
+        let mut request = Request::builder()
+            .method(out.operation.method.clone())
+            .uri(format!("{}{}", endpoint.as_str(), out.path));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = match out.body {
+            Some(body) => {
+                let json = HeaderValue::from_static("application/json");
+                let request = request.header(http::header::CONTENT_TYPE, json);
+                run(agent, request.body(body)?, left)
+            }
+            None => run(agent, request.body(())?, left),
+        }?;
+        let (parts, body) = response.into_parts();
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let retry_after =
+            header(http::header::RETRY_AFTER).and_then(|text| asked_wait(text, SystemTime::now()));
+        let location = Some(parts.status.is_redirection())
+            .filter(|redirected| *redirected)
+            .and_then(|_| header(http::header::LOCATION))
+            .map(str::to_owned);
+        let bytes = match parts.status.is_success() {
+            true => {
+                let most = self.max_answer(out.operation.kind);
+                let reserved = body
+                    .content_length()
+                    .unwrap_or(0)
+                    .min(MAX_RESERVED)
+                    .min(most);
+                let mut reader = body.into_with_config().limit(most).reader();
+                read_all(&mut reader, reserved as usize)?
+            }
+            false => {
+                let mut bytes = Vec::new();
+                body.into_reader()
+                    .take(MAX_REFUSAL)
+                    .read_to_end(&mut bytes)?;
+                bytes
+            }
+        };
+        Ok(Answer {
+            status: parts.status.as_u16(),
+            retry_after,
+            location,
+            body: bytes,
+        })
+    }
+
+    fn max_answer(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::ReadsRows => self.max_response_size,
+            _ => MAX_SMALL_ANSWER.min(self.max_response_size),
+        }
+    }
+
+    /// What an answer means that is not a success.
+    fn refused(&self, answer: Answer, call: Box<Call>) -> Failure {
+        let status = answer.status;
+        // What is refused with a reason was not done; a gateway or a failure on the way leaves it open.
+        let acted = match status {
+            503 => answer.retry_after.is_none(),
+            408 | 500.. => true,
+            _ => false,
+        };
+        let error = match answer.location {
+            Some(location) => Error::Server {
+                call,
+                status,
+                name: String::new(),
+                retry_after: None,
+                message: format!("redirected to {location:?}; use that address instead"),
+            },
+            None => self.dialect.error(Refusal {
+                call,
+                status,
+                retry_after: answer.retry_after,
+                body: self.secrets.out_of_answer(answer.body),
+            }),
+        };
+        Failure {
+            error,
+            acted,
+            // 520 to 524: a content delivery network that cannot reach its origin.
+            is_down: matches!(status, 502..=504 | 520..=524),
+        }
+    }
+
+    /// What it means when there is no whole answer. `in_time` is whether the call's own deadline has not passed.
+    fn broken(&self, error: ureq::Error, call: Box<Call>, in_time: bool) -> Failure {
+        let connecting = match &error {
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve)
+            | ureq::Error::HostNotFound
+            | ureq::Error::ConnectProxyFailed(_) => true,
+            ureq::Error::Other(inner) => inner.is::<tcp::ConnectFailed>(),
+            _ => false,
+        };
+        // rustls says so while it connects, in the words of an I/O error: "invalid peer certificate: UnknownIssuer".
+        let distrusted = error.to_string().contains("invalid peer certificate");
+        let connecting = connecting || distrusted;
+        let mut is_down = true;
+        let error = match error {
+            ureq::Error::Timeout(_) if !in_time => Error::Timeout {
+                call,
+                message: "no whole answer within the deadline of the call".to_owned(),
+            },
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => Error::Timeout {
+                call,
+                message: "no connection within the connection timeout".to_owned(),
+            },
+            ureq::Error::Timeout(_) => Error::Timeout {
+                call,
+                message: "no whole answer within the request timeout".to_owned(),
+            },
+            ureq::Error::Protocol(error) => Error::Decode {
+                call,
+                message: format!("it is not HTTP: {error}"),
+            },
+            ureq::Error::BodyExceedsLimit(most) => {
+                is_down = false;
+                Error::Decode {
+                    call,
+                    message: format!(
+                        "it is larger than {most} bytes; ask for less, or allow more with max_response_size(...)"
+                    ),
+                }
+            }
+            other => Error::Connection {
+                call,
+                message: match connecting {
+                    true => format!("cannot connect: {}", words(&other)),
+                    false => format!("the connection broke: {}", words(&other)),
+                },
+                hint: match connecting {
+                    _ if distrusted => DISTRUSTED_HINT.to_owned(),
+                    true => self.dialect.unreachable_hint().to_owned(),
+                    false => String::new(),
+                },
+            },
+        };
+        Failure {
+            error,
+            acted: !connecting,
+            is_down,
+        }
+    }
+}
+
+/// Sends a request; the time that is left counts where it is less than the agent's.
+fn run(
+    agent: &Agent,
+    request: Request<impl AsSendBody>,
+    left: Option<Duration>,
+) -> Result<http::Response<Body>, ureq::Error> {
+    let timeout = agent.config().timeouts().global;
+    let request = match left.filter(|left| timeout.is_none_or(|timeout| *left < timeout)) {
+        Some(left) => {
+            let request = agent.configure_request(request);
+            request.timeout_global(Some(left)).build()
+        }
+        None => request,
+    };
+    agent.run(request)
+}
+
+/// The wait that a `Retry-After` header asks for: seconds, or a date.
+fn asked_wait(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    // One that has passed asks for no wait.
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Reads to the end; it is likely to come after so many bytes.
+fn read_all(reader: &mut impl Read, likely: usize) -> io::Result<Vec<u8>> {
+    // The system hands out large pieces of memory cleared; read_to_end would clear them again, bit by bit.
+    let mut bytes = vec![0; likely];
+    let mut filled = 0;
+    while filled < likely {
+        match reader.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    reader.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What an error says, without what `ureq` calls its kind.
+fn words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Other(inner) => inner.to_string(),
+        ureq::Error::Io(inner) => inner.to_string(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_asked_for_in_seconds_or_by_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
+        let wait = |text: &str| asked_wait(text, now).map(|wait| wait.as_secs());
+        assert_eq!(wait("120"), Some(120));
+        assert_eq!(wait(" 0 "), Some(0));
+        // The examples of RFC 9110, 5.6.7, which are all the same second.
+        for date in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
+            assert_eq!(wait(date), Some(7), "{date}");
+        }
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:27 GMT"), Some(0), "passed");
+        for bad in ["", "-1", "soon", "1.5", "Sun, 99 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(wait(bad), None, "{bad:?}");
+        }
+    }
+}
