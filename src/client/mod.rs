@@ -4,6 +4,7 @@ pub(crate) mod dialect;
 mod lists;
 pub(crate) mod operations;
 mod published;
+pub(crate) mod settle;
 mod tenants;
 
 use std::fmt;
@@ -356,13 +357,17 @@ impl Client {
         self.call(&op::COUNT_COLLECTIONS, None, None, read::json)
     }
 
-    /// Deletes a collection with all of its records.
+    /// Deletes a collection with all of its records. When the answer is lost, it asks whether the collection is gone.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none of this name.
     pub fn delete_collection(&self, name: &str) -> Result<()> {
         self.check_name(&op::DELETE_COLLECTION, name)?;
-        self.call(&op::DELETE_COLLECTION, Some((name, name)), None, read::done)
+        let (client, named) = (self.begin(), Some((name, name)));
+        client.settle(
+            || client.call(&op::DELETE_COLLECTION, named, None, read::done),
+            || settle::gone(client.call(&op::GET_COLLECTION, named, None, read::done)),
+        )
     }
 
     /// Refuses a collection name that cannot exist.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::lists::ListDatabases;
+use super::settle::{self, Seen};
 use super::{Client, operations as op};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::name;
@@ -36,18 +37,24 @@ pub struct Database {
 impl Client {
     /// Makes a tenant. A name has 3 characters or more.
     ///
+    /// When the answer is lost, it asks whether the tenant is there: without databases it counts as made by this call.
+    ///
     /// # Errors
     /// [`Error::AlreadyExists`] when there is one of this name.
     pub fn create_tenant(&self, name: &str) -> Result<()> {
-        self.in_tenant(&op::CREATE_TENANT, name)?;
+        let operation = &op::CREATE_TENANT;
+        self.in_tenant(operation, name)?;
         let body = json!({ "name": name }).to_string();
-        self.call_with(
-            &op::CREATE_TENANT,
-            Some(name),
-            &[],
-            "",
-            Some(body.as_bytes()),
-            read::done,
+        let body = Some(body.as_bytes());
+        let client = self.begin();
+        let ask = || {
+            client.get_tenant(name)?;
+            let databases = client.with_tenant(name).list_databases().limit(1).run()?;
+            Ok(settle::if_new(databases.is_empty(), operation, name))
+        };
+        client.settle(
+            || client.call_with(operation, Some(name), &[], "", body, read::done),
+            || settle::made(ask()),
         )
     }
 
@@ -77,8 +84,16 @@ impl Client {
         let parameters = self.in_tenant(operation, name)?;
         let body = json!({ "resource_name": resource_name }).to_string();
         let body = Some(body.as_bytes());
-        self.call_with(operation, Some(name), &parameters, "", body, read::done)?;
-        match self.get_tenant(name)?.resource_name {
+        let client = self.begin();
+        client.settle(
+            || client.call_with(operation, Some(name), &parameters, "", body, read::done),
+            || match client.get_tenant(name)?.resource_name {
+                None => Ok(Seen::NotDone),
+                Some(stored) if stored == resource_name => Ok(Seen::Done(())),
+                Some(_) => Ok(Seen::Unclear),
+            },
+        )?;
+        match client.get_tenant(name)?.resource_name {
             Some(stored) if stored == resource_name => Ok(()),
             stored => Err(Error::Unsupported {
                 call: Box::new(Call::new(operation.name, Some(name))),
@@ -90,19 +105,24 @@ impl Client {
     /// Makes a database in this client's tenant. A name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-',
     /// and starts and ends with a letter or a digit.
     ///
+    /// When the answer is lost, it asks whether the database is there: without collections it counts as made by this call.
+    ///
     /// # Errors
     /// [`Error::AlreadyExists`] when there is one of this name.
     pub fn create_database(&self, name: &str) -> Result<()> {
         let operation = &op::CREATE_DATABASE;
         name::check("database", name).map_err(|reason| invalid(operation, name, reason))?;
         let body = json!({ "name": name }).to_string();
-        self.call_with(
-            operation,
-            Some(name),
-            &[],
-            "",
-            Some(body.as_bytes()),
-            read::done,
+        let body = Some(body.as_bytes());
+        let client = self.begin();
+        let ask = || {
+            client.get_database(name)?;
+            let collections = client.with_database(name).count_collections()?;
+            Ok(settle::if_new(collections == 0, operation, name))
+        };
+        client.settle(
+            || client.call_with(operation, Some(name), &[], "", body, read::done),
+            || settle::made(ask()),
         )
     }
 
@@ -135,19 +155,18 @@ impl Client {
         ListDatabases::new(self.clone())
     }
 
-    /// Deletes a database of this client's tenant, with all of its collections.
+    /// Deletes a database of this client's tenant, with all of its collections. When the answer is lost, it asks whether the
+    /// database is gone.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none of this name.
     pub fn delete_database(&self, name: &str) -> Result<()> {
-        let parameters = self.in_database(&op::DELETE_DATABASE, name)?;
-        self.call_with(
-            &op::DELETE_DATABASE,
-            Some(name),
-            &parameters,
-            "",
-            None,
-            read::done,
+        let operation = &op::DELETE_DATABASE;
+        let parameters = self.in_database(operation, name)?;
+        let client = self.begin();
+        client.settle(
+            || client.call_with(operation, Some(name), &parameters, "", None, read::done),
+            || settle::gone(client.get_database(name)),
         )
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Collection, Stored};
+use crate::client::settle::{self, Seen};
 use crate::client::{Client, operations as op};
 use crate::embed::{EmbeddingFunction, remembered};
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -124,6 +125,9 @@ impl CollectionBuilder {
 
     /// Makes a collection.
     ///
+    /// When the answer is lost, it asks whether the collection is there: with these settings and without records it counts
+    /// as made by this call.
+    ///
     /// ```no_run
     /// use chroma_blocking::{Client, HnswConfig, Space};
     ///
@@ -157,16 +161,19 @@ impl CollectionBuilder {
         let body = self
             .body(get_or_create)
             .map_err(|reason| Call::new(operation.name, Some(&self.name)).invalid(reason))?;
+        let client = self.client.begin();
         let subject = Some((self.name.as_str(), ""));
-        let stored: Stored = self
-            .client
-            .call(operation, subject, Some(&body), read::json)
-            .map_err(|error| self.too_old(error))?;
+        let send = || client.call(operation, subject, Some(&body), read::json);
+        let stored: Stored = match get_or_create {
+            true => send(),
+            false => client.settle(send, || settle::made(self.ask(&client, &body))),
+        }
+        .map_err(|error| self.too_old(error))?;
         if self.schema.is_some() && stored.schema.is_none() {
             // What create() made is new and of no use; what get_or_create() gave may be somebody's.
             let left = match get_or_create {
                 true => "; the collection is there, without it",
-                false => match self.client.delete_collection(&self.name) {
+                false => match client.delete_collection(&self.name) {
                     Ok(()) => "",
                     Err(_) => {
                         "; the collection was made without it, and could not be deleted again"
@@ -182,6 +189,18 @@ impl CollectionBuilder {
         }
         let call = Call::new(operation.name, Some(&self.name));
         open(self.client, call, stored, self.embedding_function)
+    }
+
+    /// Whether the collection is there, as it was to be made with this body, and without records.
+    fn ask(&self, client: &Client, body: &[u8]) -> Result<Seen<Stored>> {
+        let name = self.name.as_str();
+        let stored: Stored =
+            client.call(&op::GET_COLLECTION, Some((name, name)), None, read::json)?;
+        let records: usize = client.call(&op::COUNT, Some((name, &stored.id)), None, read::json)?;
+        Ok(match records == 0 && stored.is_as_asked(body) {
+            true => Seen::Done(stored),
+            false => Seen::Refused(settle::another(&op::CREATE_COLLECTION, name)),
+        })
     }
 
     /// What is sent to make it.

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Collection, Stored};
 use crate::client::operations as op;
+use crate::client::settle::{self, Seen};
 use crate::error::Result;
 use crate::wire::read;
 
@@ -25,6 +26,9 @@ pub struct IndexingStatus {
 impl Collection {
     /// Makes a copy of the collection under another name. The copy shares what is stored until one of the two changes.
     ///
+    /// When the answer is lost, it asks whether a collection of that name is there: with the same metadata, settings and
+    /// number of records it counts as made by this call.
+    ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers;
     /// [`Error::AlreadyExists`](crate::Error::AlreadyExists) when the name is taken.
@@ -32,9 +36,31 @@ impl Collection {
         let client = self.client();
         client.check_name(&op::FORK, new_name)?;
         let body = json!({ "new_name": new_name }).to_string();
-        let stored: Stored = self.send(&op::FORK, Some(body.as_bytes()), read::json)?;
+        let this = self.begin();
+        let stored: Stored = this.client.settle(
+            || this.send(&op::FORK, Some(body.as_bytes()), read::json),
+            || settle::made(this.ask_for_fork(new_name)),
+        )?;
         let function = self.embedding_function().cloned();
         Ok(Collection::new(client.clone(), stored, function))
+    }
+
+    fn ask_for_fork(&self, name: &str) -> Result<Seen<Stored>> {
+        let named = Some((name, name));
+        let fork: Stored = self
+            .client
+            .call(&op::GET_COLLECTION, named, None, read::json)?;
+        let by_id = Some((name, fork.id.as_str()));
+        let records: usize = self.client.call(&op::COUNT, by_id, None, read::json)?;
+        let stored = &self.inner.stored;
+        let same = fork.metadata == stored.metadata
+            && fork.configuration_json == stored.configuration_json
+            && records == self.count()?;
+        Ok(match same {
+            true => Seen::Done(fork),
+            // Perhaps the collection has been written to since.
+            false => Seen::Unclear,
+        })
     }
 
     /// The number of forks of the collection.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Collection;
 use crate::client::operations as op;
+use crate::client::settle::{self, Seen};
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::name;
 use crate::transport::Operation;
@@ -50,7 +51,7 @@ pub struct Attached {
     pub name: String,
     /// Which function it is.
     pub function_name: String,
-    /// Whether it is new; `false` where it was attached already.
+    /// Whether it is new; `false` where it was attached already. Where the answer was lost and it is there, `true`.
     pub created: bool,
 }
 
@@ -121,7 +122,7 @@ impl AttachFunction {
         self
     }
 
-    /// Attaches it.
+    /// Attaches it. When the answer is lost, it asks whether it is attached.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers.
@@ -159,20 +160,36 @@ impl AttachFunction {
             "params": self.params,
         })
         .to_string();
-        let answer: Answer = self
-            .collection
-            .send(operation, Some(body.as_bytes()), read::json)?;
-        let Info {
-            id,
-            name,
-            function_name,
-        } = answer.attached_function;
-        Ok(Attached {
-            id,
-            name,
-            function_name,
-            created: answer.created,
-        })
+        let collection = self.collection.begin();
+        let send = || {
+            let answer: Answer = collection.send(operation, Some(body.as_bytes()), read::json)?;
+            let Info {
+                id,
+                name,
+                function_name,
+            } = answer.attached_function;
+            Ok(Attached {
+                id,
+                name,
+                function_name,
+                created: answer.created,
+            })
+        };
+        let ask = || {
+            let there = collection.get_attached_function(&self.name)?;
+            let same = there.function_name == self.function_id
+                && there.output_collection_name == self.output_collection;
+            Ok(match same {
+                true => Seen::Done(Attached {
+                    id: there.id,
+                    name: there.name,
+                    function_name: there.function_name,
+                    created: true,
+                }),
+                false => Seen::Refused(settle::another(operation, &self.name)),
+            })
+        };
+        collection.client.settle(send, || settle::made(ask()))
     }
 }
 
@@ -192,7 +209,7 @@ impl DetachFunction {
         self
     }
 
-    /// Detaches it; whether the server did.
+    /// Detaches it; whether the server did. When the answer is lost, it asks whether it is gone.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers;
@@ -206,9 +223,16 @@ impl DetachFunction {
         self.collection.check_function(operation, &self.name)?;
         let body = json!({ "delete_output": self.delete_output }).to_string();
         let parameters = [("function", self.name.as_str())];
-        let answer: Answer =
-            self.collection
-                .send_with(operation, &parameters, Some(body.as_bytes()), read::json)?;
-        Ok(answer.success)
+        let collection = self.collection.begin();
+        let send = || {
+            let body = Some(body.as_bytes());
+            let answer: Answer = collection.send_with(operation, &parameters, body, read::json)?;
+            Ok(answer.success)
+        };
+        let ask = || {
+            let seen = settle::gone(collection.get_attached_function(&self.name))?;
+            Ok(seen.map(|()| true))
+        };
+        collection.client.settle(send, ask)
     }
 }

@@ -12,14 +12,13 @@ mod query;
 mod scan;
 mod search;
 mod selection;
+mod stored;
 mod transaction;
 mod write;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-use serde::Deserialize;
 
 pub use builder::CollectionBuilder;
 pub use delete::Delete;
@@ -32,12 +31,13 @@ pub(crate) use open::In;
 pub use query::{Queries, Query, QueryInput, QueryMany};
 pub use scan::{Scan, ScanPages, ScanRecords};
 pub use search::{SearchCall, SearchManyCall};
+pub(crate) use stored::Stored;
 pub use transaction::{Committed, Transaction};
 
 use crate::client::{Client, operations as op};
 use crate::embed::{self, EmbeddingFunction, Purpose, remembered};
 use crate::error::{Call, InvalidInput, Result};
-use crate::model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
+use crate::model::configuration::CollectionConfiguration;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
 use crate::model::results::GetResult;
@@ -67,54 +67,6 @@ struct Inner {
     embedding_function: Option<Arc<dyn EmbeddingFunction>>,
     /// Why the function that the collection remembers is not here.
     missing: Option<InvalidInput>,
-}
-
-/// A collection as servers describe it. What this version does not use is left alone.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Stored {
-    id: String,
-    name: String,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    #[serde(default)]
-    dimension: Option<usize>,
-    #[serde(default, deserialize_with = "or_default")]
-    configuration_json: CollectionConfiguration,
-    #[serde(default)]
-    schema: Option<Schema>,
-    #[serde(default)]
-    tenant: Option<String>,
-    #[serde(default)]
-    database: Option<String>,
-}
-
-impl Stored {
-    /// The client, in the tenant and database that the collection is in.
-    fn home_of(&self, client: &Client) -> Client {
-        match (&self.tenant, &self.database) {
-            (Some(tenant), Some(database)) => client
-                .with_tenant(tenant.as_str())
-                .with_database(database.as_str()),
-            _ => client.clone(),
-        }
-    }
-}
-
-/// `null` is the same as nothing.
-fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: Default + Deserialize<'de>,
-    D: serde::Deserializer<'de>,
-{
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-impl Stored {
-    /// The embedding function that it remembers.
-    fn function(&self) -> Option<EmbeddingFunctionConfiguration> {
-        let configured = self.configuration_json.embedding_function.clone();
-        configured.or_else(|| self.schema.as_ref()?.vector_index().embedding_function)
-    }
 }
 
 impl Collection {

@@ -1,0 +1,111 @@
+//! What became of a request that may be made once only and whose answer was lost, where that can be seen by asking.
+
+use std::thread;
+
+use super::Client;
+use crate::error::{Call, Error, Result};
+use crate::transport::Operation;
+
+/// What asking has shown.
+pub(crate) enum Seen<T> {
+    /// It is done, and this is what its answer would have said.
+    Done(T),
+    /// It is not done, so it may be sent again.
+    NotDone,
+    /// It is not done, and cannot be: this is why.
+    Refused(Error),
+    /// It may have been done or not.
+    Unclear,
+}
+
+impl<T> Seen<T> {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Seen::Done(answer) => Seen::Done(f(answer)),
+            Seen::NotDone => Seen::NotDone,
+            Seen::Refused(why) => Seen::Refused(why),
+            Seen::Unclear => Seen::Unclear,
+        }
+    }
+}
+
+impl Client {
+    /// Sends a request that may be made once only. When its answer is lost, `ask` looks whether it is done: then that is the
+    /// answer; when it is certainly not, it is sent again, by the client's policy. The client must be of one call
+    /// ([`begin`](Client::begin)).
+    pub(crate) fn settle<T>(
+        &self,
+        send: impl Fn() -> Result<T>,
+        ask: impl Fn() -> Result<Seen<T>>,
+    ) -> Result<T> {
+        let mut backoff = self.patience.policy.backoff();
+        let mut lost = false;
+        loop {
+            let error = match send() {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let late = match error {
+                // An earlier one may have come through at last.
+                Error::AlreadyExists { .. } => lost,
+                _ => error.is_retryable() && error.call().is_some_and(|call| call.may_have_acted),
+            };
+            if !late {
+                return Err(error);
+            }
+            lost = true;
+            match ask() {
+                Ok(Seen::Done(answer)) => {
+                    log::info!("{error}; but it is done");
+                    return Ok(answer);
+                }
+                Ok(Seen::Refused(why)) => return Err(why),
+                Ok(Seen::NotDone) => {}
+                Ok(Seen::Unclear) | Err(_) => return Err(error),
+            }
+            let in_time = |wait: &_| self.patience.left().is_none_or(|left| *wait < left);
+            let Some(wait) = backoff.next(error.asked_wait()).filter(in_time) else {
+                return Err(error);
+            };
+            log::warn!(
+                "{error}; it is not done, trying again in {:.1} s",
+                wait.as_secs_f64()
+            );
+            thread::sleep(wait);
+        }
+    }
+}
+
+/// What it shows that something of this name is there: where nobody has used it yet, it is what was to be made.
+pub(crate) fn if_new(is_new: bool, operation: &Operation, name: &str) -> Seen<()> {
+    match is_new {
+        true => Seen::Done(()),
+        false => Seen::Refused(another(operation, name)),
+    }
+}
+
+/// Something of this name is there, and it is another one.
+pub(crate) fn another(operation: &Operation, name: &str) -> Error {
+    Error::AlreadyExists {
+        call: Box::new(Call::new(operation.name, Some(name))),
+        message: "an answer was lost, and what is there by this name is not what was to be made"
+            .to_owned(),
+    }
+}
+
+/// What it shows when what was to be made is not there.
+pub(crate) fn made<T>(found: Result<Seen<T>>) -> Result<Seen<T>> {
+    match found {
+        Err(Error::NotFound { .. }) => Ok(Seen::NotDone),
+        other => other,
+    }
+}
+
+/// What it shows when what was to be deleted is there: another one may have been made in the meantime, which is not to be
+/// deleted.
+pub(crate) fn gone<T>(found: Result<T>) -> Result<Seen<()>> {
+    match found {
+        Err(Error::NotFound { .. }) => Ok(Seen::Done(())),
+        found => found.map(|_| Seen::Unclear),
+    }
+}
