@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime};
 
-use ureq::http::{self, HeaderValue, Request};
+use ureq::http::{self, HeaderValue, Method, Request};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, AsSendBody, Body, Timeout};
 
@@ -164,6 +164,10 @@ impl Transport {
                 let json = HeaderValue::from_static("application/json");
                 let request = request.header(http::header::CONTENT_TYPE, json);
                 run(agent, request.body(body)?, left)
+            }
+            // Without a length, ureq would send no body in chunks.
+            None if out.operation.method == Method::POST => {
+                run(agent, request.body(&[][..])?, left)
             }
             None => run(agent, request.body(())?, left),
         }?;

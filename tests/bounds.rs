@@ -1,0 +1,123 @@
+//! What a server can make the client hold, say or send: bounded answers, bounded words, no secrets, no second header.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use chroma_blocking::{Client, Error, Record};
+use support::stand_in::{Answer, StandIn};
+use support::{builder, chroma, ids_of};
+
+const TOKEN: &str = "ck-5ecret-t0ken";
+
+#[test]
+fn an_answer_is_read_up_to_its_bound() {
+    let ids: Vec<String> = (0..10_000).map(|i| format!("\"id{i}\"")).collect();
+    let rows = format!(r#"{{"ids":[{}]}}"#, ids.join(","));
+    let length = rows.len() as u64;
+    let server = chroma(support::LIMITS, move |_| Answer::ok(rows.clone()));
+    let client = |most| {
+        let client = builder(&server.url()).max_response_size(most);
+        client.build().unwrap().collection("abc").get().unwrap()
+    };
+    let get = |most| client(most).get().include([]).run();
+    assert_eq!(get(length).unwrap().ids.len(), 10_000);
+    let error = get(length - 1).unwrap_err();
+    assert!(matches!(error, Error::Decode { .. }), "{error}");
+    let text = error.to_string();
+    let bound = format!("larger than {} bytes", length - 1);
+    assert!(
+        text.contains(&bound) && text.contains("max_response_size"),
+        "{text}"
+    );
+    assert!(!error.is_retryable());
+}
+
+#[test]
+fn a_small_answer_has_a_small_bound() {
+    let server = StandIn::start(|_| Answer::ok(" ".repeat(20 << 20)));
+    let error = builder(&server.url())
+        .build()
+        .unwrap()
+        .version()
+        .unwrap_err();
+    assert!(error.to_string().contains("16777216"), "{error}");
+}
+
+#[test]
+fn words_without_end_are_cut() {
+    for status in [400, 500] {
+        let words = serde_json::json!({ "error": "X", "message": "word ".repeat(10_000) });
+        let server = StandIn::start(move |_| Answer::new(status, words.to_string()));
+        let error = support::once(&server).version().unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.len() < 3_000 && text.contains("word word"),
+            "{}",
+            text.len()
+        );
+    }
+    // It may also send so much that nobody reads it to its end.
+    let server = StandIn::start(|_| Answer::new(400, "x".repeat(100 << 20)));
+    let error = support::once(&server).version().unwrap_err();
+    assert!(error.to_string().len() < 3_000);
+    assert_eq!(error.status(), Some(400));
+}
+
+#[test]
+fn a_secret_in_an_answer_is_not_passed_on_even_in_part() {
+    // An error quotes the first 200 bytes: this one is cut in the midst of the token.
+    let before = "-".repeat(192);
+    for body in [
+        format!("{before}{TOKEN}"),
+        format!("[\"{TOKEN}\"]"),
+        format!("[\"{}", &TOKEN[..10]),
+    ] {
+        let server = StandIn::start(move |_| Answer::ok(body.clone()));
+        let client = builder(&server.url()).api_key(TOKEN).build().unwrap();
+        let error = client.version().unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("5ecret"), "{shown}");
+    }
+}
+
+#[test]
+fn no_setting_can_start_another_header() {
+    for evil in ["a\r\nx-evil: 1", "a\nb", "a\0", "a\u{7f}b"] {
+        let b = || Client::builder().host("localhost:1");
+        for builder in [
+            b().api_key(evil),
+            b().bearer_token(evil),
+            b().header("x-more", evil),
+            b().header(evil, "x"),
+            b().host(format!("localhost:1/{evil}")),
+        ] {
+            let error = builder.build().unwrap_err();
+            assert!(matches!(error, Error::Invalid { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn no_name_or_id_can_leave_its_place() {
+    let evil = "x\r\nx-evil: 1\r\n\r\nGET / HTTP/1.1";
+    let server = chroma(support::LIMITS, |request| {
+        assert!(request.header("x-evil").is_none());
+        match request.path.ends_with("/count") {
+            true => Answer::ok("0"),
+            false => Answer::ok("{}"),
+        }
+    });
+    let client = builder(&server.url()).build().unwrap();
+    let elsewhere = client.with_tenant(evil).with_database(evil);
+    let _ = elsewhere.count_collections();
+    let abc = client.collection("abc").get().unwrap();
+    let id = Record::new(evil).embedding([1.0]).document(evil);
+    abc.upsert([id.metadata(evil, evil)]).unwrap();
+    abc.delete().ids([evil]).run().unwrap();
+    assert_eq!(ids_of(&server.requests_to("/upsert")[0]), [evil]);
+    for request in server.requests() {
+        assert!(!request.path.contains(['\r', '\n', ' ']), "{request:?}");
+        assert!(request.header("x-evil").is_none());
+    }
+}

@@ -1,0 +1,297 @@
+//! Several endpoints, circuit breakers, the retry budget, and connections that the server has closed.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{
+    CircuitBreaker, Client, ClientBuilder, Error, InvalidInput, ReadFrom, Record, RetryPolicy,
+};
+use support::stand_in::{Answer, Request, StandIn};
+use support::{COLLECTION, LIMITS, builder, closed_port, fast};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Well; the number that it answers to `count` tells which one it is.
+fn well(number: usize) -> impl FnMut(&Request) -> Answer + Send + 'static {
+    move |request| match request.path.as_str() {
+        "/api/v2/pre-flight-checks" => Answer::ok(LIMITS),
+        path if path.ends_with("/count") => Answer::ok(number.to_string()),
+        path if path.ends_with("/abc") => Answer::ok(COLLECTION),
+        _ => Answer::ok("{}"),
+    }
+}
+
+fn down() -> StandIn {
+    StandIn::start(|_| Answer::new(502, "bad gateway"))
+}
+
+fn among(primary: &str, replicas: &[&StandIn]) -> ClientBuilder {
+    builder(primary).replicas(replicas.iter().map(|server| server.url()))
+}
+
+fn count(client: &Client) -> usize {
+    client.collection("abc").get().unwrap().count().unwrap()
+}
+
+#[test]
+fn reads_stay_on_the_first_one_while_that_is_well() {
+    let servers = [0, 1].map(|number| StandIn::start(well(number)));
+    let client = among(&servers[0].url(), &[&servers[1]]).build().unwrap();
+    for _ in 0..5 {
+        assert_eq!(count(&client), 0);
+    }
+    assert_eq!(servers[1].connections(), 0);
+    assert_eq!(client.url(), servers[0].url());
+}
+
+#[test]
+fn reads_fail_over_at_once_and_stay_there() {
+    let (_reserved, closed) = closed_port();
+    for primary in [format!("http://{closed}"), down().url()] {
+        let [one, two] = [1, 2].map(|number| StandIn::start(well(number)));
+        let patient = fast().base_delay(Duration::from_secs(20));
+        let client = among(&primary, &[&one, &two])
+            .retry(patient)
+            .build()
+            .unwrap();
+        let started = Instant::now();
+        for _ in 0..10 {
+            assert_eq!(count(&client), 1);
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "without a wait"
+        );
+        assert_eq!(two.connections(), 0);
+    }
+}
+
+#[test]
+fn one_that_failed_is_passed_over_and_not_asked_each_time() {
+    let (first, second) = (down(), StandIn::start(well(1)));
+    let client = among(&first.url(), &[&second]).build().unwrap();
+    for _ in 0..5 {
+        assert_eq!(count(&client), 1);
+    }
+    assert_eq!(first.requests().len(), 1);
+}
+
+#[test]
+fn when_all_are_down_each_is_tried_and_the_last_one_named() {
+    let servers = [down(), down(), down()];
+    let client = among(&servers[0].url(), &[&servers[1], &servers[2]]);
+    let client = client.retry(fast().max_retries(5)).build().unwrap();
+    let error = client.version().unwrap_err();
+    assert_eq!(error.status(), Some(502));
+    assert_eq!(error.call().unwrap().attempts, 6);
+    for server in &servers {
+        assert_eq!(server.requests().len(), 2);
+    }
+    assert!(error.to_string().contains(&servers[2].url()), "{error}");
+}
+
+#[test]
+fn reads_go_to_all_in_turn_if_so_chosen() {
+    let servers = [0, 1, 2].map(|number| StandIn::start(well(number)));
+    let client = among(&servers[0].url(), &[&servers[1], &servers[2]]);
+    let client = client.read_from(ReadFrom::RoundRobin).build().unwrap();
+    let abc = client.collection("abc").get().unwrap();
+    let mut seen: Vec<_> = (0..6).map(|_| abc.count().unwrap()).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 0, 1, 1, 2, 2]);
+    let record = || [Record::new("a").embedding([1.0])];
+    for _ in 0..5 {
+        abc.upsert(record()).unwrap();
+    }
+    assert_eq!(servers[0].requests_to("/upsert").len(), 5);
+}
+
+#[test]
+fn writes_stay_on_the_primary_unless_told_otherwise() {
+    for allowed in [false, true] {
+        let (second, mut healthy) = (StandIn::start(well(1)), well(0));
+        let first = StandIn::start(move |request| match request.path.ends_with("/upsert") {
+            true => Answer::new(503, "leaving"),
+            false => healthy(request),
+        });
+        let client = among(&first.url(), &[&second]).fail_over_writes(allowed);
+        let abc = client.build().unwrap().collection("abc").get().unwrap();
+        let result = abc.upsert([Record::new("a").embedding([1.0])]);
+        assert_eq!(result.is_ok(), allowed, "{result:?}");
+        assert_eq!(second.requests_to("/upsert").len(), usize::from(allowed));
+        let sent = first.requests_to("/upsert").len();
+        assert_eq!(sent, if allowed { 1 } else { 3 });
+    }
+}
+
+#[test]
+fn a_breaker_opens_tries_and_closes() {
+    let (mut answers, mut healthy) = (0, well(3));
+    let server = StandIn::start(move |request| {
+        answers += 1;
+        match answers {
+            1..=3 => Answer::new(502, "bad gateway"),
+            _ => healthy(request),
+        }
+    });
+    let breaker = CircuitBreaker::new().failures(2).open_for(150 * MS);
+    let client = builder(&server.url()).retry(RetryPolicy::none());
+    let client = client.circuit_breaker(breaker).build().unwrap();
+    for _ in 0..2 {
+        assert_eq!(client.version().unwrap_err().status(), Some(502));
+    }
+    let refused = || {
+        let error = client.version().unwrap_err();
+        let Error::CircuitOpen { retry_after, call } = &error else {
+            panic!("{error}");
+        };
+        assert!(*retry_after <= 150 * MS && call.attempts == 0);
+        assert!(error.is_retryable() && error.to_string().contains(&server.url()));
+        *retry_after
+    };
+    let wait = refused();
+    assert_eq!(server.requests().len(), 2, "nothing is sent");
+    thread::sleep(wait + 20 * MS);
+    assert_eq!(client.version().unwrap_err().status(), Some(502), "a trial");
+    let wait = refused();
+    thread::sleep(wait + 20 * MS);
+    assert_eq!(count(&client), 3);
+    assert_eq!(count(&client), 3);
+}
+
+#[test]
+fn a_breaker_that_opens_in_the_midst_of_a_call_leaves_its_own_words() {
+    let server = down();
+    let client = builder(&server.url()).retry(fast().max_retries(10));
+    let client = client.circuit_breaker(CircuitBreaker::new().failures(3));
+    let error = client.build().unwrap().version().unwrap_err();
+    assert_eq!(error.status(), Some(502));
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn what_the_server_says_no_to_is_no_failure_of_it() {
+    let server = StandIn::start(|_| Answer::new(500, "oops"));
+    let client = builder(&server.url()).retry(RetryPolicy::none());
+    let client = client.circuit_breaker(CircuitBreaker::new().failures(1));
+    let client = client.build().unwrap();
+    for _ in 0..5 {
+        assert_eq!(client.version().unwrap_err().status(), Some(500));
+    }
+}
+
+#[test]
+fn each_endpoint_has_a_breaker_of_its_own() {
+    let (first, second) = (down(), StandIn::start(well(1)));
+    let breaker = CircuitBreaker::new().failures(1);
+    let client = among(&first.url(), &[&second]).circuit_breaker(breaker);
+    let client = client.build().unwrap();
+    assert_eq!(count(&client), 1);
+    assert_eq!(first.requests().len(), 1);
+    // A write has nowhere else to go.
+    let error = client.create_tenant("tenant").unwrap_err();
+    assert!(matches!(error, Error::CircuitOpen { .. }), "{error}");
+}
+
+#[test]
+fn a_server_that_is_ill_is_not_hammered() {
+    let server = StandIn::start(|_| Answer::new(503, "ill"));
+    let client = builder(&server.url()).retry(fast().max_retries(10));
+    let client = client.retry_budget(20).build().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..25 {
+                    client.version().unwrap_err();
+                }
+            });
+        }
+    });
+    assert_eq!(server.requests().len(), 100 + 20);
+}
+
+/// Answers each request well, and closes the connection a little later, without having said so.
+fn closes_after_each(number: usize) -> StandIn {
+    let mut healthy = well(number);
+    StandIn::start(move |request| healthy(request).then_close())
+}
+
+#[test]
+fn a_connection_that_the_server_has_closed_is_nobodys_problem() {
+    let server = closes_after_each(4);
+    let client = builder(&server.url()).retry(RetryPolicy::none());
+    let client = client.build().unwrap();
+    let abc = client.collection("abc").get().unwrap();
+    let record = || [Record::new("a").embedding([1.0])];
+    // At once, where the closing may still be on its way, and later.
+    for pause in [0, 0, 0, 0, 5, 20] {
+        for _ in 0..20 {
+            assert_eq!(abc.count().unwrap(), 4);
+            abc.upsert(record()).unwrap();
+            client.create_tenant("tenant").unwrap();
+            thread::sleep(pause * MS);
+        }
+    }
+}
+
+#[test]
+fn a_date_is_a_wait_too() {
+    let soon = httpdate_in(Duration::from_secs(2));
+    let server = StandIn::script([
+        Answer::new(429, "slow down").header("retry-after", soon),
+        Answer::ok(r#""1.0.0""#),
+    ]);
+    let started = Instant::now();
+    builder(&server.url()).build().unwrap().version().unwrap();
+    assert!(started.elapsed() > Duration::from_millis(500), "it waited");
+    let late = httpdate_in(Duration::from_secs(3600));
+    let server = StandIn::start(move |_| Answer::new(429, "no").header("retry-after", &late));
+    let error = builder(&server.url())
+        .build()
+        .unwrap()
+        .version()
+        .unwrap_err();
+    let Error::RateLimited { retry_after, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(retry_after.unwrap() > Duration::from_secs(3500));
+}
+
+/// A date as HTTP writes it.
+fn httpdate_in(time: Duration) -> String {
+    httpdate::fmt_http_date(std::time::SystemTime::now() + time)
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused() {
+    let address: SocketAddr = ([127, 0, 0, 1], 9).into();
+    let builder = || Client::builder().host(address.to_string());
+    let many = (0..64).map(|port| format!("localhost:{}", 1000 + port));
+    for (builder, name) in [
+        (builder().replicas([""]), "replicas"),
+        (builder().replicas(["ftp://x"]), "replicas"),
+        (builder().replicas([address.to_string()]), "replicas"),
+        (builder().replicas(["a:1", "b:1", "a:1"]), "replicas"),
+        (builder().replicas(many), "replicas"),
+        (builder().max_response_size(0), "max_response_size"),
+        (
+            builder().circuit_breaker(CircuitBreaker::new().failures(0)),
+            "circuit_breaker",
+        ),
+    ] {
+        let error = builder.build().unwrap_err();
+        let Error::Invalid {
+            reason: InvalidInput::Setting { name: at_fault, .. },
+            ..
+        } = &error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!(*at_fault, name, "{error}");
+    }
+}
