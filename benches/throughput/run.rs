@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Client, LocalServer, Record, RetryPolicy};
+use chroma_blocking::{CircuitBreaker, Client, ClientBuilder, LocalServer, Record, RetryPolicy};
 
 use crate::alloc;
 use crate::data;
@@ -47,12 +47,14 @@ pub fn all(size: &Size) -> Result<(Vec<Row>, Large), Box<dyn Error>> {
     let (records, query) = (data::records(size.records)?, data::query());
     let recording = Recording::make(server.port(), &records, &query)?;
     let null = NullServer::start(recording.all())?;
+    let guarded = guarded(null.url());
     let mut bench = Bench {
         size,
         started,
-        at_null: place(null.url(), &records, &query)?,
+        at_null: place(Client::builder().host(null.url()), &records, &query)?,
+        guarded: place(guarded, &records, &query)?,
         floor: Floor::new(null.url()),
-        at_real: place(server.url(), &records, &query)?,
+        at_real: place(Client::builder().host(server.url()), &records, &query)?,
         null,
     };
     let mut rows = Vec::new();
@@ -82,7 +84,8 @@ impl Recording {
     /// Does all work once at the real server.
     fn make(port: u16, records: &[Record], query: &[f32]) -> Result<Recording, Box<dyn Error>> {
         let recorder = Recorder::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-        let place = place(&recorder.url(), records, query)?;
+        let client = Client::builder().host(recorder.url());
+        let place = place(client, records, query)?;
         let opening = recorder.take();
         let mut of_work = Vec::new();
         for work in work::ALL {
@@ -97,13 +100,23 @@ impl Recording {
     }
 }
 
+/// With all that a client can have against failures: a breaker, replicas (which nobody asks while all is well), retries
+/// and their budget, a deadline.
+fn guarded(url: &str) -> ClientBuilder {
+    Client::builder()
+        .host(url)
+        .replicas(["127.0.0.1:9", "127.0.0.1:19"])
+        .fail_over_writes(true)
+        .circuit_breaker(CircuitBreaker::new())
+        .retry(RetryPolicy::default().deadline(Duration::from_secs(60)))
+}
+
 /// The collection, opened; what a client asks only once is asked.
 fn place<'a>(
-    url: &str,
+    client: ClientBuilder,
     records: &'a [Record],
     query: &'a [f32],
 ) -> Result<Place<'a>, Box<dyn Error>> {
-    let client = Client::builder().host(url).retry(RetryPolicy::none());
     let client = client.build()?;
     client.pre_flight_checks()?;
     Ok(Place {
@@ -119,6 +132,7 @@ struct Bench<'a> {
     started: Instant,
     null: NullServer,
     at_null: Place<'a>,
+    guarded: Place<'a>,
     floor: Floor,
     at_real: Place<'a>,
 }
@@ -128,27 +142,35 @@ impl Bench<'_> {
         &mut self,
         work: &Work,
         said: &[Exchange],
-    ) -> Result<[Row; 2], Box<dyn Error>> {
-        let (mut ours, mut floors) = (Vec::new(), Vec::new());
-        let mut traffic = [Traffic::default(); 2];
+    ) -> Result<[Row; 3], Box<dyn Error>> {
+        let [mut ours, mut guarded, mut floors] = [Vec::new(), Vec::new(), Vec::new()];
+        let mut traffic = [Traffic::default(); 3];
         for round in self.rounds(0..=self.size.rounds) {
             let before = self.null.traffic()?;
             let our = self.cost(work, &self.at_null)?;
             let between = self.null.traffic()?;
+            let with_guards = self.cost(work, &self.guarded)?;
+            let before_floor = self.null.traffic()?;
             let floor = Cost::of(|| {
                 (0..self.repeat(work)).try_for_each(|_| self.floor.replay(said))?;
                 Ok(our.units)
             })?;
             let after = self.null.traffic()?;
-            traffic = [between.since(before), after.since(between)];
+            traffic = [
+                between.since(before),
+                before_floor.since(between),
+                after.since(before_floor),
+            ];
             if round > 0 {
                 ours.push(our);
+                guarded.push(with_guards);
                 floors.push(floor);
             }
         }
         Ok([
             Row::new(work, "null", &ours, traffic[0]),
-            Row::new(work, "floor", &floors, traffic[1]),
+            Row::new(work, "guarded", &guarded, traffic[1]),
+            Row::new(work, "floor", &floors, traffic[2]),
         ])
     }
 

@@ -10,7 +10,7 @@ use crate::work::Work;
 /// What a kind of work costs at one target.
 pub struct Row {
     pub work: &'static str,
-    /// "null", "real", or "floor".
+    /// "null", "guarded", "real", or "floor".
     pub target: &'static str,
     pub unit: &'static str,
     /// Of a round.
@@ -83,7 +83,7 @@ const PEAK_GOAL: f64 = 32.0;
 /// One line for each row.
 pub fn print(rows: &[Row], large: &Large) {
     println!(
-        "{:<12} {:<6} {:<7} {:>10} {:>11} {:>10} {:>10} {:>10} {:>10} {:>10}",
+        "{:<12} {:<8} {:<7} {:>10} {:>11} {:>10} {:>10} {:>10} {:>10} {:>10}",
         "work",
         "target",
         "unit",
@@ -96,7 +96,7 @@ pub fn print(rows: &[Row], large: &Large) {
         "CPU:floor"
     );
     for row in rows {
-        print!("{:<12} {:<6} {:<7}", row.work, row.target, row.unit);
+        print!("{:<12} {:<8} {:<7}", row.work, row.target, row.unit);
         let figures = row.figures();
         for (figure, width) in figures.iter().zip([10, 11, 10, 10, 10, 10]) {
             print!(" {:>width$.*}", figure.decimals, figure.value);

@@ -67,11 +67,6 @@ impl Endpoints {
     /// As many as there can be.
     pub(crate) const MOST: usize = u64::BITS as usize;
 
-    /// One, without a breaker.
-    pub(crate) fn one(endpoint: Endpoint) -> Endpoints {
-        Endpoints::new(endpoint, Vec::new(), ReadFrom::default(), false, None)
-    }
-
     /// With replicas beside the primary: at most [`MOST`](Endpoints::MOST) in all.
     pub(crate) fn new(
         primary: Endpoint,

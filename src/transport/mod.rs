@@ -25,7 +25,9 @@ pub(crate) use endpoints::Endpoints;
 pub use endpoints::ReadFrom;
 use endpoints::{Choice, Failed};
 use exchange::Agents;
-pub(crate) use retry::{Backoff, Patience};
+#[cfg(feature = "gemini")]
+pub(crate) use retry::Backoff;
+pub(crate) use retry::Patience;
 pub use retry::{Jitter, RetryPolicy};
 use secrets::Secrets;
 pub(crate) use secrets::secret;

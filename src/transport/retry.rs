@@ -162,11 +162,6 @@ impl Backoff {
         self.retries += u32::from(more);
         more
     }
-
-    /// From the first one again.
-    pub(crate) fn reset(&mut self) {
-        *self = self.policy.backoff();
-    }
 }
 
 /// A policy, and the end of the call that is made by it.
@@ -290,8 +285,6 @@ mod tests {
         let mut backoff = RetryPolicy::default().backoff();
         assert!(backoff.at_once() && backoff.next(None).is_some() && backoff.at_once());
         assert!(!backoff.at_once() && backoff.next(None).is_none());
-        backoff.reset();
-        assert!(backoff.at_once());
     }
 
     #[test]

@@ -203,8 +203,8 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             eased,
         } = news
         else {
-            self.limited.reset();
-            self.limited_before.reset();
+            self.limited = self.how.policy.backoff();
+            self.limited_before = self.limited;
             return;
         };
         self.running -= 1;

@@ -14,7 +14,9 @@ use crate::embed::EmbeddingCache;
 use crate::embed::limiter::Limiter;
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
-use crate::transport::{self, Connecting, Endpoint, Endpoints, RetryPolicy, Timeouts, Transport};
+use crate::transport::{
+    self, Connecting, Endpoint, Endpoints, ReadFrom, RetryPolicy, Timeouts, Transport,
+};
 
 /// Google's own address for the API.
 const BASE_URL: &str = "https://generativelanguage.googleapis.com";
@@ -364,7 +366,7 @@ impl GeminiBuilder {
             .replace("{model}", &self.model);
         Ok(Gemini(Arc::new(Inner {
             transport: Transport::new(
-                Endpoints::one(endpoint),
+                Endpoints::new(endpoint, Vec::new(), ReadFrom::default(), false, None),
                 headers,
                 Connecting {
                     timeouts: self.timeouts,
