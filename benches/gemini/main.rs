@@ -7,6 +7,9 @@ mod alloc;
 #[allow(dead_code, clippy::unwrap_used)]
 #[path = "../../tests/support/gemini/mod.rs"]
 mod google;
+#[allow(clippy::unwrap_used)]
+#[path = "../../tests/support/listening.rs"]
+mod listening;
 #[path = "../throughput/measure.rs"]
 mod measure;
 mod plain;

@@ -7,37 +7,13 @@ use std::collections::BTreeMap;
 
 use chroma_blocking::{Collection, Key, MetadataValue, Record, Where};
 
+use crate::random::Random;
 use crate::{Scratch, stores_lists};
 
 /// Not more than a query looks at by default (`ef_search`), or the index would leave some out.
 const RECORDS: usize = 90;
 const FILTERS: usize = 1_500;
 const DELETES: usize = 40;
-
-/// Numbers that look random (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn one<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())].clone()
-    }
-
-    fn some<T>(&mut self, most: usize, mut make: impl FnMut(&mut Random) -> T) -> Vec<T> {
-        (0..=self.below(most)).map(|_| make(self)).collect()
-    }
-}
 
 #[derive(Debug, Clone, PartialEq)]
 enum Value {

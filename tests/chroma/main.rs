@@ -12,6 +12,8 @@ mod filters;
 mod metadata;
 mod names;
 mod queries;
+#[path = "../support/random.rs"]
+mod random;
 mod records;
 mod scan;
 mod search;

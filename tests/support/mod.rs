@@ -3,7 +3,10 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+pub mod fault_proxy;
 pub mod gemini;
+pub mod listening;
+pub mod random;
 pub mod stand_in;
 
 use std::fmt::Write;

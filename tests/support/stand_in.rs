@@ -1,16 +1,14 @@
 //! A small HTTP/1.1 server on loopback that answers as a test says, and keeps what it was asked.
-//!
-//! Dropping it closes all of its connections and joins all of its threads.
 
-use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
+
+use super::listening::Listening;
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
@@ -18,7 +16,8 @@ pub struct Request {
     pub method: String,
     /// With the query, and as it was sent: nothing is decoded.
     pub path: String,
-    headers: Vec<(String, String)>,
+    /// The names in small letters.
+    pub headers: Vec<(String, String)>,
     /// Empty where the server did not read it ([`Habits::longest_read`]).
     pub body: Vec<u8>,
     /// When its first line was in.
@@ -29,6 +28,12 @@ impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut named = self.headers.iter().filter(|(key, _)| key == name);
         named.next().map(|(_, value)| value.as_str())
+    }
+
+    /// How long its body is, by its head.
+    pub fn length(&self) -> usize {
+        let length = self.header("content-length");
+        length.map_or(0, |length| length.parse().unwrap())
     }
 }
 
@@ -48,6 +53,8 @@ enum Manner {
     ThenClose,
     /// Announces this many bytes, sends fewer, and closes.
     Announcing(u64),
+    /// The same, with fewer or more bytes than announced, and the connection stays open.
+    Miscounted(u64),
     /// A byte at a time, with this pause.
     Slowly(Duration),
     /// The body alone, as it is, instead of HTTP; then closes.
@@ -92,6 +99,11 @@ impl Answer {
         self.manner(Manner::Announcing(length))
     }
 
+    /// Says that it is this long, sends what it has, and goes on as if that were right.
+    pub fn miscounted(self, length: u64) -> Answer {
+        self.manner(Manner::Miscounted(length))
+    }
+
     pub fn slowly(self, pause: Duration) -> Answer {
         self.manner(Manner::Slowly(pause))
     }
@@ -131,7 +143,7 @@ impl Answer {
     }
 
     /// Sends it; whether the connection may be used again.
-    fn send(&self, mut to: &TcpStream) -> io::Result<bool> {
+    pub fn send(&self, mut to: &TcpStream) -> io::Result<bool> {
         let length = match self.manner {
             Manner::Hang => {
                 // Ends when the client gives up, or when the server is dropped.
@@ -142,7 +154,7 @@ impl Answer {
                 to.write_all(&self.body)?;
                 return Ok(false);
             }
-            Manner::Announcing(length) => length,
+            Manner::Announcing(length) | Manner::Miscounted(length) => length,
             _ => self.body.len() as u64,
         };
         let mut bytes = format!("HTTP/1.1 {} Status\r\n", self.status).into_bytes();
@@ -167,7 +179,10 @@ impl Answer {
             }
             _ => to.write_all(&bytes)?,
         }
-        Ok(matches!(self.manner, Manner::Whole | Manner::Slowly(_)))
+        Ok(matches!(
+            self.manner,
+            Manner::Whole | Manner::Slowly(_) | Manner::Miscounted(_)
+        ))
     }
 }
 
@@ -199,17 +214,12 @@ struct Shared {
     habits: Habits,
     answering: Answering,
     requests: Mutex<Vec<Request>>,
-    connections: AtomicUsize,
-    /// The open ones, to be closed when the server is dropped.
-    open: Mutex<HashMap<usize, TcpStream>>,
-    over: AtomicBool,
 }
 
 /// The server. It answers until it is dropped.
 pub struct StandIn {
-    address: SocketAddr,
+    listening: Listening,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<Vec<JoinHandle<()>>>>,
 }
 
 impl StandIn {
@@ -245,25 +255,25 @@ impl StandIn {
         habits: Habits,
         answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
     ) -> StandIn {
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             habits,
             answering: Box::new(answer),
             requests: Mutex::default(),
-            connections: AtomicUsize::new(0),
-            open: Mutex::default(),
-            over: AtomicBool::new(false),
         });
-        let for_acceptor = shared.clone();
+        let serving = shared.clone();
         StandIn {
-            address,
+            listening: Listening::start(listener, move |number, stream| {
+                if number < serving.habits.drop_first {
+                    return Ok(());
+                }
+                serve(stream, &serving)
+            }),
             shared,
-            acceptor: Some(thread::spawn(move || accept(&listener, &for_acceptor))),
         }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.listening.url()
     }
 
     /// All requests so far.
@@ -280,27 +290,7 @@ impl StandIn {
 
     /// How many connections were made so far.
     pub fn connections(&self) -> usize {
-        self.shared.connections.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::SeqCst);
-        // Wakes the acceptor, which takes connections until it sees that it is over.
-        let woken = TcpStream::connect(self.address);
-        let threads = self.acceptor.take().map(JoinHandle::join);
-        for stream in lock(&self.shared.open).values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        drop(woken);
-        let threads = threads.and_then(Result::ok).unwrap_or_default();
-        let fine = threads.into_iter().all(|thread| thread.join().is_ok());
-        // A panic while the test panics would hide the test's own words.
-        assert!(
-            fine || thread::panicking(),
-            "the answering closure panicked"
-        );
+        self.listening.connections()
     }
 }
 
@@ -320,44 +310,18 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes connections, each on a thread of its own; gives the threads back when it is over.
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
-    let mut threads = Vec::new();
-    for stream in listener.incoming() {
-        if shared.over.load(Ordering::SeqCst) {
-            break;
-        }
-        let Ok(stream) = stream else { continue };
-        let number = shared.connections.fetch_add(1, Ordering::SeqCst);
-        if number < shared.habits.drop_first {
-            continue;
-        }
-        lock(&shared.open).insert(number, stream.try_clone().unwrap());
-        let shared = shared.clone();
-        threads.push(thread::spawn(move || {
-            // A panic in the closure must not leave the client waiting.
-            let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                let _ = serve(&stream, &shared);
-            }));
-            // Both handles go, so that this really closes the connection.
-            lock(&shared.open).remove(&number);
-            drop(stream);
-            if let Err(panic) = served {
-                std::panic::resume_unwind(panic);
-            }
-        }));
-    }
-    threads
-}
-
 /// Answers the requests of one connection.
 fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     // Else the end of a large answer waits for the other side to say that it has the rest.
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut reader)? {
-        let length = request.header("content-length");
-        let length = length.map_or(0, |length| length.parse().unwrap());
+        assert_eq!(
+            request.header("transfer-encoding"),
+            None,
+            "bodies come with their length"
+        );
+        let length = request.length();
         let whole = length <= shared.habits.longest_read;
         if whole {
             request.body.resize(length, 0);
@@ -376,7 +340,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// The next request without its body; `None` when the client has closed the connection.
-fn read_head(from: &mut impl BufRead) -> io::Result<Option<Request>> {
+pub fn read_head(from: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if from.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -394,17 +358,11 @@ fn read_head(from: &mut impl BufRead) -> io::Result<Option<Request>> {
         };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let request = Request {
+    Ok(Some(Request {
         method,
         path,
         headers,
         body: Vec::new(),
         at,
-    };
-    assert_eq!(
-        request.header("transfer-encoding"),
-        None,
-        "bodies come with their length"
-    );
-    Ok(Some(request))
+    }))
 }
