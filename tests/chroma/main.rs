@@ -17,50 +17,19 @@ mod random;
 mod records;
 mod scan;
 mod search;
+// Not all of it is of use here.
+#[allow(dead_code)]
+#[path = "../support/server.rs"]
+mod server;
 mod single_node;
 mod tenants;
 
 use std::ops::Deref;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use chroma_blocking::{Client, Collection, Hashing, LocalServer, Record};
+use chroma_blocking::{Collection, Hashing, Record};
 
-/// A client of the server that all tests share. The server ends with this process: nothing drops a static, and
-/// nothing has to.
-fn client() -> &'static Client {
-    static SHARED: OnceLock<(Client, Option<LocalServer>)> = OnceLock::new();
-    let (client, _server) = SHARED.get_or_init(|| {
-        if std::env::var("CHROMA_HOST").is_ok_and(|host| !host.is_empty()) {
-            return (Client::from_env().unwrap(), None);
-        }
-        let server = LocalServer::builder()
-            .version(version())
-            .install(true)
-            .on_install(|plan| eprintln!("{plan}"))
-            .start()
-            .unwrap();
-        (server.client().unwrap(), Some(server))
-    });
-    client
-}
-
-/// The server's version: `CHROMA_VERSION`, or the newest that is tested.
-fn version() -> String {
-    let version = std::env::var("CHROMA_VERSION").ok();
-    version
-        .filter(|v| !v.is_empty())
-        .unwrap_or_else(|| "1.5.9".to_owned())
-}
-
-/// A collection name that no other test and no other run uses.
-fn unique_name() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("test-{}-{}-{next}", now.as_nanos(), std::process::id())
-}
+use server::{client, unique_name, version};
 
 /// Whether the server stores lists in metadata, which those before 1.5 do not.
 fn stores_lists() -> bool {

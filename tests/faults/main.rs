@@ -4,6 +4,12 @@
 // The settings of clippy.toml reach the tests, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[cfg(unix)]
+mod killed;
+mod model;
 mod proxy;
+mod seeds;
 #[path = "../support/mod.rs"]
 mod support;
+mod tally;
+mod worker;

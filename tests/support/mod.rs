@@ -7,6 +7,7 @@ pub mod fault_proxy;
 pub mod gemini;
 pub mod listening;
 pub mod random;
+pub mod server;
 pub mod stand_in;
 
 use std::fmt::Write;

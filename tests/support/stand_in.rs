@@ -55,8 +55,8 @@ enum Manner {
     Announcing(u64),
     /// The same, with fewer or more bytes than announced, and the connection stays open.
     Miscounted(u64),
-    /// A byte at a time, with this pause.
-    Slowly(Duration),
+    /// So many bytes at a time, with this pause.
+    Slowly(usize, Duration),
     /// The body alone, as it is, instead of HTTP; then closes.
     Raw,
     /// Half of it, and then the connection is reset.
@@ -104,8 +104,14 @@ impl Answer {
         self.manner(Manner::Miscounted(length))
     }
 
+    /// A byte at a time.
     pub fn slowly(self, pause: Duration) -> Answer {
-        self.manner(Manner::Slowly(pause))
+        self.in_pieces(1, pause)
+    }
+
+    /// So many bytes at a time.
+    pub fn in_pieces(self, bytes: usize, pause: Duration) -> Answer {
+        self.manner(Manner::Slowly(bytes, pause))
     }
 
     /// These bytes in place of an HTTP answer, and then the connection is closed.
@@ -164,9 +170,9 @@ impl Answer {
         bytes.extend_from_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
         bytes.extend_from_slice(&self.body);
         match self.manner {
-            Manner::Slowly(pause) => {
-                for byte in bytes {
-                    to.write_all(&[byte])?;
+            Manner::Slowly(piece, pause) => {
+                for piece in bytes.chunks(piece) {
+                    to.write_all(piece)?;
                     thread::sleep(pause);
                 }
             }
@@ -181,7 +187,7 @@ impl Answer {
         }
         Ok(matches!(
             self.manner,
-            Manner::Whole | Manner::Slowly(_) | Manner::Miscounted(_)
+            Manner::Whole | Manner::Slowly(..) | Manner::Miscounted(_)
         ))
     }
 }

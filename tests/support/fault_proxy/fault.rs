@@ -39,7 +39,7 @@ pub enum Fault {
     // It comes through, in a way.
     /// The request waits a little before it goes on.
     Delay,
-    /// The answer comes a byte at a time.
+    /// The answer comes a few bytes at a time.
     Trickle,
     /// The connection is closed after the answer, without a word before: it goes stale in the client's pool.
     CloseAfter,
@@ -140,7 +140,7 @@ impl Fault {
             TooLong => answer.whole().miscounted(length + 7),
             TooShort if body.iter().all(u8::is_ascii_digit) => answer.whole().miscounted(0),
             TooShort => answer.whole().miscounted(length / 2),
-            Trickle => answer.whole().slowly(TRICKLE / (body.len() as u32 + 1)),
+            Trickle => answer.whole().in_pieces(body.len() / 50 + 3, PAUSE),
             CloseAfter => answer.whole().then_close(),
             Delay => answer.whole(),
             Status {
@@ -156,8 +156,8 @@ impl Fault {
     }
 }
 
-/// About how long a slow answer takes.
-const TRICKLE: Duration = Duration::from_millis(40);
+/// Between two pieces of a slow answer, of which there are 50 or so.
+const PAUSE: Duration = Duration::from_micros(500);
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

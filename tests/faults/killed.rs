@@ -1,0 +1,117 @@
+//! A real server that is killed with `kill -9` in the middle of writes, and started again on the same data and port, while
+//! the same client goes on: what was acknowledged is there, what is unknown is there or not, and nothing else is.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{Client, LocalServer, RetryPolicy};
+
+use crate::support::random::Random;
+use crate::support::server;
+use crate::tally::Tally;
+use crate::worker::{Patience, THREADS, Worker, compare_all, together};
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    rounds(10);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn what_was_acknowledged_survives_kill_9_a_hundred_times() {
+    rounds(100);
+}
+
+/// A folder that is removed when dropped.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A port that nobody has, and nobody is given: none of those that the system gives to whoever connects, or the client could
+/// be given it while the server is away, and be connected with itself.
+fn port() -> u16 {
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    let mut ports = first..first + 1_000;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).unwrap()
+}
+
+fn rounds(count: usize) {
+    if server::is_given() {
+        return;
+    }
+    let started = Instant::now();
+    let folder = Folder(std::env::temp_dir().join(server::unique_name()));
+    let port = port();
+    let start = || server::local().data(&folder.0).port(port).start().unwrap();
+    let mut running = Some(start());
+    let timeout = Duration::from_secs(4);
+    let longest_wait = Duration::from_millis(50);
+    let policy = RetryPolicy::default()
+        .max_retries(2)
+        .base_delay(longest_wait / 4)
+        .max_delay(longest_wait);
+    let client = Client::builder()
+        .host(format!("127.0.0.1:{port}"))
+        .request_timeout(timeout)
+        .max_payload_size(400)
+        .retry(policy);
+    let client = client.build().unwrap();
+    let collection = client.collection("killed").create().unwrap();
+    let patience = Patience {
+        timeout,
+        request: (timeout + longest_wait) * 3,
+    };
+    let mut random = Random(u64::from(std::process::id()));
+    let seed = random.next();
+    let worker = |number| Worker::new(number, seed, collection.clone(), None, patience);
+    let mut workers: Vec<_> = (0..THREADS).map(worker).collect();
+    let mut all = Tally::default();
+    for _ in 0..count {
+        let over = AtomicBool::new(false);
+        let kill_after = Duration::from_millis(50 + random.below(400) as u64);
+        thread::scope(|scope| {
+            let writing = scope.spawn(|| {
+                together(&mut workers, |worker| {
+                    while !over.load(Ordering::SeqCst) {
+                        worker.write_step();
+                    }
+                });
+            });
+            thread::sleep(kill_after);
+            kill(running.take().unwrap());
+            running = Some(start());
+            // For some writes to the new one.
+            thread::sleep(Duration::from_millis(150));
+            over.store(true, Ordering::SeqCst);
+            writing.join().unwrap();
+        });
+        all.merge(compare_all(&collection, &mut workers));
+    }
+    workers
+        .into_iter()
+        .for_each(|worker| all.merge(worker.tally));
+    println!(
+        "{count} times kill -9 in {:.1} s: {all}",
+        started.elapsed().as_secs_f64()
+    );
+    assert!(all.is_fine(), "seed {seed}: {:#?}", all.flaws.words);
+    assert!(all.unknown > 0, "never killed in the middle of a write");
+}
+
+/// Ends the server's process at once. Then its supervisor goes as well, which has locked the data folder.
+fn kill(server: LocalServer) {
+    let killed = Command::new("/bin/sh")
+        .args(["-c", &format!("kill -9 {}", server.pid())])
+        .status();
+    assert!(killed.unwrap().success());
+    server.stop().unwrap();
+}
