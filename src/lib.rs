@@ -69,7 +69,17 @@
 //!
 //! # When it fails
 //! [`Error`] is sorted by what can be done about it. Bad input is refused before anything is sent
-//! ([`InvalidInput`]); what may be repeated is tried again ([`RetryPolicy`]).
+//! ([`InvalidInput`]); what may be repeated is tried again ([`RetryPolicy`]). What may not, and whose answer was lost
+//! (`create`, `fork`, deleting a collection …), is asked for: is it done? An error says whether the server may have acted
+//! ([`Call::may_have_acted`]), and of a large write, which ids are in ([`Error::PartlyDone`]).
+//!
+//! A call can have a deadline ([`RetryPolicy::deadline`], for some calls by [`Collection::with_retry`]), which holds
+//! whatever the server does. A client can leave a server alone that keeps failing ([`CircuitBreaker`]), and can know
+//! several addresses of the same data ([`ClientBuilder::replicas`]).
+//!
+//! A request that was given up, because its answer took too long, may still reach the server and take effect later than
+//! one that was sent after it. So let two writes to the same record not follow each other after a timeout, or write what
+//! may come in any order.
 //!
 //! # A server of your own
 //! [`LocalServer`] starts a real Chroma server for as long as your program runs: for tests, tools and build scripts.

@@ -228,6 +228,14 @@ impl Client {
         }
     }
 
+    /// The same client for the rest of a call, without retries.
+    fn without_retries(&self) -> Client {
+        Client {
+            patience: self.patience.without_retries(),
+            ..self.clone()
+        }
+    }
+
     /// The server's clock, in nanoseconds since 1970: it is there, and it is Chroma.
     ///
     /// # Errors
@@ -366,7 +374,7 @@ impl Client {
         let (client, named) = (self.begin(), Some((name, name)));
         client.settle(
             || client.call(&op::DELETE_COLLECTION, named, None, read::done),
-            || settle::gone(client.call(&op::GET_COLLECTION, named, None, read::done)),
+            |client| settle::gone(client.call(&op::GET_COLLECTION, named, None, read::done)),
         )
     }
 
@@ -434,7 +442,7 @@ impl Client {
         let patience = self.patience.begin();
         let once = || transport.send(patience.without_retries(), out, read::json);
         let result = match once() {
-            Err(Error::Connection { call, message, .. }) if call.may_have_acted => {
+            Err(Error::Connection { call, message, .. }) => {
                 self.heartbeat_by(patience)?;
                 match once() {
                     Err(Error::Connection { .. }) => Err(Error::Unsupported { call, message }),

@@ -36,7 +36,7 @@ impl Client {
     pub(crate) fn settle<T>(
         &self,
         send: impl Fn() -> Result<T>,
-        ask: impl Fn() -> Result<Seen<T>>,
+        ask: impl Fn(&Client) -> Result<Seen<T>>,
     ) -> Result<T> {
         let mut backoff = self.patience.policy.backoff();
         let mut lost = false;
@@ -54,7 +54,12 @@ impl Client {
                 return Err(error);
             }
             lost = true;
-            match ask() {
+            // Who has waited for as long as that is not kept waiting for as long again, and again.
+            let asking = match error {
+                Error::Timeout { .. } => &self.without_retries(),
+                _ => self,
+            };
+            match ask(asking) {
                 Ok(Seen::Done(answer)) => {
                     log::info!("{error}; but it is done");
                     return Ok(answer);

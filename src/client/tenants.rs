@@ -47,14 +47,14 @@ impl Client {
         let body = json!({ "name": name }).to_string();
         let body = Some(body.as_bytes());
         let client = self.begin();
-        let ask = || {
+        let ask = |client: &Client| {
             client.get_tenant(name)?;
             let databases = client.with_tenant(name).list_databases().limit(1).run()?;
             Ok(settle::if_new(databases.is_empty(), operation, name))
         };
         client.settle(
             || client.call_with(operation, Some(name), &[], "", body, read::done),
-            || settle::made(ask()),
+            |client| settle::made(ask(client)),
         )
     }
 
@@ -87,7 +87,7 @@ impl Client {
         let client = self.begin();
         client.settle(
             || client.call_with(operation, Some(name), &parameters, "", body, read::done),
-            || match client.get_tenant(name)?.resource_name {
+            |client| match client.get_tenant(name)?.resource_name {
                 None => Ok(Seen::NotDone),
                 Some(stored) if stored == resource_name => Ok(Seen::Done(())),
                 Some(_) => Ok(Seen::Unclear),
@@ -115,14 +115,14 @@ impl Client {
         let body = json!({ "name": name }).to_string();
         let body = Some(body.as_bytes());
         let client = self.begin();
-        let ask = || {
+        let ask = |client: &Client| {
             client.get_database(name)?;
             let collections = client.with_database(name).count_collections()?;
             Ok(settle::if_new(collections == 0, operation, name))
         };
         client.settle(
             || client.call_with(operation, Some(name), &[], "", body, read::done),
-            || settle::made(ask()),
+            |client| settle::made(ask(client)),
         )
     }
 
@@ -166,7 +166,7 @@ impl Client {
         let client = self.begin();
         client.settle(
             || client.call_with(operation, Some(name), &parameters, "", None, read::done),
-            || settle::gone(client.get_database(name)),
+            |client| settle::gone(client.get_database(name)),
         )
     }
 

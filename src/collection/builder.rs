@@ -166,7 +166,7 @@ impl CollectionBuilder {
         let send = || client.call(operation, subject, Some(&body), read::json);
         let stored: Stored = match get_or_create {
             true => send(),
-            false => client.settle(send, || settle::made(self.ask(&client, &body))),
+            false => client.settle(send, |client| settle::made(self.ask(client, &body))),
         }
         .map_err(|error| self.too_old(error))?;
         if self.schema.is_some() && stored.schema.is_none() {

@@ -39,7 +39,7 @@ impl Collection {
         let this = self.begin();
         let stored: Stored = this.client.settle(
             || this.send(&op::FORK, Some(body.as_bytes()), read::json),
-            || settle::made(this.ask_for_fork(new_name)),
+            |client| settle::made(self.on(client).ask_for_fork(new_name)),
         )?;
         let function = self.embedding_function().cloned();
         Ok(Collection::new(client.clone(), stored, function))

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Collection;
-use crate::client::operations as op;
 use crate::client::settle::{self, Seen};
+use crate::client::{Client, operations as op};
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::name;
 use crate::transport::Operation;
@@ -175,8 +175,11 @@ impl AttachFunction {
                 created: answer.created,
             })
         };
-        let ask = || {
-            let there = collection.get_attached_function(&self.name)?;
+        let ask = |client: &Client| {
+            let there = self
+                .collection
+                .on(client)
+                .get_attached_function(&self.name)?;
             let same = there.function_name == self.function_id
                 && there.output_collection_name == self.output_collection;
             Ok(match same {
@@ -189,7 +192,9 @@ impl AttachFunction {
                 false => Seen::Refused(settle::another(operation, &self.name)),
             })
         };
-        collection.client.settle(send, || settle::made(ask()))
+        collection
+            .client
+            .settle(send, |client| settle::made(ask(client)))
     }
 }
 
@@ -229,7 +234,8 @@ impl DetachFunction {
             let answer: Answer = collection.send_with(operation, &parameters, body, read::json)?;
             Ok(answer.success)
         };
-        let ask = || {
+        let ask = |client: &Client| {
+            let collection = self.collection.on(client);
             let seen = settle::gone(collection.get_attached_function(&self.name))?;
             Ok(seen.map(|()| true))
         };

@@ -106,17 +106,19 @@ impl Collection {
     /// ```
     #[must_use]
     pub fn with_retry(&self, policy: RetryPolicy) -> Collection {
-        Collection {
-            client: self.client.with_retry(policy),
-            ..self.clone()
-        }
+        self.on(&self.client.with_retry(policy))
     }
 
     /// The same collection for one call: all requests by it together have the policy's deadline.
     fn begin(&self) -> Collection {
+        self.on(&self.client.begin())
+    }
+
+    /// The same collection, by another client of the same server.
+    fn on(&self, client: &Client) -> Collection {
         Collection {
-            client: self.client.begin(),
-            ..self.clone()
+            client: client.clone(),
+            inner: self.inner.clone(),
         }
     }
 

@@ -75,7 +75,9 @@ pub enum Error {
         message: String,
     },
     /// The key is missing, wrong, or not allowed to do this (HTTP 401 and 403).
-    #[error("{call}: not authorized (HTTP {status}): {message}")]
+    #[error(
+        "{call}: not authorized (HTTP {status}): {message}; is the key right, and may it do this?"
+    )]
     Unauthorized {
         /// The call that failed.
         call: Box<Call>,
@@ -175,7 +177,23 @@ pub enum Error {
     },
     /// A call that needed several requests failed in one of them.
     ///
-    /// To finish the job, send the records of `unknown` and `pending` again.
+    /// To finish the job, send the records of `unknown` and `pending` again; each id is in one of the three lists.
+    ///
+    /// ```no_run
+    /// # use std::collections::HashSet;
+    /// # use chroma_blocking::{Client, Error, Record};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// let mut records: Vec<Record> = (0..20_000).map(|i| Record::new(format!("{i}")).embedding([0.5])).collect();
+    /// if let Err(Error::PartlyDone { unknown, pending, source, .. }) = notes.upsert(&records) {
+    ///     eprintln!("{} are left: {source}", unknown.len() + pending.len());
+    ///     let left: HashSet<_> = unknown.into_iter().chain(pending).collect();
+    ///     records.retain(|record| left.contains(&record.id));
+    ///     notes.upsert(&records)?;
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// Texts that were embedded for it are embedded again then, unless the function is [`Cached`](crate::Cached).
     #[error(
         "{call}: stopped after {} of {} records ({} of unknown fate): {source}",
         done.len(), done.len() + unknown.len() + pending.len(), unknown.len()
@@ -383,7 +401,8 @@ pub struct Call {
     pub attempts: u32,
     /// From the start of the call to the error, waits included.
     pub elapsed: Duration,
-    /// Whether the server may have done what was asked: an answer was lost, or it failed at it.
+    /// Whether the server may have changed something as it was asked: an answer was lost, or it failed at it. Never for what
+    /// only reads.
     pub may_have_acted: bool,
 }
 
@@ -415,14 +434,13 @@ impl fmt::Display for Call {
         if !self.url.is_empty() {
             write!(f, " at {}", self.url)?;
         }
-        if self.attempts > 1 {
-            write!(
-                f,
-                " ({} attempts in {:.1} s)",
-                self.attempts,
-                self.elapsed.as_secs_f64()
-            )?;
-        }
+        let seconds = self.elapsed.as_secs_f64();
+        match self.attempts {
+            0 => Ok(()),
+            1 if seconds < 1.0 => Ok(()),
+            1 => write!(f, " (after {seconds:.1} s)"),
+            attempts => write!(f, " ({attempts} attempts in {seconds:.1} s)"),
+        }?;
         Ok(())
     }
 }

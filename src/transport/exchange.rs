@@ -266,15 +266,20 @@ impl Transport {
         let error = match error {
             ureq::Error::Timeout(_) if !in_time => Error::Timeout {
                 call,
-                message: "no whole answer within the deadline of the call".to_owned(),
+                message:
+                    "no whole answer within the deadline of the call; RetryPolicy::deadline sets it"
+                        .to_owned(),
             },
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => Error::Timeout {
                 call,
-                message: "no connection within the connection timeout".to_owned(),
+                message:
+                    "no connection within the connection timeout; connection_timeout(...) sets it"
+                        .to_owned(),
             },
             ureq::Error::Timeout(_) => Error::Timeout {
                 call,
-                message: "no whole answer within the request timeout".to_owned(),
+                message: "no whole answer within the request timeout; request_timeout(...) sets it"
+                    .to_owned(),
             },
             ureq::Error::Protocol(error) => Error::Decode {
                 call,

@@ -247,14 +247,14 @@ impl Transport {
                     next.report(false, &mut failed);
                     self.budget.succeeded(attempts > 1);
                     return parse(&answer).map_err(|message| Error::Decode {
-                        call: call(url, attempts, true),
+                        call: call(url, attempts, !kind.reads()),
                         message: self.secrets.out_of_words_on(&answer, message),
                     });
                 }
                 Err(failure) => failure,
             };
             next.report(failure.is_down, &mut failed);
-            may_have_acted |= failure.acted;
+            may_have_acted |= failure.acted && !kind.reads();
             let again = failure.may_be_repeated(kind);
             let elsewhere = match failure.is_down {
                 true => choose(&failed).ok(),
