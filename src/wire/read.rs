@@ -1,5 +1,7 @@
 //! Answers, read once from bytes to what users hold.
 
+use std::borrow::Cow;
+
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::cursor::Cursor;
@@ -18,7 +20,21 @@ pub(crate) fn done(answer: &[u8]) -> Result<(), String> {
 
 /// What is wrong with an answer, and how it starts.
 pub(crate) fn unread(answer: &[u8], what: &str) -> String {
-    format!("{what} in {}", shown(answer))
+    format!("{} in {}", short(what), shown(answer))
+}
+
+/// The start and the end of what is long: `serde_json` says all of a text that it did not expect, and then where.
+fn short(what: &str) -> Cow<'_, str> {
+    const START: usize = 200;
+    const END: usize = 100;
+    let start = what.char_indices().nth(START);
+    let end = what.char_indices().nth_back(END);
+    match (start, end) {
+        (Some((start, _)), Some((end, _))) if start < end => {
+            format!("{}…{}", &what[..start], &what[end..]).into()
+        }
+        _ => what.into(),
+    }
 }
 
 /// The start of an answer, as text on one line.
@@ -148,5 +164,17 @@ mod tests {
         let error = get(b"<html>not json</html>").unwrap_err();
         assert!(error.contains("<html>not json"), "{error}");
         assert!(get(&[b'x'; 10_000]).unwrap_err().len() < 400);
+        let text = "\u{e9}".repeat(10_000);
+        for unexpected in [
+            get(format!(r#"{{"ids":"{text}"}}"#).as_bytes()).unwrap_err(),
+            json::<bool>(format!("{text:?}").as_bytes()).unwrap_err(),
+        ] {
+            let known = ["invalid type: string", "…", "expected a", " at "];
+            assert!(
+                known.iter().all(|part| unexpected.contains(part)),
+                "{unexpected}"
+            );
+            assert!(unexpected.len() < 1_000, "{unexpected}");
+        }
     }
 }
