@@ -362,8 +362,14 @@ impl<'de> Deserialize<'de> for MetadataValue {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MetadataValue, A::Error> {
-                SparseVector::deserialize(de::value::MapAccessDeserializer::new(map))
-                    .map(MetadataValue::SparseVector)
+                let map = de::value::MapAccessDeserializer::new(map);
+                let vector = SparseVector::deserialize(map)?;
+                match vector.indices.len() == vector.values.len() {
+                    true => Ok(MetadataValue::SparseVector(vector)),
+                    false => Err(de::Error::custom(
+                        "a sparse vector with more places than values, or fewer",
+                    )),
+                }
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<MetadataValue, A::Error> {
@@ -460,6 +466,8 @@ mod tests {
             r#"{"a":[1,"x"]}"#,
             r#"{"a":[[1]]}"#,
             r#"{"a":{"b":1}}"#,
+            r#"{"a":{"indices":[1,2],"values":[0.5]}}"#,
+            r#"{"a":{"indices":[1],"values":[1e39]}}"#,
             "[]",
         ] {
             assert!(read(bad).is_err(), "{bad}");
