@@ -77,38 +77,40 @@ impl Get {
         let Some(mut parts) = parts.filter(|_| self.page.limit != Some(0)) else {
             return Ok(GetResult::default());
         };
-        let send = |parts: &Parts| {
+        let mut found = GetResult::default();
+        let mut send = |parts: &Parts| {
             let body = write::selection(parts, &self.page, Some(&self.include));
-            collection.send_selected(operation, parts, &body, read::get)
+            collection.send_selected(operation, parts, &body, |answer| {
+                found.append(read::get(answer)?)
+            })
         };
         let whole = self.page.limit.is_none() && self.page.offset.is_none();
         match parts.ids.take() {
             Some(ids) if ids.len() > MAX_IDS && !whole => {
-                Err(collection.at(operation).invalid(InvalidInput::Setting {
+                let reason = InvalidInput::Setting {
                     name: "ids",
                     value: format!("{} ids", ids.len()),
                     why: format!("with a limit or an offset there can be {MAX_IDS}"),
-                }))
+                };
+                return Err(collection.at(operation).invalid(reason));
             }
             Some(mut ids) if whole => {
                 let mut seen = HashSet::new();
                 ids.retain(|id| seen.insert(id.clone()));
-                let mut found = GetResult::default();
                 let around = write::selection(&parts, &self.page, Some(&self.include)).len();
                 let size = |index: usize| json_len(&ids[index]) + 1;
                 collection
                     .in_requests(ids.len(), size, around, MAX_IDS, |range, _| {
                         parts.ids = Some(ids[range].to_vec());
-                        found.append(send(&parts)?);
-                        Ok(())
+                        send(&parts)
                     })
                     .map_err(|(error, _)| error)?;
-                Ok(found)
             }
             ids => {
                 parts.ids = ids;
-                send(&parts)
+                send(&parts)?;
             }
         }
+        Ok(found)
     }
 }

@@ -70,28 +70,43 @@ impl GetResult {
         self.ids.is_empty()
     }
 
-    /// Puts the records of an answer with the same columns behind these.
-    pub(crate) fn append(&mut self, more: GetResult) {
-        fn join<T>(column: &mut Option<Vec<T>>, more: Option<Vec<T>>) {
+    /// Puts the records of another answer behind these.
+    ///
+    /// # Errors
+    /// Where it does not go with these: it has other columns, or vectors of another dimension.
+    pub(crate) fn append(&mut self, more: GetResult) -> Result<(), String> {
+        fn join<T>(
+            name: &str,
+            column: &mut Option<Vec<T>>,
+            more: Option<Vec<T>>,
+        ) -> Result<(), String> {
             match (column, more) {
                 (Some(column), Some(more)) => column.extend(more),
-                (column, more) => *column = more,
+                (None, None) => {}
+                _ => return Err(format!("{name} for some ids and not for others")),
             }
+            Ok(())
         }
         if self.is_empty() {
             *self = more;
         } else if !more.is_empty() {
             self.ids.extend(more.ids);
-            join(&mut self.documents, more.documents);
-            join(&mut self.metadatas, more.metadatas);
-            join(&mut self.uris, more.uris);
-            if let (Some(all), Some(more)) = (&mut self.embeddings, &more.embeddings) {
-                // Vectors of one collection have one dimension.
-                for row in more.rows() {
-                    let _ = all.push(row);
+            join("documents", &mut self.documents, more.documents)?;
+            join("metadatas", &mut self.metadatas, more.metadatas)?;
+            join("uris", &mut self.uris, more.uris)?;
+            match (&mut self.embeddings, &more.embeddings) {
+                (Some(all), Some(more)) => {
+                    for row in more.rows() {
+                        all.push(row).map_err(|(expected, found)| {
+                            format!("vectors of {expected} floats and of {found}")
+                        })?;
+                    }
                 }
+                (None, None) => {}
+                _ => return Err("embeddings for some ids and not for others".to_owned()),
             }
         }
+        Ok(())
     }
 
     /// Turns the order of the records around.
@@ -336,6 +351,26 @@ mod tests {
             owned[1],
             Record::new("2").embedding([3.0, 4.0]).metadata("k", 1)
         );
+    }
+
+    #[test]
+    fn answers_that_do_not_go_together_are_not_joined() {
+        let mut all = two();
+        all.append(two()).unwrap();
+        all.append(GetResult::default()).unwrap();
+        let rows: Vec<_> = two().into_iter().chain(two()).collect();
+        assert_eq!(all.into_iter().collect::<Vec<_>>(), rows);
+        let lies: [fn(&mut GetResult); 4] = [
+            |more| more.documents = None,
+            |more| more.uris = Some(vec![None, None]),
+            |more| more.embeddings = None,
+            |more| more.embeddings = Some(Embeddings::new(vec![1.0, 2.0], 1).unwrap()),
+        ];
+        for lie in lies {
+            let mut more = two();
+            lie(&mut more);
+            assert!(two().append(more.clone()).is_err(), "{more:?}");
+        }
     }
 
     #[test]
