@@ -60,5 +60,8 @@ cargo test --no-default-features --lib
 step "Tests"
 cargo test --all-features
 
+step "Mutated answers"
+FUZZ_ANSWERS=200000 cargo test --all-features --lib fuzzing
+
 step "Tests with the oldest server"
 CHROMA_VERSION=1.0.0 cargo test --tests

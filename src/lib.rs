@@ -103,6 +103,9 @@ mod config;
 mod embed;
 mod environment;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod local;
 mod model;
 mod transport;

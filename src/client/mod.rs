@@ -3,6 +3,8 @@
 pub(crate) mod dialect;
 mod lists;
 pub(crate) mod operations;
+#[cfg(any(test, fuzzing))]
+mod parsers;
 mod published;
 pub(crate) mod settle;
 mod tenants;
@@ -15,6 +17,8 @@ use serde::Deserialize;
 use ureq::http::{HeaderName, HeaderValue};
 
 pub use lists::{ListCollections, ListDatabases};
+#[cfg(any(test, fuzzing))]
+pub(crate) use parsers::PARSERS;
 use published::Published;
 pub use tenants::{Database, Tenant};
 
@@ -245,12 +249,6 @@ impl Client {
     }
 
     fn heartbeat_by(&self, patience: Patience) -> Result<u128> {
-        #[derive(Deserialize)]
-        struct Beat {
-            #[serde(rename = "nanosecond heartbeat")]
-            nanoseconds: u128,
-        }
-
         let out = Outgoing {
             operation: &op::HEARTBEAT,
             subject: None,
@@ -258,10 +256,9 @@ impl Client {
             body: None,
         };
         let transport = &self.server.transport;
-        match transport.send(patience, out, read::json::<Beat>) {
-            Ok(beat) => Ok(beat.nanoseconds),
+        match transport.send(patience, out, nanoseconds) {
             Err(Error::Decode { call, message }) => Err(Error::NotChroma { call, message }),
-            Err(error) => Err(error),
+            result => result,
         }
     }
 
@@ -496,6 +493,16 @@ impl Client {
             (_, true) => Error::Decode { call, message },
         }
     }
+}
+
+/// Reads the answer to `heartbeat`.
+fn nanoseconds(answer: &[u8]) -> Result<u128, String> {
+    #[derive(Deserialize)]
+    struct Beat {
+        #[serde(rename = "nanosecond heartbeat")]
+        nanoseconds: u128,
+    }
+    read::json(answer).map(|Beat { nanoseconds }| nanoseconds)
 }
 
 /// Says no secret.

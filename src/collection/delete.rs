@@ -89,9 +89,7 @@ impl Delete {
         };
         let send = |parts: &Parts| {
             let body = write::selection(parts, &page, None);
-            collection.send_selected(operation, parts, &body, |answer| {
-                read::json(answer).map(|Answer { deleted }| deleted)
-            })
+            collection.send_selected(operation, parts, &body, deleted)
         };
         match parts.ids.take() {
             None => send(&parts),
@@ -115,8 +113,12 @@ impl Delete {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    deleted: Option<usize>,
+/// Reads the answer to `delete`: how many records it was, where the server says so.
+pub(super) fn deleted(answer: &[u8]) -> Result<Option<usize>, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        deleted: Option<usize>,
+    }
+    read::json(answer).map(|Answer { deleted }| deleted)
 }

@@ -68,12 +68,7 @@ impl Collection {
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers.
     pub fn fork_count(&self) -> Result<usize> {
-        #[derive(Deserialize)]
-        struct Answer {
-            count: usize,
-        }
-        let answer: Answer = self.send(&op::FORK_COUNT, None, read::json)?;
-        Ok(answer.count)
+        self.send(&op::FORK_COUNT, None, count)
     }
 
     /// How far the server's index is behind the collection's writes.
@@ -83,4 +78,13 @@ impl Collection {
     pub fn indexing_status(&self) -> Result<IndexingStatus> {
         self.send(&op::INDEXING_STATUS, None, read::json)
     }
+}
+
+/// Reads the answer to `fork_count`.
+pub(super) fn count(answer: &[u8]) -> Result<usize, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        count: usize,
+    }
+    read::json(answer).map(|Answer { count }| count)
 }

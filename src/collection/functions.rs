@@ -79,14 +79,9 @@ impl Collection {
     /// [`Error::NotFound`](crate::Error::NotFound) when none of this name is attached;
     /// [`Error::Unsupported`](crate::Error::Unsupported) on some single-node servers.
     pub fn get_attached_function(&self, name: &str) -> Result<AttachedFunction> {
-        #[derive(Deserialize)]
-        struct Answer {
-            attached_function: AttachedFunction,
-        }
         let operation = &op::GET_ATTACHED_FUNCTION;
         self.check_function(operation, name)?;
-        let answer: Answer = self.send_with(operation, &[("function", name)], None, read::json)?;
-        Ok(answer.attached_function)
+        self.send_with(operation, &[("function", name)], None, described)
     }
 
     /// Detaches a function, by its name on this collection.
@@ -127,17 +122,6 @@ impl AttachFunction {
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers.
     pub fn run(self) -> Result<Attached> {
-        #[derive(Deserialize)]
-        struct Answer {
-            attached_function: Info,
-            created: bool,
-        }
-        #[derive(Deserialize)]
-        struct Info {
-            id: String,
-            name: String,
-            function_name: String,
-        }
         let operation = &op::ATTACH_FUNCTION;
         self.collection.check_function(operation, &self.name)?;
         let output = self.output_collection.as_str();
@@ -161,20 +145,7 @@ impl AttachFunction {
         })
         .to_string();
         let collection = self.collection.begin();
-        let send = || {
-            let answer: Answer = collection.send(operation, Some(body.as_bytes()), read::json)?;
-            let Info {
-                id,
-                name,
-                function_name,
-            } = answer.attached_function;
-            Ok(Attached {
-                id,
-                name,
-                function_name,
-                created: answer.created,
-            })
-        };
+        let send = || collection.send(operation, Some(body.as_bytes()), attached);
         let ask = |client: &Client| {
             let there = self
                 .collection
@@ -220,20 +191,12 @@ impl DetachFunction {
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers;
     /// [`Error::NotFound`](crate::Error::NotFound) when none of this name is attached.
     pub fn run(self) -> Result<bool> {
-        #[derive(Deserialize)]
-        struct Answer {
-            success: bool,
-        }
         let operation = &op::DETACH_FUNCTION;
         self.collection.check_function(operation, &self.name)?;
         let body = json!({ "delete_output": self.delete_output }).to_string();
         let parameters = [("function", self.name.as_str())];
         let collection = self.collection.begin();
-        let send = || {
-            let body = Some(body.as_bytes());
-            let answer: Answer = collection.send_with(operation, &parameters, body, read::json)?;
-            Ok(answer.success)
-        };
+        let send = || collection.send_with(operation, &parameters, Some(body.as_bytes()), detached);
         let ask = |client: &Client| {
             let collection = self.collection.on(client);
             let seen = settle::gone(collection.get_attached_function(&self.name))?;
@@ -241,4 +204,52 @@ impl DetachFunction {
         };
         collection.client.settle(send, ask)
     }
+}
+
+/// Reads the answer to `get_attached_function`.
+pub(super) fn described(answer: &[u8]) -> Result<AttachedFunction, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        attached_function: AttachedFunction,
+    }
+    read::json(answer).map(|Answer { attached_function }| attached_function)
+}
+
+/// Reads the answer to `attach_function`.
+pub(super) fn attached(answer: &[u8]) -> Result<Attached, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        attached_function: Info,
+        created: bool,
+    }
+    #[derive(Deserialize)]
+    struct Info {
+        id: String,
+        name: String,
+        function_name: String,
+    }
+    let Answer {
+        attached_function,
+        created,
+    } = read::json(answer)?;
+    let Info {
+        id,
+        name,
+        function_name,
+    } = attached_function;
+    Ok(Attached {
+        id,
+        name,
+        function_name,
+        created,
+    })
+}
+
+/// Reads the answer to `detach_function`.
+pub(super) fn detached(answer: &[u8]) -> Result<bool, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        success: bool,
+    }
+    read::json(answer).map(|Answer { success }| success)
 }

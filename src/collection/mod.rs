@@ -8,6 +8,8 @@ mod get;
 mod large;
 mod modify;
 mod open;
+#[cfg(any(test, fuzzing))]
+mod parsers;
 mod query;
 mod scan;
 mod search;
@@ -28,6 +30,8 @@ pub use get::Get;
 pub use modify::Modify;
 pub use open::CollectionOpener;
 pub(crate) use open::In;
+#[cfg(any(test, fuzzing))]
+pub(crate) use parsers::PARSERS;
 pub use query::{Queries, Query, QueryInput, QueryMany};
 pub use scan::{Scan, ScanPages, ScanRecords};
 pub use search::{SearchCall, SearchManyCall};

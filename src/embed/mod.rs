@@ -15,6 +15,8 @@ use std::sync::Arc;
 #[cfg(feature = "disk-cache")]
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};
+#[cfg(all(feature = "gemini", any(test, fuzzing)))]
+pub(crate) use gemini::PARSERS;
 #[cfg(feature = "gemini")]
 pub use gemini::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
 pub use hashing::Hashing;

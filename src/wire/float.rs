@@ -240,8 +240,9 @@ fn power(text: &[u8]) -> Option<(i64, usize)> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
+    use crate::fuzzing::random::Random;
 
     /// What the standard library makes of the same text.
     fn parsed(text: &str) -> Option<(u32, usize)> {
@@ -273,22 +274,6 @@ pub(super) mod tests {
         let short = |at: &&usize| common(text.as_bytes(), **at).is_some();
         let short = places.iter().filter(short).count();
         assert!(short > 9_900, "{short} of 10,000");
-    }
-
-    /// Random numbers that are the same in every run: Marsaglia's xorshift.
-    pub(in crate::wire) struct Random(pub(in crate::wire) u64);
-
-    impl Random {
-        pub(in crate::wire) fn next(&mut self) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0
-        }
-
-        fn below(&mut self, end: u64) -> u64 {
-            self.next() % end
-        }
     }
 
     /// The float as servers print it, as Rust does, and with an exponent.

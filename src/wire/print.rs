@@ -68,7 +68,7 @@ fn eight_digits(number: u64) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::float::tests::Random;
+    use crate::fuzzing::random::Random;
 
     fn printed(number: f32) -> String {
         let mut to = Vec::new();

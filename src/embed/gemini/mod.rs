@@ -6,6 +6,8 @@ mod call;
 mod gathered;
 mod kept;
 mod model;
+#[cfg(any(test, fuzzing))]
+mod parsers;
 mod remembered;
 mod request;
 
@@ -27,6 +29,8 @@ use crate::transport::{Kind, Operation, RetryPolicy, Transport};
 pub use builder::{GeminiBuilder, LongTexts, RefusedTexts};
 pub use call::EmbedCall;
 pub use model::ModelStyle;
+#[cfg(any(test, fuzzing))]
+pub(crate) use parsers::PARSERS;
 pub(super) use remembered::{Remembered, same};
 pub use request::TaskType;
 

@@ -1,0 +1,129 @@
+//! The parsers of the answers to a collection's operations, by the operation's name, for the fuzz tests; and what holds
+//! of all that they read.
+
+use std::sync::OnceLock;
+
+use super::{Collection, Committed, IndexingStatus, Stored, delete, fork, functions};
+use crate::client::Client;
+use crate::fuzzing::{self, Check, Parser, anything, survives};
+use crate::model::results::GetResult;
+use crate::wire::{hits, read};
+
+pub(crate) const PARSERS: &[Parser] = &[
+    ("list_collections", |answer| {
+        let stored: Vec<Stored> = read::json(answer)?;
+        let opened: Vec<_> = stored.into_iter().map(opened).collect();
+        Ok(Box::new(move || opened.iter().for_each(sound)))
+    }),
+    ("create_collection", stored),
+    ("get_or_create_collection", stored),
+    ("get_collection", stored),
+    ("get_collection_by_id", stored),
+    ("get_collection_by_crn", stored),
+    ("fork", stored),
+    ("modify", |answer| read::done(answer).map(anything)),
+    ("add", |answer| read::done(answer).map(anything)),
+    ("upsert", |answer| read::done(answer).map(anything)),
+    ("update", |answer| read::done(answer).map(anything)),
+    ("delete", |answer| delete::deleted(answer).map(anything)),
+    ("get", |answer| {
+        let found = read::get(answer)?;
+        Ok(Box::new(move || even(found)))
+    }),
+    ("conditional_get", |answer| {
+        let (found, _) = read::conditional_get(answer)?;
+        Ok(Box::new(move || even(found)))
+    }),
+    ("conditional_commit", |answer| {
+        read::json::<Committed>(answer).map(anything)
+    }),
+    ("query", |answer| {
+        let results = hits::query(answer, QUESTIONS)?;
+        Ok(Box::new(move || {
+            assert_eq!(results.len(), QUESTIONS);
+            for hit in results.into_iter().flatten() {
+                assert!(hit.distance.is_finite() || hit.distance == f32::INFINITY);
+                assert!(hit.embedding.iter().flatten().all(|x| x.is_finite()));
+                fuzzing::sound(&hit.metadata);
+            }
+        }))
+    }),
+    ("search", |answer| {
+        let results = hits::search(answer, QUESTIONS)?;
+        Ok(Box::new(move || {
+            assert_eq!(results.len(), QUESTIONS);
+            for hit in results.into_iter().flatten() {
+                assert!(hit.score.is_none_or(f32::is_finite));
+                assert!(hit.embedding.iter().flatten().all(|x| x.is_finite()));
+                fuzzing::sound(&hit.metadata);
+            }
+        }))
+    }),
+    ("count", |answer| read::json::<usize>(answer).map(anything)),
+    ("indexing_status", |answer| {
+        let status: IndexingStatus = read::json(answer)?;
+        Ok(Box::new(move || {
+            assert!(status.op_indexing_progress.is_finite())
+        }))
+    }),
+    ("fork_count", |answer| fork::count(answer).map(anything)),
+    ("attach_function", |answer| {
+        functions::attached(answer).map(anything)
+    }),
+    ("get_attached_function", |answer| {
+        functions::described(answer).map(anything)
+    }),
+    ("detach_function", |answer| {
+        functions::detached(answer).map(anything)
+    }),
+];
+
+/// Of each query and each search that was recorded.
+const QUESTIONS: usize = 2;
+
+fn stored(answer: &[u8]) -> Result<Check, String> {
+    let collection = opened(read::json(answer)?);
+    Ok(Box::new(move || sound(&collection)))
+}
+
+/// With the embedding function that it remembers.
+#[allow(clippy::unwrap_used)] // nothing of an answer is in it
+fn opened(stored: Stored) -> Collection {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let client = CLIENT.get_or_init(|| Client::builder().build().unwrap());
+    Collection::new(stored.home_of(client), stored, None)
+}
+
+fn sound(collection: &Collection) {
+    survives(collection.configuration());
+    if let Some(schema) = collection.schema() {
+        survives(schema);
+        let _ = schema.vector_index();
+    }
+    if let Some(metadata) = collection.metadata() {
+        fuzzing::sound(metadata);
+    }
+}
+
+/// That each record has a place in every column.
+fn even(found: GetResult) {
+    let count = found.len();
+    let columns = [
+        found.documents.as_ref().map(Vec::len),
+        found.embeddings.as_ref().map(|all| all.len()),
+        found.metadatas.as_ref().map(Vec::len),
+        found.uris.as_ref().map(Vec::len),
+    ];
+    assert!(
+        columns.into_iter().flatten().all(|len| len == count),
+        "{found:?}"
+    );
+    if let Some(all) = &found.embeddings {
+        assert_eq!(all.as_flat().len(), count * all.dimension());
+        assert!(all.as_flat().iter().all(|x| x.is_finite()));
+    }
+    for metadata in found.metadatas.iter().flatten().flatten() {
+        fuzzing::sound(metadata);
+    }
+    assert_eq!(found.into_iter().count(), count);
+}

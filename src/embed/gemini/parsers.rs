@@ -1,0 +1,35 @@
+//! The parsers of what Google answers, for the fuzz tests.
+
+use super::answer::{Google, read};
+use crate::error::Call;
+use crate::fuzzing::{Parser, anything};
+use crate::transport::{Dialect, Refusal};
+
+pub(crate) const PARSERS: &[Parser] = &[
+    ("embed", |answer| {
+        // As many as there are in the answer that was recorded.
+        let (texts, dimension) = (&[0, 1], 4);
+        let whole = read(answer, texts, dimension, true)?;
+        let unit = read(answer, texts, dimension, false)?;
+        Ok(Box::new(move || {
+            assert_eq!((whole.len(), unit.len()), (2 * dimension, 2 * dimension));
+            assert!(whole.iter().all(|x| x.is_finite()));
+            for vector in unit.chunks(dimension) {
+                let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
+                assert!((square - 1.0).abs() < 1e-6, "{square}");
+            }
+        }))
+    }),
+    ("google_error", |answer| {
+        for status in [400, 401, 403, 404, 413, 429, 500, 503, 504] {
+            let refusal = Refusal {
+                call: Box::new(Call::new("embed", None)),
+                status,
+                retry_after: None,
+                body: answer.to_vec(),
+            };
+            let _ = Google.error(refusal).to_string();
+        }
+        Ok(anything(()))
+    }),
+];
