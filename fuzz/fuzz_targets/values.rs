@@ -1,0 +1,5 @@
+//! Bytes for every parser of JSON that users bring: filters, metadata, schemas, configurations.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| chroma_blocking::fuzzing::read_values(bytes));
