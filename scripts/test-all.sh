@@ -63,5 +63,8 @@ cargo test --all-features
 step "Mutated answers"
 FUZZ_ANSWERS=200000 cargo test --all-features --lib fuzzing
 
+step "Faults: a hundred seeds"
+FAULT_SEEDS=100 cargo test --test faults no_seed -- --nocapture
+
 step "Tests with the oldest server"
 CHROMA_VERSION=1.0.0 cargo test --tests
