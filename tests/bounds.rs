@@ -121,3 +121,24 @@ fn no_name_or_id_can_leave_its_place() {
         assert!(request.header("x-evil").is_none());
     }
 }
+
+#[test]
+fn a_secret_in_an_errors_name_or_in_an_address_is_not_passed_on() {
+    let key = "to/ken\"with-all";
+    let name = serde_json::json!({ "error": format!("no {key}"), "message": "x" });
+    let long = serde_json::json!({ "error": "N".repeat(60_000), "message": "x" });
+    for answer in [
+        Answer::new(400, name.to_string()),
+        Answer::new(400, name.to_string().replace('/', "\\/")),
+        Answer::new(302, "").header("location", format!("http://other/?key={key}")),
+        Answer::ok(name.to_string().replace('/', "\\/")),
+        Answer::new(400, long.to_string()),
+    ] {
+        let server = StandIn::start(move |_| answer.clone());
+        let client = builder(&server.url()).api_key(key).build().unwrap();
+        let error = client.version().unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("with-all"), "{shown}");
+        assert!(shown.len() < 6_000, "{}", shown.len());
+    }
+}

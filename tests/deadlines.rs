@@ -108,6 +108,16 @@ fn no_call_takes_longer_than_its_deadline() {
     });
     note("35 requests", many);
 
+    // The system's timers are the less exact the longer they are.
+    let server = StandIn::start(|_| Answer::hang());
+    let long = Duration::from_secs(9);
+    let patient = client(&server.url()).with_retry(RetryPolicy::none().deadline(long));
+    let started = Instant::now();
+    patient.heartbeat().unwrap_err();
+    let late = started.elapsed().saturating_sub(long);
+    assert!(late <= OVERSHOOT, "{late:?} too late after {long:?}");
+    note("nine seconds", late);
+
     // An address where nothing listens, and one that never accepts.
     let (_reserved, closed) = closed_port();
     let url = closed.to_string();

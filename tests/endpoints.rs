@@ -295,3 +295,87 @@ fn settings_that_cannot_be_are_refused() {
         assert_eq!(*at_fault, name, "{error}");
     }
 }
+
+#[test]
+fn what_became_of_a_write_is_asked_where_it_was_written() {
+    // The primary loses the answer, and does nothing; the copy has never heard of the collection.
+    let mut first = true;
+    let primary = StandIn::start(move |request| match request.method.as_str() {
+        "DELETE" if std::mem::take(&mut first) => Answer::reset(),
+        _ => Answer::ok(COLLECTION),
+    });
+    let copy = StandIn::start(|_| Answer::new(404, r#"{"error":"NotFoundError","message":"no"}"#));
+    let client = among(&primary.url(), &[&copy]).build().unwrap();
+    let error = client.delete_collection("abc").unwrap_err();
+    assert!(error.call().unwrap().may_have_acted, "{error}");
+    assert_eq!(copy.requests().len(), 0);
+}
+
+#[test]
+fn who_is_in_a_hurry_says_nothing_of_a_server() {
+    let server = StandIn::start(|_| {
+        thread::sleep(60 * MS);
+        Answer::ok(r#""1.0.0""#)
+    });
+    let breaker = CircuitBreaker::new().failures(2);
+    let client = builder(&server.url()).circuit_breaker(breaker);
+    let client = client.build().unwrap();
+    let hurried = client.with_retry(RetryPolicy::none().deadline(10 * MS));
+    for _ in 0..5 {
+        let error = hurried.version().unwrap_err();
+        assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    }
+    client.version().unwrap();
+}
+
+#[test]
+fn a_read_that_one_fails_at_another_may_do() {
+    let first = StandIn::start(|_| Answer::new(500, "oops"));
+    let second = StandIn::start(well(1));
+    let client = among(&first.url(), &[&second]).build().unwrap();
+    assert_eq!(count(&client), 1);
+    assert_eq!(
+        first.requests().len(),
+        2,
+        "it is alive, so it is asked again"
+    );
+}
+
+#[test]
+fn what_is_sent_again_after_asking_is_in_the_budget() {
+    let server = StandIn::start(|request| match request.method.as_str() {
+        "POST" => Answer::reset(),
+        _ => Answer::new(404, r#"{"error":"NotFoundError","message":"no"}"#),
+    });
+    let posts = |client: ClientBuilder| {
+        let client = client.retry(fast().max_retries(3)).build().unwrap();
+        let before = server.requests().len();
+        let error = client.collection("abc").create().unwrap_err();
+        let sent = server.requests()[before..]
+            .iter()
+            .filter(|r| r.method == "POST")
+            .count();
+        assert_eq!(error.call().unwrap().attempts as usize, sent, "{error}");
+        sent
+    };
+    assert_eq!(posts(builder(&server.url())), 4);
+    assert_eq!(posts(builder(&server.url()).retry_budget(0)), 1);
+}
+
+#[test]
+fn a_lost_answer_is_not_forgotten_by_the_next_one() {
+    let mut step = 0;
+    let server = StandIn::start(move |_| {
+        step += 1;
+        match step {
+            1 => Answer::close(),
+            2 => Answer::new(404, r#"{"error":"NotFoundError","message":"no"}"#),
+            _ => Answer::new(400, r#"{"error":"InvalidArgumentError","message":"no"}"#),
+        }
+    });
+    let client = builder(&server.url()).build().unwrap();
+    let error = client.collection("abc").create().unwrap_err();
+    assert_eq!(error.status(), Some(400));
+    let call = error.call().unwrap();
+    assert!(call.may_have_acted && call.attempts == 2, "{call:?}");
+}

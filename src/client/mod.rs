@@ -177,6 +177,11 @@ impl Client {
         }
     }
 
+    /// How many requests were sent again so far, by all clones.
+    pub(crate) fn retries(&self) -> u64 {
+        self.server.transport.retries()
+    }
+
     /// The tenant.
     pub fn tenant(&self) -> &str {
         &self.tenant
@@ -236,6 +241,14 @@ impl Client {
     fn without_retries(&self) -> Client {
         Client {
             patience: self.patience.without_retries(),
+            ..self.clone()
+        }
+    }
+
+    /// The same client, which reads where it writes: to see what it has written.
+    pub(crate) fn at_primary(&self) -> Client {
+        Client {
+            patience: self.patience.at_primary(),
             ..self.clone()
         }
     }

@@ -1,6 +1,7 @@
 //! What became of a request that may be made once only and whose answer was lost, where that can be seen by asking.
 
 use std::thread;
+use std::time::Instant;
 
 use super::Client;
 use crate::error::{Call, Error, Result};
@@ -30,18 +31,19 @@ impl<T> Seen<T> {
 }
 
 impl Client {
-    /// Sends a request that may be made once only. When its answer is lost, `ask` looks whether it is done: then that is the
-    /// answer; when it is certainly not, it is sent again, by the client's policy. The client must be of one call
-    /// ([`begin`](Client::begin)).
+    /// Sends a request that may be made once only. When its answer is lost, `ask` looks, where writes go, whether it is done:
+    /// then that is the answer; when it is certainly not, it is sent again, by the client's policy. The client must be of
+    /// one call ([`begin`](Client::begin)).
     pub(crate) fn settle<T>(
         &self,
         send: impl Fn() -> Result<T>,
         ask: impl Fn(&Client) -> Result<Seen<T>>,
     ) -> Result<T> {
+        let started = Instant::now();
         let mut backoff = self.patience.policy.backoff();
-        let mut lost = false;
+        let (mut lost, mut attempts) = (false, 0);
         loop {
-            let error = match send() {
+            let mut error = match send() {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -50,16 +52,24 @@ impl Client {
                 Error::AlreadyExists { .. } => lost,
                 _ => error.is_retryable() && error.call().is_some_and(|call| call.may_have_acted),
             };
+            lost |= late;
+            if let Some((call, _)) = error.sent_mut() {
+                // Of all that were sent.
+                call.may_have_acted |= lost;
+                call.attempts += attempts;
+                call.elapsed = started.elapsed();
+                attempts = call.attempts;
+            }
             if !late {
                 return Err(error);
             }
-            lost = true;
+            let there = self.at_primary();
             // Who has waited for as long as that is not kept waiting for as long again, and again.
-            let asking = match error {
-                Error::Timeout { .. } => &self.without_retries(),
-                _ => self,
+            let there = match error {
+                Error::Timeout { .. } => there.without_retries(),
+                _ => there,
             };
-            match ask(asking) {
+            match ask(&there) {
                 Ok(Seen::Done(answer)) => {
                     log::info!("{error}; but it is done");
                     return Ok(answer);
@@ -69,7 +79,8 @@ impl Client {
                 Ok(Seen::Unclear) | Err(_) => return Err(error),
             }
             let in_time = |wait: &_| self.patience.left().is_none_or(|left| *wait < left);
-            let Some(wait) = backoff.next(error.asked_wait()).filter(in_time) else {
+            let wait = backoff.next(error.asked_wait()).filter(in_time);
+            let Some(wait) = wait.filter(|_| self.server.transport.may_retry()) else {
                 return Err(error);
             };
             log::warn!(

@@ -93,7 +93,7 @@ impl Client {
                 Some(_) => Ok(Seen::Unclear),
             },
         )?;
-        match client.get_tenant(name)?.resource_name {
+        match client.at_primary().get_tenant(name)?.resource_name {
             Some(stored) if stored == resource_name => Ok(()),
             stored => Err(Error::Unsupported {
                 call: Box::new(Call::new(operation.name, Some(name))),

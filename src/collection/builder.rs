@@ -1,5 +1,6 @@
 //! [`CollectionBuilder`]: opening and making collections.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -164,14 +165,20 @@ impl CollectionBuilder {
         let client = self.client.begin();
         let subject = Some((self.name.as_str(), ""));
         let send = || client.call(operation, subject, Some(&body), read::json);
+        let is_certain = Cell::new(true);
+        let ask = |client: &Client| {
+            is_certain.set(false);
+            settle::made(self.ask(client, &body))
+        };
         let stored: Stored = match get_or_create {
             true => send(),
-            false => client.settle(send, |client| settle::made(self.ask(client, &body))),
+            false => client.settle(send, ask),
         }
         .map_err(|error| self.too_old(error))?;
         if self.schema.is_some() && stored.schema.is_none() {
-            // What create() made is new and of no use; what get_or_create() gave may be somebody's.
-            let left = match get_or_create {
+            // What create() made is new and of no use; what get_or_create() gave may be somebody's, and so may what was
+            // found by asking.
+            let left = match get_or_create || !is_certain.get() {
                 true => "; the collection is there, without it",
                 false => match client.delete_collection(&self.name) {
                     Ok(()) => "",
@@ -197,9 +204,10 @@ impl CollectionBuilder {
         let stored: Stored =
             client.call(&op::GET_COLLECTION, Some((name, name)), None, read::json)?;
         let records: usize = client.call(&op::COUNT, Some((name, &stored.id)), None, read::json)?;
-        Ok(match records == 0 && stored.is_as_asked(body) {
-            true => Seen::Done(stored),
-            false => Seen::Refused(settle::another(&op::CREATE_COLLECTION, name)),
+        Ok(match stored.is_as_asked(body).filter(|_| records == 0) {
+            Some(true) => Seen::Done(stored),
+            None if records == 0 => Seen::Unclear,
+            _ => Seen::Refused(settle::another(&op::CREATE_COLLECTION, name)),
         })
     }
 

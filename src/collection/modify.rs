@@ -130,7 +130,7 @@ impl Modify {
         })?;
         let collection = self.collection.begin();
         collection.send(operation, Some(&body), read::done)?;
-        self.read_again(collection.client())
+        self.read_again(&collection.client().at_primary())
     }
 
     fn read_again(self, client: &Client) -> Result<Collection> {

@@ -29,25 +29,30 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Whether it can have been made with this body: as far as the server tells, it is what that names.
-    pub(super) fn is_as_asked(&self, body: &[u8]) -> bool {
+    /// Whether it can have been made with this body: as far as the server tells, it is what that names. `None` where that
+    /// cannot be seen: a server completes a schema.
+    pub(super) fn is_as_asked(&self, body: &[u8]) -> Option<bool> {
         #[derive(Deserialize)]
         struct Asked {
             #[serde(default)]
             metadata: Option<Metadata>,
             #[serde(default)]
             configuration: Value,
+            #[serde(default)]
+            schema: Value,
         }
-        let Ok(asked) = serde_json::from_slice::<Asked>(body) else {
-            return false;
-        };
+        let asked = serde_json::from_slice::<Asked>(body).ok()?;
         let keys = |metadata: &Option<Metadata>| {
             let pairs = metadata.iter().flat_map(Metadata::iter);
             pairs.map(|(key, _)| key.to_owned()).collect::<Vec<_>>()
         };
-        keys(&self.metadata) == keys(&asked.metadata)
+        let same = keys(&self.metadata) == keys(&asked.metadata)
             && tells(&json!(self.metadata), &json!(asked.metadata))
-            && tells(&json!(self.configuration_json), &asked.configuration)
+            && tells(&json!(self.configuration_json), &asked.configuration);
+        match (same, tells(&json!(self.schema), &asked.schema)) {
+            (true, false) => None,
+            (same, _) => Some(same),
+        }
     }
 
     /// The embedding function that it remembers.
@@ -107,7 +112,8 @@ mod tests {
             "name": "n", "metadata": { "a": 1, "b": 0.1 }, "configuration": { "hnsw": { "ef_search": 50 } },
         });
         let is_it = |metadata, configuration| {
-            stored(metadata, configuration).is_as_asked(asked.to_string().as_bytes())
+            let stored = stored(metadata, configuration);
+            stored.is_as_asked(asked.to_string().as_bytes()).unwrap()
         };
         let metadata = || json!({ "a": 1, "b": 0.100_000_000_000_000_02 });
         let told = json!({ "hnsw": { "ef_search": 50, "space": "l2" } });

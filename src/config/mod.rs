@@ -134,8 +134,8 @@ impl ClientBuilder {
     }
 
     /// How many retries all calls of this client and its clones may make before answers have to come again, so that many
-    /// clients do not hammer a server that is ill. Five first attempts that succeed are worth one retry, and a retry that
-    /// succeeds costs nothing. Default 100; `u32::MAX` is without end.
+    /// clients do not hammer a server that is ill. Five calls that succeed at once bring back one retry, and a call that
+    /// succeeds after retries brings back one of them. Default 100; `u32::MAX` is without end.
     pub fn retry_budget(mut self, retries: u32) -> ClientBuilder {
         self.retry_budget = Some(retries);
         self
@@ -151,16 +151,18 @@ impl ClientBuilder {
     /// Chroma's frontends where no load balancer is before them, or of copies that you keep equal yourself. Each gets the
     /// same key. At most 63.
     ///
-    /// Reads go [where you choose](ClientBuilder::read_from), and elsewhere when that fails: at once, without a wait, but
-    /// each time counts as one of the policy's retries. An endpoint that failed is passed over for ten seconds, or as long
-    /// as your [`circuit_breaker`](ClientBuilder::circuit_breaker) says. Writes stay on the primary
-    /// ([`fail_over_writes`](ClientBuilder::fail_over_writes)).
+    /// Reads go [where you choose](ClientBuilder::read_from), and elsewhere when that fails: when there is no connection, it
+    /// breaks, no answer comes in time, or it is 500, 502, 503, 504 or 520 to 524. That is at once, without a wait, but each
+    /// time counts as one of the policy's retries. An endpoint that failed (but for 500) is passed over for ten seconds, or
+    /// as long as your [`circuit_breaker`](ClientBuilder::circuit_breaker) says. Writes stay on the primary
+    /// ([`fail_over_writes`](ClientBuilder::fail_over_writes)), and so does what asks how a write went.
     ///
     /// **What you read.** Frontends of one distributed Chroma read the same log, so a read after a write sees it, whichever
     /// answers (but for [`ReadLevel::IndexOnly`](crate::ReadLevel::IndexOnly)). Of copies nobody promises that: with
     /// [`ReadFrom::FirstHealthy`] you read what you wrote until the primary fails, and what the copy has from then on; with
-    /// [`ReadFrom::RoundRobin`] two reads in a row may differ, also those of one [`scan`](crate::Collection::scan). A
-    /// collection goes by its id, so the copies must have the same ids.
+    /// [`ReadFrom::RoundRobin`] two reads in a row may differ, also those of one [`scan`](crate::Collection::scan) or of one
+    /// [`Transaction`](crate::Transaction), which is committed on the primary. A collection goes by its id, so the copies
+    /// must have the same ids.
     ///
     /// ```
     /// use chroma_blocking::{Client, ReadFrom};

@@ -11,6 +11,8 @@ use crate::error::Error;
 
 /// What a server counts as a minute. The second more is for requests that travel at different speeds.
 const MINUTE: Duration = Duration::from_secs(61);
+/// A server that asks for a longer one is asked again then.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// When to ask again where it depends on the requests of others.
 const SOON: Duration = Duration::from_millis(5);
 
@@ -130,8 +132,10 @@ impl Limiter {
 
     /// Nothing is sent before `until`.
     pub(crate) fn pause(&self, until: Instant) {
+        // Whatever a server says, it is asked again after a while.
+        let latest = Instant::now() + LONGEST_PAUSE;
         let mut state = self.state();
-        state.paused_until = state.paused_until.max(Some(until));
+        state.paused_until = state.paused_until.max(Some(until.min(latest)));
     }
 }
 

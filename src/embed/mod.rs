@@ -89,6 +89,11 @@ pub trait EmbeddingFunction: Send + Sync {
         None
     }
 
+    /// How many vectors came from a cache so far, and not from the model. Default: none.
+    fn cache_hits(&self) -> u64 {
+        0
+    }
+
     /// All that a vector depends on beside its text, for [`Cached`]: where two functions, or one today and one tomorrow,
     /// give the same key, they give the same vectors. Default: name, [`config`](Self::config),
     /// [`dimension`](Self::dimension) and purpose; a function with settings that are in none of these adds them.
@@ -126,6 +131,10 @@ macro_rules! through {
 
             fn config(&self) -> Option<serde_json::Value> {
                 (**self).config()
+            }
+
+            fn cache_hits(&self) -> u64 {
+                (**self).cache_hits()
             }
 
             fn cache_key(&self, purpose: Purpose) -> String {

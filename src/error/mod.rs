@@ -193,7 +193,8 @@ pub enum Error {
     /// # Ok::<(), Error>(())
     /// ```
     ///
-    /// Texts that were embedded for it are embedded again then, unless the function is [`Cached`](crate::Cached).
+    /// Texts that were embedded for it are embedded again then, unless the function is [`Cached`](crate::Cached) or has a
+    /// [cache](crate::GeminiBuilder::cache).
     #[error(
         "{call}: stopped after {} of {} records ({} of unknown fate): {source}",
         done.len(), done.len() + unknown.len() + pending.len(), unknown.len()
@@ -302,20 +303,29 @@ impl Error {
     }
 
     /// Call and words of an error that `transport` makes, to be completed there.
-    pub(crate) fn sent_mut(&mut self) -> Option<(&mut Call, &mut String)> {
+    pub(crate) fn sent_mut(&mut self) -> Option<(&mut Call, [Option<&mut String>; 2])> {
         match self {
+            Error::Server {
+                call,
+                message,
+                name,
+                ..
+            } => Some((call, [Some(message), Some(name)])),
+            Error::QuotaExhausted {
+                call,
+                message,
+                quota,
+            } => Some((call, [Some(message), Some(quota)])),
             Error::NotFound { call, message, .. }
             | Error::AlreadyExists { call, message, .. }
             | Error::Conflict { call, message, .. }
             | Error::Unsupported { call, message, .. }
             | Error::Unauthorized { call, message, .. }
             | Error::RateLimited { call, message, .. }
-            | Error::QuotaExhausted { call, message, .. }
             | Error::Timeout { call, message, .. }
             | Error::Connection { call, message, .. }
             | Error::NotChroma { call, message, .. }
-            | Error::Server { call, message, .. }
-            | Error::Decode { call, message, .. } => Some((call, message)),
+            | Error::Decode { call, message, .. } => Some((call, [Some(message), None])),
             _ => None,
         }
     }

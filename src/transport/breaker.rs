@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::FOREVER;
 
+/// When to ask again while a call is on its way to see; how long that takes nobody knows.
+const TRIAL: Duration = Duration::from_secs(1);
+
 /// When an endpoint that keeps failing is left alone, and for how long.
 ///
 /// A failure is a connection that cannot be made or breaks, an answer that does not come in time, and the statuses 502, 503,
@@ -92,12 +95,21 @@ impl Breaker {
                 true
             }
             State::Open { until } => return Err(until - now),
-            State::HalfOpen => return Err(Duration::ZERO),
+            State::HalfOpen => return Err(TRIAL),
         };
         Ok(Admission {
             breaker: self,
             trial,
         })
+    }
+
+    /// How long there is no leave, as far as is known.
+    pub(crate) fn left(&self, now: Instant) -> Duration {
+        match *self.state() {
+            State::Closed { .. } => Duration::ZERO,
+            State::Open { until } => until.saturating_duration_since(now),
+            State::HalfOpen => TRIAL,
+        }
     }
 
     /// Leave that is not asked for: where there is nothing else to try.
@@ -152,9 +164,11 @@ impl Admission<'_> {
 impl Drop for Admission<'_> {
     /// A trial that nobody tells of (a panic in the caller's logger, say): the next call may try.
     fn drop(&mut self) {
-        if self.trial {
-            let until = Instant::now();
-            *self.breaker.state() = State::Open { until };
+        let mut state = self.breaker.state();
+        if let (true, State::HalfOpen) = (self.trial, &*state) {
+            *state = State::Open {
+                until: Instant::now(),
+            };
         }
     }
 }

@@ -49,19 +49,34 @@ pub(crate) struct Choice<'a> {
     admission: Option<Admission<'a>>,
 }
 
+/// What an attempt says of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    Up,
+    Down,
+    /// Nothing: the caller had no time to see.
+    Unknown,
+}
+
 impl Choice<'_> {
-    /// Says how it went. Whoever has failed is not chosen again until `failed` is emptied.
-    pub(crate) fn report(self, is_down: bool, failed: &mut Failed) {
-        failed.0 |= u64::from(is_down) << self.index;
-        if let Some(admission) = self.admission {
-            admission.report(is_down);
+    /// Says how it went.
+    pub(crate) fn report(self, health: Health) {
+        match (self.admission, health) {
+            (None, _) | (_, Health::Unknown) => {}
+            (Some(admission), health) => admission.report(health == Health::Down),
         }
     }
 }
 
-/// Endpoints that failed since the last wait of a call.
+/// Endpoints that failed since the last wait of a call, and are not chosen again before it.
 #[derive(Debug, Default)]
 pub(crate) struct Failed(u64);
+
+impl Failed {
+    pub(crate) fn add(&mut self, choice: &Choice<'_>) {
+        self.0 |= 1 << choice.index;
+    }
+}
 
 impl Endpoints {
     /// As many as there can be.
@@ -99,6 +114,25 @@ impl Endpoints {
         self.nodes.iter().all(|node| node.endpoint.is_loopback())
     }
 
+    /// How long nothing at all can be sent, as far as is known.
+    pub(crate) fn refused_for(&self, reads: bool) -> Duration {
+        let now = Instant::now();
+        let left = |node: &Node| {
+            let breaker = node.breaker.as_ref().filter(|_| self.refuse);
+            breaker.map_or(Duration::ZERO, |breaker| breaker.left(now))
+        };
+        let nodes = self.nodes[..self.count(reads)].iter();
+        nodes.map(left).min().unwrap_or_default()
+    }
+
+    /// How many may be asked.
+    fn count(&self, reads: bool) -> usize {
+        match reads || self.fail_over_writes {
+            true => self.nodes.len(),
+            false => 1,
+        }
+    }
+
     /// The one that a new call tries first.
     pub(crate) fn first(&self, reads: bool) -> usize {
         match self.read_from {
@@ -109,18 +143,15 @@ impl Endpoints {
         }
     }
 
-    /// The next one from `first` on that has not failed and is healthy. Where there is none: how long the breakers say to
-    /// wait; where they do not refuse, one that has not failed in this call. `None` is all have failed.
+    /// The next one from `first` on that has not failed and is healthy. Where there is none: one that has not failed, if
+    /// breakers only pass over; or else an error, with the wait that the breakers ask for. `None`: all have failed.
     pub(crate) fn choose(
         &self,
         reads: bool,
         first: usize,
         failed: &Failed,
     ) -> Result<Choice<'_>, Option<Duration>> {
-        let count = match reads || self.fail_over_writes {
-            true => self.nodes.len(),
-            false => 1,
-        };
+        let count = self.count(reads);
         let candidates = || {
             (0..count)
                 .map(|offset| (first + offset) % count)

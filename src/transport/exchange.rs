@@ -8,7 +8,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, AsSendBody, Body, Timeout};
 
 use super::{
-    Connecting, Endpoint, Endpoints, FOREVER, Failure, Kind, Outgoing, Patience, Refusal,
+    Connecting, Endpoint, Endpoints, FOREVER, Failure, Health, Kind, Outgoing, Patience, Refusal,
     Transport, tcp,
 };
 use crate::error::{Call, Error};
@@ -104,7 +104,10 @@ impl Transport {
             _ => (&self.agents.pooled, true),
         };
         let mut result = self.logged(agent, endpoint, out, patience, attempts);
-        let stale = kept && result.as_ref().is_err_and(tcp::is_stale);
+        let stale = kept
+            && result
+                .as_ref()
+                .is_err_and(|error| is_stale(error, endpoint));
         if stale {
             log::debug!("the server had closed the connection; once more on a new one");
             result = self.logged(&self.agents.fresh, endpoint, out, patience, attempts);
@@ -197,9 +200,8 @@ impl Transport {
             }
             false => {
                 let mut bytes = Vec::new();
-                body.into_reader()
-                    .take(MAX_REFUSAL)
-                    .read_to_end(&mut bytes)?;
+                // The status is known; the words may be cut off.
+                let _ = body.into_reader().take(MAX_REFUSAL).read_to_end(&mut bytes);
                 bytes
             }
         };
@@ -233,7 +235,7 @@ impl Transport {
                 status,
                 name: String::new(),
                 retry_after: None,
-                message: format!("redirected to {location:?}; use that address instead"),
+                message: format!("redirected to {location}; use that address instead"),
             },
             None => self.dialect.error(Refusal {
                 call,
@@ -246,7 +248,11 @@ impl Transport {
             error,
             acted,
             // 520 to 524: a content delivery network that cannot reach its origin.
-            is_down: matches!(status, 502..=504 | 520..=524),
+            health: match status {
+                502..=504 | 520..=524 => Health::Down,
+                _ => Health::Up,
+            },
+            elsewhere: status == 500,
         }
     }
 
@@ -262,14 +268,15 @@ impl Transport {
         // rustls says so while it connects, in the words of an I/O error: "invalid peer certificate: UnknownIssuer".
         let distrusted = error.to_string().contains("invalid peer certificate");
         let connecting = connecting || distrusted;
-        let mut is_down = true;
+        let mut health = Health::Down;
         let error = match error {
-            ureq::Error::Timeout(_) if !in_time => Error::Timeout {
-                call,
-                message:
-                    "no whole answer within the deadline of the call; RetryPolicy::deadline sets it"
-                        .to_owned(),
-            },
+            ureq::Error::Timeout(_) if !in_time => {
+                health = Health::Unknown;
+                Error::Timeout {
+                    call,
+                    message: "no whole answer within the deadline of the call".to_owned(),
+                }
+            }
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => Error::Timeout {
                 call,
                 message:
@@ -286,7 +293,7 @@ impl Transport {
                 message: format!("it is not HTTP: {error}"),
             },
             ureq::Error::BodyExceedsLimit(most) => {
-                is_down = false;
+                health = Health::Up;
                 Error::Decode {
                     call,
                     message: format!(
@@ -310,9 +317,22 @@ impl Transport {
         Failure {
             error,
             acted: !connecting,
-            is_down,
+            health,
+            elsewhere: false,
         }
     }
+}
+
+/// Whether it failed as a connection does that the server has closed in the meantime. Under TLS nobody can see whether the
+/// connection had served before; the server may say that it closes it, and that is no part of an answer.
+fn is_stale(error: &ureq::Error, endpoint: &Endpoint) -> bool {
+    let closed = match error {
+        ureq::Error::Io(error) => {
+            tcp::is_closed(error) || error.kind() == io::ErrorKind::UnexpectedEof
+        }
+        _ => false,
+    };
+    tcp::is_stale(error) || endpoint.is_secure() && closed
 }
 
 /// Sends a request; the time that is left counts where it is less than the agent's.

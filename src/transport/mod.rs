@@ -13,6 +13,7 @@ mod secrets;
 mod tcp;
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,11 +24,9 @@ use budget::RetryBudget;
 pub(crate) use endpoint::{Endpoint, is_cloud, shown_address};
 pub(crate) use endpoints::Endpoints;
 pub use endpoints::ReadFrom;
-use endpoints::{Choice, Failed};
+use endpoints::{Choice, Failed, Health};
 use exchange::Agents;
-#[cfg(feature = "gemini")]
-pub(crate) use retry::Backoff;
-pub(crate) use retry::Patience;
+pub(crate) use retry::{Backoff, Patience};
 pub use retry::{Jitter, RetryPolicy};
 use secrets::Secrets;
 pub(crate) use secrets::secret;
@@ -122,7 +121,7 @@ impl Default for Timeouts {
 }
 
 /// How to come to a server, and how to behave.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Connecting {
     pub(crate) timeouts: Timeouts,
     /// In place of the proxy that the environment names.
@@ -160,6 +159,7 @@ pub(crate) struct Transport {
     headers: Vec<(HeaderName, HeaderValue)>,
     secrets: Secrets,
     budget: RetryBudget,
+    retries: AtomicU64,
     max_response_size: u64,
     dialect: &'static dyn Dialect,
 }
@@ -170,8 +170,9 @@ struct Failure {
     error: Error,
     /// Whether the server may have acted on the request.
     acted: bool,
-    /// Whether it is a sign that the endpoint is down.
-    is_down: bool,
+    health: Health,
+    /// Whether another endpoint may do better: this one is down, or fails at a read.
+    elsewhere: bool,
 }
 
 impl Failure {
@@ -190,6 +191,7 @@ impl Transport {
         Transport {
             secrets: Secrets::new(&headers, &connecting.secrets),
             budget: RetryBudget::new(connecting.retry_budget),
+            retries: AtomicU64::new(0),
             max_response_size: connecting.max_response_size,
             agents: Agents::new(&endpoints, &connecting),
             endpoints,
@@ -203,6 +205,16 @@ impl Transport {
         self.endpoints.primary()
     }
 
+    /// Whether something more may be sent again, as far as the budget goes.
+    pub(crate) fn may_retry(&self) -> bool {
+        self.budget.spend()
+    }
+
+    /// How many requests were sent again so far.
+    pub(crate) fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
     /// Sends a request, again where that is allowed and may help, and parses the answer.
     pub(crate) fn send<T>(
         &self,
@@ -213,8 +225,9 @@ impl Transport {
         let started = Instant::now();
         let patience = patience.begin();
         let kind = out.operation.kind;
-        let first = self.endpoints.first(kind.reads());
-        let choose = |failed: &Failed| self.endpoints.choose(kind.reads(), first, failed);
+        let anywhere = kind.reads() && !patience.at_primary;
+        let first = self.endpoints.first(anywhere);
+        let choose = |failed: &Failed| self.endpoints.choose(anywhere, first, failed);
         let mut backoff = patience.policy.backoff();
         let mut failed = Failed::default();
         let mut attempts = 0;
@@ -244,7 +257,7 @@ impl Transport {
             let url = next.endpoint.as_str();
             let failure = match self.attempt(next.endpoint, out, patience, &mut attempts, &call) {
                 Ok(answer) => {
-                    next.report(false, &mut failed);
+                    next.report(Health::Up);
                     self.budget.succeeded(attempts > 1);
                     return parse(&answer).map_err(|message| Error::Decode {
                         call: call(url, attempts, !kind.reads()),
@@ -253,10 +266,14 @@ impl Transport {
                 }
                 Err(failure) => failure,
             };
-            next.report(failure.is_down, &mut failed);
+            let elsewhere = failure.health == Health::Down || failure.elsewhere && anywhere;
+            if elsewhere {
+                failed.add(&next);
+            }
+            next.report(failure.health);
             may_have_acted |= failure.acted && !kind.reads();
             let again = failure.may_be_repeated(kind);
-            let elsewhere = match failure.is_down {
+            let elsewhere = match elsewhere {
                 true => choose(&failed).ok(),
                 false => None,
             };
@@ -264,13 +281,19 @@ impl Transport {
             if let Some((call, words)) = error.sent_mut() {
                 call.may_have_acted = may_have_acted;
                 call.attempts = attempts;
-                self.secrets.take_out_of(words);
+                for words in words.into_iter().flatten() {
+                    self.secrets.take_out_of(words);
+                }
             }
             let wait = match elsewhere {
                 Some(_) => backoff.at_once().then_some(Duration::ZERO),
                 None => backoff.next(error.asked_wait()),
             };
-            let in_time = |wait: &Duration| patience.left().is_none_or(|left| *wait < left);
+            let in_time = |wait: &Duration| {
+                // What opened the breaker says more than that it is open.
+                patience.left().is_none_or(|left| *wait < left)
+                    && (elsewhere.is_some() || self.endpoints.refused_for(anywhere) <= *wait)
+            };
             let Some(wait) = wait.filter(in_time).filter(|_| again) else {
                 return Err(error);
             };
@@ -281,6 +304,7 @@ impl Transport {
                 );
                 return Err(error);
             }
+            self.retries.fetch_add(1, Ordering::Relaxed);
             log::warn!(
                 operation = out.operation.name, subject = out.subject.unwrap_or_default(), attempt = attempts,
                 wait_ms = wait.as_millis() as u64;
@@ -293,7 +317,6 @@ impl Transport {
                     failed = Failed::default();
                     match choose(&failed) {
                         Ok(choice) => choice,
-                        // What opened the breaker says more than that it is open.
                         Err(_) => return Err(error),
                     }
                 }

@@ -169,6 +169,8 @@ impl Backoff {
 pub(crate) struct Patience {
     pub(crate) policy: RetryPolicy,
     until: Option<Instant>,
+    /// Whether reads go where writes go, too.
+    pub(super) at_primary: bool,
 }
 
 impl From<RetryPolicy> for Patience {
@@ -176,6 +178,7 @@ impl From<RetryPolicy> for Patience {
         Patience {
             policy,
             until: None,
+            at_primary: false,
         }
     }
 }
@@ -197,14 +200,25 @@ impl Patience {
     /// Without retries, and over at this time if it is not before.
     pub(crate) fn once(until: Option<Instant>) -> Patience {
         Patience {
-            policy: RetryPolicy::none(),
             until,
+            ..Patience::from(RetryPolicy::none())
         }
     }
 
     /// The same end, without retries.
     pub(crate) fn without_retries(self) -> Patience {
-        Patience::once(self.until)
+        Patience {
+            policy: RetryPolicy::none(),
+            ..self
+        }
+    }
+
+    /// The same, for what is to see what was written.
+    pub(crate) fn at_primary(self) -> Patience {
+        Patience {
+            at_primary: true,
+            ..self
+        }
     }
 
     /// The time that is left, where there is a bound.

@@ -1,5 +1,6 @@
 //! [`Secrets`]: what must not be in an error or a log, whoever says it.
 
+use std::cmp::Reverse;
 use std::fmt::{self, Debug};
 
 use ureq::http::{HeaderName, HeaderValue};
@@ -36,7 +37,11 @@ impl Secrets {
             .flatten();
         let all = in_headers.chain(others.iter().map(String::as_str));
         let long = all.filter(|secret| secret.len() >= SHORTEST);
-        Secrets(long.map(str::to_owned).collect())
+        let mut forms: Vec<String> = long.flat_map(forms).collect();
+        // The longest first, or a part of it would be replaced before it.
+        forms.sort_by_key(|form| Reverse(form.len()));
+        forms.dedup();
+        Secrets(forms)
     }
 
     /// Hides them in a server's words, which may repeat them ("Consumer 'api_key:…' has been suspended"), and cuts words
@@ -90,6 +95,12 @@ impl Secrets {
     }
 }
 
+/// A text as it is, and as JSON writers put it into a string.
+fn forms(text: &str) -> [String; 3] {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    [text.to_owned(), escaped.replace('/', "\\/"), escaped]
+}
+
 /// A secret for a header: kept out of `Debug`, and refused when it could break out of the header.
 pub(crate) fn secret(setting: &'static str, value: &str) -> Result<HeaderValue, InvalidInput> {
     let bad = |why: &str| InvalidInput::Setting {
@@ -129,6 +140,30 @@ mod tests {
         secrets().take_out_of(&mut words);
         assert_eq!(words, "<hidden>, <hidden>, short, no secret, <hidden>");
         assert_eq!(format!("{:?}", secrets()), "<hidden>");
+    }
+
+    #[test]
+    fn none_is_left_however_it_is_written() {
+        let key = r#"a/b"c\d-key"#;
+        let header = (
+            HeaderName::from_static("x-key"),
+            secret("key", key).unwrap(),
+        );
+        let secrets = Secrets::new(&[header], &[]);
+        for answer in [
+            key.to_owned(),
+            serde_json::json!({ "error": key }).to_string(),
+            serde_json::json!([key]).to_string().replace('/', r"\/"),
+        ] {
+            let hidden = secrets.out_of_answer(answer.clone().into_bytes());
+            let hidden = String::from_utf8(hidden).unwrap();
+            assert!(
+                hidden.contains(HIDDEN) && !hidden.contains("-key"),
+                "{hidden}"
+            );
+            let words = secrets.out_of_words_on(answer.as_bytes(), answer.clone());
+            assert!(!words.contains("-key"), "{words}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod shelf;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "disk-cache")]
 pub use disk::DiskCache;
@@ -102,12 +103,17 @@ impl<C: EmbeddingCache + ?Sized> EmbeddingCache for Arc<C> {
 pub struct Cached<F, C> {
     function: F,
     cache: C,
+    hits: Arc<AtomicU64>,
 }
 
 impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
     /// Puts the cache in front of the function.
     pub fn new(function: F, cache: C) -> Cached<F, C> {
-        Cached { function, cache }
+        Cached {
+            function,
+            cache,
+            hits: Arc::default(),
+        }
     }
 
     fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings, EmbeddingError> {
@@ -129,6 +135,8 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
             .collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let mut found = self.shelf().find(&keys);
+        let hits = found.iter().flatten().count() as u64;
+        self.hits.fetch_add(hits, Ordering::Relaxed);
         let missing: Vec<usize> = (0..keys.len()).filter(|&i| found[i].is_none()).collect();
         log::debug!(
             "{}: {} of {} texts are to be embedded, the others are repeated or in the cache",
@@ -225,6 +233,10 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> EmbeddingFunction for Cached<F, C>
 
     fn config(&self) -> Option<serde_json::Value> {
         self.function.config()
+    }
+
+    fn cache_hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
     }
 
     fn cache_key(&self, purpose: Purpose) -> String {

@@ -278,7 +278,9 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             }
             return;
         }
-        let words = error.sent_mut().map(|(_, message)| message.clone());
+        let words = error
+            .sent_mut()
+            .and_then(|(_, [message, _])| message.cloned());
         let message = words.unwrap_or_else(|| error.to_string());
         self.outcome.refused.push((range.start, message));
         let hopeless = !self.any_done && self.outcome.refused.len() >= HOPELESS;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -212,7 +212,8 @@ impl GeminiBuilder {
         self
     }
 
-    /// How long a whole call may take, whatever it waits for. Default: without end.
+    /// How long a whole call may take, whatever it waits for. Default: that of the [policy](GeminiBuilder::retry), if it has
+    /// one; the shorter of the two counts.
     pub fn deadline(mut self, deadline: Duration) -> GeminiBuilder {
         self.deadline = Some(deadline);
         self
@@ -392,6 +393,7 @@ impl GeminiBuilder {
             deadline: self.deadline,
             cancel: self.cancel,
             cache: self.cache,
+            cache_hits: AtomicU64::new(0),
             key_variable,
         })))
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::gathered::Gathered;
@@ -64,7 +64,8 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         self
     }
 
-    /// How long the call may take, whatever it waits for. Default: the builder's.
+    /// How long the call may take, whatever it waits for. Default: the builder's. A deadline of the builder's
+    /// [policy](crate::GeminiBuilder::retry) counts, too.
     pub fn deadline(mut self, deadline: Duration) -> EmbedCall<'a, T> {
         self.deadline = Some(deadline);
         self
@@ -126,6 +127,7 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         let kept = Kept::new(gemini, self.task, &items);
         let distinct = kept.take(distinct, &mut gathered);
         if gathered.count() > 0 {
+            (gemini.cache_hits).fetch_add(gathered.count() as u64, Ordering::Relaxed);
             (self.on_progress)(gathered.count(), items.len());
         }
         let within = [self.deadline, gemini.retry.deadline];

@@ -12,7 +12,7 @@ mod remembered;
 mod request;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -121,6 +121,7 @@ struct Inner {
     deadline: Option<Duration>,
     cancel: Option<Arc<AtomicBool>>,
     cache: Option<Arc<dyn EmbeddingCache>>,
+    cache_hits: AtomicU64,
     key_variable: String,
 }
 
@@ -225,6 +226,10 @@ impl EmbeddingFunction for Gemini {
             config["task_type"] = task.name().into();
         }
         Some(config)
+    }
+
+    fn cache_hits(&self) -> u64 {
+        self.0.cache_hits.load(Ordering::Relaxed)
     }
 
     fn cache_key(&self, purpose: Purpose) -> String {
