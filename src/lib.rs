@@ -106,6 +106,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod ingest;
 mod local;
 mod model;
 mod transport;
@@ -128,6 +129,9 @@ pub use embed::{
 #[cfg(feature = "gemini")]
 pub use embed::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
 pub use error::{Call, Error, InvalidInput, RefusedText, Result};
+pub use ingest::{
+    BadRecord, BadRecords, Ingest, IngestProgress, IngestReport, IngestStage, IntoRecord,
+};
 pub use local::{InstallPlan, LocalServer, LocalServerBuilder};
 pub use model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
 pub use model::embeddings::{Embeddings, Vectors};

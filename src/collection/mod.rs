@@ -41,6 +41,7 @@ pub use transaction::{Committed, Transaction};
 use crate::client::{Client, operations as op};
 use crate::embed::{self, EmbeddingFunction, Purpose, remembered};
 use crate::error::{Call, InvalidInput, Result};
+use crate::ingest::{Ingest, IntoRecord};
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
@@ -114,7 +115,7 @@ impl Collection {
     }
 
     /// The same collection for one call: all requests by it together have the policy's deadline.
-    fn begin(&self) -> Collection {
+    pub(crate) fn begin(&self) -> Collection {
         self.on(&self.client.begin())
     }
 
@@ -252,6 +253,25 @@ impl Collection {
     /// As for [`upsert`](Collection::upsert).
     pub fn update(&self, records: impl IntoRows) -> Result<()> {
         self.begin().write(&op::UPDATE, &records.into_rows())
+    }
+
+    /// A batch job: any number of records, from any iterator of them or of results of them, embedded and written with
+    /// bounded memory, and safe to kill. See [`Ingest`].
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing, Record};
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// let lines = std::io::stdin().lines();
+    /// let records = lines.enumerate().map(|(i, line)| Ok::<_, std::io::Error>(Record::new(format!("{i}")).document(line?)));
+    /// println!("{}", notes.ingest(records).checkpoint("lines.ckpt").run()?);
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn ingest<'a, I>(&self, records: I) -> Ingest<'a, I>
+    where
+        I: IntoIterator,
+        I::Item: IntoRecord,
+    {
+        Ingest::new(self.clone(), records)
     }
 
     /// Records by id, by filter, or all of them, in pages or at once. Without an [`include`](Get::include): the ids,
@@ -430,7 +450,7 @@ impl Collection {
     }
 
     /// Embeds texts with the collection's function; `of` says whose text needs one where there is none.
-    fn embed(
+    pub(crate) fn embed(
         &self,
         operation: &Operation,
         texts: &[&str],

@@ -12,7 +12,7 @@ use crate::wire::read;
 use crate::wire::write::{self, Batch};
 
 impl Collection {
-    pub(super) fn write(&self, operation: &'static Operation, rows: &dyn Rows) -> Result<()> {
+    pub(crate) fn write(&self, operation: &'static Operation, rows: &dyn Rows) -> Result<()> {
         self.with_vectors(operation, rows, |limits, vectors| {
             let base64 = limits.supports_base64_encoding;
             let size = |index: usize| write::size(rows.row(index), vectors[index], base64);

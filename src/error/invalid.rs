@@ -137,6 +137,12 @@ pub enum InvalidInput {
         /// What is wrong with it.
         why: String,
     },
+    /// A record that stopped a batch job.
+    #[error("{record}")]
+    BadRecord {
+        /// Which one, and what is wrong with it.
+        record: String,
+    },
     /// A setting, from code or from the environment.
     #[error("{name} is {value:?}: {why}")]
     Setting {

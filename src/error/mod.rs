@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use invalid::InvalidInput;
 
+use crate::ingest::IngestReport;
 use crate::model::embeddings::Embeddings;
 
 /// What every fallible call of this crate returns.
@@ -234,6 +235,23 @@ pub enum Error {
         /// The failure that stopped it; where nothing did, why a text was refused.
         source: Box<Error>,
     },
+    /// A batch job ([`Ingest`](crate::Ingest)) stopped before the end of its input. With a checkpoint the next run goes on
+    /// where this one stopped.
+    #[error("{call}: stopped ({report}): {source}")]
+    Ingest {
+        /// The job.
+        call: Box<Call>,
+        /// What it did until then.
+        report: Box<IngestReport>,
+        /// What stopped it.
+        source: Box<Error>,
+    },
+    /// A file of a batch job, its checkpoint or its dead letters, cannot be written.
+    #[error("{message}")]
+    Checkpoint {
+        /// Which file, and why.
+        message: String,
+    },
     /// The caller's flag stopped the call before it was done.
     #[error("{call}: cancelled")]
     Cancelled {
@@ -267,9 +285,9 @@ impl Error {
             | Error::CircuitOpen { .. } => true,
             // 520 to 524: a content delivery network that cannot reach its origin.
             Error::Server { status, .. } => matches!(status, 408 | 500 | 502..=504 | 520..=524),
-            Error::PartlyDone { source, .. } | Error::PartlyEmbedded { source, .. } => {
-                source.is_retryable()
-            }
+            Error::PartlyDone { source, .. }
+            | Error::PartlyEmbedded { source, .. }
+            | Error::Ingest { source, .. } => source.is_retryable(),
             Error::Embedding { source, .. } => source
                 .downcast_ref::<Error>()
                 .is_some_and(Error::is_retryable),
@@ -284,9 +302,9 @@ impl Error {
             Error::AlreadyExists { .. } => Some(409),
             Error::RateLimited { .. } | Error::QuotaExhausted { .. } => Some(429),
             Error::Unauthorized { status, .. } | Error::Server { status, .. } => Some(*status),
-            Error::PartlyDone { source, .. } | Error::PartlyEmbedded { source, .. } => {
-                source.status()
-            }
+            Error::PartlyDone { source, .. }
+            | Error::PartlyEmbedded { source, .. }
+            | Error::Ingest { source, .. } => source.status(),
             Error::Embedding { source, .. } => source.downcast_ref::<Error>()?.status(),
             _ => None,
         }
@@ -350,8 +368,9 @@ impl Error {
             | Error::Embedding { call, .. }
             | Error::PartlyDone { call, .. }
             | Error::PartlyEmbedded { call, .. }
+            | Error::Ingest { call, .. }
             | Error::Cancelled { call } => Some(call),
-            Error::LocalServer { .. } | Error::Cache { .. } => None,
+            Error::LocalServer { .. } | Error::Cache { .. } | Error::Checkpoint { .. } => None,
         }
     }
 

@@ -1,0 +1,328 @@
+//! [`Ingest`]: a batch job: records from any iterator are embedded and written, with bounded memory, and safe to kill.
+//!
+//! The caller's thread reads ([`reader`]); threads of the job's own look up and embed ([`prepare`]); one more writes, in the
+//! order of the input, and keeps the checkpoint ([`writer`]). What they hand on to each other are [`Batch`]es, of which
+//! there are never more than a few ([`run`]).
+
+mod bad;
+mod checkpoint;
+mod content;
+mod prepare;
+mod reader;
+mod report;
+mod run;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use bad::BadRecords;
+use checkpoint::Place;
+pub use reader::IntoRecord;
+pub use report::{BadRecord, IngestProgress, IngestReport, IngestStage};
+
+use crate::collection::Collection;
+use crate::error::{Call, InvalidInput, Result};
+use crate::model::filter::Where;
+use crate::model::metadata::Metadata;
+use crate::model::record::Record;
+use crate::transport::RetryPolicy;
+
+/// Items of one batch: as many texts as Gemini takes in a request.
+const BATCH_ITEMS: usize = 100;
+/// Bytes of texts, vectors and metadata after which a batch is closed.
+const BATCH_BYTES: usize = 512 << 10;
+/// Batches that may be under way beside those that are embedded.
+const WAITING: usize = 16;
+
+/// A job that writes any number of records; made by [`Collection::ingest`].
+///
+/// Records are read on the thread that calls [`run`](Ingest::run), embedded by several threads, and written in the order of
+/// the input; all of that at the same time. So the last one of an id wins, as if the records had been written one by one.
+/// It takes as much memory as a few thousand records, whatever their number.
+///
+/// - **It may be killed at any time.** With a [`checkpoint`](Ingest::checkpoint) the next run goes on behind the last record
+///   that is known to be written. Records that were under way are read and embedded again (with a
+///   [cache](crate::GeminiBuilder::cache) none is paid for twice), and written again, which changes nothing.
+/// - **A server that is away** is waited for, by the [policy](Ingest::retry) of the job.
+/// - **Bad records** stop it, or are [left out](Ingest::bad_records).
+///
+/// ```no_run
+/// use chroma_blocking::{BadRecords, Client, Gemini, Record};
+///
+/// let notes = Client::from_env()?.collection("notes").embedding_function(Gemini::from_env()?).get_or_create()?;
+/// let records = (0..1_000_000).map(|i| Record::new(format!("{i}")).document(format!("text number {i}")));
+/// let report = notes
+///     .ingest(records)
+///     .concurrency(8)                       // embedding requests in flight
+///     .checkpoint("corpus.ckpt")            // resume here after a crash
+///     .bad_records(BadRecords::dead_letters("corpus.bad.jsonl"))
+///     .on_progress(|p| eprintln!("{} done", p.items))
+///     .run()?;
+/// println!("{report}");
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[must_use = "does nothing until run() is called"]
+pub struct Ingest<'a, I> {
+    records: I,
+    on_progress: Box<dyn FnMut(IngestProgress) + 'a>,
+    settings: Settings,
+}
+
+/// All that there is to choose.
+struct Settings {
+    collection: Collection,
+    concurrency: usize,
+    batch_size: usize,
+    checkpoint: Option<PathBuf>,
+    cancel: Option<Arc<AtomicBool>>,
+    bad_records: BadRecords,
+    retry: RetryPolicy,
+    content_hash: Option<String>,
+    shard: (u32, u32),
+    mode: Mode,
+    dry_run: bool,
+}
+
+/// What becomes of records that are there, and of those that are not in the input.
+#[derive(Debug)]
+enum Mode {
+    Upsert,
+    AddNew,
+    /// Deletes what passes the filter and is not in the input.
+    Sync(Where),
+}
+
+/// Some consecutive items of the input, on their way.
+struct Batch {
+    /// Counted from 0, without gaps.
+    number: u64,
+    /// The first item.
+    start: u64,
+    /// Where the input is behind it.
+    end: Place,
+    /// With the item that each one is.
+    records: Vec<(u64, Record)>,
+    bad: Vec<(BadRecord, Option<Record>)>,
+    skipped: u64,
+    embedded: u64,
+}
+
+impl Batch {
+    fn new(number: u64, start: Place) -> Batch {
+        Batch {
+            number,
+            start: start.items,
+            end: start,
+            records: Vec::new(),
+            bad: Vec::new(),
+            skipped: 0,
+            embedded: 0,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.end.items == self.start
+    }
+}
+
+/// About the bytes that a record takes, with the vector that its text becomes.
+fn size(record: &Record) -> usize {
+    let document = record.document.as_ref().map_or(0, String::len);
+    let floats = record.embedding.as_ref().map_or(0, Vec::len);
+    let metadata: usize = record.metadata.iter().map(|(key, _)| key.len() + 32).sum();
+    record.id.len() + document + 4 * floats + metadata
+}
+
+impl<'a, I> Ingest<'a, I>
+where
+    I: IntoIterator,
+    I::Item: IntoRecord,
+{
+    pub(crate) fn new(collection: Collection, records: I) -> Ingest<'a, I> {
+        Ingest {
+            records,
+            on_progress: Box::new(|_| {}),
+            settings: Settings {
+                collection,
+                concurrency: 4,
+                batch_size: 1_000,
+                checkpoint: None,
+                cancel: None,
+                bad_records: BadRecords::default(),
+                retry: RetryPolicy::default().max_retries(10),
+                content_hash: None,
+                shard: (0, 1),
+                mode: Mode::Upsert,
+                dry_run: false,
+            },
+        }
+    }
+
+    /// Batches of texts that are embedded at the same time, 1 to 64. Default 4. An embedding function may have a bound of its
+    /// own, as [`Gemini`](crate::GeminiBuilder::concurrency) does: give it the same.
+    pub fn concurrency(mut self, batches: usize) -> Self {
+        self.settings.concurrency = batches;
+        self
+    }
+
+    /// Records that are written in one request, at most; the server's limits hold in any case. Default 1,000. Fewer are
+    /// written when no more are ready.
+    pub fn batch_size(mut self, records: usize) -> Self {
+        self.settings.batch_size = records;
+        self
+    }
+
+    /// A file that says how far the job has come. It is made if it is not there, written after each write to the server
+    /// (all of it or nothing, and synced; at most twenty times a second), and deleted when the job is done. If it is there,
+    /// the job goes on behind that place: the records before it are read and not written.
+    ///
+    /// The file knows the collection, the embedding function, the mode, the shard and the input as far as it was done (by
+    /// a hash of its records). A file of another job is refused, before anything is written.
+    pub fn checkpoint(mut self, file: impl Into<PathBuf>) -> Self {
+        self.settings.checkpoint = Some(file.into());
+        self
+    }
+
+    /// Is told how far the job is after each write, on the thread that called [`run`](Ingest::run).
+    pub fn on_progress(mut self, report: impl FnMut(IngestProgress) + 'a) -> Self {
+        self.on_progress = Box::new(report);
+        self
+    }
+
+    /// A flag that stops the job politely: when it is true nothing more is read, what is under way is finished, the
+    /// checkpoint is written, and the report comes back ([`IngestReport::cancelled`]).
+    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.settings.cancel = Some(flag);
+        self
+    }
+
+    /// What becomes of the job when a record is bad. Default: it [stops](BadRecords::stop).
+    pub fn bad_records(mut self, then: BadRecords) -> Self {
+        self.settings.bad_records = then;
+        self
+    }
+
+    /// How long a server or an embedding function that fails is waited for, after the retries that each of them makes
+    /// itself. Default: ten retries, after about 1, 2, 4 seconds and so on up to a minute, which is about five minutes.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.settings.retry = policy;
+        self
+    }
+
+    /// Writes, and embeds, only what has changed: a hash of each record is kept in its metadata under this key, and a record
+    /// whose stored hash is the same is skipped. A change of the embedding function changes all hashes.
+    ///
+    /// A record that has lost a metadata key keeps it in the collection, as with [`upsert`](Collection::upsert).
+    pub fn content_hash(mut self, metadata_key: impl Into<String>) -> Self {
+        self.settings.content_hash = Some(metadata_key.into());
+        self
+    }
+
+    /// Only the records of one of `count` shards, `index` of them counted from 0: those whose id has a hash that falls to
+    /// it. So `count` machines can do one job without speaking to each other, each with the whole input and a checkpoint of
+    /// its own.
+    pub fn shard(mut self, index: u32, count: u32) -> Self {
+        self.settings.shard = (index, count);
+        self
+    }
+
+    /// Adds records whose ids are not there yet, and skips the others, which are asked for.
+    pub fn only_new(mut self) -> Self {
+        self.settings.mode = Mode::AddNew;
+        self
+    }
+
+    /// Writes all, and, at the end, deletes what passes the filter and is not in the input. Nothing is deleted when the job
+    /// stops early, or when an item could not be read: its record might be there.
+    ///
+    /// The ids of the input are remembered, in about 16 bytes for each.
+    pub fn sync(mut self, within: Where) -> Self {
+        self.settings.mode = Mode::Sync(within);
+        self
+    }
+
+    /// Reads, checks and looks up everything, and says what would be done; embeds, writes and deletes nothing.
+    pub fn dry_run(mut self) -> Self {
+        self.settings.dry_run = true;
+        self
+    }
+
+    /// Does the job.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) before anything is read, for settings that cannot be and a checkpoint of
+    /// another job. [`Error::Ingest`](crate::Error::Ingest), with the report so far and the reason, when the job stops early:
+    /// a bad record, an embedding function or a server that fails for good.
+    pub fn run(self) -> Result<IngestReport> {
+        let call = Call::new("ingest", Some(self.settings.collection.name()));
+        self.settings
+            .check()
+            .map_err(|reason| call.clone().invalid(reason))?;
+        let records = self.records.into_iter();
+        run::run(records, self.on_progress, &self.settings, &call)
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), InvalidInput> {
+        let bad = |name, value: String, why: &str| {
+            Err(InvalidInput::Setting {
+                name,
+                value,
+                why: why.to_owned(),
+            })
+        };
+        if !(1..=64).contains(&self.concurrency) {
+            let why = "it must be from 1 to 64";
+            return bad("concurrency", self.concurrency.to_string(), why);
+        }
+        if self.batch_size == 0 {
+            let why = "a request has one record at least; the default is 1000";
+            return bad("batch_size", "0".to_owned(), why);
+        }
+        let (index, count) = self.shard;
+        if index >= count {
+            let why = "shards are counted from 0: of three there are 0, 1 and 2";
+            return bad("shard", format!("{index} of {count}"), why);
+        }
+        match &self.content_hash {
+            Some(key) => {
+                Metadata::from([(key.as_str(), "")]).check_record(|| "content_hash".to_owned())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What vectors depend on beside the text.
+    fn function_key(&self) -> Option<String> {
+        let function = self.collection.embedding_function()?;
+        Some(function.cache_key(crate::embed::Purpose::Documents))
+    }
+
+    /// Whether the server is asked for records before they are written.
+    fn looks_up(&self) -> bool {
+        self.content_hash.is_some() || matches!(self.mode, Mode::AddNew)
+    }
+
+    /// Whether an id of this hash belongs to this shard.
+    fn is_of_shard(&self, hash: u64) -> bool {
+        hash % u64::from(self.shard.1) == u64::from(self.shard.0)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let flag = self.cancel.as_deref();
+        flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+}
+
+impl Mode {
+    fn name(&self) -> &'static str {
+        match self {
+            Mode::Upsert => "upsert",
+            Mode::AddNew => "only_new",
+            Mode::Sync(_) => "sync",
+        }
+    }
+}

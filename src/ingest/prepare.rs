@@ -1,0 +1,297 @@
+//! What is done with a batch before it is written: records that are there are left out, and texts become vectors.
+
+use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::report::{BadRecord, IngestStage};
+use super::run::Shared;
+use super::{Batch, Mode, Settings, content};
+use crate::client::operations as op;
+use crate::embed::Purpose;
+use crate::error::{Error, InvalidInput, RefusedText, Result};
+use crate::model::embeddings::Embeddings;
+use crate::model::metadata::MetadataValue;
+use crate::model::record::Record;
+use crate::model::results::Include;
+
+/// A batch that may be written; or why it may not, and nothing behind it. A panic goes on in the thread that writes.
+pub(super) struct Ready {
+    pub(super) number: u64,
+    pub(super) result: thread::Result<Result<Batch>>,
+}
+
+/// Prepares batches as they come, until there are no more.
+pub(super) fn run(
+    batches: &Mutex<Receiver<Batch>>,
+    ready: &Sender<Ready>,
+    settings: &Settings,
+    shared: &Shared,
+) {
+    loop {
+        let next = batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
+        let Ok(mut batch) = next else { return };
+        if shared.over.load(Ordering::Relaxed) {
+            return;
+        }
+        let number = batch.number;
+        let prepare = AssertUnwindSafe(|| prepare(&mut batch, settings, shared));
+        let result = panic::catch_unwind(prepare).map(|result| result.map(|()| batch));
+        if ready.send(Ready { number, result }).is_err() {
+            return;
+        }
+    }
+}
+
+fn prepare(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> {
+    if settings.looks_up() && !batch.records.is_empty() {
+        let stored = look_up(batch, settings, shared)?;
+        leave_out(batch, settings, &stored);
+    }
+    embed(batch, settings, shared)
+}
+
+/// The records of a batch that are there: the value under the key of the hash, by id.
+fn look_up(
+    batch: &Batch,
+    settings: &Settings,
+    shared: &Shared,
+) -> Result<HashMap<String, Option<String>>> {
+    let key = settings.content_hash.as_deref();
+    let mut backoff = settings.retry.backoff();
+    loop {
+        let ids = batch.records.iter().map(|(_, record)| record.id.as_str());
+        let get = settings.collection.get().ids(ids);
+        let get = match key {
+            Some(_) => get.include([Include::Metadatas]),
+            None => get.include([]),
+        };
+        match get.run() {
+            Ok(found) => {
+                let hash = |record: &Record| {
+                    let value = record.metadata.get(key?)?;
+                    value.as_str().map(str::to_owned)
+                };
+                let rows = found.into_iter();
+                return Ok(rows
+                    .map(|record| (record.id.clone(), hash(&record)))
+                    .collect());
+            }
+            Err(error) if error.is_retryable() => shared.wait(settings, &mut backoff, error)?,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Leaves out what is there as it is to be, and gives the others their hash.
+fn leave_out(batch: &mut Batch, settings: &Settings, stored: &HashMap<String, Option<String>>) {
+    let only_new = matches!(settings.mode, Mode::AddNew);
+    let function = settings.function_key().unwrap_or_default();
+    let before = batch.records.len();
+    batch.records.retain_mut(|(_, record)| {
+        let there = stored.get(&record.id);
+        if only_new && there.is_some() {
+            return false;
+        }
+        let Some(key) = &settings.content_hash else {
+            return true;
+        };
+        let hash = content::of_content(record, &function, key);
+        if there.and_then(Option::as_ref) == Some(&hash) {
+            return false;
+        }
+        record
+            .metadata
+            .insert(key.as_str(), MetadataValue::String(hash));
+        true
+    });
+    batch.skipped += (before - batch.records.len()) as u64;
+}
+
+/// Makes a vector for each text that has none.
+fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> {
+    let without: Vec<usize> = (batch.records.iter().enumerate())
+        .filter(|(_, (_, record))| record.embedding.is_none())
+        .map(|(index, _)| index)
+        .collect();
+    batch.embedded += without.len() as u64;
+    if settings.dry_run {
+        return Ok(());
+    }
+    let mut backoff = settings.retry.backoff();
+    let mut refused: HashMap<usize, String> = HashMap::new();
+    let mut parts = vec![without];
+    while let Some(part) = parts.pop() {
+        let Some(first) = part.first() else { continue };
+        let texts: Vec<&str> = part
+            .iter()
+            .map(|index| {
+                batch.records[*index]
+                    .1
+                    .document
+                    .as_deref()
+                    .unwrap_or_default()
+            })
+            .collect();
+        let of = || format!("record {:?}", batch.records[*first].1.id);
+        let collection = &settings.collection;
+        let made = collection.embed(&op::UPSERT, &texts, Purpose::Documents, of);
+        let error = match made {
+            Ok(vectors) => {
+                put(batch, &part, &vectors);
+                continue;
+            }
+            Err(error) => error,
+        };
+        match Verdict::of(error) {
+            Verdict::Partly {
+                done,
+                vectors,
+                refused: texts,
+                pending,
+                source,
+            } => {
+                let at = |index: &usize| part[*index];
+                put(batch, &done.iter().map(at).collect::<Vec<_>>(), &vectors);
+                let any = !texts.is_empty();
+                refused.extend(
+                    texts
+                        .into_iter()
+                        .map(|text| (part[text.index], text.message)),
+                );
+                if !pending.is_empty() {
+                    match (any, source.is_retryable()) {
+                        (_, true) => shared.wait(settings, &mut backoff, *source)?,
+                        (true, false) => {}
+                        (false, false) => return Err(*source),
+                    }
+                }
+                parts.push(pending.iter().map(at).collect());
+            }
+            Verdict::Later(error) => {
+                shared.wait(settings, &mut backoff, error)?;
+                parts.push(part);
+            }
+            Verdict::Texts(error) if part.len() == 1 => {
+                refused.insert(part[0], error.to_string());
+            }
+            Verdict::Texts(error) => {
+                log::warn!("{error}; {} texts are tried again in halves", part.len());
+                let half = part.len() / 2;
+                parts.extend([part[half..].to_vec(), part[..half].to_vec()]);
+            }
+            Verdict::Fatal(error) => return Err(error),
+        }
+    }
+    batch.embedded -= refused.len() as u64;
+    batch.take_out(refused, IngestStage::Embed);
+    Ok(())
+}
+
+fn put(batch: &mut Batch, part: &[usize], vectors: &Embeddings) {
+    for (index, vector) in part.iter().zip(vectors.rows()) {
+        batch.records[*index].1.embedding = Some(vector.to_vec());
+    }
+}
+
+/// What an embedding function's error means for a job.
+enum Verdict {
+    /// Some texts have vectors.
+    Partly {
+        done: Vec<usize>,
+        vectors: Box<Embeddings>,
+        refused: Vec<RefusedText>,
+        pending: Vec<usize>,
+        source: Box<Error>,
+    },
+    /// It may go well later.
+    Later(Error),
+    /// It may be about one of the texts.
+    Texts(Error),
+    /// It will not go well.
+    Fatal(Error),
+}
+
+impl Verdict {
+    fn of(error: Error) -> Verdict {
+        let Error::Embedding {
+            call,
+            function,
+            source,
+        } = error
+        else {
+            return Verdict::Fatal(error);
+        };
+        match source.downcast::<Error>().map(|source| *source) {
+            Ok(Error::PartlyEmbedded {
+                done,
+                vectors,
+                refused,
+                pending,
+                source,
+                ..
+            }) => Verdict::Partly {
+                done,
+                vectors,
+                refused,
+                pending,
+                source,
+            },
+            Ok(own) => {
+                let later = own.is_retryable();
+                let texts = matches!(
+                    own,
+                    Error::Invalid {
+                        reason: InvalidInput::Text { .. },
+                        ..
+                    }
+                );
+                let error = Error::Embedding {
+                    call,
+                    function,
+                    source: own.into(),
+                };
+                match (later, texts) {
+                    (true, _) => Verdict::Later(error),
+                    (_, true) => Verdict::Texts(error),
+                    _ => Verdict::Fatal(error),
+                }
+            }
+            // Somebody else's, of which nothing is known.
+            Err(source) => Verdict::Texts(Error::Embedding {
+                call,
+                function,
+                source,
+            }),
+        }
+    }
+}
+
+impl Batch {
+    /// Takes out bad records, by their indices.
+    pub(super) fn take_out(&mut self, bad: HashMap<usize, String>, stage: IngestStage) {
+        let mut index = 0..;
+        let records = std::mem::take(&mut self.records);
+        for (item, record) in records {
+            let reason = index.next().and_then(|index| bad.get(&index));
+            match reason {
+                None => self.records.push((item, record)),
+                Some(reason) => {
+                    let described = BadRecord {
+                        item,
+                        id: Some(record.id.clone()),
+                        stage,
+                        reason: reason.clone(),
+                    };
+                    self.bad.push((described, Some(record)));
+                }
+            }
+        }
+    }
+}

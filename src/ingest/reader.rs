@@ -1,0 +1,229 @@
+//! [`Reader`]: the input of a job, cut into batches.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+
+use super::checkpoint::Place;
+use super::content::{self, InputHash};
+use super::report::{BadRecord, IngestStage};
+use super::{BATCH_BYTES, BATCH_ITEMS, Batch, Mode, Settings, size};
+use crate::error::InvalidInput;
+use crate::model::record::Record;
+use crate::model::rows;
+
+/// Items of a batch of which few are to be written, such as those of other shards.
+const MOST_ITEMS: u64 = 10_000;
+
+/// An item of the input of a job: a [`Record`], or a `Result` of one.
+pub trait IntoRecord {
+    /// The record; or, in words, why there is none.
+    ///
+    /// # Errors
+    /// Where the item could not be read.
+    fn into_record(self) -> Result<Record, String>;
+}
+
+impl IntoRecord for Record {
+    fn into_record(self) -> Result<Record, String> {
+        Ok(self)
+    }
+}
+
+impl<E: Display> IntoRecord for Result<Record, E> {
+    fn into_record(self) -> Result<Record, String> {
+        self.map_err(|error| error.to_string())
+    }
+}
+
+pub(super) struct Reader<'a, I> {
+    items: I,
+    settings: &'a Settings,
+    place: Place,
+    /// Floats per vector, as soon as somebody knows.
+    dimension: Option<usize>,
+    /// The next batch, with the hashes of its ids.
+    batch: Batch,
+    ids: HashSet<u64>,
+    bytes: usize,
+    /// A record that came while another one of its id was under way.
+    held: Option<(u64, Record)>,
+    /// Items of this run that are this job's.
+    pub(super) read: u64,
+    pub(super) unreadable: u64,
+    /// In a sync, the hashes of all ids.
+    pub(super) seen: HashSet<u64>,
+}
+
+/// What there is after reading for a while.
+pub(super) enum Next {
+    /// Some records, with the hashes of their ids.
+    Batch(Batch, HashSet<u64>),
+    /// As before; the next record has an id that is under way, so that must be written first.
+    Wait(Batch, HashSet<u64>),
+    End,
+}
+
+impl<'a, I> Reader<'a, I>
+where
+    I: Iterator,
+    I::Item: IntoRecord,
+{
+    pub(super) fn new(items: I, settings: &'a Settings) -> Reader<'a, I> {
+        let function = settings.collection.embedding_function();
+        let dimension = settings.collection.dimension();
+        Reader {
+            items,
+            settings,
+            place: Place::START,
+            dimension: dimension.or(function.and_then(|f| f.dimension())),
+            batch: Batch::new(0, Place::START),
+            ids: HashSet::new(),
+            bytes: 0,
+            held: None,
+            read: 0,
+            unreadable: 0,
+            seen: HashSet::new(),
+        }
+    }
+
+    /// Reads what an earlier run has done.
+    ///
+    /// # Errors
+    /// When the input is not the one that the earlier run had.
+    pub(super) fn pass_over(&mut self, done: Place) -> Result<(), InvalidInput> {
+        while self.place.items < done.items {
+            let Some(item) = self.items.next() else { break };
+            if let Ok(record) = self.take(item) {
+                self.remember(&record);
+            }
+        }
+        if self.place == done {
+            self.batch.end = done;
+            return Ok(());
+        }
+        let path = self.settings.checkpoint.as_deref().unwrap_or("".as_ref());
+        Err(InvalidInput::Setting {
+            name: "checkpoint",
+            value: path.display().to_string(),
+            why: format!(
+                "it belongs to another input: the first {} items are not those that were written; name another file, or delete it to begin from the start",
+                done.items
+            ),
+        })
+    }
+
+    /// The next batch. `is_under_way` says whether a record of an id is being written.
+    pub(super) fn next(&mut self, is_under_way: impl Fn(u64) -> bool) -> Next {
+        while !self.is_full() && !self.settings.is_cancelled() {
+            let (item, record) = match self.held.take() {
+                Some(held) => held,
+                None => {
+                    let Some(next) = self.items.next() else { break };
+                    let item = self.place.items;
+                    match self.take(next) {
+                        Ok(record) => (item, record),
+                        Err(reason) => {
+                            self.bad(item, None, IngestStage::Read, reason);
+                            continue;
+                        }
+                    }
+                }
+            };
+            let id = content::of_id(&record.id);
+            if !self.settings.is_of_shard(id) {
+                self.batch.end = self.place;
+                continue;
+            }
+            let again = self.ids.contains(&id);
+            // What is there is asked for before it is written: that must not be what another one is about to change.
+            let under_way = self.settings.looks_up() && is_under_way(id);
+            if again || under_way {
+                self.held = Some((item, record));
+                let (batch, ids) = self.close();
+                return match again && !self.settings.looks_up() {
+                    true => Next::Batch(batch, ids),
+                    false => Next::Wait(batch, ids),
+                };
+            }
+            self.read += 1;
+            self.remember(&record);
+            self.batch.end = self.place;
+            match rows::check(&vec![&record], self.dimension, false) {
+                Err(reason) => {
+                    let reason = reason.to_string();
+                    self.bad(item, Some(record), IngestStage::Check, reason);
+                }
+                Ok(_) => {
+                    self.dimension = self.dimension.or(record.embedding.as_ref().map(Vec::len));
+                    self.bytes += size(&record);
+                    self.ids.insert(id);
+                    self.batch.records.push((item, record));
+                }
+            }
+        }
+        match self.batch.is_empty() {
+            true => Next::End,
+            false => {
+                let (batch, ids) = self.close();
+                Next::Batch(batch, ids)
+            }
+        }
+    }
+
+    fn take(&mut self, item: I::Item) -> Result<Record, String> {
+        let record = item.into_record();
+        let hash = InputHash(self.place.input);
+        let hash = match &record {
+            Ok(record) => hash.record(record),
+            Err(_) => hash.unreadable(),
+        };
+        self.unreadable += u64::from(record.is_err());
+        self.place = Place {
+            items: self.place.items + 1,
+            input: hash.0,
+        };
+        record
+    }
+
+    fn remember(&mut self, record: &Record) {
+        if let Mode::Sync(_) = self.settings.mode {
+            self.seen.insert(content::of_id(&record.id));
+        }
+    }
+
+    fn bad(&mut self, item: u64, record: Option<Record>, stage: IngestStage, reason: String) {
+        // Nobody knows whose an unreadable one is; the first shard reports it.
+        if record.is_none() && self.settings.shard.0 > 0 {
+            self.batch.end = self.place;
+            return;
+        }
+        if record.is_none() {
+            self.read += 1;
+        }
+        self.batch.end = self.place;
+        let id = record.as_ref().map(|record| record.id.clone());
+        let bad = BadRecord {
+            item,
+            id,
+            stage,
+            reason,
+        };
+        self.batch.bad.push((bad, record));
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch.records.len() >= BATCH_ITEMS.min(self.settings.batch_size)
+            || self.bytes >= BATCH_BYTES
+            || self.batch.bad.len() >= BATCH_ITEMS
+            || self.batch.end.items - self.batch.start >= MOST_ITEMS
+    }
+
+    fn close(&mut self) -> (Batch, HashSet<u64>) {
+        let next = Batch::new(self.batch.number + 1, self.batch.end);
+        self.bytes = 0;
+        (
+            std::mem::replace(&mut self.batch, next),
+            std::mem::take(&mut self.ids),
+        )
+    }
+}

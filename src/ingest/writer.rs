@@ -1,0 +1,314 @@
+//! [`Writer`]: writes batches in the order of the input, and says how far it has come.
+
+use std::collections::{BTreeMap, HashSet};
+use std::panic;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
+
+use super::bad::DeadLetters;
+use super::checkpoint::{Checkpoint, Place};
+use super::prepare::Ready;
+use super::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
+use super::run::Shared;
+use super::{Batch, Mode, Settings, content, size};
+use crate::client::operations as op;
+use crate::error::{Call, Error, InvalidInput, Result};
+use crate::model::record::Record;
+
+/// Bytes of one write, about; the server's own limits are kept in any case.
+const WRITE_BYTES: usize = 4 << 20;
+
+/// Batches up to this one are done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Event {
+    pub(super) batch: u64,
+    pub(super) progress: IngestProgress,
+}
+
+pub(super) struct Writer<'a> {
+    settings: &'a Settings,
+    shared: &'a Shared,
+    checkpoint: Option<Checkpoint>,
+    dead_letters: Option<DeadLetters>,
+    started: Instant,
+    pub(super) report: IngestReport,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        shared: &'a Shared,
+        checkpoint: Option<Checkpoint>,
+        dead_letters: Option<DeadLetters>,
+        started: Instant,
+    ) -> Writer<'a> {
+        Writer {
+            settings,
+            shared,
+            checkpoint,
+            dead_letters,
+            started,
+            report: IngestReport::default(),
+        }
+    }
+
+    /// Writes what is ready, as much at a time as there is, until no more comes.
+    pub(super) fn run(
+        mut self,
+        ready: &Receiver<Ready>,
+        tell: &Sender<Event>,
+    ) -> (Writer<'a>, Result<()>) {
+        let result = self.write_all(ready, tell);
+        self.shared.over.store(true, Ordering::Relaxed);
+        let saved = self.save();
+        (self, result.and(saved))
+    }
+
+    fn write_all(&mut self, ready: &Receiver<Ready>, tell: &Sender<Event>) -> Result<()> {
+        let mut waiting = BTreeMap::new();
+        let mut next = 0;
+        loop {
+            while !waiting.contains_key(&next) {
+                let Ok(Ready { number, result }) = ready.recv() else {
+                    return Ok(());
+                };
+                waiting.insert(number, result);
+            }
+            waiting.extend(ready.try_iter().map(|ready| (ready.number, ready.result)));
+            let mut group = Group::new();
+            while let Some(result) = waiting.remove(&next) {
+                let batch = match result {
+                    Ok(Ok(batch)) => batch,
+                    // What comes before is written first.
+                    failed if !group.is_empty() => {
+                        waiting.insert(next, failed);
+                        break;
+                    }
+                    Ok(Err(error)) => return Err(error),
+                    Err(panic) => panic::resume_unwind(panic),
+                };
+                if let Err(batch) = group.add(batch, self.settings.batch_size) {
+                    waiting.insert(next, Ok(Ok(batch)));
+                    break;
+                }
+                next += 1;
+            }
+            let event = self.write(group)?;
+            // Nobody listens when the caller panics.
+            let _ = tell.send(Event {
+                batch: next - 1,
+                progress: event,
+            });
+        }
+    }
+
+    fn write(&mut self, group: Group) -> Result<IngestProgress> {
+        let Group {
+            mut records,
+            mut bad,
+            ends,
+            skipped,
+            embedded,
+            ..
+        } = group;
+        self.report.skipped += skipped;
+        self.report.embedded += embedded;
+        // The first one too many ends the job; what is in front of it is written, and nothing behind it.
+        bad.sort_by_key(|(bad, _)| bad.item);
+        let left = self.settings.bad_records.most() - self.report.failed;
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        if let Some((too_many, _)) = bad.get(left) {
+            let item = too_many.item;
+            records.retain(|(own, _)| *own < item);
+        }
+        let mut bad = bad.into_iter();
+        for (bad, record) in bad.by_ref().take(left) {
+            self.give_up(bad, record.as_ref())?;
+        }
+        self.write_records(records)?;
+        let too_many = bad.next();
+        let item = too_many.as_ref().map_or(u64::MAX, |(bad, _)| bad.item);
+        let end = ends.into_iter().rfind(|end| end.items <= item);
+        if let (Some(checkpoint), Some(end)) = (&mut self.checkpoint, end) {
+            checkpoint.reached(end)?;
+        }
+        if let Some((bad, record)) = too_many {
+            self.give_up(bad, record.as_ref())?;
+        }
+        Ok(IngestProgress {
+            items: end.map_or(0, |end| end.items),
+            written: self.report.written,
+            skipped: self.report.skipped,
+            failed: self.report.failed,
+            elapsed: self.started.elapsed(),
+        })
+    }
+
+    /// Writes records; what is refused is halved until the bad ones are alone.
+    fn write_records(&mut self, records: Vec<(u64, Record)>) -> Result<()> {
+        if self.settings.dry_run {
+            self.report.written += records.len() as u64;
+            return Ok(());
+        }
+        let mut parts = vec![records];
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            match self.send(&part) {
+                Ok(()) => self.report.written += part.len() as u64,
+                Err(error) if !is_about_records(&error) => return Err(error),
+                Err(error) if part.len() > 1 => {
+                    log::warn!("{error}; {} records are tried again in halves", part.len());
+                    let second = part.split_off(part.len() / 2);
+                    parts.extend([second, part]);
+                }
+                Err(error) => {
+                    for (item, record) in part {
+                        let bad = BadRecord {
+                            item,
+                            id: Some(record.id.clone()),
+                            stage: IngestStage::Write,
+                            reason: error.to_string(),
+                        };
+                        self.give_up(bad, Some(&record))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure of what is in files.
+    fn save(&mut self) -> Result<()> {
+        if let Some(letters) = self
+            .dead_letters
+            .as_ref()
+            .filter(|_| self.report.failed > 0)
+        {
+            letters.sync()?;
+        }
+        self.checkpoint.as_mut().map_or(Ok(()), Checkpoint::flush)
+    }
+
+    /// Until it is done, or will not be.
+    fn send(&self, records: &[(u64, Record)]) -> Result<()> {
+        let operation = match self.settings.mode {
+            Mode::AddNew => &op::ADD,
+            Mode::Upsert | Mode::Sync(_) => &op::UPSERT,
+        };
+        let rows: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
+        self.patiently(|| self.settings.collection.begin().write(operation, &rows))
+    }
+
+    fn patiently<T>(&self, call: impl Fn() -> Result<T>) -> Result<T> {
+        let mut backoff = self.settings.retry.backoff();
+        loop {
+            match call() {
+                Err(error) if error.is_retryable() => {
+                    self.shared.wait(self.settings, &mut backoff, error)?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Deletes these, and forgets them.
+    pub(super) fn delete(&mut self, ids: &mut Vec<String>) -> Result<()> {
+        if !self.settings.dry_run && !ids.is_empty() {
+            self.patiently(|| self.settings.collection.delete().ids(ids.iter()).run())?;
+        }
+        self.report.deleted += ids.len() as u64;
+        ids.clear();
+        Ok(())
+    }
+
+    /// Leaves a bad record out; stops the job when there are too many.
+    fn give_up(&mut self, bad: BadRecord, record: Option<&Record>) -> Result<()> {
+        log::warn!("{bad}");
+        if let Some(letters) = &mut self.dead_letters {
+            letters.write(&bad, record)?;
+        }
+        self.report.add_bad(bad.clone());
+        if self.report.failed <= self.settings.bad_records.most() {
+            return Ok(());
+        }
+        let call = Call::new("ingest", Some(self.settings.collection.name()));
+        Err(call.invalid(InvalidInput::BadRecord {
+            record: bad.to_string(),
+        }))
+    }
+
+    /// The job is done, so there is nothing to go on with.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        match self.checkpoint.take().filter(|_| !self.settings.dry_run) {
+            Some(checkpoint) => checkpoint.finish(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether it may be about one of the records, or about their being so many bytes.
+fn is_about_records(error: &Error) -> bool {
+    match error {
+        Error::Invalid { .. } => true,
+        Error::Server { status, .. } => matches!(status, 400 | 413 | 422),
+        Error::PartlyDone { source, .. } => is_about_records(source),
+        _ => false,
+    }
+}
+
+/// Batches that are written together.
+struct Group {
+    records: Vec<(u64, Record)>,
+    bad: Vec<(BadRecord, Option<Record>)>,
+    /// Of each batch.
+    ends: Vec<Place>,
+    skipped: u64,
+    embedded: u64,
+    ids: HashSet<u64>,
+    bytes: usize,
+}
+
+impl Group {
+    fn new() -> Group {
+        Group {
+            records: Vec::new(),
+            bad: Vec::new(),
+            ends: Vec::new(),
+            skipped: 0,
+            embedded: 0,
+            ids: HashSet::new(),
+            bytes: 0,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Adds a batch, or gives it back: it would be too much, or has an id that is there already.
+    fn add(&mut self, batch: Batch, most: usize) -> Result<(), Batch> {
+        let ids = batch
+            .records
+            .iter()
+            .map(|(_, record)| content::of_id(&record.id));
+        let ids: Vec<u64> = ids.collect();
+        let bytes: usize = batch.records.iter().map(|(_, record)| size(record)).sum();
+        let fits = self.records.len() + batch.records.len() <= most
+            && self.bytes + bytes <= WRITE_BYTES
+            && !ids.iter().any(|id| self.ids.contains(id));
+        if !self.is_empty() && !fits {
+            return Err(batch);
+        }
+        self.ids.extend(ids);
+        self.bytes += bytes;
+        self.ends.push(batch.end);
+        self.skipped += batch.skipped;
+        self.embedded += batch.embedded;
+        self.records.extend(batch.records);
+        self.bad.extend(batch.bad);
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! Bad records: where they are found, and what becomes of the job.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chroma_blocking::{
+    BadRecords, EmbeddingError, EmbeddingFunction, Embeddings, Error, IngestReport, IngestStage,
+    Record, RetryPolicy,
+};
+use serde_json::Value;
+
+use super::{Letters, Scrap, Scratch, record};
+
+/// Refuses a whole batch for one text, and does not say which.
+struct Picky;
+
+impl EmbeddingFunction for Picky {
+    fn name(&self) -> &str {
+        "picky"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        match documents.iter().any(|text| text.contains("poison")) {
+            true => Err("one of them is poisoned".into()),
+            false => Letters.embed_documents(documents),
+        }
+    }
+
+    fn dimension(&self) -> Option<usize> {
+        Some(9)
+    }
+}
+
+type Item = Result<Record, &'static str>;
+
+/// 1,000 items; of these one that cannot be read, one without a text, one with NaN, and three that are poisoned.
+fn input() -> (Vec<Item>, Vec<u64>) {
+    let mut items: Vec<Item> = (0..1_000).map(|number| Ok(record(number))).collect();
+    items[17] = Err("the line is cut off");
+    items[218] = Ok(Record::new("nothing"));
+    items[219] = Ok(record(219).embedding([f32::NAN; 9]));
+    for poisoned in [300, 301, 777] {
+        items[poisoned] = Ok(record(poisoned).document("poison"));
+    }
+    (items, vec![17, 218, 219, 300, 301, 777])
+}
+
+fn good() -> Vec<Record> {
+    let (items, bad) = input();
+    let good = (0..).zip(items).filter(|(item, _)| !bad.contains(item));
+    good.filter_map(|(_, item)| item.ok()).collect()
+}
+
+fn bad_items(report: &IngestReport) -> Vec<u64> {
+    let mut items: Vec<u64> = report.bad.iter().map(|bad| bad.item).collect();
+    items.sort_unstable();
+    items
+}
+
+#[test]
+fn the_first_one_stops_the_job_and_all_before_it_is_written() {
+    for (without, first) in [(0, 17), (1, 218), (3, 300)] {
+        let scratch = Scratch::with(Picky);
+        let (mut items, bad) = input();
+        for (index, item) in bad[..without].iter().enumerate() {
+            items[*item as usize] = Ok(record(2_000 + index));
+        }
+        let error = scratch.0.ingest(items).run().unwrap_err();
+        let text = error.to_string();
+        let Error::Ingest { report, source, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((report.written, report.failed), (first, 1), "{text}");
+        assert_eq!(scratch.0.count().unwrap() as u64, first, "and none behind");
+        assert!(
+            source.to_string().contains(&format!("item {first}")),
+            "{text}"
+        );
+        assert!(!source.is_retryable());
+    }
+}
+
+#[test]
+fn they_are_left_out_and_counted() {
+    let scratch = Scratch::with(Picky);
+    let (items, bad) = input();
+    let job = scratch.0.ingest(items).bad_records(BadRecords::skip());
+    let report = job.run().unwrap();
+    scratch.holds(&good());
+    assert_eq!((report.written, report.failed), (994, 6));
+    assert_eq!(bad_items(&report), bad);
+    let stage = |item: u64| report.bad.iter().find(|bad| bad.item == item).unwrap();
+    assert_eq!(stage(17).stage, IngestStage::Read);
+    assert_eq!(
+        (stage(17).id.as_ref(), &*stage(17).reason),
+        (None, "the line is cut off")
+    );
+    assert_eq!(stage(218).stage, IngestStage::Check);
+    assert_eq!(stage(219).stage, IngestStage::Check);
+    assert_eq!(stage(777).stage, IngestStage::Embed);
+    assert_eq!(stage(777).id.as_deref(), Some("id777"));
+    assert!(stage(777).reason.contains("poisoned"), "{}", stage(777));
+}
+
+#[test]
+fn up_to_a_limit() {
+    for (limit, written) in [(6, Some(994)), (5, None), (2, None)] {
+        let scratch = Scratch::with(Picky);
+        let (items, bad) = input();
+        let policy = BadRecords::skip().at_most(limit);
+        let result = scratch.0.ingest(items).bad_records(policy).run();
+        match (result, written) {
+            (Ok(report), Some(written)) => assert_eq!(report.written, written),
+            (Err(Error::Ingest { report, .. }), None) => {
+                let last = bad[limit as usize];
+                assert_eq!(report.failed, limit + 1);
+                assert_eq!(
+                    report.written,
+                    last - limit,
+                    "what is in front of item {last}"
+                );
+                assert_eq!(scratch.0.count().unwrap() as u64, last - limit);
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn dead_letters_can_be_mended_and_sent_again() {
+    let scratch = Scratch::with(Picky);
+    let file = Scrap::new();
+    let (items, bad) = input();
+    let policy = BadRecords::dead_letters(&file.0);
+    scratch.0.ingest(items).bad_records(policy).run().unwrap();
+    let letters = std::fs::read_to_string(&file.0).unwrap();
+    let mut letters: Vec<Value> = (letters.lines())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    letters.sort_by_key(|letter| letter["item"].as_u64());
+    let items: Vec<u64> = letters.iter().filter_map(|l| l["item"].as_u64()).collect();
+    assert_eq!(items, bad);
+    assert_eq!(letters[0]["reason"], "the line is cut off");
+    assert_eq!(
+        (&letters[0]["stage"], &letters[0]["record"]),
+        (&"read".into(), &Value::Null)
+    );
+    let last = &letters[5];
+    assert_eq!(
+        (&last["stage"], &last["id"]),
+        (&"embed".into(), &"id777".into())
+    );
+    assert_eq!(last["record"]["document"], "poison");
+    assert_eq!(last["record"]["metadata"]["number"], 777);
+}
+
+#[test]
+fn what_the_server_refuses_is_found_by_halving() {
+    // It is refused by the server alone: the client does not know the dimension of a collection that was empty.
+    let scratch = super::client().collection(super::unique_name());
+    let scratch = Scratch(scratch.create().unwrap());
+    let other = super::client().collection(scratch.0.name()).get().unwrap();
+    other
+        .add([Record::new("first").embedding([0.0; 3])])
+        .unwrap();
+    let mut items = vec![Record::new("odd").embedding([1.0; 4])];
+    items.extend((0..300).map(|i| Record::new(format!("{i}")).embedding([1.0; 3])));
+    let job = scratch.0.ingest(items).bad_records(BadRecords::skip());
+    let error = job.run();
+    // The first vector decides what the others have to be: so here all but that one are bad.
+    let report = error.unwrap();
+    assert_eq!((report.written, report.failed), (0, 301), "{report}");
+}
+
+/// Fails so many times, as a service does that is away.
+struct Away(AtomicUsize);
+
+impl EmbeddingFunction for Away {
+    fn name(&self) -> &str {
+        "away"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        let left = |left: usize| left.checked_sub(1);
+        match self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, left)
+        {
+            Ok(_) => Err(down().into()),
+            Err(_) => Letters.embed_documents(documents),
+        }
+    }
+}
+
+/// An error that may be gone later.
+fn down() -> Error {
+    let client = chroma_blocking::Client::builder().host("127.0.0.1:9");
+    let client = client.retry(RetryPolicy::none()).build().unwrap();
+    client.heartbeat().unwrap_err()
+}
+
+#[test]
+fn a_function_that_is_away_is_waited_for() {
+    let scratch = Scratch::with(Away(AtomicUsize::new(6)));
+    let records = super::records(500);
+    let patient = RetryPolicy::default().max_retries(20);
+    let patient = patient.base_delay(std::time::Duration::from_millis(5));
+    let report = scratch
+        .0
+        .ingest(records.clone())
+        .retry(patient)
+        .run()
+        .unwrap();
+    scratch.holds(&records);
+    assert_eq!((report.written, report.failed, report.retries), (500, 0, 6));
+
+    let scratch = Scratch::with(Away(AtomicUsize::new(usize::MAX)));
+    let error = scratch
+        .0
+        .ingest(records)
+        .retry(RetryPolicy::none())
+        .run()
+        .unwrap_err();
+    let Error::Ingest { report, source, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(source.is_retryable(), "{source}");
+    assert_eq!(
+        (report.written, report.failed),
+        (0, 0),
+        "no record is to blame"
+    );
+}

@@ -1,0 +1,159 @@
+//! Only what is new, what has changed, or all and no more; shards; and trying it without doing it.
+
+use chroma_blocking::{Key, Record};
+
+use super::{Scratch, record, records};
+
+#[test]
+fn only_what_is_new_is_added() {
+    let scratch = Scratch::new();
+    let old = record(7).document("as it was");
+    scratch.0.add([old.clone(), record(900)]).unwrap();
+    let mut all = records(1_000);
+    // Twice in the input: the first one is new, the second one is not.
+    all.push(record(5).document("too late"));
+    let report = scratch.0.ingest(all).only_new().run().unwrap();
+    assert_eq!((report.written, report.skipped), (998, 3), "{report}");
+    assert_eq!(report.embedded, 998, "and only that is embedded");
+    let mut expected = records(1_000);
+    expected[7] = old;
+    scratch.holds(&expected);
+}
+
+#[test]
+fn what_has_not_changed_is_not_embedded_again() {
+    let scratch = Scratch::new();
+    let nightly = |records: Vec<Record>| {
+        let job = scratch.0.ingest(records).content_hash("hash");
+        job.run().unwrap()
+    };
+    let first = nightly(records(800));
+    assert_eq!((first.written, first.skipped), (800, 0));
+    let again = nightly(records(800));
+    assert_eq!((again.written, again.skipped, again.embedded), (0, 800, 0));
+    let mut changed = records(801);
+    changed[3] = record(3).document("another text");
+    changed[4] = record(4).metadata("number", 44);
+    let third = nightly(changed.clone());
+    assert_eq!((third.written, third.skipped, third.embedded), (3, 798, 3));
+    let all = scratch.all();
+    assert_eq!(all.len(), 801);
+    assert_eq!(all["id3"].document.as_deref(), Some("another text"));
+    assert_eq!(
+        all["id4"].metadata.get("number").and_then(|n| n.as_int()),
+        Some(44)
+    );
+    assert!(all["id5"].metadata.get("hash").is_some());
+}
+
+#[test]
+fn an_id_that_comes_twice_is_compared_with_what_is_written_before() {
+    let scratch = Scratch::new();
+    let nightly = |records: Vec<Record>| {
+        let job = scratch.0.ingest(records).content_hash("hash");
+        job.run().unwrap()
+    };
+    // The last one is what is stored, so only a look at the first one shows that it has to be written again.
+    let twice = vec![record(1).document("one"), record(1).document("two")];
+    for _ in 0..3 {
+        nightly(twice.clone());
+        assert_eq!(scratch.all()["id1"].document.as_deref(), Some("two"));
+    }
+    let mut far = records(900);
+    far.push(record(0).document("the last word"));
+    for _ in 0..2 {
+        nightly(far.clone());
+        assert_eq!(
+            scratch.all()["id0"].document.as_deref(),
+            Some("the last word")
+        );
+    }
+}
+
+#[test]
+fn a_sync_deletes_what_is_not_in_the_input_and_passes_the_filter() {
+    let scratch = Scratch::new();
+    let stale = |i: usize| record(5_000 + i).metadata("source", "wiki");
+    let others = |i: usize| record(9_000 + i).metadata("source", "mail");
+    let input: Vec<Record> = records(600)
+        .into_iter()
+        .map(|record| record.metadata("source", "wiki"))
+        .collect();
+    let before = (0..1_100).map(stale).chain((0..10).map(others));
+    scratch.0.add(before.collect::<Vec<_>>()).unwrap();
+    scratch.0.add(input[..300].to_vec()).unwrap();
+    let wiki = || Key::field("source").eq("wiki");
+    let dry = scratch.0.ingest(input.clone()).sync(wiki()).dry_run();
+    let dry = dry.run().unwrap();
+    assert_eq!((dry.written, dry.deleted), (600, 1_100), "{dry}");
+    assert!(dry.to_string().starts_with("dry run: "));
+    assert_eq!(scratch.0.count().unwrap(), 1_410, "nothing was done");
+    let report = scratch.0.ingest(input.clone()).sync(wiki()).run().unwrap();
+    assert_eq!((report.written, report.deleted), (600, 1_100), "{report}");
+    let mut expected = input.clone();
+    expected.extend((0..10).map(others));
+    scratch.holds(&expected);
+
+    // An item that cannot be read may be a record that is there.
+    let items = input[..599].iter().cloned().map(Ok);
+    let items = items.chain([Err("cut off")]);
+    let job = scratch.0.ingest(items).sync(wiki());
+    let report = job
+        .bad_records(chroma_blocking::BadRecords::skip())
+        .run()
+        .unwrap();
+    assert_eq!((report.deleted, report.failed), (0, 1));
+    scratch.holds(&expected);
+}
+
+#[test]
+fn shards_do_everything_once_together() {
+    let scratch = Scratch::new();
+    let all = records(1_000);
+    let mut written = Vec::new();
+    for index in 0..3 {
+        let report = scratch.0.ingest(all.clone()).shard(index, 3).run().unwrap();
+        assert_eq!(report.read, report.written);
+        written.push(report.written);
+    }
+    assert_eq!(written.iter().sum::<u64>(), 1_000);
+    assert!(
+        written.iter().all(|share| (250..420).contains(share)),
+        "{written:?}"
+    );
+    scratch.holds(&all);
+    // Each deletes only what is its own.
+    let filter = || Key::field("number").gte(0);
+    for index in 0..3 {
+        let job = scratch.0.ingest(all[..500].to_vec()).shard(index, 3);
+        job.sync(filter()).run().unwrap();
+    }
+    scratch.holds(&all[..500]);
+}
+
+#[test]
+fn a_dry_run_does_nothing_and_says_what_would_be_done() {
+    let scratch = Scratch::new();
+    scratch
+        .0
+        .ingest(records(100))
+        .content_hash("h")
+        .run()
+        .unwrap();
+    let before = scratch.all();
+    let file = super::Scrap::new();
+    let report = scratch
+        .0
+        .ingest(records(250))
+        .content_hash("h")
+        .checkpoint(&file.0)
+        .dry_run()
+        .run()
+        .unwrap();
+    assert_eq!(
+        (report.written, report.skipped, report.embedded),
+        (150, 100, 150)
+    );
+    assert!(!file.0.exists());
+    assert_eq!(scratch.all(), before);
+}

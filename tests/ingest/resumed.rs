@@ -1,0 +1,148 @@
+//! Jobs that are stopped, and go on from their checkpoint.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use chroma_blocking::{
+    Collection, EmbeddingError, EmbeddingFunction, Embeddings, Error, IngestReport, Record, Result,
+};
+
+use super::{Letters, Scrap, Scratch, record, records};
+
+/// Counts the texts.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl EmbeddingFunction for Counting {
+    fn name(&self) -> &str {
+        "counting"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        self.0.fetch_add(documents.len(), Ordering::SeqCst);
+        Letters.embed_documents(documents)
+    }
+}
+
+/// Runs until so many records are written.
+fn run(notes: &Collection, records: Vec<Record>, file: &Scrap, until: u64) -> Result<IngestReport> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let job = notes.ingest(records).checkpoint(&file.0);
+    job.cancel(flag.clone())
+        .concurrency(2)
+        .batch_size(100)
+        .on_progress(|p| flag.store(p.written >= until, Ordering::SeqCst))
+        .run()
+}
+
+#[test]
+fn a_job_that_was_stopped_goes_on_behind_what_is_written() {
+    let counting = Counting::default();
+    let scratch = Scratch::with(counting.clone());
+    let file = Scrap::new();
+    let first = run(&scratch.0, records(6_000), &file, 1_000).unwrap();
+    assert!(
+        first.cancelled && first.to_string().starts_with("stopped: "),
+        "{first}"
+    );
+    assert!((1_000..6_000).contains(&first.written), "{first}");
+    assert_eq!(scratch.0.count().unwrap() as u64, first.written);
+    assert!(fs::metadata(&file.0).unwrap().len() < 500, "it is small");
+
+    let second = run(&scratch.0, records(6_000), &file, u64::MAX).unwrap();
+    assert!(!second.cancelled);
+    assert_eq!(second.resumed, first.written);
+    assert_eq!(second.read, 6_000 - first.written);
+    scratch.holds(&records(6_000));
+    // What was under way was finished, so nothing at all is embedded twice.
+    assert_eq!(counting.0.load(Ordering::SeqCst), 6_000);
+    assert!(!file.0.exists(), "the job is done");
+}
+
+#[test]
+fn a_flag_that_is_up_before_stops_before() {
+    let scratch = Scratch::new();
+    let flag = Arc::new(AtomicBool::new(true));
+    let report = scratch.0.ingest(records(10)).cancel(flag).run().unwrap();
+    assert!(report.cancelled && report.written == 0);
+}
+
+#[test]
+fn a_checkpoint_of_something_else_is_refused() {
+    let scratch = Scratch::new();
+    let file = Scrap::new();
+    run(&scratch.0, records(3_000), &file, 300).unwrap();
+    let kept = fs::read(&file.0).unwrap();
+    let count = scratch.0.count().unwrap();
+    let other = Scratch::new();
+    let elsewhere = Scratch::with(Counting::default());
+    let mut changed = records(3_000);
+    changed[100] = record(100).document("mended");
+    let job = || scratch.0.ingest(records(3_000)).checkpoint(&file.0);
+    for (job, what) in [
+        (
+            other.0.ingest(records(3_000)).checkpoint(&file.0),
+            "collection",
+        ),
+        (
+            elsewhere.0.ingest(records(3_000)).checkpoint(&file.0),
+            "collection",
+        ),
+        (
+            scratch.0.ingest(changed).checkpoint(&file.0),
+            "another input",
+        ),
+        (
+            scratch.0.ingest(records(50)).checkpoint(&file.0),
+            "another input",
+        ),
+        (job().only_new(), "mode"),
+        (job().shard(1, 2), "shard"),
+    ] {
+        let error = job.run().unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, Error::Invalid { .. }), "{text}");
+        assert!(text.contains(what) && text.contains("delete it"), "{text}");
+        assert_eq!(fs::read(&file.0).unwrap(), kept, "and left as it is");
+    }
+    let with_another_function = super::client().collection(scratch.0.name());
+    let with_another_function = with_another_function
+        .embedding_function(Counting::default())
+        .get()
+        .unwrap();
+    let error = with_another_function
+        .ingest(records(3_000))
+        .checkpoint(&file.0);
+    let error = error.run().unwrap_err().to_string();
+    assert!(error.contains("embedding function"), "{error}");
+    assert_eq!(scratch.0.count().unwrap(), count, "nothing was written");
+
+    for garbage in [&b""[..], b"{", b"{\"version\":1}", &kept[..kept.len() - 2]] {
+        fs::write(&file.0, garbage).unwrap();
+        let error = job().run().unwrap_err().to_string();
+        assert!(error.contains("no checkpoint"), "{error}");
+        assert_eq!(fs::read(&file.0).unwrap(), garbage);
+    }
+}
+
+#[test]
+fn a_bad_record_leaves_a_checkpoint_behind() {
+    let scratch = Scratch::new();
+    let file = Scrap::new();
+    let mut input: Vec<_> = records(2_000).into_iter().map(Ok).collect();
+    input[1_500] = Err("cut off");
+    let error = scratch
+        .0
+        .ingest(input)
+        .checkpoint(&file.0)
+        .run()
+        .unwrap_err();
+    assert!(matches!(error, Error::Ingest { .. }), "{error}");
+    assert_eq!(scratch.0.count().unwrap(), 1_500);
+    // An item that cannot be read may be read later: the input in front of it is the same.
+    let report = scratch.0.ingest(records(2_000)).checkpoint(&file.0).run();
+    let report = report.unwrap();
+    assert!(report.resumed >= 1_400, "{report}");
+    scratch.holds(&records(2_000));
+}
