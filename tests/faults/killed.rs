@@ -1,17 +1,14 @@
 //! A real server that is killed with `kill -9` in the middle of writes, and started again on the same data and port, while
 //! the same client goes on: what was acknowledged is there, what is unknown is there or not, and nothing else is.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Client, LocalServer, RetryPolicy};
+use chroma_blocking::{Client, RetryPolicy};
 
 use crate::support::random::Random;
-use crate::support::server;
+use crate::support::server::{self, Folder, kill, port};
 use crate::tally::Tally;
 use crate::worker::{Patience, THREADS, Worker, compare_all, together};
 
@@ -29,30 +26,12 @@ fn what_was_acknowledged_survives_kill_9_a_hundred_times() {
     rounds(100);
 }
 
-/// A folder that is removed when dropped.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A port that nobody has, and nobody is given: none of those that the system gives to whoever connects, or the client could
-/// be given it while the server is away, and be connected with itself.
-fn port() -> u16 {
-    let first = 20_000 + (std::process::id() % 10_000) as u16;
-    let mut ports = first..first + 1_000;
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    ports.find(is_free).unwrap()
-}
-
 fn rounds(count: usize) {
     if server::is_given() {
         return;
     }
     let started = Instant::now();
-    let folder = Folder(std::env::temp_dir().join(server::unique_name()));
+    let folder = Folder::new();
     let port = port();
     let start = || server::local().data(&folder.0).port(port).start().unwrap();
     let mut running = Some(start());
@@ -110,13 +89,4 @@ fn rounds(count: usize) {
     );
     assert!(all.is_fine(), "seed {seed}: {:#?}", all.flaws.words);
     assert!(all.unknown > 0, "never killed in the middle of a write");
-}
-
-/// Ends the server's process at once. Then its supervisor goes as well, which has locked the data folder.
-fn kill(server: LocalServer) {
-    let killed = Command::new("/bin/sh")
-        .args(["-c", &format!("kill -9 {}", server.pid())])
-        .status();
-    assert!(killed.unwrap().success());
-    drop(server);
 }

@@ -1,5 +1,8 @@
 //! The real server of a test program: one that it starts, or the one that `CHROMA_HOST` names.
 
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,4 +50,38 @@ pub fn unique_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("test-{}-{}-{next}", now.as_nanos(), std::process::id())
+}
+
+/// A folder that is removed when dropped.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// A name for one that is not there yet.
+    pub fn new() -> Folder {
+        Folder(std::env::temp_dir().join(unique_name()))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A port that nobody has, and nobody is given: none of those that the system gives to whoever connects, or the client could
+/// be given it while the server is away, and be connected with itself.
+pub fn port() -> u16 {
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    let mut ports = first..first + 1_000;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).unwrap()
+}
+
+/// Ends the server's process at once. Then its supervisor goes as well, which has locked the data folder.
+pub fn kill(server: LocalServer) {
+    let killed = Command::new("/bin/sh")
+        .args(["-c", &format!("kill -9 {}", server.pid())])
+        .status();
+    assert!(killed.unwrap().success());
+    drop(server);
 }
