@@ -63,6 +63,9 @@ cargo test --all-features
 step "Mutated answers"
 FUZZ_ANSWERS=200000 cargo test --all-features --lib fuzzing
 
+step "Jobs that are killed fifty times"
+INGEST_KILLS=50 cargo test --all-features --test ingest killed -- --nocapture
+
 step "Faults: a hundred seeds"
 FAULT_SEEDS=100 cargo test --test faults no_seed -- --nocapture
 
