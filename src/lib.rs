@@ -45,6 +45,11 @@
 //! goes into structs and comes from them: [`Metadata::to_struct`], [`Metadata::from_struct`].
 //! [`Collection::scan`] iterates a whole collection in constant memory, also while it is written to.
 //!
+//! # Files
+//! [`jsonl_records`] reads JSON Lines as records, [`text_records`] a folder of text files, and `csv_records` CSV; each is
+//! an iterator in which what cannot be read is an error in its place. [`TextSplitter`] cuts long texts into pieces.
+//! [`Collection::export`] writes a collection to JSON Lines, which are read as an equal one.
+//!
 //! # Filter
 //! [`Key`] makes a [`Where`], and `&` and `|` join them. [`Where::from_json`] reads what Chroma's other clients take,
 //! and a filter prints as that.
@@ -93,6 +98,7 @@
 //! - `gemini` (default): [`Gemini`], and `rayon` for the threads that it sends from.
 //! - `tls` (default): https, through rustls. Without it only http is spoken, to a server on this machine for example.
 //! - `disk-cache`: `DiskCache`, which keeps vectors in a file.
+//! - `csv`: `csv_records`, which reads CSV files.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -117,8 +123,8 @@ pub use client::{
 };
 pub use collection::{
     AttachFunction, Attached, AttachedFunction, Collection, CollectionBuilder, CollectionOpener,
-    Committed, Delete, DetachFunction, Get, IndexingStatus, Modify, Queries, Query, QueryInput,
-    QueryMany, Scan, ScanPages, ScanRecords, SearchCall, SearchManyCall, Transaction,
+    Committed, Delete, DetachFunction, Export, Get, IndexingStatus, Modify, Queries, Query,
+    QueryInput, QueryMany, Scan, ScanPages, ScanRecords, SearchCall, SearchManyCall, Transaction,
 };
 pub use config::ClientBuilder;
 #[cfg(feature = "disk-cache")]
@@ -131,7 +137,10 @@ pub use embed::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, Refused
 pub use error::{Call, Error, InvalidInput, RefusedText, Result};
 pub use ingest::{
     BadRecord, BadRecords, Ingest, IngestProgress, IngestReport, IngestStage, IntoRecord,
+    JsonLines, MissingIds, NestedFields, TextFiles, TextSplitter, jsonl_records, text_records,
 };
+#[cfg(feature = "csv")]
+pub use ingest::{CsvRows, csv_records};
 pub use local::{InstallPlan, LocalServer, LocalServerBuilder};
 pub use model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
 pub use model::embeddings::{Embeddings, Vectors};

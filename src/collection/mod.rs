@@ -2,6 +2,7 @@
 
 mod builder;
 mod delete;
+mod export;
 mod fork;
 mod functions;
 mod get;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use builder::CollectionBuilder;
 pub use delete::Delete;
+pub use export::Export;
 pub use fork::IndexingStatus;
 pub use functions::{AttachFunction, Attached, AttachedFunction, DetachFunction};
 pub use get::Get;
@@ -306,6 +308,27 @@ impl Collection {
     /// ```
     pub fn scan(&self) -> Scan {
         Scan::new(self.clone())
+    }
+
+    /// Writes every record, or every one that passes a filter, to JSON Lines, with the vectors unless told otherwise.
+    /// [`jsonl_records`](crate::jsonl_records) reads them again, and makes an equal collection: see [`Export`].
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Error, jsonl_records};
+    /// # let client = Client::from_env()?;
+    /// # let notes = client.collection("notes").get()?;
+    /// let records = notes
+    ///     .export()
+    ///     .on_progress(|records| eprintln!("{records} records"))
+    ///     .to_file("notes.jsonl")?;
+    ///
+    /// let copy = client.collection("copy").create()?;
+    /// let records = jsonl_records("notes.jsonl")?.collect::<Result<Vec<_>, _>>()?;
+    /// copy.add(records)?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn export<'a>(&self) -> Export<'a> {
+        Export::new(self.clone())
     }
 
     /// The first ten records, with their vectors: to see what is in there.

@@ -143,6 +143,14 @@ pub enum InvalidInput {
         /// Which one, and what is wrong with it.
         record: String,
     },
+    /// A record of a file that cannot be read.
+    #[error("{place}: {why}")]
+    Unreadable {
+        /// Where it is: a line, or a file of a folder.
+        place: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
     /// A setting, from code or from the environment.
     #[error("{name} is {value:?}: {why}")]
     Setting {

@@ -264,6 +264,14 @@ pub enum Error {
         /// What happened, and what to do.
         message: String,
     },
+    /// A file, or whatever else a reader reads from or an export writes to, could not be opened, read or written.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was to be done, and with which file.
+        what: String,
+        /// Why it could not be done.
+        source: std::io::Error,
+    },
     /// A cache of vectors could not be opened, read or written.
     #[error("cache of vectors: {message}")]
     Cache {
@@ -370,7 +378,10 @@ impl Error {
             | Error::PartlyEmbedded { call, .. }
             | Error::Ingest { call, .. }
             | Error::Cancelled { call } => Some(call),
-            Error::LocalServer { .. } | Error::Cache { .. } | Error::Checkpoint { .. } => None,
+            Error::LocalServer { .. }
+            | Error::Io { .. }
+            | Error::Cache { .. }
+            | Error::Checkpoint { .. } => None,
         }
     }
 

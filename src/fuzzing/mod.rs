@@ -13,10 +13,14 @@ use serde::de::DeserializeOwned;
 
 use crate::client;
 use crate::collection;
+use crate::error::Result;
+use crate::ingest::JsonLines;
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::filter::Where;
 use crate::model::metadata::{Metadata, MetadataValue};
+use crate::model::record::{AsRow, Record};
 use crate::model::schema::Schema;
+use crate::wire::line;
 
 /// The name of an operation or of a type, and what reads it.
 pub(crate) type Parser = (&'static str, fn(&[u8]) -> Result<Check, String>);
@@ -62,6 +66,18 @@ const VALUES: &[Parser] = &[
     ("metadata", |json| {
         let metadata: Metadata = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         Ok(Box::new(move || sound(&metadata)))
+    }),
+    ("jsonl", |lines| {
+        let records: Result<Vec<Record>> = JsonLines::from_reader(lines).collect();
+        let records = records.map_err(|error| error.to_string())?;
+        Ok(Box::new(move || {
+            let mut lines = Vec::new();
+            for record in &records {
+                line::record(&mut lines, record.as_row());
+            }
+            let again: Result<Vec<Record>> = JsonLines::from_reader(&*lines).collect();
+            assert_eq!(again.ok().as_ref(), Some(&records));
+        }))
     }),
     ("schema", value::<Schema>),
     ("configuration", value::<CollectionConfiguration>),

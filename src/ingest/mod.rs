@@ -9,8 +9,10 @@ mod checkpoint;
 mod content;
 mod prepare;
 mod reader;
+mod readers;
 mod report;
 mod run;
+mod splitter;
 mod writer;
 
 use std::path::PathBuf;
@@ -20,7 +22,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use bad::BadRecords;
 use checkpoint::Place;
 pub use reader::IntoRecord;
+#[cfg(feature = "csv")]
+pub use readers::{CsvRows, csv_records};
+pub use readers::{JsonLines, MissingIds, NestedFields, TextFiles, jsonl_records, text_records};
 pub use report::{BadRecord, IngestProgress, IngestReport, IngestStage};
+pub use splitter::TextSplitter;
 
 use crate::collection::Collection;
 use crate::error::{Call, InvalidInput, Result};

@@ -23,10 +23,7 @@ impl<'a> Cursor<'a> {
     ) -> Result<(), String> {
         let mut cursor = Cursor { text, at: 0 };
         cursor.members(member)?;
-        match cursor.peek() {
-            None => Ok(()),
-            Some(_) => Err(cursor.fault("something behind the end")),
-        }
+        cursor.end()
     }
 
     /// Reads an object inside of another value, as [`object`](Cursor::object) reads the outermost.
@@ -78,6 +75,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reads a vector that is the whole of `text`.
+    #[cfg(feature = "csv")]
+    pub(crate) fn vector(text: &'a [u8]) -> Result<Vec<f32>, String> {
+        let mut cursor = Cursor { text, at: 0 };
+        let mut floats = Vec::new();
+        cursor.floats(&mut floats)?;
+        cursor.end().map(|()| floats)
+    }
+
     /// Reads a vector onto the end of `to`, and says how many floats it has.
     pub(crate) fn floats(&mut self, to: &mut Vec<f32>) -> Result<usize, String> {
         let before = to.len();
@@ -112,6 +118,14 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// That nothing is left but white space.
+    fn end(&mut self) -> Result<(), String> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.fault("something behind the end")),
+        }
+    }
+
     /// How many bytes are left.
     pub(crate) fn left(&self) -> usize {
         self.text.len() - self.at
@@ -141,6 +155,14 @@ impl<'a> Cursor<'a> {
     /// Passes over a value. Of its texts `serde_json` looks only for the end, not whether they are UTF-8.
     pub(crate) fn skip(&mut self) -> Result<(), String> {
         self.value::<IgnoredAny>().map(drop)
+    }
+
+    /// Passes over a value like [`skip`](Cursor::skip), and gives its JSON.
+    pub(crate) fn json(&mut self) -> Result<&'a [u8], String> {
+        self.peek();
+        let start = self.at;
+        self.skip()?;
+        Ok(&self.text[start..self.at])
     }
 
     /// What is wrong, and where.

@@ -4,6 +4,7 @@ pub(crate) mod cursor;
 pub(crate) mod cut;
 mod float;
 pub(crate) mod hits;
+pub(crate) mod line;
 mod print;
 pub(crate) mod read;
 pub(crate) mod write;

@@ -24,7 +24,7 @@ pub(crate) fn unread(answer: &[u8], what: &str) -> String {
 }
 
 /// The start and the end of what is long: `serde_json` says all of a text that it did not expect, and then where.
-fn short(what: &str) -> Cow<'_, str> {
+pub(crate) fn short(what: &str) -> Cow<'_, str> {
     const START: usize = 200;
     const END: usize = 100;
     let start = what.char_indices().nth(START);

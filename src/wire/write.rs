@@ -218,7 +218,7 @@ fn included(to: &mut Vec<u8>, include: &[Include], always: &[&str]) {
 }
 
 /// `,"name":`, without the comma at the start of an object.
-fn key(to: &mut Vec<u8>, name: &str) {
+pub(super) fn key(to: &mut Vec<u8>, name: &str) {
     if to.last() != Some(&b'{') {
         to.push(b',');
     }
@@ -226,7 +226,7 @@ fn key(to: &mut Vec<u8>, name: &str) {
     to.push(b':');
 }
 
-fn member<T: Serialize + ?Sized>(to: &mut Vec<u8>, name: &str, value: &T) {
+pub(super) fn member<T: Serialize + ?Sized>(to: &mut Vec<u8>, name: &str, value: &T) {
     key(to, name);
     json(to, value);
 }
@@ -273,7 +273,7 @@ fn null(to: &mut Vec<u8>) {
 }
 
 /// A list of numbers that are read as the same floats again. They are finite.
-fn floats(to: &mut Vec<u8>, vector: &[f32]) {
+pub(super) fn floats(to: &mut Vec<u8>, vector: &[f32]) {
     to.reserve(vector.len() * FLOAT_LEN);
     list(to, vector.iter(), |to, float| print::float(to, *float));
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod collections;
 mod configuration;
 mod corpus;
+mod export;
 mod filter_property;
 mod filters;
 mod metadata;

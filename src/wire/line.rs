@@ -1,0 +1,49 @@
+//! A record as a line of JSON Lines, which is what exports are made of.
+
+use super::write::{floats, key, member};
+use crate::model::record::Row;
+
+/// Appends `{"id":…,"document":…,"uri":…,"metadata":{…},"embedding":[…]}` and a line break. What the record does not have
+/// is left out. All floats are read as the same ones again.
+pub(crate) fn record(to: &mut Vec<u8>, row: Row<'_>) {
+    to.push(b'{');
+    member(to, "id", row.id);
+    if let Some(document) = row.document {
+        member(to, "document", document);
+    }
+    if let Some(uri) = row.uri {
+        member(to, "uri", uri);
+    }
+    if let Some(metadata) = row.metadata.filter(|metadata| !metadata.is_empty()) {
+        member(to, "metadata", metadata);
+    }
+    // Last, since it is so long that nobody would find what comes behind it.
+    if let Some(embedding) = row.embedding {
+        key(to, "embedding");
+        floats(to, embedding);
+    }
+    to.extend_from_slice(b"}\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::{AsRow, Record};
+
+    #[test]
+    fn what_a_record_does_not_have_is_not_in_its_line() {
+        let full = Record::new("\"1\"")
+            .document("two\nlines")
+            .metadata("k", 2.0)
+            .uri("u")
+            .embedding([0.5, -0.0]);
+        let mut to = Vec::new();
+        record(&mut to, full.as_row());
+        record(&mut to, Record::new("2").as_row());
+        let lines = concat!(
+            r#"{"id":"\"1\"","document":"two\nlines","uri":"u","metadata":{"k":2.0},"embedding":[0.5,-0.0]}"#,
+            "\n{\"id\":\"2\"}\n"
+        );
+        assert_eq!(String::from_utf8(to).unwrap(), lines);
+    }
+}
