@@ -246,12 +246,6 @@ pub enum Error {
         /// What stopped it.
         source: Box<Error>,
     },
-    /// A file of a batch job, its checkpoint or its dead letters, cannot be written.
-    #[error("{message}")]
-    Checkpoint {
-        /// Which file, and why.
-        message: String,
-    },
     /// The caller's flag stopped the call before it was done.
     #[error("{call}: cancelled")]
     Cancelled {
@@ -264,7 +258,8 @@ pub enum Error {
         /// What happened, and what to do.
         message: String,
     },
-    /// A file, or whatever else a reader reads from or an export writes to, could not be opened, read or written.
+    /// A file, or whatever else a reader reads from, an export writes to or a batch job keeps, could not be opened, read or
+    /// written.
     #[error("{what}: {source}")]
     Io {
         /// What was to be done, and with which file.
@@ -378,10 +373,7 @@ impl Error {
             | Error::PartlyEmbedded { call, .. }
             | Error::Ingest { call, .. }
             | Error::Cancelled { call } => Some(call),
-            Error::LocalServer { .. }
-            | Error::Io { .. }
-            | Error::Cache { .. }
-            | Error::Checkpoint { .. } => None,
+            Error::LocalServer { .. } | Error::Io { .. } | Error::Cache { .. } => None,
         }
     }
 

@@ -96,20 +96,21 @@ impl DeadLetters {
         let line = format!("{letter}\n");
         self.file
             .write_all(line.as_bytes())
-            .map_err(|error| failed(&self.path, &error))
+            .map_err(|error| failed(&self.path, error))
     }
 
     /// Makes sure of all that was written.
     pub(super) fn sync(&self) -> Result<(), Error> {
         self.file
             .sync_data()
-            .map_err(|error| failed(&self.path, &error))
+            .map_err(|error| failed(&self.path, error))
     }
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::Checkpoint {
-        message: format!("dead letters {}: {error}", path.display()),
+fn failed(path: &Path, source: std::io::Error) -> Error {
+    Error::Io {
+        what: format!("writing dead letters to {}", path.display()),
+        source,
     }
 }
 

@@ -117,7 +117,7 @@ impl Checkpoint {
     /// Writes what is not in the file yet.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         if let Some(place) = self.pending.take() {
-            self.write(place).map_err(|error| self.failed(&error))?;
+            self.write(place).map_err(|error| self.failed(error))?;
             self.written = Some(Instant::now());
         }
         Ok(())
@@ -125,12 +125,13 @@ impl Checkpoint {
 
     /// The job is done: there is nothing to go on with.
     pub(super) fn finish(self) -> Result<(), Error> {
-        fs::remove_file(&self.path).map_err(|error| self.failed(&error))
+        fs::remove_file(&self.path).map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: &io::Error) -> Error {
-        Error::Checkpoint {
-            message: format!("{}: {error}", self.path.display()),
+    fn failed(&self, source: io::Error) -> Error {
+        Error::Io {
+            what: format!("writing the checkpoint {}", self.path.display()),
+            source,
         }
     }
 

@@ -1,37 +1,62 @@
 //! [`Reader`]: the input of a job, cut into batches.
 
 use std::collections::HashSet;
-use std::fmt::Display;
+use std::error::Error as StdError;
+use std::io;
 
 use super::checkpoint::Place;
 use super::content::{self, InputHash};
 use super::report::{BadRecord, IngestStage};
 use super::{BATCH_BYTES, BATCH_ITEMS, Batch, Mode, Settings, size};
-use crate::error::InvalidInput;
+use crate::error::{Error, InvalidInput};
 use crate::model::record::Record;
 use crate::model::rows;
 
 /// Items of a batch of which few are to be written, such as those of other shards.
 const MOST_ITEMS: u64 = 10_000;
 
-/// An item of the input of a job: a [`Record`], or a `Result` of one.
+/// Why an item of an input could not be read: any error.
+type Unread = Box<dyn StdError + Send + Sync>;
+
+/// An item of the input of a job: a [`Record`], or a `Result` of one, whatever its error.
+///
+/// An item that could not be read is a bad record, and the job reads on, unless it is told to stop at those. But where the
+/// source itself fails ([`Error::Io`], or an [`io::Error`] that is not [`io::ErrorKind::InvalidData`]) nobody knows what
+/// would have come: then the job writes what it has read, and stops.
 pub trait IntoRecord {
-    /// The record; or, in words, why there is none.
+    /// The record.
     ///
     /// # Errors
-    /// Where the item could not be read.
-    fn into_record(self) -> Result<Record, String>;
+    /// Why there is none.
+    fn into_record(self) -> Result<Record, Box<dyn StdError + Send + Sync>>;
 }
 
 impl IntoRecord for Record {
-    fn into_record(self) -> Result<Record, String> {
+    fn into_record(self) -> Result<Record, Unread> {
         Ok(self)
     }
 }
 
-impl<E: Display> IntoRecord for Result<Record, E> {
-    fn into_record(self) -> Result<Record, String> {
-        self.map_err(|error| error.to_string())
+impl<E: Into<Unread>> IntoRecord for Result<Record, E> {
+    fn into_record(self) -> Result<Record, Unread> {
+        self.map_err(Into::into)
+    }
+}
+
+/// The failure of the source, if that is what it is; or else what is wrong with the item, in words.
+fn failure(error: Unread) -> Result<Error, String> {
+    let io = |source| Error::Io {
+        what: "reading the input".to_owned(),
+        source,
+    };
+    match error.downcast::<Error>().map(|error| *error) {
+        Ok(error @ Error::Io { .. }) => Ok(error),
+        Ok(other) => Err(other.to_string()),
+        Err(error) => match error.downcast::<io::Error>() {
+            Ok(error) if error.kind() != io::ErrorKind::InvalidData => Ok(io(*error)),
+            Ok(error) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        },
     }
 }
 
@@ -52,6 +77,8 @@ pub(super) struct Reader<'a, I> {
     pub(super) unreadable: u64,
     /// In a sync, the hashes of all ids.
     pub(super) seen: HashSet<u64>,
+    /// What ended the reading.
+    pub(super) failure: Option<Error>,
 }
 
 /// What there is after reading for a while.
@@ -83,6 +110,7 @@ where
             read: 0,
             unreadable: 0,
             seen: HashSet::new(),
+            failure: None,
         }
     }
 
@@ -93,8 +121,10 @@ where
     pub(super) fn pass_over(&mut self, done: Place) -> Result<(), InvalidInput> {
         while self.place.items < done.items {
             let Some(item) = self.items.next() else { break };
-            if let Ok(record) = self.take(item) {
-                self.remember(&record);
+            match self.take(item) {
+                Some(Ok(record)) => self.remember(&record),
+                Some(Err(_)) => {}
+                None => break,
             }
         }
         if self.place == done {
@@ -114,18 +144,19 @@ where
 
     /// The next batch. `is_under_way` says whether a record of an id is being written.
     pub(super) fn next(&mut self, is_under_way: impl Fn(u64) -> bool) -> Next {
-        while !self.is_full() && !self.settings.is_cancelled() {
+        while self.failure.is_none() && !self.is_full() && !self.settings.is_cancelled() {
             let (item, record) = match self.held.take() {
                 Some(held) => held,
                 None => {
                     let Some(next) = self.items.next() else { break };
                     let item = self.place.items;
                     match self.take(next) {
-                        Ok(record) => (item, record),
-                        Err(reason) => {
+                        Some(Ok(record)) => (item, record),
+                        Some(Err(reason)) => {
                             self.bad(item, None, IngestStage::Read, reason);
                             continue;
                         }
+                        None => break,
                     }
                 }
             };
@@ -170,8 +201,16 @@ where
         }
     }
 
-    fn take(&mut self, item: I::Item) -> Result<Record, String> {
-        let record = item.into_record();
+    /// Nothing when the source has failed.
+    fn take(&mut self, item: I::Item) -> Option<Result<Record, String>> {
+        let record = match item.into_record().map_err(failure) {
+            Ok(record) => Ok(record),
+            Err(Err(reason)) => Err(reason),
+            Err(Ok(failure)) => {
+                self.failure = Some(failure);
+                return None;
+            }
+        };
         let hash = InputHash(self.place.input);
         let hash = match &record {
             Ok(record) => hash.record(record),
@@ -182,7 +221,7 @@ where
             items: self.place.items + 1,
             input: hash.0,
         };
-        record
+        Some(record)
     }
 
     fn remember(&mut self, record: &Record) {

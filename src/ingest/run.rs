@@ -99,10 +99,15 @@ where
     };
     let (hits_before, retries_before) = (hits(), settings.collection.client().retries());
     let mut reader = Reader::new(records, settings);
-    reader.pass_over(start).map_err(invalid)?;
+    let passed = reader.pass_over(start);
+    if let Some(failure) = reader.failure.take() {
+        return Err(failure);
+    }
+    passed.map_err(invalid)?;
 
     let writer = Writer::new(settings, &shared, checkpoint, dead_letters, started);
     let (mut writer, mut result) = work(&mut reader, writer, on_progress, settings, &shared);
+    result = result.and(reader.failure.take().map_or(Ok(()), Err));
     if let (Ok(()), false, Mode::Sync(within)) = (&result, settings.is_cancelled(), &settings.mode)
     {
         result = delete_others(&reader, &mut writer, within, settings);

@@ -230,3 +230,31 @@ fn a_function_that_is_away_is_waited_for() {
         "no record is to blame"
     );
 }
+
+#[test]
+fn a_source_that_fails_stops_the_job_whatever_becomes_of_bad_records() {
+    let scratch = Scratch::new();
+    let broken = || std::io::Error::other("the disk is gone");
+    let items = super::records(250)
+        .into_iter()
+        .map(Ok)
+        .chain([Err(broken())]);
+    let items = items.chain(super::records(500).into_iter().map(Ok));
+    let job = scratch.0.ingest(items).bad_records(BadRecords::skip());
+    let error = job.run().unwrap_err();
+    assert!(error.to_string().contains("the disk is gone"), "{error}");
+    let Error::Ingest { report, source, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(matches!(*source, Error::Io { .. }), "{source}");
+    assert_eq!(
+        (report.written, report.failed),
+        (250, 0),
+        "what was read is written"
+    );
+    // A line that is no text is one bad record.
+    let odd = std::io::Error::new(std::io::ErrorKind::InvalidData, "no UTF-8");
+    let job = scratch.0.ingest([Err(odd), Ok(record(1))]);
+    let report = job.bad_records(BadRecords::skip()).run().unwrap();
+    assert_eq!((report.written, report.failed), (1, 1));
+}
