@@ -68,7 +68,9 @@ fn main() -> ExitCode {
     let options = match options(env::args().skip(1)) {
         Ok(options) => options,
         Err(wrong) => {
-            eprintln!("batch_ingest: {wrong}; its options are at the top of examples/batch_ingest.rs");
+            eprintln!(
+                "batch_ingest: {wrong}; its options are at the top of examples/batch_ingest.rs"
+            );
             return ExitCode::from(USAGE);
         }
     };
@@ -98,10 +100,11 @@ fn may_go_well_later(error: &chroma_blocking::Error) -> bool {
 
 fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     let (client, _server) = connect()?;
-    let function: Box<dyn EmbeddingFunction> = match is_set("GOOGLE_API_KEY") || is_set("GEMINI_API_KEY") {
-        true => Box::new(Gemini::builder().concurrency(options.concurrency).build()?),
-        false => Box::new(Hashing::default()),
-    };
+    let function: Box<dyn EmbeddingFunction> =
+        match is_set("GOOGLE_API_KEY") || is_set("GEMINI_API_KEY") {
+            true => Box::new(Gemini::builder().concurrency(options.concurrency).build()?),
+            false => Box::new(Hashing::default()),
+        };
     eprintln!(
         "{} to the collection {:?} at {}",
         options.input.display(),
@@ -155,7 +158,10 @@ fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
         return Ok((Client::from_env()?, None));
     }
     let data = env::temp_dir().join("chroma-blocking-batch-ingest");
-    eprintln!("a server is started, with its data in {}; set CHROMA_HOST for yours", data.display());
+    eprintln!(
+        "a server is started, with its data in {}; set CHROMA_HOST for yours",
+        data.display()
+    );
     let mut builder = LocalServer::builder()
         .install(true)
         .on_install(|plan| eprintln!("{plan}"))
@@ -258,12 +264,17 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--only-changed" => only_changed = true,
             "--dry-run" => dry_run = true,
             other if other.starts_with('-') => return Err(format!("there is no option {other}")),
-            _ if input.is_some() => return Err(format!("there is one input, not {argument} as well")),
+            _ if input.is_some() => {
+                return Err(format!("there is one input, not {argument} as well"));
+            }
             _ => input = Some(PathBuf::from(argument)),
         }
     }
     let input = input.unwrap_or_else(|| CORPUS.into());
-    let name = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = |path: &Path| {
+        path.file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+    };
     Ok(Options {
         collection: collection.or(name(&input)).unwrap_or_default(),
         checkpoint: checkpoint.unwrap_or_else(|| {
@@ -281,5 +292,6 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
 }
 
 fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{option} {text}: it is no number"))
+    text.parse()
+        .map_err(|_| format!("{option} {text}: it is no number"))
 }

@@ -4,59 +4,15 @@
 
 mod support;
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use chroma_blocking::LocalServer;
+use support::example::{Folder, run};
 use support::gemini::{Google, KEY};
 
-/// Runs it in a folder without `.env`, with no setting but these.
+/// Runs it with no setting but these.
 fn quickstart(folder: &Folder, settings: &[(&str, &str)]) -> Output {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args([
-            "run",
-            "--quiet",
-            "--manifest-path",
-            manifest,
-            "--example",
-            "quickstart",
-        ])
-        .current_dir(&folder.0);
-    for name in [
-        "CHROMA_HOST",
-        "CHROMA_ENDPOINT",
-        "CHROMA_API_KEY",
-        "CHROMA_TENANT",
-        "CHROMA_DATABASE",
-        "GOOGLE_API_KEY",
-        "GEMINI_API_KEY",
-        "GOOGLE_GEMINI_BASE_URL",
-        "MAX_RETRIES",
-        "RETRY_DELAY_MS",
-        "RUST_LOG",
-    ] {
-        command.env_remove(name);
-    }
-    command.envs(settings.iter().copied()).output().unwrap()
-}
-
-/// An empty folder of one test, removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("quickstart-{name}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    run("quickstart", folder, &[], settings)
 }
 
 fn text(bytes: Vec<u8>) -> String {

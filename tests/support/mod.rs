@@ -3,6 +3,7 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+pub mod example;
 pub mod fault_proxy;
 pub mod gemini;
 pub mod listening;
