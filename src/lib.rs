@@ -45,6 +45,10 @@
 //! goes into structs and comes from them: [`Metadata::to_struct`], [`Metadata::from_struct`].
 //! [`Collection::scan`] iterates a whole collection in constant memory, also while it is written to.
 //!
+//! # Batch jobs
+//! [`Collection::ingest`] takes any iterator of records, or of results of records, and embeds and writes them: in bounded
+//! memory, in their order, and safe to kill. See [`Ingest`].
+//!
 //! # Files
 //! [`jsonl_records`] reads JSON Lines as records, [`text_records`] a folder of text files, and `csv_records` CSV; each is
 //! an iterator in which what cannot be read is an error in its place. [`TextSplitter`] cuts long texts into pieces.
