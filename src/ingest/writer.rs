@@ -1,6 +1,6 @@
 //! [`Writer`]: writes batches in the order of the input, and says how far it has come.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
@@ -32,6 +32,8 @@ pub(super) struct Writer<'a> {
     checkpoint: Option<Checkpoint>,
     dead_letters: Option<DeadLetters>,
     started: Instant,
+    /// The bad record that was one too many.
+    stopped_at: Option<u64>,
     pub(super) report: IngestReport,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Writer<'a> {
             checkpoint,
             dead_letters,
             started,
+            stopped_at: None,
             report: IngestReport::default(),
         }
     }
@@ -104,38 +107,20 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self, group: Group) -> Result<IngestProgress> {
-        let Group {
-            mut records,
-            mut bad,
-            ends,
-            skipped,
-            embedded,
-            ..
-        } = group;
-        self.report.skipped += skipped;
-        self.report.embedded += embedded;
-        // The first one too many ends the job; what is in front of it is written, and nothing behind it.
-        bad.sort_by_key(|(bad, _)| bad.item);
-        let left = self.settings.bad_records.most() - self.report.failed;
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        if let Some((too_many, _)) = bad.get(left) {
-            let item = too_many.item;
-            records.retain(|(own, _)| *own < item);
-        }
-        let mut bad = bad.into_iter();
-        for (bad, record) in bad.by_ref().take(left) {
-            self.give_up(bad, record.as_ref())?;
-        }
-        self.write_records(records)?;
-        let too_many = bad.next();
-        let item = too_many.as_ref().map_or(u64::MAX, |(bad, _)| bad.item);
-        let end = ends.into_iter().rfind(|end| end.items <= item);
+        self.report.skipped += group.skipped;
+        self.report.embedded += group.embedded;
+        let written = self.write_records(group.records, group.bad);
+        // All in front of this item is done.
+        let done = match (&written, self.stopped_at) {
+            (Ok(()), _) => u64::MAX,
+            (Err(_), Some(item)) => item,
+            (Err(_), None) => 0,
+        };
+        let end = group.ends.into_iter().rfind(|end| end.items <= done);
         if let (Some(checkpoint), Some(end)) = (&mut self.checkpoint, end) {
             checkpoint.reached(end)?;
         }
-        if let Some((bad, record)) = too_many {
-            self.give_up(bad, record.as_ref())?;
-        }
+        written?;
         Ok(IngestProgress {
             items: end.map_or(0, |end| end.items),
             written: self.report.written,
@@ -145,14 +130,22 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Writes records; what is refused is halved until the bad ones are alone.
-    fn write_records(&mut self, records: Vec<(u64, Record)>) -> Result<()> {
-        if self.settings.dry_run {
-            self.report.written += records.len() as u64;
-            return Ok(());
-        }
+    /// Writes records, from the first to the last; what is refused is halved until the bad ones are alone. `known` are bad
+    /// already. The first one too many ends the job: then all in front of it is written, and nothing behind it.
+    fn write_records(
+        &mut self,
+        records: Vec<(u64, Record)>,
+        mut known: Vec<(BadRecord, Option<Record>)>,
+    ) -> Result<()> {
+        known.sort_by_key(|(bad, _)| bad.item);
+        let mut known = VecDeque::from(known);
         let mut parts = vec![records];
         while let Some(mut part) = parts.pop() {
+            let left = self.settings.bad_records.most() - self.report.failed;
+            let too_many = known.get(usize::try_from(left).unwrap_or(usize::MAX));
+            if let Some((too_many, _)) = too_many {
+                part.retain(|(item, _)| *item < too_many.item);
+            }
             if part.is_empty() {
                 continue;
             }
@@ -172,12 +165,25 @@ impl<'a> Writer<'a> {
                             stage: IngestStage::Write,
                             reason: error.to_string(),
                         };
+                        while known.front().is_some_and(|(known, _)| known.item < item) {
+                            self.give_up_first(&mut known)?;
+                        }
                         self.give_up(bad, Some(&record))?;
                     }
                 }
             }
         }
+        while !known.is_empty() {
+            self.give_up_first(&mut known)?;
+        }
         Ok(())
+    }
+
+    fn give_up_first(&mut self, known: &mut VecDeque<(BadRecord, Option<Record>)>) -> Result<()> {
+        match known.pop_front() {
+            Some((bad, record)) => self.give_up(bad, record.as_ref()),
+            None => Ok(()),
+        }
     }
 
     /// Makes sure of what is in files.
@@ -194,6 +200,9 @@ impl<'a> Writer<'a> {
 
     /// Until it is done, or will not be.
     fn send(&self, records: &[(u64, Record)]) -> Result<()> {
+        if self.settings.dry_run {
+            return Ok(());
+        }
         let operation = match self.settings.mode {
             Mode::AddNew => &op::ADD,
             Mode::Upsert | Mode::Sync(_) => &op::UPSERT,
@@ -234,6 +243,7 @@ impl<'a> Writer<'a> {
         if self.report.failed <= self.settings.bad_records.most() {
             return Ok(());
         }
+        self.stopped_at = Some(bad.item);
         let call = Call::new("ingest", Some(self.settings.collection.name()));
         Err(call.invalid(InvalidInput::BadRecord {
             record: bad.to_string(),

@@ -8,6 +8,7 @@ mod support;
 mod bad;
 mod killed;
 mod modes;
+mod poisoned;
 mod resumed;
 
 use std::collections::BTreeMap;
