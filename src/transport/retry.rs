@@ -198,6 +198,7 @@ impl Patience {
     }
 
     /// Without retries, and over at this time if it is not before.
+    #[cfg(feature = "gemini")]
     pub(crate) fn once(until: Option<Instant>) -> Patience {
         Patience {
             until,
