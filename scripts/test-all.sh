@@ -37,6 +37,7 @@ crates() {
 crates 60
 crates 30 --no-default-features
 crates 45 --no-default-features --features disk-cache
+crates 31 --manifest-path examples/build_script/Cargo.toml
 
 if rustup toolchain list 2>/dev/null | grep -q '^1\.85'; then
     step "Oldest Rust"
@@ -53,6 +54,9 @@ fi
 
 step "Quickstart"
 cargo run --example quickstart
+
+step "A build script"
+scripts/test-build-script.sh
 
 step "Tests without default features"
 cargo test --no-default-features --lib
