@@ -6,6 +6,7 @@
 mod support;
 
 mod bad;
+#[cfg(feature = "gemini")]
 mod killed;
 mod modes;
 mod poisoned;
