@@ -7,6 +7,7 @@
 mod bad;
 mod checkpoint;
 mod content;
+mod floats;
 mod prepare;
 mod reader;
 mod readers;
@@ -15,6 +16,7 @@ mod run;
 mod splitter;
 mod writer;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +34,7 @@ use crate::collection::Collection;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::filter::Where;
 use crate::model::metadata::Metadata;
-use crate::model::record::Record;
+use crate::model::record::{AsRow, Record, Row};
 use crate::transport::RetryPolicy;
 
 /// Items of one batch: as many texts as Gemini takes in a request.
@@ -108,8 +110,7 @@ struct Batch {
     start: u64,
     /// Where the input is behind it.
     end: Place,
-    /// With the item that each one is.
-    records: Vec<(u64, Record)>,
+    records: Vec<Item>,
     bad: Vec<(BadRecord, Option<Record>)>,
     skipped: u64,
     embedded: u64,
@@ -133,12 +134,34 @@ impl Batch {
     }
 }
 
-/// About the bytes that a record takes, with the vector that its text becomes.
-fn size(record: &Record) -> usize {
-    let document = record.document.as_ref().map_or(0, String::len);
-    let floats = record.embedding.as_ref().map_or(0, Vec::len);
-    let metadata: usize = record.metadata.iter().map(|(key, _)| key.len() + 32).sum();
-    record.id.len() + document + 4 * floats + metadata
+/// A record on its way.
+struct Item {
+    /// Which item of the input, counted from 0.
+    number: u64,
+    record: Record,
+    /// The vector that was made of its text, among those that were made together.
+    made: Option<(Arc<Vec<f32>>, Range<usize>)>,
+}
+
+impl AsRow for Item {
+    fn as_row(&self) -> Row<'_> {
+        let row = self.record.as_row();
+        let made = self.made.as_ref();
+        let made = made.and_then(|(floats, range)| floats.get(range.clone()));
+        Row {
+            embedding: row.embedding.or(made),
+            ..row
+        }
+    }
+}
+
+/// About the bytes that a record takes.
+fn size(row: Row<'_>) -> usize {
+    let document = row.document.map_or(0, str::len);
+    let floats = row.embedding.map_or(0, <[f32]>::len);
+    let metadata = row.metadata.iter().flat_map(|metadata| metadata.iter());
+    let metadata: usize = metadata.map(|(key, _)| key.len() + 32).sum();
+    row.id.len() + document + 4 * floats + metadata
 }
 
 impl<'a, I> Ingest<'a, I>

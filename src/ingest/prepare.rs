@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::report::{BadRecord, IngestStage};
 use super::run::Shared;
-use super::{Batch, Mode, Settings, content};
+use super::{Batch, Item, Mode, Settings, content};
 use crate::client::operations as op;
 use crate::embed::Purpose;
 use crate::error::{Error, InvalidInput, RefusedText, Result};
@@ -66,7 +66,7 @@ fn look_up(
     let key = settings.content_hash.as_deref();
     let mut backoff = settings.retry.backoff();
     loop {
-        let ids = batch.records.iter().map(|(_, record)| record.id.as_str());
+        let ids = batch.records.iter().map(|item| item.record.id.as_str());
         let get = settings.collection.get().ids(ids);
         let get = match key {
             Some(_) => get.include([Include::Metadatas]),
@@ -94,7 +94,7 @@ fn leave_out(batch: &mut Batch, settings: &Settings, stored: &HashMap<String, Op
     let only_new = matches!(settings.mode, Mode::AddNew);
     let function = settings.function_key().unwrap_or_default();
     let before = batch.records.len();
-    batch.records.retain_mut(|(_, record)| {
+    batch.records.retain_mut(|Item { record, .. }| {
         let there = stored.get(&record.id);
         if only_new && there.is_some() {
             return false;
@@ -117,7 +117,7 @@ fn leave_out(batch: &mut Batch, settings: &Settings, stored: &HashMap<String, Op
 /// Makes a vector for each text that has none.
 fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> {
     let without: Vec<usize> = (batch.records.iter().enumerate())
-        .filter(|(_, (_, record))| record.embedding.is_none())
+        .filter(|(_, item)| item.record.embedding.is_none())
         .map(|(index, _)| index)
         .collect();
     batch.embedded += without.len() as u64;
@@ -133,18 +133,18 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
             .iter()
             .map(|index| {
                 batch.records[*index]
-                    .1
+                    .record
                     .document
                     .as_deref()
                     .unwrap_or_default()
             })
             .collect();
-        let of = || format!("record {:?}", batch.records[*first].1.id);
+        let of = || format!("record {:?}", batch.records[*first].record.id);
         let collection = &settings.collection;
         let made = collection.embed(&op::UPSERT, &texts, Purpose::Documents, of);
         let error = match made {
             Ok(vectors) => {
-                put(batch, &part, &vectors);
+                put(batch, &part, &vectors, shared);
                 continue;
             }
             Err(error) => error,
@@ -158,7 +158,8 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
                 source,
             } => {
                 let at = |index: &usize| part[*index];
-                put(batch, &done.iter().map(at).collect::<Vec<_>>(), &vectors);
+                let done: Vec<usize> = done.iter().map(at).collect();
+                put(batch, &done, &vectors, shared);
                 let any = !texts.is_empty();
                 refused.extend(
                     texts
@@ -194,9 +195,12 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
     Ok(())
 }
 
-fn put(batch: &mut Batch, part: &[usize], vectors: &Embeddings) {
-    for (index, vector) in part.iter().zip(vectors.rows()) {
-        batch.records[*index].1.embedding = Some(vector.to_vec());
+fn put(batch: &mut Batch, part: &[usize], vectors: &Embeddings, shared: &Shared) {
+    let floats = Arc::new(shared.floats.copy(vectors.as_flat()));
+    for (row, index) in part.iter().enumerate() {
+        let start = row * vectors.dimension();
+        let range = start..start + vectors.dimension();
+        batch.records[*index].made = Some((floats.clone(), range));
     }
 }
 
@@ -276,20 +280,23 @@ impl Verdict {
 impl Batch {
     /// Takes out bad records, by their indices.
     pub(super) fn take_out(&mut self, bad: HashMap<usize, String>, stage: IngestStage) {
+        if bad.is_empty() {
+            return;
+        }
         let mut index = 0..;
         let records = std::mem::take(&mut self.records);
-        for (item, record) in records {
+        for item in records {
             let reason = index.next().and_then(|index| bad.get(&index));
             match reason {
-                None => self.records.push((item, record)),
+                None => self.records.push(item),
                 Some(reason) => {
                     let described = BadRecord {
-                        item,
-                        id: Some(record.id.clone()),
+                        item: item.number,
+                        id: Some(item.record.id.clone()),
                         stage,
                         reason: reason.clone(),
                     };
-                    self.bad.push((described, Some(record)));
+                    self.bad.push((described, Some(item.record)));
                 }
             }
         }

@@ -7,9 +7,9 @@ use std::io;
 use super::checkpoint::Place;
 use super::content::{self, InputHash};
 use super::report::{BadRecord, IngestStage};
-use super::{BATCH_BYTES, BATCH_ITEMS, Batch, Mode, Settings, size};
+use super::{BATCH_BYTES, BATCH_ITEMS, Batch, Item, Mode, Settings, size};
 use crate::error::{Error, InvalidInput};
-use crate::model::record::Record;
+use crate::model::record::{AsRow, Record};
 use crate::model::rows;
 
 /// Items of a batch of which few are to be written, such as those of other shards.
@@ -186,9 +186,13 @@ where
                 }
                 Ok(_) => {
                     self.dimension = self.dimension.or(record.embedding.as_ref().map(Vec::len));
-                    self.bytes += size(&record);
+                    self.bytes += size(record.as_row());
                     self.ids.insert(id);
-                    self.batch.records.push((item, record));
+                    self.batch.records.push(Item {
+                        number: item,
+                        record,
+                        made: None,
+                    });
                 }
             }
         }

@@ -2,13 +2,14 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::panic;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, Job, Place};
+use super::floats::Floats;
 use super::reader::{IntoRecord, Next, Reader};
 use super::report::{IngestProgress, IngestReport};
 use super::writer::{Event, Writer};
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     /// Nothing more is to be done.
     pub(super) over: AtomicBool,
     retries: AtomicU64,
+    pub(super) floats: Floats,
 }
 
 impl Shared {
@@ -155,7 +157,7 @@ where
         let (to_prepare, batches) = mpsc::channel();
         let (to_write, ready) = mpsc::channel();
         let (tell, events) = mpsc::channel();
-        let batches = std::sync::Arc::new(Mutex::new(batches));
+        let batches = Arc::new(Mutex::new(batches));
         for _ in 0..settings.concurrency {
             let (batches, to_write) = (batches.clone(), to_write.clone());
             scope.spawn(move || prepare::run(&batches, &to_write, settings, shared));

@@ -11,10 +11,10 @@ use super::checkpoint::{Checkpoint, Place};
 use super::prepare::Ready;
 use super::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
 use super::run::Shared;
-use super::{Batch, Mode, Settings, content, size};
+use super::{Batch, Item, Mode, Settings, content, size};
 use crate::client::operations as op;
 use crate::error::{Call, Error, InvalidInput, Result};
-use crate::model::record::Record;
+use crate::model::record::{AsRow, Record};
 
 /// Bytes of one write, about; the server's own limits are kept in any case.
 const WRITE_BYTES: usize = 4 << 20;
@@ -134,7 +134,7 @@ impl<'a> Writer<'a> {
     /// already. The first one too many ends the job: then all in front of it is written, and nothing behind it.
     fn write_records(
         &mut self,
-        records: Vec<(u64, Record)>,
+        records: Vec<Item>,
         mut known: Vec<(BadRecord, Option<Record>)>,
     ) -> Result<()> {
         known.sort_by_key(|(bad, _)| bad.item);
@@ -144,13 +144,16 @@ impl<'a> Writer<'a> {
             let left = self.settings.bad_records.most() - self.report.failed;
             let too_many = known.get(usize::try_from(left).unwrap_or(usize::MAX));
             if let Some((too_many, _)) = too_many {
-                part.retain(|(item, _)| *item < too_many.item);
+                part.retain(|item| item.number < too_many.item);
             }
             if part.is_empty() {
                 continue;
             }
             match self.send(&part) {
-                Ok(()) => self.report.written += part.len() as u64,
+                Ok(()) => {
+                    self.report.written += part.len() as u64;
+                    self.shared.floats.give_back(part);
+                }
                 Err(error) if !is_about_records(&error) => return Err(error),
                 Err(error) if part.len() > 1 => {
                     log::warn!("{error}; {} records are tried again in halves", part.len());
@@ -158,14 +161,14 @@ impl<'a> Writer<'a> {
                     parts.extend([second, part]);
                 }
                 Err(error) => {
-                    for (item, record) in part {
+                    for Item { number, record, .. } in part {
                         let bad = BadRecord {
-                            item,
+                            item: number,
                             id: Some(record.id.clone()),
                             stage: IngestStage::Write,
                             reason: error.to_string(),
                         };
-                        while known.front().is_some_and(|(known, _)| known.item < item) {
+                        while known.front().is_some_and(|(known, _)| known.item < number) {
                             self.give_up_first(&mut known)?;
                         }
                         self.give_up(bad, Some(&record))?;
@@ -199,7 +202,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Until it is done, or will not be.
-    fn send(&self, records: &[(u64, Record)]) -> Result<()> {
+    fn send(&self, records: &[Item]) -> Result<()> {
         if self.settings.dry_run {
             return Ok(());
         }
@@ -207,7 +210,7 @@ impl<'a> Writer<'a> {
             Mode::AddNew => &op::ADD,
             Mode::Upsert | Mode::Sync(_) => &op::UPSERT,
         };
-        let rows: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
+        let rows: Vec<&Item> = records.iter().collect();
         self.patiently(|| self.settings.collection.begin().write(operation, &rows))
     }
 
@@ -271,7 +274,7 @@ fn is_about_records(error: &Error) -> bool {
 
 /// Batches that are written together.
 struct Group {
-    records: Vec<(u64, Record)>,
+    records: Vec<Item>,
     bad: Vec<(BadRecord, Option<Record>)>,
     /// Of each batch.
     ends: Vec<Place>,
@@ -300,12 +303,9 @@ impl Group {
 
     /// Adds a batch, or gives it back: it would be too much, or has an id that is there already.
     fn add(&mut self, batch: Batch, most: usize) -> Result<(), Batch> {
-        let ids = batch
-            .records
-            .iter()
-            .map(|(_, record)| content::of_id(&record.id));
-        let ids: Vec<u64> = ids.collect();
-        let bytes: usize = batch.records.iter().map(|(_, record)| size(record)).sum();
+        let records = batch.records.iter();
+        let ids: Vec<u64> = (records.clone().map(|item| content::of_id(&item.record.id))).collect();
+        let bytes: usize = records.map(|item| size(item.as_row())).sum();
         let fits = self.records.len() + batch.records.len() <= most
             && self.bytes + bytes <= WRITE_BYTES
             && !ids.iter().any(|id| self.ids.contains(id));
