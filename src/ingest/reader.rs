@@ -70,6 +70,8 @@ pub(super) struct Reader<'a, I> {
     batch: Batch,
     ids: HashSet<u64>,
     bytes: usize,
+    /// Memory for what is hashed.
+    bytes_of_record: Vec<u8>,
     /// A record that came while another one of its id was under way.
     held: Option<(u64, Record)>,
     /// Items of this run that are this job's.
@@ -106,6 +108,7 @@ where
             batch: Batch::new(0, Place::START),
             ids: HashSet::new(),
             bytes: 0,
+            bytes_of_record: Vec::new(),
             held: None,
             read: 0,
             unreadable: 0,
@@ -179,12 +182,12 @@ where
             self.read += 1;
             self.remember(&record);
             self.batch.end = self.place;
-            match rows::check(&vec![&record], self.dimension, false) {
+            match rows::check_row(record.as_row(), 0, self.dimension, false) {
                 Err(reason) => {
                     let reason = reason.to_string();
                     self.bad(item, Some(record), IngestStage::Check, reason);
                 }
-                Ok(_) => {
+                Ok(()) => {
                     self.dimension = self.dimension.or(record.embedding.as_ref().map(Vec::len));
                     self.bytes += size(record.as_row());
                     self.ids.insert(id);
@@ -217,7 +220,7 @@ where
         };
         let hash = InputHash(self.place.input);
         let hash = match &record {
-            Ok(record) => hash.record(record),
+            Ok(record) => hash.record(record, &mut self.bytes_of_record),
             Err(_) => hash.unreadable(),
         };
         self.unreadable += u64::from(record.is_err());

@@ -217,29 +217,17 @@ pub(crate) fn check(
     let mut sparse = false;
     for index in 0..count {
         let row = rows.row(index);
-        let of = || format!("record {:?}", row.id);
-        if row.id.is_empty() {
-            return Err(InvalidInput::EmptyId { index });
-        }
+        check_row(row, index, dimension, partial)?;
         if !seen.insert(row.id) {
             repeated.push(row.id);
         }
         if let Some(metadata) = row.metadata {
-            metadata.check_record(of)?;
             sparse |= metadata.iter().any(|(_, value)| value.is_sparse());
         }
         match (row.embedding, row.document) {
-            (Some(vector), _) => {
-                embeddings::check(vector, dimension, of)?;
-                dimension = Some(vector.len());
-            }
+            (Some(vector), _) => dimension = Some(vector.len()),
             (None, Some(_)) => to_embed.push(index),
-            (None, None) if partial => {}
-            (None, None) => {
-                return Err(InvalidInput::NothingToEmbed {
-                    id: row.id.to_owned(),
-                });
-            }
+            (None, None) => {}
         }
     }
     if !repeated.is_empty() {
@@ -249,6 +237,29 @@ pub(crate) fn check(
         return Err(InvalidInput::DuplicateIds { ids });
     }
     Ok(Checked { to_embed, sparse })
+}
+
+/// What of the [check] is about one row alone.
+pub(crate) fn check_row(
+    row: Row<'_>,
+    index: usize,
+    dimension: Option<usize>,
+    partial: bool,
+) -> Result<(), InvalidInput> {
+    let of = || format!("record {:?}", row.id);
+    if row.id.is_empty() {
+        return Err(InvalidInput::EmptyId { index });
+    }
+    if let Some(metadata) = row.metadata {
+        metadata.check_record(of)?;
+    }
+    match (row.embedding, row.document) {
+        (Some(vector), _) => embeddings::check(vector, dimension, of),
+        (None, None) if !partial => Err(InvalidInput::NothingToEmbed {
+            id: row.id.to_owned(),
+        }),
+        (None, _) => Ok(()),
+    }
 }
 
 #[cfg(test)]
