@@ -5,7 +5,7 @@
 //!
 //!   INPUT                 a file of JSON Lines; default: the corpus of the examples
 //!   --collection NAME     default: the name of the input
-//!   --checkpoint FILE     default: INPUT.ckpt
+//!   --checkpoint FILE     default: INPUT.ckpt, or INPUT.I-of-N.ckpt
 //!   --concurrency N       embedding requests in flight; default 4
 //!   --only-changed        skips records that are stored as they are
 //!   --bad FILE            writes bad records there, and goes on; default: the first one stops the job
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use chroma_blocking::{
     BadRecords, Client, ClientBuilder, EmbeddingFunction, Gemini, Hashing, IngestProgress,
-    LocalServer, jsonl_records,
+    InvalidInput, LocalServer, jsonl_records,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -80,6 +80,10 @@ fn main() -> ExitCode {
             eprintln!("batch_ingest: {error}");
             let own = error.downcast_ref::<chroma_blocking::Error>();
             match own {
+                Some(chroma_blocking::Error::Invalid {
+                    reason: InvalidInput::Setting { .. },
+                    ..
+                }) => ExitCode::from(USAGE),
                 Some(own) if may_go_well_later(own) => ExitCode::from(TRY_LATER),
                 _ => ExitCode::FAILURE,
             }
@@ -119,7 +123,7 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     let stop = stop_on_ctrl_c()?;
     let progress = Progress::of(&options.input)?;
     let mut job = notes
-        .ingest(jsonl_records(&options.input)?.document_field("text"))
+        .ingest(jsonl_records(&options.input)?)
         .concurrency(options.concurrency)
         .checkpoint(&options.checkpoint)
         .shard(options.shard.0, options.shard.1)
@@ -279,6 +283,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         collection: collection.or(name(&input)).unwrap_or_default(),
         checkpoint: checkpoint.unwrap_or_else(|| {
             let mut file = input.clone().into_os_string();
+            if shard.1 > 1 {
+                file.push(format!(".{}-of-{}", shard.0, shard.1));
+            }
             file.push(".ckpt");
             file.into()
         }),

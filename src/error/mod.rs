@@ -319,6 +319,10 @@ impl Error {
             Error::RateLimited { retry_after, .. } | Error::Server { retry_after, .. } => {
                 *retry_after
             }
+            Error::PartlyDone { source, .. } | Error::PartlyEmbedded { source, .. } => {
+                source.asked_wait()
+            }
+            Error::Embedding { source, .. } => source.downcast_ref::<Error>()?.asked_wait(),
             _ => None,
         }
     }

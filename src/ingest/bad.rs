@@ -41,6 +41,9 @@ impl BadRecords {
     /// They are left out, counted, and written to this file, one JSON object on a line: `item`, `id`, `stage`, `reason` and
     /// `record` (with `id`, `document`, `embedding`, `metadata` and `uri`, where it has these). What is in the file stays. A
     /// job that goes on after it was killed may write those again that were under way.
+    ///
+    /// `jq -c '.record // empty'` makes of the file one that [`jsonl_records`](crate::jsonl_records) reads, once its records
+    /// are mended.
     pub fn dead_letters(file: impl Into<PathBuf>) -> BadRecords {
         BadRecords {
             dead_letters: Some(file.into()),
@@ -48,7 +51,7 @@ impl BadRecords {
         }
     }
 
-    /// How many there may be; one more stops the job. Default: any number.
+    /// How many there may be in a run; one more stops the job. Default: any number.
     #[must_use]
     pub fn at_most(mut self, records: u64) -> BadRecords {
         self.most = records;
@@ -71,6 +74,7 @@ impl BadRecords {
             why: format!("it cannot be written: {error}"),
         })?;
         Ok(Some(DeadLetters {
+            is_new: false,
             file,
             path: path.clone(),
         }))
@@ -79,6 +83,8 @@ impl BadRecords {
 
 /// A file of bad records.
 pub(super) struct DeadLetters {
+    /// Whether something is not on the disk yet, as far as is known.
+    is_new: bool,
     file: File,
     path: PathBuf,
 }
@@ -94,13 +100,17 @@ impl DeadLetters {
             letter["record"] = as_json(record);
         }
         let line = format!("{letter}\n");
+        self.is_new = true;
         self.file
             .write_all(line.as_bytes())
             .map_err(|error| failed(&self.path, error))
     }
 
     /// Makes sure of all that was written.
-    pub(super) fn sync(&self) -> Result<(), Error> {
+    pub(super) fn sync(&mut self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.is_new) {
+            return Ok(());
+        }
         self.file
             .sync_data()
             .map_err(|error| failed(&self.path, error))

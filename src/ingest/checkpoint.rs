@@ -25,6 +25,8 @@ pub(super) struct Job {
     pub(super) mode: String,
     /// Which part of how many.
     pub(super) shard: (u32, u32),
+    /// The key of the hash.
+    pub(super) content_hash: Option<String>,
 }
 
 /// How far it has come.
@@ -125,7 +127,10 @@ impl Checkpoint {
 
     /// The job is done: there is nothing to go on with.
     pub(super) fn finish(self) -> Result<(), Error> {
-        fs::remove_file(&self.path).map_err(|error| self.failed(error))
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Ok(()),
+        }
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -175,6 +180,10 @@ impl Content {
             (self.job.function == job.function, "embedding function"),
             (self.job.mode == job.mode, "mode"),
             (self.job.shard == job.shard, "shard"),
+            (
+                self.job.content_hash == job.content_hash,
+                "key of content hashes",
+            ),
         ];
         match same.iter().find(|(same, _)| !same) {
             Some((_, what)) => Err(what),

@@ -114,6 +114,8 @@ struct Batch {
     bad: Vec<(BadRecord, Option<Record>)>,
     skipped: u64,
     embedded: u64,
+    /// About, with vectors that are to be made.
+    bytes: usize,
 }
 
 impl Batch {
@@ -126,6 +128,7 @@ impl Batch {
             bad: Vec::new(),
             skipped: 0,
             embedded: 0,
+            bytes: 0,
         }
     }
 
@@ -160,8 +163,9 @@ fn size(row: Row<'_>) -> usize {
     let document = row.document.map_or(0, str::len);
     let floats = row.embedding.map_or(0, <[f32]>::len);
     let metadata = row.metadata.iter().flat_map(|metadata| metadata.iter());
-    let metadata: usize = metadata.map(|(key, _)| key.len() + 32).sum();
-    row.id.len() + document + 4 * floats + metadata
+    let metadata: usize = metadata.map(|(key, value)| key.len() + value.size()).sum();
+    let uri = row.uri.map_or(0, str::len);
+    row.id.len() + document + size_of::<f32>() * floats + metadata + uri
 }
 
 impl<'a, I> Ingest<'a, I>
@@ -233,8 +237,9 @@ where
         self
     }
 
-    /// How long a server or an embedding function that fails is waited for, after the retries that each of them makes
-    /// itself. Default: ten retries, after about 1, 2, 4 seconds and so on up to a minute, which is about five minutes.
+    /// How often, and after which waits, a server or an embedding function that fails is tried again, after the retries that
+    /// each of them makes itself. An embedding function of yours is waited for when its error is an [`io::Error`](std::io::Error)
+    /// or a retryable [`Error`](crate::Error), and when it refuses every single text of a batch. Default: ten retries, after about 1, 2, 4 seconds and so on up to a minute, which is about five minutes.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self
@@ -264,7 +269,7 @@ where
     }
 
     /// Writes all, and, at the end, deletes what passes the filter and is not in the input. Nothing is deleted when the job
-    /// stops early, or when an item could not be read: its record might be there.
+    /// stops early, when an item could not be read (its record might be there), or when the input had nothing at all.
     ///
     /// The ids of the input are remembered, in about 16 bytes for each.
     pub fn sync(mut self, within: Where) -> Self {
@@ -272,7 +277,8 @@ where
         self
     }
 
-    /// Reads, checks and looks up everything, and says what would be done; embeds, writes and deletes nothing.
+    /// Reads, checks and looks up everything, and says what would be done; embeds, writes and deletes nothing. An id that
+    /// comes twice is counted twice, since the first one is not there when the second one is looked up.
     pub fn dry_run(mut self) -> Self {
         self.settings.dry_run = true;
         self
@@ -289,7 +295,8 @@ where
         self.settings
             .check()
             .map_err(|reason| call.clone().invalid(reason))?;
-        let records = self.records.into_iter();
+        // What comes behind the end of an iterator is anybody's guess.
+        let records = self.records.into_iter().fuse();
         run::run(records, self.on_progress, &self.settings, &call)
     }
 }
@@ -315,6 +322,10 @@ impl Settings {
         if index >= count {
             let why = "shards are counted from 0: of three there are 0, 1 and 2";
             return bad("shard", format!("{index} of {count}"), why);
+        }
+        if self.retry.deadline.is_some() {
+            let why = "a job has no deadline; stop it by a flag, with .cancel(...)";
+            return bad("retry", "a policy with a deadline".to_owned(), why);
         }
         match &self.content_hash {
             Some(key) => {

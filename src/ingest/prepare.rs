@@ -1,6 +1,7 @@
 //! What is done with a batch before it is written: records that are there are left out, and texts become vectors.
 
 use std::collections::HashMap;
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
@@ -17,6 +18,9 @@ use crate::model::embeddings::Embeddings;
 use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
 use crate::model::results::Include;
+
+/// So many texts are not all bad at once: rather the function fails.
+const SUSPICIOUS: usize = 10;
 
 /// A batch that may be written; or why it may not, and nothing behind it. A panic goes on in the thread that writes.
 pub(super) struct Ready {
@@ -126,7 +130,9 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
     }
     let mut backoff = settings.retry.backoff();
     let mut refused: HashMap<usize, String> = HashMap::new();
-    let mut parts = vec![without];
+    let mut foreign = 0;
+    let all = without.len();
+    let mut parts = vec![without.clone()];
     while let Some(part) = parts.pop() {
         let Some(first) = part.first() else { continue };
         let texts: Vec<&str> = part
@@ -181,6 +187,13 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
             }
             Verdict::Texts(error) if part.len() == 1 => {
                 refused.insert(part[0], error.to_string());
+                foreign += usize::from(is_foreign(&error));
+                if foreign == all && all >= SUSPICIOUS {
+                    // It is not the texts.
+                    shared.wait(settings, &mut backoff, error)?;
+                    (refused, foreign) = (HashMap::new(), 0);
+                    parts = vec![without.clone()];
+                }
             }
             Verdict::Texts(error) => {
                 log::warn!("{error}; {} texts are tried again in halves", part.len());
@@ -193,6 +206,11 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
     batch.embedded -= refused.len() as u64;
     batch.take_out(refused, IngestStage::Embed);
     Ok(())
+}
+
+/// Whether it is an error of which nothing is known.
+fn is_foreign(error: &Error) -> bool {
+    matches!(error, Error::Embedding { source, .. } if !source.is::<Error>())
 }
 
 fn put(batch: &mut Batch, part: &[usize], vectors: &Embeddings, shared: &Shared) {
@@ -247,6 +265,8 @@ impl Verdict {
                 pending,
                 source,
             },
+            // Its own flag, which may be the job's.
+            Ok(own @ Error::Cancelled { .. }) => Verdict::Fatal(own),
             Ok(own) => {
                 let later = own.is_retryable();
                 let texts = matches!(
@@ -267,12 +287,19 @@ impl Verdict {
                     _ => Verdict::Fatal(error),
                 }
             }
-            // Somebody else's, of which nothing is known.
-            Err(source) => Verdict::Texts(Error::Embedding {
-                call,
-                function,
-                source,
-            }),
+            Err(source) => {
+                let later = source.is::<io::Error>();
+                let error = Error::Embedding {
+                    call,
+                    function,
+                    source,
+                };
+                match later {
+                    true => Verdict::Later(error),
+                    // Somebody else's, of which nothing is known.
+                    false => Verdict::Texts(error),
+                }
+            }
         }
     }
 }

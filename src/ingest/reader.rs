@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::io;
+use std::sync::atomic::Ordering;
 
 use super::checkpoint::Place;
 use super::content::{self, InputHash};
 use super::report::{BadRecord, IngestStage};
+use super::run::Shared;
 use super::{BATCH_BYTES, BATCH_ITEMS, Batch, Item, Mode, Settings, size};
 use crate::error::{Error, InvalidInput};
 use crate::model::record::{AsRow, Record};
@@ -63,13 +65,13 @@ fn failure(error: Unread) -> Result<Error, String> {
 pub(super) struct Reader<'a, I> {
     items: I,
     settings: &'a Settings,
+    shared: &'a Shared,
     place: Place,
-    /// Floats per vector, as soon as somebody knows.
+    /// Floats per vector, where the embedding function says so.
     dimension: Option<usize>,
     /// The next batch, with the hashes of its ids.
     batch: Batch,
     ids: HashSet<u64>,
-    bytes: usize,
     /// Memory for what is hashed.
     bytes_of_record: Vec<u8>,
     /// A record that came while another one of its id was under way.
@@ -97,17 +99,16 @@ where
     I: Iterator,
     I::Item: IntoRecord,
 {
-    pub(super) fn new(items: I, settings: &'a Settings) -> Reader<'a, I> {
+    pub(super) fn new(items: I, settings: &'a Settings, shared: &'a Shared) -> Reader<'a, I> {
         let function = settings.collection.embedding_function();
-        let dimension = settings.collection.dimension();
         Reader {
             items,
             settings,
+            shared,
             place: Place::START,
-            dimension: dimension.or(function.and_then(|f| f.dimension())),
+            dimension: function.and_then(|f| f.dimension()),
             batch: Batch::new(0, Place::START),
             ids: HashSet::new(),
-            bytes: 0,
             bytes_of_record: Vec::new(),
             held: None,
             read: 0,
@@ -123,6 +124,9 @@ where
     /// When the input is not the one that the earlier run had.
     pub(super) fn pass_over(&mut self, done: Place) -> Result<(), InvalidInput> {
         while self.place.items < done.items {
+            if self.shared.is_stopped(self.settings) {
+                return Ok(());
+            }
             let Some(item) = self.items.next() else { break };
             match self.take(item) {
                 Some(Ok(record)) => self.remember(&record),
@@ -147,7 +151,11 @@ where
 
     /// The next batch. `is_under_way` says whether a record of an id is being written.
     pub(super) fn next(&mut self, is_under_way: impl Fn(u64) -> bool) -> Next {
-        while self.failure.is_none() && !self.is_full() && !self.settings.is_cancelled() {
+        while self.failure.is_none()
+            && !self.is_full()
+            && !self.shared.over.load(Ordering::Relaxed)
+            && !self.shared.is_stopped(self.settings)
+        {
             let (item, record) = match self.held.take() {
                 Some(held) => held,
                 None => {
@@ -182,14 +190,18 @@ where
             self.read += 1;
             self.remember(&record);
             self.batch.end = self.place;
-            match rows::check_row(record.as_row(), 0, self.dimension, false) {
+            // What is written first decides on the dimension, not what is read first.
+            let dimension = self.settings.collection.dimension().or(self.dimension);
+            match rows::check_row(record.as_row(), 0, dimension, false) {
                 Err(reason) => {
                     let reason = reason.to_string();
                     self.bad(item, Some(record), IngestStage::Check, reason);
                 }
                 Ok(()) => {
-                    self.dimension = self.dimension.or(record.embedding.as_ref().map(Vec::len));
-                    self.bytes += size(record.as_row());
+                    self.batch.bytes += size(record.as_row());
+                    if record.embedding.is_none() {
+                        self.batch.bytes += size_of::<f32>() * dimension.unwrap_or(0);
+                    }
                     self.ids.insert(id);
                     self.batch.records.push(Item {
                         number: item,
@@ -220,6 +232,8 @@ where
         };
         let hash = InputHash(self.place.input);
         let hash = match &record {
+            // Nobody asks for it.
+            _ if self.settings.checkpoint.is_none() => hash,
             Ok(record) => hash.record(record, &mut self.bytes_of_record),
             Err(_) => hash.unreadable(),
         };
@@ -248,6 +262,7 @@ where
         }
         self.batch.end = self.place;
         let id = record.as_ref().map(|record| record.id.clone());
+        self.batch.bytes += record.as_ref().map_or(0, |record| size(record.as_row()));
         let bad = BadRecord {
             item,
             id,
@@ -259,14 +274,13 @@ where
 
     fn is_full(&self) -> bool {
         self.batch.records.len() >= BATCH_ITEMS.min(self.settings.batch_size)
-            || self.bytes >= BATCH_BYTES
+            || self.batch.bytes >= BATCH_BYTES
             || self.batch.bad.len() >= BATCH_ITEMS
             || self.batch.end.items - self.batch.start >= MOST_ITEMS
     }
 
     fn close(&mut self) -> (Batch, HashSet<u64>) {
         let next = Batch::new(self.batch.number + 1, self.batch.end);
-        self.bytes = 0;
         (
             std::mem::replace(&mut self.batch, next),
             std::mem::take(&mut self.ids),

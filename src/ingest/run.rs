@@ -18,6 +18,8 @@ use crate::error::{Call, Error, Result};
 use crate::model::filter::Where;
 use crate::transport::Backoff;
 
+/// Bytes of records under way, where these are large.
+const MOST_BYTES: usize = 24 << 20;
 /// Records that are deleted in one request.
 const DELETED_AT_ONCE: usize = 1_000;
 /// How often a wait looks at flags.
@@ -28,11 +30,21 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) struct Shared {
     /// Nothing more is to be done.
     pub(super) over: AtomicBool,
+    /// The caller's flag was seen up: what is not read yet is not read any more, whatever becomes of the flag.
+    stopped: AtomicBool,
     retries: AtomicU64,
     pub(super) floats: Floats,
 }
 
 impl Shared {
+    /// Whether the job is to stop before its end.
+    pub(super) fn is_stopped(&self, settings: &Settings) -> bool {
+        if settings.is_cancelled() {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     /// Waits before something is tried again.
     ///
     /// # Errors
@@ -53,7 +65,7 @@ impl Shared {
         self.retries.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         while let Some(left) = wait.checked_sub(started.elapsed()) {
-            if self.over.load(Ordering::Relaxed) || settings.is_cancelled() {
+            if self.over.load(Ordering::Relaxed) || self.is_stopped(settings) {
                 let call = Box::new(error.call().cloned().unwrap_or_default());
                 return Err(Error::Cancelled { call });
             }
@@ -84,6 +96,7 @@ where
                 function: settings.function_key(),
                 mode: settings.mode.name().to_owned(),
                 shard: settings.shard,
+                content_hash: settings.content_hash.clone(),
             };
             let (checkpoint, start) =
                 Checkpoint::open(path, job, settings.dry_run).map_err(invalid)?;
@@ -100,21 +113,29 @@ where
         function.map_or(0, |function| function.cache_hits())
     };
     let (hits_before, retries_before) = (hits(), settings.collection.client().retries());
-    let mut reader = Reader::new(records, settings);
+    let mut reader = Reader::new(records, settings, &shared);
     let passed = reader.pass_over(start);
     if let Some(failure) = reader.failure.take() {
         return Err(failure);
     }
     passed.map_err(invalid)?;
+    if shared.stopped.load(Ordering::Relaxed) {
+        return Ok(IngestReport {
+            elapsed: started.elapsed(),
+            cancelled: true,
+            dry_run: settings.dry_run,
+            ..IngestReport::default()
+        });
+    }
 
     let writer = Writer::new(settings, &shared, checkpoint, dead_letters, started);
     let (mut writer, mut result) = work(&mut reader, writer, on_progress, settings, &shared);
     result = result.and(reader.failure.take().map_or(Ok(()), Err));
-    if let (Ok(()), false, Mode::Sync(within)) = (&result, settings.is_cancelled(), &settings.mode)
-    {
-        result = delete_others(&reader, &mut writer, within, settings);
+    let stopped = || shared.stopped.load(Ordering::Relaxed);
+    if let (Ok(()), false, Mode::Sync(within)) = (&result, stopped(), &settings.mode) {
+        result = delete_others(&reader, &mut writer, within, settings, &shared);
     }
-    if let (Ok(()), false) = (&result, settings.is_cancelled()) {
+    if let (Ok(()), false) = (&result, stopped()) {
         result = writer.finish();
     }
     let mut report = writer.report;
@@ -125,7 +146,7 @@ where
     report.retries += settings.collection.client().retries() - retries_before;
     report.elapsed = started.elapsed();
     report.dry_run = settings.dry_run;
-    report.cancelled = settings.is_cancelled();
+    report.cancelled = stopped();
     match result {
         // It had to stop somewhere.
         Err(Error::Cancelled { .. }) if report.cancelled => Ok(report),
@@ -154,6 +175,8 @@ where
     I::Item: IntoRecord,
 {
     thread::scope(|scope| {
+        // Also when the caller's iterator or its report of progress panics: then nobody waits any longer.
+        let _over = Over(shared);
         let (to_prepare, batches) = mpsc::channel();
         let (to_write, ready) = mpsc::channel();
         let (tell, events) = mpsc::channel();
@@ -168,9 +191,10 @@ where
             to_prepare,
             events,
             batches: VecDeque::new(),
+            bytes: 0,
             ids: HashSet::new(),
         };
-        under_way.feed(reader, settings, &mut on_progress);
+        under_way.feed(reader, settings, shared, &mut on_progress);
         let UnderWay {
             to_prepare, events, ..
         } = under_way;
@@ -184,12 +208,29 @@ where
     })
 }
 
+/// Says that nothing more is to be done, at the latest when it is dropped.
+pub(super) struct Over<'a>(pub(super) &'a Shared);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Batches that are read and not written.
 struct UnderWay {
     to_prepare: Sender<Batch>,
     events: Receiver<Event>,
-    batches: VecDeque<(u64, HashSet<u64>)>,
+    batches: VecDeque<Waiting>,
+    bytes: usize,
     /// The hashes of their ids.
+    ids: HashSet<u64>,
+}
+
+/// What there is to know of such a batch.
+struct Waiting {
+    number: u64,
+    bytes: usize,
     ids: HashSet<u64>,
 }
 
@@ -199,6 +240,7 @@ impl UnderWay {
         &mut self,
         reader: &mut Reader<'_, I>,
         settings: &Settings,
+        shared: &Shared,
         on_progress: &mut impl FnMut(IngestProgress),
     ) where
         I: Iterator,
@@ -212,12 +254,17 @@ impl UnderWay {
                 Next::End => return,
             };
             self.ids.extend(&ids);
-            self.batches.push_back((batch.number, ids));
-            if self.to_prepare.send(batch).is_err() {
+            self.bytes += batch.bytes;
+            self.batches.push_back(Waiting {
+                number: batch.number,
+                bytes: batch.bytes,
+                ids,
+            });
+            if shared.over.load(Ordering::Relaxed) || self.to_prepare.send(batch).is_err() {
                 return;
             }
             let most = if wait { 0 } else { most };
-            while self.batches.len() > most {
+            while self.batches.len() > most || self.bytes > MOST_BYTES && !self.batches.is_empty() {
                 let Ok(event) = self.events.recv() else {
                     return;
                 };
@@ -230,15 +277,18 @@ impl UnderWay {
     }
 
     fn hear(&mut self, event: Event, on_progress: &mut impl FnMut(IngestProgress)) {
-        while let Some((_, ids)) = self
+        while self
             .batches
             .front()
-            .filter(|(number, _)| *number <= event.batch)
+            .is_some_and(|batch| batch.number <= event.batch)
         {
-            for id in ids {
+            let Some(done) = self.batches.pop_front() else {
+                break;
+            };
+            self.bytes -= done.bytes;
+            for id in &done.ids {
                 self.ids.remove(id);
             }
-            self.batches.pop_front();
         }
         on_progress(event.progress);
     }
@@ -250,6 +300,7 @@ fn delete_others<I>(
     writer: &mut Writer<'_>,
     within: &Where,
     settings: &Settings,
+    shared: &Shared,
 ) -> Result<()> {
     if reader.unreadable > 0 {
         log::warn!(
@@ -258,10 +309,34 @@ fn delete_others<I>(
         );
         return Ok(());
     }
-    let collection = &settings.collection;
+    if reader.seen.is_empty() {
+        log::warn!("nothing is deleted, since there was nothing in the input");
+        return Ok(());
+    }
+    let scan = || {
+        settings
+            .collection
+            .scan()
+            .filter(within.clone())
+            .include([])
+    };
+    let (mut backoff, mut records) = (settings.retry.backoff(), scan().into_iter());
     let mut others = Vec::new();
-    for record in collection.scan().filter(within.clone()).include([]) {
-        let id = record?.id;
+    while let Some(record) = records.next() {
+        if shared.is_stopped(settings) {
+            return Ok(());
+        }
+        let id = match record {
+            Ok(record) => record.id,
+            Err(error) if error.is_retryable() && !settings.dry_run => {
+                shared.wait(settings, &mut backoff, error)?;
+                // What is deleted does not come again.
+                others.clear();
+                records = scan().into_iter();
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let hash = content::of_id(&id);
         if settings.is_of_shard(hash) && !reader.seen.contains(&hash) {
             others.push(id);

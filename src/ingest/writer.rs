@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use super::bad::DeadLetters;
 use super::checkpoint::{Checkpoint, Place};
 use super::prepare::Ready;
 use super::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
-use super::run::Shared;
+use super::run::{Over, Shared};
 use super::{Batch, Item, Mode, Settings, content, size};
 use crate::client::operations as op;
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -62,9 +61,10 @@ impl<'a> Writer<'a> {
         ready: &Receiver<Ready>,
         tell: &Sender<Event>,
     ) -> (Writer<'a>, Result<()>) {
+        let over = Over(self.shared);
         let result = self.write_all(ready, tell);
-        self.shared.over.store(true, Ordering::Relaxed);
-        let saved = self.save();
+        drop(over);
+        let saved = self.checkpoint.as_mut().map_or(Ok(()), Checkpoint::flush);
         (self, result.and(saved))
     }
 
@@ -117,6 +117,10 @@ impl<'a> Writer<'a> {
             (Err(_), None) => 0,
         };
         let end = group.ends.into_iter().rfind(|end| end.items <= done);
+        // The letters first: what the checkpoint has passed does not come again.
+        self.dead_letters
+            .as_mut()
+            .map_or(Ok(()), DeadLetters::sync)?;
         if let (Some(checkpoint), Some(end)) = (&mut self.checkpoint, end) {
             checkpoint.reached(end)?;
         }
@@ -187,18 +191,6 @@ impl<'a> Writer<'a> {
             Some((bad, record)) => self.give_up(bad, record.as_ref()),
             None => Ok(()),
         }
-    }
-
-    /// Makes sure of what is in files.
-    fn save(&mut self) -> Result<()> {
-        if let Some(letters) = self
-            .dead_letters
-            .as_ref()
-            .filter(|_| self.report.failed > 0)
-        {
-            letters.sync()?;
-        }
-        self.checkpoint.as_mut().map_or(Ok(()), Checkpoint::flush)
     }
 
     /// Until it is done, or will not be.

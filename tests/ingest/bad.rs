@@ -165,10 +165,11 @@ fn what_the_server_refuses_is_found_by_halving() {
     let mut items = vec![Record::new("odd").embedding([1.0; 4])];
     items.extend((0..300).map(|i| Record::new(format!("{i}")).embedding([1.0; 3])));
     let job = scratch.0.ingest(items).bad_records(BadRecords::skip());
-    let error = job.run();
-    // The first vector decides what the others have to be: so here all but that one are bad.
-    let report = error.unwrap();
-    assert_eq!((report.written, report.failed), (0, 301), "{report}");
+    let report = job.run().unwrap();
+    assert_eq!((report.written, report.failed), (300, 1), "{report}");
+    assert_eq!(report.bad[0].id.as_deref(), Some("odd"));
+    assert_eq!(report.bad[0].stage, IngestStage::Write);
+    assert!(report.bad[0].reason.contains("dimension"), "{report:?}");
 }
 
 /// Fails so many times, as a service does that is away.

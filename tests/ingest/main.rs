@@ -6,6 +6,7 @@
 mod support;
 
 mod bad;
+mod guards;
 #[cfg(feature = "gemini")]
 mod killed;
 mod modes;

@@ -121,10 +121,13 @@ impl TextFiles {
         let path = entry.path();
         let name = entry.file_name();
         let id = format!("{folder}{}", name.to_string_lossy());
-        let io = |error| Some(Err(io(&self.root, &id, error)));
+        let unreadable = |error: io::Error| {
+            let why = error.to_string();
+            Some(Err(self.origin.unreadable(id.clone(), why)))
+        };
         let kind = match entry.file_type() {
             Ok(kind) => kind,
-            Err(error) => return io(error),
+            Err(error) => return unreadable(error),
         };
         if !kind.is_dir() {
             if !self.wanted(&path) {
@@ -134,7 +137,7 @@ impl TextFiles {
                 Ok(target) if target.is_file() => {}
                 // A link to a folder, a socket, a pipe that nobody writes to.
                 Ok(_) => return None,
-                Err(error) => return io(error),
+                Err(error) => return unreadable(error),
             }
         }
         if name.to_str().is_none() {
@@ -147,7 +150,8 @@ impl TextFiles {
                     self.folders.push(folder);
                     None
                 }
-                Err(error) => io(error),
+                // Nobody knows what is in it.
+                Err(error) => Some(Err(io(&self.root, &id, error))),
             };
         }
         Some(match self.text(&path) {
@@ -155,7 +159,7 @@ impl TextFiles {
                 .document(text)
                 .metadata("source", id)),
             Ok(Err(why)) => Err(self.origin.unreadable(id, why)),
-            Err(error) => return io(error),
+            Err(error) => return unreadable(error),
         })
     }
 

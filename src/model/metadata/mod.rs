@@ -193,6 +193,20 @@ pub enum MetadataValue {
 }
 
 impl MetadataValue {
+    /// About the bytes that it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<MetadataValue>()
+            + match self {
+                MetadataValue::String(text) => text.len(),
+                MetadataValue::Strings(texts) => texts.iter().map(|text| text.len() + 24).sum(),
+                MetadataValue::Bools(list) => list.len(),
+                MetadataValue::Ints(list) => size_of_val(list.as_slice()),
+                MetadataValue::Floats(list) => size_of_val(list.as_slice()),
+                MetadataValue::SparseVector(vector) => 8 * vector.values.len(),
+                _ => 0,
+            }
+    }
+
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -1,0 +1,207 @@
+//! What must not go wrong: a sync that deletes too much, an outage that is taken for bad records, a flag that goes down again.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chroma_blocking::{
+    BadRecords, Collection, EmbeddingError, EmbeddingFunction, Embeddings, Error, IngestReport,
+    Key, Record, RetryPolicy, Where, text_records,
+};
+
+use super::support::server::Folder;
+use super::{Letters, Scrap, Scratch, record, records};
+
+fn all() -> Where {
+    Key::field("number").gte(0)
+}
+
+fn fast() -> RetryPolicy {
+    let policy = RetryPolicy::default().max_retries(5);
+    policy.base_delay(Duration::from_millis(2))
+}
+
+/// Reads so many, while the flag goes up, and down again when that is told of.
+fn stopped_at(item: usize, notes: &Collection, input: Vec<Record>) -> IngestReport {
+    let flag = Arc::new(AtomicBool::new(false));
+    let up = flag.clone();
+    let input = input.into_iter().enumerate().map(move |(index, record)| {
+        up.fetch_or(index == item, Ordering::SeqCst);
+        record
+    });
+    let job = notes.ingest(input).cancel(flag.clone()).sync(all());
+    let job = job.on_progress(|_| flag.store(false, Ordering::SeqCst));
+    job.run().unwrap()
+}
+
+#[test]
+fn a_flag_that_goes_down_again_has_stopped_the_job() {
+    let scratch = Scratch::new();
+    scratch.0.add(records(2_000)).unwrap();
+    let report = stopped_at(700, &scratch.0, records(2_000));
+    assert!(report.cancelled && report.written < 2_000, "{report}");
+    assert_eq!((report.deleted, scratch.0.count().unwrap()), (0, 2_000));
+}
+
+#[test]
+fn a_flag_that_goes_up_at_the_end_stops_nothing() {
+    let scratch = Scratch::new();
+    let flag = Arc::new(AtomicBool::new(false));
+    let file = Scrap::new();
+    let job = scratch.0.ingest(records(50)).cancel(flag.clone());
+    let job = job.checkpoint(&file.0);
+    let report = job
+        .on_progress(|_| flag.store(true, Ordering::SeqCst))
+        .run();
+    let report = report.unwrap();
+    assert!(!report.cancelled && report.written == 50, "{report}");
+    assert!(!file.0.exists());
+}
+
+#[test]
+fn a_sync_keeps_what_is_in_the_input_whatever_became_of_it() {
+    let scratch = Scratch::new();
+    scratch.0.add(records(300)).unwrap();
+    // Bad by now, in two ways, and stored from before.
+    let mut input = records(300);
+    input[7] = Record::new("id7");
+    input[8] = record(8).embedding([f32::NAN; 9]);
+    let job = scratch.0.ingest(input).bad_records(BadRecords::skip());
+    let report = job.sync(all()).run().unwrap();
+    assert_eq!((report.failed, report.deleted), (2, 0), "{report}");
+    scratch.holds(&records(300));
+}
+
+#[test]
+fn a_sync_that_is_resumed_keeps_what_was_written_before() {
+    let scratch = Scratch::new();
+    let file = Scrap::new();
+    scratch.0.add([record(9_999)]).unwrap();
+    let flag = Arc::new(AtomicBool::new(false));
+    let job = || {
+        scratch
+            .0
+            .ingest(records(3_000))
+            .checkpoint(&file.0)
+            .sync(all())
+    };
+    let first = job().cancel(flag.clone()).batch_size(100);
+    let first = first.on_progress(|_| flag.store(true, Ordering::SeqCst));
+    let first = first.run().unwrap();
+    assert!(first.cancelled && first.deleted == 0, "{first}");
+    let second = job().run().unwrap();
+    assert!(second.resumed > 0, "{second}");
+    assert_eq!(second.deleted, 1);
+    scratch.holds(&records(3_000));
+}
+
+#[test]
+fn a_sync_that_fails_or_has_nothing_to_read_deletes_nothing() {
+    let scratch = Scratch::new();
+    scratch.0.add(records(100)).unwrap();
+    let nothing = scratch.0.ingest(Vec::<Record>::new()).sync(all()).run();
+    assert_eq!(nothing.unwrap().deleted, 0);
+    let broken = || Err(io::Error::other("the disk is gone"));
+    let items = records(10).into_iter().map(Ok).chain([broken()]);
+    scratch.0.ingest(items).sync(all()).run().unwrap_err();
+    let mut items: Vec<_> = records(50).into_iter().map(Ok).collect();
+    items[20] = Err("cut off");
+    scratch.0.ingest(items).sync(all()).run().unwrap_err();
+    scratch.holds(&records(100));
+}
+
+/// Cannot be reached so many times, and says so as a socket does, or in words.
+struct Out {
+    left: AtomicUsize,
+    in_words: bool,
+}
+
+impl EmbeddingFunction for Out {
+    fn name(&self) -> &str {
+        "out"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        let less = |left: usize| left.checked_sub(1);
+        match self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+        {
+            Err(_) => Letters.embed_documents(documents),
+            Ok(_) if self.in_words => Err("it is out for lunch".into()),
+            Ok(_) => Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
+        }
+    }
+}
+
+#[test]
+fn an_outage_is_not_taken_for_bad_records() {
+    // In halves and halves of these a batch of 100 texts is asked for 199 times.
+    for (in_words, fails) in [(false, 3), (true, 199)] {
+        let left = AtomicUsize::new(fails);
+        let scratch = Scratch::with(Out { left, in_words });
+        let job = scratch.0.ingest(records(100)).concurrency(1);
+        let report = job.bad_records(BadRecords::skip()).retry(fast()).run();
+        let report = report.unwrap();
+        assert_eq!((report.written, report.failed), (100, 0), "{report}");
+        assert!(report.retries > 0);
+
+        let left = AtomicUsize::new(usize::MAX);
+        let scratch = Scratch::with(Out { left, in_words });
+        let file = Scrap::new();
+        let job = scratch.0.ingest(records(100)).checkpoint(&file.0);
+        let error = job.bad_records(BadRecords::skip()).retry(fast()).run();
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::Ingest { .. }), "{error}");
+        assert!(file.0.exists(), "to go on from");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn one_file_that_cannot_be_read_is_one_bad_record() {
+    let folder = Folder::new();
+    std::fs::create_dir(&folder.0).unwrap();
+    for name in ["a.txt", "c.txt"] {
+        std::fs::write(folder.0.join(name), name).unwrap();
+    }
+    std::os::unix::fs::symlink("nowhere", folder.0.join("b.txt")).unwrap();
+    let scratch = Scratch::new();
+    let files = || text_records(&folder.0).unwrap();
+    let job = scratch.0.ingest(files()).bad_records(BadRecords::skip());
+    let report = job.run().unwrap();
+    assert_eq!((report.written, report.failed), (2, 1), "{report}");
+    assert!(report.bad[0].reason.contains("b.txt"), "{report:?}");
+}
+
+#[test]
+fn an_iterator_is_not_asked_again_behind_its_end() {
+    let mut number = 0;
+    let twice = std::iter::from_fn(|| {
+        number += 1;
+        (number % 51 != 0).then(|| record(number))
+    });
+    let scratch = Scratch::new();
+    assert_eq!(scratch.0.ingest(twice).run().unwrap().written, 50);
+}
+
+#[test]
+fn a_job_that_has_failed_reads_no_more() {
+    let scratch = Scratch::new();
+    let read = AtomicUsize::new(0);
+    let endless = (0..100_000).map(|number| {
+        read.fetch_add(1, Ordering::SeqCst);
+        if number == 150 {
+            super::client().delete_collection(scratch.0.name()).unwrap();
+        }
+        std::thread::sleep(Duration::from_micros(200));
+        record(number)
+    });
+    let error = scratch.0.ingest(endless).run().unwrap_err();
+    let Error::Ingest { source, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.status(), Some(404), "{source}");
+    assert!(read.into_inner() < 10_000);
+}
