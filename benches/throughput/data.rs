@@ -4,7 +4,7 @@ use chroma_blocking::Record;
 use serde::Deserialize;
 
 /// Floats per vector: a common size, and one that Gemini offers.
-const DIMENSION: usize = 768;
+pub const DIMENSION: usize = 768;
 /// Characters of text per record.
 const TEXT: usize = 200;
 
@@ -16,18 +16,22 @@ struct Document {
 }
 
 pub fn records(count: usize) -> Result<Vec<Record>, serde_json::Error> {
+    Ok(stream()?.take(count).collect())
+}
+
+/// One after the other, without end.
+pub fn stream() -> Result<impl Iterator<Item = Record>, serde_json::Error> {
     let corpus = include_str!("../../examples/data/corpus.jsonl").lines();
     let corpus: Vec<Document> = corpus.map(serde_json::from_str).collect::<Result<_, _>>()?;
     let mut random = Random(0x2545_f491_4f6c_dd1d);
-    let record = |(index, document): (usize, &Document)| {
+    Ok((0..).map(move |index| {
+        let document: &Document = &corpus[index % corpus.len()];
         Record::new(format!("record-{index:06}"))
             .document(document.text.chars().take(TEXT).collect::<String>())
             .embedding(random.vector())
             .metadata("subject", document.subject.as_str())
             .metadata("year", document.year)
-    };
-    let documents = corpus.iter().cycle().take(count);
-    Ok(documents.enumerate().map(record).collect())
+    }))
 }
 
 /// A vector that is none of the records'.

@@ -4,10 +4,11 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
+use serde::{Deserialize, Serialize};
 
 use crate::alloc::Watch;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Cost {
     /// What it did: records, queries …
     pub units: usize,

@@ -1,0 +1,171 @@
+//! One job at the null server, in a process of its own: what an earlier one left in memory is not counted as its own.
+
+use std::error::Error;
+use std::fs;
+use std::process::{Command, Stdio};
+
+use chroma_blocking::{Client, Collection, EmbeddingError, EmbeddingFunction, Embeddings, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::data::{self, DIMENSION};
+use crate::measure::Cost;
+
+/// The first argument of the process; the second is the job, as JSON.
+pub const ARGUMENT: &str = "--job";
+pub const COLLECTION: &str = "ingest";
+
+/// Records per write of the loop.
+pub const BATCH: usize = 1_000;
+/// Batches that are embedded at the same time.
+const CONCURRENCY: usize = 8;
+/// Bytes of a document.
+const TEXT: usize = 1 << 10;
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    pub url: String,
+    pub way: Way,
+    pub input: Input,
+    pub records: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Way {
+    Ingest,
+    /// What a program without `ingest` does: so many records are collected, and upserted.
+    Loop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// Documents, for an embedding function that takes no time.
+    Texts,
+    /// Documents with their vectors.
+    Vectors,
+}
+
+/// What it took.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Outcome {
+    pub cost: Cost,
+    /// The most bytes that the system had given to the process, beyond those when it was idle; where the system says so.
+    pub resident: Option<usize>,
+}
+
+impl Job {
+    /// Does it in another process.
+    pub fn run(&self) -> Result<Outcome, Box<dyn Error>> {
+        let output = Command::new(std::env::current_exe()?)
+            .args([ARGUMENT, &serde_json::to_string(self)?])
+            .stderr(Stdio::inherit())
+            .output()?;
+        match output.status.success() {
+            true => Ok(serde_json::from_slice(&output.stdout)?),
+            false => Err(format!("{self:?} failed").into()),
+        }
+    }
+}
+
+/// The other process: does the job, and prints the outcome.
+pub fn main(job: &str) -> Result<(), Box<dyn Error>> {
+    let job: Job = serde_json::from_str(job)?;
+    let collection = open(&job.url)?;
+    let records = records(job.input)?.take(job.records);
+    let idle = resident("VmRSS:");
+    let cost = match job.way {
+        Way::Ingest => by_ingest(&collection, records),
+        Way::Loop => by_loop(&collection, records),
+    }?;
+    let peak = resident("VmHWM:");
+    let outcome = Outcome {
+        cost,
+        resident: peak.zip(idle).map(|(peak, idle)| peak.saturating_sub(idle)),
+    };
+    println!("{}", serde_json::to_string(&outcome)?);
+    match cost.units == job.records {
+        true => Ok(()),
+        false => Err(format!("{} of {} records", cost.units, job.records).into()),
+    }
+}
+
+/// The collection, opened; what a client asks only once is asked.
+pub fn open(url: &str) -> Result<Collection, Box<dyn Error>> {
+    let client = Client::builder().host(url).build()?;
+    client.pre_flight_checks()?;
+    let collection = client.collection(COLLECTION);
+    Ok(collection.embedding_function(Instant::new()).get()?)
+}
+
+pub fn by_ingest(
+    collection: &Collection,
+    records: impl IntoIterator<Item = Record>,
+) -> Result<Cost, Box<dyn Error>> {
+    Cost::of(|| {
+        let job = collection.ingest(records).concurrency(CONCURRENCY);
+        Ok(job.run()?.written as usize)
+    })
+}
+
+pub fn by_loop(
+    collection: &Collection,
+    mut records: impl Iterator<Item = Record>,
+) -> Result<Cost, Box<dyn Error>> {
+    Cost::of(|| {
+        let (mut written, mut batch) = (0, Vec::with_capacity(BATCH));
+        loop {
+            batch.extend(records.by_ref().take(BATCH));
+            if batch.is_empty() {
+                return Ok(written);
+            }
+            collection.upsert(&batch)?;
+            written += batch.len();
+            batch.clear();
+        }
+    })
+}
+
+/// Made as they are asked for, without end.
+pub fn records(input: Input) -> Result<impl Iterator<Item = Record>, Box<dyn Error>> {
+    let some = data::records(100)?;
+    let texts: String = some.into_iter().filter_map(|r| r.document).collect();
+    let texts: String = texts.chars().filter(char::is_ascii).collect();
+    let vector = data::query();
+    Ok((0..).map(move |index| {
+        let mut text = String::with_capacity(TEXT);
+        text.push_str(&format!("{index}: "));
+        text.push_str(&texts[..TEXT - text.len()]);
+        let record = Record::new(format!("record-{index:06}")).document(text);
+        match input {
+            Input::Texts => record,
+            Input::Vectors => record.embedding(vector.as_slice()),
+        }
+    }))
+}
+
+/// A model that takes no time: one vector for all texts.
+struct Instant(Vec<f32>);
+
+impl Instant {
+    fn new() -> Instant {
+        Instant(data::query())
+    }
+}
+
+impl EmbeddingFunction for Instant {
+    fn name(&self) -> &str {
+        "instant"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        Ok(Embeddings::new(self.0.repeat(documents.len()), DIMENSION)?)
+    }
+}
+
+/// What Linux knows of this process, in bytes: now (`VmRSS:`) or at its peak (`VmHWM:`).
+fn resident(name: &str) -> Option<usize> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
+}
