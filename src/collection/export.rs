@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Collection, Scan};
 use crate::error::{Error, Result};
+use crate::ingest::sync_folder;
 use crate::model::filter::Where;
 use crate::model::results::Include;
 use crate::wire::line;
@@ -87,6 +88,7 @@ impl<'a> Export<'a> {
         let written = self.write(&name, &file).and_then(|records| {
             file.sync_all()
                 .and_then(|()| fs::rename(partial, path))
+                .and_then(|()| sync_folder(path))
                 .map_err(|error| failed(&name, error))?;
             Ok(records)
         });

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bad::BadRecords;
 use checkpoint::Place;
+pub(crate) use checkpoint::sync_folder;
 pub use reader::IntoRecord;
 #[cfg(feature = "csv")]
 pub use readers::{CsvRows, csv_records};

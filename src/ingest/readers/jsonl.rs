@@ -41,7 +41,8 @@ pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
 ///
 /// An id may be an integer, and is the text of its digits then. A field that is `null` or an empty list is metadata without
 /// a value ([`Null`](crate::MetadataValue::Null)), which an upsert takes away from a record that had one. For what metadata
-/// cannot hold, see [`nested_fields`](JsonLines::nested_fields).
+/// cannot hold, see [`nested_fields`](JsonLines::nested_fields). A whole number that does not fit into 64 bits becomes a float,
+/// as in JSON itself: write long numbers of which every digit counts as texts.
 ///
 /// ```
 /// use chroma_blocking::{JsonLines, Record};
