@@ -45,6 +45,8 @@ fn rounds(count: usize) {
         .host(format!("127.0.0.1:{port}"))
         .request_timeout(timeout)
         .max_payload_size(400)
+        // Most of what is sent fails while the server is away.
+        .retry_budget(u32::MAX)
         .retry(policy);
     let client = client.build().unwrap();
     let collection = client.collection("killed").create().unwrap();

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chroma_blocking::Include::{Documents, Embeddings, Metadatas};
-use chroma_blocking::{Collection, Record, Result};
+use chroma_blocking::{Collection, Record, Result, RetryPolicy};
 
 use crate::model::{Fate, Model, Possible, Write, fates};
 use crate::support::fault_proxy::FaultProxy;
@@ -325,6 +325,12 @@ pub fn together<'a>(workers: &mut [Worker<'a>], work: impl Fn(&mut Worker<'a>) +
 /// Reads all that there is, while nobody writes, and compares it with what may be.
 pub fn compare_all(collection: &Collection, workers: &mut [Worker<'_>]) -> Tally {
     let mut tally = Tally::default();
+    // A server that has just been killed may say 500 to a read of vectors while it mends its index.
+    let patient = RetryPolicy::default()
+        .max_retries(40)
+        .base_delay(Duration::from_millis(100))
+        .max_delay(Duration::from_millis(500));
+    let collection = &collection.with_retry(patient);
     let found = collection.get().include([Documents, Metadatas, Embeddings]);
     let found = found.run().unwrap();
     let (read, count) = (found.len(), collection.count().unwrap());
