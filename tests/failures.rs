@@ -159,6 +159,11 @@ fn create_is_sent_again_when_the_server_certainly_did_nothing() {
     for busy in [
         Answer::new(429, "slow down"),
         Answer::new(503, "busy").header("retry-after", 0),
+        // So says Chroma 1.0.0 where several write at once.
+        Answer::new(
+            500,
+            r#"{"error":"InternalError","message":"Database error: error returned from database: (code: 5) database is locked"}"#,
+        ),
     ] {
         let server = scripted([busy, Answer::ok(COLLECTION)]);
         client(&server).collection("abc").create().unwrap();

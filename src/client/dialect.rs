@@ -89,6 +89,11 @@ impl Dialect for Chroma {
         }
     }
 
+    /// A single-node server whose database is busy: SQLite has begun nothing then (SQLITE_BUSY, code 5).
+    fn did_nothing(&self, error: &Error) -> bool {
+        matches!(error, Error::Server { status: 500, message, .. } if message.contains("(code: 5) database is locked"))
+    }
+
     fn unreachable_hint(&self) -> &'static str {
         "start a server there (docker compose up, or chroma run), set CHROMA_HOST to one that runs, or let \
          LocalServer start one"

@@ -245,8 +245,8 @@ impl Transport {
             }),
         };
         Failure {
+            acted: acted && !self.dialect.did_nothing(&error),
             error,
-            acted,
             // 520 to 524: a content delivery network that cannot reach its origin.
             health: match status {
                 502..=504 | 520..=524 => Health::Down,

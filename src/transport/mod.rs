@@ -97,6 +97,11 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     /// Reads the answer to a request that failed.
     fn error(&self, refusal: Refusal) -> Error;
 
+    /// Whether an error that the server may otherwise have acted on says that it did not.
+    fn did_nothing(&self, _: &Error) -> bool {
+        false
+    }
+
     /// What to try when nothing answers.
     fn unreachable_hint(&self) -> &'static str;
 }
