@@ -74,4 +74,5 @@ step "Faults: a hundred seeds"
 FAULT_SEEDS=100 cargo test --test faults no_seed -- --nocapture
 
 step "Tests with the oldest server"
-CHROMA_VERSION=1.0.0 cargo test --tests
+# Those that talk to a server of this version; batch jobs, which write much, take it too long.
+CHROMA_VERSION=1.0.0 cargo test --test chroma --test faults
