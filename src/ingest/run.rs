@@ -253,7 +253,9 @@ impl UnderWay {
                 Next::Wait(batch, ids) => (batch, ids, true),
                 Next::End => return,
             };
-            self.ids.extend(&ids);
+            if settings.looks_up() {
+                self.ids.extend(&ids);
+            }
             self.bytes += batch.bytes;
             self.batches.push_back(Waiting {
                 number: batch.number,

@@ -186,21 +186,11 @@ fn id(json: &[u8]) -> Result<Option<String>, String> {
 mod tests {
     use super::super::{JsonLines, MissingIds};
     use super::*;
-    use crate::error::Result;
+    use crate::ingest::readers::jsonl::tests::{one, refused};
     use crate::model::metadata::{Metadata, SparseVector};
 
     fn read(line: &str) -> Record {
         one(JsonLines::from_reader(line.as_bytes())).unwrap()
-    }
-
-    fn one(mut lines: JsonLines<&[u8]>) -> Result<Record> {
-        let record = lines.next().unwrap();
-        assert!(lines.next().is_none());
-        record
-    }
-
-    fn refused(line: &[u8]) -> String {
-        one(JsonLines::from_reader(line)).unwrap_err().to_string()
     }
 
     #[test]

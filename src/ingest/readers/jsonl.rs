@@ -176,16 +176,16 @@ impl<R: BufRead> Iterator for JsonLines<R> {
 impl<R: BufRead> std::iter::FusedIterator for JsonLines<R> {}
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn one(mut lines: JsonLines<&[u8]>) -> Result<Record> {
+    pub(in crate::ingest::readers) fn one(mut lines: JsonLines<&[u8]>) -> Result<Record> {
         let record = lines.next().unwrap();
         assert!(lines.next().is_none());
         record
     }
 
-    fn refused(line: &[u8]) -> String {
+    pub(in crate::ingest::readers) fn refused(line: &[u8]) -> String {
         one(JsonLines::from_reader(line)).unwrap_err().to_string()
     }
 
