@@ -118,6 +118,8 @@ mod error;
 pub mod fuzzing;
 mod ingest;
 mod local;
+mod logs;
+mod metrics;
 mod model;
 mod transport;
 mod wire;
@@ -127,14 +129,16 @@ pub use client::{
 };
 pub use collection::{
     AttachFunction, Attached, AttachedFunction, Collection, CollectionBuilder, CollectionOpener,
-    Committed, Delete, DetachFunction, Export, Get, IndexingStatus, Modify, Queries, Query,
-    QueryInput, QueryMany, Scan, ScanPages, ScanRecords, SearchCall, SearchManyCall, Transaction,
+    Committed, Delete, DetachFunction, Export, Get, IndexingStatus, Modify, Progress,
+    ProgressStage, Queries, Query, QueryInput, QueryMany, Scan, ScanPages, ScanRecords, SearchCall,
+    SearchManyCall, Transaction,
 };
 pub use config::ClientBuilder;
 #[cfg(feature = "disk-cache")]
 pub use embed::DiskCache;
 pub use embed::{
-    Cached, EmbeddingCache, EmbeddingError, EmbeddingFunction, Hashing, MemoryCache, Purpose,
+    Cached, EmbeddingCache, EmbeddingContext, EmbeddingError, EmbeddingFunction, Hashing,
+    MemoryCache, Purpose,
 };
 #[cfg(feature = "gemini")]
 pub use embed::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
@@ -146,6 +150,10 @@ pub use ingest::{
 #[cfg(feature = "csv")]
 pub use ingest::{CsvRows, csv_records};
 pub use local::{InstallPlan, LocalServer, LocalServerBuilder};
+pub use metrics::{
+    BreakerState, EmbeddingMetrics, EndpointMetrics, Latency, Metrics, OperationMetrics,
+    PoolMetrics,
+};
 pub use model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
 pub use model::embeddings::{Embeddings, Vectors};
 pub use model::filter::{Key, Where};

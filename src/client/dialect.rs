@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::transport::{Dialect, Refusal};
+use crate::transport::{Dialect, Operation, Refusal};
 use crate::wire::read::shown;
 
 /// Chroma's errors: `{"error":"NotFoundError","message":"Collection [nope] does not exist"}` with the status.
@@ -92,6 +92,12 @@ impl Dialect for Chroma {
     /// A single-node server whose database is busy: SQLite has begun nothing then (SQLITE_BUSY, code 5).
     fn did_nothing(&self, error: &Error) -> bool {
         matches!(error, Error::Server { status: 500, message, .. } if message.contains("(code: 5) database is locked"))
+    }
+
+    fn subject_is(&self, operation: &Operation) -> &'static str {
+        let other = ["tenant", "database"];
+        let other = other.into_iter().find(|it| operation.name.ends_with(it));
+        other.unwrap_or("collection")
     }
 
     fn unreachable_hint(&self) -> &'static str {

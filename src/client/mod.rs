@@ -25,6 +25,8 @@ pub use tenants::{Database, Tenant};
 use crate::collection::{CollectionBuilder, CollectionOpener, In, Stored};
 use crate::config::ClientBuilder;
 use crate::error::{Call, Error, Result};
+use crate::logs;
+use crate::metrics::{Metrics, Recorder};
 use crate::model::name;
 use crate::transport::{
     Connecting, Endpoints, Operation, Outgoing, Patience, RetryPolicy, Transport,
@@ -172,14 +174,27 @@ impl Client {
             .fetch_min(bytes, Ordering::Relaxed);
         if bytes < before {
             log::warn!(
+                target: logs::CLIENT, bytes = bytes;
                 "the server refuses large requests; from now on they have at most {bytes} bytes"
             );
         }
     }
 
-    /// How many requests were sent again so far, by all clones.
-    pub(crate) fn retries(&self) -> u64 {
-        self.server.transport.retries()
+    /// What this client, its clones and their collections have done so far: calls, errors, bytes and times by operation,
+    /// connections, breakers, embeddings.
+    ///
+    /// ```no_run
+    /// # let client = chroma_blocking::Client::from_env()?;
+    /// println!("{}", client.metrics()); // a table
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn metrics(&self) -> Metrics {
+        self.server.transport.metrics()
+    }
+
+    /// Where what is done is counted.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        self.server.transport.recorder()
     }
 
     /// The tenant.

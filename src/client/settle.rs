@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Client;
 use crate::error::{Call, Error, Result};
+use crate::logs;
 use crate::transport::Operation;
 
 /// What asking has shown.
@@ -71,7 +72,7 @@ impl Client {
             };
             match ask(&there) {
                 Ok(Seen::Done(answer)) => {
-                    log::info!("{error}; but it is done");
+                    log::info!(target: logs::CLIENT, error = error.kind(); "{error}; but it is done");
                     return Ok(answer);
                 }
                 Ok(Seen::Refused(why)) => return Err(why),
@@ -84,6 +85,7 @@ impl Client {
                 return Err(error);
             };
             log::warn!(
+                target: logs::CLIENT, error = error.kind(), wait_ms = wait.as_millis() as u64;
                 "{error}; it is not done, trying again in {:.1} s",
                 wait.as_secs_f64()
             );

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Collection, Scan};
+use super::{Collection, ProgressStage, Scan};
 use crate::error::{Error, Result};
 use crate::ingest::sync_folder;
 use crate::model::filter::Where;
@@ -104,6 +104,7 @@ impl<'a> Export<'a> {
         if self.embeddings {
             include.push(Include::Embeddings);
         }
+        let collection = self.scan.collection().clone();
         let mut records = 0;
         let mut lines = Vec::new();
         for page in self.scan.include(include).pages() {
@@ -117,6 +118,7 @@ impl<'a> Export<'a> {
                 .map_err(|error| failed(name, error))?;
             records += page.len() as u64;
             (self.on_progress)(records);
+            collection.tell("export", ProgressStage::Reading, records, None);
         }
         writer.flush().map_err(|error| failed(name, error))?;
         Ok(records)

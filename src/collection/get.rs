@@ -100,7 +100,7 @@ impl Get {
                 let around = write::selection(&parts, &self.page, Some(&self.include)).len();
                 let size = |index: usize| json_len(&ids[index]) + 1;
                 collection
-                    .in_requests(ids.len(), size, around, MAX_IDS, |range, _| {
+                    .in_requests(operation, ids.len(), size, around, MAX_IDS, |range, _| {
                         parts.ids = Some(ids[range].to_vec());
                         send(&parts)
                     })

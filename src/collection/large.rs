@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::Collection;
+use super::{Collection, ProgressStage};
 use crate::error::{Error, Result};
+use crate::transport::Operation;
 use crate::wire::cut;
 
 impl Collection {
@@ -15,6 +16,7 @@ impl Collection {
     /// An error comes with the entries of the request that failed. All in front of these are done, none behind.
     pub(super) fn in_requests(
         &self,
+        operation: &'static Operation,
         count: usize,
         size: impl Fn(usize) -> usize,
         around: usize,
@@ -26,7 +28,11 @@ impl Collection {
         while start < count {
             let (range, bytes) = cut::fit(start, count, &size, max_count, max_bytes);
             match send(range.clone(), bytes) {
-                Ok(()) => start = range.end,
+                Ok(()) => {
+                    start = range.end;
+                    let stage = ProgressStage::of(operation);
+                    self.tell(operation.name, stage, start as u64, Some(count as u64));
+                }
                 Err(Error::Server { status: 413, .. }) if range.len() > 1 => {
                     max_bytes = bytes / 2;
                     refused = true;

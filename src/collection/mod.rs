@@ -11,6 +11,7 @@ mod modify;
 mod open;
 #[cfg(any(test, fuzzing))]
 mod parsers;
+mod progress;
 mod query;
 mod scan;
 mod search;
@@ -22,6 +23,7 @@ mod write;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 pub use builder::CollectionBuilder;
 pub use delete::Delete;
@@ -34,6 +36,8 @@ pub use open::CollectionOpener;
 pub(crate) use open::In;
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
+use progress::Report;
+pub use progress::{Progress, ProgressStage};
 pub use query::{Queries, Query, QueryInput, QueryMany};
 pub use scan::{Scan, ScanPages, ScanRecords};
 pub use search::{SearchCall, SearchManyCall};
@@ -41,9 +45,10 @@ pub(crate) use stored::Stored;
 pub use transaction::{Committed, Transaction};
 
 use crate::client::{Client, operations as op};
-use crate::embed::{self, EmbeddingFunction, Purpose, remembered};
+use crate::embed::{self, EmbeddingContext, EmbeddingFunction, Purpose, remembered};
 use crate::error::{Call, InvalidInput, Result};
 use crate::ingest::{Ingest, IntoRecord};
+use crate::metrics::Embedded;
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
@@ -65,6 +70,7 @@ use crate::wire::read;
 pub struct Collection {
     client: Client,
     inner: Arc<Inner>,
+    report: Option<Report>,
 }
 
 struct Inner {
@@ -98,7 +104,11 @@ impl Collection {
             embedding_function,
             missing,
         });
-        Collection { client, inner }
+        Collection {
+            client,
+            inner,
+            report: None,
+        }
     }
 
     /// The same collection, whose calls are tried again by another policy, and have its deadline; connections are shared.
@@ -125,7 +135,7 @@ impl Collection {
     fn on(&self, client: &Client) -> Collection {
         Collection {
             client: client.clone(),
-            inner: self.inner.clone(),
+            ..self.clone()
         }
     }
 
@@ -273,7 +283,7 @@ impl Collection {
         I: IntoIterator,
         I::Item: IntoRecord,
     {
-        Ingest::new(self.clone(), records)
+        Ingest::new(self.without_progress(), records)
     }
 
     /// Records by id, by filter, or all of them, in pages or at once. Without an [`include`](Get::include): the ids,
@@ -475,9 +485,35 @@ impl Collection {
     /// Embeds texts with the collection's function; `of` says whose text needs one where there is none.
     pub(crate) fn embed(
         &self,
-        operation: &Operation,
+        operation: &'static Operation,
         texts: &[&str],
         purpose: Purpose,
+        of: impl FnOnce() -> String,
+    ) -> Result<Embeddings> {
+        let mut told = 0;
+        let tell = |done: usize, all: usize| {
+            let (done, all) = (done as u64, Some(all as u64));
+            self.tell(operation.name, ProgressStage::Embedding, done, all);
+        };
+        let mut report = |done, all| {
+            told = done;
+            tell(done, all);
+        };
+        let mut context = EmbeddingContext::new(purpose).on_progress(&mut report);
+        let vectors = self.embed_with(operation, texts, &mut context, of)?;
+        // Not every function says something.
+        if told < texts.len() {
+            tell(texts.len(), texts.len());
+        }
+        Ok(vectors)
+    }
+
+    /// As [`embed`](Collection::embed), for who wants to know what it took. The context is a new one.
+    pub(crate) fn embed_with(
+        &self,
+        operation: &'static Operation,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
         of: impl FnOnce() -> String,
     ) -> Result<Embeddings> {
         let Some(function) = &self.inner.embedding_function else {
@@ -486,7 +522,22 @@ impl Collection {
             return Err(self.at(operation).invalid(reason));
         };
         let call = self.at(operation);
-        let vectors = embed::embed(function.as_ref(), texts, purpose, &call)?;
+        let started = Instant::now();
+        let made = embed::embed(function.as_ref(), texts, context, &call);
+        if !texts.is_empty() {
+            self.client.recorder().embedded(
+                function.name(),
+                Embedded {
+                    texts: texts.len(),
+                    cache_hits: context.used.cache_hits,
+                    retries: context.used.retries,
+                    limiter_wait: context.used.limiter_wait,
+                    failed: made.is_err(),
+                    took: started.elapsed(),
+                },
+            );
+        }
+        let vectors = made?;
         match self.dimension() {
             Some(expected) if !vectors.is_empty() && vectors.dimension() != expected => Err(call
                 .invalid(InvalidInput::Dimension {

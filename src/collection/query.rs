@@ -287,17 +287,24 @@ fn run(collection: &Collection, inputs: &Inputs<'_>, options: Options) -> Result
     let size = |index: usize| vectors[index].len() * write::FLOAT_LEN;
     let around = write::query([].into_iter(), n_results, &parts, &options.include).len();
     collection
-        .in_requests(vectors.len(), size, around, usize::MAX, |range, _| {
-            let vectors = &vectors[range];
-            results.extend(ask(
-                collection,
-                vectors,
-                n_results,
-                &parts,
-                &options.include,
-            )?);
-            Ok(())
-        })
+        .in_requests(
+            &op::QUERY,
+            vectors.len(),
+            size,
+            around,
+            usize::MAX,
+            |range, _| {
+                let vectors = &vectors[range];
+                results.extend(ask(
+                    collection,
+                    vectors,
+                    n_results,
+                    &parts,
+                    &options.include,
+                )?);
+                Ok(())
+            },
+        )
         .map_err(|(error, _)| error)?;
     Ok(results)
 }

@@ -32,7 +32,7 @@ impl Collection {
                 self.send(operation, Some(&body), read::done)
             };
             let smaller = self
-                .in_requests(rows.len(), size, 0, limits.max_batch_size, send)
+                .in_requests(operation, rows.len(), size, 0, limits.max_batch_size, send)
                 .map_err(|(error, range)| {
                     let ids: Vec<&str> = (0..rows.len()).map(|i| rows.row(i).id).collect();
                     error.stopped(&ids, range)

@@ -10,6 +10,7 @@ use ureq::http::{HeaderName, HeaderValue};
 
 use crate::client::Client;
 use crate::error::{Call, InvalidInput, Result};
+use crate::logs;
 use crate::transport::{
     self, CircuitBreaker, Connecting, Endpoint, Endpoints, ReadFrom, RetryPolicy, Timeouts,
 };
@@ -296,6 +297,7 @@ impl ClientBuilder {
         let open = |endpoint: &&Endpoint| !endpoint.is_secure() && !endpoint.is_loopback();
         for endpoint in all().filter(open).filter(|_| !headers.is_empty()) {
             log::warn!(
+                target: logs::CLIENT, endpoint = endpoint.as_str();
                 "the secrets of requests to {} are sent without encryption",
                 endpoint.as_str()
             );

@@ -139,6 +139,14 @@ impl Limiter {
     }
 }
 
+/// No leave to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotYet {
+    pub(crate) ask_again: Instant,
+    /// Whether that is for a rate, or for a pause that a server asked for, and not for other requests.
+    pub(crate) held_back: bool,
+}
+
 /// A place in the line, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
@@ -148,10 +156,13 @@ pub(crate) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     /// Leave to send, or when to ask again.
-    pub(crate) fn leave(&self, cost: Cost, now: Instant) -> Result<Permit<'a>, Instant> {
+    pub(crate) fn leave(&self, cost: Cost, now: Instant) -> Result<Permit<'a>, NotYet> {
         let mut state = self.limiter.state();
         if state.line.front() != Some(&self.number) || state.in_flight >= state.allowed {
-            return Err(now + SOON);
+            return Err(NotYet {
+                ask_again: now + SOON,
+                held_back: false,
+            });
         }
         let state = &mut *state;
         let mut rates = [
@@ -163,7 +174,10 @@ impl<'a> Turn<'a> {
         };
         let free = rates.iter_mut().map(free).max().flatten();
         match free.max(state.paused_until).filter(|at| *at > now) {
-            Some(at) => Err(at),
+            Some(ask_again) => Err(NotYet {
+                ask_again,
+                held_back: true,
+            }),
             None => {
                 for (rate, amount) in rates {
                     if let Some(rate) = rate {
@@ -287,7 +301,7 @@ mod tests {
         while now - start < during {
             match limiter.queue().leave(cost, now) {
                 Ok(_permit) => sent.push(now - start),
-                Err(at) => now = at,
+                Err(not_yet) => now = not_yet.ask_again,
             }
         }
         sent
@@ -399,7 +413,11 @@ mod tests {
         limiter.pause(now + 31 * SECOND);
         limiter.pause(now + 2 * SECOND);
         let turn = limiter.queue();
-        assert_eq!(turn.leave(cost(1, 1), now).err(), Some(now + 31 * SECOND));
+        let not_yet = NotYet {
+            ask_again: now + 31 * SECOND,
+            held_back: true,
+        };
+        assert_eq!(turn.leave(cost(1, 1), now).err(), Some(not_yet));
         assert!(turn.leave(cost(1, 1), now + 31 * SECOND).is_ok());
     }
 

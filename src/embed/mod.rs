@@ -1,6 +1,7 @@
 //! [`EmbeddingFunction`]: text in, vectors out; and its providers.
 
 mod cache;
+mod context;
 #[cfg(feature = "gemini")]
 mod fan_out;
 #[cfg(feature = "gemini")]
@@ -15,6 +16,9 @@ use std::sync::Arc;
 #[cfg(feature = "disk-cache")]
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};
+#[cfg(feature = "gemini")]
+pub(crate) use context::Used;
+pub use context::{EmbeddingContext, Purpose};
 #[cfg(all(feature = "gemini", any(test, fuzzing)))]
 pub(crate) use gemini::PARSERS;
 #[cfg(feature = "gemini")]
@@ -89,9 +93,21 @@ pub trait EmbeddingFunction: Send + Sync {
         None
     }
 
-    /// How many vectors came from a cache so far, and not from the model. Default: none.
-    fn cache_hits(&self) -> u64 {
-        0
+    /// What collections call: vectors for the purpose of the context, which can be told how the work goes. Default: one of
+    /// the two above, of which nothing is told. For functions that have a cache, that take long, or that call another
+    /// function; see [`EmbeddingContext`].
+    ///
+    /// # Errors
+    /// Whatever the provider fails with.
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        match context.purpose() {
+            Purpose::Documents => self.embed_documents(texts),
+            Purpose::Queries => self.embed_queries(texts),
+        }
     }
 
     /// All that a vector depends on beside its text, for [`Cached`]: where two functions, or one today and one tomorrow,
@@ -133,8 +149,12 @@ macro_rules! through {
                 (**self).config()
             }
 
-            fn cache_hits(&self) -> u64 {
-                (**self).cache_hits()
+            fn embed_with(
+                &self,
+                texts: &[&str],
+                context: &mut EmbeddingContext<'_>,
+            ) -> Result<Embeddings, EmbeddingError> {
+                (**self).embed_with(texts, context)
             }
 
             fn cache_key(&self, purpose: Purpose) -> String {
@@ -146,20 +166,11 @@ macro_rules! through {
 through!(Arc);
 through!(Box);
 
-/// What texts are embedded for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// To be stored: [`EmbeddingFunction::embed_documents`].
-    Documents,
-    /// To ask for stored ones: [`EmbeddingFunction::embed_queries`].
-    Queries,
-}
-
 /// Embeds, and checks what comes back: as many vectors as texts, of one dimension, finite.
 pub(crate) fn embed(
     function: &dyn EmbeddingFunction,
     texts: &[&str],
-    purpose: Purpose,
+    context: &mut EmbeddingContext<'_>,
     call: &Call,
 ) -> Result<Embeddings> {
     if texts.is_empty() {
@@ -176,11 +187,7 @@ pub(crate) fn embed(
             source,
         }
     };
-    let vectors = match purpose {
-        Purpose::Documents => function.embed_documents(texts),
-        Purpose::Queries => function.embed_queries(texts),
-    }
-    .map_err(failed)?;
+    let vectors = function.embed_with(texts, context).map_err(failed)?;
     if vectors.len() != texts.len() {
         let wrong = format!("{} vectors for {} texts", vectors.len(), texts.len());
         return Err(failed(wrong.into()));
@@ -271,8 +278,8 @@ mod tests {
         ];
         for function in wrong {
             let call = Call::new("upsert", Some("notes"));
-            let error =
-                embed(&Broken(function), &["a", "b"], Purpose::Documents, &call).unwrap_err();
+            let mut context = EmbeddingContext::new(Purpose::Documents);
+            let error = embed(&Broken(function), &["a", "b"], &mut context, &call).unwrap_err();
             let text = error.to_string();
             assert!(
                 text.starts_with("upsert \"notes\": the embedding function broken failed: "),
@@ -285,10 +292,7 @@ mod tests {
     fn no_texts_no_call() {
         let never = Broken(|_| Err("asked".into()));
         let call = Call::new("query", None);
-        assert!(
-            embed(&never, &[], Purpose::Queries, &call)
-                .unwrap()
-                .is_empty()
-        );
+        let mut context = EmbeddingContext::new(Purpose::Queries);
+        assert!(embed(&never, &[], &mut context, &call).unwrap().is_empty());
     }
 }

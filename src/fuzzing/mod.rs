@@ -378,7 +378,7 @@ mod tests {
                 format!(r#"{{"ids":[{texts},[]],"metadatas":[{maps},[]]}}"#),
                 120,
             ),
-            ("list_collections", list(r#"{"id":"","name":""}"#), 120),
+            ("list_collections", list(r#"{"id":"","name":""}"#), 130),
             ("openapi", format!(r#"{{"components":{maps}}}"#), 120),
             ("metadata", format!(r#"{{"a":{texts}}}"#), 80),
             (

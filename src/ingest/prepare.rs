@@ -12,8 +12,9 @@ use super::report::{BadRecord, IngestStage};
 use super::run::Shared;
 use super::{Batch, Item, Mode, Settings, content};
 use crate::client::operations as op;
-use crate::embed::Purpose;
+use crate::embed::{EmbeddingContext, Purpose};
 use crate::error::{Error, InvalidInput, RefusedText, Result};
+use crate::logs;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
@@ -147,7 +148,9 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
             .collect();
         let of = || format!("record {:?}", batch.records[*first].record.id);
         let collection = &settings.collection;
-        let made = collection.embed(&op::UPSERT, &texts, Purpose::Documents, of);
+        let mut context = EmbeddingContext::new(Purpose::Documents);
+        let made = collection.embed_with(&op::UPSERT, &texts, &mut context, of);
+        (shared.cached).fetch_add(context.used.cache_hits, Ordering::Relaxed);
         let error = match made {
             Ok(vectors) => {
                 put(batch, &part, &vectors, shared);
@@ -196,7 +199,7 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
                 }
             }
             Verdict::Texts(error) => {
-                log::warn!("{error}; {} texts are tried again in halves", part.len());
+                log::warn!(target: logs::INGEST, error = error.kind(), texts = part.len(); "{error}; {} texts are tried again in halves", part.len());
                 let half = part.len() / 2;
                 parts.extend([part[half..].to_vec(), part[..half].to_vec()]);
             }

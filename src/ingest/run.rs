@@ -15,6 +15,7 @@ use super::report::{IngestProgress, IngestReport};
 use super::writer::{Event, Writer};
 use super::{Batch, Mode, Settings, WAITING, content, prepare};
 use crate::error::{Call, Error, Result};
+use crate::logs;
 use crate::model::filter::Where;
 use crate::transport::Backoff;
 
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     /// The caller's flag was seen up: what is not read yet is not read any more, whatever becomes of the flag.
     stopped: AtomicBool,
     retries: AtomicU64,
+    /// Texts whose vectors a cache had.
+    pub(super) cached: AtomicU64,
     pub(super) floats: Floats,
 }
 
@@ -59,6 +62,7 @@ impl Shared {
             return Err(error);
         };
         log::warn!(
+            target: logs::INGEST, error = error.kind(), wait_ms = wait.as_millis() as u64;
             "{error}; the job tries again in {:.1} s",
             wait.as_secs_f64()
         );
@@ -108,11 +112,8 @@ where
         false => settings.bad_records.open().map_err(invalid)?,
     };
     let shared = Shared::default();
-    let hits = || {
-        let function = settings.collection.embedding_function();
-        function.map_or(0, |function| function.cache_hits())
-    };
-    let (hits_before, retries_before) = (hits(), settings.collection.client().retries());
+    let recorder = settings.collection.client().recorder();
+    let retries_before = recorder.retries();
     let mut reader = Reader::new(records, settings, &shared);
     let passed = reader.pass_over(start);
     if let Some(failure) = reader.failure.take() {
@@ -141,9 +142,9 @@ where
     let mut report = writer.report;
     report.read = reader.read;
     report.resumed = start.items;
-    report.cached = hits().saturating_sub(hits_before);
+    report.cached = shared.cached.load(Ordering::Relaxed);
     report.retries += shared.retries.load(Ordering::Relaxed);
-    report.retries += settings.collection.client().retries() - retries_before;
+    report.retries += recorder.retries() - retries_before;
     report.elapsed = started.elapsed();
     report.dry_run = settings.dry_run;
     report.cancelled = stopped();
@@ -306,13 +307,14 @@ fn delete_others<I>(
 ) -> Result<()> {
     if reader.unreadable > 0 {
         log::warn!(
+            target: logs::INGEST, unreadable = reader.unreadable;
             "nothing is deleted, since {} items of the input could not be read",
             reader.unreadable
         );
         return Ok(());
     }
     if reader.seen.is_empty() {
-        log::warn!("nothing is deleted, since there was nothing in the input");
+        log::warn!(target: logs::INGEST, "nothing is deleted, since there was nothing in the input");
         return Ok(());
     }
     let scan = || {

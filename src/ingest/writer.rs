@@ -13,6 +13,7 @@ use super::run::{Over, Shared};
 use super::{Batch, Item, Mode, Settings, content, size};
 use crate::client::operations as op;
 use crate::error::{Call, Error, InvalidInput, Result};
+use crate::logs;
 use crate::model::record::{AsRow, Record};
 
 /// Bytes of one write, about; the server's own limits are kept in any case.
@@ -160,7 +161,7 @@ impl<'a> Writer<'a> {
                 }
                 Err(error) if !is_about_records(&error) => return Err(error),
                 Err(error) if part.len() > 1 => {
-                    log::warn!("{error}; {} records are tried again in halves", part.len());
+                    log::warn!(target: logs::INGEST, error = error.kind(), records = part.len(); "{error}; {} records are tried again in halves", part.len());
                     let second = part.split_off(part.len() / 2);
                     parts.extend([second, part]);
                 }
@@ -230,7 +231,7 @@ impl<'a> Writer<'a> {
 
     /// Leaves a bad record out; stops the job when there are too many.
     fn give_up(&mut self, bad: BadRecord, record: Option<&Record>) -> Result<()> {
-        log::warn!("{bad}");
+        log::warn!(target: logs::INGEST, item = bad.item, stage = bad.stage.name(); "{bad}");
         if let Some(letters) = &mut self.dead_letters {
             letters.write(&bad, record)?;
         }

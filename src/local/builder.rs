@@ -11,6 +11,7 @@ use super::install::{InstallPlan, RELEASES, Release, is_installed};
 use super::supervise::{Launch, Trouble};
 use super::{LocalServer, ready};
 use crate::error::{Error, Result};
+use crate::logs;
 
 /// How often another free port is tried.
 const PORTS: u32 = 5;
@@ -124,8 +125,7 @@ impl LocalServerBuilder {
                 if tried.is_ok() || !(self.install || self.has_copy(around)) {
                     return tried;
                 }
-                log::warn!(
-                    "trying an installed copy next: {}",
+                log::warn!(target: logs::LOCAL, "trying an installed copy next: {}",
                     tried.err().map_or(String::new(), |e| e.to_string())
                 );
             }
@@ -219,11 +219,11 @@ impl LocalServerBuilder {
                         data: folders.data,
                         log: folders.log,
                     };
-                    log::debug!("started {}: {server:?}", program.name());
+                    log::debug!(target: logs::LOCAL, "started {}: {server:?}", program.name());
                     return Ok(server);
                 }
                 Err(Trouble::PortTaken) if self.port.is_none() && attempt < PORTS => {
-                    log::debug!("somebody took port {port} meanwhile; trying another");
+                    log::debug!(target: logs::LOCAL, "somebody took port {port} meanwhile; trying another");
                     attempt += 1;
                 }
                 Err(trouble) => {

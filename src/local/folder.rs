@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
+use crate::logs;
 
 /// Where a server keeps its data and its log.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl TemporaryFolder {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
-            log::warn!("{error}");
+            log::warn!(target: logs::LOCAL, "{error}");
         }
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::supervise::detach;
 use crate::error::{Error, Result};
+use crate::logs;
 
 /// Runs under an operating system lock, so that one process installs and the others wait.
 const INSTALL: &str = include_str!("install.py");
@@ -128,8 +129,7 @@ impl Release {
             for line in BufReader::new(stdout).lines().map_while(|line| line.ok()) {
                 match line.as_str() {
                     "waiting" => {
-                        log::info!(
-                            "another process installs into {}; waiting",
+                        log::info!(target: logs::LOCAL, "another process installs into {}; waiting",
                             folder.display()
                         );
                     }
@@ -139,7 +139,7 @@ impl Release {
                             megabytes: self.megabytes,
                             folder: folder.clone(),
                         };
-                        log::info!("{plan}");
+                        log::info!(target: logs::LOCAL, "{plan}");
                         if let Some(on_install) = on_install.take() {
                             on_install(&plan);
                         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::find::Program;
 use super::ready;
 use crate::error::{Error, Result};
+use crate::logs;
 
 const SUPERVISE_PY: &str = include_str!("supervise.py");
 const SUPERVISE_SH: &str = include_str!("supervise.sh");
@@ -307,7 +308,7 @@ impl Supervised {
 impl Drop for Supervised {
     fn drop(&mut self) {
         if let Err(error) = self.stop() {
-            log::warn!("{error}");
+            log::warn!(target: logs::LOCAL, "{error}");
         }
     }
 }

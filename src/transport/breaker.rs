@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::FOREVER;
+use crate::metrics::BreakerState;
 
 /// When to ask again while a call is on its way to see; how long that takes nobody knows.
 const TRIAL: Duration = Duration::from_secs(1);
@@ -109,6 +110,15 @@ impl Breaker {
             State::Closed { .. } => Duration::ZERO,
             State::Open { until } => until.saturating_duration_since(now),
             State::HalfOpen => TRIAL,
+        }
+    }
+
+    /// As metrics show it.
+    pub(crate) fn shown(&self) -> BreakerState {
+        match *self.state() {
+            State::Closed { .. } => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::HalfOpen => BreakerState::HalfOpen,
         }
     }
 

@@ -1,10 +1,11 @@
 //! [`Endpoints`]: a server's address, or several of servers that hold the same, and which of them is next.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Endpoint;
 use super::breaker::{Admission, Breaker, CircuitBreaker};
+use crate::metrics::{self, BreakerState, EndpointMetrics};
 
 /// Among several endpoints, one that has failed once is passed over for so long.
 const PASSED_OVER: CircuitBreaker = CircuitBreaker {
@@ -39,12 +40,15 @@ pub(crate) struct Endpoints {
 struct Node {
     endpoint: Endpoint,
     breaker: Option<Breaker>,
+    attempts: AtomicU64,
+    failures: AtomicU64,
+    reported: metrics::Breaker,
 }
 
 /// Where an attempt goes.
 #[derive(Debug)]
 pub(crate) struct Choice<'a> {
-    pub(crate) endpoint: &'a Endpoint,
+    node: &'a Node,
     index: usize,
     admission: Option<Admission<'a>>,
 }
@@ -58,12 +62,25 @@ pub(crate) enum Health {
     Unknown,
 }
 
-impl Choice<'_> {
+impl<'a> Choice<'a> {
+    pub(crate) fn endpoint(&self) -> &'a Endpoint {
+        &self.node.endpoint
+    }
+
     /// Says how it went.
     pub(crate) fn report(self, health: Health) {
-        match (self.admission, health) {
-            (None, _) | (_, Health::Unknown) => {}
-            (Some(admission), health) => admission.report(health == Health::Down),
+        let node = self.node;
+        node.attempts.fetch_add(1, Ordering::Relaxed);
+        if health == Health::Down {
+            node.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        let (Some(admission), true) = (self.admission, health != Health::Unknown) else {
+            return;
+        };
+        admission.report(health == Health::Down);
+        if let Some(breaker) = &node.breaker {
+            node.reported
+                .is_open(breaker.shown() != BreakerState::Closed);
         }
     }
 }
@@ -91,9 +108,12 @@ impl Endpoints {
         breaker: Option<CircuitBreaker>,
     ) -> Endpoints {
         let several = (!replicas.is_empty()).then_some(PASSED_OVER);
-        let node = |endpoint| Node {
+        let node = |endpoint: Endpoint| Node {
+            reported: metrics::Breaker::new(endpoint.as_str()),
             endpoint,
             breaker: breaker.or(several).map(Breaker::new),
+            attempts: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
         };
         Endpoints {
             nodes: [primary].into_iter().chain(replicas).map(node).collect(),
@@ -107,6 +127,17 @@ impl Endpoints {
     /// Where writes go.
     pub(crate) fn primary(&self) -> &Endpoint {
         &self.nodes[0].endpoint
+    }
+
+    /// What is known of each.
+    pub(crate) fn metrics(&self) -> Vec<EndpointMetrics> {
+        let metrics = |node: &Node| EndpointMetrics {
+            url: node.endpoint.as_str().to_owned(),
+            attempts: node.attempts.load(Ordering::Relaxed),
+            failures: node.failures.load(Ordering::Relaxed),
+            breaker: node.breaker.as_ref().map(Breaker::shown),
+        };
+        self.nodes.iter().map(metrics).collect()
     }
 
     /// Whether all of them are on this machine.
@@ -159,7 +190,7 @@ impl Endpoints {
                 .map(|index| (index, &self.nodes[index]))
         };
         let choice = |(index, node): (usize, &'_ Node), admission| Choice {
-            endpoint: &self.nodes[index].endpoint,
+            node: &self.nodes[index],
             index,
             admission: node.breaker.as_ref().and(admission),
         };

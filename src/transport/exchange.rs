@@ -1,17 +1,22 @@
 //! One attempt: a request goes out, a whole answer comes in, or it is said what is known of the failure.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use log::Level;
 use ureq::http::{self, HeaderValue, Method, Request};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, AsSendBody, Body, Timeout};
 
+use super::pool::CountingConnector;
 use super::{
     Connecting, Endpoint, Endpoints, FOREVER, Failure, Health, Kind, Outgoing, Patience, Refusal,
     Transport, tcp,
 };
 use crate::error::{Call, Error};
+use crate::logs;
+use crate::metrics::{OperationCounters, PoolCounters};
 
 /// Idle connections that are kept for one server.
 const IDLE_CONNECTIONS: usize = 64;
@@ -38,16 +43,25 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    pub(super) fn new(endpoints: &Endpoints, connecting: &Connecting) -> Agents {
+    pub(super) fn new(
+        endpoints: &Endpoints,
+        connecting: &Connecting,
+        pool: &Arc<PoolCounters>,
+    ) -> Agents {
         Agents {
-            pooled: agent(endpoints, connecting, IDLE_CONNECTIONS),
-            fresh: agent(endpoints, connecting, 0),
+            pooled: agent(endpoints, connecting, pool, IDLE_CONNECTIONS),
+            fresh: agent(endpoints, connecting, pool, 0),
         }
     }
 }
 
 /// One that keeps so many connections while they are idle.
-fn agent(endpoints: &Endpoints, connecting: &Connecting, idle: usize) -> Agent {
+fn agent(
+    endpoints: &Endpoints,
+    connecting: &Connecting,
+    pool: &Arc<PoolCounters>,
+    idle: usize,
+) -> Agent {
     let timeouts = connecting.timeouts;
     let mut config = Agent::config_builder()
         .user_agent(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION")))
@@ -75,6 +89,7 @@ fn agent(endpoints: &Endpoints, connecting: &Connecting, idle: usize) -> Agent {
     let connector = ().chain(ConnectProxyConnector::default()).chain(tcp::TcpConnector::default());
     #[cfg(feature = "tls")]
     let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
+    let connector = connector.chain(CountingConnector(pool.clone()));
     Agent::with_parts(config.build(), connector, tcp::Later)
 }
 
@@ -94,6 +109,7 @@ impl Transport {
         endpoint: &Endpoint,
         out: Outgoing<'_>,
         patience: Patience,
+        counters: Option<&OperationCounters>,
         attempts: &mut u32,
         call: &dyn Fn(&str, u32, bool) -> Box<Call>,
     ) -> Result<Vec<u8>, Failure> {
@@ -103,14 +119,15 @@ impl Transport {
             Kind::Once => (&self.agents.fresh, false),
             _ => (&self.agents.pooled, true),
         };
-        let mut result = self.logged(agent, endpoint, out, patience, attempts);
+        let mut result = self.counted(agent, endpoint, out, patience, counters, attempts);
         let stale = kept
             && result
                 .as_ref()
                 .is_err_and(|error| is_stale(error, endpoint));
         if stale {
-            log::debug!("the server had closed the connection; once more on a new one");
-            result = self.logged(&self.agents.fresh, endpoint, out, patience, attempts);
+            log::debug!(target: logs::HTTP, "the server had closed the connection; once more on a new one");
+            let fresh = &self.agents.fresh;
+            result = self.counted(fresh, endpoint, out, patience, counters, attempts);
         }
         let call = || call(endpoint.as_str(), *attempts, true);
         let failure = match result {
@@ -127,25 +144,39 @@ impl Transport {
         })
     }
 
-    fn logged(
+    fn counted(
         &self,
         agent: &Agent,
         endpoint: &Endpoint,
         out: Outgoing<'_>,
         patience: Patience,
+        counters: Option<&OperationCounters>,
         attempts: &mut u32,
     ) -> Result<Answer, ureq::Error> {
         *attempts += 1;
         let started = Instant::now();
         let result = self.exchange(agent, endpoint, out, patience.left());
-        let status = result.as_ref().map_or(0, |answer| answer.status);
-        log::debug!(
-            operation = out.operation.name, subject = out.subject.unwrap_or_default(), attempt = *attempts,
-            status = status, elapsed_ms = started.elapsed().as_millis() as u64,
-            bytes_out = out.body.map_or(0, <[u8]>::len),
-            bytes_in = result.as_ref().map_or(0, |answer| answer.body.len());
-            "{} {}{}", out.operation.method, endpoint.as_str(), out.path
-        );
+        let bytes_out = out.body.map_or(0, <[u8]>::len);
+        let bytes_in = result.as_ref().map_or(0, |answer| answer.body.len());
+        if let Some(counters) = counters {
+            counters.attempted(bytes_out, bytes_in);
+        }
+        if log::log_enabled!(target: logs::HTTP, Level::Debug) {
+            let mut pairs = self.about(out, endpoint.as_str());
+            pairs.push(("attempt", (*attempts).into()));
+            if let Ok(answer) = &result {
+                pairs.push(("status", answer.status.into()));
+            }
+            pairs.push((
+                "elapsed_ms",
+                (started.elapsed().as_micros() as f64 / 1e3).into(),
+            ));
+            pairs.push(("bytes_out", bytes_out.into()));
+            pairs.push(("bytes_in", bytes_in.into()));
+            let (method, base) = (&out.operation.method, endpoint.as_str());
+            let message = format_args!("{method} {base}{}", out.path);
+            logs::line(logs::HTTP, Level::Debug, &pairs, message);
+        }
         result
     }
 

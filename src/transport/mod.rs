@@ -8,15 +8,16 @@ mod budget;
 mod endpoint;
 mod endpoints;
 mod exchange;
+mod pool;
 mod retry;
 mod secrets;
 mod tcp;
 
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use log::kv::Value;
 use ureq::http::{HeaderName, HeaderValue, Method};
 
 pub use breaker::CircuitBreaker;
@@ -32,6 +33,8 @@ use secrets::Secrets;
 pub(crate) use secrets::secret;
 
 use crate::error::{Call, Error, Result};
+use crate::logs;
+use crate::metrics::{Metrics, OperationCounters, Recorder};
 
 /// Longer waits are cut to this: `Duration::MAX` is how people say "without end", and cannot be added to a time.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -104,6 +107,9 @@ pub(crate) trait Dialect: Debug + Send + Sync {
 
     /// What to try when nothing answers.
     fn unreachable_hint(&self) -> &'static str;
+
+    /// What the subject of such a request is, as logs name it: a collection, a model.
+    fn subject_is(&self, operation: &Operation) -> &'static str;
 }
 
 /// How long to wait for what.
@@ -164,7 +170,7 @@ pub(crate) struct Transport {
     headers: Vec<(HeaderName, HeaderValue)>,
     secrets: Secrets,
     budget: RetryBudget,
-    retries: AtomicU64,
+    recorder: Recorder,
     max_response_size: u64,
     dialect: &'static dyn Dialect,
 }
@@ -193,12 +199,13 @@ impl Transport {
         connecting: Connecting,
         dialect: &'static dyn Dialect,
     ) -> Transport {
+        let recorder = Recorder::new();
         Transport {
             secrets: Secrets::new(&headers, &connecting.secrets),
             budget: RetryBudget::new(connecting.retry_budget),
-            retries: AtomicU64::new(0),
             max_response_size: connecting.max_response_size,
-            agents: Agents::new(&endpoints, &connecting),
+            agents: Agents::new(&endpoints, &connecting, recorder.pool()),
+            recorder,
             endpoints,
             headers,
             dialect,
@@ -215,9 +222,17 @@ impl Transport {
         self.budget.spend()
     }
 
-    /// How many requests were sent again so far.
-    pub(crate) fn retries(&self) -> u64 {
-        self.retries.load(Ordering::Relaxed)
+    /// What was done so far.
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics {
+            endpoints: self.endpoints.metrics(),
+            ..self.recorder.snapshot()
+        }
+    }
+
+    /// Where what is done is counted.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Sends a request, again where that is allowed and may help, and parses the answer.
@@ -228,6 +243,22 @@ impl Transport {
         parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
     ) -> Result<T> {
         let started = Instant::now();
+        let counters = self.recorder.operation(out.operation.name);
+        let result = self.send_counted(started, counters, patience, out, parse);
+        if let Some(counters) = counters {
+            counters.ended(started.elapsed(), result.as_ref().err());
+        }
+        result
+    }
+
+    fn send_counted<T>(
+        &self,
+        started: Instant,
+        counters: Option<&OperationCounters>,
+        patience: Patience,
+        out: Outgoing<'_>,
+        parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
+    ) -> Result<T> {
         let patience = patience.begin();
         let kind = out.operation.kind;
         let anywhere = kind.reads() && !patience.at_primary;
@@ -254,13 +285,20 @@ impl Transport {
         })?;
         if patience.left().is_some_and(|left| left.is_zero()) {
             return Err(Error::Timeout {
-                call: call(next.endpoint.as_str(), 0, false),
+                call: call(next.endpoint().as_str(), 0, false),
                 message: "the deadline of the call has passed before this request".to_owned(),
             });
         }
         loop {
-            let url = next.endpoint.as_str();
-            let failure = match self.attempt(next.endpoint, out, patience, &mut attempts, &call) {
+            let url = next.endpoint().as_str();
+            let failure = match self.attempt(
+                next.endpoint(),
+                out,
+                patience,
+                counters,
+                &mut attempts,
+                &call,
+            ) {
                 Ok(answer) => {
                     next.report(Health::Up);
                     self.budget.succeeded(attempts > 1);
@@ -303,18 +341,16 @@ impl Transport {
                 return Err(error);
             };
             if !self.budget.spend() {
-                log::warn!(
-                    operation = out.operation.name, subject = out.subject.unwrap_or_default();
-                    "{error}; not tried again, since too many requests fail (see ClientBuilder::retry_budget)"
-                );
+                let why = "not tried again, since too many requests fail (see ClientBuilder::retry_budget)";
+                self.log_failure(out, url, attempts, &error, None, format_args!("{why}"));
                 return Err(error);
             }
-            self.retries.fetch_add(1, Ordering::Relaxed);
-            log::warn!(
-                operation = out.operation.name, subject = out.subject.unwrap_or_default(), attempt = attempts,
-                wait_ms = wait.as_millis() as u64;
-                "{error}; trying again {}", When(&elsewhere, wait)
-            );
+            if let Some(counters) = counters {
+                counters.retried();
+            }
+            let when = When(&elsewhere, wait);
+            let again = format_args!("trying again {when}");
+            self.log_failure(out, url, attempts, &error, Some(wait), again);
             next = match elsewhere {
                 Some(other) => other,
                 None => {
@@ -330,13 +366,55 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// A line at `warn` about an attempt that failed.
+    fn log_failure(
+        &self,
+        out: Outgoing<'_>,
+        endpoint: &str,
+        attempt: u32,
+        error: &Error,
+        wait: Option<Duration>,
+        then: std::fmt::Arguments<'_>,
+    ) {
+        if !log::log_enabled!(target: logs::HTTP, log::Level::Warn) {
+            return;
+        }
+        let mut pairs = self.about(out, endpoint);
+        pairs.push(("attempt", attempt.into()));
+        pairs.push(("error", error.kind().into()));
+        if let Some(status) = error.status() {
+            pairs.push(("status", status.into()));
+        }
+        if let Some(wait) = wait {
+            pairs.push(("wait_ms", (wait.as_millis() as u64).into()));
+        }
+        logs::line(
+            logs::HTTP,
+            log::Level::Warn,
+            &pairs,
+            format_args!("{error}; {then}"),
+        );
+    }
+
+    /// What lines about a request have in common.
+    fn about<'a>(&self, out: Outgoing<'a>, endpoint: &'a str) -> Vec<(&'static str, Value<'a>)> {
+        let mut pairs = vec![("operation", Value::from(out.operation.name))];
+        if let Some(subject) = out.subject {
+            pairs.push((self.dialect.subject_is(out.operation), subject.into()));
+        }
+        pairs.push(("endpoint", endpoint.into()));
+        pairs
+    }
+}
+
 /// "in 1.0 s", or "at http://other:8000".
 struct When<'a>(&'a Option<Choice<'a>>, Duration);
 
 impl std::fmt::Display for When<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(other) => write!(f, "at {}", other.endpoint.as_str()),
+            Some(other) => write!(f, "at {}", other.endpoint().as_str()),
             None => write!(f, "in {:.1} s", self.1.as_secs_f64()),
         }
     }

@@ -6,6 +6,7 @@ mod seen;
 
 use super::Collection;
 use crate::error::{Error, Result};
+use crate::logs;
 use crate::model::filter::Where;
 use crate::model::record::Record;
 use crate::model::results::{GetResult, Include, IntoRecords};
@@ -54,6 +55,10 @@ pub struct Scan {
 }
 
 impl Scan {
+    pub(super) fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
     pub(super) fn new(collection: Collection) -> Scan {
         Scan {
             collection,
@@ -111,7 +116,7 @@ impl Scan {
             let mut reader = Reader::new(&self);
             match Ahead::start(move || reader.next()) {
                 Ok(ahead) => return ScanPages(Source::Ahead(ahead)),
-                Err(error) => log::warn!("no thread to read ahead: {error}"),
+                Err(error) => log::warn!(target: logs::CLIENT, "no thread to read ahead: {error}"),
             }
         }
         ScanPages(Source::Here(Box::new(Reader::new(&self))))

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use super::EmbeddingCache;
 use crate::embed::EmbeddingError;
 use crate::error::{Error, Result};
+use crate::logs;
 
 /// Keeps vectors in a file, so that the next run of a program needs not embed its texts again.
 ///
@@ -103,6 +104,7 @@ impl DiskCache {
         let (state, damaged) = State::read(file).map_err(|error| failed(&error))?;
         if damaged > 0 {
             log::warn!(
+                target: logs::EMBED,
                 "{}: {damaged} bytes are damaged or incomplete; what they held will be embedded again, and {} vectors \
                  are there",
                 path.display(),
@@ -134,6 +136,7 @@ impl EmbeddingCache for DiskCache {
             let vector = read(&state.file, &hash, place);
             if let Err(error) = &vector {
                 log::warn!(
+                target: logs::EMBED,
                     "{}: the vector at byte {} is damaged ({error}); its text will be embedded again",
                     self.path.display(),
                     place.at

@@ -8,7 +8,6 @@ mod shelf;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "disk-cache")]
 pub use disk::DiskCache;
@@ -16,8 +15,9 @@ pub use memory::MemoryCache;
 use partly::Partly;
 pub(super) use shelf::{PIECE, Shelf, key};
 
-use super::{EmbeddingError, EmbeddingFunction, Purpose};
+use super::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose};
 use crate::error::Error;
+use crate::logs;
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 
@@ -103,20 +103,21 @@ impl<C: EmbeddingCache + ?Sized> EmbeddingCache for Arc<C> {
 pub struct Cached<F, C> {
     function: F,
     cache: C,
-    hits: Arc<AtomicU64>,
 }
 
 impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
     /// Puts the cache in front of the function.
     pub fn new(function: F, cache: C) -> Cached<F, C> {
-        Cached {
-            function,
-            cache,
-            hits: Arc::default(),
-        }
+        Cached { function, cache }
     }
 
-    fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings, EmbeddingError> {
+    /// What the cache does not have, from the function.
+    fn embed(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        let purpose = context.purpose();
         let mut distinct = Vec::with_capacity(texts.len());
         let mut places = HashMap::with_capacity(texts.len());
         let place_of: Vec<usize> = texts
@@ -135,10 +136,14 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
             .collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let mut found = self.shelf().find(&keys);
-        let hits = found.iter().flatten().count() as u64;
-        self.hits.fetch_add(hits, Ordering::Relaxed);
+        context.add_cache_hits(found.iter().flatten().count() as u64);
         let missing: Vec<usize> = (0..keys.len()).filter(|&i| found[i].is_none()).collect();
+        let mut known = texts.len() - missing.len();
+        if known > 0 {
+            context.progress(known, texts.len());
+        }
         log::debug!(
+            target: logs::EMBED, texts = texts.len(), missing = missing.len();
             "{}: {} of {} texts are to be embedded, the others are repeated or in the cache",
             self.name(),
             missing.len(),
@@ -146,9 +151,14 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
         );
         let kept_dimension = found.iter().flatten().next().map(Vec::len);
         for missing in missing.chunks(PIECE) {
-            let texts: Vec<&str> = missing.iter().map(|&place| distinct[place]).collect();
+            let new: Vec<&str> = missing.iter().map(|&place| distinct[place]).collect();
             let keys: Vec<&[u8]> = missing.iter().map(|&place| keys[place]).collect();
-            let made = self.make(&texts, &keys, purpose).map_err(|error| {
+            let mut report = |done, _| context.progress(known + done, texts.len());
+            let mut part = EmbeddingContext::new(purpose).on_progress(&mut report);
+            let made = self.make(&new, &keys, &mut part);
+            let used = part.used;
+            context.add(used);
+            let made = made.map_err(|error| {
                 let partly = Partly {
                     place_of: &place_of,
                     missing,
@@ -164,6 +174,8 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
                 )
                 .into());
             }
+            known += missing.len();
+            context.progress(known, texts.len());
             for (&place, row) in missing.iter().zip(made.rows()) {
                 found[place] = Some(row.to_vec());
             }
@@ -177,13 +189,9 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
         &self,
         texts: &[&str],
         keys: &[&[u8]],
-        purpose: Purpose,
+        context: &mut EmbeddingContext<'_>,
     ) -> Result<Embeddings, EmbeddingError> {
-        let made = match purpose {
-            Purpose::Documents => self.function.embed_documents(texts),
-            Purpose::Queries => self.function.embed_queries(texts),
-        };
-        match made {
+        match self.function.embed_with(texts, context) {
             Ok(made) if made.len() == texts.len() => {
                 let entries = keys.iter().copied().zip(made.rows());
                 self.shelf().keep(entries);
@@ -216,11 +224,19 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> EmbeddingFunction for Cached<F, C>
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        self.embed(documents, Purpose::Documents)
+        self.embed(documents, &mut EmbeddingContext::new(Purpose::Documents))
     }
 
     fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        self.embed(queries, Purpose::Queries)
+        self.embed(queries, &mut EmbeddingContext::new(Purpose::Queries))
+    }
+
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        self.embed(texts, context)
     }
 
     fn dimension(&self) -> Option<usize> {
@@ -233,10 +249,6 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> EmbeddingFunction for Cached<F, C>
 
     fn config(&self) -> Option<serde_json::Value> {
         self.function.config()
-    }
-
-    fn cache_hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
     }
 
     fn cache_key(&self, purpose: Purpose) -> String {

@@ -1,6 +1,7 @@
 //! [`Shelf`]: a cache as an embedding function uses it: nothing wrong goes in or comes out, and a failure costs only its use.
 
 use super::EmbeddingCache;
+use crate::logs;
 use crate::model::embeddings;
 
 /// Texts that are looked up at a time, and, in [`Cached`](super::Cached), embedded before they are kept: what a program that
@@ -22,6 +23,7 @@ impl Shelf<'_> {
             Ok(found) if found.len() == keys.len() => found,
             Ok(found) => {
                 log::warn!(
+                    target: logs::EMBED,
                     "the cache of the embedding function {} is not used: {} answers for {} keys",
                     self.function,
                     found.len(),
@@ -31,6 +33,7 @@ impl Shelf<'_> {
             }
             Err(error) => {
                 log::warn!(
+                    target: logs::EMBED,
                     "the cache of the embedding function {} cannot be read, so all is embedded: {error}",
                     self.function
                 );
@@ -55,6 +58,7 @@ impl Shelf<'_> {
             .collect();
         if let Err(error) = self.cache.put_many(&entries) {
             log::warn!(
+                    target: logs::EMBED,
                 "the cache of the embedding function {} could not keep {} vectors, which will be embedded again when \
                  they are needed again: {error}",
                 self.function,

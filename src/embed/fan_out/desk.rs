@@ -8,8 +8,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::{Batch, FanOut, Job, News, Outcome, Work};
-use crate::embed::limiter::Turn;
+use crate::embed::limiter::{NotYet, Turn};
 use crate::error::{Call, Error};
+use crate::logs;
 use crate::transport::Backoff;
 
 /// How often a wait looks at the caller's flag.
@@ -76,12 +77,16 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
                 }
                 continue;
             }
-            let wait_until = match self.send_next(&mut turn, &start) {
-                Ok(()) => continue,
-                Err(at) => at,
+            let Err(not_yet) = self.send_next(&mut turn, &start) else {
+                continue;
             };
-            let wait = wait_until.saturating_duration_since(Instant::now());
-            if let Ok(news) = self.news.recv_timeout(wait.min(POLL)) {
+            let now = Instant::now();
+            let wait = not_yet.ask_again.saturating_duration_since(now);
+            let news = self.news.recv_timeout(wait.min(POLL));
+            if not_yet.held_back {
+                self.outcome.held_back += now.elapsed();
+            }
+            if let Ok(news) = news {
                 self.take(news, &mut turn);
             }
         }
@@ -127,14 +132,17 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         &mut self,
         turn: &mut Option<Turn<'a>>,
         start: impl Fn(Job<'a>),
-    ) -> Result<(), Instant> {
+    ) -> Result<(), NotYet> {
         let now = Instant::now();
         if self.ready.is_none() {
             self.ready = self.due(now);
         }
         let Some(mut batch) = self.ready.take() else {
             let next = self.later.iter().map(|(at, _)| *at).min();
-            return Err(next.unwrap_or(now));
+            return Err(NotYet {
+                ask_again: next.unwrap_or(now),
+                held_back: false,
+            });
         };
         let limiter = self.how.limiter;
         if let Some(wait) = limiter
@@ -155,9 +163,9 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         }
         let cost = self.work.cost(batch.range.clone());
         match turn.get_or_insert_with(|| limiter.queue()).leave(cost, now) {
-            Err(at) => {
+            Err(not_yet) => {
                 self.ready = Some(batch);
-                Err(at)
+                Err(not_yet)
             }
             Ok(permit) => {
                 *turn = None;
@@ -257,9 +265,12 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         if limited || asked.is_some() {
             how.limiter.pause(at);
         }
+        self.outcome.retries += 1;
         log::warn!(
-            operation = how.call.operation, subject = how.call.subject.as_deref().unwrap_or_default(),
-            attempt = batch.attempts, wait_ms = (at - now).as_millis() as u64;
+            target: logs::EMBED,
+            operation = how.call.operation, model = how.call.subject.as_deref().unwrap_or_default(),
+            attempt = batch.attempts, texts = batch.range.len(), error = error.kind(),
+            wait_ms = (at - now).as_millis() as u64;
             "{error}; trying again in {:.1} s", (at - now).as_secs_f64()
         );
         self.later.push((at, batch));
@@ -269,7 +280,9 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
     fn refused(&mut self, range: Range<usize>, mut error: Error, now: Instant) {
         if range.len() > 1 {
             log::warn!(
-                operation = self.how.call.operation, texts = range.len();
+                target: logs::EMBED,
+                operation = self.how.call.operation, model = self.how.call.subject.as_deref().unwrap_or_default(),
+                texts = range.len(), error = error.kind();
                 "{error}; trying again in halves"
             );
             let middle = range.start + range.len() / 2;

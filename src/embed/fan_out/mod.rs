@@ -10,7 +10,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
@@ -54,6 +54,10 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<Error>,
     /// Texts that were refused, and why.
     pub(crate) refused: Vec<(usize, String)>,
+    /// Batches that were sent again, after a failure that was not about their texts.
+    pub(crate) retries: u64,
+    /// How long nothing could be sent because of a rate, or because the server had asked for a pause.
+    pub(crate) held_back: Duration,
 }
 
 impl FanOut<'_> {

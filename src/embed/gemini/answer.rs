@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::transport::{Dialect, Refusal};
+use crate::transport::{Dialect, Operation, Refusal};
 use crate::wire::cursor::Cursor;
 use crate::wire::read::{shown, unread};
 
@@ -138,6 +138,10 @@ impl Dialect for Google {
                 message,
             },
         }
+    }
+
+    fn subject_is(&self, _: &Operation) -> &'static str {
+        "model"
     }
 
     fn unreachable_hint(&self) -> &'static str {

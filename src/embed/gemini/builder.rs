@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -393,7 +393,6 @@ impl GeminiBuilder {
             deadline: self.deadline,
             cancel: self.cancel,
             cache: self.cache,
-            cache_hits: AtomicU64::new(0),
             key_variable,
         })))
     }

@@ -2,16 +2,18 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::gathered::Gathered;
 use super::kept::Kept;
 use super::request::{self, Item};
 use super::{EMBED, Inner, LongTexts, RefusedTexts, TaskType, answer, model};
+use crate::embed::Used;
 use crate::embed::fan_out::{FanOut, Work};
 use crate::embed::limiter::Cost;
 use crate::error::{Call, Error, InvalidInput, Result};
+use crate::logs;
 use crate::model::embeddings::Embeddings;
 use crate::model::json_len::json_len;
 use crate::transport::{Outgoing, Patience};
@@ -94,7 +96,12 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
     ///   error, which is its `source` there:
     /// - [`Error::QuotaExhausted`], [`Error::Cancelled`], [`Error::Timeout`] when the deadline has passed, and those of any
     ///   request.
-    pub fn run(mut self) -> Result<Embeddings> {
+    pub fn run(self) -> Result<Embeddings> {
+        self.run_for(&mut Used::default())
+    }
+
+    /// As [`run`](EmbedCall::run), and says what it took.
+    pub(super) fn run_for(mut self, used: &mut Used) -> Result<Embeddings> {
         let started = Instant::now();
         let gemini = self.gemini;
         let call = || Call::new(EMBED.name, Some(&gemini.model));
@@ -127,7 +134,7 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         let kept = Kept::new(gemini, self.task, &items);
         let distinct = kept.take(distinct, &mut gathered);
         if gathered.count() > 0 {
-            (gemini.cache_hits).fetch_add(gathered.count() as u64, Ordering::Relaxed);
+            used.cache_hits += gathered.count() as u64;
             (self.on_progress)(gathered.count(), items.len());
         }
         let within = [self.deadline, gemini.retry.deadline];
@@ -173,6 +180,8 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
                 (self.on_progress)(gathered.count(), items.len());
             },
         );
+        used.retries += outcome.retries;
+        used.limiter_wait += outcome.held_back;
         for (index, why) in outcome.refused {
             gathered.refuse(work.distinct[index], &why);
         }
@@ -217,7 +226,7 @@ impl Inner {
                 "{why}: cut it, or allow it with .long_texts(LongTexts::Warn)"
             )),
             LongTexts::Warn => {
-                log::warn!(operation = EMBED.name, subject = self.model.as_str(); "text {index} {why}: the rest is ignored");
+                log::warn!(target: logs::EMBED, operation = EMBED.name, model = self.model.as_str(); "text {index} {why}: the rest is ignored");
                 None
             }
         }

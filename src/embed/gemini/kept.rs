@@ -4,6 +4,7 @@ use super::gathered::Gathered;
 use super::request::Item;
 use super::{Inner, NAME, TaskType, cache_key};
 use crate::embed::cache::{PIECE, Shelf, key};
+use crate::logs;
 
 /// The cache, where there is one, and the texts that it is asked for.
 pub(super) struct Kept<'a> {
@@ -43,6 +44,7 @@ impl<'a> Kept<'a> {
             }
         }
         log::debug!(
+            target: logs::EMBED, texts = texts.len(), missing = missing.len();
             "{NAME}: {} of {} texts are to be embedded, the others are in the cache",
             missing.len(),
             texts.len()

@@ -12,7 +12,7 @@ mod remembered;
 mod request;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,8 +20,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use ureq::http::Method;
 
 use super::limiter::Limiter;
-use super::{EmbeddingCache, EmbeddingError, EmbeddingFunction, Purpose};
+use super::{EmbeddingCache, EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose, Used};
 use crate::error::{Call, InvalidInput, Result};
+use crate::metrics::Metrics;
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 use crate::transport::{Kind, Operation, RetryPolicy, Transport};
@@ -121,7 +122,6 @@ struct Inner {
     deadline: Option<Duration>,
     cancel: Option<Arc<AtomicBool>>,
     cache: Option<Arc<dyn EmbeddingCache>>,
-    cache_hits: AtomicU64,
     key_variable: String,
 }
 
@@ -143,6 +143,13 @@ impl Gemini {
     /// The model's name.
     pub fn model(&self) -> &str {
         &self.0.model
+    }
+
+    /// What was asked of Google so far, by all clones: requests (operation `embed`), bytes, times, connections. A request
+    /// that is made again counts anew there; how often that was, and how long requests were held back, is in the metrics of
+    /// the [client](crate::Client::metrics) that embeds with it.
+    pub fn metrics(&self) -> Metrics {
+        self.0.transport.metrics()
     }
 
     /// Embeds any number of texts, as documents if nothing else is said.
@@ -207,6 +214,23 @@ impl EmbeddingFunction for Gemini {
         Ok(self.embed(queries).for_queries().run()?)
     }
 
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        let call = match context.purpose() {
+            Purpose::Documents => self.embed(texts),
+            Purpose::Queries => self.embed(texts).for_queries(),
+        };
+        let mut used = Used::default();
+        let result = call
+            .on_progress(|done, all| context.progress(done, all))
+            .run_for(&mut used);
+        context.add(used);
+        Ok(result?)
+    }
+
     fn dimension(&self) -> Option<usize> {
         Some(self.0.dimension)
     }
@@ -226,10 +250,6 @@ impl EmbeddingFunction for Gemini {
             config["task_type"] = task.name().into();
         }
         Some(config)
-    }
-
-    fn cache_hits(&self) -> u64 {
-        self.0.cache_hits.load(Ordering::Relaxed)
     }
 
     fn cache_key(&self, purpose: Purpose) -> String {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::builder::{DIMENSIONS, KEY_VARIABLES};
 use super::{Gemini, GeminiBuilder, ModelStyle, TaskType, cache_key, model};
-use crate::embed::{EmbeddingError, EmbeddingFunction, Purpose};
+use crate::embed::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose};
 use crate::environment::Environment;
 use crate::error::InvalidInput;
 use crate::model::embeddings::Embeddings;
@@ -166,6 +166,15 @@ impl EmbeddingFunction for Remembered {
     fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
         self.made(&Environment::of_process())?
             .embed_queries(queries)
+    }
+
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        self.made(&Environment::of_process())?
+            .embed_with(texts, context)
     }
 
     fn dimension(&self) -> Option<usize> {

@@ -1,0 +1,205 @@
+//! The same numbers for the facade `metrics`. Handles are asked for when something is first counted, and then kept.
+
+use std::fmt;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+use super::recorder::Embedded;
+
+const CALLS: &str = "chroma_client_calls_total";
+const ERRORS: &str = "chroma_client_errors_total";
+const ATTEMPTS: &str = "chroma_client_attempts_total";
+const RETRIES: &str = "chroma_client_retries_total";
+const REQUEST_BYTES: &str = "chroma_client_request_bytes_total";
+const RESPONSE_BYTES: &str = "chroma_client_response_bytes_total";
+const CALL_DURATION: &str = "chroma_client_call_duration_seconds";
+
+const CONNECTIONS_OPENED: &str = "chroma_client_connections_opened_total";
+const CONNECTIONS_REUSED: &str = "chroma_client_connections_reused_total";
+const CONNECTIONS_OPEN: &str = "chroma_client_connections_open";
+const CONNECTIONS_BUSY: &str = "chroma_client_connections_busy";
+
+const CIRCUIT_OPEN: &str = "chroma_client_circuit_open";
+
+const EMBEDDING_CALLS: &str = "chroma_client_embedding_calls_total";
+const EMBEDDING_ERRORS: &str = "chroma_client_embedding_errors_total";
+const EMBEDDED_TEXTS: &str = "chroma_client_embedded_texts_total";
+const CACHE_HITS: &str = "chroma_client_embedding_cache_hits_total";
+const EMBEDDING_RETRIES: &str = "chroma_client_embedding_retries_total";
+const LIMITER_WAIT: &str = "chroma_client_embedding_limiter_wait_seconds_total";
+const EMBEDDING_DURATION: &str = "chroma_client_embedding_duration_seconds";
+
+pub(super) struct Operation {
+    calls: Counter,
+    attempts: Counter,
+    retries: Counter,
+    bytes_out: Counter,
+    bytes_in: Counter,
+    durations: Histogram,
+}
+
+impl Operation {
+    pub(super) fn new(operation: &'static str) -> Operation {
+        describe_counter!(CALLS, "Calls of the server that have ended, well or not");
+        describe_counter!(ERRORS, "Calls of the server that failed in the end");
+        describe_counter!(ATTEMPTS, "HTTP requests sent for calls");
+        describe_counter!(RETRIES, "Attempts that followed a failure");
+        describe_counter!(REQUEST_BYTES, Unit::Bytes, "Bytes of the bodies sent");
+        describe_counter!(RESPONSE_BYTES, Unit::Bytes, "Bytes of the bodies received");
+        let duration = "How long calls took, with all attempts and waits";
+        describe_histogram!(CALL_DURATION, Unit::Seconds, duration);
+        Operation {
+            calls: counter!(CALLS, "operation" => operation),
+            attempts: counter!(ATTEMPTS, "operation" => operation),
+            retries: counter!(RETRIES, "operation" => operation),
+            bytes_out: counter!(REQUEST_BYTES, "operation" => operation),
+            bytes_in: counter!(RESPONSE_BYTES, "operation" => operation),
+            durations: histogram!(CALL_DURATION, "operation" => operation),
+        }
+    }
+
+    pub(super) fn attempted(&self, bytes_out: u64, bytes_in: u64) {
+        self.attempts.increment(1);
+        self.bytes_out.increment(bytes_out);
+        self.bytes_in.increment(bytes_in);
+    }
+
+    pub(super) fn retried(&self) {
+        self.retries.increment(1);
+    }
+
+    pub(super) fn ended(&self, took: Duration) {
+        self.calls.increment(1);
+        self.durations.record(took.as_secs_f64());
+    }
+}
+
+/// A call has failed in the end.
+pub(super) fn failed(operation: &'static str, kind: &'static str) {
+    counter!(ERRORS, "operation" => operation, "error" => kind).increment(1);
+}
+
+pub(super) struct Embedding {
+    calls: Counter,
+    errors: Counter,
+    texts: Counter,
+    cache_hits: Counter,
+    retries: Counter,
+    limiter_wait: Gauge,
+    durations: Histogram,
+}
+
+impl Embedding {
+    pub(super) fn new(function: &str) -> Embedding {
+        let function = || function.to_owned();
+        describe_counter!(EMBEDDING_CALLS, "Calls of embedding functions");
+        describe_counter!(EMBEDDING_ERRORS, "Calls of embedding functions that failed");
+        describe_counter!(
+            EMBEDDED_TEXTS,
+            "Texts that embedding functions made vectors of"
+        );
+        describe_counter!(CACHE_HITS, "Texts whose vectors a cache had");
+        describe_counter!(
+            EMBEDDING_RETRIES,
+            "Requests that embedding functions made again"
+        );
+        let waited = "How long requests for embeddings were held back by a rate or a pause";
+        describe_gauge!(LIMITER_WAIT, Unit::Seconds, waited);
+        let duration = "How long calls of embedding functions took";
+        describe_histogram!(EMBEDDING_DURATION, Unit::Seconds, duration);
+        Embedding {
+            calls: counter!(EMBEDDING_CALLS, "function" => function()),
+            errors: counter!(EMBEDDING_ERRORS, "function" => function()),
+            texts: counter!(EMBEDDED_TEXTS, "function" => function()),
+            cache_hits: counter!(CACHE_HITS, "function" => function()),
+            retries: counter!(EMBEDDING_RETRIES, "function" => function()),
+            limiter_wait: gauge!(LIMITER_WAIT, "function" => function()),
+            durations: histogram!(EMBEDDING_DURATION, "function" => function()),
+        }
+    }
+
+    pub(super) fn ended(&self, call: &Embedded) {
+        self.calls.increment(1);
+        match call.failed {
+            true => self.errors.increment(1),
+            false => self.texts.increment(call.texts as u64),
+        }
+        self.cache_hits.increment(call.cache_hits);
+        self.retries.increment(call.retries);
+        // The facade's counters hold whole numbers only.
+        self.limiter_wait.increment(call.limiter_wait.as_secs_f64());
+        self.durations.record(call.took.as_secs_f64());
+    }
+}
+
+pub(super) struct Pool {
+    opened: Counter,
+    reused: Counter,
+    open: Gauge,
+    busy: Gauge,
+}
+
+impl Pool {
+    pub(super) fn new() -> Pool {
+        describe_counter!(CONNECTIONS_OPENED, "Connections made");
+        let reused = "Requests that went over a connection that had served before";
+        describe_counter!(CONNECTIONS_REUSED, reused);
+        describe_gauge!(CONNECTIONS_OPEN, "Connections that are open");
+        describe_gauge!(CONNECTIONS_BUSY, "Connections with a request on them");
+        Pool {
+            opened: counter!(CONNECTIONS_OPENED),
+            reused: counter!(CONNECTIONS_REUSED),
+            open: gauge!(CONNECTIONS_OPEN),
+            busy: gauge!(CONNECTIONS_BUSY),
+        }
+    }
+
+    pub(super) fn opened(&self) {
+        self.opened.increment(1);
+        self.open.increment(1.0);
+    }
+
+    pub(super) fn closed(&self) {
+        self.open.decrement(1.0);
+    }
+
+    pub(super) fn busy(&self) {
+        self.busy.increment(1.0);
+    }
+
+    pub(super) fn idle(&self) {
+        self.busy.decrement(1.0);
+    }
+
+    pub(super) fn reused(&self) {
+        self.reused.increment(1);
+    }
+}
+
+/// The breaker of an endpoint.
+pub(crate) struct Breaker(Gauge);
+
+impl Breaker {
+    pub(crate) fn new(endpoint: &str) -> Breaker {
+        let open = "Whether a circuit breaker is open (1) or closed (0)";
+        describe_gauge!(CIRCUIT_OPEN, open);
+        Breaker(gauge!(CIRCUIT_OPEN, "endpoint" => endpoint.to_owned()))
+    }
+
+    pub(crate) fn is_open(&self, open: bool) {
+        self.0.set(f64::from(u8::from(open)));
+    }
+}
+
+macro_rules! debug {
+    ($($handles:ident),+) => {$(
+        impl fmt::Debug for $handles {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($handles)).finish_non_exhaustive()
+            }
+        }
+    )+};
+}
+debug!(Operation, Embedding, Pool, Breaker);

@@ -1,0 +1,63 @@
+//! Where the feature `metrics` is off: nothing is reported to anybody.
+
+use std::time::Duration;
+
+use super::recorder::Embedded;
+
+#[derive(Debug)]
+pub(super) struct Operation;
+
+impl Operation {
+    pub(super) fn new(_: &'static str) -> Operation {
+        Operation
+    }
+
+    pub(super) fn attempted(&self, _: u64, _: u64) {}
+
+    pub(super) fn retried(&self) {}
+
+    pub(super) fn ended(&self, _: Duration) {}
+}
+
+pub(super) fn failed(_: &'static str, _: &'static str) {}
+
+#[derive(Debug)]
+pub(super) struct Embedding;
+
+impl Embedding {
+    pub(super) fn new(_: &str) -> Embedding {
+        Embedding
+    }
+
+    pub(super) fn ended(&self, _: &Embedded) {}
+}
+
+#[derive(Debug)]
+pub(super) struct Pool;
+
+impl Pool {
+    pub(super) fn new() -> Pool {
+        Pool
+    }
+
+    pub(super) fn opened(&self) {}
+
+    pub(super) fn closed(&self) {}
+
+    pub(super) fn busy(&self) {}
+
+    pub(super) fn idle(&self) {}
+
+    pub(super) fn reused(&self) {}
+}
+
+#[derive(Debug)]
+pub(crate) struct Breaker;
+
+impl Breaker {
+    pub(crate) fn new(_: &str) -> Breaker {
+        Breaker
+    }
+
+    pub(crate) fn is_open(&self, _: bool) {}
+}
