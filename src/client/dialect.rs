@@ -1,8 +1,12 @@
 //! How a Chroma server says no.
 
+#[cfg(feature = "opentelemetry")]
+use opentelemetry::KeyValue;
 use serde::Deserialize;
 
 use crate::error::Error;
+#[cfg(feature = "opentelemetry")]
+use crate::transport::Outgoing;
 use crate::transport::{Dialect, Operation, Refusal};
 use crate::wire::read::shown;
 
@@ -92,6 +96,31 @@ impl Dialect for Chroma {
     /// A single-node server whose database is busy: SQLite has begun nothing then (SQLITE_BUSY, code 5).
     fn did_nothing(&self, error: &Error) -> bool {
         matches!(error, Error::Server { status: 500, message, .. } if message.contains("(code: 5) database is locked"))
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    fn span(&self, out: Outgoing<'_>) -> (String, Vec<KeyValue>) {
+        let operation = out.operation.name;
+        let mut name = operation.to_owned();
+        let mut attributes = vec![
+            // No well-known value yet.
+            KeyValue::new("db.system.name", "chroma"),
+            KeyValue::new("db.operation.name", operation),
+        ];
+        if let Some((tenant, database)) = out.namespace {
+            // What has several parts is joined from the most general to the most specific, says the convention.
+            attributes.push(KeyValue::new(
+                "db.namespace",
+                format!("{tenant}|{database}"),
+            ));
+        }
+        if let Some(subject) = out.subject {
+            name = format!("{operation} {subject}");
+            if self.subject_is(out.operation) == "collection" {
+                attributes.push(KeyValue::new("db.collection.name", subject.to_owned()));
+            }
+        }
+        (name, attributes)
     }
 
     fn subject_is(&self, operation: &Operation) -> &'static str {

@@ -280,6 +280,7 @@ impl Client {
         let out = Outgoing {
             operation: &op::HEARTBEAT,
             subject: None,
+            namespace: None,
             path: op::HEARTBEAT.path,
             body: None,
         };
@@ -443,6 +444,7 @@ impl Client {
         let out = Outgoing {
             operation,
             subject,
+            namespace: Some((self.tenant(), self.database())),
             path: &path,
             body,
         };
@@ -460,6 +462,7 @@ impl Client {
         let out = Outgoing {
             operation: &op::GET_COLLECTION_BY_CRN,
             subject: Some(crn),
+            namespace: None,
             path: &path,
             body: None,
         };

@@ -17,7 +17,7 @@ use super::{Batch, Mode, Settings, WAITING, content, prepare};
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::model::filter::Where;
-use crate::transport::Backoff;
+use crate::transport::{Backoff, Parent};
 
 /// Bytes of records under way, where these are large.
 const MOST_BYTES: usize = 24 << 20;
@@ -129,11 +129,24 @@ where
         });
     }
 
+    milestone(
+        call,
+        "begun",
+        start.items,
+        0,
+        &match start.items {
+            0 => String::new(),
+            items => format!(", goes on behind {items} items that an earlier run has done"),
+        },
+    );
     let writer = Writer::new(settings, &shared, checkpoint, dead_letters, started);
     let (mut writer, mut result) = work(&mut reader, writer, on_progress, settings, &shared);
     result = result.and(reader.failure.take().map_or(Ok(()), Err));
     let stopped = || shared.stopped.load(Ordering::Relaxed);
     if let (Ok(()), false, Mode::Sync(within)) = (&result, stopped(), &settings.mode) {
+        let (items, written) = (start.items + reader.read, writer.report.written);
+        let what = ": all is written; what is not in the input is deleted now";
+        milestone(call, "deleting", items, written, what);
         result = delete_others(&reader, &mut writer, within, settings, &shared);
     }
     if let (Ok(()), false) = (&result, stopped()) {
@@ -148,6 +161,19 @@ where
     report.elapsed = started.elapsed();
     report.dry_run = settings.dry_run;
     report.cancelled = stopped();
+    let (state, why) = match &result {
+        _ if report.cancelled => ("stopped", String::new()),
+        Ok(()) => ("done", String::new()),
+        Err(error) => ("failed", format!("; {error}")),
+    };
+    let items = report.resumed + report.read;
+    milestone(
+        call,
+        state,
+        items,
+        report.written,
+        &format!(": {report}{why}"),
+    );
     match result {
         // It had to stop somewhere.
         Err(Error::Cancelled { .. }) if report.cancelled => Ok(report),
@@ -161,6 +187,15 @@ where
             source: Box::new(source),
         }),
     }
+}
+
+/// A line at `info`.
+fn milestone(call: &Call, state: &str, items: u64, written: u64, more: &str) {
+    log::info!(
+        target: logs::INGEST, operation = call.operation, collection = call.subject.as_deref().unwrap_or_default(),
+        state = state, items = items, written = written;
+        "{call}: {state}{more}"
+    );
 }
 
 /// Reads, prepares and writes, until the input or the job is at its end.
@@ -182,12 +217,20 @@ where
         let (to_write, ready) = mpsc::channel();
         let (tell, events) = mpsc::channel();
         let batches = Arc::new(Mutex::new(batches));
+        let parent = Parent::current();
         for _ in 0..settings.concurrency {
             let (batches, to_write) = (batches.clone(), to_write.clone());
-            scope.spawn(move || prepare::run(&batches, &to_write, settings, shared));
+            let parent = parent.clone();
+            scope.spawn(move || {
+                let _entered = parent.enter();
+                prepare::run(&batches, &to_write, settings, shared);
+            });
         }
         drop(to_write);
-        let writing = scope.spawn(move || writer.run(&ready, &tell));
+        let writing = scope.spawn(move || {
+            let _entered = parent.enter();
+            writer.run(&ready, &tell)
+        });
         let mut under_way = UnderWay {
             to_prepare,
             events,

@@ -102,8 +102,9 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
+        // Nobody else hears of it.
         if let Err(error) = self.remove() {
-            log::warn!(target: logs::LOCAL, "{error}");
+            log::error!(target: logs::LOCAL, "{error}");
         }
     }
 }

@@ -307,8 +307,9 @@ impl Supervised {
 
 impl Drop for Supervised {
     fn drop(&mut self) {
+        // Nobody else hears of it.
         if let Err(error) = self.stop() {
-            log::warn!(target: logs::LOCAL, "{error}");
+            log::error!(target: logs::LOCAL, "{error}");
         }
     }
 }

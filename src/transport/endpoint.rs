@@ -82,6 +82,18 @@ impl Endpoint {
         &self.base
     }
 
+    /// As traces show it.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        let rest = self.base.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        let default = if self.secure { 443 } else { 80 };
+        match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(default)),
+            _ => (authority, default),
+        }
+    }
+
     /// Whether the server is on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.loopback

@@ -2,13 +2,13 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use log::Level;
 use ureq::http::{self, HeaderValue, Method, Request};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, AsSendBody, Body, Timeout};
 
+use super::observe::{Attempt, Observed};
 use super::pool::CountingConnector;
 use super::{
     Connecting, Endpoint, Endpoints, FOREVER, Failure, Health, Kind, Outgoing, Patience, Refusal,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::error::{Call, Error};
 use crate::logs;
-use crate::metrics::{OperationCounters, PoolCounters};
+use crate::metrics::PoolCounters;
 
 /// Idle connections that are kept for one server.
 const IDLE_CONNECTIONS: usize = 64;
@@ -94,11 +94,11 @@ fn agent(
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     retry_after: Option<Duration>,
     location: Option<String>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Transport {
@@ -107,19 +107,18 @@ impl Transport {
     pub(super) fn attempt(
         &self,
         endpoint: &Endpoint,
-        out: Outgoing<'_>,
+        observed: &Observed<'_>,
         patience: Patience,
-        counters: Option<&OperationCounters>,
         attempts: &mut u32,
         call: &dyn Fn(&str, u32, bool) -> Box<Call>,
     ) -> Result<Vec<u8>, Failure> {
         // A connection that was kept may be closed by now, and nobody can tell that from a server that acted and fell
         // silent. So what may be done once only has a connection of its own.
-        let (agent, kept) = match out.operation.kind {
+        let (agent, kept) = match observed.out.operation.kind {
             Kind::Once => (&self.agents.fresh, false),
             _ => (&self.agents.pooled, true),
         };
-        let mut result = self.counted(agent, endpoint, out, patience, counters, attempts);
+        let mut result = self.exchange(agent, endpoint, observed, patience, attempts);
         let stale = kept
             && result
                 .as_ref()
@@ -127,7 +126,7 @@ impl Transport {
         if stale {
             log::debug!(target: logs::HTTP, "the server had closed the connection; once more on a new one");
             let fresh = &self.agents.fresh;
-            result = self.counted(fresh, endpoint, out, patience, counters, attempts);
+            result = self.exchange(fresh, endpoint, observed, patience, attempts);
         }
         let call = || call(endpoint.as_str(), *attempts, true);
         let failure = match result {
@@ -144,48 +143,28 @@ impl Transport {
         })
     }
 
-    fn counted(
+    fn exchange(
         &self,
         agent: &Agent,
         endpoint: &Endpoint,
-        out: Outgoing<'_>,
+        observed: &Observed<'_>,
         patience: Patience,
-        counters: Option<&OperationCounters>,
         attempts: &mut u32,
     ) -> Result<Answer, ureq::Error> {
         *attempts += 1;
-        let started = Instant::now();
-        let result = self.exchange(agent, endpoint, out, patience.left());
-        let bytes_out = out.body.map_or(0, <[u8]>::len);
-        let bytes_in = result.as_ref().map_or(0, |answer| answer.body.len());
-        if let Some(counters) = counters {
-            counters.attempted(bytes_out, bytes_in);
-        }
-        if log::log_enabled!(target: logs::HTTP, Level::Debug) {
-            let mut pairs = self.about(out, endpoint.as_str());
-            pairs.push(("attempt", (*attempts).into()));
-            if let Ok(answer) = &result {
-                pairs.push(("status", answer.status.into()));
-            }
-            pairs.push((
-                "elapsed_ms",
-                (started.elapsed().as_micros() as f64 / 1e3).into(),
-            ));
-            pairs.push(("bytes_out", bytes_out.into()));
-            pairs.push(("bytes_in", bytes_in.into()));
-            let (method, base) = (&out.operation.method, endpoint.as_str());
-            let message = format_args!("{method} {base}{}", out.path);
-            logs::line(logs::HTTP, Level::Debug, &pairs, message);
-        }
+        let attempt = observed.attempt(endpoint, *attempts);
+        let result = self.send_once(agent, endpoint, observed.out, patience.left(), &attempt);
+        attempt.end(&result);
         result
     }
 
-    fn exchange(
+    fn send_once(
         &self,
         agent: &Agent,
         endpoint: &Endpoint,
         out: Outgoing<'_>,
         left: Option<Duration>,
+        attempt: &Attempt<'_>,
     ) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder()
             .method(out.operation.method.clone())
@@ -193,6 +172,7 @@ impl Transport {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
+        request = attempt.with_context(request);
         let response = match out.body {
             Some(body) => {
                 let json = HeaderValue::from_static("application/json");

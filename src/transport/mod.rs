@@ -8,16 +8,21 @@ mod budget;
 mod endpoint;
 mod endpoints;
 mod exchange;
+mod observe;
 mod pool;
 mod retry;
 mod secrets;
 mod tcp;
+#[cfg(not(feature = "opentelemetry"))]
+#[path = "no_trace.rs"]
+mod trace;
+#[cfg(feature = "opentelemetry")]
+mod trace;
 
 use std::fmt::Debug;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use log::kv::Value;
 use ureq::http::{HeaderName, HeaderValue, Method};
 
 pub use breaker::CircuitBreaker;
@@ -27,14 +32,15 @@ pub(crate) use endpoints::Endpoints;
 pub use endpoints::ReadFrom;
 use endpoints::{Choice, Failed, Health};
 use exchange::Agents;
+use observe::Observed;
 pub(crate) use retry::{Backoff, Patience};
 pub use retry::{Jitter, RetryPolicy};
 use secrets::Secrets;
 pub(crate) use secrets::secret;
+pub(crate) use trace::Parent;
 
 use crate::error::{Call, Error, Result};
-use crate::logs;
-use crate::metrics::{Metrics, OperationCounters, Recorder};
+use crate::metrics::{Metrics, Recorder};
 
 /// Longer waits are cut to this: `Duration::MAX` is how people say "without end", and cannot be added to a time.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -79,6 +85,9 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) operation: &'static Operation,
     /// What it is about, for errors and logs: a collection's name.
     pub(crate) subject: Option<&'a str>,
+    /// Where it belongs, for traces: a tenant and a database.
+    #[cfg_attr(not(feature = "opentelemetry"), allow(dead_code))]
+    pub(crate) namespace: Option<(&'a str, &'a str)>,
     /// The path, its parameters filled in, with the query if there is one.
     pub(crate) path: &'a str,
     /// JSON.
@@ -107,6 +116,10 @@ pub(crate) trait Dialect: Debug + Send + Sync {
 
     /// What to try when nothing answers.
     fn unreachable_hint(&self) -> &'static str;
+
+    /// The name and the attributes of the span of such a request.
+    #[cfg(feature = "opentelemetry")]
+    fn span(&self, out: Outgoing<'_>) -> (String, Vec<opentelemetry::KeyValue>);
 
     /// What the subject of such a request is, as logs name it: a collection, a model.
     fn subject_is(&self, operation: &Operation) -> &'static str;
@@ -242,23 +255,19 @@ impl Transport {
         out: Outgoing<'_>,
         parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
     ) -> Result<T> {
-        let started = Instant::now();
-        let counters = self.recorder.operation(out.operation.name);
-        let result = self.send_counted(started, counters, patience, out, parse);
-        if let Some(counters) = counters {
-            counters.ended(started.elapsed(), result.as_ref().err());
-        }
+        let call = Observed::begin(out, self.endpoint(), self.dialect, &self.recorder);
+        let result = self.send_observed(&call, patience, parse);
+        call.end(&result);
         result
     }
 
-    fn send_counted<T>(
+    fn send_observed<T>(
         &self,
-        started: Instant,
-        counters: Option<&OperationCounters>,
+        observed: &Observed<'_>,
         patience: Patience,
-        out: Outgoing<'_>,
         parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
     ) -> Result<T> {
+        let (out, started) = (observed.out, observed.started);
         let patience = patience.begin();
         let kind = out.operation.kind;
         let anywhere = kind.reads() && !patience.at_primary;
@@ -291,24 +300,18 @@ impl Transport {
         }
         loop {
             let url = next.endpoint().as_str();
-            let failure = match self.attempt(
-                next.endpoint(),
-                out,
-                patience,
-                counters,
-                &mut attempts,
-                &call,
-            ) {
-                Ok(answer) => {
-                    next.report(Health::Up);
-                    self.budget.succeeded(attempts > 1);
-                    return parse(&answer).map_err(|message| Error::Decode {
-                        call: call(url, attempts, !kind.reads()),
-                        message: self.secrets.out_of_words_on(&answer, message),
-                    });
-                }
-                Err(failure) => failure,
-            };
+            let failure =
+                match self.attempt(next.endpoint(), observed, patience, &mut attempts, &call) {
+                    Ok(answer) => {
+                        next.report(Health::Up);
+                        self.budget.succeeded(attempts > 1);
+                        return parse(&answer).map_err(|message| Error::Decode {
+                            call: call(url, attempts, !kind.reads()),
+                            message: self.secrets.out_of_words_on(&answer, message),
+                        });
+                    }
+                    Err(failure) => failure,
+                };
             let elsewhere = failure.health == Health::Down || failure.elsewhere && anywhere;
             if elsewhere {
                 failed.add(&next);
@@ -342,15 +345,12 @@ impl Transport {
             };
             if !self.budget.spend() {
                 let why = "not tried again, since too many requests fail (see ClientBuilder::retry_budget)";
-                self.log_failure(out, url, attempts, &error, None, format_args!("{why}"));
+                observed.failed(url, attempts, &error, None, format_args!("{why}"));
                 return Err(error);
-            }
-            if let Some(counters) = counters {
-                counters.retried();
             }
             let when = When(&elsewhere, wait);
             let again = format_args!("trying again {when}");
-            self.log_failure(out, url, attempts, &error, Some(wait), again);
+            observed.failed(url, attempts, &error, Some(wait), again);
             next = match elsewhere {
                 Some(other) => other,
                 None => {
@@ -363,48 +363,6 @@ impl Transport {
                 }
             };
         }
-    }
-}
-
-impl Transport {
-    /// A line at `warn` about an attempt that failed.
-    fn log_failure(
-        &self,
-        out: Outgoing<'_>,
-        endpoint: &str,
-        attempt: u32,
-        error: &Error,
-        wait: Option<Duration>,
-        then: std::fmt::Arguments<'_>,
-    ) {
-        if !log::log_enabled!(target: logs::HTTP, log::Level::Warn) {
-            return;
-        }
-        let mut pairs = self.about(out, endpoint);
-        pairs.push(("attempt", attempt.into()));
-        pairs.push(("error", error.kind().into()));
-        if let Some(status) = error.status() {
-            pairs.push(("status", status.into()));
-        }
-        if let Some(wait) = wait {
-            pairs.push(("wait_ms", (wait.as_millis() as u64).into()));
-        }
-        logs::line(
-            logs::HTTP,
-            log::Level::Warn,
-            &pairs,
-            format_args!("{error}; {then}"),
-        );
-    }
-
-    /// What lines about a request have in common.
-    fn about<'a>(&self, out: Outgoing<'a>, endpoint: &'a str) -> Vec<(&'static str, Value<'a>)> {
-        let mut pairs = vec![("operation", Value::from(out.operation.name))];
-        if let Some(subject) = out.subject {
-            pairs.push((self.dialect.subject_is(out.operation), subject.into()));
-        }
-        pairs.push(("endpoint", endpoint.into()));
-        pairs
     }
 }
 

@@ -6,6 +6,7 @@ use std::thread;
 
 use crate::client::operations as op;
 use crate::error::{Call, Error, Result};
+use crate::transport::Parent;
 
 /// What a thread makes while the last one of it is used.
 #[derive(Debug)]
@@ -18,9 +19,11 @@ impl<T: Send + 'static> Ahead<T> {
     ) -> io::Result<Ahead<T>> {
         // No room in the channel: the thread holds the one thing that it is ahead by.
         let (sender, receiver) = sync_channel(0);
+        let parent = Parent::current();
         thread::Builder::new()
             .name("chroma-scan".to_owned())
             .spawn(move || {
+                let _entered = parent.enter();
                 loop {
                     let made = next();
                     let last = !matches!(made, Ok(Some(_)));

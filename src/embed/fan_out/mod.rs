@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 
 use super::limiter::{Cost, Limiter, Permit};
 use crate::error::{Call, Error, Result};
-use crate::transport::{Backoff, RetryPolicy};
+use crate::transport::{Backoff, Parent, RetryPolicy};
 use desk::Desk;
 
 /// What is done with a batch.
@@ -69,11 +69,18 @@ impl FanOut<'_> {
         done: impl FnMut(Range<usize>, Vec<f32>),
     ) -> Outcome {
         let desk = Desk::new(self, work, batches, done);
+        let parent = Parent::current();
         match self.pool {
             None => desk.run(|job| job.run(work)),
-            Some(pool) => {
-                pool.in_place_scope(|scope| desk.run(|job| scope.spawn(move |_| job.run(work))))
-            }
+            Some(pool) => pool.in_place_scope(|scope| {
+                desk.run(|job| {
+                    let parent = parent.clone();
+                    scope.spawn(move |_| {
+                        let _entered = parent.enter();
+                        job.run(work);
+                    });
+                })
+            }),
         }
     }
 }

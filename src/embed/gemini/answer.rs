@@ -5,9 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::Error;
+#[cfg(feature = "opentelemetry")]
+use crate::transport::Outgoing;
 use crate::transport::{Dialect, Operation, Refusal};
 use crate::wire::cursor::Cursor;
 use crate::wire::read::{shown, unread};
+#[cfg(feature = "opentelemetry")]
+use opentelemetry::KeyValue;
 
 /// Reads the vectors of these texts, one behind the other, and gives them unit length where they have not. The texts are
 /// named by their indices where a vector is wrong.
@@ -138,6 +142,17 @@ impl Dialect for Google {
                 message,
             },
         }
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    fn span(&self, out: Outgoing<'_>) -> (String, Vec<KeyValue>) {
+        let model = out.subject.unwrap_or_default();
+        let attributes = vec![
+            KeyValue::new("gen_ai.operation.name", "embeddings"),
+            KeyValue::new("gen_ai.provider.name", "gcp.gemini"),
+            KeyValue::new("gen_ai.request.model", model.to_owned()),
+        ];
+        (format!("embeddings {model}"), attributes)
     }
 
     fn subject_is(&self, _: &Operation) -> &'static str {

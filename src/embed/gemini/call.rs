@@ -278,6 +278,7 @@ impl Work for Texts<'_> {
         let out = Outgoing {
             operation: &EMBED,
             subject: Some(&gemini.model),
+            namespace: None,
             path: &gemini.path,
             body: Some(&body),
         };
