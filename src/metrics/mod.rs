@@ -101,7 +101,7 @@ pub struct PoolMetrics {
 pub struct EndpointMetrics {
     /// The address.
     pub url: String,
-    /// Attempts made there.
+    /// Attempts made there; one that was made again on a new connection, since the kept one was closed, counts once.
     pub attempts: u64,
     /// Attempts that showed it to be down, as [`CircuitBreaker`](crate::CircuitBreaker) has it.
     pub failures: u64,

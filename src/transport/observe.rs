@@ -103,6 +103,14 @@ impl<'a> Observed<'a> {
     }
 }
 
+/// As [`Error::kind`] will call it, roughly: why there was no answer.
+pub(super) fn kind(error: &ureq::Error) -> &'static str {
+    match error {
+        ureq::Error::Timeout(_) => "timeout",
+        _ => "connection",
+    }
+}
+
 /// An attempt that is under way.
 pub(super) struct Attempt<'a> {
     call: &'a Observed<'a>,
@@ -133,8 +141,9 @@ impl Attempt<'_> {
         }
         if log::log_enabled!(target: logs::HTTP, Level::Debug) {
             let mut pairs = self.call.about(self.endpoint.as_str(), self.number);
-            if let Ok(answer) = result {
-                pairs.push(("status", answer.status.into()));
+            match result {
+                Ok(answer) => pairs.push(("status", answer.status.into())),
+                Err(error) => pairs.push(("error", kind(error).into())),
             }
             let elapsed = self.started.elapsed().as_micros() as f64 / 1e3;
             pairs.push(("elapsed_ms", elapsed.into()));

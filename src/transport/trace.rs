@@ -10,6 +10,7 @@ use opentelemetry::{Context, ContextGuard, InstrumentationScope, KeyValue, globa
 use ureq::http::{HeaderName, HeaderValue, request};
 
 use super::exchange::Answer;
+use super::observe::kind;
 use super::{Dialect, Endpoint, Outgoing};
 use crate::error::{Error, Result};
 
@@ -91,8 +92,7 @@ impl Attempt {
                     span.set_attribute(KeyValue::new("http.response.status_code", status));
                     (answer.status >= 400).then(|| answer.status.to_string())
                 }
-                Err(ureq::Error::Timeout(_)) => Some("timeout".to_owned()),
-                Err(_) => Some("connection".to_owned()),
+                Err(error) => Some(kind(error).to_owned()),
             };
             if let Some(failure) = failure {
                 span.set_attribute(KeyValue::new(ERROR_TYPE, failure));

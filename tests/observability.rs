@@ -1,0 +1,513 @@
+//! What an operator sees of a scripted run with faults: log lines and metrics, exactly.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chroma_blocking::{
+    BreakerState, Cached, CircuitBreaker, Client, Collection, EmbeddingContext, EmbeddingError,
+    EmbeddingFunction, Embeddings, Hashing, MemoryCache, Metrics, OperationMetrics, Progress,
+    Purpose, Record, RetryPolicy,
+};
+
+use support::stand_in::{Answer, StandIn};
+use support::{COLLECTION, LIMITS, chroma, chroma_error, client, logs, records};
+
+const HITS: &str =
+    r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
+const SLOW: Duration = Duration::from_millis(60);
+
+/// Every kind of trouble once, in an order that is the same in each run: what a client is told.
+fn trouble() -> Vec<Answer> {
+    let not_found = r#"{"error":"NotFoundError","message":"no such record"}"#;
+    vec![
+        // upsert
+        Answer::new(503, "busy").header("retry-after", "0"),
+        Answer::ok("{}"),
+        // query
+        Answer::ok(HITS).announcing(10_000),
+        Answer::new(429, r#"{"error":"RateLimited","message":"slow down"}"#),
+        Answer::ok(HITS),
+        // query
+        Answer::new(400, r#"{"error":"InvalidArgumentError","message":"no"}"#),
+        // get
+        Answer::new(404, not_found),
+        // count
+        Answer::ok("7").in_pieces(1_000, SLOW),
+        // count: nothing but failures
+        chroma_error(500),
+        chroma_error(502),
+        // As if the connection had been closed while it was kept; so once more on a new one, which is no retry.
+        Answer::close(),
+        Answer::close(),
+        // count: no number
+        Answer::ok("seven"),
+    ]
+}
+
+fn run_into(server: &StandIn) -> Client {
+    let client = client(server);
+    let notes = client.collection("abc").get().unwrap();
+    notes.upsert(records(2)).unwrap();
+    notes.query(vec![1.0, 0.5]).run().unwrap();
+    notes.query(vec![1.0, 0.5]).run().unwrap_err();
+    notes.get().ids(["id0"]).run().unwrap_err();
+    assert_eq!(notes.count().unwrap(), 7);
+    notes.count().unwrap_err();
+    notes.count().unwrap_err();
+    client
+}
+
+/// A line of a table: calls, attempts, retries, bytes received, and errors by kind.
+fn row(operation: &OperationMetrics) -> (u64, u64, u64, u64, Vec<(&'static str, u64)>) {
+    let errors = operation.errors.iter().map(|(kind, count)| (*kind, *count));
+    (
+        operation.calls,
+        operation.attempts,
+        operation.retries,
+        operation.bytes_in,
+        errors.collect(),
+    )
+}
+
+#[test]
+fn metrics_of_a_run_with_faults_are_as_expected() {
+    let mut answers = trouble().into_iter();
+    let server = chroma(LIMITS, move |_| answers.next().unwrap());
+    let started = Instant::now();
+    let client = run_into(&server);
+    let took = started.elapsed();
+    let metrics = client.metrics();
+
+    let beat = r#"{"nanosecond heartbeat":1790000000000000000}"#;
+    let error = r#"{"error":"InvalidArgumentError","message":"no"}"#.len();
+    let expected = [
+        (
+            "count",
+            (
+                3,
+                6,
+                2,
+                1 + 2 * error + "seven".len(),
+                vec![("connection", 1), ("decode", 1)],
+            ),
+        ),
+        (
+            "get",
+            (
+                1,
+                1,
+                0,
+                r#"{"error":"NotFoundError","message":"no such record"}"#.len(),
+                vec![("not_found", 1)],
+            ),
+        ),
+        ("get_collection", (1, 1, 0, COLLECTION.len(), vec![])),
+        // Is it Chroma at all, after an answer that makes no sense?
+        ("heartbeat", (1, 1, 0, beat.len(), vec![])),
+        ("pre_flight_checks", (1, 1, 0, LIMITS.len(), vec![])),
+        (
+            "query",
+            (
+                2,
+                4,
+                2,
+                r#"{"error":"RateLimited","message":"slow down"}"#.len() + HITS.len() + error,
+                vec![("server", 1)],
+            ),
+        ),
+        ("upsert", (1, 2, 1, "busy".len() + "{}".len(), vec![])),
+    ];
+    let found: Vec<_> = (metrics.operations.iter())
+        .map(|(name, operation)| (*name, row(operation)))
+        .collect();
+    let expected: Vec<_> = expected
+        .into_iter()
+        .map(|(name, (calls, attempts, retries, bytes, errors))| {
+            (name, (calls, attempts, retries, bytes as u64, errors))
+        })
+        .collect();
+    assert_eq!(found, expected);
+
+    // What was sent is what the server got.
+    for (name, end) in [("upsert", "/upsert"), ("query", "/query"), ("get", "/get")] {
+        let bodies = server
+            .requests_to(end)
+            .into_iter()
+            .map(|request| request.body.len() as u64);
+        assert_eq!(
+            metrics.operations[name].bytes_out,
+            bodies.sum::<u64>(),
+            "{name}"
+        );
+    }
+    let attempts: u64 = metrics
+        .operations
+        .values()
+        .map(|operation| operation.attempts)
+        .sum();
+    assert_eq!(attempts, server.requests().len() as u64);
+    // The one on a new connection, since the kept one was closed, is none of its own here.
+    assert_eq!(metrics.endpoints[0].attempts, attempts - 1);
+    // 503, the answer cut short, 502, and the connection that broke.
+    assert_eq!(metrics.endpoints[0].failures, 4);
+    assert_eq!(metrics.endpoints[0].url, server.url());
+    assert_eq!(metrics.endpoints[0].breaker, None);
+
+    assert_eq!(metrics.pool.opened, server.connections() as u64);
+    assert_eq!(metrics.pool.reused + metrics.pool.opened, attempts);
+    assert_eq!((metrics.pool.open, metrics.pool.idle), (1, 1));
+
+    let count = metrics.operations["count"].latency;
+    assert!(count.max >= SLOW && count.max <= took, "{count:?}");
+    let sum: Duration = metrics
+        .operations
+        .values()
+        .map(|operation| operation.latency.total)
+        .sum();
+    assert!(sum >= SLOW && sum <= took, "{sum:?} of {took:?}");
+    for operation in metrics.operations.values() {
+        let Metrics { elapsed, .. } = metrics;
+        let latency = operation.latency;
+        assert!(latency.p50 <= latency.p95 && latency.p95 <= latency.p99);
+        assert!(
+            latency.p99 <= latency.max && latency.max <= latency.total && latency.total <= elapsed
+        );
+    }
+    assert_eq!(
+        client.clone().metrics().operations,
+        metrics.operations,
+        "clones share them"
+    );
+}
+
+/// The lines about this server, without what differs from run to run.
+fn lines_about(server: &StandIn) -> Vec<String> {
+    let url = server.url();
+    let lines = logs().lines().into_iter();
+    let lines = lines.filter(|line| line.contains(&url) && line.starts_with("chroma_blocking"));
+    let mask = |line: String| {
+        let line = line.replace(&url, "URL");
+        let mut out = Vec::new();
+        for word in line.split(' ') {
+            let timed = ["elapsed_ms=", "wait_ms="]
+                .iter()
+                .find(|key| word.starts_with(**key));
+            match timed {
+                Some(key) => {
+                    let value = &word[key.len()..];
+                    assert!(value.parse::<f64>().is_ok(), "{line}");
+                    out.push(format!("{key}*"));
+                }
+                None => out.push(word.to_owned()),
+            }
+        }
+        out.join(" ")
+    };
+    lines.map(mask).collect()
+}
+
+#[test]
+fn the_log_of_a_run_with_faults_is_as_expected() {
+    logs();
+    let mut answers = trouble().into_iter();
+    let server = chroma(LIMITS, move |_| answers.next().unwrap());
+    run_into(&server);
+    let path = "URL/api/v2/tenants/default_tenant/databases/default_database/collections";
+    let id = "6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
+    // Level, method, operation with its subject, and what is said of it; for a warning, the message in front of that.
+    let expected = [
+        (
+            "DEBUG GET",
+            "abc get_collection",
+            "attempt=1 status=200 elapsed_ms=* bytes_out=0 bytes_in=115",
+        ),
+        (
+            "DEBUG GET",
+            "pre_flight_checks",
+            "attempt=1 status=200 elapsed_ms=* bytes_out=0 bytes_in=55",
+        ),
+        (
+            "DEBUG POST",
+            "abc upsert",
+            "attempt=1 status=503 elapsed_ms=* bytes_out=66 bytes_in=4",
+        ),
+        (
+            "WARN HTTP 503, try again in 0.0 s: \"busy\"",
+            "abc upsert",
+            "attempt=1 error=server status=503 wait_ms=*",
+        ),
+        (
+            "DEBUG POST",
+            "abc upsert",
+            "attempt=2 status=200 elapsed_ms=* bytes_out=66 bytes_in=2",
+        ),
+        (
+            "DEBUG POST",
+            "abc query",
+            "attempt=1 error=connection elapsed_ms=* bytes_out=95 bytes_in=0",
+        ),
+        (
+            "WARN the connection broke: Peer disconnected",
+            "abc query",
+            "attempt=1 error=connection wait_ms=*",
+        ),
+        (
+            "DEBUG POST",
+            "abc query",
+            "attempt=2 status=429 elapsed_ms=* bytes_out=95 bytes_in=45",
+        ),
+        (
+            "WARN rate limited: slow down",
+            "abc query",
+            "attempt=2 error=rate_limited status=429 wait_ms=*",
+        ),
+        (
+            "DEBUG POST",
+            "abc query",
+            "attempt=3 status=200 elapsed_ms=* bytes_out=95 bytes_in=79",
+        ),
+        (
+            "DEBUG POST",
+            "abc query",
+            "attempt=1 status=400 elapsed_ms=* bytes_out=95 bytes_in=47",
+        ),
+        (
+            "DEBUG POST",
+            "abc get",
+            "attempt=1 status=404 elapsed_ms=* bytes_out=51 bytes_in=52",
+        ),
+        (
+            "DEBUG GET",
+            "abc count",
+            "attempt=1 status=200 elapsed_ms=* bytes_out=0 bytes_in=1",
+        ),
+        (
+            "DEBUG GET",
+            "abc count",
+            "attempt=1 status=500 elapsed_ms=* bytes_out=0 bytes_in=47",
+        ),
+        (
+            "WARN HTTP 500 InvalidArgumentError: no",
+            "abc count",
+            "attempt=1 error=server status=500 wait_ms=*",
+        ),
+        (
+            "DEBUG GET",
+            "abc count",
+            "attempt=2 status=502 elapsed_ms=* bytes_out=0 bytes_in=47",
+        ),
+        (
+            "WARN HTTP 502 InvalidArgumentError: no",
+            "abc count",
+            "attempt=2 error=server status=502 wait_ms=*",
+        ),
+        (
+            "DEBUG GET",
+            "abc count",
+            "attempt=3 error=connection elapsed_ms=* bytes_out=0 bytes_in=0",
+        ),
+        (
+            "DEBUG GET",
+            "abc count",
+            "attempt=4 error=connection elapsed_ms=* bytes_out=0 bytes_in=0",
+        ),
+        (
+            "DEBUG GET",
+            "abc count",
+            "attempt=1 status=200 elapsed_ms=* bytes_out=0 bytes_in=5",
+        ),
+        (
+            "DEBUG GET",
+            "heartbeat",
+            "attempt=1 status=200 elapsed_ms=* bytes_out=0 bytes_in=44",
+        ),
+    ];
+    let expected = expected.map(|(head, about, pairs)| {
+        let (collection, operation) = match about.split_once(' ') {
+            Some((name, operation)) => (format!(" collection={name}"), operation),
+            None => (String::new(), about),
+        };
+        let address = match operation {
+            "heartbeat" => "URL/api/v2/heartbeat".to_owned(),
+            "pre_flight_checks" => "URL/api/v2/pre-flight-checks".to_owned(),
+            "get_collection" => format!("{path}/abc"),
+            _ => format!("{path}/{id}/{operation}"),
+        };
+        let line = match head.strip_prefix("WARN ") {
+            Some(message) => {
+                format!("WARN {operation} \"abc\" at URL: {message}; trying again in 0.0 s")
+            }
+            None => format!("{head} {address}"),
+        };
+        format!(
+            "chroma_blocking::http {line} operation={operation}{collection} endpoint=URL {pairs}"
+        )
+    });
+    // " (2 attempts in 0.1 s)" is for the errors' own tests.
+    let without_attempts = |line: String| match (line.find(" ("), line.find(" s):")) {
+        (Some(from), Some(to)) => format!("{}{}", &line[..from], &line[to + 3..]),
+        _ => line,
+    };
+    let found: Vec<String> = lines_about(&server)
+        .into_iter()
+        .map(without_attempts)
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// Embeds as `Hashing` does, and says that some were in a cache, and the like.
+struct Telling;
+
+impl EmbeddingFunction for Telling {
+    fn name(&self) -> &str {
+        "telling"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        Hashing::default().embed_documents(documents)
+    }
+
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        if texts == ["bad"] {
+            context.add_retries(3);
+            return Err("out of order".into());
+        }
+        context.add_limiter_wait(Duration::from_millis(1500));
+        context.add_cache_hits(1);
+        let half = texts.len() / 2;
+        context.progress(half, texts.len());
+        assert_eq!(context.purpose() == Purpose::Queries, texts.len() == 1);
+        self.embed_documents(texts)
+    }
+}
+
+fn with_function(server: &StandIn, function: impl EmbeddingFunction + 'static) -> Collection {
+    let opened = client(server)
+        .collection("abc")
+        .embedding_function(function)
+        .get();
+    opened.unwrap()
+}
+
+fn documents(count: usize) -> Vec<Record> {
+    let record = |i| Record::new(format!("id{i}")).document(format!("text {i}"));
+    (0..count).map(record).collect()
+}
+
+fn takes_all() -> StandIn {
+    chroma(LIMITS, |request| match request.path.ends_with("/query") {
+        true => Answer::ok(HITS),
+        false => Answer::ok("{}"),
+    })
+}
+
+#[test]
+fn what_was_embedded_is_counted_by_function() {
+    let server = takes_all();
+    let telling = with_function(&server, Telling);
+    telling.upsert(documents(10)).unwrap();
+    telling.query("a question").run().unwrap();
+    telling.query("bad").run().unwrap_err();
+    let metrics = telling.client().metrics();
+    assert_eq!(metrics.embeddings.len(), 1);
+    let found = &metrics.embeddings["telling"];
+    assert_eq!((found.calls, found.errors, found.texts), (3, 1, 11));
+    assert_eq!((found.cache_hits, found.retries), (2, 3));
+    assert_eq!(found.limiter_wait, Duration::from_secs(3));
+    assert!(found.latency.max > Duration::ZERO && found.texts_per_second() > 0.0);
+    // What was not sent does not count.
+    assert_eq!(metrics.operations["query"].calls, 1);
+
+    let cached = with_function(
+        &server,
+        Cached::new(Hashing::default(), MemoryCache::new(1 << 20)),
+    );
+    for _ in 0..2 {
+        cached.upsert(documents(10)).unwrap();
+    }
+    let hashing = &cached.client().metrics().embeddings["chroma_blocking_hashing"];
+    assert_eq!((hashing.texts, hashing.cache_hits), (20, 10));
+}
+
+#[test]
+fn long_calls_tell_how_far_they_are() {
+    let server = takes_all();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let notes = with_function(&server, Telling)
+        .with_progress(move |progress: &Progress| telling.lock().unwrap().push(*progress));
+    let seen = || {
+        let told: Vec<Progress> = told.lock().unwrap().drain(..).collect();
+        told.iter().map(Progress::to_string).collect::<Vec<_>>()
+    };
+    notes.upsert(documents(2_500)).unwrap();
+    assert_eq!(
+        seen(),
+        [
+            "upsert: 1250 of 2500 embedded",
+            "upsert: 2500 of 2500 embedded",
+            "upsert: 1000 of 2500 written",
+            "upsert: 2000 of 2500 written",
+            "upsert: 2500 of 2500 written",
+        ]
+    );
+    let ids: Vec<String> = (0..10_001).map(|i| i.to_string()).collect();
+    notes.delete().ids(&ids).run().unwrap();
+    assert_eq!(
+        seen(),
+        [
+            "delete: 10000 of 10001 deleted",
+            "delete: 10001 of 10001 deleted"
+        ]
+    );
+    notes.query("a question").run().unwrap();
+    assert_eq!(
+        seen(),
+        [
+            "query: 0 of 1 embedded",
+            "query: 1 of 1 embedded",
+            "query: 1 of 1 read"
+        ]
+    );
+    // A batch job has its own.
+    notes.ingest(documents(10)).run().unwrap();
+    assert!(seen().is_empty());
+}
+
+#[test]
+fn breakers_are_seen() {
+    let server = chroma(LIMITS, |_| Answer::new(502, "no"));
+    let breaker = CircuitBreaker::new().failures(2);
+    let client = support::builder(&server.url())
+        .circuit_breaker(breaker)
+        .retry(RetryPolicy::none());
+    let client = client.build().unwrap();
+    let state = |client: &Client| client.metrics().endpoints[0].breaker;
+    assert_eq!(state(&client), Some(BreakerState::Closed));
+    for _ in 0..3 {
+        client.count_collections().unwrap_err();
+    }
+    assert_eq!(state(&client), Some(BreakerState::Open));
+    let metrics = client.metrics();
+    let count = &metrics.operations["count_collections"];
+    assert_eq!((count.calls, count.attempts), (3, 2));
+    assert_eq!(
+        count.errors,
+        BTreeMap::from([("circuit_open", 1), ("server", 2)])
+    );
+    assert!(
+        metrics
+            .to_string()
+            .ends_with("2 attempts, 2 failures, breaker open"),
+        "{metrics}"
+    );
+}
