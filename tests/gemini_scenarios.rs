@@ -213,6 +213,51 @@ fn a_busy_server_is_asked_less() {
 }
 
 #[test]
+fn retries_and_pauses_are_in_the_metrics_of_the_client_and_requests_in_those_of_gemini() {
+    let asked_for = millis(300);
+    let google = Google::after([over_quota(Period::Minute, 3, V001, asked_for)]);
+    let gemini = gemini(&google);
+    let chroma = chroma(LIMITS, |_| Answer::ok("{}"));
+    let notes = client(&chroma).collection("abc");
+    let notes = notes.embedding_function(gemini.clone()).get().unwrap();
+    let record = |(i, text): (usize, String)| Record::new(format!("id{i}")).document(text);
+    notes
+        .upsert(
+            texts(25)
+                .into_iter()
+                .enumerate()
+                .map(record)
+                .collect::<Vec<_>>(),
+        )
+        .unwrap();
+
+    let metrics = notes.client().metrics();
+    let embedded = &metrics.embeddings["google_gemini"];
+    assert_eq!(
+        (embedded.calls, embedded.texts, embedded.errors),
+        (1, 25, 0)
+    );
+    assert_eq!((embedded.retries, embedded.cache_hits), (1, 0));
+    let waited = embedded.limiter_wait;
+    assert!(
+        waited >= asked_for / 2 && waited <= embedded.latency.max,
+        "{waited:?}"
+    );
+
+    let requests = gemini.metrics();
+    let requests = &requests.operations["embed"];
+    let limited = std::collections::BTreeMap::from([("rate_limited", 1)]);
+    assert_eq!((requests.calls, requests.attempts), (4, 4));
+    assert_eq!(requests.errors, limited);
+    let sent: usize = google
+        .requests()
+        .iter()
+        .map(|request| request.body.len())
+        .sum();
+    assert_eq!(requests.bytes_out, sent as u64);
+}
+
+#[test]
 fn the_server_dies_for_two_seconds() {
     let google = Google::with(Rules {
         latency: millis(50),

@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Client, RetryPolicy};
+use chroma_blocking::{Client, OperationMetrics, RetryPolicy};
 
 use crate::support::fault_proxy::fault::seeded;
 use crate::support::fault_proxy::{FaultProxy, Upstream};
@@ -146,6 +146,25 @@ fn run_seed(seed: u64) -> Tally {
     let seen = proxy.seen();
     all.requests = seen.len();
     all.faults = proxy.faults();
+    // What the client has counted is what went over the wire.
+    let metrics = faulty.metrics();
+    let sum = |count: fn(&OperationMetrics) -> u64| metrics.operations.values().map(count).sum();
+    let (attempts, calls): (u64, u64) = (sum(|it| it.attempts), sum(|it| it.calls));
+    // On a new connection, since the kept one was closed: perhaps before the proxy had read the request.
+    let anew: u64 = attempts - calls - sum(|it| it.retries);
+    let all_seen = seen.len() as u64;
+    assert!(
+        (attempts - anew..=attempts).contains(&all_seen),
+        "seed {seed}: {all_seen} requests, {attempts} attempts, {anew} anew"
+    );
+    let pool = metrics.pool;
+    // One that is closed at once may not be a connection yet.
+    let refused = all.faults.get("Refuse").copied().unwrap_or(0) as u64;
+    let made = pool.opened..=pool.opened + refused;
+    assert!(made.contains(&(proxy.connections() as u64)), "seed {seed}");
+    let used = pool.opened + pool.reused;
+    assert!((used..=used + refused).contains(&attempts), "seed {seed}");
+    assert_eq!(pool.open, pool.idle, "seed {seed}");
     for seen in seen {
         if let Upstream::Failed(_) = seen.upstream {
             let words = format!("the server itself failed: {seen:?}");

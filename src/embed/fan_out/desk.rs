@@ -141,7 +141,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             let next = self.later.iter().map(|(at, _)| *at).min();
             return Err(NotYet {
                 ask_again: next.unwrap_or(now),
-                held_back: false,
+                held_back: self.how.limiter.pause_left(now).is_some(),
             });
         };
         let limiter = self.how.limiter;
