@@ -244,10 +244,14 @@ fn retries_and_pauses_are_in_the_metrics_of_the_client_and_requests_in_those_of_
         "{waited:?}"
     );
 
+    // By itself.
+    gemini.embed(texts(10)).run().unwrap();
     let requests = gemini.metrics();
+    let by_itself = &requests.embeddings["google_gemini"];
+    assert_eq!((by_itself.calls, by_itself.texts), (1, 10));
     let requests = &requests.operations["embed"];
     let limited = std::collections::BTreeMap::from([("rate_limited", 1)]);
-    assert_eq!((requests.calls, requests.attempts), (4, 4));
+    assert_eq!((requests.calls, requests.attempts), (5, 5));
     assert_eq!(requests.errors, limited);
     let sent: usize = google
         .requests()

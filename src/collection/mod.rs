@@ -527,14 +527,7 @@ impl Collection {
         if !texts.is_empty() {
             self.client.recorder().embedded(
                 function.name(),
-                Embedded {
-                    texts: texts.len(),
-                    cache_hits: context.used.cache_hits,
-                    retries: context.used.retries,
-                    limiter_wait: context.used.limiter_wait,
-                    failed: made.is_err(),
-                    took: started.elapsed(),
-                },
+                Embedded::new(texts.len(), context.used, made.is_err(), started.elapsed()),
             );
         }
         let vectors = made?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::metrics::Used;
+
 /// What texts are embedded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -51,14 +53,6 @@ pub struct EmbeddingContext<'a> {
     purpose: Purpose,
     pub(crate) used: Used,
     on_progress: Option<&'a mut dyn FnMut(usize, usize)>,
-}
-
-/// What the work took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Used {
-    pub(crate) cache_hits: u64,
-    pub(crate) retries: u64,
-    pub(crate) limiter_wait: Duration,
 }
 
 impl<'a> EmbeddingContext<'a> {

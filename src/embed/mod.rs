@@ -16,8 +16,6 @@ use std::sync::Arc;
 #[cfg(feature = "disk-cache")]
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};
-#[cfg(feature = "gemini")]
-pub(crate) use context::Used;
 pub use context::{EmbeddingContext, Purpose};
 #[cfg(all(feature = "gemini", any(test, fuzzing)))]
 pub(crate) use gemini::PARSERS;

@@ -126,10 +126,11 @@ impl Embedding {
             true => self.errors.increment(1),
             false => self.texts.increment(call.texts as u64),
         }
-        self.cache_hits.increment(call.cache_hits);
-        self.retries.increment(call.retries);
+        self.cache_hits.increment(call.used.cache_hits);
+        self.retries.increment(call.used.retries);
         // The facade's counters hold whole numbers only.
-        self.limiter_wait.increment(call.limiter_wait.as_secs_f64());
+        self.limiter_wait
+            .increment(call.used.limiter_wait.as_secs_f64());
         self.durations.record(call.took.as_secs_f64());
     }
 }

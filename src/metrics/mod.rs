@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use facade::Breaker;
 pub use latency::Latency;
-pub(crate) use recorder::{Embedded, OperationCounters, PoolCounters, Recorder};
+pub(crate) use recorder::{Embedded, OperationCounters, PoolCounters, Recorder, Used};
 
 /// What a client and its clones have done since it was made. A snapshot; it costs a few microseconds to take, and to count
 /// costs a request less than one. Its `Display` is a table.

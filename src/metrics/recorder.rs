@@ -167,15 +167,32 @@ impl OperationCounters {
     }
 }
 
-/// A call of an embedding function that has ended.
-#[derive(Debug, Default)]
-pub(crate) struct Embedded {
-    pub(crate) texts: usize,
+/// What an embedding function says that its work took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Used {
     pub(crate) cache_hits: u64,
     pub(crate) retries: u64,
     pub(crate) limiter_wait: Duration,
-    pub(crate) failed: bool,
-    pub(crate) took: Duration,
+}
+
+/// A call of an embedding function that has ended.
+#[derive(Debug)]
+pub(crate) struct Embedded {
+    pub(super) texts: usize,
+    pub(super) used: Used,
+    pub(super) failed: bool,
+    pub(super) took: Duration,
+}
+
+impl Embedded {
+    pub(crate) fn new(texts: usize, used: Used, failed: bool, took: Duration) -> Embedded {
+        Embedded {
+            texts,
+            used,
+            failed,
+            took,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -211,9 +228,9 @@ impl EmbeddingCounters {
             true => self.errors.fetch_add(1, Relaxed),
             false => self.texts.fetch_add(call.texts as u64, Relaxed),
         };
-        self.cache_hits.fetch_add(call.cache_hits, Relaxed);
-        self.retries.fetch_add(call.retries, Relaxed);
-        let waited = u64::try_from(call.limiter_wait.as_micros()).unwrap_or(u64::MAX);
+        self.cache_hits.fetch_add(call.used.cache_hits, Relaxed);
+        self.retries.fetch_add(call.used.retries, Relaxed);
+        let waited = u64::try_from(call.used.limiter_wait.as_micros()).unwrap_or(u64::MAX);
         self.limiter_wait_micros.fetch_add(waited, Relaxed);
         self.durations.add(call.took);
     }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::gathered::Gathered;
 use super::kept::Kept;
 use super::request::{self, Item};
-use super::{EMBED, Inner, LongTexts, RefusedTexts, TaskType, answer, model};
-use crate::embed::Used;
+use super::{EMBED, Inner, LongTexts, NAME, RefusedTexts, TaskType, answer, model};
 use crate::embed::fan_out::{FanOut, Work};
 use crate::embed::limiter::Cost;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
+use crate::metrics::{Embedded, Used};
 use crate::model::embeddings::Embeddings;
 use crate::model::json_len::json_len;
 use crate::transport::{Outgoing, Patience};
@@ -97,7 +97,12 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
     /// - [`Error::QuotaExhausted`], [`Error::Cancelled`], [`Error::Timeout`] when the deadline has passed, and those of any
     ///   request.
     pub fn run(self) -> Result<Embeddings> {
-        self.run_for(&mut Used::default())
+        let (gemini, texts, started) = (self.gemini, self.texts.len(), Instant::now());
+        let mut used = Used::default();
+        let result = self.run_for(&mut used);
+        let call = Embedded::new(texts, used, result.is_err(), started.elapsed());
+        gemini.transport.recorder().embedded(NAME, call);
+        result
     }
 
     /// As [`run`](EmbedCall::run), and says what it took.

@@ -20,9 +20,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use ureq::http::Method;
 
 use super::limiter::Limiter;
-use super::{EmbeddingCache, EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose, Used};
+use super::{EmbeddingCache, EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose};
 use crate::error::{Call, InvalidInput, Result};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Used};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 use crate::transport::{Kind, Operation, RetryPolicy, Transport};
@@ -145,9 +145,10 @@ impl Gemini {
         &self.0.model
     }
 
-    /// What was asked of Google so far, by all clones: requests (operation `embed`), bytes, times, connections. A request
-    /// that is made again counts anew there; how often that was, and how long requests were held back, is in the metrics of
-    /// the [client](crate::Client::metrics) that embeds with it.
+    /// What was asked of Google so far, by all clones: requests (operation `embed`; one that is made again counts anew), bytes,
+    /// times, connections. Under [`embeddings`](Metrics::embeddings) are the calls of [`embed`](Gemini::embed), with their
+    /// retries, cache hits, and how long they were held back; those for a collection are in the metrics of its
+    /// [client](crate::Client::metrics).
     pub fn metrics(&self) -> Metrics {
         self.0.transport.metrics()
     }
