@@ -35,9 +35,9 @@ crates() {
     fi
 }
 crates 60
-crates 30 --no-default-features
+crates 31 --no-default-features
 crates 45 --no-default-features --features disk-cache
-crates 31 --manifest-path examples/build_script/Cargo.toml
+crates 32 --manifest-path examples/build_script/Cargo.toml
 
 if rustup toolchain list 2>/dev/null | grep -q '^1\.85'; then
     step "Oldest Rust"
