@@ -349,8 +349,14 @@ impl Transport {
                 return Err(error);
             }
             let when = When(&elsewhere, wait);
-            let again = format_args!("trying again {when}");
-            observed.failed(url, attempts, &error, Some(wait), again);
+            let wait_for = Some(wait);
+            observed.failed(
+                url,
+                attempts,
+                &error,
+                wait_for,
+                format_args!("trying again {when}"),
+            );
             next = match elsewhere {
                 Some(other) => other,
                 None => {

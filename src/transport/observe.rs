@@ -150,8 +150,12 @@ impl Attempt<'_> {
             pairs.push(("bytes_out", bytes_out.into()));
             pairs.push(("bytes_in", bytes_in.into()));
             let (method, base) = (&operation.method, self.endpoint.as_str());
-            let message = format_args!("{method} {base}{path}");
-            logs::line(logs::HTTP, Level::Debug, &pairs, message);
+            logs::line(
+                logs::HTTP,
+                Level::Debug,
+                &pairs,
+                format_args!("{method} {base}{path}"),
+            );
         }
         self.span.end(result);
     }
