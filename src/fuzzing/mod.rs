@@ -167,8 +167,14 @@ mod tests {
         *parsers.find(|parser| parser.0 == name).unwrap()
     }
 
-    fn seeds(parsers: &[Parser]) -> Vec<Seed> {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    /// `None` in the published package, which has no tests but those in `src`, and no data for them.
+    fn seeds(parsers: &[Parser]) -> Option<Vec<Seed>> {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        if !tests.exists() {
+            eprintln!("there are no answers to read");
+            return None;
+        }
+        let data = tests.join("data");
         let mut seeds = Vec::new();
         let mut seed = |name: &str, bytes: Vec<u8>| {
             if let Some(parser) = parsers.iter().position(|(parser, _)| *parser == name) {
@@ -197,12 +203,12 @@ mod tests {
                 seed(parser, entry["json"].to_string().into_bytes());
             }
         }
-        seeds
+        Some(seeds)
     }
 
     /// The longest answer of each parser.
     fn longest(parsers: &[Parser]) -> Vec<(Parser, Vec<u8>)> {
-        let mut seeds = seeds(parsers);
+        let mut seeds = seeds(parsers).unwrap_or_default();
         seeds.sort_by_key(|seed| (seed.parser, seed.bytes.len()));
         let last = |same: &[Seed]| {
             let seed = same.last()?;
@@ -265,7 +271,7 @@ mod tests {
             let named = |(name, _): &Parser| *name == operation.name;
             assert!(parsers.iter().any(named), "{}", operation.name);
         }
-        let seeds = seeds(&parsers);
+        let Some(seeds) = seeds(&parsers) else { return };
         for (place, (name, _)) in parsers.iter().enumerate() {
             assert!(seeds.iter().any(|seed| seed.parser == place), "{name}");
         }
@@ -284,7 +290,7 @@ mod tests {
     #[test]
     fn mutated_answers_are_read_or_refused() {
         let parsers = &parsers();
-        let seeds = &seeds(parsers);
+        let Some(seeds) = &seeds(parsers) else { return };
         let first = setting("FUZZ_FIRST", 0);
         let cases = first..first + setting("FUZZ_ANSWERS", 20_000);
         let threads = thread::available_parallelism().map_or(1, usize::from);

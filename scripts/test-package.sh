@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# The crate as it would be published: what is in it, that it builds by itself, and what a program that depends on it gets.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+repository=$PWD
+
+# KiB, compressed.
+most=500
+files='src/.*\.(rs|py|sh)|examples/[a-z_]+\.rs|examples/data/[a-z]+\.jsonl|docs/[a-z-]+\.md|\.env\.example'
+files+='|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(lock|toml|toml\.orig)|\.cargo_vcs_info\.json'
+# What only our tests, examples and benchmarks use.
+ours='allocation-counter|cpu-time|ctrlc|dotenvy|env_logger|indicatif'
+
+fail() {
+    echo "test-package: $*" >&2
+    exit 1
+}
+
+# What is compiled for the repository serves here, too.
+export CARGO_TARGET_DIR=$repository/target
+version=$(cargo pkgid --locked | sed 's/.*[#@]//')
+package=$CARGO_TARGET_DIR/package/chroma-blocking-$version
+rm -rf "$package" "$package.crate"
+
+echo "The package builds, without a warning"
+words=$(cargo package --locked --allow-dirty 2>&1) || fail "$words"
+# Tests and benchmarks are left out on purpose.
+if grep '^warning' <<<"$words" | grep -vE 'ignoring (test|benchmark) .* is not included'; then
+    fail "see above"
+fi
+
+list=$(tar -tzf "$package.crate" | cut -d / -f 2-)
+if grep -vE "^($files)\$" <<<"$list"; then
+    fail "nobody needs these in the package"
+fi
+kib=$(($(wc -c <"$package.crate") / 1024))
+echo "$(wc -l <<<"$list") files, $kib KiB, at most $most"
+[ "$kib" -le "$most" ] || fail "that is too large"
+
+cd "$package"
+echo "Its examples compile"
+cargo check --quiet --locked --all-features --examples
+echo "Its documentation has all that it shows"
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --all-features --no-deps
+echo "Its unit tests find what they read"
+cargo test --quiet --locked --all-features --lib
+
+downstream=$CARGO_TARGET_DIR/package/downstream
+for features in 'default-features = false' 'default-features = true'; do
+    echo "A program with $features"
+    rm -rf "$downstream"
+    mkdir -p "$downstream/src"
+    cd "$downstream"
+    printf '%s\n' '[package]' 'name = "downstream"' 'edition = "2024"' '[workspace]' '[dependencies]' \
+        "chroma-blocking = { path = \"$package\", $features }" >Cargo.toml
+    printf '%s\n' 'fn main() -> chroma_blocking::Result<()> {' \
+        '    println!("{}", chroma_blocking::Client::new("http://localhost:8000")?.heartbeat()?);' '    Ok(())' '}' \
+        >src/main.rs
+    # The same versions of everything; Cargo drops what it does not need.
+    cp "$package/Cargo.lock" .
+    cargo build --quiet
+    if grep -E "^name = \"($ours)\"" Cargo.lock; then
+        fail "users have to download these"
+    fi
+done
