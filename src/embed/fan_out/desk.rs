@@ -311,7 +311,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize};
     use std::thread;
 
-    use rayon::ThreadPoolBuilder;
+    use rayon_core::ThreadPoolBuilder;
 
     use super::*;
     use crate::embed::limiter::{Cost, Limiter};
