@@ -39,9 +39,46 @@ crates 31 --no-default-features
 crates 45 --no-default-features --features disk-cache
 crates 32 --manifest-path examples/build_script/Cargo.toml
 
-if rustup toolchain list 2>/dev/null | grep -q '^1\.85'; then
-    step "Oldest Rust"
-    CARGO_TARGET_DIR=target/1.85 cargo +1.85 check --locked --all-features
+# Procedural macros are programs that a build waits for.
+macros=$(cargo tree --locked --edges normal --prefix none --no-dedupe |
+    sed -n 's/ v.* (proc-macro).*//p' | sort -u | xargs)
+allowed='serde_derive thiserror-impl'
+echo "procedural macros: $macros; allowed: $allowed"
+[ "$macros" = "$allowed" ]
+
+# Of what only tests and examples use as well: they are for the oldest Rust, too.
+oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+cargo metadata --locked --all-features --format-version 1 | "${PYTHON:-python3}" -c '
+import json, sys
+def version(text):
+    return [int(part) for part in text.split(".")]
+newer = [
+    "{name} {version} wants Rust {rust_version}".format(**package)
+    for package in json.load(sys.stdin)["packages"]
+    if version(package["rust_version"] or "1.0") > version(sys.argv[1] + ".0")
+]
+sys.exit("\n".join(newer) or 0)
+' "$oldest"
+echo "none wants a newer Rust than $oldest"
+
+step "Licences, duplicates, sources, advisories"
+if cargo deny --version >/dev/null 2>&1; then
+    cargo deny --locked check bans licenses sources
+    if cargo deny fetch db 2>/dev/null; then
+        cargo deny --locked check advisories
+    else
+        echo "left out: advisories, whose database cannot be had"
+    fi
+else
+    echo "left out: there is no cargo-deny; scripts/install-tools.sh installs it"
+fi
+
+step "Oldest Rust"
+if rustup toolchain list 2>/dev/null | grep -q "^$oldest"; then
+    CARGO_TARGET_DIR=target/$oldest cargo "+$oldest" check --locked --all-features
+    CARGO_TARGET_DIR=target/$oldest cargo "+$oldest" check --locked --no-default-features
+else
+    echo "left out: there is no Rust $oldest; scripts/install-tools.sh installs it"
 fi
 
 step "Documentation"
@@ -54,6 +91,9 @@ fi
 
 step "Quickstart"
 cargo run --example quickstart
+
+step "The package"
+scripts/test-package.sh
 
 step "A build script"
 scripts/test-build-script.sh
