@@ -98,6 +98,9 @@ scripts/test-package.sh
 step "A build script"
 scripts/test-build-script.sh
 
+step "Prometheus"
+cargo test --locked --manifest-path examples/prometheus/Cargo.toml
+
 step "Tests without default features"
 cargo test --no-default-features --lib
 
