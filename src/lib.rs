@@ -483,3 +483,18 @@ pub mod operations {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs in the guide for users of Chroma's Python client compile.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-python.md")]
+struct FromPython;
+
+/// The same for users of the official crate.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-official-crate.md")]
+struct FromOfficialCrate;
+
+/// The same for users of the crate `chromadb`.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-chromadb.md")]
+struct FromChromadb;
