@@ -116,6 +116,9 @@ INGEST_KILLS=50 cargo test --all-features --test ingest killed -- --nocapture
 step "Faults: a hundred seeds"
 FAULT_SEEDS=100 cargo test --test faults no_seed -- --nocapture
 
+step "Guides"
+scripts/test-guides.sh
+
 step "Tests with the oldest server"
 # Those that talk to a server of this version; batch jobs, which write much, take it too long.
 CHROMA_VERSION=1.0.0 cargo test --test chroma --test faults
