@@ -265,16 +265,6 @@ fn ranks(vector: Vec<f32>, sparse: SparseVector, other: SparseVector) {
     Rrf::new([Knn::text("a text"), Knn::sparse("words", sparse)]).k(60);
 }
 
-#[cfg(feature = "gemini")]
-fn by_rayon(notes: &Collection, vectors: &[Vec<f32>]) -> Result<Vec<QueryResult>> {
-    use rayon::prelude::*;
-
-    vectors
-        .par_iter()
-        .map(|vector| notes.query(vector).run())
-        .collect::<Result<Vec<_>>>()
-}
-
 /// A model of the caller's own.
 struct Model;
 
