@@ -1,12 +1,14 @@
 //! [`Error`]: what can go wrong, sorted by what the caller can do about it.
 
 mod invalid;
+mod words;
 
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
 pub use invalid::InvalidInput;
+use words::{Advice, Behind, Refused, Wait};
 
 use crate::ingest::IngestReport;
 use crate::model::embeddings::Embeddings;
@@ -60,7 +62,7 @@ pub enum Error {
     },
     /// Somebody else has written what a [`Transaction`](crate::Transaction) had read, or the state that it read is there
     /// no more (HTTP 409 and 412). Nothing was written; begin again.
-    #[error("{call}: conflict: {message}")]
+    #[error("{call}: conflict: {message}; nothing was written, begin the transaction again")]
     Conflict {
         /// The call that failed.
         call: Box<Call>,
@@ -145,7 +147,10 @@ pub enum Error {
         message: String,
     },
     /// The server refused the request or failed on it (any other HTTP status).
-    #[error("{call}: HTTP {status}{}{}: {message}", Behind(" ", name), Wait(*retry_after))]
+    #[error(
+        "{call}: HTTP {status}{}{}: {message}{}",
+        Behind(" ", name), Wait(*retry_after), Advice(*status, name)
+    )]
     Server {
         /// The call that failed.
         call: Box<Call>,
@@ -513,45 +518,5 @@ impl fmt::Display for Call {
             attempts => write!(f, " ({attempts} attempts in {seconds:.1} s)"),
         }?;
         Ok(())
-    }
-}
-
-/// ", refused text 17 and 2 more", or nothing.
-struct Refused<'a>(&'a [RefusedText]);
-
-impl fmt::Display for Refused<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, others)) = self.0.split_first() else {
-            return Ok(());
-        };
-        write!(f, ", refused text {}", first.index)?;
-        match others.len() {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
-    }
-}
-
-/// ", try again in 31.0 s", or nothing.
-struct Wait(Option<Duration>);
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(wait) => write!(f, ", try again in {:.1} s", wait.as_secs_f64()),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A text behind its prefix, or nothing where the text is empty.
-struct Behind<'a>(&'static str, &'a str);
-
-impl fmt::Display for Behind<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            "" => Ok(()),
-            text => write!(f, "{}{text}", self.0),
-        }
     }
 }

@@ -32,6 +32,9 @@ const MAX_RESERVED: u64 = 16 << 20;
 /// What to do about a certificate that nobody vouches for.
 const DISTRUSTED_HINT: &str =
     "if the server is yours, give the certificate of its authority to ca_certificates(...)";
+/// What to look at when a connection broke.
+const BROKEN_HINT: &str =
+    "the server may have ended or started anew, or a proxy on the way has cut it off";
 
 /// Ways to send.
 #[derive(Debug)]
@@ -321,7 +324,7 @@ impl Transport {
                 hint: match connecting {
                     _ if distrusted => DISTRUSTED_HINT.to_owned(),
                     true => self.dialect.unreachable_hint().to_owned(),
-                    false => String::new(),
+                    false => BROKEN_HINT.to_owned(),
                 },
             },
         };
