@@ -7,8 +7,10 @@ pub mod example;
 pub mod fault_proxy;
 pub mod gemini;
 pub mod listening;
+pub mod markdown;
 pub mod random;
 pub mod server;
+pub mod source;
 pub mod stand_in;
 
 use std::fmt::Write;

@@ -1,0 +1,182 @@
+//! Batch jobs, the files that they read and write, and caches.
+
+use std::fs;
+use std::io::{self, Write};
+
+use chroma_blocking::{
+    Cached, Collection, EmbeddingError, EmbeddingFunction, Embeddings, JsonLines, MemoryCache,
+    Record, Result, jsonl_records, text_records,
+};
+
+use crate::messages::Messages;
+use crate::support::server::Folder;
+use crate::support::stand_in::{Answer, StandIn};
+use crate::support::{LIMITS, chroma, client, collection, records};
+
+pub fn all(seen: &mut Messages) {
+    let folder = Folder::new();
+    fs::create_dir(&folder.0).unwrap();
+    readers(seen, &folder);
+    #[cfg(feature = "csv")]
+    csv(seen);
+    let server = chroma(LIMITS, |request| match request.path.ends_with("/get") {
+        true => Answer::ok(r#"{"ids":["a"],"documents":["x"]}"#),
+        false => Answer::ok("{}"),
+    });
+    let abc = collection(&server);
+    jobs(seen, &abc, &folder);
+    seen.of(abc.export().to_file("/no/such/folder/export.jsonl"));
+    seen.of(abc.export().write_to(Full));
+    caches(seen, &server);
+    #[cfg(feature = "disk-cache")]
+    disk_cache(seen, &folder);
+}
+
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::other("no space left on device"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The errors of all records.
+fn unread(seen: &mut Messages, records: impl IntoIterator<Item = Result<Record>>) {
+    for record in records {
+        seen.of(record);
+    }
+}
+
+fn readers(seen: &mut Messages, folder: &Folder) {
+    seen.of(jsonl_records("/no/such/file.jsonl"));
+    seen.of(text_records("/no/such/folder"));
+    let lines = concat!(
+        "5\n",
+        "{\"document\":\"no id\"}\n",
+        "{\"id\":\"\"}\n",
+        "{\"id\":\"1\",\"embedding\":[\"x\"]}\n",
+        "{\"id\":\"1\",\"k\":{\"nested\":1}}\n",
+        "{\"id\":\"1\",\"id\":\"2\"}\n",
+        "{\"id\":true}\n",
+        "{\"id\":\"1\"} {}\n",
+        "{\"id\":\n",
+    );
+    unread(seen, JsonLines::from_reader(lines.as_bytes()));
+    let bytes = &b"{\"id\":\"\xff\"}\n"[..];
+    unread(seen, JsonLines::from_reader(bytes));
+    let long = JsonLines::from_reader(&b"{\"id\":\"a long one\"}"[..]);
+    unread(seen, long.max_line_len(5));
+    let texts = folder.0.join("texts");
+    fs::create_dir(&texts).unwrap();
+    fs::write(texts.join("a.txt"), "too long").unwrap();
+    unread(seen, text_records(&texts).unwrap().max_file_size(3));
+    fs::write(texts.join("a.txt"), b"\xff").unwrap();
+    unread(seen, text_records(&texts).unwrap());
+}
+
+#[cfg(feature = "csv")]
+fn csv(seen: &mut Messages) {
+    use chroma_blocking::{CsvRows, csv_records};
+
+    seen.of(csv_records("/no/such/file.csv"));
+    let rows = |text: &'static str| CsvRows::from_reader(text.as_bytes());
+    unread(seen, rows("name\n1\n"));
+    unread(seen, rows("id,id\n1,2\n"));
+    unread(seen, rows("id,year\n1\n"));
+    unread(seen, rows("id,year\n1,x\n").int_columns(["year"]));
+    unread(seen, rows("id,year\n1,x\n").float_columns(["year"]));
+    unread(seen, rows("id,year\n1,x\n").bool_columns(["year"]));
+    unread(seen, rows("id,year\n1,2\n").int_columns(["month"]));
+    unread(seen, rows("id,text\n1,\"a long text\"\n").max_row_len(8));
+}
+
+fn jobs(seen: &mut Messages, abc: &Collection, folder: &Folder) {
+    seen.of(abc.ingest([Record::new("a")]).run());
+    let broken = || -> Vec<Result<Record, io::Error>> { vec![Err(io::Error::other("unplugged"))] };
+    seen.of(abc.ingest(broken()).run());
+
+    let checkpoint = folder.0.join("checkpoint");
+    fs::write(&checkpoint, "{}").unwrap();
+    seen.of(abc.ingest(records(3)).checkpoint(&checkpoint).run());
+    fs::remove_file(&checkpoint).unwrap();
+    // One that is left by a job that stopped.
+    let stops = records(300).into_iter().chain([Record::new("bad")]);
+    seen.of(abc.ingest(stops).checkpoint(&checkpoint).run());
+    let other = records(301).into_iter().rev();
+    seen.of(abc.ingest(other).checkpoint(&checkpoint).run());
+    let another_mode = abc.ingest(records(301)).only_new();
+    seen.of(another_mode.checkpoint(&checkpoint).run());
+    seen.of(abc.ingest(records(3)).checkpoint(&folder.0).run());
+    let nowhere = abc.ingest(records(3));
+    seen.of(nowhere.checkpoint("/no/such/folder/checkpoint").run());
+    for stage in ["read", "check", "embed"] {
+        let record = match stage {
+            "read" => Err("it is torn"),
+            "check" => Ok(Record::new("")),
+            _ => Ok(Record::new("a").document("text")),
+        };
+        seen.of(abc.ingest([record]).run());
+    }
+}
+
+/// Gives more floats each time.
+struct Growing(std::sync::atomic::AtomicUsize);
+
+impl EmbeddingFunction for Growing {
+    fn name(&self) -> &str {
+        "growing"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        let floats = 1 + self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(Embeddings::from_rows(
+            documents.iter().map(|_| vec![1.0; floats]),
+        )?)
+    }
+}
+
+/// Gives none.
+struct Mute;
+
+impl EmbeddingFunction for Mute {
+    fn name(&self) -> &str {
+        "mute"
+    }
+
+    fn embed_documents(&self, _: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        Ok(Embeddings::default())
+    }
+}
+
+fn caches(seen: &mut Messages, server: &StandIn) {
+    let text = |id: &str| Record::new(id).document(id);
+    let with = |function: Box<dyn EmbeddingFunction>| {
+        let cached = Cached::new(function, MemoryCache::new(1 << 20));
+        client(server)
+            .collection("abc")
+            .embedding_function(cached)
+            .get()
+            .unwrap()
+    };
+    let growing = with(Box::new(Growing(0.into())));
+    growing.upsert([text("a")]).unwrap();
+    seen.of(growing.upsert([text("a"), text("b")]));
+    seen.of(with(Box::new(Mute)).upsert([text("a")]));
+}
+
+#[cfg(feature = "disk-cache")]
+fn disk_cache(seen: &mut Messages, folder: &Folder) {
+    use chroma_blocking::{DiskCache, EmbeddingCache};
+
+    let path = folder.0.join("vectors");
+    let cache = DiskCache::open(&path).unwrap();
+    cache.put_many(&[(b"key", &[1.0])]).unwrap();
+    seen.of(DiskCache::open(&path));
+    drop(cache);
+    fs::write(&path, "something else").unwrap();
+    seen.of(DiskCache::open(&path));
+}

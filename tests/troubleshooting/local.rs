@@ -1,0 +1,13 @@
+//! A server of one's own, as far as none is started: `tests/local_server` does the rest.
+
+use chroma_blocking::LocalServer;
+
+use crate::messages::Messages;
+use crate::support::server::Folder;
+
+pub fn all(seen: &mut Messages) {
+    let empty = Folder::new();
+    let builder = || LocalServer::builder().cache_dir(&empty.0);
+    seen.of(builder().version("0.4.24").start());
+    seen.of(builder().version("1.5.9").start());
+}

@@ -1,0 +1,41 @@
+//! What errors say, without the call at their start: that is the same for all.
+
+use std::collections::BTreeSet;
+
+use chroma_blocking::{Error, Result};
+
+/// The messages that the library was seen to give.
+#[derive(Default)]
+pub struct Messages(pub BTreeSet<String>);
+
+impl Messages {
+    /// That the call fails, and with what words.
+    #[track_caller]
+    pub fn of<T>(&mut self, result: Result<T>) {
+        match result {
+            Ok(_) => panic!("it should fail"),
+            Err(error) => self.add(&error),
+        }
+    }
+
+    /// An error's own words, and those of its causes.
+    pub fn add(&mut self, error: &Error) {
+        let shown = error.to_string();
+        let own = match error.call() {
+            Some(call) => shown.strip_prefix(&format!("{call}: ")).unwrap(),
+            None => &shown,
+        };
+        self.0.insert(own.to_owned());
+        match error {
+            Error::PartlyDone { source, .. }
+            | Error::PartlyEmbedded { source, .. }
+            | Error::Ingest { source, .. } => self.add(source),
+            Error::Embedding { source, .. } => {
+                if let Some(error) = source.downcast_ref() {
+                    self.add(error);
+                }
+            }
+            _ => {}
+        }
+    }
+}
