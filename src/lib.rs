@@ -498,3 +498,8 @@ struct FromOfficialCrate;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/from-chromadb.md")]
 struct FromChromadb;
+
+/// Those of the documents, too.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/operating.md")]
+struct Operating;
