@@ -63,7 +63,8 @@ open_object! {
         embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as EmbeddingFunctionConfiguration,
         /// Where those texts come from: a metadata key, or `#document`. Needs an embedding function.
         source_key ("source_key"): String as impl Into<String>,
-        /// Whether the vectors count words, as BM25 does.
+        /// Whether the server makes the places of a query count the more, the fewer records have them, as BM25 does: for
+        /// vectors whose places are words.
         bm25 ("bm25"): bool as bool,
     }
 }
