@@ -209,18 +209,18 @@ impl Client {
 
     /// The same client in another tenant; connections are shared.
     #[must_use]
-    pub fn with_tenant(&self, tenant: impl Into<Arc<str>>) -> Client {
+    pub fn with_tenant(&self, tenant: impl AsRef<str>) -> Client {
         Client {
-            tenant: tenant.into(),
+            tenant: tenant.as_ref().into(),
             ..self.clone()
         }
     }
 
     /// The same client in another database; connections are shared.
     #[must_use]
-    pub fn with_database(&self, database: impl Into<Arc<str>>) -> Client {
+    pub fn with_database(&self, database: impl AsRef<str>) -> Client {
         Client {
-            database: database.into(),
+            database: database.as_ref().into(),
             ..self.clone()
         }
     }

@@ -64,9 +64,7 @@ impl Stored {
     /// The client, in the tenant and database that the collection is in.
     pub(super) fn home_of(&self, client: &Client) -> Client {
         match (&self.tenant, &self.database) {
-            (Some(tenant), Some(database)) => client
-                .with_tenant(tenant.as_str())
-                .with_database(database.as_str()),
+            (Some(tenant), Some(database)) => client.with_tenant(tenant).with_database(database),
             _ => client.clone(),
         }
     }

@@ -52,7 +52,7 @@ fn a_resource_name_that_the_server_forgets_is_an_error() {
 fn databases_hold_collections_apart() {
     let tenant = unique_name();
     client().create_tenant(&tenant).unwrap();
-    let client = client().with_tenant(tenant.as_str());
+    let client = client().with_tenant(&tenant);
     let (one, two) = ("one_db", "two.db");
     client.create_database(one).unwrap();
     client.create_database(two).unwrap();
