@@ -122,6 +122,17 @@ impl IntoIterator for Metadata {
     }
 }
 
+/// As people write it, ordered by key: `open: true, tags: ["late"]`.
+impl fmt::Display for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (key, value)) in self.iter().enumerate() {
+            let before = if index == 0 { "" } else { ", " };
+            write!(f, "{before}{key}: {value}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Serialize for Metadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
@@ -463,6 +474,19 @@ mod tests {
             "{json}"
         );
         assert_eq!(serde_json::from_str::<Metadata>(&json).unwrap(), metadata);
+    }
+
+    #[test]
+    fn people_read_it_by_key() {
+        let metadata = Metadata::from([("tags", ["late"])])
+            .with("open", true)
+            .with("by", "Ada")
+            .with("none", MetadataValue::Null);
+        assert_eq!(
+            metadata.to_string(),
+            r#"by: Ada, none: null, open: true, tags: ["late"]"#
+        );
+        assert_eq!(Metadata::new().to_string(), "");
     }
 
     #[test]
