@@ -6,8 +6,7 @@ mod support;
 
 use std::process::Output;
 
-use chroma_blocking::LocalServer;
-use support::example::{Folder, run};
+use support::example::{Folder, chroma, run};
 use support::gemini::{Google, KEY};
 
 /// Runs it with no setting but these.
@@ -17,17 +16,6 @@ fn quickstart(folder: &Folder, settings: &[(&str, &str)]) -> Output {
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
-}
-
-/// The address of a server, and the server where it is one of this test. CHROMA_HOST is honoured: then none is started.
-fn chroma() -> (String, Option<LocalServer>) {
-    let given = std::env::var("CHROMA_HOST").ok();
-    if let Some(url) = given.filter(|host| !host.is_empty()) {
-        return (url, None);
-    }
-    let builder = LocalServer::builder().version("1.5.9").install(true);
-    let server = builder.start().unwrap();
-    (server.url().to_owned(), Some(server))
 }
 
 #[test]

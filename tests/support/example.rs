@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use chroma_blocking::LocalServer;
+
 /// An example, to be run in a folder without `.env`, with no setting but what is given to the command, and these arguments.
 pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
@@ -34,6 +36,14 @@ pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
     ] {
         command.env_remove(variable);
     }
+    // With those of this package, which `cargo test` sets, the crate ring would be built again, and again by the next
+    // `cargo test`.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&variable);
+        }
+    }
     command
 }
 
@@ -41,6 +51,18 @@ pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
 pub fn run(name: &str, folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let mut command = example(name, folder, arguments);
     command.envs(settings.iter().copied()).output().unwrap()
+}
+
+/// The address of a server of the version that the examples start, and the server where it is one of this test. CHROMA_HOST is
+/// honoured: then none is started.
+pub fn chroma() -> (String, Option<LocalServer>) {
+    let given = std::env::var("CHROMA_HOST").ok();
+    if let Some(url) = given.filter(|host| !host.is_empty()) {
+        return (url, None);
+    }
+    let builder = LocalServer::builder().version("1.5.9").install(true);
+    let server = builder.start().unwrap();
+    (server.url().to_owned(), Some(server))
 }
 
 /// An empty folder of one test, removed when dropped.
