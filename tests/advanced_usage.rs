@@ -1,0 +1,95 @@
+//! The example `advanced_usage`, as a user runs it.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use chroma_blocking::Client;
+use support::example::{Folder, chroma, run};
+use support::server::is_given;
+
+/// What comes before its last part, where a clock decides.
+const CERTAIN: &str = r##"Collections
+  tickets: 6 records, Cosine, function: chroma_blocking_hashing
+  answers: 4 records, Ip, function: chroma_blocking_hashing
+  customers: 0 records, L2, function: none
+Filters
+  t1 t4 t5 {"$and":[{"open":{"$eq":true}},{"priority":{"$gte":2}}]}
+  t3 t6    {"$and":[{"product":{"$in":["lamp","pump"]}},{"open":{"$ne":true}}]}
+  t1 t3 t4 {"$or":[{"product":{"$eq":"lamp"}},{"tags":{"$contains":"urgent"}}]}
+  t4       {"$and":[{"open":{"$eq":true}},{"customer":{"$ne":"Ada"}},{"tags":{"$not_contains":"late"}}]}
+  t2       {"$and":[{"open":{"$eq":true}},{"#document":{"$contains":"refund"}}]}
+  t5       {"$and":[{"open":{"$eq":true}},{"#document":{"$regex":"(?i)refund.*#[0-9]{4}"}}]}
+  t1 t2    {"$and":[{"open":{"$eq":true}},{"#id":{"$in":["t1","t2","t3"]}}]}
+Queries
+  t1: When a lamp flickers, clean its contacts (0.587)
+  t2: A refund arrives within five days (0.649)
+  t4: A stuck lock opens after a drop of oil (0.662)
+  t5: A refund arrives within five days (0.536)
+  t1: Ticket { product: "lamp", priority: 2, open: true, tags: ["warranty"], customer: Some("Ada") }
+Changes
+  t1: customer: Ada, open: false, priority: 2, product: lamp, tags: ["warranty"]
+  t2: customer: Bo, open: true, priority: 1, product: lock, tags: ["refund", "late"]
+  t5: open: true, priority: 3, product: pump, tags: ["refund"]
+  t7: open: true
+  3 deleted, 4 left
+Threads
+  four wrote 1000 records while one asked 20 times
+A large write
+  6000 of 6000 written
+Pages
+  one page: c1000 c1001 c1002
+  all pages: 2334 customers are Swiss
+Errors
+  no such collection: make it first
+  one of this name: open it instead
+  an id twice: nothing was sent: the same id more than once in one call: "t8"; keep one record for each id
+  a short vector: nothing was sent: the vector of query 0 has 2 floats, not 3
+  no embedding: nothing was sent: the query is text and the collection was opened without an embedding function; open it with .embedding_function(...), or pass vectors
+  no server: try again later
+A deadline
+"##;
+
+/// Runs it with these settings, and looks at all that it says.
+fn check(folder: &str, settings: &[(&str, &str)]) {
+    let output = run("advanced_usage", &Folder::new(folder), &[], settings);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert!(stderr.ends_with("  6000 written\n"), "{stderr}");
+
+    let (certain, last) = stdout.split_at(CERTAIN.len().min(stdout.len()));
+    assert_eq!(certain, CERTAIN);
+    // The deadline is far too short for any machine that is known; where it is not, there is no line about it.
+    let (cut, end) = last.rsplit_once("  2000 pictures in the end\n").unwrap();
+    assert_eq!(end, "");
+    let digits = |c: char| !c.is_ascii_digit();
+    let numbers = cut.split(digits).filter(|number| !number.is_empty());
+    let numbers: Vec<usize> = numbers.map(|number| number.parse().unwrap()).collect();
+    match numbers[..] {
+        [] => assert_eq!(cut, ""),
+        [done, left] => {
+            assert_eq!(cut, format!("  {done} are in, {left} are sent again\n"));
+            assert_eq!(done + left, 2000);
+        }
+        _ => panic!("{cut}"),
+    }
+}
+
+#[test]
+fn with_a_server_of_ones_own_it_leaves_nothing_behind() {
+    let (url, _server) = chroma();
+    check("advanced-own", &[("CHROMA_HOST", &url)]);
+    let client = Client::new(url).unwrap();
+    let databases = client.list_databases().run().unwrap();
+    let mut left = databases.iter().map(|database| &database.name);
+    assert!(!left.any(|name| name.starts_with("advanced-usage")));
+}
+
+#[test]
+fn without_settings_it_starts_a_server() {
+    // Where a server is named, none may be started.
+    if !is_given() {
+        check("advanced-bare", &[]);
+    }
+}
