@@ -5,9 +5,9 @@ use opentelemetry::KeyValue;
 use serde::Deserialize;
 
 use crate::error::Error;
-#[cfg(feature = "opentelemetry")]
-use crate::transport::Outgoing;
 use crate::transport::{Dialect, Operation, Refusal};
+#[cfg(feature = "opentelemetry")]
+use crate::transport::{Endpoint, Outgoing};
 use crate::wire::read::shown;
 
 /// Chroma's errors: `{"error":"NotFoundError","message":"Collection [nope] does not exist"}` with the status.
@@ -99,28 +99,46 @@ impl Dialect for Chroma {
     }
 
     #[cfg(feature = "opentelemetry")]
-    fn span(&self, out: Outgoing<'_>) -> (String, Vec<KeyValue>) {
+    fn span(&self, out: Outgoing<'_>, at: &Endpoint) -> (String, Vec<KeyValue>) {
         let operation = out.operation.name;
-        let mut name = operation.to_owned();
-        let mut attributes = vec![
-            // No well-known value yet.
-            KeyValue::new("db.system.name", "chroma"),
-            KeyValue::new("db.operation.name", operation),
-        ];
-        if let Some((tenant, database)) = out.namespace {
-            // What has several parts is joined from the most general to the most specific, says the convention.
-            attributes.push(KeyValue::new(
-                "db.namespace",
-                format!("{tenant}|{database}"),
-            ));
-        }
-        if let Some(subject) = out.subject {
-            name = format!("{operation} {subject}");
-            if self.subject_is(out.operation) == "collection" {
-                attributes.push(KeyValue::new("db.collection.name", subject.to_owned()));
+        // Room for the server's address as well.
+        let mut attributes = Vec::with_capacity(6);
+        // No well-known value yet.
+        attributes.push(KeyValue::new("db.system.name", "chroma"));
+        attributes.push(KeyValue::new("db.operation.name", operation));
+        let subject_is = self.subject_is(out.operation);
+        let collection = out.subject.filter(|_| subject_is == "collection");
+        let namespace = out.namespace.and_then(|(tenant, database)| {
+            let path = out.operation.path;
+            match (subject_is, out.subject) {
+                ("tenant", Some(tenant)) => Some(tenant.to_owned()),
+                ("database", Some(database)) => Some(namespace(tenant, database)),
+                (_, Some(_)) => Some(namespace(tenant, database)),
+                _ if path.contains("{database}") => Some(namespace(tenant, database)),
+                _ if path.contains("{tenant}") => Some(tenant.to_owned()),
+                _ => None,
             }
-        }
+        });
+        let name = match (collection, &namespace) {
+            (Some(target), _) => [operation, " ", target].concat(),
+            (None, Some(target)) => [operation, " ", target].concat(),
+            (None, None) => {
+                let (host, port) = at.host_and_port();
+                format!("{operation} {host}:{port}")
+            }
+        };
+        let more = [
+            ("db.namespace", namespace),
+            ("db.collection.name", collection.map(str::to_owned)),
+        ];
+        let more = (more.into_iter()).filter_map(|(key, value)| Some(KeyValue::new(key, value?)));
+        attributes.extend(more);
         (name, attributes)
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    fn status_is(&self) -> Option<&'static str> {
+        Some("db.response.status_code")
     }
 
     fn subject_is(&self, operation: &Operation) -> &'static str {
@@ -133,6 +151,12 @@ impl Dialect for Chroma {
         "start a server there (docker compose up, or chroma run), set CHROMA_HOST to one that runs, or let \
          LocalServer start one"
     }
+}
+
+/// Joined from the most general part to the most specific one, as the convention has it.
+#[cfg(feature = "opentelemetry")]
+fn namespace(tenant: &str, database: &str) -> String {
+    [tenant, "|", database].concat()
 }
 
 #[cfg(test)]

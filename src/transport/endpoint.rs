@@ -1,5 +1,8 @@
 //! [`Endpoint`]: where a server is, from a URL or `host:port`.
 
+#[cfg(feature = "opentelemetry")]
+use std::sync::Arc;
+
 use ureq::http::Uri;
 use ureq::http::uri::{Authority, Scheme};
 
@@ -11,6 +14,8 @@ pub(crate) struct Endpoint {
     base: String,
     loopback: bool,
     secure: bool,
+    #[cfg(feature = "opentelemetry")]
+    host_and_port: (Arc<str>, u16),
 }
 
 impl Endpoint {
@@ -62,18 +67,21 @@ impl Endpoint {
             return Err(bad(FORM));
         }
         let port = match (authority.port_u16(), value.contains("://")) {
-            (Some(port), _) => format!(":{port}"),
-            (None, true) => String::new(),
-            (None, false) if secure => String::new(),
-            (None, false) => format!(":{default_port}"),
+            (Some(port), _) => Some(port),
+            (None, true) => None,
+            (None, false) if secure => None,
+            (None, false) => Some(default_port),
         };
+        let behind_host = port.map_or(String::new(), |port| format!(":{port}"));
         // Some copy the API's own path, too.
         let path = uri.path().trim_end_matches('/');
         let path = path.strip_suffix("/api/v2").unwrap_or(path);
         Ok(Endpoint {
-            base: format!("{scheme}://{host}{port}{path}"),
+            base: format!("{scheme}://{host}{behind_host}{path}"),
             loopback: is_loopback(host),
             secure,
+            #[cfg(feature = "opentelemetry")]
+            host_and_port: (host.into(), port.unwrap_or(if secure { 443 } else { 80 })),
         })
     }
 
@@ -84,14 +92,8 @@ impl Endpoint {
 
     /// As traces show it.
     #[cfg(feature = "opentelemetry")]
-    pub(crate) fn host_and_port(&self) -> (&str, u16) {
-        let rest = self.base.split_once("://").map_or("", |(_, rest)| rest);
-        let authority = rest.split('/').next().unwrap_or_default();
-        let default = if self.secure { 443 } else { 80 };
-        match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(default)),
-            _ => (authority, default),
-        }
+    pub(crate) fn host_and_port(&self) -> (&Arc<str>, u16) {
+        (&self.host_and_port.0, self.host_and_port.1)
     }
 
     /// Whether the server is on this machine.
@@ -176,6 +178,22 @@ mod tests {
             ("::1", "http://[::1]:8000"),
         ] {
             assert_eq!(parse(value).unwrap().as_str(), base, "{value}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "opentelemetry")]
+    fn traces_show_host_and_port() {
+        for (value, host, port) in [
+            ("db.example.com", "db.example.com", 8000),
+            ("http://db.example.com/chroma", "db.example.com", 80),
+            ("[::1]:9000", "[::1]", 9000),
+            #[cfg(feature = "tls")]
+            ("https://db.example.com", "db.example.com", 443),
+        ] {
+            let endpoint = parse(value).unwrap();
+            let (found, number) = endpoint.host_and_port();
+            assert_eq!((&**found, number), (host, port), "{value}");
         }
     }
 

@@ -117,9 +117,15 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     /// What to try when nothing answers.
     fn unreachable_hint(&self) -> &'static str;
 
-    /// The name and the attributes of the span of such a request.
+    /// The name and the attributes of the span of such a request, but for the server's address.
     #[cfg(feature = "opentelemetry")]
-    fn span(&self, out: Outgoing<'_>) -> (String, Vec<opentelemetry::KeyValue>);
+    fn span(&self, out: Outgoing<'_>, at: &Endpoint) -> (String, Vec<opentelemetry::KeyValue>);
+
+    /// The attribute for the status of a call that failed, where there is one for servers of this kind.
+    #[cfg(feature = "opentelemetry")]
+    fn status_is(&self) -> Option<&'static str> {
+        None
+    }
 
     /// What the subject of such a request is, as logs name it: a collection, a model.
     fn subject_is(&self, operation: &Operation) -> &'static str;

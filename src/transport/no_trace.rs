@@ -17,7 +17,7 @@ impl Call {
         Attempt
     }
 
-    pub(super) fn end(&self, _: Option<&Error>) {}
+    pub(super) fn end(&self, _: Option<&Error>, _: &dyn Dialect) {}
 }
 
 pub(super) struct Attempt;

@@ -87,7 +87,7 @@ impl<'a> Observed<'a> {
         if let Some(counters) = self.counters {
             counters.ended(self.started.elapsed(), error);
         }
-        self.span.end(error);
+        self.span.end(error, self.dialect);
     }
 
     /// What lines about a request have in common.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::Error;
-#[cfg(feature = "opentelemetry")]
-use crate::transport::Outgoing;
 use crate::transport::{Dialect, Operation, Refusal};
+#[cfg(feature = "opentelemetry")]
+use crate::transport::{Endpoint, Outgoing};
 use crate::wire::cursor::Cursor;
 use crate::wire::read::{shown, unread};
 #[cfg(feature = "opentelemetry")]
@@ -145,7 +145,7 @@ impl Dialect for Google {
     }
 
     #[cfg(feature = "opentelemetry")]
-    fn span(&self, out: Outgoing<'_>) -> (String, Vec<KeyValue>) {
+    fn span(&self, out: Outgoing<'_>, _: &Endpoint) -> (String, Vec<KeyValue>) {
         let model = out.subject.unwrap_or_default();
         let attributes = vec![
             KeyValue::new("gen_ai.operation.name", "embeddings"),
