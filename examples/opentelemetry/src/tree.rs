@@ -1,0 +1,20 @@
+//! Spans as trees.
+
+use opentelemetry::trace::SpanId;
+use opentelemetry_sdk::trace::SpanData;
+
+/// The spans below this one, each behind its parent and with how deep it is, in the order in which they began.
+pub fn below(parent: SpanId, spans: &[SpanData]) -> Vec<(usize, &SpanData)> {
+    let mut children: Vec<_> = spans
+        .iter()
+        .filter(|span| span.parent_span_id == parent)
+        .collect();
+    children.sort_by_key(|span| span.start_time);
+    let mut all = Vec::new();
+    for child in children {
+        all.push((0, child));
+        let deeper = below(child.span_context.span_id(), spans);
+        all.extend(deeper.into_iter().map(|(depth, span)| (depth + 1, span)));
+    }
+    all
+}
