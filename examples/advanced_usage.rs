@@ -103,7 +103,7 @@ fn tour(desk: &Client) -> Result<()> {
     pages(&customers)?;
     errors(desk, &tickets, &customers)?;
     deadline(desk)?;
-    // TODO(metrics): println!("Metrics\n{}", desk.metrics());
+    println!("Metrics\n{}", desk.metrics());
     Ok(())
 }
 

@@ -98,13 +98,8 @@ scripts/test-package.sh
 step "A build script"
 scripts/test-build-script.sh
 
-<<<<<<< HEAD
-step "Prometheus"
-cargo test --locked --manifest-path examples/prometheus/Cargo.toml
-=======
 step "Examples of what can be seen from outside"
 scripts/test-observed.sh
->>>>>>> 7c9dcc6 (Example opentelemetry: spans printed as trees, and tests of every span with the real SDK)
 
 step "Tests without default features"
 cargo test --no-default-features --lib

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for example in examples/opentelemetry; do
+for example in examples/opentelemetry examples/prometheus; do
     echo "$example"
     (
         cd "$example"

@@ -58,6 +58,25 @@ fn check(folder: &str, settings: &[(&str, &str)]) {
     assert!(output.status.success(), "{stdout}{stderr}");
     assert!(stderr.ends_with("  6000 written\n"), "{stderr}");
 
+    // The table of metrics: what does not hang on the clock is the same in each run.
+    let (stdout, metrics) = stdout.split_once("Metrics\n").unwrap();
+    let counts = |operation: &str| -> Vec<String> {
+        let mut words = metrics
+            .lines()
+            .map(|line| line.split_whitespace().map(str::to_owned));
+        let row = words.find_map(|mut row| (row.next()? == operation).then_some(row));
+        row.unwrap().take(3).collect()
+    };
+    assert_eq!(counts("create_collection"), ["5", "1", "0"], "{metrics}");
+    assert_eq!(
+        counts("chroma_blocking_hashing"),
+        ["5", "0", "0"],
+        "{metrics}"
+    );
+    for line in ["error: get_collection: not_found 1\n", "\nconnections: "] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+
     let (certain, last) = stdout.split_at(CERTAIN.len().min(stdout.len()));
     assert_eq!(certain, CERTAIN);
     // The deadline is far too short for any machine that is known; where it is not, there is no line about it.

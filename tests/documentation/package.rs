@@ -126,6 +126,8 @@ fn examples_are_those_of_the_list() {
         listed.insert(example.expect(item).to_owned());
     }
     let mut there: BTreeSet<String> = targets("example").into_iter().map(|(of, _)| of).collect();
+    // The program of the guides, which tests/guides runs.
+    assert!(there.remove("guide"));
     // Packages of their own.
     for entry in std::fs::read_dir(root().join("examples")).unwrap() {
         let path = entry.unwrap().path();

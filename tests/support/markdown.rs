@@ -10,8 +10,6 @@ pub struct Block {
     pub text: String,
     /// The line of the opening fence, counted from 1.
     pub line: usize,
-    /// The last line above it that is not empty.
-    pub above: String,
 }
 
 /// The blocks of code, and all other lines with their numbers.
@@ -22,13 +20,10 @@ pub fn parts(text: &str) -> (Vec<Block>, Vec<(usize, &str)>) {
         let fence = line.trim_start().strip_prefix("```");
         match (inside, fence) {
             (false, Some(info)) => {
-                let mut above = lines.iter().rev().map(|(_, line)| *line);
-                let above = above.find(|line| !line.trim().is_empty());
                 blocks.push(Block {
                     info: info.trim().to_owned(),
                     text: String::new(),
                     line: number,
-                    above: above.unwrap_or_default().to_owned(),
                 });
                 inside = true;
             }
