@@ -1,0 +1,220 @@
+//! What Prometheus reads is what `Client::metrics` says, number for number, after calls that went well and calls that did
+//! not.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../src/recorder.rs"]
+mod recorder;
+mod scraped;
+#[path = "../../../tests/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chroma_blocking::{
+    BreakerState, CircuitBreaker, Client, EmbeddingContext, EmbeddingError, EmbeddingFunction,
+    Embeddings, Hashing, Latency, Record,
+};
+
+use support::stand_in::{Answer, StandIn, script};
+use support::{LIMITS, builder, chroma, chroma_error};
+
+const HITS: &str =
+    r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
+
+/// Embeds as `Hashing` does, and tells of a cache, retries and waits.
+struct Telling;
+
+impl EmbeddingFunction for Telling {
+    fn name(&self) -> &str {
+        "telling"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        Hashing::default().embed_documents(documents)
+    }
+
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        context.add_retries(3);
+        if texts == ["bad"] {
+            return Err("out of order".into());
+        }
+        context.add_limiter_wait(Duration::from_millis(1500));
+        context.add_cache_hits(1);
+        self.embed_documents(texts)
+    }
+}
+
+/// Trouble of every kind, until the breaker is open.
+fn run_into(server: &StandIn) -> Client {
+    let breaker = CircuitBreaker::new().failures(2);
+    let client = builder(&server.url())
+        .circuit_breaker(breaker)
+        .build()
+        .unwrap();
+    let notes = client
+        .collection("abc")
+        .embedding_function(Telling)
+        .get()
+        .unwrap();
+    let text = |i| Record::new(format!("id{i}")).document(format!("text {i}"));
+    notes.upsert((0..10).map(text)).unwrap();
+    notes.query("a question").run().unwrap();
+    notes.query("bad").run().unwrap_err();
+    notes.query("another").run().unwrap_err();
+    notes.get().ids(["id0"]).run().unwrap_err();
+    assert_eq!(notes.count().unwrap(), 7);
+    notes.count().unwrap_err();
+    notes.count().unwrap_err();
+    client
+}
+
+/// What ought to be read, by what the client says; but for durations.
+fn expected(client: &Client) -> BTreeMap<String, f64> {
+    let metrics = client.metrics();
+    let mut all = BTreeMap::new();
+    let mut put = |name: &str, labels: &str, value: f64| {
+        all.insert(format!("chroma_client_{name}{labels}"), value);
+    };
+    for (operation, it) in &metrics.operations {
+        let labels = format!("{{operation=\"{operation}\"}}");
+        put("calls_total", &labels, it.calls as f64);
+        put("attempts_total", &labels, it.attempts as f64);
+        put("retries_total", &labels, it.retries as f64);
+        put("request_bytes_total", &labels, it.bytes_out as f64);
+        put("response_bytes_total", &labels, it.bytes_in as f64);
+        put("call_duration_seconds_count", &labels, it.calls as f64);
+        for (kind, count) in &it.errors {
+            let labels = format!("{{operation=\"{operation}\",error=\"{kind}\"}}");
+            put("errors_total", &labels, *count as f64);
+        }
+    }
+    for (function, it) in &metrics.embeddings {
+        let labels = format!("{{function=\"{function}\"}}");
+        put("embedding_calls_total", &labels, it.calls as f64);
+        put("embedding_errors_total", &labels, it.errors as f64);
+        put("embedded_texts_total", &labels, it.texts as f64);
+        put("embedding_cache_hits_total", &labels, it.cache_hits as f64);
+        put("embedding_retries_total", &labels, it.retries as f64);
+        let waited = it.limiter_wait.as_secs_f64();
+        put("embedding_limiter_wait_seconds_total", &labels, waited);
+        put("embedding_duration_seconds_count", &labels, it.calls as f64);
+    }
+    let pool = metrics.pool;
+    put("connections_opened_total", "", pool.opened as f64);
+    put("connections_reused_total", "", pool.reused as f64);
+    put("connections_open", "", pool.open as f64);
+    put("connections_busy", "", (pool.open - pool.idle) as f64);
+    for endpoint in &metrics.endpoints {
+        let labels = format!("{{endpoint=\"{}\"}}", endpoint.url);
+        let open = endpoint
+            .breaker
+            .is_some_and(|state| state != BreakerState::Closed);
+        put("circuit_open", &labels, f64::from(u8::from(open)));
+    }
+    all
+}
+
+#[test]
+fn prometheus_reads_what_the_client_says() {
+    let page = recorder::install().unwrap();
+    let server = chroma(
+        LIMITS,
+        script([
+            // upsert
+            Answer::new(503, "busy").header("retry-after", "0"),
+            Answer::ok("{}"),
+            // query
+            Answer::ok(HITS).announcing(10_000),
+            Answer::new(429, r#"{"error":"RateLimited","message":"slow down"}"#),
+            Answer::ok(HITS),
+            // query
+            chroma_error(400),
+            // get
+            chroma_error(404),
+            // count, whose kept connection is closed
+            Answer::close(),
+            Answer::ok("7"),
+            // count, until the breaker opens
+            chroma_error(502),
+            chroma_error(502),
+        ]),
+    );
+    let client = run_into(&server);
+    let metrics = client.metrics();
+    let page = page.render();
+    let mut found = scraped::samples(&page);
+
+    // There was trouble of every kind.
+    let kinds = |name| {
+        metrics.operations[name]
+            .errors
+            .keys()
+            .copied()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("query"), ["server"]);
+    assert_eq!(kinds("get"), ["not_found"]);
+    assert_eq!(kinds("count"), ["circuit_open", "server"]);
+    assert_eq!(metrics.endpoints[0].breaker, Some(BreakerState::Open));
+    assert!(metrics.pool.opened > 1 && metrics.pool.reused > 0 && metrics.pool.open > 0);
+    let told = &metrics.embeddings["telling"];
+    assert_eq!((told.calls, told.errors, told.texts), (4, 1, 12));
+
+    // Durations: the sum but for what a microsecond cuts off, and buckets that end with all of them.
+    let durations = metrics.operations.iter().map(|(operation, it)| {
+        let name = "chroma_client_call_duration_seconds";
+        (
+            name,
+            format!("operation=\"{operation}\""),
+            it.calls,
+            it.latency,
+        )
+    });
+    let embedding = metrics.embeddings.iter().map(|(function, it)| {
+        let name = "chroma_client_embedding_duration_seconds";
+        (
+            name,
+            format!("function=\"{function}\""),
+            it.calls,
+            it.latency,
+        )
+    });
+    for (name, labels, calls, Latency { total, max, .. }) in durations.chain(embedding) {
+        let sum = found.remove(&format!("{name}_sum{{{labels}}}")).unwrap();
+        let cut_off = sum - total.as_secs_f64();
+        assert!(
+            (-1e-9..=1e-6 * calls as f64).contains(&cut_off),
+            "{name} {labels} {cut_off}"
+        );
+        let mut before = 0.0;
+        for bound in recorder::SECONDS
+            .map(|bound| bound.to_string())
+            .iter()
+            .chain([&"+Inf".to_owned()])
+        {
+            let bucket = format!("{name}_bucket{{{labels},le=\"{bound}\"}}");
+            let count = found
+                .remove(&bucket)
+                .unwrap_or_else(|| panic!("no {bucket} in {page}"));
+            assert!(count >= before);
+            // One less than a microsecond below a bound may count as if it were there.
+            if bound
+                .parse::<f64>()
+                .is_ok_and(|bound| bound > max.as_secs_f64() + 1e-6)
+            {
+                assert_eq!(count, calls as f64, "{bucket}");
+            }
+            before = count;
+        }
+        assert_eq!(before, calls as f64);
+    }
+    // All the rest, and nothing else.
+    assert_eq!(found, expected(&client), "{page}");
+    scraped::assert_described(&page, &scraped::names());
+}
