@@ -2,10 +2,12 @@
 # What a program pays for a client of Chroma: crates, the CPU time of a cold `cargo build --release`, the size of the
 # binary. Prints the table of benches/RESULTS.md. Needs protoc, which the official crate wants
 # (Debian: apt-get install protobuf-compiler).
+#
+#     benches/build-cost.sh [chroma-blocking]     all clients, or only this one, without protoc
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
 
-command -v protoc >/dev/null || {
+[ "${1:-}" = chroma-blocking ] || command -v protoc >/dev/null || {
     echo "build-cost: no protoc; on Debian: apt-get install protobuf-compiler" >&2
     exit 1
 }
@@ -53,12 +55,13 @@ $tokio" "$(with_runtime '        let client = chromadb::ChromaClient::new(Defaul
 
 model=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
 echo "$(date -u +%F), $(nproc) cores of ${model:-an unknown CPU}, $(uname -sr | cut -d - -f 1), $(rustc --version)."
-echo "Command: \`benches/build-cost.sh\`."
+echo "Command: \`benches/build-cost.sh${1:+ $1}\`."
 echo
 echo "| client | crates | compiled, with build scripts | build, CPU s | build, wall s | stripped binary, KiB |"
 echo "|---|---|---|---|---|---|"
 TIMEFORMAT='%U %S %R'
 for name in 'chroma-blocking' 'chroma-blocking, without TLS and Gemini' 'official `chroma`' '`chromadb`'; do
+    [[ $name == "${1:-}"* ]] || continue
     cd "$folder/$name"
     cargo fetch --quiet
     crates=$(cargo tree --offline --edges normal --prefix none --no-dedupe | cut -d ' ' -f 1,2 | sort -u |
