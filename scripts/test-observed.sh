@@ -3,7 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for example in examples/opentelemetry examples/prometheus; do
+# One for both: most of what they need is the same.
+export CARGO_TARGET_DIR=$PWD/target/observed
+for example in examples/prometheus examples/opentelemetry; do
     echo "$example"
     (
         cd "$example"
