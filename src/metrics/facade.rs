@@ -28,7 +28,7 @@ const EMBEDDING_ERRORS: &str = "chroma_client_embedding_errors_total";
 const EMBEDDED_TEXTS: &str = "chroma_client_embedded_texts_total";
 const CACHE_HITS: &str = "chroma_client_embedding_cache_hits_total";
 const EMBEDDING_RETRIES: &str = "chroma_client_embedding_retries_total";
-const LIMITER_WAIT: &str = "chroma_client_embedding_limiter_wait_seconds_total";
+const LIMITER_WAIT: &str = "chroma_client_embedding_limiter_wait_seconds";
 const EMBEDDING_DURATION: &str = "chroma_client_embedding_duration_seconds";
 
 pub(super) struct Operation {
@@ -87,7 +87,7 @@ pub(super) struct Embedding {
     texts: Counter,
     cache_hits: Counter,
     retries: Counter,
-    limiter_wait: Gauge,
+    limiter_waits: Histogram,
     durations: Histogram,
 }
 
@@ -105,8 +105,8 @@ impl Embedding {
             EMBEDDING_RETRIES,
             "Requests that embedding functions made again"
         );
-        let waited = "How long requests for embeddings were held back by a rate or a pause";
-        describe_gauge!(LIMITER_WAIT, Unit::Seconds, waited);
+        let waited = "How long calls of embedding functions were held back by a rate or a pause";
+        describe_histogram!(LIMITER_WAIT, Unit::Seconds, waited);
         let duration = "How long calls of embedding functions took";
         describe_histogram!(EMBEDDING_DURATION, Unit::Seconds, duration);
         Embedding {
@@ -115,7 +115,7 @@ impl Embedding {
             texts: counter!(EMBEDDED_TEXTS, "function" => function()),
             cache_hits: counter!(CACHE_HITS, "function" => function()),
             retries: counter!(EMBEDDING_RETRIES, "function" => function()),
-            limiter_wait: gauge!(LIMITER_WAIT, "function" => function()),
+            limiter_waits: histogram!(LIMITER_WAIT, "function" => function()),
             durations: histogram!(EMBEDDING_DURATION, "function" => function()),
         }
     }
@@ -128,9 +128,8 @@ impl Embedding {
         }
         self.cache_hits.increment(call.used.cache_hits);
         self.retries.increment(call.used.retries);
-        // The facade's counters hold whole numbers only.
-        self.limiter_wait
-            .increment(call.used.limiter_wait.as_secs_f64());
+        let waited = call.used.limiter_wait.as_secs_f64();
+        self.limiter_waits.record(waited);
         self.durations.record(call.took.as_secs_f64());
     }
 }
