@@ -38,7 +38,7 @@ pub enum Purpose {
 ///     fn embed_with(&self, texts: &[&str], context: &mut EmbeddingContext<'_>) -> Result<Embeddings, EmbeddingError> {
 ///         let mut rows = Vec::new();
 ///         for text in texts {
-///             rows.push(self.0.embed_documents(&[text])?.row(0).to_vec());
+///             rows.push(self.0.embed_documents(&[text])?.into_flat());
 ///             context.progress(rows.len(), texts.len());
 ///         }
 ///         Ok(Embeddings::from_rows(rows)?)

@@ -53,7 +53,7 @@ impl fmt::Display for Advice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Advice(500, "" | "InternalError") => "; the server's own log says more",
-            Advice(503, "") => "; it is overloaded, or not ready yet: try again later",
+            Advice(503, "") => "; it is overloaded, or not ready yet",
             Advice(502 | 504 | 520..=524, "") => {
                 "; a gateway says so: does the server behind it run?"
             }
@@ -83,7 +83,7 @@ mod tests {
             (500, "InternalError", "log says more"),
             (500, "", "log says more"),
             (502, "", "does the server behind it run?"),
-            (503, "", "try again later"),
+            (503, "", "not ready yet"),
             (524, "", "does the server behind it run?"),
         ] {
             let shown = server(status, name);
