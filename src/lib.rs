@@ -283,9 +283,9 @@
 //!
 //! | target | of |
 //! |---|---|
-//! | `chroma_blocking::http` | requests and their retries, Gemini's too |
+//! | `chroma_blocking::http` | requests, Gemini's too, and the retries of those to Chroma |
 //! | `chroma_blocking::client` | settings, and what became of a request whose answer was lost |
-//! | `chroma_blocking::embed` | embedding functions, their limits and caches |
+//! | `chroma_blocking::embed` | embedding functions, their retries, limits and caches |
 //! | `chroma_blocking::ingest` | batch jobs |
 //! | `chroma_blocking::local` | servers on this machine |
 //!

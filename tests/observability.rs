@@ -9,16 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    BreakerState, Cached, CircuitBreaker, Client, Collection, EmbeddingContext, EmbeddingError,
-    EmbeddingFunction, Embeddings, Hashing, MemoryCache, Metrics, OperationMetrics, Progress,
-    Purpose, Record, RetryPolicy,
+    BreakerState, Cached, CircuitBreaker, Client, Collection, EmbeddingFunction, Hashing,
+    MemoryCache, Metrics, OperationMetrics, Progress, Record, RetryPolicy,
 };
 
 use support::stand_in::{Answer, StandIn};
-use support::{COLLECTION, LIMITS, chroma, chroma_error, client, logs, records};
+use support::telling::Telling;
+use support::{COLLECTION, HITS, LIMITS, chroma, chroma_error, client, logs, records};
 
-const HITS: &str =
-    r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
 const SLOW: Duration = Duration::from_millis(60);
 
 /// Every kind of trouble once, in an order that is the same in each run: what a client is told.
@@ -358,36 +356,6 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
         .map(without_attempts)
         .collect();
     assert_eq!(found, expected);
-}
-
-/// Embeds as `Hashing` does, and says that some were in a cache, and the like.
-struct Telling;
-
-impl EmbeddingFunction for Telling {
-    fn name(&self) -> &str {
-        "telling"
-    }
-
-    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        Hashing::default().embed_documents(documents)
-    }
-
-    fn embed_with(
-        &self,
-        texts: &[&str],
-        context: &mut EmbeddingContext<'_>,
-    ) -> Result<Embeddings, EmbeddingError> {
-        if texts == ["bad"] {
-            context.add_retries(3);
-            return Err("out of order".into());
-        }
-        context.add_limiter_wait(Duration::from_millis(1500));
-        context.add_cache_hits(1);
-        let half = texts.len() / 2;
-        context.progress(half, texts.len());
-        assert_eq!(context.purpose() == Purpose::Queries, texts.len() == 1);
-        self.embed_documents(texts)
-    }
 }
 
 fn with_function(server: &StandIn, function: impl EmbeddingFunction + 'static) -> Collection {

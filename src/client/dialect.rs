@@ -119,10 +119,9 @@ impl Dialect for Chroma {
                 _ => None,
             }
         });
-        let name = match (collection, &namespace) {
-            (Some(target), _) => [operation, " ", target].concat(),
-            (None, Some(target)) => [operation, " ", target].concat(),
-            (None, None) => {
+        let name = match collection.or(namespace.as_deref()) {
+            Some(target) => [operation, " ", target].concat(),
+            None => {
                 let (host, port) = at.host_and_port();
                 format!("{operation} {host}:{port}")
             }

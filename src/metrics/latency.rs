@@ -78,10 +78,11 @@ impl Durations {
             let end = bucket.map_or(Duration::ZERO, |bucket| Duration::from_micros(bucket.end()));
             end.min(max)
         };
-        let count = quantiles.total_count().max(1);
         Latency {
             total,
-            mean: Duration::from_micros((u128::from(total.as_micros() as u64) / count) as u64),
+            mean: Duration::from_micros(
+                (total.as_micros() / quantiles.total_count().max(1)) as u64,
+            ),
             p50: quantile(0.5),
             p95: quantile(0.95),
             p99: quantile(0.99),

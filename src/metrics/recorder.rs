@@ -149,6 +149,8 @@ impl OperationCounters {
             let kind = error.kind();
             let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
             *errors.entry(kind).or_insert(0) += 1;
+            // The program's recorder is called without a lock of ours.
+            drop(errors);
             facade::failed(self.name, kind);
         }
     }

@@ -13,7 +13,7 @@ mod programs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::source;
+use support::{assert_none, source};
 
 /// The folder of this package.
 fn root() -> &'static Path {
@@ -51,11 +51,4 @@ fn documents() -> Vec<PathBuf> {
     }
     found.sort();
     found
-}
-
-/// What is to be empty, or else all of it is shown.
-#[track_caller]
-fn assert_none<T: std::fmt::Display>(what: &str, found: impl IntoIterator<Item = T>) {
-    let found: Vec<String> = found.into_iter().map(|one| one.to_string()).collect();
-    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
 }

@@ -12,6 +12,7 @@ pub mod random;
 pub mod server;
 pub mod source;
 pub mod stand_in;
+pub mod telling;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -33,6 +34,9 @@ pub fn fast() -> RetryPolicy {
 
 const DATABASE: &str = "/api/v2/tenants/default_tenant/databases/default_database";
 pub const COLLECTION: &str = r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":"abc","metadata":null,"dimension":null,"configuration_json":{}}"#;
+/// The answer to a query: one hit.
+pub const HITS: &str =
+    r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
 pub const LIMITS: &str = r#"{"max_batch_size":1000,"supports_base64_encoding":true}"#;
 /// What a server before 1.0.21 says.
 pub const OLD_LIMITS: &str = r#"{"max_batch_size":10}"#;
@@ -112,6 +116,13 @@ pub fn lost_answers() -> [Answer; 4] {
         Answer::raw("HTTP/1.1 200 OK\r\ncontent-le"),
         Answer::raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"id"),
     ]
+}
+
+/// What is to be empty, or else all of it is shown.
+#[track_caller]
+pub fn assert_none<T: std::fmt::Display>(what: &str, found: impl IntoIterator<Item = T>) {
+    let found: Vec<String> = found.into_iter().map(|one| one.to_string()).collect();
+    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
 }
 
 pub fn chroma_error(status: u16) -> Answer {

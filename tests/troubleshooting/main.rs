@@ -21,6 +21,7 @@ use std::sync::OnceLock;
 
 use document::{Pattern, patterns};
 use messages::Messages;
+use support::assert_none;
 use support::source::{self, Literal};
 
 /// All that can be provoked.
@@ -36,13 +37,6 @@ fn seen() -> &'static BTreeSet<String> {
         seen
     };
     &SEEN.get_or_init(all).0
-}
-
-/// What is to be empty, or else all of it is shown.
-#[track_caller]
-fn assert_none<T: std::fmt::Display>(what: &str, found: impl IntoIterator<Item = T>) {
-    let found: Vec<String> = found.into_iter().map(|one| one.to_string()).collect();
-    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
 }
 
 #[test]

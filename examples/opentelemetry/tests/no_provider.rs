@@ -11,10 +11,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use support::stand_in::{Answer, StandIn};
-use support::{LIMITS, chroma, chroma_error, collection};
-
-const HITS: &str =
-    r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
+use support::{HITS, LIMITS, chroma, chroma_error, collection};
 
 /// What was sent of a trace in the two attempts at a query.
 fn sent(server: &StandIn) -> Vec<Option<String>> {

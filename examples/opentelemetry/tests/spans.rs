@@ -18,10 +18,7 @@ use serde_json::{Value, json};
 use collected::{TOKEN, attribute, traced};
 use support::gemini::{Google, KEY, Period, V001, over_quota};
 use support::stand_in::{Answer, Request, StandIn, script};
-use support::{LIMITS, builder, chroma, chroma_error, fast, ids};
-
-const HITS: &str =
-    r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
+use support::{HITS, LIMITS, builder, chroma, chroma_error, fast, ids};
 
 fn client(server: &StandIn) -> Client {
     let client = builder(&server.url()).api_key(TOKEN);

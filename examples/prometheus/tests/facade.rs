@@ -10,45 +10,12 @@ mod scraped;
 mod support;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use chroma_blocking::{
-    BreakerState, CircuitBreaker, Client, EmbeddingContext, EmbeddingError, EmbeddingFunction,
-    Embeddings, Hashing, Latency, Record,
-};
+use chroma_blocking::{BreakerState, CircuitBreaker, Client, Latency, Record};
 
 use support::stand_in::{Answer, StandIn, script};
-use support::{LIMITS, builder, chroma, chroma_error};
-
-const HITS: &str =
-    r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
-
-/// Embeds as `Hashing` does, and tells of a cache, retries and waits.
-struct Telling;
-
-impl EmbeddingFunction for Telling {
-    fn name(&self) -> &str {
-        "telling"
-    }
-
-    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        Hashing::default().embed_documents(documents)
-    }
-
-    fn embed_with(
-        &self,
-        texts: &[&str],
-        context: &mut EmbeddingContext<'_>,
-    ) -> Result<Embeddings, EmbeddingError> {
-        context.add_retries(3);
-        if texts == ["bad"] {
-            return Err("out of order".into());
-        }
-        context.add_limiter_wait(Duration::from_millis(1500));
-        context.add_cache_hits(1);
-        self.embed_documents(texts)
-    }
-}
+use support::telling::Telling;
+use support::{HITS, LIMITS, builder, chroma, chroma_error};
 
 /// Trouble of every kind, until the breaker is open.
 fn run_into(server: &StandIn) -> Client {

@@ -136,7 +136,7 @@ impl EmbeddingCache for DiskCache {
             let vector = read(&state.file, &hash, place);
             if let Err(error) = &vector {
                 log::warn!(
-                target: logs::EMBED,
+                    target: logs::EMBED,
                     "{}: the vector at byte {} is damaged ({error}); its text will be embedded again",
                     self.path.display(),
                     place.at

@@ -58,7 +58,7 @@ impl Shelf<'_> {
             .collect();
         if let Err(error) = self.cache.put_many(&entries) {
             log::warn!(
-                    target: logs::EMBED,
+                target: logs::EMBED,
                 "the cache of the embedding function {} could not keep {} vectors, which will be embedded again when \
                  they are needed again: {error}",
                 self.function,

@@ -33,7 +33,6 @@ pub fn assert_described(page: &str, names: &BTreeSet<&str>) {
             "no HELP {name} in {page}"
         );
         let kind = match name {
-            counter if counter.ends_with("wait_seconds_total") => "gauge",
             counter if counter.ends_with("_total") => "counter",
             histogram if histogram.ends_with("_seconds") => "histogram",
             _ => "gauge",

@@ -1,0 +1,37 @@
+//! [`Telling`]: an embedding function that tells all that it can tell.
+
+use std::time::Duration;
+
+use chroma_blocking::{
+    EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing, Purpose,
+};
+
+/// Embeds as `Hashing` does, and says that some were in a cache, and the like.
+pub struct Telling;
+
+impl EmbeddingFunction for Telling {
+    fn name(&self) -> &str {
+        "telling"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        Hashing::default().embed_documents(documents)
+    }
+
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        if texts == ["bad"] {
+            context.add_retries(3);
+            return Err("out of order".into());
+        }
+        context.add_limiter_wait(Duration::from_millis(1500));
+        context.add_cache_hits(1);
+        let half = texts.len() / 2;
+        context.progress(half, texts.len());
+        assert_eq!(context.purpose() == Purpose::Queries, texts.len() == 1);
+        self.embed_documents(texts)
+    }
+}
