@@ -52,9 +52,9 @@ impl fmt::Display for Progress {
 pub(super) type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
 
 impl Collection {
-    /// The same collection, whose calls tell how far they are: after each request of a large write, read, deletion or
-    /// export, and while texts are embedded, as often as the embedding function says something. On the thread that made the
-    /// call.
+    /// The same collection, whose calls tell how far they are: after each request of a write, of a query, of an export, of a
+    /// read or deletion by ids, and while texts are embedded, as often as the embedding function says something. On the
+    /// thread that made the call. (A read or deletion by a filter is one request, and tells nothing.)
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing, Record};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use chroma_blocking::{Error, Include, JsonLines, Key, Record, Result, jsonl_records};
 
@@ -63,6 +64,40 @@ fn record(number: usize, random: &mut Random) -> Record {
             .metadata("strings", ["a", ""]);
     }
     record
+}
+
+#[test]
+fn progress_is_that_of_the_export_and_not_of_its_requests() {
+    let notes = Scratch::new();
+    let vector = |n: usize| Record::new(n.to_string()).embedding([n as f32, 1.0]);
+    notes.add((0..250).map(vector)).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let telling =
+        notes.with_progress(move |progress| telling.lock().unwrap().push(progress.to_string()));
+    telling
+        .export()
+        .page_size(100)
+        .write_to(io::sink())
+        .unwrap();
+    let seen = std::mem::take(&mut *told.lock().unwrap());
+    assert_eq!(
+        seen,
+        ["export: 100 read", "export: 200 read", "export: 250 read"]
+    );
+    // Who scans is told by what comes.
+    for ahead in [false, true] {
+        assert_eq!(
+            telling
+                .scan()
+                .page_size(100)
+                .read_ahead(ahead)
+                .into_iter()
+                .count(),
+            250
+        );
+    }
+    assert!(told.lock().unwrap().is_empty(), "{told:?}");
 }
 
 #[test]

@@ -61,7 +61,8 @@ impl Reader {
         let overlap = most / 10;
         let page_size = scan.page_size.clamp(1, most - overlap);
         Reader {
-            collection: scan.collection.clone(),
+            // Its requests are no calls of the user's; an export says for itself how far it is.
+            collection: scan.collection.without_progress(),
             filter: scan.filter.clone(),
             include: scan.include.clone(),
             page_size,
