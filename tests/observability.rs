@@ -389,7 +389,7 @@ fn what_was_embedded_is_counted_by_function() {
     assert_eq!(metrics.embeddings.len(), 1);
     let found = &metrics.embeddings["telling"];
     assert_eq!((found.calls, found.errors, found.texts), (3, 1, 11));
-    assert_eq!((found.cache_hits, found.retries), (2, 3));
+    assert_eq!((found.cache_hits, found.retries), (2, 5));
     assert_eq!(found.limiter_wait, Duration::from_secs(3));
     assert!(found.latency.max > Duration::ZERO && found.texts_per_second() > 0.0);
     // What was not sent does not count.
@@ -447,8 +447,10 @@ fn long_calls_tell_how_far_they_are() {
         ]
     );
     // A batch job has its own.
-    notes.ingest(documents(10)).run().unwrap();
+    let report = notes.ingest(documents(10)).run().unwrap();
     assert!(seen().is_empty());
+    // What the function told of its work is in its report.
+    assert_eq!((report.cached, report.retries), (1, 1));
 }
 
 #[test]

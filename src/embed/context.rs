@@ -18,7 +18,8 @@ pub enum Purpose {
 /// at the end. It ends up in [`Client::metrics`](crate::Client::metrics), in the report of a batch job, and in what
 /// [`Collection::with_progress`](crate::Collection::with_progress) reports.
 ///
-/// A function that wraps another one passes it on; one that has a cache or takes long says so:
+/// A function that wraps another one passes it on, in [parts](EmbeddingContext::part) where it embeds in parts; one that has
+/// a cache or takes long says so:
 ///
 /// ```
 /// use chroma_blocking::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing, Purpose};
@@ -31,22 +32,32 @@ pub enum Purpose {
 ///         "one_by_one"
 ///     }
 ///
-///     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-///         self.embed_with(documents, &mut EmbeddingContext::new(Purpose::Documents))
-///     }
-///
 ///     fn embed_with(&self, texts: &[&str], context: &mut EmbeddingContext<'_>) -> Result<Embeddings, EmbeddingError> {
 ///         let mut rows = Vec::new();
-///         for text in texts {
-///             rows.push(self.0.embed_documents(&[text])?.into_flat());
+///         for (index, text) in texts.iter().enumerate() {
+///             let vector = context.part(index, texts.len(), |part| self.0.embed_with(&[text], part))?;
+///             rows.push(vector.into_flat());
 ///             context.progress(rows.len(), texts.len());
 ///         }
 ///         Ok(Embeddings::from_rows(rows)?)
 ///     }
+///
+///     // Who calls these two gets the same. With embed_with left out, that would call them.
+///     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+///         self.embed_with(documents, &mut EmbeddingContext::new(Purpose::Documents))
+///     }
+///
+///     fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
+///         self.embed_with(queries, &mut EmbeddingContext::new(Purpose::Queries))
+///     }
 /// }
 ///
-/// let vectors = OneByOne(Hashing::default()).embed_documents(&["a galaxy", "bread"])?;
+/// let mut told = Vec::new();
+/// let mut report = |done, all| told.push(format!("{done} of {all}"));
+/// let mut context = EmbeddingContext::new(Purpose::Documents).on_progress(&mut report);
+/// let vectors = OneByOne(Hashing::default()).embed_with(&["a galaxy", "bread"], &mut context)?;
 /// assert_eq!(vectors.len(), 2);
+/// assert_eq!(told, ["1 of 2", "2 of 2"]);
 /// # Ok::<(), EmbeddingError>(())
 /// ```
 pub struct EmbeddingContext<'a> {
@@ -86,17 +97,44 @@ impl<'a> EmbeddingContext<'a> {
 
     /// So many texts had their vectors in a cache.
     pub fn add_cache_hits(&mut self, texts: u64) {
-        self.used.cache_hits += texts;
+        self.used.cache_hits = self.used.cache_hits.saturating_add(texts);
     }
 
     /// So many requests were made again.
     pub fn add_retries(&mut self, requests: u64) {
-        self.used.retries += requests;
+        self.used.retries = self.used.retries.saturating_add(requests);
     }
 
     /// Requests were held back for so long, by a rate or by a pause that the service asked for.
     pub fn add_limiter_wait(&mut self, wait: Duration) {
-        self.used.limiter_wait += wait;
+        self.used.limiter_wait = self.used.limiter_wait.saturating_add(wait);
+    }
+
+    /// Embeds a part of the texts: `embed` is given a context whose progress goes on behind `before` texts, of `all`. What it
+    /// is told of caches, retries and waits is told to this one, also when `embed` fails.
+    pub fn part<R>(
+        &mut self,
+        before: usize,
+        all: usize,
+        embed: impl FnOnce(&mut EmbeddingContext<'_>) -> R,
+    ) -> R {
+        self.part_by(|done| before.saturating_add(done), all, embed)
+    }
+
+    /// As [`part`](EmbeddingContext::part); `of_all` says how many have vectors when so many of the part have.
+    pub(crate) fn part_by<R>(
+        &mut self,
+        of_all: impl Fn(usize) -> usize,
+        all: usize,
+        embed: impl FnOnce(&mut EmbeddingContext<'_>) -> R,
+    ) -> R {
+        let purpose = self.purpose;
+        let mut report = |done, _| self.progress(of_all(done), all);
+        let mut part = EmbeddingContext::new(purpose).on_progress(&mut report);
+        let result = embed(&mut part);
+        let used = part.used;
+        self.add(used);
+        result
     }
 
     /// What another one was told.

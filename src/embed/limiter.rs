@@ -158,12 +158,6 @@ impl<'a> Turn<'a> {
     /// Leave to send, or when to ask again.
     pub(crate) fn leave(&self, cost: Cost, now: Instant) -> Result<Permit<'a>, NotYet> {
         let mut state = self.limiter.state();
-        if state.line.front() != Some(&self.number) || state.in_flight >= state.allowed {
-            return Err(NotYet {
-                ask_again: now + SOON,
-                held_back: false,
-            });
-        }
         let state = &mut *state;
         let mut rates = [
             (&mut state.items, cost.items),
@@ -173,7 +167,14 @@ impl<'a> Turn<'a> {
             rate.as_mut().and_then(|rate| rate.free_at(*amount, now))
         };
         let free = rates.iter_mut().map(free).max().flatten();
-        match free.max(state.paused_until).filter(|at| *at > now) {
+        let later = free.max(state.paused_until).filter(|at| *at > now);
+        if state.line.front() != Some(&self.number) || state.in_flight >= state.allowed {
+            return Err(NotYet {
+                ask_again: now + SOON,
+                held_back: later.is_some(),
+            });
+        }
+        match later {
             Some(ask_again) => Err(NotYet {
                 ask_again,
                 held_back: true,
@@ -418,7 +419,11 @@ mod tests {
             held_back: true,
         };
         assert_eq!(turn.leave(cost(1, 1), now).err(), Some(not_yet));
+        let behind = limiter.queue();
+        assert!(behind.leave(cost(1, 1), now).unwrap_err().held_back);
         assert!(turn.leave(cost(1, 1), now + 31 * SECOND).is_ok());
+        let not_yet = behind.leave(cost(1, 1), now + 31 * SECOND).unwrap_err();
+        assert!(!not_yet.held_back, "only its turn is not there yet");
     }
 
     #[test]

@@ -91,9 +91,9 @@ pub trait EmbeddingFunction: Send + Sync {
         None
     }
 
-    /// What collections call: vectors for the purpose of the context, which can be told how the work goes. Default: one of
-    /// the two above, of which nothing is told. For functions that have a cache, that take long, or that call another
-    /// function; see [`EmbeddingContext`].
+    /// What collections call: vectors for the purpose of the context, which can be told how the work goes. Default: it calls
+    /// `embed_documents` or `embed_queries`, of which nothing is told; so a function where these call `embed_with` has to have
+    /// its own. For functions that have a cache, that take long, or that call another function; see [`EmbeddingContext`].
     ///
     /// # Errors
     /// Whatever the provider fails with.

@@ -151,6 +151,7 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
         let mut context = EmbeddingContext::new(Purpose::Documents);
         let made = collection.embed_with(&op::UPSERT, &texts, &mut context, of);
         (shared.cached).fetch_add(context.used.cache_hits, Ordering::Relaxed);
+        (shared.retries).fetch_add(context.used.retries, Ordering::Relaxed);
         let error = match made {
             Ok(vectors) => {
                 put(batch, &part, &vectors, shared);

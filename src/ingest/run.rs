@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) over: AtomicBool,
     /// The caller's flag was seen up: what is not read yet is not read any more, whatever becomes of the flag.
     stopped: AtomicBool,
-    retries: AtomicU64,
+    pub(super) retries: AtomicU64,
     /// Texts whose vectors a cache had.
     pub(super) cached: AtomicU64,
     pub(super) floats: Floats,
@@ -162,7 +162,7 @@ where
     report.dry_run = settings.dry_run;
     report.cancelled = stopped();
     let (state, why) = match &result {
-        _ if report.cancelled => ("stopped", String::new()),
+        Ok(()) | Err(Error::Cancelled { .. }) if report.cancelled => ("stopped", String::new()),
         Ok(()) => ("done", String::new()),
         Err(error) => ("failed", format!("; {error}")),
     };

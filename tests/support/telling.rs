@@ -29,6 +29,7 @@ impl EmbeddingFunction for Telling {
         }
         context.add_limiter_wait(Duration::from_millis(1500));
         context.add_cache_hits(1);
+        context.add_retries(1);
         let half = texts.len() / 2;
         context.progress(half, texts.len());
         assert_eq!(context.purpose() == Purpose::Queries, texts.len() == 1);

@@ -117,7 +117,6 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
         texts: &[&str],
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Embeddings, EmbeddingError> {
-        let purpose = context.purpose();
         let mut distinct = Vec::with_capacity(texts.len());
         let mut places = HashMap::with_capacity(texts.len());
         let place_of: Vec<usize> = texts
@@ -129,16 +128,22 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
                 })
             })
             .collect();
-        let about = self.function.cache_key(purpose);
+        let mut times = vec![0; distinct.len()];
+        for &place in &place_of {
+            times[place] += 1;
+        }
+        let about = self.function.cache_key(context.purpose());
         let keys: Vec<Vec<u8>> = distinct
             .iter()
             .map(|text| key(&about, None, text))
             .collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let mut found = self.shelf().find(&keys);
-        context.add_cache_hits(found.iter().flatten().count() as u64);
         let missing: Vec<usize> = (0..keys.len()).filter(|&i| found[i].is_none()).collect();
-        let mut known = texts.len() - missing.len();
+        // Each text counts, also one that is there twice.
+        let count = |places: &[usize]| places.iter().map(|&place| times[place]).sum::<usize>();
+        let mut known = texts.len() - count(&missing);
+        context.add_cache_hits(known as u64);
         if known > 0 {
             context.progress(known, texts.len());
         }
@@ -153,11 +158,8 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
         for missing in missing.chunks(PIECE) {
             let new: Vec<&str> = missing.iter().map(|&place| distinct[place]).collect();
             let keys: Vec<&[u8]> = missing.iter().map(|&place| keys[place]).collect();
-            let mut report = |done, _| context.progress(known + done, texts.len());
-            let mut part = EmbeddingContext::new(purpose).on_progress(&mut report);
-            let made = self.make(&new, &keys, &mut part);
-            let used = part.used;
-            context.add(used);
+            let of_all = |done: usize| known + count(&missing[..done.min(missing.len())]);
+            let made = context.part_by(of_all, texts.len(), |part| self.make(&new, &keys, part));
             let made = made.map_err(|error| {
                 let partly = Partly {
                     place_of: &place_of,
@@ -174,7 +176,7 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
                 )
                 .into());
             }
-            known += missing.len();
+            known += count(missing);
             context.progress(known, texts.len());
             for (&place, row) in missing.iter().zip(made.rows()) {
                 found[place] = Some(row.to_vec());
@@ -324,6 +326,28 @@ mod tests {
         cached.check(&["ccc", "aa", "d", "ccc", "b", "d", "ccc"], &["ccc d"]);
         cached.check(&["d", "d", "ccc"], &[]);
         cached.check(&["", "", ""], &[""]);
+    }
+
+    #[test]
+    fn every_text_counts_also_one_that_is_there_twice() {
+        let cached = in_memory();
+        let told = |texts: &[&str]| {
+            let mut told = Vec::new();
+            let mut report = |done, all| told.push((done, all));
+            let mut context = EmbeddingContext::new(Purpose::Documents).on_progress(&mut report);
+            cached.embed_with(texts, &mut context).unwrap();
+            let hits = context.used.cache_hits;
+            (told, hits)
+        };
+        assert_eq!(told(&["x", "x", "x", "y"]), (vec![(4, 4)], 0));
+        assert_eq!(told(&["z", "x", "x", "z"]), (vec![(2, 4), (4, 4)], 2));
+        let many: Vec<String> = (0..2 * PIECE)
+            .map(|i| (i % (PIECE + 1)).to_string())
+            .collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let twice = PIECE - 1;
+        let pieces = vec![(PIECE + twice, 2 * PIECE), (2 * PIECE, 2 * PIECE)];
+        assert_eq!(told(&many), (pieces, 0));
     }
 
     #[test]
