@@ -307,8 +307,8 @@
 //!
 //! **Traces.** With the feature `opentelemetry` each call is a span, and each attempt a span below it, by the semantic
 //! conventions for databases and for HTTP. They belong to the current span of the thread that made the call, also where
-//! other threads do the work, and go to the global tracer provider; the global propagator puts their context into the
-//! request (`traceparent`). With neither set, nothing happens.
+//! other threads do the work, and go to the global tracer provider. What the global propagator makes of them (`traceparent`,
+//! `baggage`) goes into requests to Chroma, and not to Google. With neither set, nothing happens.
 //!
 //! **Progress.** Long calls tell how far they are: [`Collection::with_progress`], [`Ingest::on_progress`],
 //! `EmbedCall::on_progress`, [`Export::on_progress`].

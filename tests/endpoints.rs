@@ -175,6 +175,28 @@ fn a_breaker_that_opens_in_the_midst_of_a_call_leaves_its_own_words() {
 }
 
 #[test]
+fn a_retry_that_the_breaker_forbids_is_none() {
+    let server = down();
+    let slow = RetryPolicy::default().base_delay(1_000 * MS);
+    let client = builder(&server.url()).retry(slow);
+    let client = client.circuit_breaker(CircuitBreaker::new().failures(3));
+    let client = client.build().unwrap();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| client.version().unwrap_err());
+        while server.requests().is_empty() {
+            thread::sleep(MS);
+        }
+        let once = client.with_retry(RetryPolicy::none());
+        for _ in 0..2 {
+            once.heartbeat().unwrap_err();
+        }
+        assert_eq!(waits.join().unwrap().status(), Some(502));
+    });
+    let version = &client.metrics().operations["version"];
+    assert_eq!((version.attempts, version.retries), (1, 0));
+}
+
+#[test]
 fn what_the_server_says_no_to_is_no_failure_of_it() {
     let server = StandIn::start(|_| Answer::new(500, "oops"));
     let client = builder(&server.url()).retry(RetryPolicy::none());

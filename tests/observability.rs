@@ -309,6 +309,7 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
             "abc count",
             "attempt=3 error=connection elapsed_ms=* bytes_out=0 bytes_in=0",
         ),
+        ("STALE", "abc count", "attempt=3"),
         (
             "DEBUG GET",
             "abc count",
@@ -340,6 +341,9 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
             Some(message) => {
                 format!("WARN {operation} \"abc\" at URL: {message}; trying again in 0.0 s")
             }
+            None if head == "STALE" => format!(
+                "DEBUG {operation} \"abc\" at URL: the server had closed the connection; once more on a new one"
+            ),
             None => format!("{head} {address}"),
         };
         format!(

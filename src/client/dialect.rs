@@ -136,6 +136,11 @@ impl Dialect for Chroma {
     }
 
     #[cfg(feature = "opentelemetry")]
+    fn is_told_of_traces(&self) -> bool {
+        true
+    }
+
+    #[cfg(feature = "opentelemetry")]
     fn status_is(&self) -> Option<&'static str> {
         Some("db.response.status_code")
     }

@@ -44,7 +44,7 @@ impl Operation {
     pub(super) fn new(operation: &'static str) -> Operation {
         describe_counter!(CALLS, "Calls of the server that have ended, well or not");
         describe_counter!(ERRORS, "Calls of the server that failed in the end");
-        describe_counter!(ATTEMPTS, "HTTP requests sent for calls");
+        describe_counter!(ATTEMPTS, "HTTP requests made for calls");
         describe_counter!(RETRIES, "Attempts that followed a failure");
         describe_counter!(REQUEST_BYTES, Unit::Bytes, "Bytes of the bodies sent");
         describe_counter!(RESPONSE_BYTES, Unit::Bytes, "Bytes of the bodies received");
@@ -183,13 +183,18 @@ pub(crate) struct Breaker(Gauge);
 
 impl Breaker {
     pub(crate) fn new(endpoint: &str) -> Breaker {
-        let open = "Whether a circuit breaker is open (1) or closed (0)";
+        let open = "Clients of this program whose circuit breaker for an endpoint is open";
         describe_gauge!(CIRCUIT_OPEN, open);
         Breaker(gauge!(CIRCUIT_OPEN, "endpoint" => endpoint.to_owned()))
     }
 
-    pub(crate) fn is_open(&self, open: bool) {
-        self.0.set(f64::from(u8::from(open)));
+    /// Several clients may have one for the same endpoint, and their news may come in any order.
+    pub(crate) fn opened(&self) {
+        self.0.increment(1.0);
+    }
+
+    pub(crate) fn closed(&self) {
+        self.0.decrement(1.0);
     }
 }
 
@@ -203,3 +208,54 @@ macro_rules! debug {
     )+};
 }
 debug!(Operation, Embedding, Pool, Breaker);
+
+#[cfg(test)]
+mod tests {
+    use metrics::{Key, KeyName, Metadata, SharedString, with_local_recorder};
+
+    use super::*;
+    use crate::error::{Call, InvalidInput};
+    use crate::metrics::{Embedded, Recorder, Used};
+
+    /// A program's recorder that looks at the client whenever it is asked for a handle.
+    struct Nosy<'a>(&'a Recorder);
+
+    impl metrics::Recorder for Nosy<'_> {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            self.0.snapshot();
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            self.0.snapshot();
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            self.0.snapshot();
+            Histogram::noop()
+        }
+    }
+
+    /// With a lock of ours around it, it would wait for ever.
+    #[test]
+    fn a_programs_recorder_may_look_at_the_client() {
+        let recorder = Recorder::new();
+        let error = Call::new("query", None).invalid(InvalidInput::EmptyId { index: 0 });
+        with_local_recorder(&Nosy(&recorder), || {
+            let call = Embedded::new(1, Used::default(), false, Duration::ZERO);
+            recorder.embedded("hashing", call);
+            let query = recorder.operation("query").unwrap();
+            query.ended(Duration::ZERO, Some(&error));
+        });
+        let metrics = recorder.snapshot();
+        assert_eq!(metrics.operations["query"].failed(), 1);
+        assert_eq!(metrics.embeddings["hashing"].texts, 1);
+    }
+}

@@ -54,21 +54,26 @@ pub struct Metrics {
 ///
 /// A call here is a request with all of its attempts. A large `upsert` that is cut into ten requests counts as ten. What is
 /// refused before it is sent ([`Error::Invalid`](crate::Error::Invalid)) does not count.
+///
+/// `Gemini` sends its requests again by a schedule of its own, so in its metrics (operation `embed`) each of them is a call,
+/// and one that was turned away and went well later is a call that failed. What failed for who asked is in
+/// [`EmbeddingMetrics::errors`].
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OperationMetrics {
     /// Calls that have ended, well or not.
     pub calls: u64,
-    /// HTTP requests sent for them: of a call without retries, one.
+    /// HTTP requests made for them, also those that found no server: of a call without retries, one.
     pub attempts: u64,
     /// Attempts that followed a failure, by the [policy](crate::RetryPolicy). An attempt on a new connection, because the
     /// server had closed the one that was kept, is not among them.
     pub retries: u64,
     /// Calls that failed in the end, by [`Error::kind`](crate::Error::kind).
     pub errors: BTreeMap<&'static str, u64>,
-    /// Bytes of the bodies sent, in all attempts.
+    /// Bytes of the bodies that were to be sent, in all attempts, also of those that came to nothing.
     pub bytes_out: u64,
-    /// Bytes of the bodies received, in all attempts.
+    /// Bytes of the bodies received, in all attempts that had a whole answer. Of an answer that is not a success, only the
+    /// first 64 KiB are read.
     pub bytes_in: u64,
     /// How long calls took, with all attempts and the waits between them.
     pub latency: Latency,
@@ -87,7 +92,7 @@ impl OperationMetrics {
 pub struct PoolMetrics {
     /// Made so far.
     pub opened: u64,
-    /// Open now.
+    /// Open, as far as is known: that a server has closed one is seen when it is to be used again.
     pub open: u64,
     /// Of these, waiting for a request.
     pub idle: u64,

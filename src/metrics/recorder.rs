@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::facade;
@@ -47,18 +47,19 @@ impl Recorder {
 
     /// An embedding function was called.
     pub(crate) fn embedded(&self, function: &str, call: Embedded) {
-        let counters = {
-            let mut all = (self.embeddings.lock()).unwrap_or_else(PoisonError::into_inner);
-            match all.get(function) {
-                Some(counters) => counters.clone(),
-                None => {
-                    let counters = Arc::new(EmbeddingCounters::new(function));
-                    all.insert(function.to_owned(), counters.clone());
-                    counters
-                }
-            }
-        };
+        let known = self.embeddings().get(function).cloned();
+        let counters = known.unwrap_or_else(|| {
+            // The program's recorder is asked without a lock of ours.
+            let new = Arc::new(EmbeddingCounters::new(function));
+            let mut all = self.embeddings();
+            all.entry(function.to_owned()).or_insert(new).clone()
+        });
         counters.add(call);
+    }
+
+    fn embeddings(&self) -> MutexGuard<'_, BTreeMap<String, Arc<EmbeddingCounters>>> {
+        // Nothing panics while it is held.
+        (self.embeddings.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Attempts that followed a failure, of all operations.
@@ -72,17 +73,13 @@ impl Recorder {
     /// All of it but the endpoints.
     pub(crate) fn snapshot(&self) -> Metrics {
         let operations = self.operations.iter().filter_map(OnceLock::get);
-        let embeddings = self
-            .embeddings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         Metrics {
             operations: operations
                 .map(|counters| (counters.name, counters.snapshot()))
                 .collect(),
             pool: self.pool.snapshot(),
             endpoints: Vec::new(),
-            embeddings: (embeddings.iter())
+            embeddings: (self.embeddings().iter())
                 .map(|(name, counters)| (name.clone(), counters.snapshot()))
                 .collect(),
             elapsed: self.started.elapsed(),

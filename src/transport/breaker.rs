@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::FOREVER;
-use crate::metrics::BreakerState;
+use crate::metrics::{self, BreakerState};
 
 /// When to ask again while a call is on its way to see; how long that takes nobody knows.
 const TRIAL: Duration = Duration::from_secs(1);
@@ -64,6 +64,7 @@ impl CircuitBreaker {
 pub(crate) struct Breaker {
     settings: CircuitBreaker,
     state: Mutex<State>,
+    reported: metrics::Breaker,
 }
 
 #[derive(Debug)]
@@ -79,10 +80,11 @@ enum State {
 }
 
 impl Breaker {
-    pub(crate) fn new(settings: CircuitBreaker) -> Breaker {
+    pub(crate) fn new(settings: CircuitBreaker, endpoint: &str) -> Breaker {
         Breaker {
             settings,
             state: Mutex::new(State::Closed { failures: 0 }),
+            reported: metrics::Breaker::new(endpoint),
         }
     }
 
@@ -132,28 +134,42 @@ impl Breaker {
 
     fn report(&self, failed: bool, trial: bool, now: Instant) {
         let mut state = self.state();
-        let before = match *state {
-            _ if !failed => {
-                *state = State::Closed { failures: 0 };
-                return;
-            }
-            State::Closed { failures } => failures,
-            _ if trial => self.settings.failures - 1,
+        let was_closed = matches!(*state, State::Closed { .. });
+        let failures = match *state {
+            _ if !failed => 0,
+            State::Closed { failures } => failures.saturating_add(1),
+            _ if trial => self.settings.failures,
             // Of a request that was sent before it opened.
             _ => return,
         };
-        let failures = before.saturating_add(1);
-        *state = match failures < self.settings.failures {
+        let is_closed = failures < self.settings.failures;
+        *state = match is_closed {
             true => State::Closed { failures },
             false => State::Open {
                 until: now + self.settings.open_for.min(FOREVER),
             },
         };
+        // The program's recorder is called without a lock of ours.
+        drop(state);
+        match (was_closed, is_closed) {
+            (true, false) => self.reported.opened(),
+            (false, true) => self.reported.closed(),
+            _ => {}
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Breaker {
+    /// Nobody is kept from anything any more.
+    fn drop(&mut self) {
+        if self.shown() != BreakerState::Closed {
+            self.reported.closed();
+        }
     }
 }
 
@@ -190,7 +206,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn breaker(failures: u32) -> Breaker {
-        Breaker::new(CircuitBreaker::new().failures(failures).open_for(SECOND))
+        let settings = CircuitBreaker::new().failures(failures).open_for(SECOND);
+        Breaker::new(settings, "http://localhost:8000")
     }
 
     #[test]
@@ -240,7 +257,7 @@ mod tests {
     #[test]
     fn endless_times_are_no_panic() {
         let endless = CircuitBreaker::new().failures(1).open_for(Duration::MAX);
-        let breaker = Breaker::new(endless);
+        let breaker = Breaker::new(endless, "http://localhost:8000");
         breaker.admit(Instant::now()).unwrap().report(true);
         assert!(breaker.admit(Instant::now()).is_err());
     }

@@ -81,7 +81,10 @@ impl Endpoint {
             loopback: is_loopback(host),
             secure,
             #[cfg(feature = "opentelemetry")]
-            host_and_port: (host.into(), port.unwrap_or(if secure { 443 } else { 80 })),
+            host_and_port: (
+                without_brackets(host).into(),
+                port.unwrap_or(if secure { 443 } else { 80 }),
+            ),
         })
     }
 
@@ -145,10 +148,14 @@ pub(crate) fn is_cloud(address: &str) -> bool {
             .is_some_and(|sub| sub.ends_with('.'))
 }
 
+/// The bare address of an IPv6 host.
+fn without_brackets(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || bare
+        || without_brackets(host)
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
 }
@@ -187,7 +194,7 @@ mod tests {
         for (value, host, port) in [
             ("db.example.com", "db.example.com", 8000),
             ("http://db.example.com/chroma", "db.example.com", 80),
-            ("[::1]:9000", "[::1]", 9000),
+            ("[::1]:9000", "::1", 9000),
             #[cfg(feature = "tls")]
             ("https://db.example.com", "db.example.com", 443),
         ] {

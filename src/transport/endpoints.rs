@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Endpoint;
 use super::breaker::{Admission, Breaker, CircuitBreaker};
-use crate::metrics::{self, BreakerState, EndpointMetrics};
+use crate::metrics::EndpointMetrics;
 
 /// Among several endpoints, one that has failed once is passed over for so long.
 const PASSED_OVER: CircuitBreaker = CircuitBreaker {
@@ -42,7 +42,6 @@ struct Node {
     breaker: Option<Breaker>,
     attempts: AtomicU64,
     failures: AtomicU64,
-    reported: metrics::Breaker,
 }
 
 /// Where an attempt goes.
@@ -74,13 +73,8 @@ impl<'a> Choice<'a> {
         if health == Health::Down {
             node.failures.fetch_add(1, Ordering::Relaxed);
         }
-        let (Some(admission), true) = (self.admission, health != Health::Unknown) else {
-            return;
-        };
-        admission.report(health == Health::Down);
-        if let Some(breaker) = &node.breaker {
-            node.reported
-                .is_open(breaker.shown() != BreakerState::Closed);
+        if let (Some(admission), true) = (self.admission, health != Health::Unknown) {
+            admission.report(health == Health::Down);
         }
     }
 }
@@ -109,9 +103,9 @@ impl Endpoints {
     ) -> Endpoints {
         let several = (!replicas.is_empty()).then_some(PASSED_OVER);
         let node = |endpoint: Endpoint| Node {
-            reported: metrics::Breaker::new(endpoint.as_str()),
+            breaker: (breaker.or(several))
+                .map(|settings| Breaker::new(settings, endpoint.as_str())),
             endpoint,
-            breaker: breaker.or(several).map(Breaker::new),
             attempts: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         };

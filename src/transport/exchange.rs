@@ -15,7 +15,6 @@ use super::{
     Transport, tcp,
 };
 use crate::error::{Call, Error};
-use crate::logs;
 use crate::metrics::PoolCounters;
 
 /// Idle connections that are kept for one server.
@@ -127,7 +126,7 @@ impl Transport {
                 .as_ref()
                 .is_err_and(|error| is_stale(error, endpoint));
         if stale {
-            log::debug!(target: logs::HTTP, "the server had closed the connection; once more on a new one");
+            observed.stale(endpoint.as_str(), *attempts);
             let fresh = &self.agents.fresh;
             result = self.exchange(fresh, endpoint, observed, patience, attempts);
         }

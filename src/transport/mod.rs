@@ -121,6 +121,13 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     #[cfg(feature = "opentelemetry")]
     fn span(&self, out: Outgoing<'_>, at: &Endpoint) -> (String, Vec<opentelemetry::KeyValue>);
 
+    /// Whether servers of this kind are told which trace a request belongs to: the program's own are. What a program passes on
+    /// with a trace (its baggage) is nobody else's business.
+    #[cfg(feature = "opentelemetry")]
+    fn is_told_of_traces(&self) -> bool {
+        false
+    }
+
     /// The attribute for the status of a call that failed, where there is one for servers of this kind.
     #[cfg(feature = "opentelemetry")]
     fn status_is(&self) -> Option<&'static str> {
@@ -374,6 +381,7 @@ impl Transport {
                     }
                 }
             };
+            observed.retried();
         }
     }
 }

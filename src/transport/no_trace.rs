@@ -23,7 +23,11 @@ impl Call {
 pub(super) struct Attempt;
 
 impl Attempt {
-    pub(super) fn with_context(&self, request: request::Builder) -> request::Builder {
+    pub(super) fn with_context(
+        &self,
+        request: request::Builder,
+        _: &dyn Dialect,
+    ) -> request::Builder {
         request
     }
 

@@ -9,7 +9,7 @@ use ureq::http::request;
 
 use super::exchange::Answer;
 use super::{Dialect, Endpoint, Outgoing, trace};
-use crate::error::{Error, Result};
+use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::metrics::{OperationCounters, Recorder};
 
@@ -59,9 +59,6 @@ impl<'a> Observed<'a> {
         wait: Option<Duration>,
         then: fmt::Arguments<'_>,
     ) {
-        if let (Some(counters), Some(_)) = (self.counters, wait) {
-            counters.retried();
-        }
         if !log::log_enabled!(target: logs::HTTP, Level::Warn) {
             return;
         }
@@ -79,6 +76,28 @@ impl<'a> Observed<'a> {
             &pairs,
             format_args!("{error}; {then}"),
         );
+    }
+
+    /// The server had closed the connection of an attempt, and there will be one on a new connection.
+    pub(super) fn stale(&self, endpoint: &str, attempt: u32) {
+        if log::log_enabled!(target: logs::HTTP, Level::Debug) {
+            let call = Call::new(self.out.operation.name, self.out.subject);
+            logs::line(
+                logs::HTTP,
+                Level::Debug,
+                &self.about(endpoint, attempt),
+                format_args!(
+                    "{call} at {endpoint}: the server had closed the connection; once more on a new one"
+                ),
+            );
+        }
+    }
+
+    /// Another attempt follows a failure.
+    pub(super) fn retried(&self) {
+        if let Some(counters) = self.counters {
+            counters.retried();
+        }
     }
 
     /// The call has ended.
@@ -103,10 +122,11 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// As [`Error::kind`] will call it, roughly: why there was no answer.
+/// As [`Error::kind`] will call it: why there was no whole answer.
 pub(super) fn kind(error: &ureq::Error) -> &'static str {
     match error {
         ureq::Error::Timeout(_) => "timeout",
+        ureq::Error::Protocol(_) | ureq::Error::BodyExceedsLimit(_) => "decode",
         _ => "connection",
     }
 }
@@ -123,7 +143,7 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Adds the headers by which a server can go on with the trace.
     pub(super) fn with_context(&self, request: request::Builder) -> request::Builder {
-        self.span.with_context(request)
+        self.span.with_context(request, self.call.dialect)
     }
 
     /// The attempt has ended.
@@ -158,5 +178,21 @@ impl Attempt<'_> {
             );
         }
         self.span.end(result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_whole_answer_is_named_as_the_error_will_be() {
+        for (error, name) in [
+            (ureq::Error::BodyExceedsLimit(1), "decode"),
+            (ureq::Error::HostNotFound, "connection"),
+            (ureq::Error::Timeout(ureq::Timeout::Global), "timeout"),
+        ] {
+            assert_eq!(kind(&error), name);
+        }
     }
 }

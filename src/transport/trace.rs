@@ -129,8 +129,13 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Adds what the program's propagator makes of the span: `traceparent`, with the usual one.
-    pub(super) fn with_context(&self, mut request: request::Builder) -> request::Builder {
-        if let Some(headers) = request.headers_mut() {
+    pub(super) fn with_context(
+        &self,
+        mut request: request::Builder,
+        dialect: &dyn Dialect,
+    ) -> request::Builder {
+        let told = dialect.is_told_of_traces();
+        if let Some(headers) = request.headers_mut().filter(|_| told) {
             global::get_text_map_propagator(|propagator| {
                 propagator.inject_context(&self.context, &mut Headers(headers));
             });

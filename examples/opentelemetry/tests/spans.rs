@@ -258,8 +258,12 @@ fn what_threads_of_a_job_and_of_gemini_send_belongs_to_the_caller() {
     assert!(others.contains(&"upsert abc"), "{others:?}");
 
     // The first one opened the collection.
-    let sent = [&google.requests()[..], &server.requests()[1..]].concat();
-    trace.assert_sent(&sent);
+    trace.assert_sent(&server.requests()[1..]);
+    // Google learns nothing of the program's traces.
+    assert_eq!(google.requests().len(), 51);
+    for request in google.requests() {
+        assert_eq!(request.header("traceparent"), None);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use chroma_blocking::{BreakerState, CircuitBreaker, Client, Latency, Record};
+use chroma_blocking::{BreakerState, CircuitBreaker, Client, Latency, Record, RetryPolicy};
 
 use support::stand_in::{Answer, StandIn, script};
 use support::telling::Telling;
@@ -84,10 +84,10 @@ fn expected(client: &Client) -> BTreeMap<String, f64> {
     put("connections_busy", "", (pool.open - pool.idle) as f64);
     for endpoint in &metrics.endpoints {
         let labels = format!("{{endpoint=\"{}\"}}", endpoint.url);
-        let open = endpoint
-            .breaker
-            .is_some_and(|state| state != BreakerState::Closed);
-        put("circuit_open", &labels, f64::from(u8::from(open)));
+        if let Some(state) = endpoint.breaker {
+            let open = state != BreakerState::Closed;
+            put("circuit_open", &labels, f64::from(u8::from(open)));
+        }
     }
     all
 }
@@ -115,11 +115,14 @@ fn prometheus_reads_what_the_client_says() {
             // count, until the breaker opens
             chroma_error(502),
             chroma_error(502),
+            // another client
+            chroma_error(502),
         ]),
     );
     let client = run_into(&server);
     let metrics = client.metrics();
-    let page = page.render();
+    let scraper = page;
+    let page = scraper.render();
     let mut found = scraped::samples(&page);
 
     // There was trouble of every kind.
@@ -192,4 +195,27 @@ fn prometheus_reads_what_the_client_says() {
     // All the rest, and nothing else.
     assert_eq!(found, expected(&client), "{page}");
     scraped::assert_described(&page, &scraped::names());
+
+    // Each client whose breaker is open counts, as long as it is there.
+    let circuit_open = || {
+        let name = format!(
+            "chroma_client_circuit_open{{endpoint=\"{}\"}}",
+            server.url()
+        );
+        scraped::samples(&scraper.render())[&name]
+    };
+    let breaker = CircuitBreaker::new().failures(1);
+    let other = builder(&server.url()).circuit_breaker(breaker);
+    let other = other.retry(RetryPolicy::none()).build().unwrap();
+    let healthy = builder(&server.url()).circuit_breaker(breaker).build();
+    assert_eq!(circuit_open(), 1.0);
+    other.version().unwrap_err();
+    assert_eq!(circuit_open(), 2.0);
+    drop((other, healthy));
+    assert_eq!(circuit_open(), 1.0);
+    drop(client);
+    assert_eq!(circuit_open(), 0.0);
+    // Without a breaker there is none.
+    builder("http://localhost:7").build().unwrap();
+    assert!(!scraper.render().contains("localhost:7"));
 }
