@@ -93,7 +93,7 @@ impl RetryPolicy {
     }
 
     /// How long a whole call may take: all of its requests, all attempts, and all waits. No wait is begun that would end
-    /// later. Default: no bound but the timeouts of all attempts together.
+    /// later. Default: no bound, but for the timeouts of its attempts.
     ///
     /// A text that is embedded on the way takes the time that its embedding function takes (for Gemini bounded by
     /// [`GeminiBuilder::deadline`](crate::GeminiBuilder::deadline)), and what is left is for the rest. A

@@ -54,7 +54,14 @@ fn defaults_are_those_of_the_settings() {
         // `Default [`Jitter::Half`].` is said without the link.
         let docs = docs.replace(['[', ']', '`'], "");
         let forms = [format!("Default {default}"), format!("Default: {default}")];
-        if !forms.iter().any(|form| docs.contains(form.as_str())) {
+        // All of it, and not the beginning: 3 is not 30.
+        let said = |form: &String| {
+            let behind = docs.split(form.as_str()).skip(1);
+            behind
+                .into_iter()
+                .any(|rest| !rest.starts_with(|c: char| c == ' ' || c.is_alphanumeric()))
+        };
+        if !forms.iter().any(said) {
             wrong.push(format!(
                 "{place}: {default} is not the default that its docs tell"
             ));

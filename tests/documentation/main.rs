@@ -7,6 +7,7 @@ mod support;
 
 mod defaults;
 mod links;
+mod metrics;
 mod package;
 mod programs;
 
