@@ -72,7 +72,8 @@ pub fn read(source: &str) -> Vec<(String, bool)> {
         } else if let Some(length) = char_literal(rest) {
             at += length;
         } else {
-            if rest.starts_with("log::") && logging.is_none() {
+            let logs = ["log::", "logs::line("];
+            if logs.iter().any(|start| rest.starts_with(start)) && logging.is_none() {
                 logging = Some(depth);
             }
             if rest.starts_with("#[") && !rest.starts_with("#[error(") && attribute.is_none() {

@@ -198,6 +198,7 @@ fn literals_are_found_where_they_are() {
         #[error("{call}: an error")]
         fn f<'a>(x: &'a str) -> char {
             log::warn!("{x} is \"logged\"");
+            logs::line(&[("a", b(1))], format_args!("in a line"));
             let c = ['"', '\'', '\\'];
             format!("two \
                      lines {{x}}") + r#"a "raw" one"#
@@ -206,6 +207,8 @@ fn literals_are_found_where_they_are() {
     let expected = [
         ("…: an error", false),
         ("… is \"logged\"", true),
+        ("a", true),
+        ("in a line", true),
         ("two lines {x}", false),
         ("a \"raw\" one", false),
     ];
