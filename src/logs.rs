@@ -1,9 +1,12 @@
 //! Log lines: their targets, and the key-values that those about a request have in common.
 
 use std::fmt;
+use std::time::Duration;
 
 use log::kv::Value;
 use log::{Level, Record};
+
+use crate::error::Error;
 
 /// Each request, and each retry.
 pub(crate) const HTTP: &str = "chroma_blocking::http";
@@ -33,4 +36,32 @@ pub(crate) fn line(
             .args(message)
             .build(),
     );
+}
+
+/// A line about a request that has failed and what is done now: which it was, the kind of its error and the status, and `more`.
+pub(crate) fn failure(
+    target: &'static str,
+    level: Level,
+    error: &Error,
+    more: &[(&'static str, Value<'_>)],
+    message: fmt::Arguments<'_>,
+) {
+    if !log::log_enabled!(target: target, level) {
+        return;
+    }
+    let mut pairs = Vec::with_capacity(8);
+    pairs.extend(
+        error
+            .call()
+            .map(|call| ("operation", call.operation.into())),
+    );
+    pairs.push(("error", error.kind().into()));
+    pairs.extend(error.status().map(|status| ("status", status.into())));
+    pairs.extend_from_slice(more);
+    line(target, level, &pairs, message);
+}
+
+/// A wait as lines show it.
+pub(crate) fn wait_ms(wait: Duration) -> (&'static str, Value<'static>) {
+    ("wait_ms", (wait.as_millis() as u64).into())
 }

@@ -5,16 +5,13 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    BreakerState, Cached, CircuitBreaker, Client, Collection, EmbeddingFunction, Hashing,
-    MemoryCache, Metrics, OperationMetrics, Progress, Record, RetryPolicy,
+    BreakerState, CircuitBreaker, Client, Metrics, OperationMetrics, RetryPolicy,
 };
 
 use support::stand_in::{Answer, StandIn};
-use support::telling::Telling;
 use support::{COLLECTION, HITS, LIMITS, chroma, chroma_error, client, logs, records};
 
 const SLOW: Duration = Duration::from_millis(60);
@@ -360,101 +357,6 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
         .map(without_attempts)
         .collect();
     assert_eq!(found, expected);
-}
-
-fn with_function(server: &StandIn, function: impl EmbeddingFunction + 'static) -> Collection {
-    let opened = client(server)
-        .collection("abc")
-        .embedding_function(function)
-        .get();
-    opened.unwrap()
-}
-
-fn documents(count: usize) -> Vec<Record> {
-    let record = |i| Record::new(format!("id{i}")).document(format!("text {i}"));
-    (0..count).map(record).collect()
-}
-
-fn takes_all() -> StandIn {
-    chroma(LIMITS, |request| match request.path.ends_with("/query") {
-        true => Answer::ok(HITS),
-        false => Answer::ok("{}"),
-    })
-}
-
-#[test]
-fn what_was_embedded_is_counted_by_function() {
-    let server = takes_all();
-    let telling = with_function(&server, Telling);
-    telling.upsert(documents(10)).unwrap();
-    telling.query("a question").run().unwrap();
-    telling.query("bad").run().unwrap_err();
-    let metrics = telling.client().metrics();
-    assert_eq!(metrics.embeddings.len(), 1);
-    let found = &metrics.embeddings["telling"];
-    assert_eq!((found.calls, found.errors, found.texts), (3, 1, 11));
-    assert_eq!((found.cache_hits, found.retries), (2, 5));
-    assert_eq!(found.limiter_wait, Duration::from_secs(3));
-    assert!(found.latency.max > Duration::ZERO && found.texts_per_second() > 0.0);
-    // What was not sent does not count.
-    assert_eq!(metrics.operations["query"].calls, 1);
-
-    let cached = with_function(
-        &server,
-        Cached::new(Hashing::default(), MemoryCache::new(1 << 20)),
-    );
-    for _ in 0..2 {
-        cached.upsert(documents(10)).unwrap();
-    }
-    let hashing = &cached.client().metrics().embeddings["chroma_blocking_hashing"];
-    assert_eq!((hashing.texts, hashing.cache_hits), (20, 10));
-}
-
-#[test]
-fn long_calls_tell_how_far_they_are() {
-    let server = takes_all();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = told.clone();
-    let notes = with_function(&server, Telling)
-        .with_progress(move |progress: &Progress| telling.lock().unwrap().push(*progress));
-    let seen = || {
-        let told: Vec<Progress> = told.lock().unwrap().drain(..).collect();
-        told.iter().map(Progress::to_string).collect::<Vec<_>>()
-    };
-    notes.upsert(documents(2_500)).unwrap();
-    assert_eq!(
-        seen(),
-        [
-            "upsert: 1250 of 2500 embedded",
-            "upsert: 2500 of 2500 embedded",
-            "upsert: 1000 of 2500 written",
-            "upsert: 2000 of 2500 written",
-            "upsert: 2500 of 2500 written",
-        ]
-    );
-    let ids: Vec<String> = (0..10_001).map(|i| i.to_string()).collect();
-    notes.delete().ids(&ids).run().unwrap();
-    assert_eq!(
-        seen(),
-        [
-            "delete: 10000 of 10001 deleted",
-            "delete: 10001 of 10001 deleted"
-        ]
-    );
-    notes.query("a question").run().unwrap();
-    assert_eq!(
-        seen(),
-        [
-            "query: 0 of 1 embedded",
-            "query: 1 of 1 embedded",
-            "query: 1 of 1 read"
-        ]
-    );
-    // A batch job has its own.
-    let report = notes.ingest(documents(10)).run().unwrap();
-    assert!(seen().is_empty());
-    // What the function told of its work is in its report.
-    assert_eq!((report.cached, report.retries), (1, 1));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Instant;
 
+use log::Level;
+
 use super::Client;
 use crate::error::{Call, Error, Result};
 use crate::logs;
@@ -72,7 +74,13 @@ impl Client {
             };
             match ask(&there) {
                 Ok(Seen::Done(answer)) => {
-                    log::info!(target: logs::CLIENT, error = error.kind(); "{error}; but it is done");
+                    logs::failure(
+                        logs::CLIENT,
+                        Level::Info,
+                        &error,
+                        &[],
+                        format_args!("{error}; but it is done"),
+                    );
                     return Ok(answer);
                 }
                 Ok(Seen::Refused(why)) => return Err(why),
@@ -84,10 +92,15 @@ impl Client {
             let Some(wait) = wait.filter(|_| self.server.transport.may_retry()) else {
                 return Err(error);
             };
-            log::warn!(
-                target: logs::CLIENT, error = error.kind(), wait_ms = wait.as_millis() as u64;
-                "{error}; it is not done, trying again in {:.1} s",
-                wait.as_secs_f64()
+            logs::failure(
+                logs::CLIENT,
+                Level::Warn,
+                &error,
+                &[logs::wait_ms(wait)],
+                format_args!(
+                    "{error}; it is not done, trying again in {:.1} s",
+                    wait.as_secs_f64()
+                ),
             );
             thread::sleep(wait);
         }

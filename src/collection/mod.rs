@@ -46,7 +46,7 @@ pub use transaction::{Committed, Transaction};
 
 use crate::client::{Client, operations as op};
 use crate::embed::{self, EmbeddingContext, EmbeddingFunction, Purpose, remembered};
-use crate::error::{Call, InvalidInput, Result};
+use crate::error::{Call, Error, InvalidInput, Result};
 use crate::ingest::{Ingest, IntoRecord};
 use crate::metrics::Embedded;
 use crate::model::configuration::CollectionConfiguration;
@@ -490,20 +490,21 @@ impl Collection {
         purpose: Purpose,
         of: impl FnOnce() -> String,
     ) -> Result<Embeddings> {
-        let mut told = 0;
-        let tell = |done: usize, all: usize| {
+        let (mut told, all) = (0, texts.len());
+        let tell = |done: usize| {
             let (done, all) = (done as u64, Some(all as u64));
             self.tell(operation.name, ProgressStage::Embedding, done, all);
         };
-        let mut report = |done, all| {
-            told = done;
-            tell(done, all);
+        // Of how many, we know better: a function may tell of a part only.
+        let mut report = |done: usize, _| {
+            told = done.min(all);
+            tell(told);
         };
         let mut context = EmbeddingContext::new(purpose).on_progress(&mut report);
         let vectors = self.embed_with(operation, texts, &mut context, of)?;
         // Not every function says something.
-        if told < texts.len() {
-            tell(texts.len(), texts.len());
+        if told < all {
+            tell(all);
         }
         Ok(vectors)
     }
@@ -524,11 +525,15 @@ impl Collection {
         let call = self.at(operation);
         let started = Instant::now();
         let made = embed::embed(function.as_ref(), texts, context, &call);
-        if !texts.is_empty() {
-            self.client.recorder().embedded(
-                function.name(),
-                Embedded::new(texts.len(), context.used, made.is_err(), started.elapsed()),
-            );
+        // Where it is not made yet, or there is nothing to embed, nobody was asked.
+        if !texts.is_empty() && !matches!(made, Err(Error::Invalid { .. })) {
+            let call = Embedded {
+                texts: texts.len(),
+                used: context.used,
+                failed: made.is_err(),
+                took: started.elapsed(),
+            };
+            self.client.recorder().embedded(function.name(), call);
         }
         let vectors = made?;
         match self.dimension() {

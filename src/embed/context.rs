@@ -57,6 +57,7 @@ pub enum Purpose {
 /// let mut context = EmbeddingContext::new(Purpose::Documents).on_progress(&mut report);
 /// let vectors = OneByOne(Hashing::default()).embed_with(&["a galaxy", "bread"], &mut context)?;
 /// assert_eq!(vectors.len(), 2);
+/// assert_eq!(context.retries(), 0);
 /// assert_eq!(told, ["1 of 2", "2 of 2"]);
 /// # Ok::<(), EmbeddingError>(())
 /// ```
@@ -93,6 +94,21 @@ impl<'a> EmbeddingContext<'a> {
         if let Some(report) = &mut self.on_progress {
             report(done, all);
         }
+    }
+
+    /// Texts whose vectors a cache had, as far as it was told.
+    pub fn cache_hits(&self) -> u64 {
+        self.used.cache_hits
+    }
+
+    /// Requests that were made again, as far as it was told.
+    pub fn retries(&self) -> u64 {
+        self.used.retries
+    }
+
+    /// How long requests were held back, as far as it was told; of all together.
+    pub fn limiter_wait(&self) -> Duration {
+        self.used.limiter_wait
     }
 
     /// So many texts had their vectors in a cache.

@@ -185,7 +185,15 @@ pub(crate) fn embed(
             source,
         }
     };
-    let vectors = function.embed_with(texts, context).map_err(failed)?;
+    let vectors = match function.embed_with(texts, context) {
+        Ok(vectors) => vectors,
+        Err(error) => {
+            let misnumbered = error
+                .downcast_ref()
+                .and_then(|error| misnumbered(error, texts.len()));
+            return Err(failed(misnumbered.map_or(error, Into::into)));
+        }
+    };
     if vectors.len() != texts.len() {
         let wrong = format!("{} vectors for {} texts", vectors.len(), texts.len());
         return Err(failed(wrong.into()));
@@ -195,6 +203,29 @@ pub(crate) fn embed(
             .map_err(|wrong| failed(wrong.into()))?;
     }
     Ok(vectors)
+}
+
+/// What is wrong with an error that tells what became of so many texts: it must tell it of each, and of no other. A function
+/// that embeds in parts may have passed on what another one said of a part.
+fn misnumbered(error: &Error, texts: usize) -> Option<String> {
+    let Error::PartlyEmbedded {
+        done,
+        vectors,
+        refused,
+        pending,
+        ..
+    } = error
+    else {
+        return None;
+    };
+    let refused = refused.iter().map(|refused| refused.index);
+    let told = done.iter().chain(pending).copied().chain(refused);
+    let mut told: Vec<usize> = told.collect();
+    told.sort_unstable();
+    let right = told.into_iter().eq(0..texts) && done.len() == vectors.len();
+    (!right).then(|| {
+        format!("it does not say once of each of the {texts} texts, by its number, what became of it: {error}")
+    })
 }
 
 /// The error of a call that embedded only some of its records' texts, by the records: text `index` is that of record
@@ -284,6 +315,58 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn an_error_that_numbers_the_texts_otherwise_is_not_believed() {
+        // Passed on from a function that was given a part, or made up.
+        let wrong: [fn(usize) -> Result<Embeddings, EmbeddingError>; 4] = [
+            |texts| partly(vec![0], vec![], (1..texts + 3).collect()),
+            |_| partly(vec![0], vec![], vec![]),
+            |texts| partly(vec![], vec![0], (0..texts).collect()),
+            |texts| partly(vec![0, 0], vec![], (1..texts).collect()),
+        ];
+        let call = Call::new("upsert", Some("notes"));
+        let texts = ["a", "b", "c"];
+        let ask = |function| {
+            let mut context = EmbeddingContext::new(Purpose::Documents);
+            let error = embed(&Broken(function), &texts, &mut context, &call).unwrap_err();
+            match error {
+                Error::Embedding { source, .. } => source,
+                other => unreachable!("{other}"),
+            }
+        };
+        for function in wrong {
+            let error = ask(function);
+            assert!(!error.is::<Error>(), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .starts_with("it does not say once of each of the 3 texts")
+            );
+        }
+        assert!(ask(|_| partly(vec![2], vec![0], vec![1])).is::<Error>());
+    }
+
+    fn partly(
+        done: Vec<usize>,
+        refused: Vec<usize>,
+        pending: Vec<usize>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        let call = Box::new(Call::new("embed", None));
+        let refused = refused.into_iter().map(|index| RefusedText {
+            index,
+            message: "no".to_owned(),
+        });
+        Err(Error::PartlyEmbedded {
+            vectors: Box::new(Embeddings::new(vec![1.0; 2 * done.len()], 2)?),
+            done,
+            refused: refused.collect(),
+            pending,
+            source: Box::new(Error::Cancelled { call: call.clone() }),
+            call,
+        }
+        .into())
     }
 
     #[test]

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use bad::BadRecords;
 use checkpoint::Place;
 pub(crate) use checkpoint::sync_folder;
+use log::kv::Value;
 pub use reader::IntoRecord;
 #[cfg(feature = "csv")]
 pub use readers::{CsvRows, csv_records};
@@ -115,6 +116,8 @@ struct Batch {
     bad: Vec<(BadRecord, Option<Record>)>,
     skipped: u64,
     embedded: u64,
+    /// Of these, texts whose vectors a cache had.
+    cached: u64,
     /// About, with vectors that are to be made.
     bytes: usize,
 }
@@ -129,6 +132,7 @@ impl Batch {
             bad: Vec::new(),
             skipped: 0,
             embedded: 0,
+            cached: 0,
             bytes: 0,
         }
     }
@@ -350,6 +354,11 @@ impl Settings {
     /// Whether an id of this hash belongs to this shard.
     fn is_of_shard(&self, hash: u64) -> bool {
         hash % u64::from(self.shard.1) == u64::from(self.shard.0)
+    }
+
+    /// As lines of the log show it.
+    fn logged(&self) -> (&'static str, Value<'_>) {
+        ("collection", self.collection.name().into())
     }
 
     fn is_cancelled(&self) -> bool {

@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use log::Level;
+
 use super::report::{BadRecord, IngestStage};
 use super::run::Shared;
 use super::{Batch, Item, Mode, Settings, content};
@@ -36,6 +38,7 @@ pub(super) fn run(
     settings: &Settings,
     shared: &Shared,
 ) {
+    let _counted = shared.count_retries();
     loop {
         let next = batches
             .lock()
@@ -131,7 +134,7 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
     }
     let mut backoff = settings.retry.backoff();
     let mut refused: HashMap<usize, String> = HashMap::new();
-    let mut foreign = 0;
+    let (mut foreign, mut cached) = (0, 0_u64);
     let all = without.len();
     let mut parts = vec![without.clone()];
     while let Some(part) = parts.pop() {
@@ -150,10 +153,10 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
         let collection = &settings.collection;
         let mut context = EmbeddingContext::new(Purpose::Documents);
         let made = collection.embed_with(&op::UPSERT, &texts, &mut context, of);
-        (shared.cached).fetch_add(context.used.cache_hits, Ordering::Relaxed);
         (shared.retries).fetch_add(context.used.retries, Ordering::Relaxed);
         let error = match made {
             Ok(vectors) => {
+                cached = context.used.cache_hits.saturating_add(cached);
                 put(batch, &part, &vectors, shared);
                 continue;
             }
@@ -167,6 +170,7 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
                 pending,
                 source,
             } => {
+                cached = context.used.cache_hits.saturating_add(cached);
                 let at = |index: &usize| part[*index];
                 let done: Vec<usize> = done.iter().map(at).collect();
                 put(batch, &done, &vectors, shared);
@@ -195,12 +199,18 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
                 if foreign == all && all >= SUSPICIOUS {
                     // It is not the texts.
                     shared.wait(settings, &mut backoff, error)?;
-                    (refused, foreign) = (HashMap::new(), 0);
+                    (refused, foreign, cached) = (HashMap::new(), 0, 0);
                     parts = vec![without.clone()];
                 }
             }
             Verdict::Texts(error) => {
-                log::warn!(target: logs::INGEST, error = error.kind(), texts = part.len(); "{error}; {} texts are tried again in halves", part.len());
+                logs::failure(
+                    logs::INGEST,
+                    Level::Warn,
+                    &error,
+                    &[settings.logged(), ("texts", part.len().into())],
+                    format_args!("{error}; {} texts are tried again in halves", part.len()),
+                );
                 let half = part.len() / 2;
                 parts.extend([part[half..].to_vec(), part[..half].to_vec()]);
             }
@@ -208,6 +218,7 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
         }
     }
     batch.embedded -= refused.len() as u64;
+    batch.cached = cached.min(batch.embedded);
     batch.take_out(refused, IngestStage::Embed);
     Ok(())
 }

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use log::Level;
+
 use super::checkpoint::{Checkpoint, Job, Place};
 use super::floats::Floats;
 use super::reader::{IntoRecord, Next, Reader};
@@ -17,7 +19,7 @@ use super::{Batch, Mode, Settings, WAITING, content, prepare};
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::model::filter::Where;
-use crate::transport::{Backoff, Parent};
+use crate::transport::{Backoff, Parent, retries_of_this_thread};
 
 /// Bytes of records under way, where these are large.
 const MOST_BYTES: usize = 24 << 20;
@@ -34,8 +36,6 @@ pub(super) struct Shared {
     /// The caller's flag was seen up: what is not read yet is not read any more, whatever becomes of the flag.
     stopped: AtomicBool,
     pub(super) retries: AtomicU64,
-    /// Texts whose vectors a cache had.
-    pub(super) cached: AtomicU64,
     pub(super) floats: Floats,
 }
 
@@ -46,6 +46,14 @@ impl Shared {
             self.stopped.store(true, Ordering::Relaxed);
         }
         self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Counts the requests that this thread makes again, until it is dropped.
+    pub(super) fn count_retries(&self) -> CountedRetries<'_> {
+        CountedRetries {
+            shared: self,
+            before: retries_of_this_thread(),
+        }
     }
 
     /// Waits before something is tried again.
@@ -61,12 +69,16 @@ impl Shared {
         let Some(wait) = backoff.next(error.asked_wait()) else {
             return Err(error);
         };
-        log::warn!(
-            target: logs::INGEST, error = error.kind(), wait_ms = wait.as_millis() as u64;
-            "{error}; the job tries again in {:.1} s",
-            wait.as_secs_f64()
+        logs::failure(
+            logs::INGEST,
+            Level::Warn,
+            &error,
+            &[settings.logged(), logs::wait_ms(wait)],
+            format_args!(
+                "{error}; the job tries again in {:.1} s",
+                wait.as_secs_f64()
+            ),
         );
-        self.retries.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         while let Some(left) = wait.checked_sub(started.elapsed()) {
             if self.over.load(Ordering::Relaxed) || self.is_stopped(settings) {
@@ -75,14 +87,28 @@ impl Shared {
             }
             thread::sleep(left.min(POLL));
         }
+        self.retries.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// See [`Shared::count_retries`].
+pub(super) struct CountedRetries<'a> {
+    shared: &'a Shared,
+    before: u64,
+}
+
+impl Drop for CountedRetries<'_> {
+    fn drop(&mut self) {
+        let retries = retries_of_this_thread() - self.before;
+        self.shared.retries.fetch_add(retries, Ordering::Relaxed);
     }
 }
 
 /// Does the whole job.
 pub(super) fn run<I>(
     records: I,
-    on_progress: impl FnMut(IngestProgress),
+    mut on_progress: impl FnMut(IngestProgress),
     settings: &Settings,
     call: &Call,
 ) -> Result<IngestReport>
@@ -112,8 +138,7 @@ where
         false => settings.bad_records.open().map_err(invalid)?,
     };
     let shared = Shared::default();
-    let recorder = settings.collection.client().recorder();
-    let retries_before = recorder.retries();
+    let counted = shared.count_retries();
     let mut reader = Reader::new(records, settings, &shared);
     let passed = reader.pass_over(start);
     if let Some(failure) = reader.failure.take() {
@@ -121,12 +146,15 @@ where
     }
     passed.map_err(invalid)?;
     if shared.stopped.load(Ordering::Relaxed) {
-        return Ok(IngestReport {
+        let report = IngestReport {
+            resumed: start.items,
             elapsed: started.elapsed(),
             cancelled: true,
             dry_run: settings.dry_run,
             ..IngestReport::default()
-        });
+        };
+        milestone(call, "stopped", start.items, 0, &format!(": {report}"));
+        return Ok(report);
     }
 
     milestone(
@@ -140,14 +168,15 @@ where
         },
     );
     let writer = Writer::new(settings, &shared, checkpoint, dead_letters, started);
-    let (mut writer, mut result) = work(&mut reader, writer, on_progress, settings, &shared);
+    let (mut writer, mut result) = work(&mut reader, writer, &mut on_progress, settings, &shared);
     result = result.and(reader.failure.take().map_or(Ok(()), Err));
     let stopped = || shared.stopped.load(Ordering::Relaxed);
     if let (Ok(()), false, Mode::Sync(within)) = (&result, stopped(), &settings.mode) {
         let (items, written) = (start.items + reader.read, writer.report.written);
         let what = ": all is written; what is not in the input is deleted now";
         milestone(call, "deleting", items, written, what);
-        result = delete_others(&reader, &mut writer, within, settings, &shared);
+        let tell = |writer: &Writer<'_>| on_progress(writer.progress(items));
+        result = delete_others(&reader, &mut writer, within, settings, &shared, tell);
     }
     if let (Ok(()), false) = (&result, stopped()) {
         result = writer.finish();
@@ -155,9 +184,8 @@ where
     let mut report = writer.report;
     report.read = reader.read;
     report.resumed = start.items;
-    report.cached = shared.cached.load(Ordering::Relaxed);
-    report.retries += shared.retries.load(Ordering::Relaxed);
-    report.retries += recorder.retries() - retries_before;
+    drop(counted);
+    report.retries = shared.retries.load(Ordering::Relaxed);
     report.elapsed = started.elapsed();
     report.dry_run = settings.dry_run;
     report.cancelled = stopped();
@@ -202,7 +230,7 @@ fn milestone(call: &Call, state: &str, items: u64, written: u64, more: &str) {
 fn work<'a, I>(
     reader: &mut Reader<'_, I>,
     writer: Writer<'a>,
-    mut on_progress: impl FnMut(IngestProgress),
+    on_progress: &mut impl FnMut(IngestProgress),
     settings: &'a Settings,
     shared: &'a Shared,
 ) -> (Writer<'a>, Result<()>)
@@ -238,7 +266,7 @@ where
             bytes: 0,
             ids: HashSet::new(),
         };
-        under_way.feed(reader, settings, shared, &mut on_progress);
+        under_way.feed(reader, settings, shared, on_progress);
         let UnderWay {
             to_prepare, events, ..
         } = under_way;
@@ -347,17 +375,21 @@ fn delete_others<I>(
     within: &Where,
     settings: &Settings,
     shared: &Shared,
+    mut tell: impl FnMut(&Writer<'_>),
 ) -> Result<()> {
     if reader.unreadable > 0 {
         log::warn!(
-            target: logs::INGEST, unreadable = reader.unreadable;
+            target: logs::INGEST, collection = settings.collection.name(), unreadable = reader.unreadable;
             "nothing is deleted, since {} items of the input could not be read",
             reader.unreadable
         );
         return Ok(());
     }
     if reader.seen.is_empty() {
-        log::warn!(target: logs::INGEST, "nothing is deleted, since there was nothing in the input");
+        log::warn!(
+            target: logs::INGEST, collection = settings.collection.name();
+            "nothing is deleted, since there was nothing in the input"
+        );
         return Ok(());
     }
     let scan = || {
@@ -390,7 +422,12 @@ fn delete_others<I>(
         }
         if others.len() == DELETED_AT_ONCE {
             writer.delete(&mut others)?;
+            tell(writer);
         }
     }
-    writer.delete(&mut others)
+    if !others.is_empty() {
+        writer.delete(&mut others)?;
+        tell(writer);
+    }
+    Ok(())
 }

@@ -5,6 +5,8 @@ use std::panic;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
+use log::Level;
+
 use super::bad::DeadLetters;
 use super::checkpoint::{Checkpoint, Place};
 use super::prepare::Ready;
@@ -63,6 +65,7 @@ impl<'a> Writer<'a> {
         tell: &Sender<Event>,
     ) -> (Writer<'a>, Result<()>) {
         let over = Over(self.shared);
+        let _counted = self.shared.count_retries();
         let result = self.write_all(ready, tell);
         drop(over);
         let saved = self.checkpoint.as_mut().map_or(Ok(()), Checkpoint::flush);
@@ -110,6 +113,7 @@ impl<'a> Writer<'a> {
     fn write(&mut self, group: Group) -> Result<IngestProgress> {
         self.report.skipped += group.skipped;
         self.report.embedded += group.embedded;
+        self.report.cached += group.cached;
         let written = self.write_records(group.records, group.bad);
         // All in front of this item is done.
         let done = match (&written, self.stopped_at) {
@@ -126,13 +130,19 @@ impl<'a> Writer<'a> {
             checkpoint.reached(end)?;
         }
         written?;
-        Ok(IngestProgress {
-            items: end.map_or(0, |end| end.items),
+        Ok(self.progress(end.map_or(0, |end| end.items)))
+    }
+
+    /// How far it is, when so many items are done.
+    pub(super) fn progress(&self, items: u64) -> IngestProgress {
+        IngestProgress {
+            items,
             written: self.report.written,
             skipped: self.report.skipped,
             failed: self.report.failed,
+            deleted: self.report.deleted,
             elapsed: self.started.elapsed(),
-        })
+        }
     }
 
     /// Writes records, from the first to the last; what is refused is halved until the bad ones are alone. `known` are bad
@@ -161,7 +171,13 @@ impl<'a> Writer<'a> {
                 }
                 Err(error) if !is_about_records(&error) => return Err(error),
                 Err(error) if part.len() > 1 => {
-                    log::warn!(target: logs::INGEST, error = error.kind(), records = part.len(); "{error}; {} records are tried again in halves", part.len());
+                    logs::failure(
+                        logs::INGEST,
+                        Level::Warn,
+                        &error,
+                        &[self.settings.logged(), ("records", part.len().into())],
+                        format_args!("{error}; {} records are tried again in halves", part.len()),
+                    );
                     let second = part.split_off(part.len() / 2);
                     parts.extend([second, part]);
                 }
@@ -231,7 +247,10 @@ impl<'a> Writer<'a> {
 
     /// Leaves a bad record out; stops the job when there are too many.
     fn give_up(&mut self, bad: BadRecord, record: Option<&Record>) -> Result<()> {
-        log::warn!(target: logs::INGEST, item = bad.item, stage = bad.stage.name(); "{bad}");
+        log::warn!(
+            target: logs::INGEST, collection = self.settings.collection.name(), item = bad.item, stage = bad.stage.name();
+            "{bad}"
+        );
         if let Some(letters) = &mut self.dead_letters {
             letters.write(&bad, record)?;
         }
@@ -273,6 +292,7 @@ struct Group {
     ends: Vec<Place>,
     skipped: u64,
     embedded: u64,
+    cached: u64,
     ids: HashSet<u64>,
     bytes: usize,
 }
@@ -285,6 +305,7 @@ impl Group {
             ends: Vec::new(),
             skipped: 0,
             embedded: 0,
+            cached: 0,
             ids: HashSet::new(),
             bytes: 0,
         }
@@ -310,6 +331,7 @@ impl Group {
         self.ends.push(batch.end);
         self.skipped += batch.skipped;
         self.embedded += batch.embedded;
+        self.cached += batch.cached;
         self.records.extend(batch.records);
         self.bad.extend(batch.bad);
         Ok(())

@@ -1,4 +1,5 @@
-//! The same numbers for the facade `metrics`. Handles are asked for when something is first counted, and then kept.
+//! The same numbers for the facade `metrics`. Handles are asked for once, and then kept: those of connections and breakers when
+//! a client is made, those of an operation or an embedding function when it is first called.
 
 use std::fmt;
 use std::time::Duration;
@@ -124,9 +125,11 @@ impl Embedding {
         self.calls.increment(1);
         match call.failed {
             true => self.errors.increment(1),
-            false => self.texts.increment(call.texts as u64),
+            false => {
+                self.texts.increment(call.texts as u64);
+                self.cache_hits.increment(call.used.cache_hits);
+            }
         }
-        self.cache_hits.increment(call.used.cache_hits);
         self.retries.increment(call.used.retries);
         let waited = call.used.limiter_wait.as_secs_f64();
         self.limiter_waits.record(waited);
@@ -249,7 +252,12 @@ mod tests {
         let recorder = Recorder::new();
         let error = Call::new("query", None).invalid(InvalidInput::EmptyId { index: 0 });
         with_local_recorder(&Nosy(&recorder), || {
-            let call = Embedded::new(1, Used::default(), false, Duration::ZERO);
+            let call = Embedded {
+                texts: 1,
+                used: Used::default(),
+                failed: false,
+                took: Duration::ZERO,
+            };
             recorder.embedded("hashing", call);
             let query = recorder.operation("query").unwrap();
             query.ended(Duration::ZERO, Some(&error));

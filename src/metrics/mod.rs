@@ -63,12 +63,15 @@ pub struct Metrics {
 pub struct OperationMetrics {
     /// Calls that have ended, well or not.
     pub calls: u64,
-    /// HTTP requests made for them, also those that found no server: of a call without retries, one.
+    /// HTTP requests made for them, also those that found no server. Of a call without retries, one; two where the kept
+    /// connection turned out to be closed; none where a breaker was open.
     pub attempts: u64,
     /// Attempts that followed a failure, by the [policy](crate::RetryPolicy). An attempt on a new connection, because the
     /// server had closed the one that was kept, is not among them.
     pub retries: u64,
-    /// Calls that failed in the end, by [`Error::kind`](crate::Error::kind).
+    /// Calls that failed in the end, by [`Error::kind`](crate::Error::kind). Who asked may hear otherwise: where an answer was
+    /// lost the client may find out that all went well, and an answer that makes no sense (`decode`) may turn out to be that of
+    /// another kind of server (`not_chroma`).
     pub errors: BTreeMap<&'static str, u64>,
     /// Bytes of the bodies that were to be sent, in all attempts, also of those that came to nothing.
     pub bytes_out: u64,
@@ -101,7 +104,7 @@ pub struct PoolMetrics {
 }
 
 /// One address of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointMetrics {
     /// The address.
@@ -134,7 +137,7 @@ pub struct EmbeddingMetrics {
     pub calls: u64,
     /// Texts given to it in calls that went well.
     pub texts: u64,
-    /// Texts whose vectors a cache had, where the function says so.
+    /// Of these, texts whose vectors a cache had, where the function says so.
     pub cache_hits: u64,
     /// Requests that it made again, where it says so.
     pub retries: u64,
@@ -148,7 +151,7 @@ pub struct EmbeddingMetrics {
 }
 
 impl EmbeddingMetrics {
-    /// Texts per second of its calls. Calls at the same time count one after the other.
+    /// Texts per second of its calls. Calls at the same time count one after the other, and those that failed took time, too.
     pub fn texts_per_second(&self) -> f64 {
         let seconds = self.latency.total.as_secs_f64();
         match seconds > 0.0 {

@@ -62,14 +62,6 @@ impl Recorder {
         (self.embeddings.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Attempts that followed a failure, of all operations.
-    pub(crate) fn retries(&self) -> u64 {
-        let operations = self.operations.iter().filter_map(OnceLock::get);
-        operations
-            .map(|counters| counters.retries.load(Relaxed))
-            .sum()
-    }
-
     /// All of it but the endpoints.
     pub(crate) fn snapshot(&self) -> Metrics {
         let operations = self.operations.iter().filter_map(OnceLock::get);
@@ -177,21 +169,10 @@ pub(crate) struct Used {
 /// A call of an embedding function that has ended.
 #[derive(Debug)]
 pub(crate) struct Embedded {
-    pub(super) texts: usize,
-    pub(super) used: Used,
-    pub(super) failed: bool,
-    pub(super) took: Duration,
-}
-
-impl Embedded {
-    pub(crate) fn new(texts: usize, used: Used, failed: bool, took: Duration) -> Embedded {
-        Embedded {
-            texts,
-            used,
-            failed,
-            took,
-        }
-    }
+    pub(crate) texts: usize,
+    pub(crate) used: Used,
+    pub(crate) failed: bool,
+    pub(crate) took: Duration,
 }
 
 #[derive(Debug)]
@@ -224,10 +205,14 @@ impl EmbeddingCounters {
         self.facade.ended(&call);
         self.calls.fetch_add(1, Relaxed);
         match call.failed {
-            true => self.errors.fetch_add(1, Relaxed),
-            false => self.texts.fetch_add(call.texts as u64, Relaxed),
-        };
-        self.cache_hits.fetch_add(call.used.cache_hits, Relaxed);
+            true => {
+                self.errors.fetch_add(1, Relaxed);
+            }
+            false => {
+                self.texts.fetch_add(call.texts as u64, Relaxed);
+                self.cache_hits.fetch_add(call.used.cache_hits, Relaxed);
+            }
+        }
         self.retries.fetch_add(call.used.retries, Relaxed);
         let waited = u64::try_from(call.used.limiter_wait.as_micros()).unwrap_or(u64::MAX);
         self.limiter_wait_micros.fetch_add(waited, Relaxed);

@@ -203,10 +203,10 @@ impl Drop for Admission<'_> {
 mod tests {
     use super::*;
 
-    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_secs(60);
 
     fn breaker(failures: u32) -> Breaker {
-        let settings = CircuitBreaker::new().failures(failures).open_for(SECOND);
+        let settings = CircuitBreaker::new().failures(failures).open_for(MINUTE);
         Breaker::new(settings, "http://localhost:8000")
     }
 
@@ -218,7 +218,7 @@ mod tests {
         }
         breaker.admit(Instant::now()).unwrap().report(true);
         let left = breaker.admit(Instant::now()).unwrap_err();
-        assert!(left <= SECOND && left > SECOND / 2, "{left:?}");
+        assert!(left <= MINUTE && left > MINUTE / 2, "{left:?}");
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
         let late = [(); 2].map(|()| breaker.admit(Instant::now()).unwrap());
         breaker.admit(Instant::now()).unwrap().report(true);
         assert!(breaker.admit(Instant::now()).is_err());
-        let later = Instant::now() + 2 * SECOND;
+        let later = Instant::now() + 2 * MINUTE;
         let trial = breaker.admit(later).unwrap();
         assert!(breaker.admit(later).is_err(), "one, and no other");
         let [late, later_still] = late;
@@ -249,7 +249,7 @@ mod tests {
     fn a_trial_that_nobody_tells_of_blocks_nothing() {
         let breaker = breaker(1);
         breaker.admit(Instant::now()).unwrap().report(true);
-        let later = Instant::now() + 2 * SECOND;
+        let later = Instant::now() + 2 * MINUTE;
         drop(breaker.admit(later).unwrap());
         assert!(breaker.admit(Instant::now()).is_ok());
     }

@@ -33,6 +33,7 @@ pub use endpoints::ReadFrom;
 use endpoints::{Choice, Failed, Health};
 use exchange::Agents;
 use observe::Observed;
+pub(crate) use observe::retries_of_this_thread;
 pub(crate) use retry::{Backoff, Patience};
 pub use retry::{Jitter, RetryPolicy};
 use secrets::Secrets;
@@ -288,7 +289,7 @@ impl Transport {
         let choose = |failed: &Failed| self.endpoints.choose(anywhere, first, failed);
         let mut backoff = patience.policy.backoff();
         let mut failed = Failed::default();
-        let mut attempts = 0;
+        let (mut attempts, mut retried) = (0, false);
         // Of any attempt: one whose answer was lost stays unknown, whatever the next one is told.
         let mut may_have_acted = false;
         let call = |url: &str, attempts, may_have_acted| {
@@ -317,7 +318,7 @@ impl Transport {
                 match self.attempt(next.endpoint(), observed, patience, &mut attempts, &call) {
                     Ok(answer) => {
                         next.report(Health::Up);
-                        self.budget.succeeded(attempts > 1);
+                        self.budget.succeeded(retried);
                         return parse(&answer).map_err(|message| Error::Decode {
                             call: call(url, attempts, !kind.reads()),
                             message: self.secrets.out_of_words_on(&answer, message),
@@ -382,6 +383,7 @@ impl Transport {
                 }
             };
             observed.retried();
+            retried = true;
         }
     }
 }

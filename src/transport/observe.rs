@@ -1,5 +1,6 @@
 //! [`Observed`]: what others see of a call: counters, log lines, spans.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,15 @@ use super::{Dialect, Endpoint, Outgoing, trace};
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::metrics::{OperationCounters, Recorder};
+
+thread_local! {
+    static RETRIES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Attempts that followed a failure, in all calls that this thread has made so far, of any client.
+pub(crate) fn retries_of_this_thread() -> u64 {
+    RETRIES.get()
+}
 
 /// A call that is under way.
 pub(super) struct Observed<'a> {
@@ -68,7 +78,7 @@ impl<'a> Observed<'a> {
             pairs.push(("status", status.into()));
         }
         if let Some(wait) = wait {
-            pairs.push(("wait_ms", (wait.as_millis() as u64).into()));
+            pairs.push(logs::wait_ms(wait));
         }
         logs::line(
             logs::HTTP,
@@ -95,6 +105,7 @@ impl<'a> Observed<'a> {
 
     /// Another attempt follows a failure.
     pub(super) fn retried(&self) {
+        RETRIES.set(RETRIES.get() + 1);
         if let Some(counters) = self.counters {
             counters.retried();
         }

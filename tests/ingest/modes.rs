@@ -88,8 +88,15 @@ fn a_sync_deletes_what_is_not_in_the_input_and_passes_the_filter() {
     assert_eq!((dry.written, dry.deleted), (600, 1_100), "{dry}");
     assert!(dry.to_string().starts_with("dry run: "));
     assert_eq!(scratch.0.count().unwrap(), 1_410, "nothing was done");
-    let report = scratch.0.ingest(input.clone()).sync(wiki()).run().unwrap();
+    let mut told = Vec::new();
+    let job = scratch.0.ingest(input.clone()).sync(wiki());
+    let job = job.on_progress(|progress| told.push((progress.written, progress.deleted)));
+    let report = job.run().unwrap();
     assert_eq!((report.written, report.deleted), (600, 1_100), "{report}");
+    assert_eq!(
+        told[told.len() - 3..],
+        [(600, 0), (600, 1_000), (600, 1_100)]
+    );
     let mut expected = input.clone();
     expected.extend((0..10).map(others));
     scratch.holds(&expected);

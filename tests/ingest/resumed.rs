@@ -50,6 +50,13 @@ fn a_job_that_was_stopped_goes_on_behind_what_is_written() {
     assert_eq!(scratch.0.count().unwrap() as u64, first.written);
     assert!(fs::metadata(&file.0).unwrap().len() < 500, "it is small");
 
+    // Stopped again before it has found the place.
+    let flag = Arc::new(AtomicBool::new(true));
+    let at_once = scratch.0.ingest(records(6_000)).checkpoint(&file.0);
+    let at_once = at_once.cancel(flag).run().unwrap();
+    assert!(at_once.cancelled && at_once.written == 0, "{at_once}");
+    assert_eq!(at_once.resumed, first.written);
+
     let second = run(&scratch.0, records(6_000), &file, u64::MAX).unwrap();
     assert!(!second.cancelled);
     assert_eq!(second.resumed, first.written);

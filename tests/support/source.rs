@@ -72,7 +72,7 @@ pub fn read(source: &str) -> Vec<(String, bool)> {
         } else if let Some(length) = char_literal(rest) {
             at += length;
         } else {
-            let logs = ["log::", "logs::line("];
+            let logs = ["log::", "logs::line(", "logs::failure("];
             if logs.iter().any(|start| rest.starts_with(start)) && logging.is_none() {
                 logging = Some(depth);
             }

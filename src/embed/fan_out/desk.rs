@@ -7,6 +7,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use log::Level;
+use log::kv::Value;
+
 use super::{Batch, FanOut, Job, News, Outcome, Work};
 use crate::embed::limiter::{NotYet, Turn};
 use crate::error::{Call, Error};
@@ -170,6 +173,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             Ok(permit) => {
                 *turn = None;
                 batch.attempts += 1;
+                self.outcome.retries += u64::from(batch.attempts > 1);
                 batch.first_sent.get_or_insert(now);
                 self.running += 1;
                 start(Job {
@@ -265,25 +269,36 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         if limited || asked.is_some() {
             how.limiter.pause(at);
         }
-        self.outcome.retries += 1;
-        log::warn!(
-            target: logs::EMBED,
-            operation = how.call.operation, model = how.call.subject.as_deref().unwrap_or_default(),
-            attempt = batch.attempts, texts = batch.range.len(), error = error.kind(),
-            wait_ms = (at - now).as_millis() as u64;
-            "{error}; trying again in {:.1} s", (at - now).as_secs_f64()
+        logs::failure(
+            logs::EMBED,
+            Level::Warn,
+            &error,
+            &[
+                self.model(),
+                ("attempt", batch.attempts.into()),
+                ("texts", batch.range.len().into()),
+                logs::wait_ms(at - now),
+            ],
+            format_args!("{error}; trying again in {:.1} s", (at - now).as_secs_f64()),
         );
         self.later.push((at, batch));
+    }
+
+    /// As lines of the log show it.
+    fn model(&self) -> (&'static str, Value<'a>) {
+        let model = self.how.call.subject.as_deref().unwrap_or_default();
+        ("model", model.into())
     }
 
     /// Halves the batch, and so finds the text that the server refuses.
     fn refused(&mut self, range: Range<usize>, mut error: Error, now: Instant) {
         if range.len() > 1 {
-            log::warn!(
-                target: logs::EMBED,
-                operation = self.how.call.operation, model = self.how.call.subject.as_deref().unwrap_or_default(),
-                texts = range.len(), error = error.kind();
-                "{error}; trying again in halves"
+            logs::failure(
+                logs::EMBED,
+                Level::Warn,
+                &error,
+                &[self.model(), ("texts", range.len().into())],
+                format_args!("{error}; trying again in halves"),
             );
             let middle = range.start + range.len() / 2;
             for half in [range.start..middle, middle..range.end] {

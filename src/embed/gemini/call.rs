@@ -100,7 +100,12 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         let (gemini, texts, started) = (self.gemini, self.texts.len(), Instant::now());
         let mut used = Used::default();
         let result = self.run_for(&mut used);
-        let call = Embedded::new(texts, used, result.is_err(), started.elapsed());
+        let call = Embedded {
+            texts,
+            used,
+            failed: result.is_err(),
+            took: started.elapsed(),
+        };
         gemini.transport.recorder().embedded(NAME, call);
         result
     }

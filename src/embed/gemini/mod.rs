@@ -148,7 +148,7 @@ impl Gemini {
     /// What was asked of Google so far, by all clones: requests (operation `embed`; one that is made again counts anew), bytes,
     /// times, connections. Under [`embeddings`](Metrics::embeddings) are the calls of [`embed`](Gemini::embed), with their
     /// retries, cache hits, and how long they were held back; those for a collection are in the metrics of its
-    /// [client](crate::Client::metrics).
+    /// [client](crate::Client::metrics), and those by [`embed_with`](EmbeddingFunction::embed_with) in their context.
     pub fn metrics(&self) -> Metrics {
         self.0.transport.metrics()
     }

@@ -1,0 +1,207 @@
+//! What embedding functions tell of their work, and long calls of how far they are.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use chroma_blocking::{
+    Cached, Collection, EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing,
+    MemoryCache, Progress, ProgressStage, Record, RetryPolicy,
+};
+
+use support::stand_in::{Answer, StandIn};
+use support::telling::Telling;
+use support::{HITS, LIMITS, chroma, client};
+
+fn with_function(server: &StandIn, function: impl EmbeddingFunction + 'static) -> Collection {
+    let opened = client(server)
+        .collection("abc")
+        .embedding_function(function)
+        .get();
+    opened.unwrap()
+}
+
+fn documents(count: usize) -> Vec<Record> {
+    let record = |i| Record::new(format!("id{i}")).document(format!("text {i}"));
+    (0..count).map(record).collect()
+}
+
+fn takes_all() -> StandIn {
+    chroma(LIMITS, |request| match request.path.ends_with("/query") {
+        true => Answer::ok(HITS),
+        false => Answer::ok("{}"),
+    })
+}
+
+#[test]
+fn what_was_embedded_is_counted_by_function() {
+    let server = takes_all();
+    let telling = with_function(&server, Telling);
+    telling.upsert(documents(10)).unwrap();
+    telling.query("a question").run().unwrap();
+    telling.query("bad").run().unwrap_err();
+    let metrics = telling.client().metrics();
+    assert_eq!(metrics.embeddings.len(), 1);
+    let found = &metrics.embeddings["telling"];
+    assert_eq!((found.calls, found.errors, found.texts), (3, 1, 11));
+    assert_eq!((found.cache_hits, found.retries), (2, 5));
+    assert_eq!(found.limiter_wait, Duration::from_secs(3));
+    assert!(found.latency.max > Duration::ZERO && found.texts_per_second() > 0.0);
+    // What was not sent does not count.
+    assert_eq!(metrics.operations["query"].calls, 1);
+
+    let cached = with_function(
+        &server,
+        Cached::new(Hashing::default(), MemoryCache::new(1 << 20)),
+    );
+    for _ in 0..2 {
+        cached.upsert(documents(10)).unwrap();
+    }
+    let hashing = &cached.client().metrics().embeddings["chroma_blocking_hashing"];
+    assert_eq!((hashing.texts, hashing.cache_hits), (20, 10));
+}
+
+#[test]
+fn long_calls_tell_how_far_they_are() {
+    let server = takes_all();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let notes = with_function(&server, Telling)
+        .with_progress(move |progress: &Progress| telling.lock().unwrap().push(*progress));
+    let seen = || {
+        let told: Vec<Progress> = told.lock().unwrap().drain(..).collect();
+        told.iter().map(Progress::to_string).collect::<Vec<_>>()
+    };
+    notes.upsert(documents(2_500)).unwrap();
+    assert_eq!(
+        seen(),
+        [
+            "upsert: 1250 of 2500 embedded",
+            "upsert: 2500 of 2500 embedded",
+            "upsert: 1000 of 2500 written",
+            "upsert: 2000 of 2500 written",
+            "upsert: 2500 of 2500 written",
+        ]
+    );
+    let ids: Vec<String> = (0..10_001).map(|i| i.to_string()).collect();
+    notes.delete().ids(&ids).run().unwrap();
+    assert_eq!(
+        seen(),
+        [
+            "delete: 10000 of 10001 deleted",
+            "delete: 10001 of 10001 deleted"
+        ]
+    );
+    notes.query("a question").run().unwrap();
+    assert_eq!(
+        seen(),
+        [
+            "query: 0 of 1 embedded",
+            "query: 1 of 1 embedded",
+            "query: 1 of 1 read"
+        ]
+    );
+    // A batch job has its own.
+    let report = notes.ingest(documents(10)).run().unwrap();
+    assert!(seen().is_empty());
+    // What the function told of its work is in its report.
+    assert_eq!((report.cached, report.retries), (1, 1));
+}
+
+/// Embeds in parts, and lets the inner function tell of each part as if it were all; fails now and then.
+struct Careless {
+    failures: AtomicUsize,
+    cached: Cached<Hashing, MemoryCache>,
+}
+
+impl EmbeddingFunction for Careless {
+    fn name(&self) -> &str {
+        "careless"
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        self.cached.embed_documents(documents)
+    }
+
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        let mut rows = Vec::new();
+        for part in texts.chunks(2) {
+            let made = self.cached.embed_with(part, context)?;
+            rows.extend(made.rows().map(<[f32]>::to_vec));
+        }
+        match self
+            .failures
+            .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1))
+        {
+            Ok(_) => Err(io::Error::other("away for the moment").into()),
+            Err(_) => Ok(Embeddings::from_rows(rows)?),
+        }
+    }
+}
+
+#[test]
+fn what_failed_and_went_well_later_counts_once() {
+    let server = takes_all();
+    let careless = Careless {
+        failures: AtomicUsize::new(2),
+        cached: Cached::new(Hashing::default(), MemoryCache::new(1 << 20)),
+    };
+    careless.embed_documents(&["text 0", "text 1"]).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let notes = with_function(&server, careless);
+    let again = RetryPolicy::default().base_delay(Duration::from_millis(1));
+    let report = notes.ingest(documents(5)).retry(again).run().unwrap();
+    // By the last attempt all were in the cache; the job tried two more times.
+    assert_eq!((report.embedded, report.cached, report.retries), (5, 5, 2));
+    let metrics = notes.client().metrics();
+    let found = &metrics.embeddings["careless"];
+    assert_eq!((found.calls, found.errors), (3, 2));
+    assert_eq!((found.texts, found.cache_hits), (5, 5));
+
+    let notes = notes.with_progress(move |progress| telling.lock().unwrap().push(*progress));
+    notes.upsert(documents(5)).unwrap();
+    let told = told.lock().unwrap();
+    assert!(
+        told.iter().all(|progress| progress.total == Some(5)),
+        "{told:?}"
+    );
+    let embedded = told
+        .iter()
+        .filter(|progress| progress.stage == ProgressStage::Embedding);
+    assert_eq!(embedded.last().unwrap().done, 5);
+}
+
+#[test]
+fn a_job_counts_its_own_retries_and_nobody_elses() {
+    let mut busy = 1;
+    let server = chroma(LIMITS, move |request| {
+        match request.path.ends_with("/upsert") {
+            true if busy > 0 => {
+                busy -= 1;
+                Answer::new(503, "busy").header("retry-after", "0")
+            }
+            true => Answer::ok("{}").in_pieces(1_000, Duration::from_millis(60)),
+            false => Answer::new(502, "no"),
+        }
+    });
+    let notes = with_function(&server, Hashing::default());
+    let report = thread::scope(|scope| {
+        let others = scope.spawn(|| notes.count().unwrap_err());
+        let report = notes.ingest(documents(3)).run().unwrap();
+        others.join().unwrap();
+        report
+    });
+    assert_eq!(report.retries, 1);
+    assert_eq!(notes.client().metrics().operations["count"].retries, 2);
+}
