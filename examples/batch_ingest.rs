@@ -65,6 +65,12 @@ fn main() -> ExitCode {
     env_logger::Builder::from_default_env()
         .filter_module("ureq_proto", log::LevelFilter::Info)
         .init();
+    if env::args().any(|argument| argument == "--help") {
+        let top = include_str!("batch_ingest.rs").lines();
+        let help = top.map_while(|line| line.strip_prefix("//!"));
+        help.for_each(|line| println!("{}", line.strip_prefix(' ').unwrap_or(line)));
+        return ExitCode::SUCCESS;
+    }
     let options = match options(env::args().skip(1)) {
         Ok(options) => options,
         Err(wrong) => {

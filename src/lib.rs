@@ -164,7 +164,8 @@
 //! ```
 //!
 //! # Embeddings
-//! [`Gemini`] embeds by meaning, [`Hashing`] by wording and offline; [`EmbeddingFunction`] is the trait for others. A
+//! [`Gemini`] embeds by meaning, [`Hashing`] by wording and offline; [`EmbeddingFunction`] is the trait for one of your own, and
+//! has an example ([`EmbeddingContext`] has one that wraps another function). A
 //! collection remembers its function, and opens with it in every client of Chroma; one without a function, or with one that
 //! is not known here, works with the caller's vectors. A cache sees to it that no text is paid for twice:
 //! [`GeminiBuilder::cache`], or [`Cached`] in front of any function; in memory ([`MemoryCache`]), or on disk (`DiskCache`).
@@ -219,8 +220,8 @@
 //!
 //! # Errors and retries
 //! [`Error`] is sorted by what can be done about it. Bad input is refused before anything is sent ([`InvalidInput`]); what may
-//! be repeated is tried again ([`RetryPolicy`]). What may not, and whose answer was lost (`create`, `fork`, deleting a
-//! collection …), is asked for: is it done? An error says whether the server may have acted ([`Call::may_have_acted`]), and
+//! be repeated is tried again ([`RetryPolicy`]). Where the answer to a call that may not be repeated is lost (`create`, `fork`,
+//! deleting a collection …), the client asks the server whether it took effect. An error says whether the server may have acted ([`Call::may_have_acted`]), and
 //! of a large write, which ids are in ([`Error::PartlyDone`]).
 //!
 //! ```
@@ -252,8 +253,7 @@
 //! ([`ClientBuilder::replicas`]).
 //!
 //! A request that was given up, because its answer took too long, may still reach the server and take effect later than
-//! one that was sent after it. So let two writes to the same record not follow each other after a timeout, or write what
-//! may come in any order.
+//! one that was sent after it. So after a timeout write nothing else to the same record, unless either order is fine.
 //!
 //! # See what it does
 //! **Metrics.** [`Client::metrics`] is a snapshot of what a client has done: calls, errors by kind, retries, bytes and latencies
@@ -290,7 +290,8 @@
 //! | `chroma_blocking::local` | servers on this machine |
 //!
 //! No secret is in these. But at level `trace` the crate `ureq-proto`, which this one uses, logs every byte that is sent, keys
-//! included: leave its target `ureq_proto` off. With `env_logger`, whose feature `kv` prints the key-values:
+//! included: leave its target `ureq_proto` off, or have the level compiled out (feature `release_max_level_debug` of `log`).
+//! With `env_logger` (`cargo add log`, `cargo add env_logger --features kv`; `kv` prints the key-values):
 //!
 //! ```
 //! env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,chroma_blocking=info"))
@@ -307,7 +308,8 @@
 //!
 //! **Traces.** With the feature `opentelemetry` each call is a span, and each attempt a span below it, by the semantic
 //! conventions for databases and for HTTP. They belong to the current span of the thread that made the call, also where
-//! other threads do the work, and go to the global tracer provider. What the global propagator makes of them (`traceparent`,
+//! other threads do the work, and go to the global tracer provider. Of several endpoints, a call's span names the primary one, and
+//! that of an attempt the one that was asked. What the global propagator makes of them (`traceparent`,
 //! `baggage`) goes into requests to Chroma, and not to Google. With neither set, nothing happens.
 //!
 //! **Progress.** Long calls tell how far they are: [`Collection::with_progress`], [`Ingest::on_progress`],
@@ -337,11 +339,11 @@
 //! ```
 //!
 //! # Build scripts
-//! With few crates and no runtime it fits into a `build.rs`: without the default features it needs about 30 crates and no C
-//! compiler. Embed what your program ships while it is built, and only what has changed since.
+//! With few crates and no runtime it fits into a `build.rs`: without the default features it needs 31 crates, itself among
+//! them, and compiles no C. Embed what your program ships while it is built, and only what has changed since.
 //!
 //! ```no_run
-//! // build.rs; in Cargo.toml: [build-dependencies] chroma-blocking = { version = "0.1", default-features = false }
+//! // build.rs; in Cargo.toml: [build-dependencies] chroma-blocking = { path = "../chroma-blocking", default-features = false }
 //! use chroma_blocking::{Hashing, LocalServer, text_records};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {

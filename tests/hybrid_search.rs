@@ -21,7 +21,7 @@ Chroma: none. A stand-in inside of this program computes the searches; it knows 
 ";
 
 const FOUND: &str = "\
-168 texts, each with two vectors
+168 texts, each with two vectors. Of scores, the lower one is nearer.
 
 gutenbergs bibles
   dense     0.871  Gutenberg Prints a Bible
@@ -60,6 +60,8 @@ Where is the text that is wanted? (-: not among the first ten)
   berlin wall, Nov 9                             4       1       2       1
   61 Cygni                                       1       1       1       1
   cloning sheep                                  -       -       -       -
+
+Of 16 questions
   in the first place                             6       8       6      12
   among the first three                         10       8      13      15
 

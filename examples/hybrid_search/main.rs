@@ -120,7 +120,10 @@ fn show(texts: &Collection) -> Result<(), Box<dyn Error>> {
         .lines()
         .map(serde_json::from_str)
         .collect::<Result<Vec<Document>, _>>()?;
-    println!("{} texts, each with two vectors", corpus.len());
+    println!(
+        "{} texts, each with two vectors. Of scores, the lower one is nearer.",
+        corpus.len()
+    );
     // The dense vectors are made by the collection's embedding function, the sparse ones here.
     texts.upsert(corpus.into_iter().map(|document| {
         Record::new(document.id)
@@ -188,6 +191,7 @@ fn places(texts: &Collection) -> Result<(), Box<dyn Error>> {
         }
         println!("  {question:<40}{}", row(places));
     }
+    println!("\nOf {} questions", QUESTIONS.len());
     println!("  {:<40}{}", "in the first place", row(first));
     println!("  {:<40}{}", "among the first three", row(first_three));
     Ok(())

@@ -61,7 +61,9 @@ impl Collection {
     /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
     /// let records = (0..50_000).map(|i| Record::new(format!("{i}")).document(format!("Note {i}")));
     /// let records: Vec<Record> = records.collect();
-    /// notes.with_progress(|progress| eprintln!("{progress}")).upsert(&records)?; // upsert: 300 of 50000 written
+    /// notes.with_progress(|progress| eprintln!("{progress}")).upsert(&records)?;
+    /// // upsert: 50000 of 50000 embedded
+    /// // upsert: 4048 of 50000 written …
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     ///

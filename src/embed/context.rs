@@ -18,20 +18,17 @@ pub enum Purpose {
 /// at the end. It ends up in [`Client::metrics`](crate::Client::metrics), in the report of a batch job, and in what
 /// [`Collection::with_progress`](crate::Collection::with_progress) reports.
 ///
-/// A function that wraps another one passes it on, in [parts](EmbeddingContext::part) where it embeds in parts; one that has
-/// a cache or takes long says so:
+/// A function that has a cache or takes long says so. One that wraps another one passes it on, in
+/// [parts](EmbeddingContext::part) where it embeds in parts. It also passes on what describes the vectors: then a collection
+/// takes it for the inner one, is made with its space, and remembers it:
 ///
 /// ```
-/// use chroma_blocking::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing, Purpose};
+/// use chroma_blocking::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing, Purpose, Space};
 ///
 /// /// One text at a time, since the model behind it can do no more.
 /// struct OneByOne(Hashing);
 ///
 /// impl EmbeddingFunction for OneByOne {
-///     fn name(&self) -> &str {
-///         "one_by_one"
-///     }
-///
 ///     fn embed_with(&self, texts: &[&str], context: &mut EmbeddingContext<'_>) -> Result<Embeddings, EmbeddingError> {
 ///         let mut rows = Vec::new();
 ///         for (index, text) in texts.iter().enumerate() {
@@ -49,6 +46,22 @@ pub enum Purpose {
 ///
 ///     fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
 ///         self.embed_with(queries, &mut EmbeddingContext::new(Purpose::Queries))
+///     }
+///
+///     fn name(&self) -> &str {
+///         self.0.name()
+///     }
+///     fn dimension(&self) -> Option<usize> {
+///         self.0.dimension()
+///     }
+///     fn default_space(&self) -> Space {
+///         self.0.default_space()
+///     }
+///     fn config(&self) -> Option<serde_json::Value> {
+///         self.0.config()
+///     }
+///     fn cache_key(&self, purpose: Purpose) -> String {
+///         self.0.cache_key(purpose)
 ///     }
 /// }
 ///

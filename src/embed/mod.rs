@@ -86,14 +86,16 @@ pub trait EmbeddingFunction: Send + Sync {
     }
 
     /// What a collection's configuration stores beside the name, so that another client can make the same function:
-    /// a JSON object without secrets. `None` leaves the function out of the configuration.
+    /// a JSON object (of the crate `serde_json`) without secrets. `None` leaves the function out of the configuration. A
+    /// collection opens with a function of the same name; the configurations of `Gemini` and [`Hashing`] are compared, too, and
+    /// of others nobody knows which of their settings matter.
     fn config(&self) -> Option<serde_json::Value> {
         None
     }
 
-    /// What collections call: vectors for the purpose of the context, which can be told how the work goes. Default: it calls
-    /// `embed_documents` or `embed_queries`, of which nothing is told; so a function where these call `embed_with` has to have
-    /// its own. For functions that have a cache, that take long, or that call another function; see [`EmbeddingContext`].
+    /// What collections call: vectors for the purpose of the context, which can be told how the work goes. For functions that
+    /// have a cache, that take long, or that call another function; see [`EmbeddingContext`]. Default: `embed_documents` or
+    /// `embed_queries`, of which nothing is told. If yours call this one, implement it, too, or they call each other for ever.
     ///
     /// # Errors
     /// Whatever the provider fails with.

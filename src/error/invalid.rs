@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::words::Given;
+
 /// What is wrong with an input, found before anything was sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -152,7 +154,7 @@ pub enum InvalidInput {
         why: String,
     },
     /// A setting, from code or from the environment.
-    #[error("{name} is {value:?}: {why}")]
+    #[error("{name} is {}: {why}", Given(value))]
     Setting {
         /// The setting or environment variable.
         name: &'static str,

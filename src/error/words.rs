@@ -62,6 +62,18 @@ impl fmt::Display for Advice<'_> {
     }
 }
 
+/// A value, as it was given; or that there is none.
+pub(super) struct Given<'a>(pub(super) &'a str);
+
+impl fmt::Display for Given<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("empty or not set"),
+            value => write!(f, "{value:?}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::error::{Call, Error};

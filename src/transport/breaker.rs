@@ -64,7 +64,8 @@ impl CircuitBreaker {
 pub(crate) struct Breaker {
     settings: CircuitBreaker,
     state: Mutex<State>,
-    reported: metrics::Breaker,
+    /// To metrics; nothing where it only passes over.
+    reported: Option<metrics::Breaker>,
 }
 
 #[derive(Debug)]
@@ -80,11 +81,11 @@ enum State {
 }
 
 impl Breaker {
-    pub(crate) fn new(settings: CircuitBreaker, endpoint: &str) -> Breaker {
+    pub(crate) fn new(settings: CircuitBreaker, reported: Option<metrics::Breaker>) -> Breaker {
         Breaker {
             settings,
             state: Mutex::new(State::Closed { failures: 0 }),
-            reported: metrics::Breaker::new(endpoint),
+            reported,
         }
     }
 
@@ -151,9 +152,9 @@ impl Breaker {
         };
         // The program's recorder is called without a lock of ours.
         drop(state);
-        match (was_closed, is_closed) {
-            (true, false) => self.reported.opened(),
-            (false, true) => self.reported.closed(),
+        match (was_closed, is_closed, &self.reported) {
+            (true, false, Some(reported)) => reported.opened(),
+            (false, true, Some(reported)) => reported.closed(),
             _ => {}
         }
     }
@@ -167,8 +168,8 @@ impl Breaker {
 impl Drop for Breaker {
     /// Nobody is kept from anything any more.
     fn drop(&mut self) {
-        if self.shown() != BreakerState::Closed {
-            self.reported.closed();
+        if let (Some(reported), false) = (&self.reported, self.shown() == BreakerState::Closed) {
+            reported.closed();
         }
     }
 }
@@ -207,7 +208,7 @@ mod tests {
 
     fn breaker(failures: u32) -> Breaker {
         let settings = CircuitBreaker::new().failures(failures).open_for(MINUTE);
-        Breaker::new(settings, "http://localhost:8000")
+        Breaker::new(settings, None)
     }
 
     #[test]
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn endless_times_are_no_panic() {
         let endless = CircuitBreaker::new().failures(1).open_for(Duration::MAX);
-        let breaker = Breaker::new(endless, "http://localhost:8000");
+        let breaker = Breaker::new(endless, None);
         breaker.admit(Instant::now()).unwrap().report(true);
         assert!(breaker.admit(Instant::now()).is_err());
     }

@@ -45,6 +45,10 @@ impl Endpoint {
             false if is_cloud(&bracketed) => format!("https://{bracketed}"),
             false => format!("http://{bracketed}"),
         };
+        // "https//host": a host of that name is looked for in vain, for long.
+        if !value.contains("://") && text.contains("//") {
+            return Err(bad(FORM));
+        }
         let uri: Uri = with_scheme.parse().map_err(|_| bad(FORM))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(bad(FORM));
@@ -242,6 +246,8 @@ mod tests {
             "http://localhost:8000?x=1",
             "http://localhost/#x",
             "/api",
+            "https//localhost",
+            "http:/localhost",
             "local\r\nhost",
         ] {
             let error = parse(value).expect_err(value);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Endpoint;
 use super::breaker::{Admission, Breaker, CircuitBreaker};
-use crate::metrics::EndpointMetrics;
+use crate::metrics::{self, EndpointMetrics};
 
 /// Among several endpoints, one that has failed once is passed over for so long.
 const PASSED_OVER: CircuitBreaker = CircuitBreaker {
@@ -103,8 +103,13 @@ impl Endpoints {
     ) -> Endpoints {
         let several = (!replicas.is_empty()).then_some(PASSED_OVER);
         let node = |endpoint: Endpoint| Node {
-            breaker: (breaker.or(several))
-                .map(|settings| Breaker::new(settings, endpoint.as_str())),
+            breaker: match breaker {
+                Some(settings) => {
+                    let reported = metrics::Breaker::new(endpoint.as_str());
+                    Some(Breaker::new(settings, Some(reported)))
+                }
+                None => several.map(|settings| Breaker::new(settings, None)),
+            },
             endpoint,
             attempts: AtomicU64::new(0),
             failures: AtomicU64::new(0),

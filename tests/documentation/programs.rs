@@ -76,7 +76,8 @@ fn commands(texts: &[(String, String)]) -> Vec<Run<'_>> {
         let command = text.split(" #").next().unwrap_or_default();
         let words = command.split_whitespace().take_while(|word| *word != "--");
         let words: Vec<&str> = words.skip_while(|word| *word != "cargo").collect();
-        if words.len() > 1 {
+        // What is added to the reader's program is no feature of ours.
+        if words.len() > 1 && words[1] != "add" {
             let place = place.clone();
             found.push(Run { place, words });
         }

@@ -70,6 +70,8 @@ client.create_collection("notes", metadata={"lang": "en"}, embedding_function=No
 client.delete_collection("notes")
 client.get_or_create_collection("notes", configuration={"hnsw": {"space": "cosine", "ef_search": 200}})
 client.delete_collection("notes")
+client.create_collection("notes", metadata={"hnsw:space": "cosine"}, embedding_function=None)
+client.delete_collection("notes")
 client.create_collection("notes", configuration={"spann": {"search_nprobe": 32}})
 client.delete_collection("notes")
 schema = Schema()

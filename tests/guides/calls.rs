@@ -57,6 +57,9 @@ fn client(client: &Client) -> Result<()> {
     client.get_database("shop")?;
     client.list_databases().run()?;
     client.delete_database("shop")?;
+    client.with_tenant("acme").get_database("shop")?;
+    client.with_tenant("acme").list_databases().run()?;
+    client.with_tenant("acme").delete_database("shop")?;
     client.list_collections().run()?;
     client.list_collections().limit(10).offset(20).run()?;
     client.count_collections()?;

@@ -78,6 +78,7 @@ fn statuses(seen: &mut Messages) {
     let locked = "Database error: error returned from database: (code: 5) database is locked";
     // Of 1.0.0, asked to write more than it says that it takes.
     let many = "Query error: Database error: error returned from database: (code: 1) too many SQL variables";
+    let no_index = "Error executing plan: Internal error: Error creating hnsw segment reader: Nothing found on disk";
     let sparse = "Failed to reconcile schema: Invalid schema input: Sparse vector indexing is not enabled in local";
     let gone = "Error executing plan: Error finding id: not found";
     for (status, body) in [
@@ -88,6 +89,7 @@ fn statuses(seen: &mut Messages) {
         (429, "slow down".to_owned()),
         (500, error("InternalError", locked)),
         (500, error("InternalError", many)),
+        (500, error("InternalError", no_index)),
         (500, error("InternalError", gone)),
         (500, "oops".to_owned()),
         (502, "<html>bad gateway</html>".to_owned()),

@@ -69,7 +69,7 @@ fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
     Ok((server.client()?, Some(server)))
 }
 
-/// Three traces, each below a span of this program's own.
+/// Three traces, each below a span of this program's own. (To delete the collection, in the end, is one by itself.)
 fn work(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
     let tracer = global::tracer("notes");
 

@@ -45,8 +45,11 @@ fn run() -> std::result::Result<(), Box<dyn Error>> {
         None => Client::from_env()?,
     };
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+        format!("cannot listen on port {port}: {error}; name another one, or 0 for any")
+    })?;
     println!("http://{}/metrics", listener.local_addr()?);
+    eprintln!("until Ctrl-C; each get_collection fails on purpose");
     let page = metrics.clone();
     thread::spawn(move || serve::run(&listener, &page));
 
