@@ -1,4 +1,5 @@
-//! Installs the Chroma server that the examples and tests start, and says where it is. A second time it does nothing.
+//! Installs the Chroma server that the examples and tests start, and says where it is and how to start it by hand. A second
+//! time it installs nothing.
 //!
 //! ```text
 //! cargo run --example install_server
@@ -14,7 +15,13 @@ fn main() -> ExitCode {
         .install_only();
     match installed {
         Ok(folder) => {
-            println!("The Chroma server is in {}", folder.display());
+            let folder = folder.display();
+            println!("The Chroma server is in {folder}");
+            println!("To start it on localhost:8000, with its data in ./chroma-data:");
+            println!(
+                "  PYTHONPATH={folder} python3 -c 'import chromadb_rust_bindings as b; \
+                 b.cli([\"chroma\", \"run\", \"--path\", \"chroma-data\"])'"
+            );
             ExitCode::SUCCESS
         }
         Err(error) => {
