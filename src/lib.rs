@@ -221,8 +221,8 @@
 //! # Errors and retries
 //! [`Error`] is sorted by what can be done about it. Bad input is refused before anything is sent ([`InvalidInput`]); what may
 //! be repeated is tried again ([`RetryPolicy`]). Where the answer to a call that may not be repeated is lost (`create`, `fork`,
-//! deleting a collection …), the client asks the server whether it took effect. An error says whether the server may have acted ([`Call::may_have_acted`]), and
-//! of a large write, which ids are in ([`Error::PartlyDone`]).
+//! deleting a collection …), the client asks the server whether it took effect. An error says whether the server may have
+//! acted ([`Call::may_have_acted`]), and of a large write, which ids are in ([`Error::PartlyDone`]).
 //!
 //! ```
 //! use std::time::Duration;
@@ -290,8 +290,9 @@
 //! | `chroma_blocking::local` | servers on this machine |
 //!
 //! No secret is in these. But at level `trace` the crate `ureq-proto`, which this one uses, logs every byte that is sent, keys
-//! included: leave its target `ureq_proto` off, or have the level compiled out (feature `release_max_level_debug` of `log`).
-//! With `env_logger` (`cargo add log`, `cargo add env_logger --features kv`; `kv` prints the key-values):
+//! included: leave its target `ureq_proto` off, or have the level compiled out of release builds (feature
+//! `release_max_level_debug` of `log`). With `env_logger` (`cargo add log`, `cargo add env_logger --features kv`; `kv` prints
+//! the key-values):
 //!
 //! ```
 //! env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,chroma_blocking=info"))
@@ -308,9 +309,9 @@
 //!
 //! **Traces.** With the feature `opentelemetry` each call is a span, and each attempt a span below it, by the semantic
 //! conventions for databases and for HTTP. They belong to the current span of the thread that made the call, also where
-//! other threads do the work, and go to the global tracer provider. Of several endpoints, a call's span names the primary one, and
-//! that of an attempt the one that was asked. What the global propagator makes of them (`traceparent`,
-//! `baggage`) goes into requests to Chroma, and not to Google. With neither set, nothing happens.
+//! other threads do the work, and go to the global tracer provider. Of several endpoints, a call's span names the primary
+//! one, and that of an attempt the one that was asked. What the global propagator makes of them (`traceparent`, `baggage`)
+//! goes into requests to Chroma, and not to Google. With neither set, nothing happens.
 //!
 //! **Progress.** Long calls tell how far they are: [`Collection::with_progress`], [`Ingest::on_progress`],
 //! `EmbedCall::on_progress`, [`Export::on_progress`].

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::EmbeddingError;
+use crate::error::{Error, InvalidInput};
 use crate::metrics::Used;
+use crate::model::embeddings::Embeddings;
 
 /// What texts are embedded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,8 +22,8 @@ pub enum Purpose {
 /// [`Collection::with_progress`](crate::Collection::with_progress) reports.
 ///
 /// A function that has a cache or takes long says so. One that wraps another one passes it on, in
-/// [parts](EmbeddingContext::part) where it embeds in parts. It also passes on what describes the vectors: then a collection
-/// takes it for the inner one, is made with its space, and remembers it:
+/// [parts](EmbeddingContext::part) where it embeds in parts. It forwards `name`, `dimension`, `default_space`, `config` and
+/// `cache_key`, too: to a collection it is the inner function then.
 ///
 /// ```
 /// use chroma_blocking::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing, Purpose, Space};
@@ -39,7 +42,7 @@ pub enum Purpose {
 ///         Ok(Embeddings::from_rows(rows)?)
 ///     }
 ///
-///     // Who calls these two gets the same. With embed_with left out, that would call them.
+///     // These two do the same as embed_with. (Without the one above, the default one would call them, and they it, without end.)
 ///     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
 ///         self.embed_with(documents, &mut EmbeddingContext::new(Purpose::Documents))
 ///     }
@@ -141,13 +144,21 @@ impl<'a> EmbeddingContext<'a> {
 
     /// Embeds a part of the texts: `embed` is given a context whose progress goes on behind `before` texts, of `all`. What it
     /// is told of caches, retries and waits is told to this one, also when `embed` fails.
-    pub fn part<R>(
+    ///
+    /// # Errors
+    /// That of `embed`. A text that it names by its number is numbered among all, and of an
+    /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded), which is about the part, there is its source.
+    pub fn part(
         &mut self,
         before: usize,
         all: usize,
-        embed: impl FnOnce(&mut EmbeddingContext<'_>) -> R,
-    ) -> R {
+        embed: impl FnOnce(&mut EmbeddingContext<'_>) -> Result<Embeddings, EmbeddingError>,
+    ) -> Result<Embeddings, EmbeddingError> {
         self.part_by(|done| before.saturating_add(done), all, embed)
+            .map_err(|error| match error.downcast::<Error>() {
+                Ok(error) => among_all(*error, before).into(),
+                Err(other) => other,
+            })
     }
 
     /// As [`part`](EmbeddingContext::part); `of_all` says how many have vectors when so many of the part have.
@@ -174,11 +185,58 @@ impl<'a> EmbeddingContext<'a> {
     }
 }
 
+/// The error of a part, for all texts; there are so many in front of it.
+fn among_all(error: Error, before: usize) -> Error {
+    match error {
+        Error::PartlyEmbedded { source, .. } => among_all(*source, before),
+        Error::Invalid {
+            call,
+            reason: InvalidInput::Text { index, why },
+        } => call.invalid(InvalidInput::Text {
+            index: before.saturating_add(index),
+            why,
+        }),
+        other => other,
+    }
+}
+
 impl fmt::Debug for EmbeddingContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmbeddingContext")
             .field("purpose", &self.purpose)
             .field("used", &self.used)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Call;
+
+    #[test]
+    fn the_error_of_a_part_is_about_all() {
+        let call = || Box::new(Call::new("embed", None));
+        let text = |index| {
+            let why = "is empty".to_owned();
+            call().invalid(InvalidInput::Text { index, why })
+        };
+        let partly = Error::PartlyEmbedded {
+            call: call(),
+            done: vec![0],
+            vectors: Box::default(),
+            refused: vec![],
+            pending: vec![1, 2],
+            source: Box::new(text(1)),
+        };
+        let mut context = EmbeddingContext::new(Purpose::Documents);
+        for error in [text(1), partly] {
+            let failed = context.part(10, 13, |part| {
+                part.add_retries(1);
+                Err(error.into())
+            });
+            assert_eq!(failed.unwrap_err().to_string(), text(11).to_string());
+        }
+        assert_eq!(context.retries(), 2);
     }
 }

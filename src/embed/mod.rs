@@ -95,7 +95,8 @@ pub trait EmbeddingFunction: Send + Sync {
 
     /// What collections call: vectors for the purpose of the context, which can be told how the work goes. For functions that
     /// have a cache, that take long, or that call another function; see [`EmbeddingContext`]. Default: `embed_documents` or
-    /// `embed_queries`, of which nothing is told. If yours call this one, implement it, too, or they call each other for ever.
+    /// `embed_queries`, of which nothing is told. If your `embed_documents` or `embed_queries` call `embed_with`, implement that as
+    /// well: the default one would call them back without end.
     ///
     /// # Errors
     /// Whatever the provider fails with.
@@ -189,12 +190,7 @@ pub(crate) fn embed(
     };
     let vectors = match function.embed_with(texts, context) {
         Ok(vectors) => vectors,
-        Err(error) => {
-            let misnumbered = error
-                .downcast_ref()
-                .and_then(|error| misnumbered(error, texts.len()));
-            return Err(failed(misnumbered.map_or(error, Into::into)));
-        }
+        Err(error) => return Err(failed(believed(error, texts.len()))),
     };
     if vectors.len() != texts.len() {
         let wrong = format!("{} vectors for {} texts", vectors.len(), texts.len());
@@ -207,27 +203,38 @@ pub(crate) fn embed(
     Ok(vectors)
 }
 
-/// What is wrong with an error that tells what became of so many texts: it must tell it of each, and of no other. A function
-/// that embeds in parts may have passed on what another one said of a part.
-fn misnumbered(error: &Error, texts: usize) -> Option<String> {
+/// What a function says when it fails, as far as it can be believed: what tells what became of the texts must tell it of each,
+/// and of no other. A function that embeds in parts may have passed on what another one said of a part.
+fn believed(error: EmbeddingError, texts: usize) -> EmbeddingError {
+    let error = match error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(other) => return other,
+    };
     let Error::PartlyEmbedded {
         done,
         vectors,
         refused,
         pending,
         ..
-    } = error
+    } = &error
     else {
-        return None;
+        return error.into();
     };
     let refused = refused.iter().map(|refused| refused.index);
     let told = done.iter().chain(pending).copied().chain(refused);
     let mut told: Vec<usize> = told.collect();
     told.sort_unstable();
-    let right = told.into_iter().eq(0..texts) && done.len() == vectors.len();
-    (!right).then(|| {
-        format!("it does not say once of each of the {texts} texts, by its number, what became of it: {error}")
-    })
+    if told.into_iter().eq(0..texts) && done.len() == vectors.len() {
+        return error.into();
+    }
+    let wrong = format!(
+        "its Error::PartlyEmbedded does not list each of the {texts} texts exactly once: {error}"
+    );
+    match error {
+        // That it may go well later is true of all of them.
+        Error::PartlyEmbedded { source, .. } if source.is_retryable() => source,
+        _ => wrong.into(),
+    }
 }
 
 /// The error of a call that embedded only some of its records' texts, by the records: text `index` is that of record
@@ -341,13 +348,29 @@ mod tests {
         for function in wrong {
             let error = ask(function);
             assert!(!error.is::<Error>(), "{error}");
-            assert!(
-                error
-                    .to_string()
-                    .starts_with("it does not say once of each of the 3 texts")
-            );
+            assert!(error.to_string().starts_with(
+                "its Error::PartlyEmbedded does not list each of the 3 texts exactly once: "
+            ));
         }
         assert!(ask(|_| partly(vec![2], vec![0], vec![1])).is::<Error>());
+        // What a job waits for is not forgotten.
+        let later = ask(|_| {
+            let call = Box::new(Call::new("embed", None));
+            Err(Error::PartlyEmbedded {
+                done: vec![],
+                vectors: Box::default(),
+                refused: vec![],
+                pending: vec![0],
+                source: Box::new(Error::RateLimited {
+                    call: call.clone(),
+                    retry_after: None,
+                    message: "slow down".to_owned(),
+                }),
+                call,
+            }
+            .into())
+        });
+        assert_eq!(later.downcast::<Error>().unwrap().kind(), "rate_limited");
     }
 
     fn partly(

@@ -22,11 +22,12 @@ pub struct IngestReport {
     pub failed: u64,
     /// Records that were deleted, since the input has them no more; in a dry run, those that would be.
     pub deleted: u64,
-    /// Texts that were embedded, of records that came to be written or were found bad then; in a dry run, those that would be.
+    /// Texts that were embedded, of records that the job then tried to write; in a dry run, those that would be.
     pub embedded: u64,
     /// Of these, texts whose vectors a cache had, where the embedding function says so.
     pub cached: u64,
-    /// Requests of this job that were made again, to the server and, as far as the embedding function says, by that.
+    /// Requests that were made again, to the server and, as far as the embedding function says, by that; and batches that were
+    /// embedded again. Those of the input and of callbacks count, too, if they are made on the job's threads.
     pub retries: u64,
     /// From beginning to end.
     pub elapsed: Duration,
@@ -156,7 +157,7 @@ pub struct IngestProgress {
     pub skipped: u64,
     /// Bad records of this run.
     pub failed: u64,
-    /// Records deleted in this run, since the input has them no more: after all is written.
+    /// Records deleted in this run, since the input has them no more, after all is written; in a dry run, those that would be.
     pub deleted: u64,
     /// Since this run began.
     pub elapsed: Duration,

@@ -70,8 +70,8 @@ pub struct OperationMetrics {
     /// server had closed the one that was kept, is not among them.
     pub retries: u64,
     /// Calls that failed in the end, by [`Error::kind`](crate::Error::kind). Who asked may hear otherwise: where an answer was
-    /// lost the client may find out that all went well, and an answer that makes no sense (`decode`) may turn out to be that of
-    /// another kind of server (`not_chroma`).
+    /// lost the client may find out that all went well, and an answer that makes no sense (`decode`, `not_chroma`) is
+    /// looked into before it is reported.
     pub errors: BTreeMap<&'static str, u64>,
     /// Bytes of the bodies that were to be sent, in all attempts, also of those that came to nothing.
     pub bytes_out: u64,

@@ -46,7 +46,7 @@ impl Endpoint {
             false => format!("http://{bracketed}"),
         };
         // "https//host": a host of that name is looked for in vain, for long.
-        if !value.contains("://") && text.contains("//") {
+        if matches!(text.split_once("//"), Some(("http" | "https", _))) {
             return Err(bad(FORM));
         }
         let uri: Uri = with_scheme.parse().map_err(|_| bad(FORM))?;

@@ -54,12 +54,13 @@ fn defaults_are_those_of_the_settings() {
         // `Default [`Jitter::Half`].` is said without the link.
         let docs = docs.replace(['[', ']', '`'], "");
         let forms = [format!("Default {default}"), format!("Default: {default}")];
-        // All of it, and not the beginning: 3 is not 30.
+        // All of it, and not the beginning: 3 is neither 30 nor 3.5.
         let said = |form: &String| {
             let behind = docs.split(form.as_str()).skip(1);
-            behind
-                .into_iter()
-                .any(|rest| !rest.starts_with(|c: char| c == ' ' || c.is_alphanumeric()))
+            behind.into_iter().any(|rest| match rest.strip_prefix('.') {
+                Some(rest) => rest.is_empty() || rest.starts_with(' '),
+                None => rest.is_empty() || rest.starts_with([',', ';', ':', ')']),
+            })
         };
         if !forms.iter().any(said) {
             wrong.push(format!(

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 #[test]
 fn serves_metrics_while_it_works_and_prints_them_in_the_end() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_prometheus-example"))
-        .arg("0")
+        // It ends by itself if the test fails.
+        .args(["0", "--for", "120"])
         .env_remove("CHROMA_HOST")
         .stdout(Stdio::piped())
         .spawn()

@@ -93,8 +93,8 @@ impl Scan {
 
     /// Reads the next page on a thread of its own while the caller works on the present one. Default: no.
     ///
-    /// The thread starts with the iterator. It ends when that is dropped, after the request that is under way and its retries. Where no
-    /// thread can be started, nothing is read ahead.
+    /// The thread starts with the iterator. It ends when that is dropped, after the request that is under way and its retries.
+    /// Where no thread can be started, nothing is read ahead.
     pub fn read_ahead(mut self, read_ahead: bool) -> Scan {
         self.read_ahead = read_ahead;
         self

@@ -15,7 +15,7 @@ pub use memory::MemoryCache;
 use partly::Partly;
 pub(super) use shelf::{PIECE, Shelf, key};
 
-use super::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose};
+use super::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose, believed};
 use crate::error::Error;
 use crate::logs;
 use crate::model::embeddings::Embeddings;
@@ -201,6 +201,7 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
             }
             Ok(made) => Err(format!("{} vectors for {} texts", made.len(), texts.len()).into()),
             Err(error) => {
+                let error = believed(error, texts.len());
                 if let Some(Error::PartlyEmbedded { done, vectors, .. }) = error.downcast_ref() {
                     let rows = done.iter().zip(vectors.rows());
                     let entries = rows.filter_map(|(&index, row)| Some((*keys.get(index)?, row)));
@@ -520,6 +521,35 @@ mod tests {
         cached.asked();
         cached.embed_documents(&["ddd", "a"]).unwrap();
         assert_eq!(cached.asked(), [""; 0], "both are kept");
+    }
+
+    #[test]
+    fn what_is_said_of_a_part_is_not_kept_as_if_it_were_of_all() {
+        let part: Answer = |texts| {
+            let call = Box::new(crate::error::Call::new("embed", None));
+            let Some(second) = texts.get(1) else {
+                return Ok(Embeddings::from_rows([vector(texts[0])])?);
+            };
+            // Of the second text, as if it were the first one, and the only one.
+            Err(Error::PartlyEmbedded {
+                call: call.clone(),
+                done: vec![0],
+                vectors: Box::new(Embeddings::from_rows([vector(second)])?),
+                refused: vec![],
+                pending: vec![],
+                source: Box::new(Error::Cancelled { call }),
+            }
+            .into())
+        };
+        let function = Counting {
+            answer: Some(part),
+            ..Counting::default()
+        };
+        let cached = Cached::new(function, MemoryCache::new(1 << 20));
+        let error = cached.embed_documents(&["a", "bb"]).unwrap_err();
+        assert!(!error.is::<Error>(), "{error}");
+        cached.asked();
+        cached.check(&["a"], &["a"]);
     }
 
     #[test]
