@@ -55,13 +55,20 @@ pub(crate) fn failure(
             .call()
             .map(|call| ("operation", call.operation.into())),
     );
-    pairs.push(("error", error.kind().into()));
-    pairs.extend(error.status().map(|status| ("status", status.into())));
+    pairs.extend(of_error(error));
     pairs.extend_from_slice(more);
     line(target, level, &pairs, message);
 }
 
+/// What lines say of an error: its kind, and the status where there is one.
+pub(crate) fn of_error<'a>(
+    error: &Error,
+) -> impl Iterator<Item = (&'static str, Value<'a>)> + use<'a> {
+    let status = error.status().map(|status| ("status", status.into()));
+    [("error", error.kind().into())].into_iter().chain(status)
+}
+
 /// A wait as lines show it.
-pub(crate) fn wait_ms(wait: Duration) -> (&'static str, Value<'static>) {
+pub(crate) fn wait_ms<'a>(wait: Duration) -> (&'static str, Value<'a>) {
     ("wait_ms", (wait.as_millis() as u64).into())
 }

@@ -73,13 +73,8 @@ impl<'a> Observed<'a> {
             return;
         }
         let mut pairs = self.about(endpoint, attempt);
-        pairs.push(("error", error.kind().into()));
-        if let Some(status) = error.status() {
-            pairs.push(("status", status.into()));
-        }
-        if let Some(wait) = wait {
-            pairs.push(logs::wait_ms(wait));
-        }
+        pairs.extend(logs::of_error(error));
+        pairs.extend(wait.map(logs::wait_ms));
         logs::line(
             logs::HTTP,
             Level::Warn,
