@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 /// Environment variables, or what a test says they are: setting real ones is not safe among threads.
 pub(crate) struct Environment<'a>(&'a dyn Fn(&str) -> Option<OsString>);

@@ -417,6 +417,7 @@
 mod client;
 mod collection;
 mod config;
+mod durable;
 mod embed;
 mod environment;
 mod error;
@@ -424,6 +425,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ingest;
+mod invalid;
 mod local;
 mod logs;
 mod metrics;
@@ -431,14 +433,12 @@ mod model;
 mod transport;
 mod wire;
 
-pub use client::{
-    Client, Database, Identity, ListCollections, ListDatabases, PreFlightChecks, Tenant,
-};
+pub use client::{Client, Database, Identity, ListDatabases, PreFlightChecks, Tenant};
 pub use collection::{
     AttachFunction, Attached, AttachedFunction, Collection, CollectionBuilder, CollectionOpener,
-    Committed, Delete, DetachFunction, Export, Get, IndexingStatus, Modify, Progress,
-    ProgressStage, Queries, Query, QueryInput, QueryMany, Scan, ScanPages, ScanRecords, SearchCall,
-    SearchManyCall, Transaction,
+    Committed, Delete, DetachFunction, Export, Get, IndexingStatus, ListCollections, Modify,
+    Progress, ProgressStage, Queries, Query, QueryInput, QueryMany, Scan, ScanPages, ScanRecords,
+    SearchCall, SearchManyCall, Transaction,
 };
 pub use config::ClientBuilder;
 #[cfg(feature = "disk-cache")]
@@ -451,8 +451,8 @@ pub use embed::{
 pub use embed::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
 pub use error::{Call, Error, InvalidInput, RefusedText, Result};
 pub use ingest::{
-    BadRecord, BadRecords, Ingest, IngestProgress, IngestReport, IngestStage, IntoRecord,
-    JsonLines, MissingIds, NestedFields, TextFiles, TextSplitter, jsonl_records, text_records,
+    BadRecords, Ingest, IntoRecord, JsonLines, MissingIds, NestedFields, TextFiles, TextSplitter,
+    jsonl_records, text_records,
 };
 #[cfg(feature = "csv")]
 pub use ingest::{CsvRows, csv_records};
@@ -467,6 +467,7 @@ pub use model::filter::{Key, Where};
 pub use model::index::{HnswConfig, SpannConfig};
 pub use model::metadata::{Metadata, MetadataValue, SparseVector};
 pub use model::record::{AsRow, Record, Row};
+pub use model::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
 pub use model::results::{GetResult, Hit, Include, IntoRecords, QueryResult, RowIter};
 pub use model::rows::{Columns, IntoRows, Rows};
 pub use model::schema::{InvertedIndex, Schema, SparseVectorIndexConfig, VectorIndexConfig};

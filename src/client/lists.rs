@@ -3,7 +3,6 @@
 use serde::de::DeserializeOwned;
 
 use super::{Client, Database, operations as op};
-use crate::collection::{Collection, Stored};
 use crate::error::Result;
 use crate::transport::Operation;
 use crate::wire::read;
@@ -13,15 +12,18 @@ const PAGE: usize = 100;
 
 /// Which part of a list.
 #[derive(Debug, Clone)]
-struct Part {
-    client: Client,
-    limit: Option<usize>,
-    offset: usize,
+pub(crate) struct Part {
+    pub(crate) client: Client,
+    pub(crate) limit: Option<usize>,
+    pub(crate) offset: usize,
 }
 
 impl Part {
     /// Asks for page after page, until there are enough or no more.
-    fn read<T: DeserializeOwned>(&self, operation: &'static Operation) -> Result<Vec<T>> {
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        operation: &'static Operation,
+    ) -> Result<Vec<T>> {
         let wanted = self.limit.unwrap_or(usize::MAX);
         let client = self.client.begin();
         let (mut found, mut before) = (Vec::new(), Vec::new());
@@ -52,11 +54,11 @@ macro_rules! list {
         $(#[$docs])+
         #[derive(Debug, Clone)]
         #[must_use = "does nothing until run() is called"]
-        pub struct $list(Part);
+        pub struct $list($crate::client::Part);
 
         impl $list {
-            pub(super) fn new(client: Client) -> Self {
-                Self(Part {
+            pub(super) fn new(client: $crate::client::Client) -> Self {
+                Self($crate::client::Part {
                     client,
                     limit: None,
                     offset: 0,
@@ -78,22 +80,7 @@ macro_rules! list {
     };
 }
 
-list! {
-    /// The collections of a database; see [`Client::list_collections`].
-    ListCollections
-}
-
-impl ListCollections {
-    /// Asks the server.
-    ///
-    /// # Errors
-    /// As for any request: see [`Error`](crate::Error).
-    pub fn run(self) -> Result<Vec<Collection>> {
-        let stored: Vec<Stored> = self.0.read(&op::LIST_COLLECTIONS)?;
-        let open = |stored| Collection::new(self.0.client.clone(), stored, None);
-        Ok(stored.into_iter().map(open).collect())
-    }
-}
+pub(crate) use list;
 
 list! {
     /// The databases of a tenant; see [`Client::list_databases`].

@@ -14,16 +14,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use ureq::http::{HeaderName, HeaderValue};
 
-pub use lists::{ListCollections, ListDatabases};
+pub use lists::ListDatabases;
+pub(crate) use lists::{Part, list};
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
 use published::Published;
 pub use tenants::{Database, Tenant};
 
-use crate::collection::{CollectionBuilder, CollectionOpener, In, Stored};
-use crate::config::ClientBuilder;
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::metrics::{Metrics, Recorder};
@@ -89,46 +89,6 @@ pub struct Identity {
 }
 
 impl Client {
-    /// A client of the server at `host`: a URL, `host:port`, or a host with Chroma's port 8000.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when `host` is no address.
-    pub fn new(host: impl Into<String>) -> Result<Client> {
-        Client::builder().host(host).build()
-    }
-
-    /// A client with the settings in the environment; [`ClientBuilder::from_env`] lists them.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`], which names the variable and its value.
-    pub fn from_env() -> Result<Client> {
-        ClientBuilder::from_env()?.build()
-    }
-
-    /// A client of Chroma Cloud. Tenant and database are asked of the server: the tenant that the key belongs to, and
-    /// its database, if there is exactly one.
-    ///
-    /// # Errors
-    /// [`Error::Unauthorized`] for a wrong key; [`InvalidInput::Setting`](crate::InvalidInput::Setting) with the names
-    /// of the databases when there are several: choose one with [`ClientBuilder::database`].
-    pub fn cloud(api_key: impl Into<String>) -> Result<Client> {
-        Client::builder().cloud().api_key(api_key).build()
-    }
-
-    /// A client of Chroma Cloud with the key in `CHROMA_API_KEY`, and the other settings in the environment. What
-    /// `CHROMA_TENANT` and `CHROMA_DATABASE` do not say is asked of the server, as by [`Client::cloud`].
-    ///
-    /// # Errors
-    /// As for [`Client::cloud`]; and when there is no key.
-    pub fn cloud_from_env() -> Result<Client> {
-        ClientBuilder::from_env()?.cloud().build()
-    }
-
-    /// A client with options.
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::default()
-    }
-
     pub(crate) fn new_on(
         endpoints: Endpoints,
         headers: Vec<(HeaderName, HeaderValue)>,
@@ -336,53 +296,6 @@ impl Client {
         self.call(&op::IDENTITY, None, None, read::json)
     }
 
-    /// A collection, to be opened or made:
-    ///
-    /// ```no_run
-    /// use chroma_blocking::{Client, Hashing, Space};
-    ///
-    /// let client = Client::from_env()?;
-    /// let points = client.collection("points").get()?;            // must exist
-    /// let notes = client
-    ///     .collection("notes")
-    ///     .embedding_function(Hashing::default())                  // texts become vectors
-    ///     .space(Space::Cosine)
-    ///     .get_or_create()?;
-    /// # Ok::<(), chroma_blocking::Error>(())
-    /// ```
-    pub fn collection(&self, name: impl Into<String>) -> CollectionBuilder {
-        CollectionBuilder::new(self.clone(), name.into())
-    }
-
-    /// A collection of this database by its id, a UUID; to be opened.
-    ///
-    /// Servers before 1.5 answer [`Error::Unsupported`].
-    pub fn collection_by_id(&self, id: impl Into<String>) -> CollectionOpener {
-        CollectionOpener::new(self.clone(), In::Database, id.into())
-    }
-
-    /// A collection anywhere by its Chroma Resource Name, `TENANT:DATABASE:COLLECTION`, where the tenant goes by its
-    /// [resource name](Tenant::resource_name); to be opened.
-    ///
-    /// Servers before 1.5 answer [`Error::Unsupported`].
-    pub fn collection_by_crn(&self, crn: impl Into<String>) -> CollectionOpener {
-        CollectionOpener::new(self.clone(), In::Anywhere, crn.into())
-    }
-
-    /// The collections of the database: all of them, or a page. They are opened as by
-    /// [`get`](CollectionBuilder::get), with the embedding functions that they remember.
-    ///
-    /// ```no_run
-    /// # let client = chroma_blocking::Client::from_env()?;
-    /// for collection in client.list_collections().run()? {
-    ///     println!("{}", collection.name());
-    /// }
-    /// # Ok::<(), chroma_blocking::Error>(())
-    /// ```
-    pub fn list_collections(&self) -> ListCollections {
-        ListCollections::new(self.clone())
-    }
-
     /// The number of collections in the database.
     ///
     /// # Errors
@@ -457,7 +370,7 @@ impl Client {
 
     /// Asks for a collection by its Chroma Resource Name. A single-node server breaks the connection at that: then it is
     /// not asked for long.
-    pub(crate) fn call_by_crn(&self, crn: &str) -> Result<Stored> {
+    pub(crate) fn call_by_crn<T: DeserializeOwned>(&self, crn: &str) -> Result<T> {
         let path = op::path(&op::GET_COLLECTION_BY_CRN, &[("collection", crn)]);
         let out = Outgoing {
             operation: &op::GET_COLLECTION_BY_CRN,

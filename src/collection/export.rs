@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Collection, ProgressStage, Scan};
+use crate::durable::sync_folder;
 use crate::error::{Error, Result};
-use crate::ingest::sync_folder;
 use crate::model::filter::Where;
 use crate::model::results::Include;
 use crate::wire::line;

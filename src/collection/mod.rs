@@ -1,6 +1,7 @@
 //! [`Collection`]: records to write, read, ask and delete.
 
 mod builder;
+mod collections;
 mod delete;
 mod export;
 mod fork;
@@ -26,6 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 pub use builder::CollectionBuilder;
+pub use collections::ListCollections;
 pub use delete::Delete;
 pub use export::Export;
 pub use fork::IndexingStatus;
@@ -33,7 +35,7 @@ pub use functions::{AttachFunction, Attached, AttachedFunction, DetachFunction};
 pub use get::Get;
 pub use modify::Modify;
 pub use open::CollectionOpener;
-pub(crate) use open::In;
+use open::In;
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
 use progress::Report;
@@ -41,13 +43,12 @@ pub use progress::{Progress, ProgressStage};
 pub use query::{Queries, Query, QueryInput, QueryMany};
 pub use scan::{Scan, ScanPages, ScanRecords};
 pub use search::{SearchCall, SearchManyCall};
-pub(crate) use stored::Stored;
+use stored::Stored;
 pub use transaction::{Committed, Transaction};
 
 use crate::client::{Client, operations as op};
 use crate::embed::{self, EmbeddingContext, EmbeddingFunction, Purpose, remembered};
 use crate::error::{Call, Error, InvalidInput, Result};
-use crate::ingest::{Ingest, IntoRecord};
 use crate::metrics::Embedded;
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::embeddings::Embeddings;
@@ -265,25 +266,6 @@ impl Collection {
     /// As for [`upsert`](Collection::upsert).
     pub fn update(&self, records: impl IntoRows) -> Result<()> {
         self.begin().write(&op::UPDATE, &records.into_rows())
-    }
-
-    /// A batch job: any number of records, from any iterator of them or of results of them, embedded and written with
-    /// bounded memory, and safe to kill. See [`Ingest`].
-    ///
-    /// ```no_run
-    /// # use chroma_blocking::{Client, Hashing, Record};
-    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
-    /// let lines = std::io::stdin().lines();
-    /// let records = lines.enumerate().map(|(i, line)| Ok::<_, std::io::Error>(Record::new(format!("{i}")).document(line?)));
-    /// println!("{}", notes.ingest(records).checkpoint("lines.ckpt").run()?);
-    /// # Ok::<(), chroma_blocking::Error>(())
-    /// ```
-    pub fn ingest<'a, I>(&self, records: I) -> Ingest<'a, I>
-    where
-        I: IntoIterator,
-        I::Item: IntoRecord,
-    {
-        Ingest::new(self.without_progress(), records)
     }
 
     /// Records by id, by filter, or all of them, in pages or at once. Without an [`include`](Get::include): the ids,

@@ -9,6 +9,8 @@ use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue};
 
 use crate::client::Client;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::{Call, InvalidInput, Result};
 use crate::logs;
 use crate::transport::{
@@ -334,6 +336,48 @@ impl ClientBuilder {
             name("tenant", self.tenant, DEFAULT_TENANT)?,
             name("database", self.database, DEFAULT_DATABASE)?,
         ))
+    }
+}
+
+impl Client {
+    /// A client of the server at `host`: a URL, `host:port`, or a host with Chroma's port 8000.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `host` is no address.
+    pub fn new(host: impl Into<String>) -> Result<Client> {
+        Client::builder().host(host).build()
+    }
+
+    /// A client with the settings in the environment; [`ClientBuilder::from_env`] lists them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], which names the variable and its value.
+    pub fn from_env() -> Result<Client> {
+        ClientBuilder::from_env()?.build()
+    }
+
+    /// A client of Chroma Cloud. Tenant and database are asked of the server: the tenant that the key belongs to, and
+    /// its database, if there is exactly one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for a wrong key; [`InvalidInput::Setting`](crate::InvalidInput::Setting) with the names
+    /// of the databases when there are several: choose one with [`ClientBuilder::database`].
+    pub fn cloud(api_key: impl Into<String>) -> Result<Client> {
+        Client::builder().cloud().api_key(api_key).build()
+    }
+
+    /// A client of Chroma Cloud with the key in `CHROMA_API_KEY`, and the other settings in the environment. What
+    /// `CHROMA_TENANT` and `CHROMA_DATABASE` do not say is asked of the server, as by [`Client::cloud`].
+    ///
+    /// # Errors
+    /// As for [`Client::cloud`]; and when there is no key.
+    pub fn cloud_from_env() -> Result<Client> {
+        ClientBuilder::from_env()?.cloud().build()
+    }
+
+    /// A client with options.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
     }
 }
 

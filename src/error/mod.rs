@@ -1,6 +1,5 @@
 //! [`Error`]: what can go wrong, sorted by what the caller can do about it.
 
-mod invalid;
 mod kind;
 mod words;
 
@@ -8,11 +7,11 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-pub use invalid::InvalidInput;
-use words::{Advice, Behind, Refused, Wait};
+pub use crate::invalid::InvalidInput;
+use words::{Advice, Before, Behind, Refused, Wait};
 
-use crate::ingest::IngestReport;
 use crate::model::embeddings::Embeddings;
+use crate::model::report::IngestReport;
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -38,7 +37,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The input is wrong. Nothing was sent; mend the input.
-    #[error("{call}: {reason}")]
+    #[error("{}{reason}", Before(call))]
     Invalid {
         /// The call that refused it.
         call: Box<Call>,
@@ -279,6 +278,13 @@ pub enum Error {
         /// Which file, what happened, and what to do.
         message: String,
     },
+}
+
+impl From<InvalidInput> for Error {
+    /// Of what is not about a call: a value that could not be made.
+    fn from(reason: InvalidInput) -> Error {
+        Call::default().invalid(reason)
+    }
 }
 
 impl Error {

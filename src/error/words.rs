@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::RefusedText;
+use super::{Call, RefusedText};
 
 /// ", refused text 17 and 2 more", or nothing.
 pub(super) struct Refused<'a>(pub(super) &'a [RefusedText]);
@@ -62,15 +62,15 @@ impl fmt::Display for Advice<'_> {
     }
 }
 
-/// A value, as it was given; or that there is none.
-pub(super) struct Given<'a>(pub(super) &'a str);
+/// The call that an error is about, before the error's own words; nothing where there is no call.
+pub(super) struct Before<'a>(pub(super) &'a Call);
 
-impl fmt::Display for Given<'_> {
+impl fmt::Display for Before<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            "" => f.write_str("empty or not set"),
-            value => write!(f, "{value:?}"),
+        if self.0.operation.is_empty() {
+            return Ok(());
         }
+        write!(f, "{}: ", self.0)
     }
 }
 

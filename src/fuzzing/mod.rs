@@ -92,7 +92,7 @@ fn value<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(
 
 fn filter(
     json: &[u8],
-    read: fn(&str) -> crate::Result<Where>,
+    read: fn(&str) -> Result<Where, crate::InvalidInput>,
     print: fn(&Where) -> String,
 ) -> Result<Check, String> {
     let json = std::str::from_utf8(json).map_err(|error| error.to_string())?;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::report::BadRecord;
 use crate::error::{Error, InvalidInput};
 use crate::model::record::Record;
+use crate::model::report::BadRecord;
 
 /// What becomes of a job when a record is bad: cannot be read, is refused before it is sent, by the embedding function, or
 /// by the server. A batch that is refused is halved until the bad ones are alone.

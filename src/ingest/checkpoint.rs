@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::content::InputHash;
+use crate::durable::sync_folder;
 use crate::error::{Error, InvalidInput};
 
 /// It is written after each write to the server, but no more often: to sync a file takes time.
@@ -157,18 +158,6 @@ impl Checkpoint {
         fs::rename(&new, &self.path)?;
         sync_folder(&self.path)
     }
-}
-
-/// That a file has a new name is on the disk when its folder is.
-#[cfg(unix)]
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(not(unix))]
-pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 impl Content {

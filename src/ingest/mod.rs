@@ -11,7 +11,6 @@ mod floats;
 mod prepare;
 mod reader;
 mod readers;
-mod report;
 mod run;
 mod splitter;
 mod writer;
@@ -21,15 +20,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::model::report::IngestReport;
+use crate::model::report::{BadRecord, IngestProgress};
 pub use bad::BadRecords;
 use checkpoint::Place;
-pub(crate) use checkpoint::sync_folder;
 use log::kv::Value;
 pub use reader::IntoRecord;
 #[cfg(feature = "csv")]
 pub use readers::{CsvRows, csv_records};
 pub use readers::{JsonLines, MissingIds, NestedFields, TextFiles, jsonl_records, text_records};
-pub use report::{BadRecord, IngestProgress, IngestReport, IngestStage};
 pub use splitter::TextSplitter;
 
 use crate::collection::Collection;
@@ -171,6 +170,27 @@ fn size(row: Row<'_>) -> usize {
     let metadata: usize = metadata.map(|(key, value)| key.len() + value.size()).sum();
     let uri = row.uri.map_or(0, str::len);
     row.id.len() + document + size_of::<f32>() * floats + metadata + uri
+}
+
+impl Collection {
+    /// A batch job: any number of records, from any iterator of them or of results of them, embedded and written with
+    /// bounded memory, and safe to kill. See [`Ingest`].
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing, Record};
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// let lines = std::io::stdin().lines();
+    /// let records = lines.enumerate().map(|(i, line)| Ok::<_, std::io::Error>(Record::new(format!("{i}")).document(line?)));
+    /// println!("{}", notes.ingest(records).checkpoint("lines.ckpt").run()?);
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn ingest<'a, I>(&self, records: I) -> Ingest<'a, I>
+    where
+        I: IntoIterator,
+        I::Item: IntoRecord,
+    {
+        Ingest::new(self.without_progress(), records)
+    }
 }
 
 impl<'a, I> Ingest<'a, I>

@@ -10,7 +10,6 @@ use std::thread;
 
 use log::Level;
 
-use super::report::{BadRecord, IngestStage};
 use super::run::Shared;
 use super::{Batch, Item, Mode, Settings, content};
 use crate::client::operations as op;
@@ -20,6 +19,7 @@ use crate::logs;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
+use crate::model::report::{BadRecord, IngestStage};
 use crate::model::results::Include;
 
 /// So many texts are not all bad at once: rather the function fails.

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 
 use super::checkpoint::Place;
 use super::content::{self, InputHash};
-use super::report::{BadRecord, IngestStage};
 use super::run::Shared;
 use super::{BATCH_BYTES, BATCH_ITEMS, Batch, Item, Mode, Settings, size};
 use crate::error::{Error, InvalidInput};
 use crate::model::record::{AsRow, Record};
+use crate::model::report::{BadRecord, IngestStage};
 use crate::model::rows;
 
 /// Items of a batch of which few are to be written, such as those of other shards.

@@ -13,12 +13,12 @@ use log::Level;
 use super::checkpoint::{Checkpoint, Job, Place};
 use super::floats::Floats;
 use super::reader::{IntoRecord, Next, Reader};
-use super::report::{IngestProgress, IngestReport};
 use super::writer::{Event, Writer};
 use super::{Batch, Mode, Settings, WAITING, content, prepare};
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::model::filter::Where;
+use crate::model::report::{IngestProgress, IngestReport};
 use crate::transport::{Backoff, Parent, retries_of_this_thread};
 
 /// Bytes of records under way, where these are large.

@@ -10,13 +10,13 @@ use log::Level;
 use super::bad::DeadLetters;
 use super::checkpoint::{Checkpoint, Place};
 use super::prepare::Ready;
-use super::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
 use super::run::{Over, Shared};
 use super::{Batch, Item, Mode, Settings, content, size};
 use crate::client::operations as op;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
 use crate::model::record::{AsRow, Record};
+use crate::model::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
 
 /// Bytes of one write, about; the server's own limits are kept in any case.
 const WRITE_BYTES: usize = 4 << 20;

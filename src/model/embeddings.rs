@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Call, InvalidInput, Result};
+use crate::invalid::InvalidInput;
 
 /// Vectors of one dimension, in one flat `Vec<f32>`, row after row.
 ///
@@ -25,7 +25,7 @@ impl Embeddings {
     ///
     /// # Errors
     /// [`InvalidInput::Dimension`] when the floats are not a whole number of rows.
-    pub fn new(floats: Vec<f32>, dimension: usize) -> Result<Embeddings> {
+    pub fn new(floats: Vec<f32>, dimension: usize) -> Result<Embeddings, InvalidInput> {
         let whole = match dimension {
             0 => floats.is_empty(),
             dimension => floats.len() % dimension == 0,
@@ -36,7 +36,7 @@ impl Embeddings {
                 expected: dimension,
                 found: floats.len().checked_rem(dimension).unwrap_or(floats.len()),
             };
-            return Err(Call::new("embeddings", None).invalid(reason));
+            return Err(reason);
         }
         Ok(Embeddings { floats, dimension })
     }
@@ -45,16 +45,18 @@ impl Embeddings {
     ///
     /// # Errors
     /// [`InvalidInput::Dimension`] when the rows differ in length, or one is empty.
-    pub fn from_rows<R: AsRef<[f32]>>(rows: impl IntoIterator<Item = R>) -> Result<Embeddings> {
+    pub fn from_rows<R: AsRef<[f32]>>(
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<Embeddings, InvalidInput> {
         let mut all = Embeddings::default();
         for (index, row) in rows.into_iter().enumerate() {
             all.push(row.as_ref()).map_err(|(expected, found)| {
                 let of = format!("row {index}");
-                Call::new("embeddings", None).invalid(InvalidInput::Dimension {
+                InvalidInput::Dimension {
                     of,
                     expected,
                     found,
-                })
+                }
             })?;
         }
         Ok(all)

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::open::open_object;
 use super::space::Space;
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 open_object! {
     /// An HNSW index, the one of single-node servers: a graph in memory whose links lead to near vectors.

@@ -9,6 +9,7 @@ pub(crate) mod metadata;
 pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod record;
+pub(crate) mod report;
 pub(crate) mod results;
 pub(crate) mod rows;
 pub(crate) mod schema;

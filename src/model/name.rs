@@ -1,6 +1,6 @@
 //! Chroma's rules for the names of collections, databases and tenants.
 
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 /// Refuses a name of a new collection or database (`what`) that the server would refuse: 3 to 512 characters of
 /// `[a-zA-Z0-9._-]`, the first and the last a letter or a digit (the server's own words, Chroma 1.0.0 to 1.5.9).

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::embeddings::{self, Vectors};
 use super::metadata::Metadata;
 use super::record::{AsRow, Record, Row};
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 /// Records by column, borrowed: for callers who hold their data so, and want nothing copied.
 ///

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chroma_blocking::{Error, Result};
+use chroma_blocking::Error;
 
 /// The messages that the library was seen to give.
 #[derive(Default)]
@@ -11,10 +11,10 @@ pub struct Messages(pub BTreeSet<String>);
 impl Messages {
     /// That the call fails, and with what words.
     #[track_caller]
-    pub fn of<T>(&mut self, result: Result<T>) {
+    pub fn of<T, E: Into<Error>>(&mut self, result: Result<T, E>) {
         match result {
             Ok(_) => panic!("it should fail"),
-            Err(error) => self.add(&error),
+            Err(error) => self.add(&error.into()),
         }
     }
 
@@ -22,8 +22,10 @@ impl Messages {
     pub fn add(&mut self, error: &Error) {
         let shown = error.to_string();
         let own = match error.call() {
-            Some(call) => shown.strip_prefix(&format!("{call}: ")).unwrap(),
-            None => &shown,
+            Some(call) if !call.operation.is_empty() => {
+                shown.strip_prefix(&format!("{call}: ")).unwrap()
+            }
+            _ => &shown,
         };
         self.0.insert(own.to_owned());
         match error {

@@ -75,7 +75,7 @@ impl Partly<'_> {
                         pending,
                         source: Box::new(self.renumbered(*source)),
                     },
-                    Err(wrong) => wrong,
+                    Err(wrong) => wrong.into(),
                 }
             }
             other => other,

@@ -79,7 +79,7 @@ impl Gathered {
     /// All vectors, or, where there is an error, those that there are.
     pub(super) fn finish(mut self, error: Option<Error>) -> Result<Embeddings> {
         let Some(error) = error else {
-            return Embeddings::new(self.floats, self.dimension);
+            return Ok(Embeddings::new(self.floats, self.dimension)?);
         };
         if self.count == 0 && self.refused.is_empty() {
             return Err(error);

@@ -1,7 +1,7 @@
 //! What is refused before it is sent, because a server would refuse it or misread it.
 
 use super::{DOCUMENT, ID, MAX_DEPTH, Node, Operand, Operator, Test, Where};
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 use crate::model::metadata::MetadataValue;
 
 impl Where {

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::MAX_DEPTH;
 use super::check::too_deep;
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 /// JSON as it is written: objects keep their order and repeated keys.
 pub(super) enum Json {

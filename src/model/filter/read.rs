@@ -6,7 +6,7 @@ use serde::de::{self, Deserialize, Deserializer};
 
 use super::json::{Json, bad, short};
 use super::{DOCUMENT, Operand, Operator, Test, Where};
-use crate::error::{Call, Error, InvalidInput, Result};
+use crate::invalid::InvalidInput;
 use crate::model::metadata::MetadataValue;
 
 impl Where {
@@ -30,8 +30,8 @@ impl Where {
     ///
     /// # Errors
     /// [`InvalidInput::Filter`] with the part at fault, for what is no JSON and for what no server takes.
-    pub fn from_json(json: &str) -> Result<Where> {
-        read(json, filter).map_err(|reason| Call::new("Where::from_json", None).invalid(reason))
+    pub fn from_json(json: &str) -> Result<Where, InvalidInput> {
+        read(json, filter)
     }
 
     /// Reads a filter on documents as Chroma's clients take it for `where_document`.
@@ -46,17 +46,16 @@ impl Where {
     ///
     /// # Errors
     /// As for [`from_json`](Where::from_json).
-    pub fn document_from_json(json: &str) -> Result<Where> {
+    pub fn document_from_json(json: &str) -> Result<Where, InvalidInput> {
         read(json, document)
-            .map_err(|reason| Call::new("Where::document_from_json", None).invalid(reason))
     }
 }
 
 impl FromStr for Where {
-    type Err = Error;
+    type Err = InvalidInput;
 
     /// As [`Where::from_json`].
-    fn from_str(json: &str) -> Result<Where> {
+    fn from_str(json: &str) -> Result<Where, InvalidInput> {
         Where::from_json(json)
     }
 }
@@ -218,12 +217,9 @@ mod tests {
     use super::*;
     use crate::model::filter::Key;
 
-    fn why(result: Result<Where>) -> (String, String) {
+    fn why(result: Result<Where, InvalidInput>) -> (String, String) {
         match result.unwrap_err() {
-            Error::Invalid {
-                reason: InvalidInput::Filter { filter, why },
-                ..
-            } => (filter, why),
+            InvalidInput::Filter { filter, why } => (filter, why),
             other => panic!("{other}"),
         }
     }

@@ -1,7 +1,7 @@
 //! Filters that a server understands otherwise than they read, in words that it understands as they are meant.
 
 use super::{DOCUMENT, Node, Operand, Operator, Test, Where};
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 use crate::model::metadata::MetadataValue::{Float, Int, String as Text};
 
 /// The levels of "and" and "or" that a server reads.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{DOCUMENT, ID, Node, Operand, Operator, Test, Where};
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 /// A filter in the three places where a request takes it.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,7 +1,7 @@
 //! What is refused before it is sent, because a server would refuse it, lose it, or die of it.
 
 use super::{Metadata, MetadataValue, SparseVector};
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 impl Metadata {
     /// Checks the metadata of a record; `of` says which one.

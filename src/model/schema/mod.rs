@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::configuration::EmbeddingFunctionConfiguration;
 use super::space::Space;
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 pub use index::{InvertedIndex, SparseVectorIndexConfig, VectorIndexConfig};
 
 const DOCUMENT: &str = "#document";

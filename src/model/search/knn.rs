@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::rank::{Number, Rank};
 use super::{as_json, count};
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 use crate::model::embeddings;
 use crate::model::filter::Key;
 use crate::model::metadata::SparseVector;

@@ -18,7 +18,7 @@ pub use result::{SearchHit, SearchResult};
 pub use rrf::Rrf;
 
 use super::filter::{Key, Where};
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 /// A search: a filter, a rank, a page, and what to bring of the records. Prints as Chroma's JSON.
 ///

@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::as_json;
 use super::knn::Knn;
 use super::rrf::Rrf;
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 /// How to score records: [`Knn`]s, [`Rrf`]s and numbers, joined by `+`, `-`, `*`, `/`, [`min`](Rank::min),
 /// [`max`](Rank::max), [`exp`](Rank::exp), [`log`](Rank::log) and [`abs`](Rank::abs). The smallest score comes first.

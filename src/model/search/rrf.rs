@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::as_json;
 use super::rank::{Number, Rank};
-use crate::error::InvalidInput;
+use crate::invalid::InvalidInput;
 
 /// Reciprocal rank fusion: joins ranks whose scores are on different scales, by the records' places in each of them.
 ///

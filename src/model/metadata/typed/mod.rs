@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, de, ser};
 
 use super::Metadata;
-use crate::error::{Call, Error, InvalidInput, Result};
+use crate::invalid::InvalidInput;
 
 impl Metadata {
     /// The fields of a struct, or the entries of a map with text keys.
@@ -42,8 +42,8 @@ impl Metadata {
     /// # Errors
     /// [`InvalidInput::Metadata`] with the key, for what is nested, a number that is not finite, and an integer that
     /// is none of 64 bits with a sign.
-    pub fn from_struct<T: Serialize + ?Sized>(from: &T) -> Result<Metadata> {
-        from::metadata(from).map_err(|fault| fault.of::<T>("Metadata::from_struct"))
+    pub fn from_struct<T: Serialize + ?Sized>(from: &T) -> Result<Metadata, InvalidInput> {
+        from::metadata(from).map_err(|fault| fault.of::<T>())
     }
 
     /// A struct from the values of its fields' names, or a map. Keys that the struct does not have are left out.
@@ -53,8 +53,8 @@ impl Metadata {
     ///
     /// # Errors
     /// [`InvalidInput::Metadata`] with the key that is missing, or whose value is of another kind.
-    pub fn to_struct<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        to::value(self).map_err(|fault| fault.of::<T>("Metadata::to_struct"))
+    pub fn to_struct<'a, T: Deserialize<'a>>(&'a self) -> Result<T, InvalidInput> {
+        to::value(self).map_err(|fault| fault.of::<T>())
     }
 }
 
@@ -81,17 +81,17 @@ impl Fault {
         }
     }
 
-    fn of<T: ?Sized>(self, operation: &'static str) -> Error {
+    fn of<T: ?Sized>(self) -> InvalidInput {
         let path = type_name::<T>();
         let of = match path.split('<').next() {
             Some(plain) if plain == path => path.rsplit("::").next().unwrap_or(path),
             _ => path,
         };
-        Call::new(operation, None).invalid(InvalidInput::Metadata {
+        InvalidInput::Metadata {
             of: of.to_owned(),
             key: self.key.unwrap_or_default(),
             why: self.why,
-        })
+        }
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
         );
     }
 
-    fn message<T: fmt::Debug>(result: Result<T>) -> String {
+    fn message<T: fmt::Debug>(result: Result<T, InvalidInput>) -> String {
         result.unwrap_err().to_string()
     }
 

@@ -49,7 +49,7 @@ impl IngestReport {
         }
     }
 
-    pub(super) fn add_bad(&mut self, bad: BadRecord) {
+    pub(crate) fn add_bad(&mut self, bad: BadRecord) {
         self.failed += 1;
         if self.bad.len() < DESCRIBED {
             self.bad.push(bad);
@@ -126,7 +126,7 @@ pub enum IngestStage {
 
 impl IngestStage {
     /// As dead letters name it.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             IngestStage::Read => "read",
             IngestStage::Check => "check",

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::words::Given;
-
 /// What is wrong with an input, found before anything was sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -177,6 +175,18 @@ impl fmt::Display for Listed<'_> {
         match self.0.len().saturating_sub(SHOWN) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// A value, as it was given; or that there is none.
+struct Given<'a>(&'a str);
+
+impl fmt::Display for Given<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("empty or not set"),
+            value => write!(f, "{value:?}"),
         }
     }
 }
