@@ -314,7 +314,7 @@
 //! goes into requests to Chroma, and not to Google. With neither set, nothing happens.
 //!
 //! **Progress.** Long calls tell how far they are: [`Collection::with_progress`], [`Ingest::on_progress`],
-//! `EmbedCall::on_progress`, [`Export::on_progress`].
+//! `Embed::on_progress`, [`Export::on_progress`].
 //!
 //! # A local server
 //! [`LocalServer`] is a real Chroma server for as long as your program runs: found on this machine or, if you allow it,
@@ -437,8 +437,8 @@ pub use client::{Client, Database, Identity, ListDatabases, PreFlightChecks, Ten
 pub use collection::{
     AttachFunction, Attached, AttachedFunction, Collection, CollectionBuilder, CollectionOpener,
     Committed, Delete, DetachFunction, Export, Get, IndexingStatus, ListCollections, Modify,
-    Progress, ProgressStage, Queries, Query, QueryInput, QueryMany, Scan, ScanPages, ScanRecords,
-    SearchCall, SearchManyCall, Transaction,
+    Progress, ProgressStage, Queries, Query, QueryInput, QueryMany, RunSearch, RunSearches, Scan,
+    ScanPages, ScanRecords, Transaction,
 };
 pub use config::ClientBuilder;
 #[cfg(feature = "disk-cache")]
@@ -448,11 +448,11 @@ pub use embed::{
     MemoryCache, Purpose,
 };
 #[cfg(feature = "gemini")]
-pub use embed::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
+pub use embed::{Embed, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
 pub use error::{Call, Error, InvalidInput, RefusedText, Result};
 pub use ingest::{
-    BadRecords, Ingest, IntoRecord, JsonLines, MissingIds, NestedFields, TextFiles, TextSplitter,
-    jsonl_records, text_records,
+    BadRecords, Ingest, JsonLines, MissingIds, NestedFields, TextFiles, TextSplitter,
+    TryIntoRecord, jsonl_records, text_records,
 };
 #[cfg(feature = "csv")]
 pub use ingest::{CsvRows, csv_records};
@@ -466,10 +466,10 @@ pub use model::embeddings::{Embeddings, Vectors};
 pub use model::filter::{Key, Where};
 pub use model::index::{HnswConfig, SpannConfig};
 pub use model::metadata::{Metadata, MetadataValue, SparseVector};
-pub use model::record::{AsRow, Record, Row};
+pub use model::record::{AsRecord, Record, RecordRef};
 pub use model::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
-pub use model::results::{GetResult, Hit, Include, IntoRecords, QueryResult, RowIter};
-pub use model::rows::{Columns, IntoRows, Rows};
+pub use model::results::{GetResult, Hit, Include, IntoIter, Iter, QueryResult};
+pub use model::rows::{Columns, IntoRecords, Rows};
 pub use model::schema::{InvertedIndex, Schema, SparseVectorIndexConfig, VectorIndexConfig};
 pub use model::search::{GroupBy, Knn, Rank, ReadLevel, Rrf, Search, SearchHit, SearchResult};
 pub use model::space::Space;

@@ -42,7 +42,7 @@ use progress::Report;
 pub use progress::{Progress, ProgressStage};
 pub use query::{Queries, Query, QueryInput, QueryMany};
 pub use scan::{Scan, ScanPages, ScanRecords};
-pub use search::{SearchCall, SearchManyCall};
+pub use search::{RunSearch, RunSearches};
 use stored::Stored;
 pub use transaction::{Committed, Transaction};
 
@@ -54,7 +54,7 @@ use crate::model::configuration::CollectionConfiguration;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
 use crate::model::results::GetResult;
-use crate::model::rows::IntoRows;
+use crate::model::rows::IntoRecords;
 use crate::model::schema::Schema;
 use crate::model::search::ReadLevel;
 use crate::model::search::Search;
@@ -226,8 +226,8 @@ impl Collection {
     ///
     /// # Errors
     /// As for [`upsert`](Collection::upsert).
-    pub fn add(&self, records: impl IntoRows) -> Result<()> {
-        self.begin().write(&op::ADD, &records.into_rows())
+    pub fn add(&self, records: impl IntoRecords) -> Result<()> {
+        self.begin().write(&op::ADD, &records.into_records())
     }
 
     /// Writes records: new ones are added, and of those whose id is there, what the new record names is replaced: its
@@ -253,8 +253,8 @@ impl Collection {
     /// [`Error::Invalid`](crate::Error::Invalid) before anything is sent, for input that the server would refuse or
     /// lose; [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, when a later one of several requests
     /// failed.
-    pub fn upsert(&self, records: impl IntoRows) -> Result<()> {
-        self.begin().write(&op::UPSERT, &records.into_rows())
+    pub fn upsert(&self, records: impl IntoRecords) -> Result<()> {
+        self.begin().write(&op::UPSERT, &records.into_records())
     }
 
     /// Changes records that are there: what a record names is replaced, the rest stays. A new document without a
@@ -264,8 +264,8 @@ impl Collection {
     ///
     /// # Errors
     /// As for [`upsert`](Collection::upsert).
-    pub fn update(&self, records: impl IntoRows) -> Result<()> {
-        self.begin().write(&op::UPDATE, &records.into_rows())
+    pub fn update(&self, records: impl IntoRecords) -> Result<()> {
+        self.begin().write(&op::UPDATE, &records.into_records())
     }
 
     /// Records by id, by filter, or all of them, in pages or at once. Without an [`include`](Get::include): the ids,
@@ -386,8 +386,8 @@ impl Collection {
     /// }
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
-    pub fn search(&self, search: Search) -> SearchCall {
-        SearchCall::new(self.clone(), search)
+    pub fn search(&self, search: Search) -> RunSearch {
+        RunSearch::new(self.clone(), search)
     }
 
     /// Several searches in one request: one list of hits for each, in the same order.
@@ -400,8 +400,8 @@ impl Collection {
     /// assert_eq!(answers.len(), 2);
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
-    pub fn search_many(&self, searches: impl IntoIterator<Item = Search>) -> SearchManyCall {
-        SearchManyCall::new(self.clone(), searches.into_iter().collect())
+    pub fn search_many(&self, searches: impl IntoIterator<Item = Search>) -> RunSearches {
+        RunSearches::new(self.clone(), searches.into_iter().collect())
     }
 
     /// Changes the collection itself: its name, its metadata, and the settings of its index that may change.

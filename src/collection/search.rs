@@ -1,4 +1,4 @@
-//! [`SearchCall`] and [`SearchManyCall`]: searches on their way to the server.
+//! [`RunSearch`] and [`RunSearches`]: searches on their way to the server.
 
 use super::Collection;
 use crate::client::operations as op;
@@ -10,15 +10,15 @@ use crate::wire::{hits, write};
 /// A search of a collection; see [`Collection::search`].
 #[derive(Debug, Clone)]
 #[must_use = "does nothing until run() is called"]
-pub struct SearchCall {
+pub struct RunSearch {
     collection: Collection,
     search: Search,
     read_level: Option<ReadLevel>,
 }
 
-impl SearchCall {
-    pub(super) fn new(collection: Collection, search: Search) -> SearchCall {
-        SearchCall {
+impl RunSearch {
+    pub(super) fn new(collection: Collection, search: Search) -> RunSearch {
+        RunSearch {
             collection,
             search,
             read_level: None,
@@ -26,7 +26,7 @@ impl SearchCall {
     }
 
     /// Which records it sees. Default: the server's, [`ReadLevel::IndexAndWal`].
-    pub fn read_level(mut self, read_level: ReadLevel) -> SearchCall {
+    pub fn read_level(mut self, read_level: ReadLevel) -> RunSearch {
         self.read_level = Some(read_level);
         self
     }
@@ -46,15 +46,15 @@ impl SearchCall {
 /// Several searches of a collection; see [`Collection::search_many`].
 #[derive(Debug, Clone)]
 #[must_use = "does nothing until run() is called"]
-pub struct SearchManyCall {
+pub struct RunSearches {
     collection: Collection,
     searches: Vec<Search>,
     read_level: Option<ReadLevel>,
 }
 
-impl SearchManyCall {
-    pub(super) fn new(collection: Collection, searches: Vec<Search>) -> SearchManyCall {
-        SearchManyCall {
+impl RunSearches {
+    pub(super) fn new(collection: Collection, searches: Vec<Search>) -> RunSearches {
+        RunSearches {
             collection,
             searches,
             read_level: None,
@@ -62,7 +62,7 @@ impl SearchManyCall {
     }
 
     /// Which records they see. Default: the server's, [`ReadLevel::IndexAndWal`].
-    pub fn read_level(mut self, read_level: ReadLevel) -> SearchManyCall {
+    pub fn read_level(mut self, read_level: ReadLevel) -> RunSearches {
         self.read_level = Some(read_level);
         self
     }
@@ -70,7 +70,7 @@ impl SearchManyCall {
     /// Asks the server: a list of hits for each search, in the order of the searches. Of no searches, none.
     ///
     /// # Errors
-    /// As for [`SearchCall::run`].
+    /// As for [`RunSearch::run`].
     pub fn run(self) -> Result<Vec<SearchResult>> {
         run(&self.collection, self.searches, self.read_level)
     }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
 use crate::model::results::{GetResult, Include};
-use crate::model::rows::{IntoRows, Rows};
+use crate::model::rows::{IntoRecords, Rows};
 use crate::transport::Operation;
 use crate::wire::read;
 use crate::wire::write::{self, Batch, Page};
@@ -143,24 +143,24 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Error::Invalid`] for bad input, and for an id that is written twice in one transaction.
-    pub fn add(&mut self, records: impl IntoRows) -> Result<()> {
-        self.write(&op::ADD, &records.into_rows())
+    pub fn add(&mut self, records: impl IntoRecords) -> Result<()> {
+        self.write(&op::ADD, &records.into_records())
     }
 
     /// Writes records at the commit; [`Collection::upsert`] says how they are taken.
     ///
     /// # Errors
     /// As for [`add`](Transaction::add).
-    pub fn upsert(&mut self, records: impl IntoRows) -> Result<()> {
-        self.write(&op::UPSERT, &records.into_rows())
+    pub fn upsert(&mut self, records: impl IntoRecords) -> Result<()> {
+        self.write(&op::UPSERT, &records.into_records())
     }
 
     /// Changes records at the commit; [`Collection::update`] says how they are taken.
     ///
     /// # Errors
     /// As for [`add`](Transaction::add).
-    pub fn update(&mut self, records: impl IntoRows) -> Result<()> {
-        self.write(&op::UPDATE, &records.into_rows())
+    pub fn update(&mut self, records: impl IntoRecords) -> Result<()> {
+        self.write(&op::UPDATE, &records.into_records())
     }
 
     /// Deletes records at the commit, by id.

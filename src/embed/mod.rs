@@ -20,7 +20,7 @@ pub use context::{EmbeddingContext, Purpose};
 #[cfg(all(feature = "gemini", any(test, fuzzing)))]
 pub(crate) use gemini::PARSERS;
 #[cfg(feature = "gemini")]
-pub use gemini::{EmbedCall, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
+pub use gemini::{Embed, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
 pub use hashing::Hashing;
 
 use crate::error::{Call, Error, InvalidInput, RefusedText, Result};

@@ -18,7 +18,7 @@ use crate::ingest::JsonLines;
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::filter::Where;
 use crate::model::metadata::{Metadata, MetadataValue};
-use crate::model::record::{AsRow, Record};
+use crate::model::record::{AsRecord, Record};
 use crate::model::schema::Schema;
 use crate::wire::line;
 
@@ -73,7 +73,7 @@ const VALUES: &[Parser] = &[
         Ok(Box::new(move || {
             let mut lines = Vec::new();
             for record in &records {
-                line::record(&mut lines, record.as_row());
+                line::record(&mut lines, record.as_record());
             }
             let again: Result<Vec<Record>> = JsonLines::from_reader(&*lines).collect();
             assert_eq!(again.ok().as_ref(), Some(&records));

@@ -25,7 +25,7 @@ use crate::model::report::{BadRecord, IngestProgress};
 pub use bad::BadRecords;
 use checkpoint::Place;
 use log::kv::Value;
-pub use reader::IntoRecord;
+pub use reader::TryIntoRecord;
 #[cfg(feature = "csv")]
 pub use readers::{CsvRows, csv_records};
 pub use readers::{JsonLines, MissingIds, NestedFields, TextFiles, jsonl_records, text_records};
@@ -35,7 +35,7 @@ use crate::collection::Collection;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::filter::Where;
 use crate::model::metadata::Metadata;
-use crate::model::record::{AsRow, Record, Row};
+use crate::model::record::{AsRecord, Record, RecordRef};
 use crate::transport::RetryPolicy;
 
 /// Items of one batch: as many texts as Gemini takes in a request.
@@ -150,12 +150,12 @@ struct Item {
     made: Option<(Arc<Vec<f32>>, Range<usize>)>,
 }
 
-impl AsRow for Item {
-    fn as_row(&self) -> Row<'_> {
-        let row = self.record.as_row();
+impl AsRecord for Item {
+    fn as_record(&self) -> RecordRef<'_> {
+        let row = self.record.as_record();
         let made = self.made.as_ref();
         let made = made.and_then(|(floats, range)| floats.get(range.clone()));
-        Row {
+        RecordRef {
             embedding: row.embedding.or(made),
             ..row
         }
@@ -163,7 +163,7 @@ impl AsRow for Item {
 }
 
 /// About the bytes that a record takes.
-fn size(row: Row<'_>) -> usize {
+fn size(row: RecordRef<'_>) -> usize {
     let document = row.document.map_or(0, str::len);
     let floats = row.embedding.map_or(0, <[f32]>::len);
     let metadata = row.metadata.iter().flat_map(|metadata| metadata.iter());
@@ -187,7 +187,7 @@ impl Collection {
     pub fn ingest<'a, I>(&self, records: I) -> Ingest<'a, I>
     where
         I: IntoIterator,
-        I::Item: IntoRecord,
+        I::Item: TryIntoRecord,
     {
         Ingest::new(self.without_progress(), records)
     }
@@ -196,7 +196,7 @@ impl Collection {
 impl<'a, I> Ingest<'a, I>
 where
     I: IntoIterator,
-    I::Item: IntoRecord,
+    I::Item: TryIntoRecord,
 {
     pub(crate) fn new(collection: Collection, records: I) -> Ingest<'a, I> {
         Ingest {

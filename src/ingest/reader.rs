@@ -10,7 +10,7 @@ use super::content::{self, InputHash};
 use super::run::Shared;
 use super::{BATCH_BYTES, BATCH_ITEMS, Batch, Item, Mode, Settings, size};
 use crate::error::{Error, InvalidInput};
-use crate::model::record::{AsRow, Record};
+use crate::model::record::{AsRecord, Record};
 use crate::model::report::{BadRecord, IngestStage};
 use crate::model::rows;
 
@@ -25,22 +25,22 @@ type Unread = Box<dyn StdError + Send + Sync>;
 /// An item that could not be read is a bad record, and the job reads on, unless it is told to stop at those. But where the
 /// source itself fails ([`Error::Io`], or an [`io::Error`] that is not [`io::ErrorKind::InvalidData`]) nobody knows what
 /// would have come: then the job writes what it has read, and stops.
-pub trait IntoRecord {
+pub trait TryIntoRecord {
     /// The record.
     ///
     /// # Errors
     /// Why there is none.
-    fn into_record(self) -> Result<Record, Box<dyn StdError + Send + Sync>>;
+    fn try_into_record(self) -> Result<Record, Box<dyn StdError + Send + Sync>>;
 }
 
-impl IntoRecord for Record {
-    fn into_record(self) -> Result<Record, Unread> {
+impl TryIntoRecord for Record {
+    fn try_into_record(self) -> Result<Record, Unread> {
         Ok(self)
     }
 }
 
-impl<E: Into<Unread>> IntoRecord for Result<Record, E> {
-    fn into_record(self) -> Result<Record, Unread> {
+impl<E: Into<Unread>> TryIntoRecord for Result<Record, E> {
+    fn try_into_record(self) -> Result<Record, Unread> {
         self.map_err(Into::into)
     }
 }
@@ -97,7 +97,7 @@ pub(super) enum Next {
 impl<'a, I> Reader<'a, I>
 where
     I: Iterator,
-    I::Item: IntoRecord,
+    I::Item: TryIntoRecord,
 {
     pub(super) fn new(items: I, settings: &'a Settings, shared: &'a Shared) -> Reader<'a, I> {
         let function = settings.collection.embedding_function();
@@ -192,13 +192,13 @@ where
             self.batch.end = self.place;
             // What is written first decides on the dimension, not what is read first.
             let dimension = self.settings.collection.dimension().or(self.dimension);
-            match rows::check_row(record.as_row(), 0, dimension, false) {
+            match rows::check_row(record.as_record(), 0, dimension, false) {
                 Err(reason) => {
                     let reason = reason.to_string();
                     self.bad(item, Some(record), IngestStage::Check, reason);
                 }
                 Ok(()) => {
-                    self.batch.bytes += size(record.as_row());
+                    self.batch.bytes += size(record.as_record());
                     if record.embedding.is_none() {
                         self.batch.bytes += size_of::<f32>() * dimension.unwrap_or(0);
                     }
@@ -222,7 +222,7 @@ where
 
     /// Nothing when the source has failed.
     fn take(&mut self, item: I::Item) -> Option<Result<Record, String>> {
-        let record = match item.into_record().map_err(failure) {
+        let record = match item.try_into_record().map_err(failure) {
             Ok(record) => Ok(record),
             Err(Err(reason)) => Err(reason),
             Err(Ok(failure)) => {
@@ -262,7 +262,7 @@ where
         }
         self.batch.end = self.place;
         let id = record.as_ref().map(|record| record.id.clone());
-        self.batch.bytes += record.as_ref().map_or(0, |record| size(record.as_row()));
+        self.batch.bytes += record.as_ref().map_or(0, |record| size(record.as_record()));
         let bad = BadRecord {
             item,
             id,

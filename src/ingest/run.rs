@@ -12,7 +12,7 @@ use log::Level;
 
 use super::checkpoint::{Checkpoint, Job, Place};
 use super::floats::Floats;
-use super::reader::{IntoRecord, Next, Reader};
+use super::reader::{Next, Reader, TryIntoRecord};
 use super::writer::{Event, Writer};
 use super::{Batch, Mode, Settings, WAITING, content, prepare};
 use crate::error::{Call, Error, Result};
@@ -114,7 +114,7 @@ pub(super) fn run<I>(
 ) -> Result<IngestReport>
 where
     I: Iterator,
-    I::Item: IntoRecord,
+    I::Item: TryIntoRecord,
 {
     let started = Instant::now();
     let invalid = |reason| call.clone().invalid(reason);
@@ -236,7 +236,7 @@ fn work<'a, I>(
 ) -> (Writer<'a>, Result<()>)
 where
     I: Iterator,
-    I::Item: IntoRecord,
+    I::Item: TryIntoRecord,
 {
     thread::scope(|scope| {
         // Also when the caller's iterator or its report of progress panics: then nobody waits any longer.
@@ -316,7 +316,7 @@ impl UnderWay {
         on_progress: &mut impl FnMut(IngestProgress),
     ) where
         I: Iterator,
-        I::Item: IntoRecord,
+        I::Item: TryIntoRecord,
     {
         let most = 2 * settings.concurrency + WAITING;
         loop {

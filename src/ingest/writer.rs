@@ -15,7 +15,7 @@ use super::{Batch, Item, Mode, Settings, content, size};
 use crate::client::operations as op;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
-use crate::model::record::{AsRow, Record};
+use crate::model::record::{AsRecord, Record};
 use crate::model::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
 
 /// Bytes of one write, about; the server's own limits are kept in any case.
@@ -319,7 +319,7 @@ impl Group {
     fn add(&mut self, batch: Batch, most: usize) -> Result<(), Batch> {
         let records = batch.records.iter();
         let ids: Vec<u64> = (records.clone().map(|item| content::of_id(&item.record.id))).collect();
-        let bytes: usize = records.map(|item| size(item.as_row())).sum();
+        let bytes: usize = records.map(|item| size(item.as_record())).sum();
         let fits = self.records.len() + batch.records.len() <= most
             && self.bytes + bytes <= WRITE_BYTES
             && !ids.iter().any(|id| self.ids.contains(id));

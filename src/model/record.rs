@@ -1,4 +1,4 @@
-//! [`Record`] and [`Row`]: one record, owned or borrowed, and [`AsRow`]: what else can be written as one.
+//! [`Record`] and [`RecordRef`]: one record, owned or borrowed, and [`AsRecord`]: what else can be written as one.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Record {
 /// One record, borrowed from whoever holds it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct Row<'a> {
+pub struct RecordRef<'a> {
     /// The id.
     pub id: &'a str,
     /// The text.
@@ -108,10 +108,10 @@ pub struct Row<'a> {
     pub uri: Option<&'a str>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> RecordRef<'a> {
     /// A row with nothing but its id.
-    pub fn new(id: &'a str) -> Row<'a> {
-        Row {
+    pub fn new(id: &'a str) -> RecordRef<'a> {
+        RecordRef {
             id,
             document: None,
             embedding: None,
@@ -122,38 +122,38 @@ impl<'a> Row<'a> {
 
     /// With a text.
     #[must_use]
-    pub fn document(mut self, text: &'a str) -> Row<'a> {
+    pub fn document(mut self, text: &'a str) -> RecordRef<'a> {
         self.document = Some(text);
         self
     }
 
     /// With a vector.
     #[must_use]
-    pub fn embedding(mut self, vector: &'a [f32]) -> Row<'a> {
+    pub fn embedding(mut self, vector: &'a [f32]) -> RecordRef<'a> {
         self.embedding = Some(vector);
         self
     }
 
     /// With named values.
     #[must_use]
-    pub fn metadata(mut self, metadata: &'a Metadata) -> Row<'a> {
+    pub fn metadata(mut self, metadata: &'a Metadata) -> RecordRef<'a> {
         self.metadata = Some(metadata).filter(|metadata| !metadata.is_empty());
         self
     }
 
     /// With an address of the thing itself.
     #[must_use]
-    pub fn uri(mut self, uri: &'a str) -> Row<'a> {
+    pub fn uri(mut self, uri: &'a str) -> RecordRef<'a> {
         self.uri = Some(uri);
         self
     }
 }
 
-/// What can be written as a record: a [`Record`], a [`Row`], references to them, or a type of the caller's own, from
+/// What can be written as a record: a [`Record`], a [`RecordRef`], references to them, or a type of the caller's own, from
 /// which nothing is copied.
 ///
 /// ```
-/// use chroma_blocking::{AsRow, Row};
+/// use chroma_blocking::{AsRecord, RecordRef};
 ///
 /// struct Page {
 ///     url: String,
@@ -161,9 +161,9 @@ impl<'a> Row<'a> {
 ///     vector: Vec<f32>,
 /// }
 ///
-/// impl AsRow for Page {
-///     fn as_row(&self) -> Row<'_> {
-///         Row::new(&self.url).document(&self.text).embedding(&self.vector)
+/// impl AsRecord for Page {
+///     fn as_record(&self) -> RecordRef<'_> {
+///         RecordRef::new(&self.url).document(&self.text).embedding(&self.vector)
 ///     }
 /// }
 ///
@@ -173,14 +173,14 @@ impl<'a> Row<'a> {
 /// # Ok(())
 /// # }
 /// ```
-pub trait AsRow {
+pub trait AsRecord {
     /// The record, borrowed.
-    fn as_row(&self) -> Row<'_>;
+    fn as_record(&self) -> RecordRef<'_>;
 }
 
-impl AsRow for Record {
-    fn as_row(&self) -> Row<'_> {
-        Row {
+impl AsRecord for Record {
+    fn as_record(&self) -> RecordRef<'_> {
+        RecordRef {
             id: &self.id,
             document: self.document.as_deref(),
             embedding: self.embedding.as_deref(),
@@ -190,17 +190,17 @@ impl AsRow for Record {
     }
 }
 
-impl AsRow for Row<'_> {
-    fn as_row(&self) -> Row<'_> {
+impl AsRecord for RecordRef<'_> {
+    fn as_record(&self) -> RecordRef<'_> {
         *self
     }
 }
 
 macro_rules! as_what_it_points_to {
     ($($pointer:ty),+) => {$(
-        impl<R: AsRow + ?Sized> AsRow for $pointer {
-            fn as_row(&self) -> Row<'_> {
-                (**self).as_row()
+        impl<R: AsRecord + ?Sized> AsRecord for $pointer {
+            fn as_record(&self) -> RecordRef<'_> {
+                (**self).as_record()
             }
         }
     )+};
@@ -210,7 +210,7 @@ as_what_it_points_to!(&R, &mut R, Box<R>, Rc<R>, Arc<R>);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::rows::{IntoRows, Rows};
+    use crate::model::rows::{IntoRecords, Rows};
 
     #[test]
     fn rows_of_every_kind_are_the_same_rows() {
@@ -219,18 +219,18 @@ mod tests {
             .document("x")
             .metadata("k", 1)
             .uri("u");
-        let row = Row::new("1")
+        let row = RecordRef::new("1")
             .document("x")
             .embedding(&[1.0])
             .metadata(&record.metadata)
             .uri("u");
-        assert_eq!(record.as_row(), row);
+        assert_eq!(record.as_record(), row);
         let empty = Metadata::new();
-        let bare = Row::new("2").metadata(&empty);
-        assert_eq!(bare, Record::new("2").as_row());
+        let bare = RecordRef::new("2").metadata(&empty);
+        assert_eq!(bare, Record::new("2").as_record());
 
-        fn first(rows: impl IntoRows) -> String {
-            let rows = rows.into_rows();
+        fn first(rows: impl IntoRecords) -> String {
+            let rows = rows.into_records();
             format!("{} {:?}", rows.len(), rows.row(0))
         }
         let expected = format!("1 {row:?}");
@@ -240,6 +240,6 @@ mod tests {
         assert_eq!(first(record.clone()), expected);
         assert_eq!(first([&record]), expected);
         assert_eq!(first(vec![Arc::new(record.clone())]), expected);
-        assert_eq!(first([Box::new(record) as Box<dyn AsRow>]), expected);
+        assert_eq!(first([Box::new(record) as Box<dyn AsRecord>]), expected);
     }
 }

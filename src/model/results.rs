@@ -2,7 +2,7 @@
 
 use super::embeddings::Embeddings;
 use super::metadata::Metadata;
-use super::record::{Record, Row};
+use super::record::{Record, RecordRef};
 
 /// What a [`get`](crate::Collection::get) or a [`query`](crate::Collection::query) brings with the ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,8 +123,8 @@ impl GetResult {
     }
 
     /// One record.
-    pub fn row(&self, index: usize) -> Option<Row<'_>> {
-        Some(Row {
+    pub fn row(&self, index: usize) -> Option<RecordRef<'_>> {
+        Some(RecordRef {
             id: self.ids.get(index)?,
             document: at(&self.documents, index).map(String::as_str),
             embedding: self.embeddings.as_ref().and_then(|all| all.row(index)),
@@ -134,8 +134,8 @@ impl GetResult {
     }
 
     /// The records, borrowed.
-    pub fn iter(&self) -> RowIter<'_> {
-        RowIter {
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
             result: self,
             next: 0,
         }
@@ -144,15 +144,15 @@ impl GetResult {
 
 /// The records of a [`GetResult`], borrowed.
 #[derive(Debug, Clone)]
-pub struct RowIter<'a> {
+pub struct Iter<'a> {
     result: &'a GetResult,
     next: usize,
 }
 
-impl<'a> Iterator for RowIter<'a> {
-    type Item = Row<'a>;
+impl<'a> Iterator for Iter<'a> {
+    type Item = RecordRef<'a>;
 
-    fn next(&mut self) -> Option<Row<'a>> {
+    fn next(&mut self) -> Option<RecordRef<'a>> {
         let row = self.result.row(self.next)?;
         self.next += 1;
         Some(row)
@@ -164,13 +164,13 @@ impl<'a> Iterator for RowIter<'a> {
     }
 }
 
-impl ExactSizeIterator for RowIter<'_> {}
+impl ExactSizeIterator for Iter<'_> {}
 
 impl<'a> IntoIterator for &'a GetResult {
-    type Item = Row<'a>;
-    type IntoIter = RowIter<'a>;
+    type Item = RecordRef<'a>;
+    type IntoIter = Iter<'a>;
 
-    fn into_iter(self) -> RowIter<'a> {
+    fn into_iter(self) -> Iter<'a> {
         self.iter()
     }
 }
@@ -181,11 +181,11 @@ fn at<T>(column: &Option<Vec<Option<T>>>, index: usize) -> Option<&T> {
 
 impl IntoIterator for GetResult {
     type Item = Record;
-    type IntoIter = IntoRecords;
+    type IntoIter = IntoIter;
 
-    fn into_iter(self) -> IntoRecords {
+    fn into_iter(self) -> IntoIter {
         let column = |column: Option<Vec<Option<String>>>| column.unwrap_or_default().into_iter();
-        IntoRecords {
+        IntoIter {
             ids: self.ids.into_iter(),
             documents: column(self.documents),
             metadatas: self.metadatas.unwrap_or_default().into_iter(),
@@ -198,7 +198,7 @@ impl IntoIterator for GetResult {
 
 /// The records of a [`GetResult`], owned: ready to be written elsewhere.
 #[derive(Debug)]
-pub struct IntoRecords {
+pub struct IntoIter {
     ids: std::vec::IntoIter<String>,
     documents: std::vec::IntoIter<Option<String>>,
     metadatas: std::vec::IntoIter<Option<Metadata>>,
@@ -207,7 +207,7 @@ pub struct IntoRecords {
     next: usize,
 }
 
-impl Iterator for IntoRecords {
+impl Iterator for IntoIter {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::embeddings::{self, Vectors};
 use super::metadata::Metadata;
-use super::record::{AsRow, Record, Row};
+use super::record::{AsRecord, Record, RecordRef};
 use crate::invalid::InvalidInput;
 
 /// Records by column, borrowed: for callers who hold their data so, and want nothing copied.
@@ -88,7 +88,7 @@ pub trait Rows {
     }
 
     /// One record; `index` is less than [`len`](Rows::len).
-    fn row(&self, index: usize) -> Row<'_>;
+    fn row(&self, index: usize) -> RecordRef<'_>;
 
     /// The first column that is not as long as the ids: its name and its length.
     fn uneven(&self) -> Option<(&'static str, usize)> {
@@ -96,13 +96,13 @@ pub trait Rows {
     }
 }
 
-impl<R: AsRow> Rows for Vec<R> {
+impl<R: AsRecord> Rows for Vec<R> {
     fn len(&self) -> usize {
         <[R]>::len(self)
     }
 
-    fn row(&self, index: usize) -> Row<'_> {
-        self[index].as_row()
+    fn row(&self, index: usize) -> RecordRef<'_> {
+        self[index].as_record()
     }
 }
 
@@ -111,8 +111,8 @@ impl Rows for Columns<'_> {
         self.ids.len()
     }
 
-    fn row(&self, index: usize) -> Row<'_> {
-        Row {
+    fn row(&self, index: usize) -> RecordRef<'_> {
+        RecordRef {
             id: self.ids[index],
             document: at(&self.documents, index),
             embedding: self.embeddings.as_ref().and_then(|c| c.row(index)),
@@ -136,50 +136,50 @@ impl Rows for Columns<'_> {
     }
 }
 
-/// What a write takes: a [`Record`]; an array, a `Vec`, a slice or any other iterator of [`Record`]s, [`Row`]s or whatever
-/// else is [`AsRow`], or of references to them; or [`Columns`].
-pub trait IntoRows {
+/// What a write takes: a [`Record`]; an array, a `Vec`, a slice or any other iterator of [`Record`]s, [`RecordRef`]s or whatever
+/// else is [`AsRecord`], or of references to them; or [`Columns`].
+pub trait IntoRecords {
     /// The form in which they are read.
     type Rows: Rows;
 
     /// The records.
-    fn into_rows(self) -> Self::Rows;
+    fn into_records(self) -> Self::Rows;
 }
 
-impl<I> IntoRows for I
+impl<I> IntoRecords for I
 where
     I: IntoIterator,
-    I::Item: AsRow,
+    I::Item: AsRecord,
 {
     type Rows = Vec<I::Item>;
 
-    fn into_rows(self) -> Vec<I::Item> {
+    fn into_records(self) -> Vec<I::Item> {
         self.into_iter().collect()
     }
 }
 
 /// One record.
-impl IntoRows for Record {
+impl IntoRecords for Record {
     type Rows = Vec<Record>;
 
-    fn into_rows(self) -> Vec<Record> {
+    fn into_records(self) -> Vec<Record> {
         vec![self]
     }
 }
 
 /// One record.
-impl<'a> IntoRows for Row<'a> {
-    type Rows = Vec<Row<'a>>;
+impl<'a> IntoRecords for RecordRef<'a> {
+    type Rows = Vec<RecordRef<'a>>;
 
-    fn into_rows(self) -> Vec<Row<'a>> {
+    fn into_records(self) -> Vec<RecordRef<'a>> {
         vec![self]
     }
 }
 
-impl<'a> IntoRows for Columns<'a> {
+impl<'a> IntoRecords for Columns<'a> {
     type Rows = Columns<'a>;
 
-    fn into_rows(self) -> Columns<'a> {
+    fn into_records(self) -> Columns<'a> {
         self
     }
 }
@@ -241,7 +241,7 @@ pub(crate) fn check(
 
 /// What of the [check] is about one row alone.
 pub(crate) fn check_row(
-    row: Row<'_>,
+    row: RecordRef<'_>,
     index: usize,
     dimension: Option<usize>,
     partial: bool,

@@ -1,11 +1,11 @@
 //! A record as a line of JSON Lines, which is what exports are made of.
 
 use super::write::{floats, key, member};
-use crate::model::record::Row;
+use crate::model::record::RecordRef;
 
 /// Appends `{"id":…,"document":…,"uri":…,"metadata":{…},"embedding":[…]}` and a line break. What the record does not have
 /// is left out. All floats are read as the same ones again.
-pub(crate) fn record(to: &mut Vec<u8>, row: Row<'_>) {
+pub(crate) fn record(to: &mut Vec<u8>, row: RecordRef<'_>) {
     to.push(b'{');
     member(to, "id", row.id);
     if let Some(document) = row.document {
@@ -28,7 +28,7 @@ pub(crate) fn record(to: &mut Vec<u8>, row: Row<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::{AsRow, Record};
+    use crate::model::record::{AsRecord, Record};
 
     #[test]
     fn what_a_record_does_not_have_is_not_in_its_line() {
@@ -38,8 +38,8 @@ mod tests {
             .uri("u")
             .embedding([0.5, -0.0]);
         let mut to = Vec::new();
-        record(&mut to, full.as_row());
-        record(&mut to, Record::new("2").as_row());
+        record(&mut to, full.as_record());
+        record(&mut to, Record::new("2").as_record());
         let lines = concat!(
             r#"{"id":"\"1\"","document":"two\nlines","uri":"u","metadata":{"k":2.0},"embedding":[0.5,-0.0]}"#,
             "\n{\"id\":\"2\"}\n"

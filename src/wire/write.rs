@@ -10,7 +10,7 @@ use super::print;
 use crate::model::filter::{Document, Parts};
 use crate::model::json_len::json_len;
 use crate::model::metadata::Metadata;
-use crate::model::record::Row;
+use crate::model::record::RecordRef;
 use crate::model::results::Include;
 use crate::model::rows::Rows;
 use crate::model::search::{ReadLevel, Search};
@@ -32,7 +32,7 @@ pub(crate) struct Batch<'a> {
 }
 
 /// About how many bytes a record takes in a request.
-pub(crate) fn size(row: Row<'_>, vector: Option<&[f32]>, base64: bool) -> usize {
+pub(crate) fn size(row: RecordRef<'_>, vector: Option<&[f32]>, base64: bool) -> usize {
     /// Quotes, commas and nulls.
     const AROUND: usize = 32;
     let text = |text: Option<&str>| text.map_or(0, json_len);
@@ -73,7 +73,7 @@ impl<'a> Batch<'a> {
     }
 
     /// A list with an entry for each row.
-    fn column(&self, to: &mut Vec<u8>, mut entry: impl FnMut(&mut Vec<u8>, Row<'_>, usize)) {
+    fn column(&self, to: &mut Vec<u8>, mut entry: impl FnMut(&mut Vec<u8>, RecordRef<'_>, usize)) {
         list(to, self.range.clone(), |to, index| {
             entry(to, self.rows.row(index), index);
         });
@@ -84,7 +84,7 @@ impl<'a> Batch<'a> {
         &self,
         to: &mut Vec<u8>,
         name: &str,
-        value: impl Fn(Row<'a>) -> Option<T>,
+        value: impl Fn(RecordRef<'a>) -> Option<T>,
     ) {
         let rows: &'a dyn Rows = self.rows;
         if self

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::logs;
 use crate::model::filter::Where;
 use crate::model::record::Record;
-use crate::model::results::{GetResult, Include, IntoRecords};
+use crate::model::results::{GetResult, Include, IntoIter};
 use ahead::Ahead;
 use reader::Reader;
 
@@ -170,7 +170,7 @@ impl std::iter::FusedIterator for ScanPages {}
 #[must_use = "reads nothing unless it is iterated"]
 pub struct ScanRecords {
     pages: ScanPages,
-    page: IntoRecords,
+    page: IntoIter,
 }
 
 impl Iterator for ScanRecords {

@@ -1,4 +1,4 @@
-//! [`EmbedCall`]: any number of texts, embedded in as many requests as it takes.
+//! [`Embed`]: any number of texts, embedded in as many requests as it takes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const AROUND: usize = 250;
 
 /// Texts to be embedded; made by [`Gemini::embed`](crate::Gemini::embed).
 #[must_use = "nothing is sent until run() is called"]
-pub struct EmbedCall<'a, T> {
+pub struct Embed<'a, T> {
     gemini: &'a Inner,
     texts: Vec<T>,
     titles: Option<Vec<Option<&'a str>>>,
@@ -34,9 +34,9 @@ pub struct EmbedCall<'a, T> {
     on_progress: Box<dyn FnMut(usize, usize) + 'a>,
 }
 
-impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
-    pub(super) fn new(gemini: &'a Inner, texts: Vec<T>) -> EmbedCall<'a, T> {
-        EmbedCall {
+impl<'a, T: AsRef<str>> Embed<'a, T> {
+    pub(super) fn new(gemini: &'a Inner, texts: Vec<T>) -> Embed<'a, T> {
+        Embed {
             gemini,
             texts,
             titles: None,
@@ -47,20 +47,20 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         }
     }
 
-    pub(super) fn for_queries(mut self) -> EmbedCall<'a, T> {
+    pub(super) fn for_queries(mut self) -> Embed<'a, T> {
         self.task = self.gemini.query_task;
         self
     }
 
     /// What the vectors are for. Default: the builder's [`document_task`](crate::GeminiBuilder::document_task).
-    pub fn task(mut self, task: TaskType) -> EmbedCall<'a, T> {
+    pub fn task(mut self, task: TaskType) -> Embed<'a, T> {
         self.task = Some(task);
         self
     }
 
     /// A title for each text, `None` for one that has none. They make for better vectors, and are only for
     /// [`TaskType::RetrievalDocument`].
-    pub fn titles<S: AsRef<str>>(mut self, titles: &'a [Option<S>]) -> EmbedCall<'a, T> {
+    pub fn titles<S: AsRef<str>>(mut self, titles: &'a [Option<S>]) -> Embed<'a, T> {
         let titles = titles.iter().map(|title| title.as_ref().map(AsRef::as_ref));
         self.titles = Some(titles.collect());
         self
@@ -68,21 +68,21 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
 
     /// How long the call may take, whatever it waits for. Default: the builder's. A deadline of the builder's
     /// [policy](crate::GeminiBuilder::retry) counts, too.
-    pub fn deadline(mut self, deadline: Duration) -> EmbedCall<'a, T> {
+    pub fn deadline(mut self, deadline: Duration) -> Embed<'a, T> {
         self.deadline = Some(deadline);
         self
     }
 
     /// A flag that stops the call, beside the [builder's](crate::GeminiBuilder::cancel): when it is true nothing more is
     /// sent.
-    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> EmbedCall<'a, T> {
+    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Embed<'a, T> {
         self.cancel = Some(flag);
         self
     }
 
     /// Is told after each batch how many texts have vectors, and how many there are. On the thread that called
-    /// [`run`](EmbedCall::run).
-    pub fn on_progress(mut self, report: impl FnMut(usize, usize) + 'a) -> EmbedCall<'a, T> {
+    /// [`run`](Embed::run).
+    pub fn on_progress(mut self, report: impl FnMut(usize, usize) + 'a) -> Embed<'a, T> {
         self.on_progress = Box::new(report);
         self
     }
@@ -110,7 +110,7 @@ impl<'a, T: AsRef<str>> EmbedCall<'a, T> {
         result
     }
 
-    /// As [`run`](EmbedCall::run), and says what it took.
+    /// As [`run`](Embed::run), and says what it took.
     pub(super) fn run_for(mut self, used: &mut Used) -> Result<Embeddings> {
         let started = Instant::now();
         let gemini = self.gemini;

@@ -28,7 +28,7 @@ use crate::model::space::Space;
 use crate::transport::{Kind, Operation, RetryPolicy, Transport};
 
 pub use builder::{GeminiBuilder, LongTexts, RefusedTexts};
-pub use call::EmbedCall;
+pub use call::Embed;
 pub use model::ModelStyle;
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
@@ -154,14 +154,14 @@ impl Gemini {
     }
 
     /// Embeds any number of texts, as documents if nothing else is said.
-    pub fn embed<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> EmbedCall<'_, T> {
-        EmbedCall::new(&self.0, texts.into_iter().collect())
+    pub fn embed<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Embed<'_, T> {
+        Embed::new(&self.0, texts.into_iter().collect())
     }
 
     /// The vector of a text that asks.
     ///
     /// # Errors
-    /// As [`run`](EmbedCall::run).
+    /// As [`run`](Embed::run).
     pub fn embed_query(&self, query: &str) -> Result<Vec<f32>> {
         let vectors = self.embed([query]).for_queries().run()?;
         Ok(vectors.into_flat())
