@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chroma_blocking::{
     Client, ClientBuilder, Collection, Error, Hashing, Key, LocalServer, Metadata, Record, Result,
-    RetryPolicy, Space, Where, jsonl_records,
+    RetryPolicy, Space, Where, ingest::jsonl_records,
 };
 use serde::{Deserialize, Serialize};
 

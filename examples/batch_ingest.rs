@@ -28,8 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    BadRecords, Client, ClientBuilder, EmbeddingFunction, Gemini, Hashing, IngestProgress,
-    InvalidInput, LocalServer, jsonl_records,
+    Client, ClientBuilder, EmbeddingFunction, Gemini, Hashing, InvalidInput, LocalServer,
+    ingest::{BadRecords, IngestProgress, jsonl_records},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 

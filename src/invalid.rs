@@ -102,7 +102,7 @@ pub enum InvalidInput {
         /// The same of the one passed in.
         given: String,
     },
-    /// An id that is written twice, or read after it was written, in one [`Transaction`](crate::Transaction).
+    /// An id that is written twice, or read after it was written, in one [`Transaction`](crate::collection::Transaction).
     #[error("this transaction has written {id:?} already; commit it first")]
     WrittenInTransaction {
         /// The id.

@@ -51,7 +51,8 @@
 //!
 //! # Collections
 //! ```
-//! use chroma_blocking::{HnswConfig, Space};
+//! use chroma_blocking::Space;
+//! use chroma_blocking::schema::HnswConfig;
 //!
 //! # let server = chroma_blocking::LocalServer::builder().install(true).start()?;
 //! # let client = server.client()?;
@@ -71,18 +72,19 @@
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```
 //!
-//! A [`Schema`] says what is indexed at all; [`SpannConfig`] is for Chroma Cloud. [`Collection::configuration`] and
+//! A [`Schema`](schema::Schema) says what is indexed at all; [`SpannConfig`](schema::SpannConfig) is for Chroma Cloud. [`Collection::configuration`] and
 //! [`Collection::schema`] read back what a collection is made of.
 //!
 //! # Records
 //! [`Collection::add`], [`upsert`](Collection::upsert) and [`update`](Collection::update) take [`Record`]s, or
-//! [`Columns`] borrowed from the caller. Calls of any size are fine: they are cut into requests by the server's limits.
+//! [`Columns`](record::Columns) borrowed from the caller. Calls of any size are fine: they are cut into requests by the server's limits.
 //! [`Collection::get`] reads by id, by filter and by page; [`Collection::scan`] iterates all of a collection in constant
 //! memory, also while it is written to. Metadata goes into structs and comes from them: [`Metadata::to_struct`],
 //! [`Metadata::from_struct`].
 //!
 //! ```
-//! use chroma_blocking::{Columns, Key, Record, Vectors};
+//! use chroma_blocking::{Key, Record};
+//! use chroma_blocking::record::{Columns, Vectors};
 //!
 //! # let server = chroma_blocking::LocalServer::builder().install(true).start()?;
 //! # let points = server.client()?.collection("points").create()?;
@@ -104,7 +106,7 @@
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```
 //!
-//! A [`Transaction`] reads and writes, and takes effect only if nobody else wrote meanwhile what it read; it needs a server
+//! A [`Transaction`](collection::Transaction) reads and writes, and takes effect only if nobody else wrote meanwhile what it read; it needs a server
 //! newer than 1.5.9.
 //!
 //! # Filters
@@ -150,11 +152,13 @@
 //! ```
 //!
 //! Chroma Cloud and distributed Chroma have more: [`Collection::search`] takes a [`Search`], with dense and sparse vectors in
-//! one rank, arithmetic on ranks ([`Knn`], [`Rank`]), reciprocal rank fusion ([`Rrf`]) and groups ([`GroupBy`]). Single-node
+//! one rank, arithmetic on ranks ([`Knn`](search::Knn), [`Rank`](search::Rank)), reciprocal rank fusion ([`Rrf`](search::Rrf)) and groups ([`GroupBy`](search::GroupBy)). Single-node
 //! servers answer [`Error::Unsupported`].
 //!
 //! ```no_run
-//! use chroma_blocking::{Client, Key, Knn, Search, SparseVector};
+//! use chroma_blocking::{Client, Key, Search};
+//! use chroma_blocking::record::SparseVector;
+//! use chroma_blocking::search::Knn;
 //!
 //! let notes = Client::cloud_from_env()?.collection("notes").get()?;
 //! let words = SparseVector { indices: vec![7, 42], values: vec![0.8, 0.3] };
@@ -165,14 +169,15 @@
 //!
 //! # Embeddings
 //! [`Gemini`] embeds by meaning, [`Hashing`] by wording and offline; [`EmbeddingFunction`] is the trait for one of your own, and
-//! has an example ([`EmbeddingContext`] has one that wraps another function). A
+//! has an example ([`EmbeddingContext`](embed::EmbeddingContext) has one that wraps another function). A
 //! collection remembers its function, and opens with it in every client of Chroma; one without a function, or with one that
 //! is not known here, works with the caller's vectors. A cache sees to it that no text is paid for twice:
-//! [`GeminiBuilder::cache`], or [`Cached`] in front of any function; in memory ([`MemoryCache`]), or on disk (`DiskCache`).
+//! [`GeminiBuilder::cache`](embed::GeminiBuilder::cache), or [`Cached`](embed::Cached) in front of any function; in memory ([`MemoryCache`](embed::MemoryCache)), or on disk (`DiskCache`).
 //!
 #![cfg_attr(feature = "gemini", doc = "```no_run")]
 #![cfg_attr(not(feature = "gemini"), doc = "```ignore")]
-//! use chroma_blocking::{Client, Gemini, MemoryCache};
+//! use chroma_blocking::{Client, Gemini};
+//! use chroma_blocking::embed::MemoryCache;
 //!
 //! let gemini = Gemini::builder()               // the key is in GOOGLE_API_KEY or GEMINI_API_KEY
 //!     .concurrency(8)                          // requests of 100 texts at a time
@@ -191,13 +196,14 @@
 //!
 //! # Batches
 //! [`Collection::ingest`] takes any iterator of records, or of results of records, and reads, embeds and writes them at the
-//! same time: in bounded memory, in their order, and safe to kill. See [`Ingest`]. [`jsonl_records`] reads JSON Lines as
-//! records, [`text_records`] a folder of text files, `csv_records` CSV (feature `csv`); what cannot be read is an error in its
-//! place. [`TextSplitter`] cuts long texts into pieces. [`Collection::export`] writes a collection to JSON Lines, which are
+//! same time: in bounded memory, in their order, and safe to kill. See [`Ingest`](ingest::Ingest). [`jsonl_records`](ingest::jsonl_records) reads JSON Lines as
+//! records, [`text_records`](ingest::text_records) a folder of text files, `csv_records` CSV (feature `csv`); what cannot be read is an error in its
+//! place. [`TextSplitter`](ingest::TextSplitter) cuts long texts into pieces. [`Collection::export`] writes a collection to JSON Lines, which are
 //! read as an equal one.
 //!
 //! ```
-//! use chroma_blocking::{BadRecords, Hashing, Record, jsonl_records};
+//! use chroma_blocking::{Hashing, Record};
+//! use chroma_blocking::ingest::{BadRecords, jsonl_records};
 //!
 //! # let server = chroma_blocking::LocalServer::builder().install(true).start()?;
 //! # let client = server.client()?;
@@ -222,7 +228,7 @@
 //! [`Error`] is sorted by what can be done about it. Bad input is refused before anything is sent ([`InvalidInput`]); what may
 //! be repeated is tried again ([`RetryPolicy`]). Where the answer to a call that may not be repeated is lost (`create`, `fork`,
 //! deleting a collection …), the client asks the server whether it took effect. An error says whether the server may have
-//! acted ([`Call::may_have_acted`]), and of a large write, which ids are in ([`Error::PartlyDone`]).
+//! acted ([`Call::may_have_acted`](error::Call::may_have_acted)), and of a large write, which ids are in ([`Error::PartlyDone`]).
 //!
 //! ```
 //! use std::time::Duration;
@@ -249,7 +255,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! A client can leave a server alone that keeps failing ([`CircuitBreaker`]), and can know several addresses of the same data
+//! A client can leave a server alone that keeps failing ([`CircuitBreaker`](client::CircuitBreaker)), and can know several addresses of the same data
 //! ([`ClientBuilder::replicas`]).
 //!
 //! A request that was given up, because its answer took too long, may still reach the server and take effect later than
@@ -313,8 +319,8 @@
 //! one, and that of an attempt the one that was asked. What the global propagator makes of them (`traceparent`, `baggage`)
 //! goes into requests to Chroma, and not to Google. With neither set, nothing happens.
 //!
-//! **Progress.** Long calls tell how far they are: [`Collection::with_progress`], [`Ingest::on_progress`],
-//! `Embed::on_progress`, [`Export::on_progress`].
+//! **Progress.** Long calls tell how far they are: [`Collection::with_progress`], [`Ingest::on_progress`](ingest::Ingest::on_progress),
+//! `Embed::on_progress`, [`Export::on_progress`](collection::Export::on_progress).
 //!
 //! # A local server
 //! [`LocalServer`] is a real Chroma server for as long as your program runs: found on this machine or, if you allow it,
@@ -345,7 +351,8 @@
 //!
 //! ```no_run
 //! // build.rs; in Cargo.toml: [build-dependencies] chroma-blocking = { path = "../chroma-blocking", default-features = false }
-//! use chroma_blocking::{Hashing, LocalServer, text_records};
+//! use chroma_blocking::{Hashing, LocalServer};
+//! use chroma_blocking::ingest::text_records;
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     println!("cargo::rerun-if-changed=docs");
@@ -414,73 +421,65 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod client;
-mod collection;
+pub mod client;
+pub mod collection;
 mod config;
 mod durable;
-mod embed;
+pub mod embed;
 mod environment;
-mod error;
+pub mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod ingest;
+pub mod ingest;
 mod invalid;
-mod local;
+pub mod local;
 mod logs;
-mod metrics;
+pub mod metrics;
 mod model;
 mod transport;
 mod wire;
 
-pub use client::{Client, Database, Identity, ListDatabases, PreFlightChecks, Tenant};
-pub use collection::{
-    AttachFunction, Attached, AttachedFunction, Collection, CollectionBuilder, CollectionOpener,
-    Committed, Delete, DetachFunction, Export, Get, IndexingStatus, ListCollections, Modify,
-    Progress, ProgressStage, Queries, Query, QueryInput, QueryMany, RunSearch, RunSearches, Scan,
-    ScanPages, ScanRecords, Transaction,
-};
+#[doc(inline)]
+pub use client::Client;
+#[doc(inline)]
+pub use collection::{Collection, Progress, ProgressStage};
 pub use config::ClientBuilder;
-#[cfg(feature = "disk-cache")]
-pub use embed::DiskCache;
-pub use embed::{
-    Cached, EmbeddingCache, EmbeddingContext, EmbeddingError, EmbeddingFunction, Hashing,
-    MemoryCache, Purpose,
-};
 #[cfg(feature = "gemini")]
-pub use embed::{Embed, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
-pub use error::{Call, Error, InvalidInput, RefusedText, Result};
-pub use ingest::{
-    BadRecords, Ingest, JsonLines, MissingIds, NestedFields, TextFiles, TextSplitter,
-    TryIntoRecord, jsonl_records, text_records,
-};
-#[cfg(feature = "csv")]
-pub use ingest::{CsvRows, csv_records};
-pub use local::{InstallPlan, LocalServer, LocalServerBuilder};
-pub use metrics::{
-    BreakerState, EmbeddingMetrics, EndpointMetrics, Latency, Metrics, OperationMetrics,
-    PoolMetrics,
-};
-pub use model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
-pub use model::embeddings::{Embeddings, Vectors};
-pub use model::filter::{Key, Where};
-pub use model::index::{HnswConfig, SpannConfig};
-pub use model::metadata::{Metadata, MetadataValue, SparseVector};
-pub use model::record::{AsRecord, Record, RecordRef};
-pub use model::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
-pub use model::results::{GetResult, Hit, Include, IntoIter, Iter, QueryResult};
-pub use model::rows::{Columns, IntoRecords, Rows};
-pub use model::schema::{InvertedIndex, Schema, SparseVectorIndexConfig, VectorIndexConfig};
-pub use model::search::{GroupBy, Knn, Rank, ReadLevel, Rrf, Search, SearchHit, SearchResult};
+#[doc(inline)]
+pub use embed::Gemini;
+#[doc(inline)]
+pub use embed::{EmbeddingFunction, Hashing};
+#[doc(inline)]
+pub use error::{Error, Result};
+pub use invalid::InvalidInput;
+#[doc(inline)]
+pub use local::LocalServer;
+pub use model::embeddings::Embeddings;
+pub use model::filter::{self, Key, Where};
+pub use model::metadata::{Metadata, MetadataValue};
+pub use model::record::Record;
+pub use model::results::{GetResult, Hit, Include, QueryResult};
+#[doc(inline)]
+pub use model::search::Search;
 pub use model::space::Space;
-pub use transport::{CircuitBreaker, Jitter, ReadFrom, RetryPolicy};
+pub use model::{schema, search};
+pub use transport::RetryPolicy;
 
-#[doc = include_str!("../docs/operations.md")]
-///
+/// The forms in which a program hands over records: owned, borrowed, by row or by column.
+pub mod record {
+    pub use crate::model::embeddings::Vectors;
+    pub use crate::model::metadata::SparseVector;
+    pub use crate::model::record::{AsRecord, RecordRef};
+    pub use crate::model::results::{IntoIter, Iter};
+    pub use crate::model::rows::{Columns, IntoRecords};
+}
+
 #[allow(unused_imports)]
 pub mod operations {
+    #![doc = include_str!("../docs/operations.md")]
     #[cfg(doc)]
-    use crate::*;
+    use crate::{client::*, collection::*, *};
 }
 
 /// The programs in the README compile.

@@ -7,7 +7,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Client, Collection, Error, Jitter, Record, Result, RetryPolicy};
+use chroma_blocking::{Client, Collection, Error, Record, Result, RetryPolicy, client::Jitter};
 use support::stand_in::{Answer, Request, StandIn};
 use support::{LIMITS, OLD_LIMITS, chroma, closed_port, records};
 

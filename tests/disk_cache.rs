@@ -13,7 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use chroma_blocking::{
-    Cached, DiskCache, EmbeddingCache, EmbeddingError, EmbeddingFunction, Embeddings, Error,
+    EmbeddingFunction, Embeddings, Error,
+    embed::{Cached, DiskCache, EmbeddingCache, EmbeddingError},
 };
 
 /// A folder of one test, removed when dropped.

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    Embeddings, Error, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType,
+    Embeddings, Error, Gemini,
+    embed::{GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType},
 };
 use serde_json::{Value, json};
 use support::stand_in::{Answer, Request, StandIn};

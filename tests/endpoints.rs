@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    CircuitBreaker, Client, ClientBuilder, Error, InvalidInput, ReadFrom, Record, RetryPolicy,
+    Client, ClientBuilder, Error, InvalidInput, Record, RetryPolicy,
+    client::{CircuitBreaker, ReadFrom},
 };
 use support::stand_in::{Answer, Request, StandIn};
 use support::{COLLECTION, LIMITS, builder, closed_port, fast};

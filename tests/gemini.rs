@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chroma_blocking::{
-    Cached, EmbeddingError, EmbeddingFunction, Error, Gemini, GeminiBuilder, LongTexts,
-    MemoryCache, ModelStyle, RetryPolicy, TaskType,
+    EmbeddingFunction, Error, Gemini, RetryPolicy,
+    embed::{Cached, EmbeddingError, GeminiBuilder, LongTexts, MemoryCache, ModelStyle, TaskType},
 };
 use serde_json::{Value, json};
 use support::gemini::{

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chroma_blocking::{
-    Cached, EmbeddingCache, EmbeddingError, EmbeddingFunction, Error, Gemini, GeminiBuilder,
-    MemoryCache, TaskType,
+    EmbeddingFunction, Error, Gemini,
+    embed::{Cached, EmbeddingCache, EmbeddingError, GeminiBuilder, MemoryCache, TaskType},
 };
 use support::gemini::{Google, KEY};
 use support::{assert_belong, fast};

@@ -12,8 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    Embeddings, Error, Gemini, GeminiBuilder, Record, RefusedText, RefusedTexts, Result,
-    RetryPolicy,
+    Embeddings, Error, Gemini, Record, Result, RetryPolicy,
+    embed::{GeminiBuilder, RefusedTexts},
+    error::RefusedText,
 };
 use support::gemini::{Failures, Google, KEY, Period, Rules, V001, Wrong, over_quota};
 use support::stand_in::Answer;

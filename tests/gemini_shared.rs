@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Error, Gemini, GeminiBuilder, Record, RetryPolicy};
+use chroma_blocking::{Error, Gemini, Record, RetryPolicy, embed::GeminiBuilder};
 use support::gemini::{Google, KEY, Period, Rules, V001, fault, over_quota};
 use support::{LIMITS, assert_belongs, chroma, client, fast};
 

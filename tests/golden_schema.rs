@@ -8,8 +8,9 @@ mod support;
 use std::collections::BTreeMap;
 
 use chroma_blocking::{
-    EmbeddingError, EmbeddingFunction, Embeddings, Error, HnswConfig, InvertedIndex, Schema, Space,
-    SparseVectorIndexConfig, VectorIndexConfig,
+    EmbeddingFunction, Embeddings, Error, Space,
+    embed::EmbeddingError,
+    schema::{HnswConfig, InvertedIndex, Schema, SparseVectorIndexConfig, VectorIndexConfig},
 };
 use serde_json::{Value, json};
 use support::stand_in::{Answer, StandIn};

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use chroma_blocking::{GroupBy, Key, Knn, Rrf, Search, SparseVector};
+use chroma_blocking::{
+    Key, Search,
+    record::SparseVector,
+    search::{GroupBy, Knn, Rrf},
+};
 use serde_json::Value;
 
 fn dense() -> Knn {

@@ -9,8 +9,10 @@ mod stand_in;
 mod support;
 
 use chroma_blocking::{
-    Client, Collection, Error, GroupBy, Key, Knn, Metadata, Rank, Record, Rrf, Schema, Search,
-    Space, SparseVector, SparseVectorIndexConfig, VectorIndexConfig,
+    Client, Collection, Error, Key, Metadata, Record, Search, Space,
+    record::SparseVector,
+    schema::{Schema, SparseVectorIndexConfig, VectorIndexConfig},
+    search::{GroupBy, Knn, Rank, Rrf},
 };
 use serde_json::{Value, json};
 use support::example::{Folder, run};
@@ -140,7 +142,7 @@ fn four(bm25: bool) -> Collection {
 
 fn found(on: &Collection, search: Search) -> Vec<(String, f32)> {
     let hits = on.search(search.select([Key::score()])).run().unwrap();
-    let hit = |hit: &chroma_blocking::SearchHit| (hit.id.clone(), hit.score.unwrap());
+    let hit = |hit: &chroma_blocking::search::SearchHit| (hit.id.clone(), hit.score.unwrap());
     hits.iter().map(hit).collect()
 }
 

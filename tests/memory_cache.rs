@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use chroma_blocking::{EmbeddingCache, MemoryCache};
+use chroma_blocking::embed::{EmbeddingCache, MemoryCache};
 
 struct Counting;
 

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    BreakerState, CircuitBreaker, Client, Metrics, OperationMetrics, RetryPolicy,
+    Client, RetryPolicy,
+    client::CircuitBreaker,
+    metrics::{BreakerState, Metrics, OperationMetrics},
 };
 
 use support::stand_in::{Answer, StandIn};

@@ -11,8 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use chroma_blocking::{
-    Cached, Collection, EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing,
-    MemoryCache, Progress, ProgressStage, Record, RetryPolicy,
+    Collection, EmbeddingFunction, Embeddings, Hashing, Progress, ProgressStage, Record,
+    RetryPolicy,
+    embed::{Cached, EmbeddingContext, EmbeddingError, MemoryCache},
 };
 
 use support::stand_in::{Answer, StandIn};

@@ -7,8 +7,10 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use chroma_blocking::{
-    EmbeddingError, EmbeddingFunction, Embeddings, Error, InvalidInput, Key, Knn, Metadata,
-    ReadLevel, Rrf, Search, SparseVector,
+    EmbeddingFunction, Embeddings, Error, InvalidInput, Key, Metadata, Search,
+    embed::EmbeddingError,
+    record::SparseVector,
+    search::{Knn, ReadLevel, Rrf},
 };
 use serde_json::{Value, json};
 use support::stand_in::{Answer, StandIn};

@@ -152,7 +152,7 @@ fn a_function_that_is_unknown_here_leaves_vectors() {
 #[test]
 fn another_model_or_dimension_is_a_conflict() {
     let chroma = chroma(pythons("ANY"));
-    let open = |gemini: chroma_blocking::GeminiBuilder| {
+    let open = |gemini: chroma_blocking::embed::GeminiBuilder| {
         let gemini: Gemini = gemini.api_key("k").build().unwrap();
         let builder = support::client(&chroma).collection("abc");
         builder.embedding_function(gemini).get()

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use chroma_blocking::{Client, Collection, EmbeddingError, EmbeddingFunction, Embeddings, Record};
+use chroma_blocking::{
+    Client, Collection, EmbeddingFunction, Embeddings, Record, embed::EmbeddingError,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{self, DIMENSION};

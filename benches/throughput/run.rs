@@ -6,7 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{CircuitBreaker, Client, ClientBuilder, LocalServer, Record, RetryPolicy};
+use chroma_blocking::{
+    Client, ClientBuilder, LocalServer, Record, RetryPolicy, client::CircuitBreaker,
+};
 
 use crate::alloc;
 use crate::data;

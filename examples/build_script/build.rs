@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use chroma_blocking::{Hashing, IngestReport, Key, RetryPolicy, TextSplitter, text_records};
+use chroma_blocking::{Hashing, Key, RetryPolicy, ingest::{IngestReport, TextSplitter, text_records}};
 
 /// A build must end, whatever hangs. Without a download (23 MB, once on a machine) it takes a second.
 const LIMIT: Duration = Duration::from_secs(300);

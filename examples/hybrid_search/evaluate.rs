@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chroma_blocking::{MetadataValue, SparseVector};
+use chroma_blocking::{MetadataValue, record::SparseVector};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -21,8 +21,10 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chroma_blocking::{
-    Client, Collection, GroupBy, Hashing, Key, Knn, Rank, Record, Rrf, Schema, Search,
-    SparseVector, SparseVectorIndexConfig,
+    Client, Collection, Hashing, Key, Record, Search,
+    record::SparseVector,
+    schema::{Schema, SparseVectorIndexConfig},
+    search::{GroupBy, Knn, Rank, Rrf},
 };
 use serde::Deserialize;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use base64_simd::STANDARD as BASE64;
-use chroma_blocking::{Metadata, MetadataValue, SparseVector};
+use chroma_blocking::{Metadata, MetadataValue, record::SparseVector};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

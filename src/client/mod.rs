@@ -24,6 +24,8 @@ pub(crate) use parsers::PARSERS;
 use published::Published;
 pub use tenants::{Database, Tenant};
 
+pub use crate::transport::{CircuitBreaker, Jitter, ReadFrom};
+
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::metrics::{Metrics, Recorder};

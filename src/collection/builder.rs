@@ -130,7 +130,8 @@ impl CollectionBuilder {
     /// as made by this call.
     ///
     /// ```no_run
-    /// use chroma_blocking::{Client, HnswConfig, Space};
+    /// use chroma_blocking::{Client, Space};
+    /// use chroma_blocking::schema::HnswConfig;
     ///
     /// let notes = Client::from_env()?
     ///     .collection("notes")

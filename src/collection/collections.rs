@@ -25,15 +25,15 @@ impl Client {
 
     /// A collection of this database by its id, a UUID; to be opened.
     ///
-    /// Servers before 1.5 answer [`Error::Unsupported`].
+    /// Servers before 1.5 answer [`Error::Unsupported`](crate::Error::Unsupported).
     pub fn collection_by_id(&self, id: impl Into<String>) -> CollectionOpener {
         CollectionOpener::new(self.clone(), In::Database, id.into())
     }
 
     /// A collection anywhere by its Chroma Resource Name, `TENANT:DATABASE:COLLECTION`, where the tenant goes by its
-    /// [resource name](Tenant::resource_name); to be opened.
+    /// [resource name](crate::client::Tenant::resource_name); to be opened.
     ///
-    /// Servers before 1.5 answer [`Error::Unsupported`].
+    /// Servers before 1.5 answer [`Error::Unsupported`](crate::Error::Unsupported).
     pub fn collection_by_crn(&self, crn: impl Into<String>) -> CollectionOpener {
         CollectionOpener::new(self.clone(), In::Anywhere, crn.into())
     }

@@ -16,7 +16,7 @@ use crate::wire::line;
 /// # What is written
 /// A line for each record: `{"id":"1","document":"…","uri":"…","metadata":{…},"embedding":[…]}`, without what the record does
 /// not have. A sparse vector is an object as Chroma has it, with `"#type":"sparse_vector"`. Floats are read as the same ones
-/// again. [`JsonLines`](crate::JsonLines) reads these lines with no option, and what it reads makes an equal collection.
+/// again. [`JsonLines`](crate::ingest::JsonLines) reads these lines with no option, and what it reads makes an equal collection.
 /// The collection's own name, metadata, schema and configuration are not in there.
 ///
 /// # Order

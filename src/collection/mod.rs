@@ -66,7 +66,7 @@ use crate::wire::read;
 ///
 /// Cheap to clone, and to be shared by threads. It speaks of the collection by its id: a collection that is deleted
 /// and made again under the same name is another one, and calls then fail with
-/// [`Error::NotFound`](crate::Error::NotFound).
+/// [`Error::NotFound`].
 #[derive(Clone)]
 pub struct Collection {
     client: Client,
@@ -196,7 +196,7 @@ impl Collection {
     /// The number of records.
     ///
     /// # Errors
-    /// As for any request: see [`Error`](crate::Error).
+    /// As for any request: see [`Error`].
     pub fn count(&self) -> Result<usize> {
         self.send(&op::COUNT, None, read::json)
     }
@@ -205,7 +205,7 @@ impl Collection {
     /// makes no difference.
     ///
     /// # Errors
-    /// As for any request: see [`Error`](crate::Error).
+    /// As for any request: see [`Error`].
     pub fn count_at(&self, level: ReadLevel) -> Result<usize> {
         let query = format!("?read_level={}", level.name());
         let parameters = [("collection", self.id())];
@@ -238,7 +238,8 @@ impl Collection {
     /// limits ask for.
     ///
     /// ```no_run
-    /// # use chroma_blocking::{Client, Columns, Hashing, Record};
+    /// # use chroma_blocking::{Client, Hashing, Record};
+    /// # use chroma_blocking::record::Columns;
     /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
     /// notes.upsert([
     ///     Record::new("1").document("Rust has no garbage collector").metadata("year", 2015),
@@ -250,8 +251,8 @@ impl Collection {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) before anything is sent, for input that the server would refuse or
-    /// lose; [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, when a later one of several requests
+    /// [`Error::Invalid`] before anything is sent, for input that the server would refuse or
+    /// lose; [`Error::PartlyDone`], with the ids, when a later one of several requests
     /// failed.
     pub fn upsert(&self, records: impl IntoRecords) -> Result<()> {
         self.begin().write(&op::UPSERT, &records.into_records())
@@ -303,10 +304,11 @@ impl Collection {
     }
 
     /// Writes every record, or every one that passes a filter, to JSON Lines, with the vectors unless told otherwise.
-    /// [`jsonl_records`](crate::jsonl_records) reads them again, and makes an equal collection: see [`Export`].
+    /// [`jsonl_records`](crate::ingest::jsonl_records) reads them again, and makes an equal collection: see [`Export`].
     ///
     /// ```no_run
-    /// # use chroma_blocking::{Client, Error, jsonl_records};
+    /// # use chroma_blocking::{Client, Error};
+    /// # use chroma_blocking::ingest::jsonl_records;
     /// # let client = Client::from_env()?;
     /// # let notes = client.collection("notes").get()?;
     /// let records = notes
@@ -326,7 +328,7 @@ impl Collection {
     /// The first ten records, with their vectors: to see what is in there.
     ///
     /// # Errors
-    /// As for any request: see [`Error`](crate::Error).
+    /// As for any request: see [`Error`].
     pub fn peek(&self) -> Result<GetResult> {
         use crate::Include::{Documents, Embeddings, Metadatas};
         let include = [Documents, Metadatas, Embeddings];
@@ -365,10 +367,12 @@ impl Collection {
     /// Records by a filter, by a rank of several parts, in groups: see [`Search`].
     ///
     /// For Chroma Cloud and distributed Chroma; a single-node server has [`query`](Collection::query) alone, and
-    /// answers [`Error::Unsupported`](crate::Error::Unsupported).
+    /// answers [`Error::Unsupported`].
     ///
     /// ```no_run
-    /// # use chroma_blocking::{Client, Hashing, Key, Knn, ReadLevel, Search, SparseVector};
+    /// # use chroma_blocking::{Client, Hashing, Key, Search};
+    /// # use chroma_blocking::record::SparseVector;
+    /// # use chroma_blocking::search::{Knn, ReadLevel};
     /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
     /// # let words = SparseVector::default();
     /// let hits = notes
@@ -393,7 +397,8 @@ impl Collection {
     /// Several searches in one request: one list of hits for each, in the same order.
     ///
     /// ```no_run
-    /// # use chroma_blocking::{Client, Hashing, Key, Knn, Search};
+    /// # use chroma_blocking::{Client, Hashing, Key, Search};
+    /// # use chroma_blocking::search::Knn;
     /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
     /// let searches = ["memory safety", "vector search"].map(|text| Search::new().rank(Knn::text(text)).limit(3));
     /// let answers = notes.search_many(searches).run()?;
@@ -407,7 +412,8 @@ impl Collection {
     /// Changes the collection itself: its name, its metadata, and the settings of its index that may change.
     ///
     /// ```no_run
-    /// # use chroma_blocking::{Client, HnswConfig};
+    /// # use chroma_blocking::Client;
+    /// # use chroma_blocking::schema::HnswConfig;
     /// # let notes = Client::from_env()?.collection("notes").get()?;
     /// let notes = notes
     ///     .modify()

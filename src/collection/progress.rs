@@ -67,7 +67,7 @@ impl Collection {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     ///
-    /// A batch job has [a progress of its own](crate::Ingest::on_progress), and a [`scan`](Collection::scan) needs none.
+    /// A batch job has [a progress of its own](crate::ingest::Ingest::on_progress), and a [`scan`](Collection::scan) needs none.
     #[must_use]
     pub fn with_progress(&self, report: impl Fn(&Progress) + Send + Sync + 'static) -> Collection {
         Collection {

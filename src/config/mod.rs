@@ -161,14 +161,15 @@ impl ClientBuilder {
     /// ([`fail_over_writes`](ClientBuilder::fail_over_writes)), and so does what asks how a write went.
     ///
     /// **What you read.** Frontends of one distributed Chroma read the same log, so a read after a write sees it, whichever
-    /// answers (but for [`ReadLevel::IndexOnly`](crate::ReadLevel::IndexOnly)). Of copies nobody promises that: with
+    /// answers (but for [`ReadLevel::IndexOnly`](crate::search::ReadLevel::IndexOnly)). Of copies nobody promises that: with
     /// [`ReadFrom::FirstHealthy`] you read what you wrote until the primary fails, and what the copy has from then on; with
     /// [`ReadFrom::RoundRobin`] two reads in a row may differ, also those of one [`scan`](crate::Collection::scan) or of one
-    /// [`Transaction`](crate::Transaction), which is committed on the primary. A collection goes by its id, so the copies
+    /// [`Transaction`](crate::collection::Transaction), which is committed on the primary. A collection goes by its id, so the copies
     /// must have the same ids.
     ///
     /// ```
-    /// use chroma_blocking::{Client, ReadFrom};
+    /// use chroma_blocking::Client;
+    /// use chroma_blocking::client::ReadFrom;
     ///
     /// let client = Client::builder()
     ///     .host("http://chroma-0:8000")
@@ -360,7 +361,7 @@ impl Client {
     /// its database, if there is exactly one.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] for a wrong key; [`InvalidInput::Setting`](crate::InvalidInput::Setting) with the names
+    /// [`Error::Unauthorized`] for a wrong key; [`InvalidInput::Setting`] with the names
     /// of the databases when there are several: choose one with [`ClientBuilder::database`].
     pub fn cloud(api_key: impl Into<String>) -> Result<Client> {
         Client::builder().cloud().api_key(api_key).build()

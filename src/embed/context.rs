@@ -26,7 +26,8 @@ pub enum Purpose {
 /// `cache_key`, too: to a collection it is the inner function then.
 ///
 /// ```
-/// use chroma_blocking::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing, Purpose, Space};
+/// use chroma_blocking::{EmbeddingFunction, Embeddings, Hashing, Space};
+/// use chroma_blocking::embed::{EmbeddingContext, EmbeddingError, Purpose};
 ///
 /// /// One text at a time, since the model behind it can do no more.
 /// struct OneByOne(Hashing);

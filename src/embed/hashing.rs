@@ -26,7 +26,7 @@ use crate::model::space::Space;
 /// };
 /// assert!(near(0, 1) > 0.5);
 /// assert!(near(0, 2) < 0.2);
-/// # Ok::<(), chroma_blocking::EmbeddingError>(())
+/// # Ok::<(), chroma_blocking::embed::EmbeddingError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashing {

@@ -36,7 +36,8 @@ pub type EmbeddingError = Box<dyn std::error::Error + Send + Sync>;
 /// Implement it for a model of your own:
 ///
 /// ```
-/// use chroma_blocking::{EmbeddingError, EmbeddingFunction, Embeddings};
+/// use chroma_blocking::{EmbeddingFunction, Embeddings};
+/// use chroma_blocking::embed::EmbeddingError;
 ///
 /// /// Counts the vowels: a model for texts that differ in little else.
 /// struct Vowels;

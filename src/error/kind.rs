@@ -3,7 +3,7 @@
 use super::Error;
 
 impl Error {
-    /// The name of its kind, as [metrics](crate::Metrics), logs and traces show it: the variant's in lower case, with
+    /// The name of its kind, as [metrics](crate::metrics::Metrics), logs and traces show it: the variant's in lower case, with
     /// underscores (`not_found`, `rate_limited` …).
     ///
     /// ```

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-pub use crate::invalid::InvalidInput;
+pub(crate) use crate::invalid::InvalidInput;
 use words::{Advice, Before, Behind, Refused, Wait};
 
 use crate::model::embeddings::Embeddings;
@@ -60,7 +60,7 @@ pub enum Error {
         /// The server's own words.
         message: String,
     },
-    /// Somebody else has written what a [`Transaction`](crate::Transaction) had read, or the state that it read is there
+    /// Somebody else has written what a [`Transaction`](crate::collection::Transaction) had read, or the state that it read is there
     /// no more (HTTP 409 and 412). Nothing was written; begin again.
     #[error("{call}: conflict: {message}; nothing was written, begin the transaction again")]
     Conflict {
@@ -127,7 +127,7 @@ pub enum Error {
         /// What to try, where there is something to try.
         hint: String,
     },
-    /// The server kept failing, so it is left alone for a while ([`CircuitBreaker`](crate::CircuitBreaker)). Nothing was
+    /// The server kept failing, so it is left alone for a while ([`CircuitBreaker`](crate::client::CircuitBreaker)). Nothing was
     /// sent.
     #[error("{call}: the circuit breaker is open, try again in {:.1} s", retry_after.as_secs_f64())]
     CircuitOpen {
@@ -199,8 +199,8 @@ pub enum Error {
     /// # Ok::<(), Error>(())
     /// ```
     ///
-    /// Texts that were embedded for it are embedded again then, unless the function is [`Cached`](crate::Cached) or has a
-    /// [cache](crate::GeminiBuilder::cache).
+    /// Texts that were embedded for it are embedded again then, unless the function is [`Cached`](crate::embed::Cached) or has a
+    /// [cache](crate::embed::GeminiBuilder::cache).
     #[error(
         "{call}: stopped after {} of {} records ({} of unknown fate): {source}",
         done.len(), done.len() + unknown.len() + pending.len(), unknown.len()
@@ -240,7 +240,7 @@ pub enum Error {
         /// The failure that stopped it; where nothing did, why a text was refused.
         source: Box<Error>,
     },
-    /// A batch job ([`Ingest`](crate::Ingest)) stopped before the end of its input. With a checkpoint the next run goes on
+    /// A batch job ([`Ingest`](crate::ingest::Ingest)) stopped before the end of its input. With a checkpoint the next run goes on
     /// where this one stopped.
     #[error("{call}: stopped ({report}): {source}")]
     Ingest {

@@ -42,7 +42,7 @@ impl BadRecords {
     /// `record` (with `id`, `document`, `embedding`, `metadata` and `uri`, where it has these). What is in the file stays. A
     /// job that goes on after it was killed may write those again that were under way.
     ///
-    /// `jq -c '.record // empty'` makes of the file one that [`jsonl_records`](crate::jsonl_records) reads, once its records
+    /// `jq -c '.record // empty'` makes of the file one that [`jsonl_records`](crate::ingest::jsonl_records) reads, once its records
     /// are mended.
     pub fn dead_letters(file: impl Into<PathBuf>) -> BadRecords {
         BadRecords {

@@ -1,8 +1,11 @@
-//! [`Ingest`]: a batch job: records from any iterator are embedded and written, with bounded memory, and safe to kill.
+//! Batch jobs: any number of records, embedded and written in bounded memory, safe to kill at any moment.
 //!
-//! The caller's thread reads ([`reader`]); threads of the job's own look up and embed ([`prepare`]); one more writes, in the
-//! order of the input, and keeps the checkpoint ([`writer`]). What they hand on to each other are [`Batch`]es, of which
-//! there are never more than a few ([`run`]).
+//! [`Collection::ingest`] makes an [`Ingest`]. It takes any iterator of records; this module also reads them from JSON
+//! Lines ([`jsonl_records`]), text files ([`text_records`]) and CSV (`csv_records`, feature `csv`), and cuts long texts
+//! into pieces ([`TextSplitter`]).
+
+// The caller's thread reads (`reader`); threads of the job look up and embed (`prepare`); one more thread writes, in the
+// order of the input, and keeps the checkpoint (`writer`). They hand on a bounded number of `Batch`es (`run`).
 
 mod bad;
 mod checkpoint;
@@ -20,8 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::model::report::IngestReport;
-use crate::model::report::{BadRecord, IngestProgress};
+pub use crate::model::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
 pub use bad::BadRecords;
 use checkpoint::Place;
 use log::kv::Value;
@@ -53,12 +55,13 @@ const WAITING: usize = 16;
 ///
 /// - **It may be killed at any time.** With a [`checkpoint`](Ingest::checkpoint) the next run goes on behind the last record
 ///   that is known to be written. Records that were under way are read and embedded again (with a
-///   [cache](crate::GeminiBuilder::cache) none is paid for twice), and written again, which changes nothing.
+///   [cache](crate::embed::GeminiBuilder::cache) none is paid for twice), and written again, which changes nothing.
 /// - **A server that is away** is waited for, by the [policy](Ingest::retry) of the job.
 /// - **Bad records** stop it, or are [left out](Ingest::bad_records).
 ///
 /// ```no_run
-/// use chroma_blocking::{BadRecords, Client, Gemini, Record};
+/// use chroma_blocking::{Client, Gemini, Record};
+/// use chroma_blocking::ingest::BadRecords;
 ///
 /// let notes = Client::from_env()?.collection("notes").embedding_function(Gemini::from_env()?).get_or_create()?;
 /// let records = (0..1_000_000).map(|i| Record::new(format!("{i}")).document(format!("text number {i}")));
@@ -219,7 +222,7 @@ where
     }
 
     /// Batches of texts that are embedded at the same time, 1 to 64. Default 4. An embedding function may have a bound of its
-    /// own, as [`Gemini`](crate::GeminiBuilder::concurrency) does: give it the same.
+    /// own, as [`Gemini`](crate::embed::GeminiBuilder::concurrency) does: give it the same.
     pub fn concurrency(mut self, batches: usize) -> Self {
         self.settings.concurrency = batches;
         self

@@ -12,7 +12,7 @@ use crate::model::record::Record;
 /// space is left out, and nothing else.
 ///
 /// ```
-/// use chroma_blocking::TextSplitter;
+/// use chroma_blocking::ingest::TextSplitter;
 ///
 /// let text = "Gouda is a cheese. It is Dutch.\n\nEdam is another one, round and red.";
 /// let pieces: Vec<&str> = TextSplitter::new(40).split(text).collect();
@@ -54,7 +54,8 @@ impl TextSplitter {
     /// A record without a document comes as it is, and of a document of nothing but white space nothing comes.
     ///
     /// ```
-    /// use chroma_blocking::{Record, TextSplitter};
+    /// use chroma_blocking::Record;
+    /// use chroma_blocking::ingest::TextSplitter;
     ///
     /// let cheeses = Record::new("cheeses").document("Gouda is Dutch. So is Edam.").metadata("year", 2015);
     /// let pieces: Vec<Record> = TextSplitter::new(20).records(cheeses).collect();
@@ -88,7 +89,7 @@ impl TextSplitter {
     /// The [pieces](TextSplitter::records) of all records that a reader gives. An error comes in its place.
     ///
     /// ```
-    /// use chroma_blocking::{JsonLines, TextSplitter};
+    /// use chroma_blocking::ingest::{JsonLines, TextSplitter};
     ///
     /// let lines = r#"{"id": "cheeses", "document": "Gouda is Dutch. So is Edam."}"#;
     /// let pieces = TextSplitter::new(20).split_records(JsonLines::from_reader(lines.as_bytes()));

@@ -111,7 +111,7 @@ pub struct EndpointMetrics {
     pub url: String,
     /// Attempts made there; one that was made again on a new connection, since the kept one was closed, counts once.
     pub attempts: u64,
-    /// Attempts that showed it to be down, as [`CircuitBreaker`](crate::CircuitBreaker) has it.
+    /// Attempts that showed it to be down, as [`CircuitBreaker`](crate::client::CircuitBreaker) has it.
     pub failures: u64,
     /// Its circuit breaker; `None` without one. Among several endpoints each has one, which only passes it over.
     pub breaker: Option<BreakerState>,

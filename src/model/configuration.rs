@@ -47,7 +47,7 @@ impl EmbeddingFunctionConfiguration {
     /// A function with a name.
     ///
     /// ```
-    /// use chroma_blocking::EmbeddingFunctionConfiguration;
+    /// use chroma_blocking::schema::EmbeddingFunctionConfiguration;
     ///
     /// let default = EmbeddingFunctionConfiguration::known("default", serde_json::json!({}));
     /// assert_eq!(default.name.as_deref(), Some("default"));

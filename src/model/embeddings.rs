@@ -136,7 +136,7 @@ impl fmt::Debug for Embeddings {
 /// or any iterator of borrowed rows with `collect`:
 ///
 /// ```
-/// use chroma_blocking::Vectors;
+/// use chroma_blocking::record::Vectors;
 ///
 /// let matrix = [0.1, 0.2, 0.3, 0.4];
 /// let vectors: Vectors<'_> = matrix.chunks(2).rev().collect();

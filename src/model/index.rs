@@ -15,7 +15,7 @@ open_object! {
     /// take more memory and time.
     ///
     /// ```
-    /// use chroma_blocking::HnswConfig;
+    /// use chroma_blocking::schema::HnswConfig;
     ///
     /// let config = HnswConfig::new().ef_construction(200).max_neighbors(32);
     /// assert_eq!(config.max_neighbors, Some(32));

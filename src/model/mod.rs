@@ -2,7 +2,7 @@
 
 pub(crate) mod configuration;
 pub(crate) mod embeddings;
-pub(crate) mod filter;
+pub mod filter;
 pub(crate) mod index;
 pub(crate) mod json_len;
 pub(crate) mod metadata;
@@ -12,6 +12,6 @@ pub(crate) mod record;
 pub(crate) mod report;
 pub(crate) mod results;
 pub(crate) mod rows;
-pub(crate) mod schema;
-pub(crate) mod search;
+pub mod schema;
+pub mod search;
 pub(crate) mod space;

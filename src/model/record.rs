@@ -153,7 +153,7 @@ impl<'a> RecordRef<'a> {
 /// which nothing is copied.
 ///
 /// ```
-/// use chroma_blocking::{AsRecord, RecordRef};
+/// use chroma_blocking::record::{AsRecord, RecordRef};
 ///
 /// struct Page {
 ///     url: String,

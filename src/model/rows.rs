@@ -10,7 +10,8 @@ use crate::invalid::InvalidInput;
 /// Records by column, borrowed: for callers who hold their data so, and want nothing copied.
 ///
 /// ```no_run
-/// use chroma_blocking::{Client, Columns, Vectors};
+/// use chroma_blocking::Client;
+/// use chroma_blocking::record::{Columns, Vectors};
 ///
 /// let ids = ["1", "2"];
 /// let floats = [0.1, 0.2, 0.3, 0.4];

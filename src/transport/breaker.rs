@@ -18,7 +18,8 @@ const TRIAL: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// use std::time::Duration;
-/// use chroma_blocking::{CircuitBreaker, Client};
+/// use chroma_blocking::Client;
+/// use chroma_blocking::client::CircuitBreaker;
 ///
 /// let breaker = CircuitBreaker::new().failures(3).open_for(Duration::from_secs(10));
 /// let client = Client::builder().host("localhost:8000").circuit_breaker(breaker).build()?;

@@ -96,7 +96,7 @@ impl RetryPolicy {
     /// later. Default: no bound, but for the timeouts of its attempts.
     ///
     /// A text that is embedded on the way takes the time that its embedding function takes (for Gemini bounded by
-    /// [`GeminiBuilder::deadline`](crate::GeminiBuilder::deadline)), and what is left is for the rest. A
+    /// [`GeminiBuilder::deadline`](crate::embed::GeminiBuilder::deadline)), and what is left is for the rest. A
     /// [`scan`](crate::Collection::scan) has it for each of its requests.
     pub fn deadline(mut self, deadline: Duration) -> RetryPolicy {
         self.deadline = Some(deadline);

@@ -1,7 +1,8 @@
 //! Bad input: each has an error of its own, and nothing is written.
 
 use chroma_blocking::{
-    Collection, Columns, Error, Hashing, InvalidInput, Key, Metadata, Record, Result, Vectors,
+    Collection, Error, Hashing, InvalidInput, Key, Metadata, Record, Result,
+    record::{Columns, Vectors},
 };
 
 use crate::{Scratch, client};

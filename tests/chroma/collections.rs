@@ -1,7 +1,8 @@
 //! The server itself, and collections: made, opened, listed, counted, deleted.
 
 use chroma_blocking::{
-    EmbeddingError, EmbeddingFunction, Embeddings, Error, Hashing, InvalidInput, Metadata, Space,
+    EmbeddingFunction, Embeddings, Error, Hashing, InvalidInput, Metadata, Space,
+    embed::EmbeddingError,
 };
 
 use crate::{Scratch, client, unique_name, version};

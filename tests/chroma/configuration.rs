@@ -2,9 +2,13 @@
 //! remember.
 
 use chroma_blocking::{
-    Cached, CollectionBuilder, EmbeddingFunctionConfiguration, Error, Hashing, HnswConfig,
-    InvalidInput, InvertedIndex, Key, MemoryCache, Metadata, Record, Schema, Space, SpannConfig,
-    SparseVectorIndexConfig, VectorIndexConfig,
+    Error, Hashing, InvalidInput, Key, Metadata, Record, Space,
+    collection::CollectionBuilder,
+    embed::{Cached, MemoryCache},
+    schema::{
+        EmbeddingFunctionConfiguration, HnswConfig, InvertedIndex, Schema, SpannConfig,
+        SparseVectorIndexConfig, VectorIndexConfig,
+    },
 };
 use serde_json::json;
 

@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use chroma_blocking::{Error, Include, JsonLines, Key, Record, Result, jsonl_records};
+use chroma_blocking::{
+    Error, Include, Key, Record, Result,
+    ingest::{JsonLines, jsonl_records},
+};
 
 use crate::random::Random;
 use crate::{Scratch, stores_lists, unique_name};

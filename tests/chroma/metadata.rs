@@ -1,6 +1,6 @@
 //! Metadata: kinds, keys taken away, structs.
 
-use chroma_blocking::{Error, InvalidInput, Metadata, MetadataValue, Record, SparseVector};
+use chroma_blocking::{Error, InvalidInput, Metadata, MetadataValue, Record, record::SparseVector};
 use serde::{Deserialize, Serialize};
 
 use crate::{Scratch, client, stores_lists, unique_name};

@@ -1,6 +1,6 @@
 //! Queries: by text, by vector, one and many.
 
-use chroma_blocking::{Embeddings, Include, Key, QueryResult, Record, Vectors};
+use chroma_blocking::{Embeddings, Include, Key, QueryResult, Record, record::Vectors};
 
 use crate::Scratch;
 

@@ -2,7 +2,10 @@
 
 use std::thread;
 
-use chroma_blocking::{Columns, Embeddings, Include, Metadata, Record, Vectors};
+use chroma_blocking::{
+    Embeddings, Include, Metadata, Record,
+    record::{Columns, Vectors},
+};
 
 use crate::Scratch;
 

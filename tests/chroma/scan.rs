@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use chroma_blocking::{Error, Include, Key, Record, Result, Scan, Where};
+use chroma_blocking::{Error, Include, Key, Record, Result, Where, collection::Scan};
 
 use crate::Scratch;
 

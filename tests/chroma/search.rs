@@ -1,7 +1,9 @@
 //! Search on a single-node server, which has none: it says so, and it has read the request by then.
 
 use chroma_blocking::{
-    Error, GroupBy, Key, Knn, ReadLevel, Record, Result, Rrf, Search, SparseVector,
+    Error, Key, Record, Result, Search,
+    record::SparseVector,
+    search::{GroupBy, Knn, ReadLevel, Rrf},
 };
 
 use crate::Scratch;

@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Client, OperationMetrics, RetryPolicy};
+use chroma_blocking::{Client, RetryPolicy, metrics::OperationMetrics};
 
 use crate::support::fault_proxy::fault::seeded;
 use crate::support::fault_proxy::{FaultProxy, Upstream};

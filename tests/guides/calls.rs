@@ -7,11 +7,15 @@
 use std::time::Duration;
 
 use chroma_blocking::{
-    Cached, CircuitBreaker, Client, Collection, CollectionBuilder, Columns, EmbeddingError,
-    EmbeddingFunction, Embeddings, Error, GetResult, Hashing, HnswConfig, Include, InvalidInput,
-    Key, Knn, LocalServer, MemoryCache, MetadataValue, QueryResult, ReadLevel, Record, Result,
-    RetryPolicy, Rrf, Schema, Search, Space, SpannConfig, SparseVector, SparseVectorIndexConfig,
-    VectorIndexConfig, Vectors, Where,
+    Client, Collection, EmbeddingFunction, Embeddings, Error, GetResult, Hashing, Include,
+    InvalidInput, Key, LocalServer, MetadataValue, QueryResult, Record, Result, RetryPolicy,
+    Search, Space, Where,
+    client::CircuitBreaker,
+    collection::CollectionBuilder,
+    embed::{Cached, EmbeddingError, MemoryCache},
+    record::{Columns, SparseVector, Vectors},
+    schema::{HnswConfig, Schema, SpannConfig, SparseVectorIndexConfig, VectorIndexConfig},
+    search::{Knn, ReadLevel, Rrf},
 };
 
 fn connecting(key: &str, token: &str, breaker: CircuitBreaker) -> Result<()> {

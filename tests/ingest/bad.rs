@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chroma_blocking::{
-    BadRecords, EmbeddingError, EmbeddingFunction, Embeddings, Error, IngestReport, IngestStage,
-    Record, RetryPolicy,
+    EmbeddingFunction, Embeddings, Error, Record, RetryPolicy,
+    embed::EmbeddingError,
+    ingest::{BadRecords, IngestReport, IngestStage},
 };
 use serde_json::Value;
 

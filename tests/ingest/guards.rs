@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chroma_blocking::{
-    BadRecords, Collection, EmbeddingError, EmbeddingFunction, Embeddings, Error, IngestReport,
-    Key, Record, RetryPolicy, Where, text_records,
+    Collection, EmbeddingFunction, Embeddings, Error, Key, Record, RetryPolicy, Where,
+    embed::EmbeddingError,
+    ingest::{BadRecords, IngestReport, text_records},
 };
 
 use super::support::server::Folder;

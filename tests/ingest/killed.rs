@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Client, Collection, Gemini, IngestReport, LocalServer, RetryPolicy};
+use chroma_blocking::{Client, Collection, Gemini, LocalServer, RetryPolicy, ingest::IngestReport};
 
 use super::support::gemini::{Google, KEY, Rules};
 use super::support::random::Random;
@@ -17,7 +17,7 @@ use super::{Scrap, Scratch, record, records};
 const RECORDS: usize = 8_000;
 const DIMENSION: usize = 128;
 const CONCURRENCY: usize = 4;
-/// Texts that may be under way: read, embedded, and not known to be written ([`chroma_blocking::Ingest`] has 2 batches for
+/// Texts that may be under way: read, embedded, and not known to be written ([`chroma_blocking::ingest::Ingest`] has 2 batches for
 /// each thread and 16 more, of 100 texts each).
 const UNDER_WAY: usize = (2 * CONCURRENCY + 16 + 1) * 100;
 /// A job that is not killed takes about five seconds.
@@ -34,7 +34,7 @@ fn gemini(google: &str) -> Gemini {
     let builder = builder.dimension(DIMENSION).concurrency(CONCURRENCY);
     #[cfg(feature = "disk-cache")]
     let builder = match env::var_os("INGEST_CACHE") {
-        Some(file) => builder.cache(chroma_blocking::DiskCache::open(file).unwrap()),
+        Some(file) => builder.cache(chroma_blocking::embed::DiskCache::open(file).unwrap()),
         None => builder,
     };
     builder.retry(fast()).build().unwrap()

@@ -16,7 +16,9 @@ mod resumed;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chroma_blocking::{Collection, EmbeddingError, EmbeddingFunction, Embeddings, Include, Record};
+use chroma_blocking::{
+    Collection, EmbeddingFunction, Embeddings, Include, Record, embed::EmbeddingError,
+};
 use support::server::{client, unique_name};
 
 /// A vector that tells its text, made offline: its first bytes, and its length.

@@ -106,7 +106,7 @@ fn a_sync_deletes_what_is_not_in_the_input_and_passes_the_filter() {
     let items = items.chain([Err("cut off")]);
     let job = scratch.0.ingest(items).sync(wiki());
     let report = job
-        .bad_records(chroma_blocking::BadRecords::skip())
+        .bad_records(chroma_blocking::ingest::BadRecords::skip())
         .run()
         .unwrap();
     assert_eq!((report.deleted, report.failed), (0, 1));

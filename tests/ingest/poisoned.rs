@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use chroma_blocking::{
-    BadRecords, EmbeddingError, EmbeddingFunction, Embeddings, Error, IngestStage, Record,
+    EmbeddingFunction, Embeddings, Error, Record,
+    embed::EmbeddingError,
+    ingest::{BadRecords, IngestStage},
 };
 
 use super::support::random::Random;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chroma_blocking::{
-    Collection, EmbeddingError, EmbeddingFunction, Embeddings, Error, IngestReport, Record, Result,
+    Collection, EmbeddingFunction, Embeddings, Error, Record, Result, embed::EmbeddingError,
+    ingest::IngestReport,
 };
 
 use super::{Letters, Scrap, Scratch, record, records};

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{LocalServer, LocalServerBuilder};
+use chroma_blocking::{LocalServer, local::LocalServerBuilder};
 
 pub const VERSION: &str = "1.5.9";
 

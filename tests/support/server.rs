@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chroma_blocking::{Client, LocalServer, LocalServerBuilder};
+use chroma_blocking::{Client, LocalServer, local::LocalServerBuilder};
 
 /// A client of the server that all tests share. The server ends with this process: nothing drops a static, and
 /// nothing has to.

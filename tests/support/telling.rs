@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chroma_blocking::{
-    EmbeddingContext, EmbeddingError, EmbeddingFunction, Embeddings, Hashing, Purpose,
+    EmbeddingFunction, Embeddings, Hashing,
+    embed::{EmbeddingContext, EmbeddingError, Purpose},
 };
 
 /// Embeds as `Hashing` does, and says that some were in a cache, and the like.

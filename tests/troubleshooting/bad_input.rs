@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use chroma_blocking::{
-    BadRecords, CircuitBreaker, Client, ClientBuilder, Collection, CollectionBuilder, Columns,
-    HnswConfig, InvertedIndex, Key, Knn, Metadata, MetadataValue, Record, RetryPolicy, Rrf, Schema,
-    Search, Space, SpannConfig, SparseVector, Where,
+    Client, ClientBuilder, Collection, Key, Metadata, MetadataValue, Record, RetryPolicy, Search,
+    Space, Where,
+    client::CircuitBreaker,
+    collection::CollectionBuilder,
+    ingest::BadRecords,
+    record::{Columns, SparseVector},
+    schema::{HnswConfig, InvertedIndex, Schema, SpannConfig},
+    search::{Knn, Rrf},
 };
 use serde_json::json;
 

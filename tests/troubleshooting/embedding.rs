@@ -1,6 +1,6 @@
 //! Embedding functions: what a collection remembers, and Gemini.
 
-use chroma_blocking::{EmbeddingError, EmbeddingFunction, Embeddings, Hashing, Record};
+use chroma_blocking::{EmbeddingFunction, Embeddings, Hashing, Record, embed::EmbeddingError};
 use serde_json::{Value, json};
 
 use crate::messages::Messages;
@@ -105,7 +105,10 @@ mod gemini {
     use std::sync::atomic::AtomicBool;
     use std::time::Duration;
 
-    use chroma_blocking::{Gemini, GeminiBuilder, ModelStyle, RefusedTexts, RetryPolicy, TaskType};
+    use chroma_blocking::{
+        Gemini, RetryPolicy,
+        embed::{GeminiBuilder, ModelStyle, RefusedTexts, TaskType},
+    };
 
     use super::*;
     use crate::support::gemini::{

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{self, Write};
 
 use chroma_blocking::{
-    Cached, Collection, EmbeddingError, EmbeddingFunction, Embeddings, JsonLines, MemoryCache,
-    Record, Result, jsonl_records, text_records,
+    Collection, EmbeddingFunction, Embeddings, Record, Result,
+    embed::{Cached, EmbeddingError, MemoryCache},
+    ingest::{JsonLines, jsonl_records, text_records},
 };
 
 use crate::messages::Messages;
@@ -80,7 +81,7 @@ fn readers(seen: &mut Messages, folder: &Folder) {
 
 #[cfg(feature = "csv")]
 fn csv(seen: &mut Messages) {
-    use chroma_blocking::{CsvRows, csv_records};
+    use chroma_blocking::ingest::{CsvRows, csv_records};
 
     seen.of(csv_records("/no/such/file.csv"));
     let rows = |text: &'static str| CsvRows::from_reader(text.as_bytes());
@@ -170,7 +171,7 @@ fn caches(seen: &mut Messages, server: &StandIn) {
 
 #[cfg(feature = "disk-cache")]
 fn disk_cache(seen: &mut Messages, folder: &Folder) {
-    use chroma_blocking::{DiskCache, EmbeddingCache};
+    use chroma_blocking::embed::{DiskCache, EmbeddingCache};
 
     let path = folder.0.join("vectors");
     let cache = DiskCache::open(&path).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chroma_blocking::{
-    CircuitBreaker, Client, Collection, Key, Record, RetryPolicy, Schema, Search,
+    Client, Collection, Key, Record, RetryPolicy, Search, client::CircuitBreaker, schema::Schema,
 };
 
 use crate::messages::Messages;
@@ -197,7 +197,7 @@ fn old(seen: &mut Messages) {
     let abc = collection(&server);
     seen.of(abc.get().filter(Key::field("tags").contains("a")).run());
     seen.of(abc.delete().filter(Key::field("k").eq(1)).limit(1).run());
-    let sparse = chroma_blocking::SparseVector {
+    let sparse = chroma_blocking::record::SparseVector {
         indices: vec![1],
         values: vec![1.0],
     };

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use chroma_blocking::{LocalServer, LocalServerBuilder};
+use chroma_blocking::{LocalServer, local::LocalServerBuilder};
 
 pub const COLLECTION: &str = "docs";
 

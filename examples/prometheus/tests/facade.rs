@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use chroma_blocking::{BreakerState, CircuitBreaker, Client, Latency, Record, RetryPolicy};
+use chroma_blocking::{Client, Record, RetryPolicy, client::CircuitBreaker, metrics::{BreakerState, Latency}};
 
 use support::stand_in::{Answer, StandIn, script};
 use support::telling::Telling;

@@ -44,7 +44,8 @@ use crate::logs;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use chroma_blocking::{Cached, DiskCache, EmbeddingFunction, Hashing};
+/// use chroma_blocking::{EmbeddingFunction, Hashing};
+/// use chroma_blocking::embed::{Cached, DiskCache};
 ///
 /// # let folder = std::env::temp_dir().join(format!("disk-cache-example-{}", std::process::id()));
 /// # std::fs::create_dir(&folder)?;

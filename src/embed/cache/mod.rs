@@ -31,7 +31,8 @@ use crate::model::space::Space;
 /// use std::collections::HashMap;
 /// use std::sync::Mutex;
 ///
-/// use chroma_blocking::{Cached, EmbeddingCache, EmbeddingError, EmbeddingFunction, Hashing};
+/// use chroma_blocking::{EmbeddingFunction, Hashing};
+/// use chroma_blocking::embed::{Cached, EmbeddingCache, EmbeddingError};
 ///
 /// /// Never forgets.
 /// #[derive(Default)]
@@ -81,7 +82,7 @@ impl<C: EmbeddingCache + ?Sized> EmbeddingCache for Arc<C> {
 /// An embedding function with a cache in front of it: nothing is embedded, and paid for, twice.
 ///
 /// Only the texts that the cache does not have go to the function, each of them once, in their order, and at most 2,000 in
-/// one call: these are kept before the next ones are embedded. ([`GeminiBuilder::cache`](crate::GeminiBuilder::cache) keeps
+/// one call: these are kept before the next ones are embedded. ([`GeminiBuilder::cache`](crate::embed::GeminiBuilder::cache) keeps
 /// them request by request, and knows titles.)
 /// A vector is found again by what the function says of itself ([`EmbeddingFunction::cache_key`]: for Gemini the model,
 /// the dimension and the task) and the text, so functions may share a cache. To a collection it is the inner function:
@@ -91,13 +92,14 @@ impl<C: EmbeddingCache + ?Sized> EmbeddingCache for Arc<C> {
 /// for the same new text at the same time both embed it.
 ///
 /// ```
-/// use chroma_blocking::{Cached, EmbeddingFunction, Hashing, MemoryCache};
+/// use chroma_blocking::{EmbeddingFunction, Hashing};
+/// use chroma_blocking::embed::{Cached, MemoryCache};
 ///
 /// let function = Cached::new(Hashing::default(), MemoryCache::new(64 << 20)); // 64 MiB
 /// let first = function.embed_documents(&["a galaxy", "bread"])?;
 /// let again = function.embed_documents(&["bread"])?; // asks nobody
 /// assert_eq!(again.row(0), first.row(1));
-/// # Ok::<(), chroma_blocking::EmbeddingError>(())
+/// # Ok::<(), chroma_blocking::embed::EmbeddingError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Cached<F, C> {

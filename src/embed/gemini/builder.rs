@@ -226,13 +226,14 @@ impl GeminiBuilder {
         self
     }
 
-    /// A cache of vectors, in memory ([`MemoryCache`](crate::MemoryCache)), on disk (`DiskCache`), or one of your own; an
+    /// A cache of vectors, in memory ([`MemoryCache`](crate::embed::MemoryCache)), on disk (`DiskCache`), or one of your own; an
     /// `Arc` shares one. What it has is not sent, and what comes back is put into it request by request, so that a program
     /// that is killed has lost only what was on its way. Model, dimension, task, title and text make the key; it is the same
-    /// as that of [`Cached`](crate::Cached). Default: none.
+    /// as that of [`Cached`](crate::embed::Cached). Default: none.
     ///
     /// ```
-    /// use chroma_blocking::{Gemini, MemoryCache};
+    /// use chroma_blocking::Gemini;
+    /// use chroma_blocking::embed::MemoryCache;
     ///
     /// let gemini = Gemini::builder().api_key("secret").cache(MemoryCache::new(64 << 20)).build()?; // 64 MiB
     /// # Ok::<(), chroma_blocking::Error>(())

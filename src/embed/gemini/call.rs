@@ -52,7 +52,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         self
     }
 
-    /// What the vectors are for. Default: the builder's [`document_task`](crate::GeminiBuilder::document_task).
+    /// What the vectors are for. Default: the builder's [`document_task`](crate::embed::GeminiBuilder::document_task).
     pub fn task(mut self, task: TaskType) -> Embed<'a, T> {
         self.task = Some(task);
         self
@@ -67,13 +67,13 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
     }
 
     /// How long the call may take, whatever it waits for. Default: the builder's. A deadline of the builder's
-    /// [policy](crate::GeminiBuilder::retry) counts, too.
+    /// [policy](crate::embed::GeminiBuilder::retry) counts, too.
     pub fn deadline(mut self, deadline: Duration) -> Embed<'a, T> {
         self.deadline = Some(deadline);
         self
     }
 
-    /// A flag that stops the call, beside the [builder's](crate::GeminiBuilder::cancel): when it is true nothing more is
+    /// A flag that stops the call, beside the [builder's](crate::embed::GeminiBuilder::cancel): when it is true nothing more is
     /// sent.
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Embed<'a, T> {
         self.cancel = Some(flag);

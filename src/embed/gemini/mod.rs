@@ -58,7 +58,7 @@ static EMBED: Operation = Operation {
 /// configuration stores only the name of the variable that holds it.
 ///
 /// A collection that was made with it, here or by Chroma's Python or JavaScript client,
-/// [opens](crate::CollectionBuilder::get) without naming it again.
+/// [opens](crate::collection::CollectionBuilder::get) without naming it again.
 ///
 /// ```no_run
 /// use chroma_blocking::{Client, Gemini};

@@ -1,6 +1,6 @@
 //! What is known about Gemini's models.
 
-/// How a model is told what its vectors are for ([`TaskType`](crate::TaskType)).
+/// How a model is told what its vectors are for ([`TaskType`](crate::embed::TaskType)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelStyle {

@@ -5,7 +5,7 @@ use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
 use crate::wire::cursor::Cursor;
 
-/// What [`JsonLines`](crate::JsonLines) does with a field that Chroma's metadata cannot hold: an object that is no sparse
+/// What [`JsonLines`](crate::ingest::JsonLines) does with a field that Chroma's metadata cannot hold: an object that is no sparse
 /// vector, a list in a list, a list of values of different kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

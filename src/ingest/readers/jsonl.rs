@@ -15,7 +15,8 @@ use crate::wire::read::short;
 /// The records of a file with a JSON object in each line: [`JsonLines`] with its options.
 ///
 /// ```no_run
-/// # use chroma_blocking::{Client, Hashing, jsonl_records};
+/// # use chroma_blocking::{Client, Hashing};
+/// # use chroma_blocking::ingest::jsonl_records;
 /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get_or_create()?;
 /// let records = jsonl_records("corpus.jsonl")?.id_field("sku").document_field("body");
 /// let records: Vec<_> = records.collect::<Result<_, _>>()?;
@@ -45,7 +46,8 @@ pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
 /// as in JSON itself: write long numbers of which every digit counts as texts.
 ///
 /// ```
-/// use chroma_blocking::{JsonLines, Record};
+/// use chroma_blocking::Record;
+/// use chroma_blocking::ingest::JsonLines;
 ///
 /// let lines = r#"
 ///     {"sku": 17, "title": "Gouda", "body": "A cheese.", "price": 4.5, "tags": ["cheese", "dutch"]}

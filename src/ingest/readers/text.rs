@@ -13,7 +13,8 @@ use crate::model::record::Record;
 /// The text files of a folder and of the folders in it: [`TextFiles`] with its options.
 ///
 /// ```no_run
-/// # use chroma_blocking::{Client, Hashing, TextSplitter, text_records};
+/// # use chroma_blocking::{Client, Hashing};
+/// # use chroma_blocking::ingest::{TextSplitter, text_records};
 /// # let notes = Client::from_env()?.collection("docs").embedding_function(Hashing::default()).get_or_create()?;
 /// let files = text_records("docs")?.extensions(["md", "rst"]);
 /// for piece in TextSplitter::new(1_000).overlap(100).split_records(files) {
@@ -32,7 +33,7 @@ pub fn text_records(folder: impl AsRef<Path>) -> Result<TextFiles> {
 /// An iterator of records made of text files, by [`text_records`].
 ///
 /// The id is the file's path in the folder, with `/` between its parts on every system, and so is the metadata value
-/// `source`; the document is all of its text, without a byte order mark. [`TextSplitter`](crate::TextSplitter) cuts long
+/// `source`; the document is all of its text, without a byte order mark. [`TextSplitter`](crate::ingest::TextSplitter) cuts long
 /// ones.
 ///
 /// Files and folders whose names start with a dot are left out; links to files are read, links to folders are not followed.

@@ -76,7 +76,7 @@ impl Key {
     }
 
     /// The record's score in a [`Search`](crate::Search): to be selected, and to choose by within a
-    /// [`GroupBy`](crate::GroupBy).
+    /// [`GroupBy`](crate::search::GroupBy).
     pub fn score() -> Key {
         Key(SCORE.to_owned())
     }

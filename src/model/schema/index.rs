@@ -32,10 +32,11 @@ impl InvertedIndex {
 }
 
 open_object! {
-    /// The index of a collection's vectors, in a [`Schema`](crate::Schema). Either HNSW or SPANN, not both.
+    /// The index of a collection's vectors, in a [`Schema`](crate::schema::Schema). Either HNSW or SPANN, not both.
     ///
     /// ```
-    /// use chroma_blocking::{HnswConfig, Schema, Space, VectorIndexConfig};
+    /// use chroma_blocking::Space;
+    /// use chroma_blocking::schema::{HnswConfig, Schema, VectorIndexConfig};
     ///
     /// let hnsw = HnswConfig::new().ef_construction(200).max_neighbors(32);
     /// let index = VectorIndexConfig::new().space(Space::Cosine).hnsw(hnsw);
@@ -57,7 +58,7 @@ open_object! {
 }
 
 open_object! {
-    /// An index of sparse vectors in the metadata, in a [`Schema`](crate::Schema). Single-node servers have none.
+    /// An index of sparse vectors in the metadata, in a [`Schema`](crate::schema::Schema). Single-node servers have none.
     pub struct SparseVectorIndexConfig {
         /// What turns texts into sparse vectors in Chroma's other clients; this one takes them from the caller.
         embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as EmbeddingFunctionConfiguration,

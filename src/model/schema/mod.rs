@@ -7,7 +7,9 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::configuration::EmbeddingFunctionConfiguration;
+pub use super::configuration::CollectionConfiguration;
+pub use super::configuration::EmbeddingFunctionConfiguration;
+pub use super::index::{HnswConfig, SpannConfig};
 use super::space::Space;
 use crate::invalid::InvalidInput;
 pub use index::{InvertedIndex, SparseVectorIndexConfig, VectorIndexConfig};
@@ -27,7 +29,8 @@ const FULL_TEXT: [&str; 2] = ["string", "fts_index"];
 /// What a newer server adds to a schema survives reading, and is written back.
 ///
 /// ```no_run
-/// use chroma_blocking::{Client, InvertedIndex, Schema, Space, VectorIndexConfig};
+/// use chroma_blocking::{Client, Space};
+/// use chroma_blocking::schema::{InvertedIndex, Schema, VectorIndexConfig};
 ///
 /// let schema = Schema::new()
 ///     .create_vector_index(VectorIndexConfig::new().space(Space::Cosine))

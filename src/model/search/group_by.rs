@@ -11,7 +11,8 @@ use crate::model::filter::Key;
 /// The hits that stay come in one list, by score.
 ///
 /// ```
-/// use chroma_blocking::{GroupBy, Key, Knn, Search};
+/// use chroma_blocking::{Key, Search};
+/// use chroma_blocking::search::{GroupBy, Knn};
 ///
 /// let by_author = GroupBy::new(["author"]).min_k(3, [Key::score(), Key::field("year")]);
 /// let search = Search::new().rank(Knn::text("memory safety").limit(100)).group_by(by_author).limit(20);

@@ -16,7 +16,8 @@ use crate::model::metadata::SparseVector;
 /// By itself, or in arithmetic with numbers and other ranks: see [`Rank`].
 ///
 /// ```
-/// use chroma_blocking::{Knn, Search};
+/// use chroma_blocking::Search;
+/// use chroma_blocking::search::Knn;
 ///
 /// let search = Search::new().rank(Knn::dense([0.25, -0.5]).limit(100)).limit(5);
 /// assert_eq!(

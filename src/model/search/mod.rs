@@ -27,7 +27,9 @@ use crate::invalid::InvalidInput;
 /// server does not, and answers [`Error::Unsupported`](crate::Error::Unsupported).
 ///
 /// ```
-/// use chroma_blocking::{GroupBy, Key, Knn, Search, SparseVector};
+/// use chroma_blocking::{Key, Search};
+/// use chroma_blocking::record::SparseVector;
+/// use chroma_blocking::search::{GroupBy, Knn};
 ///
 /// let words = SparseVector { indices: vec![3, 17], values: vec![0.5, 0.25] };
 /// let search = Search::new()

@@ -19,7 +19,7 @@ use crate::invalid::InvalidInput;
 /// of an operator `f64` or `i32`, as literals are. A `Rank` prints as Chroma's JSON.
 ///
 /// ```
-/// use chroma_blocking::{Knn, Rank};
+/// use chroma_blocking::search::{Knn, Rank};
 ///
 /// let knn = || Knn::dense([0.25, -0.5]);
 /// let hybrid: Rank = 0.7 * knn() + 0.3 * Knn::text("memory safety");

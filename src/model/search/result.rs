@@ -23,7 +23,8 @@ pub struct SearchHit {
 /// The hits of one search, the smallest score first: a list to iterate, index and slice.
 ///
 /// ```no_run
-/// # use chroma_blocking::{Client, Key, Knn, Search};
+/// # use chroma_blocking::{Client, Key, Search};
+/// # use chroma_blocking::search::Knn;
 /// # let notes = Client::from_env()?.collection("notes").get()?;
 /// let search = Search::new().rank(Knn::dense([0.25, -0.5])).select([Key::score()]);
 /// let hits = notes.search(search).run()?;

@@ -8,12 +8,14 @@ use crate::invalid::InvalidInput;
 
 /// Reciprocal rank fusion: joins ranks whose scores are on different scales, by the records' places in each of them.
 ///
-/// A record's score is `-Σ weightᵢ / (k + placeᵢ)`, so that the smallest comes first here, too. A [`Knn`](crate::Knn)
-/// in it gives its places by itself, with or without [`return_rank`](crate::Knn::return_rank); arithmetic on `Knn`s
+/// A record's score is `-Σ weightᵢ / (k + placeᵢ)`, so that the smallest comes first here, too. A [`Knn`](crate::search::Knn)
+/// in it gives its places by itself, with or without [`return_rank`](crate::search::Knn::return_rank); arithmetic on `Knn`s
 /// is taken as it is. It is a [`Rank`] and is sent as one, written out in arithmetic.
 ///
 /// ```
-/// use chroma_blocking::{Knn, Rrf, Search, SparseVector};
+/// use chroma_blocking::Search;
+/// use chroma_blocking::record::SparseVector;
+/// use chroma_blocking::search::{Knn, Rrf};
 ///
 /// let words = SparseVector { indices: vec![3, 17], values: vec![0.5, 0.25] };
 /// let both = Rrf::new([

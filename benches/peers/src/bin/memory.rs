@@ -1,6 +1,6 @@
 //! How much memory chroma-blocking needs beyond what its caller holds: prints the peak, in bytes.
 
-use chroma_blocking::{Client, Collection, Columns, Include, Metadata, Vectors};
+use chroma_blocking::{Client, Collection, Include, Metadata, record::{Columns, Vectors}};
 use peers::{DIMENSION, Data, Result, memory};
 
 fn main() -> Result<()> {

@@ -4,9 +4,7 @@ use std::ops::Range;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use chroma_blocking::{
-    Client, Collection, Columns, GetResult, Include, Metadata, QueryResult, Vectors,
-};
+use chroma_blocking::{Client, Collection, GetResult, Include, Metadata, QueryResult, record::{Columns, Vectors}};
 use peers::{DIMENSION, Data, Peer, Result, Row};
 
 struct Ours(Collection);

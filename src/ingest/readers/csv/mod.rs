@@ -18,7 +18,8 @@ use columns::{Column, Kind, Names};
 /// The records of a CSV file: [`CsvRows`] with its options.
 ///
 /// ```no_run
-/// # use chroma_blocking::{Client, Hashing, csv_records};
+/// # use chroma_blocking::{Client, Hashing};
+/// # use chroma_blocking::ingest::csv_records;
 /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get_or_create()?;
 /// let records = csv_records("products.csv")?
 ///     .id_column("sku")
@@ -50,7 +51,8 @@ pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
 /// and [`bool_columns`](CsvRows::bool_columns) say where it is otherwise.
 ///
 /// ```
-/// use chroma_blocking::{CsvRows, Record};
+/// use chroma_blocking::Record;
+/// use chroma_blocking::ingest::CsvRows;
 ///
 /// let csv = "sku,body,year,code\n17,\"A cheese, from Gouda.\",1184,007\n";
 /// let rows = CsvRows::from_reader(csv.as_bytes())
