@@ -28,8 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    Client, ClientBuilder, EmbeddingFunction, Gemini, Hashing, InvalidInput, LocalServer,
-    ingest::{BadRecords, IngestProgress, jsonl_records},
+    Client, ClientBuilder, EmbeddingFunction, Gemini, Hashing, InvalidInput, LocalServer, Progress,
+    ingest::{BadRecords, jsonl_records},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -127,7 +127,7 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         .get_or_create()?;
 
     let stop = stop_on_ctrl_c()?;
-    let progress = Progress::of(&options.input)?;
+    let progress = Bar::of(&options.input)?;
     let mut job = notes
         .ingest(jsonl_records(&options.input)?)
         .concurrency(options.concurrency)
@@ -202,14 +202,15 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Box<dyn Error>> {
 }
 
 /// A bar on a terminal, and a line now and then elsewhere.
-struct Progress {
+struct Bar {
     bar: Option<ProgressBar>,
     items: u64,
+    started: Instant,
     said: std::cell::Cell<Instant>,
 }
 
-impl Progress {
-    fn of(input: &Path) -> Result<Progress, Box<dyn Error>> {
+impl Bar {
+    fn of(input: &Path) -> Result<Bar, Box<dyn Error>> {
         let items = lines(input)?;
         let bar = match stderr().is_terminal() {
             false => None,
@@ -218,22 +219,23 @@ impl Progress {
                 Some(ProgressBar::new(items).with_style(ProgressStyle::with_template(style)?))
             }
         };
-        Ok(Progress {
+        Ok(Bar {
             bar,
             items,
+            started: Instant::now(),
             said: std::cell::Cell::new(Instant::now()),
         })
     }
 
-    fn show(&self, at: IngestProgress) {
+    fn show(&self, at: &Progress) {
         if let Some(bar) = &self.bar {
-            bar.set_position(at.items);
+            bar.set_position(at.done);
         } else if self.said.get().elapsed() >= PAUSE {
             self.said.set(Instant::now());
-            let rate = at.written as f64 / at.elapsed.as_secs_f64();
+            let rate = at.written as f64 / self.started.elapsed().as_secs_f64();
             eprintln!(
                 "{} of {} items, {} written, {} skipped, {} failed, {rate:.0} per second",
-                at.items, self.items, at.written, at.skipped, at.failed
+                at.done, self.items, at.written, at.skipped, at.failed
             );
         }
     }

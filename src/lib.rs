@@ -187,7 +187,7 @@
 //! let notes = Client::from_env()?.collection("notes").embedding_function(gemini.clone()).get_or_create()?;
 //!
 //! let texts = ["any number", "of texts"];
-//! let vectors = gemini.embed(texts).on_progress(|done, all| eprintln!("{done} of {all}")).run()?;
+//! let vectors = gemini.embed(texts).on_progress(|progress| eprintln!("{progress}")).run()?;
 //! assert_eq!(vectors.len(), texts.len());
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```
@@ -443,7 +443,7 @@ mod wire;
 #[doc(inline)]
 pub use client::Client;
 #[doc(inline)]
-pub use collection::{Collection, Progress, ProgressStage};
+pub use collection::Collection;
 pub use config::ClientBuilder;
 #[cfg(feature = "gemini")]
 #[doc(inline)]
@@ -458,6 +458,7 @@ pub use local::LocalServer;
 pub use model::embeddings::Embeddings;
 pub use model::filter::{self, Key, Where};
 pub use model::metadata::{Metadata, MetadataValue};
+pub use model::progress::{Progress, ProgressStage};
 pub use model::record::Record;
 pub use model::results::{GetResult, Hit, Include, QueryResult};
 #[doc(inline)]

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    Embeddings, Error, Gemini,
+    Embeddings, Error, Gemini, Progress,
     embed::{GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType},
 };
 use serde_json::{Value, json};
@@ -66,9 +66,10 @@ fn vectors_come_in_the_order_of_their_texts() {
     let server = StandIn::start(vectors);
     let gemini = builder(&server).concurrency(8).build().unwrap();
     let (mut last, mut calls) = (0, 0);
-    let progress = |done, all| {
-        assert!(done > last && all == 105, "{done} of {all} after {last}");
-        (last, calls) = (done, calls + 1);
+    let progress = |progress: &Progress| {
+        assert!(progress.done > last, "{progress} after {last}");
+        assert_eq!(progress.total, Some(105));
+        (last, calls) = (progress.done, calls + 1);
     };
     let found = gemini.embed(numbers(0..105)).on_progress(progress).run();
     assert_eq!(firsts(&found.unwrap()), (0..105).collect::<Vec<_>>());
@@ -276,7 +277,8 @@ fn a_flag_stops_the_call() {
     let flag = Arc::new(AtomicBool::new(false));
     let gemini = builder(&server).concurrency(2).cancel(flag.clone());
     let gemini = gemini.build().unwrap();
-    let call = gemini.embed(numbers(0..1000)).on_progress(|done, _| {
+    let call = gemini.embed(numbers(0..1000)).on_progress(|progress| {
+        let done = progress.done;
         if done >= 100 {
             flag.store(true, Ordering::SeqCst);
         }
@@ -318,7 +320,7 @@ fn a_small_call_does_not_wait_for_the_end_of_a_large_one() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let call = gemini.embed(numbers(0..30));
-            let call = call.on_progress(|done, _| progress.store(done, Ordering::SeqCst));
+            let call = call.on_progress(|p| progress.store(p.done as usize, Ordering::SeqCst));
             assert_eq!(firsts(&call.run().unwrap()).len(), 30);
         });
         while progress.load(Ordering::SeqCst) == 0 {

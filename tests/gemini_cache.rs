@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chroma_blocking::{
-    EmbeddingFunction, Error, Gemini,
+    EmbeddingFunction, Error, Gemini, Progress,
     embed::{Cached, EmbeddingCache, EmbeddingError, GeminiBuilder, MemoryCache, TaskType},
 };
 use support::gemini::{Google, KEY};
@@ -36,9 +36,9 @@ fn what_was_embedded_once_is_not_sent_again() {
     assert_belong(&first, &texts, 128);
     assert_eq!(google.paid().len(), 95);
     let mut told = Vec::new();
-    let report = |done, all| told.push((done, all));
+    let report = |p: &Progress| told.push((p.done, p.total));
     let again = gemini.embed(&texts).on_progress(report).run().unwrap();
-    assert_eq!((again, told), (first, vec![(95, 95)]));
+    assert_eq!((again, told), (first, vec![(95, Some(95))]));
     assert_eq!(google.paid().len(), 95);
     gemini.embed_query(&texts[0]).unwrap();
     assert_eq!(google.paid().len(), 96, "a query is another vector");
@@ -74,7 +74,7 @@ fn what_a_stopped_call_has_paid_for_is_kept() {
     let error = gemini
         .embed(&texts)
         .cancel(flag.clone())
-        .on_progress(|done, _| flag.store(done >= 40, Ordering::Relaxed))
+        .on_progress(|progress| flag.store(progress.done >= 40, Ordering::Relaxed))
         .run()
         .unwrap_err();
     let Error::PartlyEmbedded { done, .. } = error else {

@@ -381,9 +381,9 @@ fn a_flag_stops_before_the_next_request() {
     let gemini = gemini(&google);
     let call = gemini.embed(&texts).cancel(flag.clone());
     let result = call
-        .on_progress(|done, all| {
-            assert_eq!(all, 1_000);
-            if done >= 200 && raised.is_none() {
+        .on_progress(|progress| {
+            assert_eq!(progress.total, Some(1_000));
+            if progress.done >= 200 && raised.is_none() {
                 flag.store(true, Ordering::SeqCst);
                 raised = Some(Instant::now());
             }
@@ -508,7 +508,9 @@ fn the_same_text_is_sent_once() {
     let texts: Vec<String> = (0..1_000).map(|i| format!("text {}", i * i % 50)).collect();
     let mut last = 0;
     let gemini = gemini(&google);
-    let call = gemini.embed(&texts).on_progress(|done, _| last = done);
+    let call = gemini
+        .embed(&texts)
+        .on_progress(|progress| last = progress.done);
     assert_belong(&call.run().unwrap(), &texts, DIMENSION);
     assert_eq!(last, 1_000, "progress counts texts, not what was sent");
     let mut paid = google.paid();

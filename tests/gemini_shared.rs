@@ -39,7 +39,7 @@ fn who_is_told_of_progress_may_embed_too() {
             let google = Google::start();
             let gemini = builder(&google).concurrency(concurrency).build().unwrap();
             let mut told = 0;
-            let call = gemini.embed(texts(100)).on_progress(|_, _| {
+            let call = gemini.embed(texts(100)).on_progress(|_| {
                 told += 1;
                 gemini.clone().embed_query("q").unwrap();
             });
@@ -62,7 +62,7 @@ fn who_is_told_of_progress_may_wait_for_another_call() {
                     gemini.embed_query("q").unwrap();
                 }
             });
-            let call = gemini.embed(texts(100)).on_progress(|_, _| {
+            let call = gemini.embed(texts(100)).on_progress(|_| {
                 drop(lock.lock().unwrap());
             });
             assert_eq!(call.run().unwrap().len(), 100);

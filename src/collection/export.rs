@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Collection, ProgressStage, Scan};
+use super::{Collection, Scan};
 use crate::durable::sync_folder;
 use crate::error::{Error, Result};
 use crate::model::filter::Where;
+use crate::model::progress::{Progress, ProgressStage};
 use crate::model::results::Include;
 use crate::wire::line;
 
@@ -27,7 +28,7 @@ use crate::wire::line;
 pub struct Export<'a> {
     scan: Scan,
     embeddings: bool,
-    on_progress: Box<dyn FnMut(u64) + 'a>,
+    on_progress: Box<dyn FnMut(&Progress) + 'a>,
 }
 
 impl<'a> Export<'a> {
@@ -57,8 +58,8 @@ impl<'a> Export<'a> {
         self
     }
 
-    /// Is told after each request how many records have been written.
-    pub fn on_progress(mut self, report: impl FnMut(u64) + 'a) -> Export<'a> {
+    /// Reports after each request how many records have been written, on the thread that made the call.
+    pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Export<'a> {
         self.on_progress = Box::new(report);
         self
     }
@@ -117,8 +118,9 @@ impl<'a> Export<'a> {
                 .write_all(&lines)
                 .map_err(|error| failed(name, error))?;
             records += page.len() as u64;
-            (self.on_progress)(records);
-            collection.tell("export", ProgressStage::Reading, records, None);
+            let progress = Progress::new("export", ProgressStage::Reading, records, None);
+            (self.on_progress)(&progress);
+            collection.tell(progress);
         }
         writer.flush().map_err(|error| failed(name, error))?;
         Ok(records)

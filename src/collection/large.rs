@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Collection, ProgressStage};
+use super::{Collection, progress};
 use crate::error::{Error, Result};
+use crate::model::progress::Progress;
 use crate::transport::Operation;
 use crate::wire::cut;
 
@@ -30,8 +31,9 @@ impl Collection {
             match send(range.clone(), bytes) {
                 Ok(()) => {
                     start = range.end;
-                    let stage = ProgressStage::of(operation);
-                    self.tell(operation.name, stage, start as u64, Some(count as u64));
+                    let (done, total) = (start as u64, Some(count as u64));
+                    let stage = progress::stage(operation);
+                    self.tell(Progress::new(operation.name, stage, done, total));
                 }
                 Err(Error::Server { status: 413, .. }) if range.len() > 1 => {
                     max_bytes = bytes / 2;

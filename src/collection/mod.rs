@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::model::progress::{Progress, ProgressStage};
 pub use builder::CollectionBuilder;
 pub use collections::ListCollections;
 pub use delete::Delete;
@@ -39,7 +40,6 @@ use open::In;
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
 use progress::Report;
-pub use progress::{Progress, ProgressStage};
 pub use query::{Queries, Query, QueryInput, QueryMany};
 pub use scan::{Scan, ScanPages, ScanRecords};
 pub use search::{RunSearch, RunSearches};
@@ -478,14 +478,14 @@ impl Collection {
         purpose: Purpose,
         of: impl FnOnce() -> String,
     ) -> Result<Embeddings> {
-        let (mut told, all) = (0, texts.len());
-        let tell = |done: usize| {
-            let (done, all) = (done as u64, Some(all as u64));
-            self.tell(operation.name, ProgressStage::Embedding, done, all);
+        let (mut told, all) = (0, texts.len() as u64);
+        let tell = |done| {
+            let stage = ProgressStage::Embedding;
+            self.tell(Progress::new(operation.name, stage, done, Some(all)));
         };
-        // Of how many, we know better: a function may tell of a part only.
-        let mut report = |done: usize, _| {
-            told = done.min(all);
+        // The function's total is not used: it may report only a part of the texts.
+        let mut report = |progress: &Progress| {
+            told = progress.done.min(all);
             tell(told);
         };
         let mut context = EmbeddingContext::new(purpose).on_progress(&mut report);

@@ -7,6 +7,7 @@ use super::EmbeddingError;
 use crate::error::{Error, InvalidInput};
 use crate::metrics::Used;
 use crate::model::embeddings::Embeddings;
+use crate::model::progress::{Progress, ProgressStage};
 
 /// What texts are embedded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +27,7 @@ pub enum Purpose {
 /// `cache_key`, too: to a collection it is the inner function then.
 ///
 /// ```
-/// use chroma_blocking::{EmbeddingFunction, Embeddings, Hashing, Space};
+/// use chroma_blocking::{Progress, EmbeddingFunction, Embeddings, Hashing, Space};
 /// use chroma_blocking::embed::{EmbeddingContext, EmbeddingError, Purpose};
 ///
 /// /// One text at a time, since the model behind it can do no more.
@@ -70,18 +71,18 @@ pub enum Purpose {
 /// }
 ///
 /// let mut told = Vec::new();
-/// let mut report = |done, all| told.push(format!("{done} of {all}"));
+/// let mut report = |progress: &Progress| told.push(progress.to_string());
 /// let mut context = EmbeddingContext::new(Purpose::Documents).on_progress(&mut report);
 /// let vectors = OneByOne(Hashing::default()).embed_with(&["a galaxy", "bread"], &mut context)?;
 /// assert_eq!(vectors.len(), 2);
 /// assert_eq!(context.retries(), 0);
-/// assert_eq!(told, ["1 of 2", "2 of 2"]);
+/// assert_eq!(told, ["embed: 1 of 2 embedded", "embed: 2 of 2 embedded"]);
 /// # Ok::<(), EmbeddingError>(())
 /// ```
 pub struct EmbeddingContext<'a> {
     purpose: Purpose,
     pub(crate) used: Used,
-    on_progress: Option<&'a mut dyn FnMut(usize, usize)>,
+    on_progress: Option<&'a mut dyn FnMut(&Progress)>,
 }
 
 impl<'a> EmbeddingContext<'a> {
@@ -96,7 +97,7 @@ impl<'a> EmbeddingContext<'a> {
 
     /// Is told how many texts have vectors, and how many there are.
     #[must_use]
-    pub fn on_progress(mut self, report: &'a mut dyn FnMut(usize, usize)) -> EmbeddingContext<'a> {
+    pub fn on_progress(mut self, report: &'a mut dyn FnMut(&Progress)) -> EmbeddingContext<'a> {
         self.on_progress = Some(report);
         self
     }
@@ -109,7 +110,19 @@ impl<'a> EmbeddingContext<'a> {
     /// So many of the texts have vectors now, of so many.
     pub fn progress(&mut self, done: usize, all: usize) {
         if let Some(report) = &mut self.on_progress {
-            report(done, all);
+            let (done, total) = (done as u64, Some(all as u64));
+            report(&Progress::new(
+                "embed",
+                ProgressStage::Embedding,
+                done,
+                total,
+            ));
+        }
+    }
+
+    pub(crate) fn report(&mut self, progress: &Progress) {
+        if let Some(report) = &mut self.on_progress {
+            report(progress);
         }
     }
 
@@ -170,7 +183,7 @@ impl<'a> EmbeddingContext<'a> {
         embed: impl FnOnce(&mut EmbeddingContext<'_>) -> R,
     ) -> R {
         let purpose = self.purpose;
-        let mut report = |done, _| self.progress(of_all(done), all);
+        let mut report = |part: &Progress| self.progress(of_all(part.done as usize), all);
         let mut part = EmbeddingContext::new(purpose).on_progress(&mut report);
         let result = embed(&mut part);
         let used = part.used;

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use crate::model::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
+pub use crate::model::report::{BadRecord, IngestReport, IngestStage};
 pub use bad::BadRecords;
 use checkpoint::Place;
 use log::kv::Value;
@@ -37,6 +37,7 @@ use crate::collection::Collection;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::filter::Where;
 use crate::model::metadata::Metadata;
+use crate::model::progress::Progress;
 use crate::model::record::{AsRecord, Record, RecordRef};
 use crate::transport::RetryPolicy;
 
@@ -78,7 +79,7 @@ const WAITING: usize = 16;
 #[must_use = "does nothing until run() is called"]
 pub struct Ingest<'a, I> {
     records: I,
-    on_progress: Box<dyn FnMut(IngestProgress) + 'a>,
+    on_progress: Box<dyn FnMut(&Progress) + 'a>,
     settings: Settings,
 }
 
@@ -247,7 +248,7 @@ where
     }
 
     /// Is told how far the job is after each write, on the thread that called [`run`](Ingest::run).
-    pub fn on_progress(mut self, report: impl FnMut(IngestProgress) + 'a) -> Self {
+    pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Self {
         self.on_progress = Box::new(report);
         self
     }

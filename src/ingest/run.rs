@@ -18,7 +18,8 @@ use super::{Batch, Mode, Settings, WAITING, content, prepare};
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::model::filter::Where;
-use crate::model::report::{IngestProgress, IngestReport};
+use crate::model::progress::{Progress, ProgressStage};
+use crate::model::report::IngestReport;
 use crate::transport::{Backoff, Parent, retries_of_this_thread};
 
 /// Bytes of records under way, where these are large.
@@ -108,7 +109,7 @@ impl Drop for CountedRetries<'_> {
 /// Does the whole job.
 pub(super) fn run<I>(
     records: I,
-    mut on_progress: impl FnMut(IngestProgress),
+    mut on_progress: impl FnMut(&Progress),
     settings: &Settings,
     call: &Call,
 ) -> Result<IngestReport>
@@ -167,7 +168,7 @@ where
             items => format!(", goes on behind {items} items that an earlier run has done"),
         },
     );
-    let writer = Writer::new(settings, &shared, checkpoint, dead_letters, started);
+    let writer = Writer::new(settings, &shared, checkpoint, dead_letters);
     let (mut writer, mut result) = work(&mut reader, writer, &mut on_progress, settings, &shared);
     result = result.and(reader.failure.take().map_or(Ok(()), Err));
     let stopped = || shared.stopped.load(Ordering::Relaxed);
@@ -175,7 +176,8 @@ where
         let (items, written) = (start.items + reader.read, writer.report.written);
         let what = ": all is written; what is not in the input is deleted now";
         milestone(call, "deleting", items, written, what);
-        let tell = |writer: &Writer<'_>| on_progress(writer.progress(items));
+        let tell =
+            |writer: &Writer<'_>| on_progress(&writer.progress(ProgressStage::Deleting, items));
         result = delete_others(&reader, &mut writer, within, settings, &shared, tell);
     }
     if let (Ok(()), false) = (&result, stopped()) {
@@ -230,7 +232,7 @@ fn milestone(call: &Call, state: &str, items: u64, written: u64, more: &str) {
 fn work<'a, I>(
     reader: &mut Reader<'_, I>,
     writer: Writer<'a>,
-    on_progress: &mut impl FnMut(IngestProgress),
+    on_progress: &mut impl FnMut(&Progress),
     settings: &'a Settings,
     shared: &'a Shared,
 ) -> (Writer<'a>, Result<()>)
@@ -271,7 +273,7 @@ where
             to_prepare, events, ..
         } = under_way;
         drop(to_prepare);
-        events.iter().for_each(|event| on_progress(event.progress));
+        events.iter().for_each(|event| on_progress(&event.progress));
         match writing.join() {
             Ok(done) => done,
             // A panic of an embedding function or of the caller's logger goes on here.
@@ -313,7 +315,7 @@ impl UnderWay {
         reader: &mut Reader<'_, I>,
         settings: &Settings,
         shared: &Shared,
-        on_progress: &mut impl FnMut(IngestProgress),
+        on_progress: &mut impl FnMut(&Progress),
     ) where
         I: Iterator,
         I::Item: TryIntoRecord,
@@ -350,7 +352,7 @@ impl UnderWay {
         }
     }
 
-    fn hear(&mut self, event: Event, on_progress: &mut impl FnMut(IngestProgress)) {
+    fn hear(&mut self, event: Event, on_progress: &mut impl FnMut(&Progress)) {
         while self
             .batches
             .front()
@@ -364,7 +366,7 @@ impl UnderWay {
                 self.ids.remove(id);
             }
         }
-        on_progress(event.progress);
+        on_progress(&event.progress);
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::Instant;
 
 use log::Level;
 
@@ -15,8 +14,9 @@ use super::{Batch, Item, Mode, Settings, content, size};
 use crate::client::operations as op;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
+use crate::model::progress::{Progress, ProgressStage};
 use crate::model::record::{AsRecord, Record};
-use crate::model::report::{BadRecord, IngestProgress, IngestReport, IngestStage};
+use crate::model::report::{BadRecord, IngestReport, IngestStage};
 
 /// Bytes of one write, about; the server's own limits are kept in any case.
 const WRITE_BYTES: usize = 4 << 20;
@@ -25,7 +25,7 @@ const WRITE_BYTES: usize = 4 << 20;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Event {
     pub(super) batch: u64,
-    pub(super) progress: IngestProgress,
+    pub(super) progress: Progress,
 }
 
 pub(super) struct Writer<'a> {
@@ -33,7 +33,6 @@ pub(super) struct Writer<'a> {
     shared: &'a Shared,
     checkpoint: Option<Checkpoint>,
     dead_letters: Option<DeadLetters>,
-    started: Instant,
     /// The bad record that was one too many.
     stopped_at: Option<u64>,
     pub(super) report: IngestReport,
@@ -45,14 +44,12 @@ impl<'a> Writer<'a> {
         shared: &'a Shared,
         checkpoint: Option<Checkpoint>,
         dead_letters: Option<DeadLetters>,
-        started: Instant,
     ) -> Writer<'a> {
         Writer {
             settings,
             shared,
             checkpoint,
             dead_letters,
-            started,
             stopped_at: None,
             report: IngestReport::default(),
         }
@@ -110,7 +107,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn write(&mut self, group: Group) -> Result<IngestProgress> {
+    fn write(&mut self, group: Group) -> Result<Progress> {
         self.report.skipped += group.skipped;
         self.report.embedded += group.embedded;
         self.report.cached += group.cached;
@@ -130,18 +127,17 @@ impl<'a> Writer<'a> {
             checkpoint.reached(end)?;
         }
         written?;
-        Ok(self.progress(end.map_or(0, |end| end.items)))
+        Ok(self.progress(ProgressStage::Writing, end.map_or(0, |end| end.items)))
     }
 
     /// How far it is, when so many items are done.
-    pub(super) fn progress(&self, items: u64) -> IngestProgress {
-        IngestProgress {
-            items,
+    pub(super) fn progress(&self, stage: ProgressStage, items: u64) -> Progress {
+        Progress {
             written: self.report.written,
             skipped: self.report.skipped,
             failed: self.report.failed,
             deleted: self.report.deleted,
-            elapsed: self.started.elapsed(),
+            ..Progress::new("ingest", stage, items, None)
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod json_len;
 pub(crate) mod metadata;
 pub(crate) mod name;
 pub(crate) mod open;
+pub(crate) mod progress;
 pub(crate) mod record;
 pub(crate) mod report;
 pub(crate) mod results;

@@ -1,4 +1,4 @@
-//! [`IngestReport`] and [`IngestProgress`]: what a job has done.
+//! [`IngestReport`]: what a batch job has done.
 
 use std::fmt;
 use std::time::Duration;
@@ -143,24 +143,6 @@ impl IngestStage {
             IngestStage::Write => "written",
         }
     }
-}
-
-/// How far a job is, told while it runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[non_exhaustive]
-pub struct IngestProgress {
-    /// Items that are done, in whatever way; with those of an earlier run, so that this is the place in the input.
-    pub items: u64,
-    /// Records written in this run.
-    pub written: u64,
-    /// Records skipped in this run.
-    pub skipped: u64,
-    /// Bad records of this run.
-    pub failed: u64,
-    /// Records deleted in this run, since the input has them no more, after all is written; in a dry run, those that would be.
-    pub deleted: u64,
-    /// Since this run began.
-    pub elapsed: Duration,
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ fn what_is_read_again_is_equal() {
     let export = notes
         .export()
         .page_size(100)
-        .on_progress(|records| seen.push(records));
+        .on_progress(|progress| seen.push(progress.done));
     assert_eq!(export.write_to(&mut lines).unwrap(), 210);
     assert!(seen.len() > 2 && seen.is_sorted(), "{seen:?}");
     assert_eq!(seen.last(), Some(&210));

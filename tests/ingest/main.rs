@@ -130,7 +130,7 @@ fn everything_is_written_once_with_its_vector() {
     let report = scratch
         .0
         .ingest(records.clone())
-        .on_progress(|p| told.push((p.items, p.written)))
+        .on_progress(|p| told.push((p.done, p.written)))
         .run()
         .unwrap();
     scratch.holds(&records);

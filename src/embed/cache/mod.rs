@@ -268,6 +268,7 @@ mod tests {
     use super::*;
     use crate::embed::Hashing;
     use crate::error::{InvalidInput, RefusedText};
+    use crate::model::progress::Progress;
 
     type Answer = fn(&[&str]) -> Result<Embeddings, EmbeddingError>;
     type Found = Result<Vec<Option<Vec<f32>>>, EmbeddingError>;
@@ -336,7 +337,7 @@ mod tests {
         let cached = in_memory();
         let told = |texts: &[&str]| {
             let mut told = Vec::new();
-            let mut report = |done, all| told.push((done, all));
+            let mut report = |p: &Progress| told.push((p.done as usize, p.total.unwrap() as usize));
             let mut context = EmbeddingContext::new(Purpose::Documents).on_progress(&mut report);
             cached.embed_with(texts, &mut context).unwrap();
             let hits = context.used.cache_hits;

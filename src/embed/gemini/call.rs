@@ -16,6 +16,7 @@ use crate::logs;
 use crate::metrics::{Embedded, Used};
 use crate::model::embeddings::Embeddings;
 use crate::model::json_len::json_len;
+use crate::model::progress::{Progress, ProgressStage};
 use crate::transport::{Outgoing, Patience};
 use crate::wire::cut::cut;
 
@@ -31,7 +32,7 @@ pub struct Embed<'a, T> {
     task: Option<TaskType>,
     deadline: Option<Duration>,
     cancel: Option<Arc<AtomicBool>>,
-    on_progress: Box<dyn FnMut(usize, usize) + 'a>,
+    on_progress: Box<dyn FnMut(&Progress) + 'a>,
 }
 
 impl<'a, T: AsRef<str>> Embed<'a, T> {
@@ -43,7 +44,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
             task: gemini.document_task,
             deadline: gemini.deadline,
             cancel: None,
-            on_progress: Box::new(|_, _| {}),
+            on_progress: Box::new(|_| {}),
         }
     }
 
@@ -82,7 +83,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
 
     /// Is told after each batch how many texts have vectors, and how many there are. On the thread that called
     /// [`run`](Embed::run).
-    pub fn on_progress(mut self, report: impl FnMut(usize, usize) + 'a) -> Embed<'a, T> {
+    pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Embed<'a, T> {
         self.on_progress = Box::new(report);
         self
     }
@@ -145,7 +146,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         let distinct = kept.take(distinct, &mut gathered);
         if gathered.count() > 0 {
             used.cache_hits += gathered.count() as u64;
-            (self.on_progress)(gathered.count(), items.len());
+            (self.on_progress)(&progress(&gathered, items.len()));
         }
         let within = [self.deadline, gemini.retry.deadline];
         let within = within.into_iter().flatten().min();
@@ -187,7 +188,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
                 for (index, row) in texts.iter().zip(rows()) {
                     gathered.put(*index, row);
                 }
-                (self.on_progress)(gathered.count(), items.len());
+                (self.on_progress)(&progress(&gathered, items.len()));
             },
         );
         used.retries += outcome.retries;
@@ -304,4 +305,10 @@ impl Work for Texts<'_> {
     fn refuses(&self, error: &Error) -> bool {
         answer::refuses_texts(error)
     }
+}
+
+/// How many of `texts` have vectors.
+fn progress(gathered: &Gathered, texts: usize) -> Progress {
+    let (done, total) = (gathered.count() as u64, Some(texts as u64));
+    Progress::new(EMBED.name, ProgressStage::Embedding, done, total)
 }

@@ -225,9 +225,7 @@ impl EmbeddingFunction for Gemini {
             Purpose::Queries => self.embed(texts).for_queries(),
         };
         let mut used = Used::default();
-        let result = call
-            .on_progress(|done, all| context.progress(done, all))
-            .run_for(&mut used);
+        let result = call.on_progress(|p| context.report(p)).run_for(&mut used);
         context.add(used);
         Ok(result?)
     }

@@ -1,0 +1,95 @@
+//! [`Progress`]: how far a long call is.
+
+use std::fmt;
+
+/// How far a long call is, reported while it runs.
+///
+/// Every `on_progress` of this crate passes one of these, as does
+/// [`Collection::with_progress`](crate::Collection::with_progress). Its `Display` is a line for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The operation, as errors and logs name it: `upsert`, `query`, `export`, `embed`, `ingest` …
+    pub operation: &'static str,
+    /// What the call is doing.
+    pub stage: ProgressStage,
+    /// How many texts, records, ids or queries are done. For a batch job: the items of the input that are done in any
+    /// way, including those of an earlier run, so that this is the position in the input.
+    pub done: u64,
+    /// How many there are in all; `None` if that is not known.
+    pub total: Option<u64>,
+    /// Records that this run of a batch job wrote; 0 for any other call.
+    pub written: u64,
+    /// Records that this run of a batch job skipped; 0 for any other call.
+    pub skipped: u64,
+    /// Bad records that this run of a batch job left out; 0 for any other call.
+    pub failed: u64,
+    /// Records that this run of a batch job deleted, or would delete in a dry run; 0 for any other call.
+    pub deleted: u64,
+}
+
+/// What a call is doing. A write with texts to embed embeds all of them first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProgressStage {
+    /// Embedding texts.
+    Embedding,
+    /// Reading records.
+    Reading,
+    /// Writing records.
+    Writing,
+    /// Deleting records.
+    Deleting,
+}
+
+impl Progress {
+    pub(crate) fn new(
+        operation: &'static str,
+        stage: ProgressStage,
+        done: u64,
+        total: Option<u64>,
+    ) -> Progress {
+        Progress {
+            operation,
+            stage,
+            done,
+            total,
+            written: 0,
+            skipped: 0,
+            failed: 0,
+            deleted: 0,
+        }
+    }
+}
+
+/// `upsert: 2000 of 10000 written`.
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operation, self.done)?;
+        if let Some(total) = self.total {
+            write!(f, " of {total}")?;
+        }
+        f.write_str(match self.stage {
+            ProgressStage::Embedding => " embedded",
+            ProgressStage::Reading => " read",
+            ProgressStage::Writing => " written",
+            ProgressStage::Deleting => " deleted",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_can_read_it() {
+        let shown = |operation, stage, total| Progress::new(operation, stage, 7, total).to_string();
+        let embedding = shown("upsert", ProgressStage::Embedding, Some(9));
+        assert_eq!(embedding, "upsert: 7 of 9 embedded");
+        let deleting = shown("delete", ProgressStage::Deleting, Some(9));
+        assert_eq!(deleting, "delete: 7 of 9 deleted");
+        let reading = shown("export", ProgressStage::Reading, None);
+        assert_eq!(reading, "export: 7 read");
+    }
+}
