@@ -21,6 +21,7 @@ use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
 use crate::model::report::{BadRecord, IngestStage};
 use crate::model::results::Include;
+use crate::wire::cut;
 
 /// So many texts are not all bad at once: rather the function fails.
 const SUSPICIOUS: usize = 10;
@@ -211,8 +212,8 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
                     &[settings.logged(), ("texts", part.len().into())],
                     format_args!("{error}; {} texts are tried again in halves", part.len()),
                 );
-                let half = part.len() / 2;
-                parts.extend([part[half..].to_vec(), part[..half].to_vec()]);
+                let [first, second] = cut::halves(0..part.len());
+                parts.extend([part[second].to_vec(), part[first].to_vec()]);
             }
             Verdict::Fatal(error) => return Err(error),
         }

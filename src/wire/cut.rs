@@ -23,6 +23,12 @@ pub(crate) fn fit(
     (start..end, bytes)
 }
 
+/// Cuts a range in two; the first half is the smaller one if the length is odd.
+pub(crate) fn halves(range: Range<usize>) -> [Range<usize>; 2] {
+    let middle = range.start + range.len() / 2;
+    [range.start..middle, middle..range.end]
+}
+
 /// All entries, in consecutive ranges as by [`fit`].
 #[cfg(any(test, feature = "gemini"))]
 pub(crate) fn cut(
@@ -42,6 +48,12 @@ pub(crate) fn cut(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn halves_cover_the_range() {
+        assert_eq!(halves(3..8), [3..5, 5..8]);
+        assert_eq!(halves(3..4), [3..3, 3..4]);
+    }
 
     #[test]
     fn cuts_by_count_and_by_bytes() {
