@@ -22,10 +22,8 @@ impl<'a> Environment<'a> {
         let Some(value) = (self.0)(name) else {
             return Ok(None);
         };
-        let value = value.into_string().map_err(|value| InvalidInput::Setting {
-            name,
-            value: value.to_string_lossy().into_owned(),
-            why: "it is not valid Unicode".to_owned(),
+        let value = value.into_string().map_err(|value| {
+            InvalidInput::setting(name, value.to_string_lossy(), "it is not valid Unicode")
         })?;
         let value = value.trim();
         Ok((!value.is_empty()).then(|| value.to_owned()))
@@ -43,10 +41,13 @@ impl<'a> Environment<'a> {
         let Some(value) = self.get(name)? else {
             return Ok(None);
         };
-        value.parse().map(Some).map_err(|_| InvalidInput::Setting {
-            name,
-            value,
-            why: "it must be a whole number of 0 or more".to_owned(),
-        })
+        match value.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(InvalidInput::setting(
+                name,
+                value,
+                "it must be a whole number of 0 or more",
+            )),
+        }
     }
 }

@@ -163,6 +163,21 @@ pub enum InvalidInput {
     },
 }
 
+impl InvalidInput {
+    /// Returns the error for a bad value of a setting.
+    pub(crate) fn setting(
+        name: &'static str,
+        value: impl Into<String>,
+        why: impl Into<String>,
+    ) -> InvalidInput {
+        InvalidInput::Setting {
+            name,
+            value: value.into(),
+            why: why.into(),
+        }
+    }
+}
+
 /// The first ten strings, quoted, and how many more there are.
 struct Listed<'a>(&'a [String]);
 

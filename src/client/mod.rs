@@ -31,7 +31,7 @@ use crate::logs;
 use crate::metrics::{Metrics, Recorder};
 use crate::model::name;
 use crate::transport::{
-    Connecting, Endpoints, Operation, Outgoing, Patience, RetryPolicy, Transport,
+    CallOptions, Connecting, Endpoints, Operation, Outgoing, RetryPolicy, Transport,
 };
 use crate::wire::read;
 use operations as op;
@@ -53,7 +53,7 @@ pub struct Client {
     server: Arc<Server>,
     tenant: Arc<str>,
     database: Arc<str>,
-    patience: Patience,
+    options: CallOptions,
 }
 
 /// What all clones share.
@@ -109,7 +109,7 @@ impl Client {
             }),
             tenant: tenant.into(),
             database: database.into(),
-            patience: retry.into(),
+            options: retry.into(),
         }
     }
 
@@ -201,7 +201,7 @@ impl Client {
     #[must_use]
     pub fn with_retry(&self, policy: RetryPolicy) -> Client {
         Client {
-            patience: policy.into(),
+            options: policy.into(),
             ..self.clone()
         }
     }
@@ -209,7 +209,7 @@ impl Client {
     /// The same client for one call: all requests by it together have the policy's deadline.
     pub(crate) fn begin(&self) -> Client {
         Client {
-            patience: self.patience.begin(),
+            options: self.options.clone().begin(),
             ..self.clone()
         }
     }
@@ -217,7 +217,7 @@ impl Client {
     /// The same client for the rest of a call, without retries.
     fn without_retries(&self) -> Client {
         Client {
-            patience: self.patience.without_retries(),
+            options: self.options.clone().without_retries(),
             ..self.clone()
         }
     }
@@ -225,7 +225,7 @@ impl Client {
     /// The same client, which reads where it writes: to see what it has written.
     pub(crate) fn at_primary(&self) -> Client {
         Client {
-            patience: self.patience.at_primary(),
+            options: self.options.clone().reading_from_primary(),
             ..self.clone()
         }
     }
@@ -235,10 +235,10 @@ impl Client {
     /// # Errors
     /// [`Error::Connection`] when nothing answers, [`Error::NotChroma`] when something else does.
     pub fn heartbeat(&self) -> Result<u128> {
-        self.heartbeat_by(self.patience)
+        self.heartbeat_with(self.options.clone())
     }
 
-    fn heartbeat_by(&self, patience: Patience) -> Result<u128> {
+    fn heartbeat_with(&self, options: CallOptions) -> Result<u128> {
         let out = Outgoing {
             operation: &op::HEARTBEAT,
             subject: None,
@@ -247,7 +247,7 @@ impl Client {
             body: None,
         };
         let transport = &self.server.transport;
-        match transport.send(patience, out, nanoseconds) {
+        match transport.send(options, out, nanoseconds) {
             Err(Error::Decode { call, message }) => Err(Error::NotChroma { call, message }),
             result => result,
         }
@@ -363,11 +363,11 @@ impl Client {
             path: &path,
             body,
         };
-        let patience = self.patience.begin();
+        let options = self.options.clone().begin();
         self.server
             .transport
-            .send(patience, out, parse)
-            .map_err(|error| self.second_look(error, patience))
+            .send(options.clone(), out, parse)
+            .map_err(|error| self.second_look(error, options))
     }
 
     /// Asks for a collection by its Chroma Resource Name. A single-node server breaks the connection at that: then it is
@@ -382,20 +382,20 @@ impl Client {
             body: None,
         };
         let transport = &self.server.transport;
-        let patience = self.patience.begin();
-        let once = || transport.send(patience.without_retries(), out, read::json);
+        let options = self.options.clone().begin();
+        let once = || transport.send(options.clone().without_retries(), out, read::json);
         let result = match once() {
             Err(Error::Connection { call, message, .. }) => {
-                self.heartbeat_by(patience)?;
+                self.heartbeat_with(options.clone())?;
                 match once() {
                     Err(Error::Connection { .. }) => Err(Error::Unsupported { call, message }),
                     second => second,
                 }
             }
-            Err(error) if error.is_retryable() => transport.send(patience, out, read::json),
+            Err(error) if error.is_retryable() => transport.send(options.clone(), out, read::json),
             first => first,
         };
-        result.map_err(|error| self.second_look(error, patience))
+        result.map_err(|error| self.second_look(error, options))
     }
 
     /// Whether the server can do it by its own description, which is asked once. One that publishes none can do what
@@ -425,13 +425,13 @@ impl Client {
 
     /// After an answer that makes no sense, asks whether a Chroma server is there at all: the error then says what is
     /// wrong, the address or the server's age.
-    fn second_look(&self, error: Error, patience: Patience) -> Error {
+    fn second_look(&self, error: Error, options: CallOptions) -> Error {
         let (call, message, decode) = match error {
             Error::Decode { call, message } => (call, message, true),
             Error::NotChroma { call, message } => (call, message, false),
             other => return other,
         };
-        match (self.heartbeat_by(patience.without_retries()), decode) {
+        match (self.heartbeat_with(options.without_retries()), decode) {
             (Err(Error::NotChroma { .. }), _) | (Err(_), false) => {
                 Error::NotChroma { call, message }
             }
@@ -458,7 +458,7 @@ impl fmt::Debug for Client {
             .field("url", &self.url())
             .field("tenant", &self.tenant)
             .field("database", &self.database)
-            .field("retry", &self.patience.policy)
+            .field("retry", self.options.policy())
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,6 @@
 //! What became of a request that may be made once only and whose answer was lost, where that can be seen by asking.
 
-use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::Level;
 
@@ -43,7 +42,7 @@ impl Client {
         ask: impl Fn(&Client) -> Result<Seen<T>>,
     ) -> Result<T> {
         let started = Instant::now();
-        let mut backoff = self.patience.policy.backoff();
+        let mut backoff = self.options.policy().backoff();
         let (mut lost, mut attempts) = (false, 0);
         loop {
             let mut error = match send() {
@@ -56,7 +55,7 @@ impl Client {
                 _ => error.is_retryable() && error.call().is_some_and(|call| call.may_have_acted),
             };
             lost |= late;
-            if let Some((call, _)) = error.sent_mut() {
+            if let Some(call) = error.call_mut() {
                 // Of all that were sent.
                 call.may_have_acted |= lost;
                 call.attempts += attempts;
@@ -85,9 +84,10 @@ impl Client {
                 }
                 Ok(Seen::Refused(why)) => return Err(why),
                 Ok(Seen::NotDone) => {}
+                Err(Error::Cancelled { .. }) => return Err(cancelled(&error, started)),
                 Ok(Seen::Unclear) | Err(_) => return Err(error),
             }
-            let in_time = |wait: &_| self.patience.left().is_none_or(|left| *wait < left);
+            let in_time = |wait: &Duration| self.options.has_time_for(*wait);
             let wait = backoff.next(error.asked_wait()).filter(in_time);
             let Some(wait) = wait.filter(|_| self.server.transport.may_retry()) else {
                 return Err(error);
@@ -102,8 +102,20 @@ impl Client {
                     wait.as_secs_f64()
                 ),
             );
-            thread::sleep(wait);
+            self.options.sleep(wait);
+            if self.options.is_cancelled() {
+                return Err(cancelled(&error, started));
+            }
         }
+    }
+}
+
+/// Returns the error of a call that was cancelled after its last request failed with `error`.
+fn cancelled(error: &Error, started: Instant) -> Error {
+    let mut call = error.call().cloned().unwrap_or_default();
+    call.elapsed = started.elapsed();
+    Error::Cancelled {
+        call: Box::new(call),
     }
 }
 

@@ -393,6 +393,32 @@ impl Error {
         }
     }
 
+    /// The call that failed, to be completed by the code that made it.
+    pub(crate) fn call_mut(&mut self) -> Option<&mut Call> {
+        match self {
+            Error::Invalid { call, .. }
+            | Error::NotFound { call, .. }
+            | Error::AlreadyExists { call, .. }
+            | Error::Conflict { call, .. }
+            | Error::Unsupported { call, .. }
+            | Error::Unauthorized { call, .. }
+            | Error::RateLimited { call, .. }
+            | Error::QuotaExhausted { call, .. }
+            | Error::Timeout { call, .. }
+            | Error::Connection { call, .. }
+            | Error::CircuitOpen { call, .. }
+            | Error::NotChroma { call, .. }
+            | Error::Server { call, .. }
+            | Error::Decode { call, .. }
+            | Error::Embedding { call, .. }
+            | Error::PartlyDone { call, .. }
+            | Error::PartlyEmbedded { call, .. }
+            | Error::Ingest { call, .. }
+            | Error::Cancelled { call } => Some(call),
+            Error::LocalServer { .. } | Error::Io { .. } | Error::Cache { .. } => None,
+        }
+    }
+
     /// The error of a call about these ids that was stopped by this failure of the request for `range`: this one when it
     /// was the whole call, or the first request and certainly in vain; else with what became of each id.
     pub(crate) fn stopped<S: AsRef<str>>(self, ids: &[S], range: Range<usize>) -> Error {

@@ -26,11 +26,7 @@ impl Endpoint {
         value: &str,
         default_port: u16,
     ) -> Result<Endpoint, InvalidInput> {
-        let bad = |why: &str| InvalidInput::Setting {
-            name: setting,
-            value: shown_address(value),
-            why: why.to_owned(),
-        };
+        let bad = |why: &str| InvalidInput::setting(setting, shown_address(value), why);
         const FORM: &str =
             "it must be a URL such as http://localhost:8000, or host:port such as localhost:8000";
 

@@ -11,8 +11,8 @@ use ureq::{Agent, AsSendBody, Body, Timeout};
 use super::observe::{Attempt, Observed};
 use super::pool::CountingConnector;
 use super::{
-    Connecting, Endpoint, Endpoints, FOREVER, Failure, Health, Kind, Outgoing, Patience, Refusal,
-    Transport, tcp,
+    CallOptions, Connecting, Endpoint, Endpoints, FOREVER, Failure, Health, Kind, Outgoing,
+    Refusal, Transport, tcp,
 };
 use crate::error::{Call, Error};
 use crate::metrics::PoolCounters;
@@ -110,7 +110,7 @@ impl Transport {
         &self,
         endpoint: &Endpoint,
         observed: &Observed<'_>,
-        patience: Patience,
+        options: &CallOptions,
         attempts: &mut u32,
         call: &dyn Fn(&str, u32, bool) -> Box<Call>,
     ) -> Result<Vec<u8>, Failure> {
@@ -120,7 +120,7 @@ impl Transport {
             Kind::Once => (&self.agents.fresh, false),
             _ => (&self.agents.pooled, true),
         };
-        let mut result = self.exchange(agent, endpoint, observed, patience, attempts);
+        let mut result = self.exchange(agent, endpoint, observed, options, attempts);
         let stale = kept
             && result
                 .as_ref()
@@ -128,16 +128,13 @@ impl Transport {
         if stale {
             observed.stale(endpoint.as_str(), *attempts);
             let fresh = &self.agents.fresh;
-            result = self.exchange(fresh, endpoint, observed, patience, attempts);
+            result = self.exchange(fresh, endpoint, observed, options, attempts);
         }
         let call = || call(endpoint.as_str(), *attempts, true);
         let failure = match result {
             Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer.body),
             Ok(answer) => self.refused(answer, call()),
-            Err(error) => {
-                let in_time = patience.left().is_none_or(|left| !left.is_zero());
-                self.broken(error, call(), in_time)
-            }
+            Err(error) => self.broken(error, call(), !options.is_out_of_time()),
         };
         Err(Failure {
             acted: failure.acted || stale,
@@ -150,12 +147,12 @@ impl Transport {
         agent: &Agent,
         endpoint: &Endpoint,
         observed: &Observed<'_>,
-        patience: Patience,
+        options: &CallOptions,
         attempts: &mut u32,
     ) -> Result<Answer, ureq::Error> {
         *attempts += 1;
         let attempt = observed.attempt(endpoint, *attempts);
-        let result = self.send_once(agent, endpoint, observed.out, patience.left(), &attempt);
+        let result = self.send_once(agent, endpoint, observed.out, options.time_left(), &attempt);
         attempt.end(&result);
         result
     }

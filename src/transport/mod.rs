@@ -5,6 +5,7 @@
 
 mod breaker;
 mod budget;
+mod call_options;
 mod endpoint;
 mod endpoints;
 mod exchange;
@@ -20,13 +21,13 @@ mod trace;
 mod trace;
 
 use std::fmt::Debug;
-use std::thread;
 use std::time::Duration;
 
 use ureq::http::{HeaderName, HeaderValue, Method};
 
 pub use breaker::CircuitBreaker;
 use budget::RetryBudget;
+pub(crate) use call_options::CallOptions;
 pub(crate) use endpoint::{Endpoint, is_cloud, shown_address};
 pub(crate) use endpoints::Endpoints;
 pub use endpoints::ReadFrom;
@@ -34,7 +35,7 @@ use endpoints::{Choice, Failed, Health};
 use exchange::Agents;
 use observe::Observed;
 pub(crate) use observe::retries_of_this_thread;
-pub(crate) use retry::{Backoff, Patience};
+pub(crate) use retry::Backoff;
 pub use retry::{Jitter, RetryPolicy};
 use secrets::Secrets;
 pub(crate) use secrets::secret;
@@ -265,12 +266,12 @@ impl Transport {
     /// Sends a request, again where that is allowed and may help, and parses the answer.
     pub(crate) fn send<T>(
         &self,
-        patience: Patience,
+        options: CallOptions,
         out: Outgoing<'_>,
         parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
     ) -> Result<T> {
         let call = Observed::begin(out, self.endpoint(), self.dialect, &self.recorder);
-        let result = self.send_observed(&call, patience, parse);
+        let result = self.send_observed(&call, &options.begin(), parse);
         call.end(&result);
         result
     }
@@ -278,16 +279,15 @@ impl Transport {
     fn send_observed<T>(
         &self,
         observed: &Observed<'_>,
-        patience: Patience,
+        options: &CallOptions,
         parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
     ) -> Result<T> {
         let (out, started) = (observed.out, observed.started);
-        let patience = patience.begin();
         let kind = out.operation.kind;
-        let anywhere = kind.reads() && !patience.at_primary;
+        let anywhere = kind.reads() && !options.reads_from_primary();
         let first = self.endpoints.first(anywhere);
         let choose = |failed: &Failed| self.endpoints.choose(anywhere, first, failed);
-        let mut backoff = patience.policy.backoff();
+        let mut backoff = options.policy().backoff();
         let mut failed = Failed::default();
         let (mut attempts, mut retried) = (0, false);
         // Of any attempt: one whose answer was lost stays unknown, whatever the next one is told.
@@ -306,7 +306,7 @@ impl Transport {
             call: call(self.endpoint().as_str(), 0, false),
             retry_after: wait.unwrap_or_default(),
         })?;
-        if patience.left().is_some_and(|left| left.is_zero()) {
+        if options.is_out_of_time() {
             return Err(Error::Timeout {
                 call: call(next.endpoint().as_str(), 0, false),
                 message: "the deadline of the call has passed before this request".to_owned(),
@@ -314,8 +314,13 @@ impl Transport {
         }
         loop {
             let url = next.endpoint().as_str();
+            if options.is_cancelled() {
+                return Err(Error::Cancelled {
+                    call: call(url, attempts, may_have_acted),
+                });
+            }
             let failure =
-                match self.attempt(next.endpoint(), observed, patience, &mut attempts, &call) {
+                match self.attempt(next.endpoint(), observed, options, &mut attempts, &call) {
                     Ok(answer) => {
                         next.report(Health::Up);
                         self.budget.succeeded(retried);
@@ -351,7 +356,7 @@ impl Transport {
             };
             let in_time = |wait: &Duration| {
                 // What opened the breaker says more than that it is open.
-                patience.left().is_none_or(|left| *wait < left)
+                options.has_time_for(*wait)
                     && (elsewhere.is_some() || self.endpoints.refused_for(anywhere) <= *wait)
             };
             let Some(wait) = wait.filter(in_time).filter(|_| again) else {
@@ -374,7 +379,12 @@ impl Transport {
             next = match elsewhere {
                 Some(other) => other,
                 None => {
-                    thread::sleep(wait);
+                    options.sleep(wait);
+                    if options.is_cancelled() {
+                        return Err(Error::Cancelled {
+                            call: call(url, attempts, may_have_acted),
+                        });
+                    }
                     failed = Failed::default();
                     match choose(&failed) {
                         Ok(choice) => choice,

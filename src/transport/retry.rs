@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often, after which wait, and for how long in all, a failed request is sent again.
 ///
@@ -164,71 +164,6 @@ impl Backoff {
     }
 }
 
-/// A policy, and the end of the call that is made by it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    pub(crate) policy: RetryPolicy,
-    until: Option<Instant>,
-    /// Whether reads go where writes go, too.
-    pub(super) at_primary: bool,
-}
-
-impl From<RetryPolicy> for Patience {
-    fn from(policy: RetryPolicy) -> Patience {
-        Patience {
-            policy,
-            until: None,
-            at_primary: false,
-        }
-    }
-}
-
-impl Patience {
-    /// A call begins, unless it has begun already: it is over when the policy's deadline has passed.
-    pub(crate) fn begin(self) -> Patience {
-        let end = || {
-            self.policy
-                .deadline
-                .and_then(|d| Instant::now().checked_add(d))
-        };
-        Patience {
-            until: self.until.or_else(end),
-            ..self
-        }
-    }
-
-    /// Without retries, and over at this time if it is not before.
-    #[cfg(feature = "gemini")]
-    pub(crate) fn once(until: Option<Instant>) -> Patience {
-        Patience {
-            until,
-            ..Patience::from(RetryPolicy::none())
-        }
-    }
-
-    /// The same end, without retries.
-    pub(crate) fn without_retries(self) -> Patience {
-        Patience {
-            policy: RetryPolicy::none(),
-            ..self
-        }
-    }
-
-    /// The same, for what is to see what was written.
-    pub(crate) fn at_primary(self) -> Patience {
-        Patience {
-            at_primary: true,
-            ..self
-        }
-    }
-
-    /// The time that is left, where there is a bound.
-    pub(crate) fn left(&self) -> Option<Duration> {
-        let until = self.until?;
-        Some(until.saturating_duration_since(Instant::now()))
-    }
-}
-
 /// A number from 0 to 1 that differs from call to call and from process to process.
 fn random() -> f64 {
     // std seeds each RandomState from the system's randomness and a counter; good enough to scatter waits.
@@ -320,17 +255,6 @@ mod tests {
         }
         let asked = Some(Duration::MAX);
         assert_eq!(wait(endless, 2, asked, 0.9), Some(Duration::MAX));
-        let begun = Patience::from(endless.deadline(Duration::MAX)).begin();
-        assert_eq!(begun.left(), None, "too far away for the clock");
-    }
-
-    #[test]
-    fn a_call_begins_once() {
-        let patience = Patience::from(RetryPolicy::default().deadline(SECOND)).begin();
-        assert!(patience.left().unwrap() <= SECOND);
-        assert_eq!(patience.begin().until, patience.until);
-        assert_eq!(patience.without_retries().until, patience.until);
-        assert_eq!(Patience::from(RetryPolicy::default()).begin().left(), None);
     }
 
     #[test]

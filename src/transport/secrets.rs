@@ -103,11 +103,7 @@ fn forms(text: &str) -> [String; 3] {
 
 /// A secret for a header: kept out of `Debug`, and refused when it could break out of the header.
 pub(crate) fn secret(setting: &'static str, value: &str) -> Result<HeaderValue, InvalidInput> {
-    let bad = |why: &str| InvalidInput::Setting {
-        name: setting,
-        value: HIDDEN.to_owned(),
-        why: why.to_owned(),
-    };
+    let bad = |why| InvalidInput::setting(setting, HIDDEN, why);
     if value.is_empty() {
         return Err(bad("it is empty"));
     }

@@ -17,7 +17,7 @@ use crate::metrics::{Embedded, Used};
 use crate::model::embeddings::Embeddings;
 use crate::model::json_len::json_len;
 use crate::model::progress::{Progress, ProgressStage};
-use crate::transport::{Outgoing, Patience};
+use crate::transport::{CallOptions, Outgoing};
 use crate::wire::cut::cut;
 
 /// What stands around a text in a request, at most, but for the model's name.
@@ -296,7 +296,7 @@ impl Work for Texts<'_> {
         let unit = gemini.style.answers_unit_length(gemini.dimension);
         gemini
             .transport
-            .send(Patience::once(self.deadline), out, |bytes| {
+            .send(CallOptions::single_attempt(self.deadline), out, |bytes| {
                 answered();
                 answer::read(bytes, &self.distinct[batch], gemini.dimension, unit)
             })
