@@ -10,8 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    Embeddings, Error, Gemini, Progress,
-    embed::{GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType},
+    EmbeddingFunction, Embeddings, Error, Gemini, Progress,
+    embed::{
+        EmbeddingContext, GeminiBuilder, LongTexts, ModelStyle, Purpose, RefusedTexts, TaskType,
+    },
 };
 use serde_json::{Value, json};
 use support::stand_in::{Answer, Request, StandIn};
@@ -306,6 +308,33 @@ fn a_flag_stops_the_call() {
     let other = builder(&server).build().unwrap();
     let error = other.embed(["1"]).cancel(flag).run().unwrap_err();
     assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    assert_eq!(server.requests().len(), before);
+}
+
+#[test]
+fn the_flag_of_a_context_stops_the_call() {
+    let server = StandIn::start(vectors);
+    let gemini = builder(&server).concurrency(2).build().unwrap();
+    let (flag, all) = (AtomicBool::new(false), numbers(0..1000));
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut report = |progress: &Progress| flag.store(progress.done >= 100, Ordering::SeqCst);
+    let mut context = EmbeddingContext::new(Purpose::Documents)
+        .on_progress(&mut report)
+        .cancel(&flag);
+    let error = gemini.embed_with(&all, &mut context).unwrap_err();
+    let Ok(Error::PartlyEmbedded { done, source, .. }) = error.downcast().map(|error| *error)
+    else {
+        panic!("another error");
+    };
+    assert!(matches!(*source, Error::Cancelled { .. }), "{source}");
+    // Requests that were in flight, or whose answers were being read, are finished.
+    assert!((100..=150).contains(&done.len()), "{}", done.len());
+
+    let before = server.requests().len();
+    let mut context = EmbeddingContext::new(Purpose::Queries).cancel(&flag);
+    let error = gemini.embed_with(&["1"], &mut context).unwrap_err();
+    let error = error.downcast::<Error>().unwrap();
+    assert!(matches!(*error, Error::Cancelled { .. }), "{error}");
     assert_eq!(server.requests().len(), before);
 }
 

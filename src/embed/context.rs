@@ -1,6 +1,7 @@
-//! [`EmbeddingContext`]: what a caller tells an embedding function beside the texts, and what it is told in return.
+//! [`EmbeddingContext`]: the purpose of a call, the caller's wish to stop it, and what the function reports back.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::EmbeddingError;
@@ -12,45 +13,72 @@ use crate::model::progress::{Progress, ProgressStage};
 /// What texts are embedded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// To be stored: [`EmbeddingFunction::embed_documents`](crate::EmbeddingFunction::embed_documents).
+    /// The texts are stored: see [`EmbeddingFunction::embed_documents`](crate::EmbeddingFunction::embed_documents).
     Documents,
-    /// To ask for stored ones: [`EmbeddingFunction::embed_queries`](crate::EmbeddingFunction::embed_queries).
+    /// The texts search for stored ones: see
+    /// [`EmbeddingFunction::embed_queries`](crate::EmbeddingFunction::embed_queries).
     Queries,
 }
 
-/// What a caller tells an embedding function beside the texts, and what the function tells of its work while it is at it and
-/// at the end. It ends up in [`Client::metrics`](crate::Client::metrics), in the report of a batch job, and in what
-/// [`Collection::with_progress`](crate::Collection::with_progress) reports.
+/// Accompanies the texts of one call of [`EmbeddingFunction::embed_with`](crate::EmbeddingFunction::embed_with).
 ///
-/// A function that has a cache or takes long says so. One that wraps another one passes it on, in
-/// [parts](EmbeddingContext::part) where it embeds in parts. It forwards `name`, `dimension`, `default_space`, `config` and
-/// `cache_key`, too: to a collection it is the inner function then.
+/// It tells the function the [purpose](EmbeddingContext::purpose) of the texts and whether the caller has
+/// [cancelled](EmbeddingContext::is_cancelled) the call. The function reports its progress, cache hits, retries and
+/// waits to it. They appear in [`Client::metrics`](crate::Client::metrics), in the report of a batch job, and in the
+/// progress of [`Collection::with_progress`](crate::Collection::with_progress).
+///
+/// # For authors of embedding functions
+/// - A function that takes long calls [`progress`](EmbeddingContext::progress) now and then. Between requests it checks
+///   [`is_cancelled`](EmbeddingContext::is_cancelled), and if that is true it returns any error, for example
+///   `Err("cancelled".into())`. A function that does neither works, too: it finishes, and the caller stops after it.
+/// - A function with a cache calls [`add_cache_hits`](EmbeddingContext::add_cache_hits).
+/// - A function that wraps another function passes the context on. If it embeds in parts, it passes on
+///   [parts](EmbeddingContext::part) of the context. It also forwards `name`, `dimension`, `default_space`, `config` and
+///   `cache_key`, so that collections treat it as the inner function.
 ///
 /// ```
-/// use chroma_blocking::{Progress, EmbeddingFunction, Embeddings, Hashing, Space};
 /// use chroma_blocking::embed::{EmbeddingContext, EmbeddingError, Purpose};
+/// use chroma_blocking::{EmbeddingFunction, Embeddings, Hashing, Space};
 ///
-/// /// One text at a time, since the model behind it can do no more.
+/// /// Embeds one text at a time, for a model that cannot embed more at once.
 /// struct OneByOne(Hashing);
 ///
 /// impl EmbeddingFunction for OneByOne {
-///     fn embed_with(&self, texts: &[&str], context: &mut EmbeddingContext<'_>) -> Result<Embeddings, EmbeddingError> {
+///     fn embed_with(
+///         &self,
+///         texts: &[&str],
+///         context: &mut EmbeddingContext<'_>,
+///     ) -> Result<Embeddings, EmbeddingError> {
 ///         let mut rows = Vec::new();
 ///         for (index, text) in texts.iter().enumerate() {
-///             let vector = context.part(index, texts.len(), |part| self.0.embed_with(&[text], part))?;
+///             if context.is_cancelled() {
+///                 return Err("cancelled".into());
+///             }
+///             let vector = context.part(index, texts.len(), |part| {
+///                 self.0.embed_with(&[text], part)
+///             })?;
 ///             rows.push(vector.into_flat());
 ///             context.progress(rows.len(), texts.len());
 ///         }
 ///         Ok(Embeddings::from_rows(rows)?)
 ///     }
 ///
-///     // These two do the same as embed_with. (Without the one above, the default one would call them, and they it, without end.)
-///     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-///         self.embed_with(documents, &mut EmbeddingContext::new(Purpose::Documents))
+///     // The default `embed_with` calls these two. Here they call
+///     // `embed_with`, so `embed_with` must be implemented as well.
+///     fn embed_documents(
+///         &self,
+///         documents: &[&str],
+///     ) -> Result<Embeddings, EmbeddingError> {
+///         let mut context = EmbeddingContext::new(Purpose::Documents);
+///         self.embed_with(documents, &mut context)
 ///     }
 ///
-///     fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
-///         self.embed_with(queries, &mut EmbeddingContext::new(Purpose::Queries))
+///     fn embed_queries(
+///         &self,
+///         queries: &[&str],
+///     ) -> Result<Embeddings, EmbeddingError> {
+///         let mut context = EmbeddingContext::new(Purpose::Queries);
+///         self.embed_with(queries, &mut context)
 ///     }
 ///
 ///     fn name(&self) -> &str {
@@ -70,54 +98,88 @@ pub enum Purpose {
 ///     }
 /// }
 ///
-/// let mut told = Vec::new();
-/// let mut report = |progress: &Progress| told.push(progress.to_string());
-/// let mut context = EmbeddingContext::new(Purpose::Documents).on_progress(&mut report);
-/// let vectors = OneByOne(Hashing::default()).embed_with(&["a galaxy", "bread"], &mut context)?;
+/// let mut lines = Vec::new();
+/// let mut report = |p: &chroma_blocking::Progress| lines.push(p.to_string());
+/// let mut context = EmbeddingContext::new(Purpose::Documents)
+///     .on_progress(&mut report);
+/// let function = OneByOne(Hashing::default());
+/// let vectors = function.embed_with(&["a galaxy", "bread"], &mut context)?;
 /// assert_eq!(vectors.len(), 2);
 /// assert_eq!(context.retries(), 0);
-/// assert_eq!(told, ["embed: 1 of 2 embedded", "embed: 2 of 2 embedded"]);
+/// assert_eq!(lines, ["embed: 1 of 2 embedded", "embed: 2 of 2 embedded"]);
 /// # Ok::<(), EmbeddingError>(())
 /// ```
 pub struct EmbeddingContext<'a> {
     purpose: Purpose,
     pub(crate) used: Used,
     on_progress: Option<&'a mut dyn FnMut(&Progress)>,
+    cancel: Option<&'a AtomicBool>,
 }
 
 impl<'a> EmbeddingContext<'a> {
-    /// One that nobody listens to.
+    /// Returns a context without a progress callback and without a cancellation flag.
     pub fn new(purpose: Purpose) -> EmbeddingContext<'a> {
         EmbeddingContext {
             purpose,
             used: Used::default(),
             on_progress: None,
+            cancel: None,
         }
     }
 
-    /// Is told how many texts have vectors, and how many there are.
+    /// Sets the callback that receives the progress of the call. Default: none.
     #[must_use]
     pub fn on_progress(mut self, report: &'a mut dyn FnMut(&Progress)) -> EmbeddingContext<'a> {
         self.on_progress = Some(report);
         self
     }
 
-    /// What the texts are for.
+    /// Sets a flag that cancels the call when it becomes `true`, from any thread. Default: none.
+    ///
+    /// [`Gemini`](crate::embed::Gemini) sends nothing more then. Its call ends with
+    /// [`Error::Cancelled`](crate::Error::Cancelled), or with [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) if
+    /// some vectors are known already. Other functions may finish first.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicBool;
+    ///
+    /// use chroma_blocking::embed::{EmbeddingContext, Purpose};
+    ///
+    /// let flag = AtomicBool::new(true);
+    /// let context = EmbeddingContext::new(Purpose::Queries).cancel(&flag);
+    /// assert!(context.is_cancelled());
+    /// ```
+    #[must_use]
+    pub fn cancel(mut self, flag: &'a AtomicBool) -> EmbeddingContext<'a> {
+        self.cancel = Some(flag);
+        self
+    }
+
+    /// Returns the purpose of the texts.
     pub fn purpose(&self) -> Purpose {
         self.purpose
     }
 
-    /// So many of the texts have vectors now, of so many.
+    /// Returns whether the caller has cancelled the call. Check it before each request, or once per second of work.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// The caller's flag, for functions that also check it while they wait.
+    #[cfg(feature = "gemini")]
+    pub(crate) fn cancel_flag(&self) -> Option<&'a AtomicBool> {
+        self.cancel
+    }
+
+    /// Reports that `done` of the call's `all` texts have vectors.
     pub fn progress(&mut self, done: usize, all: usize) {
-        if let Some(report) = &mut self.on_progress {
-            let (done, total) = (done as u64, Some(all as u64));
-            report(&Progress::new(
-                "embed",
-                ProgressStage::Embedding,
-                done,
-                total,
-            ));
-        }
+        let (done, total) = (done as u64, Some(all as u64));
+        self.report(&Progress::new(
+            "embed",
+            ProgressStage::Embedding,
+            done,
+            total,
+        ));
     }
 
     pub(crate) fn report(&mut self, progress: &Progress) {
@@ -126,42 +188,46 @@ impl<'a> EmbeddingContext<'a> {
         }
     }
 
-    /// Texts whose vectors a cache had, as far as it was told.
+    /// Returns the number of texts whose vectors came from a cache, as reported by the function.
     pub fn cache_hits(&self) -> u64 {
         self.used.cache_hits
     }
 
-    /// Requests that were made again, as far as it was told.
+    /// Returns the number of repeated requests, as reported by the function.
     pub fn retries(&self) -> u64 {
         self.used.retries
     }
 
-    /// How long requests were held back, as far as it was told; of all together.
+    /// Returns the total time for which requests were held back, as reported by the function.
     pub fn limiter_wait(&self) -> Duration {
         self.used.limiter_wait
     }
 
-    /// So many texts had their vectors in a cache.
+    /// Adds to the number of texts whose vectors came from a cache.
     pub fn add_cache_hits(&mut self, texts: u64) {
         self.used.cache_hits = self.used.cache_hits.saturating_add(texts);
     }
 
-    /// So many requests were made again.
+    /// Adds to the number of repeated requests.
     pub fn add_retries(&mut self, requests: u64) {
         self.used.retries = self.used.retries.saturating_add(requests);
     }
 
-    /// Requests were held back for so long, by a rate or by a pause that the service asked for.
+    /// Adds to the time for which requests were held back by a rate limit, or by a pause that the service asked for.
     pub fn add_limiter_wait(&mut self, wait: Duration) {
         self.used.limiter_wait = self.used.limiter_wait.saturating_add(wait);
     }
 
-    /// Embeds a part of the texts: `embed` is given a context whose progress goes on behind `before` texts, of `all`. What it
-    /// is told of caches, retries and waits is told to this one, also when `embed` fails.
+    /// Calls `embed` for a part of the texts, with a context of its own.
+    ///
+    /// The part follows `before` texts; the call has `all` texts. The part's progress is reported as progress of the
+    /// whole call. Its cache hits, retries and waits are added to this context, even if `embed` fails. The part has the
+    /// same purpose, and is cancelled by the same flag.
     ///
     /// # Errors
-    /// That of `embed`. A text that it names by its number is numbered among all, and of an
-    /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded), which is about the part, there is its source.
+    /// Returns the error of `embed`. If that error names a text by its index in the part, the index is replaced by the
+    /// index in the whole call. An [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) would describe only the part,
+    /// so its source is returned instead.
     pub fn part(
         &mut self,
         before: usize,
@@ -170,28 +236,30 @@ impl<'a> EmbeddingContext<'a> {
     ) -> Result<Embeddings, EmbeddingError> {
         self.part_by(|done| before.saturating_add(done), all, embed)
             .map_err(|error| match error.downcast::<Error>() {
-                Ok(error) => among_all(*error, before).into(),
+                Ok(error) => of_whole_call(*error, before).into(),
                 Err(other) => other,
             })
     }
 
-    /// As [`part`](EmbeddingContext::part); `of_all` says how many have vectors when so many of the part have.
+    /// Like [`part`](EmbeddingContext::part), with a function from the number of the part's texts that are done to the
+    /// number of the call's texts that are done. Errors are returned as they are.
     pub(crate) fn part_by<R>(
         &mut self,
-        of_all: impl Fn(usize) -> usize,
+        done_of_all: impl Fn(usize) -> usize,
         all: usize,
         embed: impl FnOnce(&mut EmbeddingContext<'_>) -> R,
     ) -> R {
-        let purpose = self.purpose;
-        let mut report = |part: &Progress| self.progress(of_all(part.done as usize), all);
+        let (purpose, cancel) = (self.purpose, self.cancel);
+        let mut report = |part: &Progress| self.progress(done_of_all(part.done as usize), all);
         let mut part = EmbeddingContext::new(purpose).on_progress(&mut report);
+        part.cancel = cancel;
         let result = embed(&mut part);
         let used = part.used;
         self.add(used);
         result
     }
 
-    /// What another one was told.
+    /// Adds the cache hits, retries and waits of another call.
     pub(crate) fn add(&mut self, used: Used) {
         self.add_cache_hits(used.cache_hits);
         self.add_retries(used.retries);
@@ -199,10 +267,10 @@ impl<'a> EmbeddingContext<'a> {
     }
 }
 
-/// The error of a part, for all texts; there are so many in front of it.
-fn among_all(error: Error, before: usize) -> Error {
+/// Turns the error of a part, which follows `before` texts, into one about the whole call.
+fn of_whole_call(error: Error, before: usize) -> Error {
     match error {
-        Error::PartlyEmbedded { source, .. } => among_all(*source, before),
+        Error::PartlyEmbedded { source, .. } => of_whole_call(*source, before),
         Error::Invalid {
             call,
             reason: InvalidInput::Text { index, why },
@@ -219,6 +287,7 @@ impl fmt::Debug for EmbeddingContext<'_> {
         f.debug_struct("EmbeddingContext")
             .field("purpose", &self.purpose)
             .field("used", &self.used)
+            .field("is_cancelled", &self.is_cancelled())
             .finish_non_exhaustive()
     }
 }
@@ -229,7 +298,7 @@ mod tests {
     use crate::error::Call;
 
     #[test]
-    fn the_error_of_a_part_is_about_all() {
+    fn the_error_of_a_part_names_texts_of_the_whole_call() {
         let call = || Box::new(Call::new("embed", None));
         let text = |index| {
             let why = "is empty".to_owned();
@@ -252,5 +321,20 @@ mod tests {
             assert_eq!(failed.unwrap_err().to_string(), text(11).to_string());
         }
         assert_eq!(context.retries(), 2);
+    }
+    #[test]
+    fn a_flag_cancels_the_call_and_its_parts() {
+        let flag = AtomicBool::new(false);
+        let mut context = EmbeddingContext::new(Purpose::Documents).cancel(&flag);
+        assert!(!context.is_cancelled());
+        flag.store(true, Ordering::Relaxed);
+        assert!(context.is_cancelled());
+        let part_is_cancelled = context.part_by(
+            |done| done,
+            2,
+            |part| part.part_by(|done| done, 1, |part| part.is_cancelled()),
+        );
+        assert!(part_is_cancelled);
+        assert!(!EmbeddingContext::new(Purpose::Documents).is_cancelled());
     }
 }

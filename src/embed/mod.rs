@@ -96,7 +96,7 @@ pub trait EmbeddingFunction: Send + Sync {
 
     /// What collections call: vectors for the purpose of the context, which can be told how the work goes. For functions that
     /// have a cache, that take long, or that call another function; see [`EmbeddingContext`]. Default: `embed_documents` or
-    /// `embed_queries`, of which nothing is told. If your `embed_documents` or `embed_queries` call `embed_with`, implement that as
+    /// `embed_queries`, of which nothing is told. The call may be [cancelled](EmbeddingContext::is_cancelled). If your `embed_documents` or `embed_queries` call `embed_with`, implement that as
     /// well: the default one would call them back without end.
     ///
     /// # Errors
@@ -177,6 +177,10 @@ pub(crate) fn embed(
 ) -> Result<Embeddings> {
     if texts.is_empty() {
         return Ok(Embeddings::default());
+    }
+    if context.is_cancelled() {
+        let call = Box::new(call.clone());
+        return Err(Error::Cancelled { call });
     }
     let failed = |source: EmbeddingError| {
         // Nothing failed: the caller has not said yet how to make it.
@@ -401,5 +405,15 @@ mod tests {
         let call = Call::new("query", None);
         let mut context = EmbeddingContext::new(Purpose::Queries);
         assert!(embed(&never, &[], &mut context, &call).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_call_does_not_start() {
+        let never = Broken(|_| Err("asked".into()));
+        let call = Call::new("query", None);
+        let flag = std::sync::atomic::AtomicBool::new(true);
+        let mut context = EmbeddingContext::new(Purpose::Queries).cancel(&flag);
+        let error = embed(&never, &["a"], &mut context, &call).unwrap_err();
+        assert!(matches!(error, Error::Cancelled { .. }), "{error}");
     }
 }

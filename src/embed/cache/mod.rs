@@ -16,7 +16,7 @@ use partly::Partly;
 pub(super) use shelf::{PIECE, Shelf, key};
 
 use super::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose, believed};
-use crate::error::Error;
+use crate::error::{Call, Error};
 use crate::logs;
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
@@ -158,6 +158,10 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
         );
         let kept_dimension = found.iter().flatten().next().map(Vec::len);
         for missing in missing.chunks(PIECE) {
+            if context.is_cancelled() {
+                let call = Box::new(Call::new("embed", Some(self.name())));
+                return Err(Error::Cancelled { call }.into());
+            }
             let new: Vec<&str> = missing.iter().map(|&place| distinct[place]).collect();
             let keys: Vec<&[u8]> = missing.iter().map(|&place| keys[place]).collect();
             let of_all = |done: usize| known + count(&missing[..done.min(missing.len())]);
@@ -264,6 +268,7 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> EmbeddingFunction for Cached<F, C>
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
     use crate::embed::Hashing;
@@ -575,5 +580,23 @@ mod tests {
         let found = cached.embed_documents(&texts[..2 * PIECE]).unwrap();
         assert!(cached.asked().is_empty(), "all of it is kept");
         assert_eq!(found.row(3_999).unwrap(), vector("3999"));
+    }
+
+    #[test]
+    fn a_cancelled_call_stops_after_the_piece_in_hand() {
+        let texts: Vec<String> = (0..3 * PIECE).map(|i| i.to_string()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let cached = Cached::new(Counting::default(), MemoryCache::new(16 << 20));
+        let flag = AtomicBool::new(false);
+        let mut report = |_: &Progress| flag.store(true, Ordering::Relaxed);
+        let mut context = EmbeddingContext::new(Purpose::Documents)
+            .on_progress(&mut report)
+            .cancel(&flag);
+        let error = cached.embed_with(&texts, &mut context).unwrap_err();
+        let error = error.downcast::<Error>().unwrap();
+        assert!(matches!(*error, Error::Cancelled { .. }), "{error}");
+        assert_eq!(cached.asked().len(), 1);
+        cached.embed_documents(&texts[..PIECE]).unwrap();
+        assert!(cached.asked().is_empty(), "the first piece is kept");
     }
 }

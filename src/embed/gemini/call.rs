@@ -32,6 +32,8 @@ pub struct Embed<'a, T> {
     task: Option<TaskType>,
     deadline: Option<Duration>,
     cancel: Option<Arc<AtomicBool>>,
+    /// The flag of an [`EmbeddingContext`](crate::embed::EmbeddingContext).
+    context_cancel: Option<&'a AtomicBool>,
     on_progress: Box<dyn FnMut(&Progress) + 'a>,
 }
 
@@ -44,12 +46,18 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
             task: gemini.document_task,
             deadline: gemini.deadline,
             cancel: None,
+            context_cancel: None,
             on_progress: Box::new(|_| {}),
         }
     }
 
     pub(super) fn for_queries(mut self) -> Embed<'a, T> {
         self.task = self.gemini.query_task;
+        self
+    }
+
+    pub(super) fn cancelled_by(mut self, flag: Option<&'a AtomicBool>) -> Embed<'a, T> {
+        self.context_cancel = flag;
         self
     }
 
@@ -166,8 +174,12 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         );
         let (first, second) = (batches.next(), batches.next());
         let several = second.is_some() && gemini.concurrency > 1;
-        let flags = [&gemini.cancel, &self.cancel];
-        let flags: Vec<&AtomicBool> = flags.into_iter().flatten().map(|flag| &**flag).collect();
+        let flags = [
+            gemini.cancel.as_deref(),
+            self.cancel.as_deref(),
+            self.context_cancel,
+        ];
+        let flags: Vec<&AtomicBool> = flags.into_iter().flatten().collect();
         let outcome = FanOut {
             pool: several.then(|| gemini.pool()).transpose()?,
             limiter: &gemini.limiter,

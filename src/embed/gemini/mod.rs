@@ -224,6 +224,7 @@ impl EmbeddingFunction for Gemini {
             Purpose::Documents => self.embed(texts),
             Purpose::Queries => self.embed(texts).for_queries(),
         };
+        let call = call.cancelled_by(context.cancel_flag());
         let mut used = Used::default();
         let result = call.on_progress(|p| context.report(p)).run_for(&mut used);
         context.add(used);
