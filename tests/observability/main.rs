@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

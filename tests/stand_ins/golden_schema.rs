@@ -1,19 +1,16 @@
 //! Schemas as Chroma's own Python client 1.5.9 sends them (`data/golden-1.5.9.json`), made with this crate's types and
 //! caught on their way to the server.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support;
+use crate::support::stand_in::{Answer, StandIn};
 use chroma_blocking::{
     EmbeddingFunction, Embeddings, Error, Space,
     embed::EmbeddingError,
     schema::{HnswConfig, InvertedIndex, Schema, SparseVectorIndexConfig, VectorIndexConfig},
 };
 use serde_json::{Value, json};
-use support::stand_in::{Answer, StandIn};
 
 /// The function that Python's client gives to every schema.
 struct Default;
@@ -46,7 +43,7 @@ fn echo() -> StandIn {
 
 #[test]
 fn every_schema_equals_pythons() {
-    let golden: Value = serde_json::from_str(include_str!("data/golden-1.5.9.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../data/golden-1.5.9.json")).unwrap();
     let golden = golden["schema"].as_array().unwrap();
     let hnsw = HnswConfig::new()
         .ef_construction(200)

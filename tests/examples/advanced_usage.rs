@@ -1,12 +1,8 @@
 //! The example `advanced_usage`, as a user runs it.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
+use crate::support::example::{Folder, chroma, run};
+use crate::support::server::is_given;
 use chroma_blocking::Client;
-use support::example::{Folder, chroma, run};
-use support::server::is_given;
 
 /// What comes before its last part, where a clock decides.
 const CERTAIN: &str = r##"Collections

@@ -1,11 +1,9 @@
 //! `search` against a stand-in, since only distributed servers have it: shapes as in the OpenAPI of 1.5.9.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::sync::{Arc, Mutex};
 
+use crate::support::stand_in::{Answer, StandIn};
+use crate::support::*;
 use chroma_blocking::{
     EmbeddingFunction, Embeddings, Error, InvalidInput, Key, Metadata, Search,
     embed::EmbeddingError,
@@ -13,8 +11,6 @@ use chroma_blocking::{
     search::{Knn, ReadLevel, Rrf},
 };
 use serde_json::{Value, json};
-use support::stand_in::{Answer, StandIn};
-use support::*;
 
 const SEARCH: &str = "/api/v2/tenants/default_tenant/databases/default_database/collections/6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11/search";
 

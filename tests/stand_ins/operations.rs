@@ -1,16 +1,12 @@
 //! Every row of the table of operations: a fault before, during and after the request, how many times the server sees it,
 //! and what the caller is told.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::sync::{Arc, Mutex};
 
+use crate::support::stand_in::{Answer, Request, StandIn, lock};
+use crate::support::{LIMITS, builder};
 use chroma_blocking::{Collection, Error, Key, Record, Result, Search};
 use serde_json::{Value, json};
-use support::stand_in::{Answer, Request, StandIn, lock};
-use support::{LIMITS, builder};
 
 const ID: &str = "6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
 
@@ -25,7 +21,7 @@ struct Row {
 
 /// The rows as they are written there: what is added has to be tested.
 fn table() -> Vec<Row> {
-    let source = include_str!("../src/client/operations.rs");
+    let source = include_str!("../../src/client/operations.rs");
     let row = |line: &str| {
         let (constant, rest) = line.trim().strip_suffix(';')?.split_once(": \"")?;
         let [_, method, path, kind] = rest.split(", ").collect::<Vec<_>>()[..] else {

@@ -1,7 +1,5 @@
 //! Searches print as what Chroma's Python client 1.5.9 sends.
 
-#![allow(clippy::unwrap_used)]
-
 use chroma_blocking::{
     Key, Search,
     record::SparseVector,
@@ -98,7 +96,7 @@ fn sorted(mut search: Value) -> Value {
 // Numbers are compared as they are written, 60 and 60.0 being two: integers stay integers here as in Python.
 #[test]
 fn every_search_of_the_file_is_written_as_chroma_writes_it() {
-    let golden: Value = serde_json::from_str(include_str!("data/golden-1.5.9.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../data/golden-1.5.9.json")).unwrap();
     let golden = golden["search"].as_array().unwrap();
     let searches = searches();
     assert_eq!(golden.len(), 15);

@@ -1,9 +1,5 @@
 //! What embedding functions tell of their work, and long calls of how far they are.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -16,9 +12,9 @@ use chroma_blocking::{
     embed::{Cached, EmbeddingContext, EmbeddingError, MemoryCache},
 };
 
-use support::stand_in::{Answer, StandIn};
-use support::telling::Telling;
-use support::{HITS, LIMITS, chroma, client};
+use crate::support::stand_in::{Answer, StandIn};
+use crate::support::telling::Telling;
+use crate::support::{HITS, LIMITS, chroma, client};
 
 fn with_function(server: &StandIn, function: impl EmbeddingFunction + 'static) -> Collection {
     let opened = client(server)

@@ -1,12 +1,9 @@
 //! What a server can make the client hold, say or send: bounded answers, bounded words, no secrets, no second header.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
+use crate::support;
+use crate::support::stand_in::{Answer, StandIn};
+use crate::support::{builder, chroma, ids_of};
 use chroma_blocking::{Client, Error, Record};
-use support::stand_in::{Answer, StandIn};
-use support::{builder, chroma, ids_of};
 
 const TOKEN: &str = "ck-5ecret-t0ken";
 

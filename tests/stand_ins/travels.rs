@@ -1,15 +1,12 @@
 //! The embedding function travels with its collection: opened here as Chroma's other clients stored it. Chroma and
 //! Google are stand-ins on loopback.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::process::Command;
 
+use crate::support;
+use crate::support::stand_in::{Answer, StandIn};
 use chroma_blocking::{Client, Error, Gemini, InvalidInput, Record};
 use serde_json::{Value, json};
-use support::stand_in::{Answer, StandIn};
 
 /// A Chroma server with a collection that remembers a function.
 fn chroma(function: Value) -> StandIn {
@@ -64,7 +61,12 @@ fn invalid(error: Error) -> InvalidInput {
 fn gemini_is_made_from_what_python_stored() {
     let (chroma, google) = (chroma(pythons("SOME_GEMINI_KEY")), google());
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_with_a_key", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "travels::child_with_a_key",
+            "--ignored",
+            "--nocapture",
+        ])
         .env("CHROMA_HOST", chroma.url())
         .env("GOOGLE_GEMINI_BASE_URL", google.url())
         .env("SOME_GEMINI_KEY", "the-right-one")

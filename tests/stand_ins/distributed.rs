@@ -1,14 +1,10 @@
 //! What only distributed servers and Chroma Cloud have, against a stand-in with the shapes of the OpenAPI of 1.5.9 (and,
 //! for transactions, of Chroma's source): forks, functions, indexing, transactions, keys, tenants found by asking.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
+use crate::support::stand_in::{Answer, Request, StandIn};
+use crate::support::*;
 use chroma_blocking::{Client, Error, InvalidInput, Key, Record, RetryPolicy};
 use serde_json::{Value, json};
-use support::stand_in::{Answer, Request, StandIn};
-use support::*;
 
 const COLLECTION: &str = "/api/v2/tenants/default_tenant/databases/default_database/collections/6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
 

@@ -1,18 +1,14 @@
 //! A cache in `Gemini` itself: kept request by request, by title and text, and never in the way.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::gemini::{Google, KEY};
+use crate::support::{assert_belong, fast};
 use chroma_blocking::{
     EmbeddingFunction, Error, Gemini, Progress,
     embed::{Cached, EmbeddingCache, EmbeddingError, GeminiBuilder, MemoryCache, TaskType},
 };
-use support::gemini::{Google, KEY};
-use support::{assert_belong, fast};
 
 fn builder(google: &Google) -> GeminiBuilder {
     let gemini = Gemini::builder().api_key(KEY).base_url(google.url());

@@ -1,17 +1,13 @@
 //! Scans of servers that fail, lie, hold large records, or change between any two requests.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::stand_in::{Answer, Request, StandIn};
+use crate::support::*;
 use chroma_blocking::{Error, Include, Key, Result};
 use serde_json::{Value, json};
-use support::stand_in::{Answer, Request, StandIn};
-use support::*;
 
 /// What a `get` asks for.
 struct Asked {

@@ -1,24 +1,20 @@
 //! Many texts through `Gemini` while Google fails, refuses, limits and dies. Whatever happens, every vector belongs to
 //! its text.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::gemini::{Failures, Google, KEY, Period, Rules, V001, Wrong, over_quota};
+use crate::support::stand_in::Answer;
+use crate::support::{LIMITS, assert_belong, assert_belongs, chroma, client};
 use chroma_blocking::{
     Embeddings, Error, Gemini, Record, Result, RetryPolicy,
     embed::{GeminiBuilder, RefusedTexts},
     error::RefusedText,
 };
-use support::gemini::{Failures, Google, KEY, Period, Rules, V001, Wrong, over_quota};
-use support::stand_in::Answer;
-use support::{LIMITS, assert_belong, assert_belongs, chroma, client};
 
 const DIMENSION: usize = 128;
 const WORKERS: usize = 8;

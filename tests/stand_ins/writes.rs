@@ -1,13 +1,9 @@
 //! Large and interrupted writes: halved, cut, lost in the middle, answered by somebody else.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
+use crate::support::stand_in::{Answer, Habits, StandIn, script};
+use crate::support::*;
 use chroma_blocking::{Error, Key, Record};
 use serde_json::{Value, json};
-use support::stand_in::{Answer, Habits, StandIn, script};
-use support::*;
 
 #[test]
 fn a_lost_answer_stays_unknown_whatever_the_next_one_says() {

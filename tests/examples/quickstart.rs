@@ -1,13 +1,9 @@
 //! The quickstart, as a user runs it.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::process::Output;
 
-use support::example::{Folder, chroma, run};
-use support::gemini::{Google, KEY};
+use crate::support::example::{Folder, chroma, run};
+use crate::support::gemini::{Google, KEY};
 
 /// Runs it with no setting but these.
 fn quickstart(folder: &Folder, settings: &[(&str, &str)]) -> Output {
@@ -91,7 +87,7 @@ fn embeds_with_gemini_where_a_key_is_set_and_logs_no_key() {
     assert!(output.status.success(), "{stdout}{stderr}");
 
     assert!(stderr.contains("gemini-embedding-001"), "{stderr}");
-    let corpus = include_str!("../examples/data/corpus.jsonl");
+    let corpus = include_str!("../../examples/data/corpus.jsonl");
     assert!(google.paid().len() > corpus.lines().count());
     // Both those who could tell do speak: else it would prove nothing.
     for source in ["DEBUG chroma_blocking", "DEBUG ureq"] {

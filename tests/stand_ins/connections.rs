@@ -1,18 +1,14 @@
 //! Connections: one for each thread, through proxies, and what goes over them.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::stand_in::Answer;
+use crate::support::*;
 use chroma_blocking::{Client, Error, Record, RetryPolicy};
-use support::stand_in::Answer;
-use support::*;
 
 #[test]
 fn threads_have_a_connection_each_and_keep_it() {

@@ -1,15 +1,11 @@
 //! No call takes longer than its deadline, whatever the server does.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use crate::support::stand_in::{Answer, Request, StandIn};
+use crate::support::{LIMITS, OLD_LIMITS, chroma, closed_port, records};
 use chroma_blocking::{Client, Collection, Error, Record, Result, RetryPolicy, client::Jitter};
-use support::stand_in::{Answer, Request, StandIn};
-use support::{LIMITS, OLD_LIMITS, chroma, closed_port, records};
 
 const DEADLINE: Duration = Duration::from_millis(300);
 /// What a call may take beyond that.

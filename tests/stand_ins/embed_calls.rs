@@ -1,14 +1,13 @@
 //! `Gemini::embed`: calls of many texts, against a stand-in whose vectors hold the number that is their text.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support;
+use crate::support::stand_in::{Answer, Request, StandIn};
+use crate::support::{LIMITS, chroma, fast};
 use chroma_blocking::{
     EmbeddingFunction, Embeddings, Error, Gemini, Progress,
     embed::{
@@ -16,8 +15,6 @@ use chroma_blocking::{
     },
 };
 use serde_json::{Value, json};
-use support::stand_in::{Answer, Request, StandIn};
-use support::{LIMITS, chroma, fast};
 
 const DIMENSION: usize = 128;
 

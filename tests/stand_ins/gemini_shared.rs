@@ -1,16 +1,13 @@
 //! What calls of one `Gemini` have to do with each other, and with whoever made them.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support;
+use crate::support::gemini::{Google, KEY, Period, Rules, V001, fault, over_quota};
+use crate::support::{LIMITS, assert_belongs, chroma, client, fast};
 use chroma_blocking::{Error, Gemini, Record, RetryPolicy, embed::GeminiBuilder};
-use support::gemini::{Google, KEY, Period, Rules, V001, fault, over_quota};
-use support::{LIMITS, assert_belongs, chroma, client, fast};
 
 fn builder(google: &Google) -> GeminiBuilder {
     let gemini = Gemini::builder().api_key(KEY).base_url(google.url());

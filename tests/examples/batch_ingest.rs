@@ -1,17 +1,13 @@
 //! The example `batch_ingest`, as a user and a scheduler run it.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::fmt::Write;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::closed_port;
-use support::example::{Folder, example, run};
+use crate::support::closed_port;
+use crate::support::example::{Folder, example, run};
 
 fn ingest(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let own = folder.0.to_str().unwrap();

@@ -1,13 +1,11 @@
 //! The example `hybrid_search`, as a user runs it, and the stand-in for Chroma Cloud that it has inside.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-#[path = "../examples/hybrid_search/evaluate.rs"]
+#[path = "../../examples/hybrid_search/evaluate.rs"]
 mod evaluate;
-#[path = "../examples/hybrid_search/stand_in.rs"]
+#[path = "../../examples/hybrid_search/stand_in.rs"]
 mod stand_in;
-mod support;
 
+use crate::support::example::{Folder, run};
 use chroma_blocking::{
     Client, Collection, Error, Key, Metadata, Record, Search, Space,
     record::SparseVector,
@@ -15,7 +13,6 @@ use chroma_blocking::{
     search::{GroupBy, Knn, Rank, Rrf},
 };
 use serde_json::{Value, json};
-use support::example::{Folder, run};
 
 const STAND_IN: &str = "\
 Chroma: none. A stand-in inside of this program computes the searches; it knows only these.

@@ -1,15 +1,12 @@
 //! https with an authority of one's own. The certificates in `tests/data/tls` are for these tests alone; the server is
 //! Python's.
 
-#![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use chroma_blocking::{Client, Error, RetryPolicy};
 
-const AUTHORITY: &str = include_str!("data/tls/authority.pem");
+const AUTHORITY: &str = include_str!("../data/tls/authority.pem");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/server.pem");
 
 /// Answers the first GET of each connection with a heartbeat, and reads the second one and closes, as TLS has it: saying so.

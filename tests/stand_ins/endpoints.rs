@@ -1,19 +1,15 @@
 //! Several endpoints, circuit breakers, the retry budget, and connections that the server has closed.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
-
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::stand_in::{Answer, Request, StandIn};
+use crate::support::{COLLECTION, LIMITS, builder, closed_port, fast};
 use chroma_blocking::{
     Client, ClientBuilder, Error, InvalidInput, Record, RetryPolicy,
     client::{CircuitBreaker, ReadFrom},
 };
-use support::stand_in::{Answer, Request, StandIn};
-use support::{COLLECTION, LIMITS, builder, closed_port, fast};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -1,0 +1,39 @@
+//! The client and `Gemini` against servers that a test makes on loopback. They fail in ways that no real server can be
+//! told to, and stand in for services that no test may call: Chroma Cloud and Google.
+//!
+//! These tests need no Chroma server, no environment and no logger, so one program holds all of them.
+
+// The settings of clippy.toml reach the tests, but not their helpers.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bounds;
+mod connections;
+mod deadlines;
+mod distributed;
+#[cfg(feature = "gemini")]
+mod embed_calls;
+mod endpoints;
+mod failures;
+#[cfg(feature = "gemini")]
+mod gemini;
+#[cfg(feature = "gemini")]
+mod gemini_cache;
+#[cfg(feature = "gemini")]
+mod gemini_scenarios;
+#[cfg(feature = "gemini")]
+mod gemini_shared;
+mod golden_schema;
+mod golden_search;
+mod golden_where;
+mod operations;
+mod progress;
+mod scan;
+mod search;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "gemini")]
+mod travels;
+mod writes;
