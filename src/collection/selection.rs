@@ -2,7 +2,7 @@
 
 use super::Collection;
 use crate::error::{Error, InvalidInput, Result};
-use crate::model::filter::{Parts, Where};
+use crate::model::filter::{Parts, Where, restrict};
 use crate::model::schema::{InvertedIndex, Schema};
 use crate::transport::Operation;
 
@@ -20,10 +20,7 @@ impl Selection {
     }
 
     pub(super) fn add_filter(&mut self, filter: Where) {
-        self.filter = Some(match self.filter.take() {
-            Some(before) => before & filter,
-            None => filter,
-        });
+        restrict(&mut self.filter, filter);
     }
 
     pub(super) fn filtered(mut self, filter: Where) -> Selection {

@@ -83,6 +83,9 @@ fn every_operator_finds_what_it_says() {
         (Key::id().is_in(["a", "b"]) & field("year").lt(2020), "b"),
         (Where::any(["a", "c"].map(|_| field("lang").eq("fr"))), "c"),
         (field("no such field").eq(1), ""),
+        (Where::everything(), "abcd"),
+        (Where::everything() & field("year").eq(2021), "a"),
+        (Where::everything() | field("year").eq(2021), "abcd"),
     ];
     for (filter, expected) in cases {
         let shown = filter.to_string();
@@ -116,4 +119,27 @@ fn a_delete_takes_filters_too() {
     let mut left = books.get().run().unwrap().ids;
     left.sort();
     assert_eq!(left.concat(), "bcd");
+}
+
+#[test]
+fn a_delete_of_everything_is_refused() {
+    let books = library();
+    for delete in [
+        books.delete(),
+        books.delete().filter(Where::everything()),
+        books.delete().filter(Where::all([])),
+        books
+            .delete()
+            .filter(Where::everything() | text().contains("Rust")),
+        books.delete().filter(Where::everything()).limit(1),
+    ] {
+        let error = delete.run().unwrap_err();
+        let expected = "neither ids nor a filter";
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert_eq!(books.count().unwrap(), 4);
+
+    let one = books.delete().ids(["a"]).filter(Where::everything());
+    one.run().unwrap();
+    assert_eq!(books.count().unwrap(), 3);
 }

@@ -159,7 +159,7 @@ fn filters(seen: &mut Messages, abc: &Collection) {
         };
     }
     for filter in [
-        Where::all([]),
+        Where::any([]),
         deep,
         Key::document().contains(1),
         field().gt("2020"),
@@ -177,7 +177,7 @@ fn filters(seen: &mut Messages, abc: &Collection) {
     }
     for json in [
         "{",
-        "{}",
+        r#"{"$and":[{}]}"#,
         r#"{"a":1,"b":2}"#,
         r#"{"k":{"$near":1}}"#,
         r#"{"$and":1}"#,

@@ -7,7 +7,7 @@ mod seen;
 use super::Collection;
 use crate::error::{Error, Result};
 use crate::logs;
-use crate::model::filter::Where;
+use crate::model::filter::{Where, restrict};
 use crate::model::record::Record;
 use crate::model::results::{GetResult, Include, IntoIter};
 use ahead::Ahead;
@@ -71,10 +71,7 @@ impl Scan {
 
     /// Only records that pass the filter; called twice, both.
     pub fn filter(mut self, filter: Where) -> Scan {
-        self.filter = Some(match self.filter.take() {
-            Some(before) => before & filter,
-            None => filter,
-        });
+        restrict(&mut self.filter, filter);
         self
     }
 

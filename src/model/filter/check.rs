@@ -15,8 +15,9 @@ impl Where {
     /// Refuses what a server would refuse, or answer wrongly without a word.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         match &self.node {
+            Node::Everything => Ok(()),
             Node::All(parts) | Node::Any(parts) if parts.is_empty() => {
-                Err(self.bad("it joins no filters; leave the filter out"))
+                Err(self.bad("it joins no filters, so no record would pass; skip the call"))
             }
             Node::All(parts) | Node::Any(parts) => parts.iter().try_for_each(Where::check),
             Node::Test(test) => test.check().map_err(|why| self.bad(why)),
@@ -34,7 +35,7 @@ impl Where {
                 Node::Test(test) if test.key == ID => {
                     test.check_id().map_err(|why| filter.bad(why))
                 }
-                Node::Test(_) | Node::TooDeep => Ok(()),
+                Node::Test(_) | Node::Everything | Node::TooDeep => Ok(()),
             }
         }
         self.check()?;
@@ -156,7 +157,6 @@ mod tests {
     #[test]
     fn what_the_server_would_refuse_is_refused_here() {
         let bad = [
-            Where::all([]),
             field("").eq(1),
             field("$and").eq(1),
             field("#embedding").eq(1),
@@ -178,6 +178,9 @@ mod tests {
             let nested = field("ok").eq(1) & (field("ok").eq(2) | filter);
             assert!(nested.split(&|_| true).is_err());
         }
+        let nothing = Where::any([]);
+        assert!(nothing.check().is_err());
+        assert!((field("ok").eq(1) & nothing).check().is_err());
     }
 
     #[test]

@@ -202,6 +202,8 @@ pub struct Where {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
+    /// Every record passes. Never a part of a join.
+    Everything,
     All(Vec<Where>),
     Any(Vec<Where>),
     Test(Test),
@@ -250,16 +252,54 @@ impl Where {
         }
     }
 
-    /// All of the filters, for a number of them that is not known before. Of one filter, that filter.
+    /// A filter that every record passes, which is also [`Where::default`]. Start from it to collect conditions in
+    /// a loop.
+    ///
+    /// `everything & x` is `x`, and `everything | x` is `everything`. A request without other conditions is sent
+    /// without a filter. A [`delete`](crate::Collection::delete) refuses it, as it refuses a call without a filter.
+    /// As JSON it is `{}`.
+    ///
+    /// ```
+    /// use chroma_blocking::{Key, Where};
+    ///
+    /// let mut filter = Where::everything();
+    /// for word in ["memory", "safety"] {
+    ///     filter = filter & Key::document().contains(word);
+    /// }
+    /// assert_eq!(
+    ///     filter,
+    ///     Key::document().contains("memory") & Key::document().contains("safety")
+    /// );
+    /// ```
+    pub fn everything() -> Where {
+        Where {
+            node: Node::Everything,
+            depth: 0,
+        }
+    }
+
+    /// Joins any number of filters with "and". Of one filter, that filter; of none, [`Where::everything`].
     pub fn all(filters: impl IntoIterator<Item = Where>) -> Where {
+        let filters: Vec<Where> = filters
+            .into_iter()
+            .filter(|filter| filter.node != Node::Everything)
+            .collect();
+        if filters.is_empty() {
+            return Where::everything();
+        }
         Where::joined(filters, Node::All, |node| match node {
             Node::All(parts) => Ok(parts),
             other => Err(other),
         })
     }
 
-    /// Any of the filters, for a number of them that is not known before. Of one filter, that filter.
+    /// Joins any number of filters with "or". Of one filter, that filter. An "or" of no filters, which no record
+    /// could pass, is refused by the call that it is given to.
     pub fn any(filters: impl IntoIterator<Item = Where>) -> Where {
+        let filters: Vec<Where> = filters.into_iter().collect();
+        if filters.iter().any(|filter| filter.node == Node::Everything) {
+            return Where::everything();
+        }
         Where::joined(filters, Node::Any, |node| match node {
             Node::Any(parts) => Ok(parts),
             other => Err(other),
@@ -268,7 +308,7 @@ impl Where {
 
     /// Joins filters, and takes the parts of those that are joined the same way already, as Chroma's client does.
     fn joined(
-        filters: impl IntoIterator<Item = Where>,
+        filters: Vec<Where>,
         join: fn(Vec<Where>) -> Node,
         open: fn(Node) -> Result<Vec<Where>, Node>,
     ) -> Where {
@@ -315,6 +355,19 @@ impl Where {
             depth: inner.saturating_add(1),
         }
     }
+}
+
+/// [`Where::everything`].
+impl Default for Where {
+    fn default() -> Where {
+        Where::everything()
+    }
+}
+
+/// Adds a condition to an optional filter, and leaves `None` if every record passes the result.
+pub(crate) fn restrict(filter: &mut Option<Where>, condition: Where) {
+    let joined = filter.take().unwrap_or_default() & condition;
+    *filter = (joined.node != Node::Everything).then_some(joined);
 }
 
 impl BitAnd for Where {
@@ -380,5 +433,32 @@ mod tests {
         let mixed = (a.clone() & b) | c;
         assert!(mixed.to_string().starts_with(r#"{"$or":[{"$and":["#));
         assert_eq!(Where::all([a.clone()]), a);
+    }
+
+    #[test]
+    fn everything_is_neutral_in_and_and_absorbs_in_or() {
+        let all = Where::everything;
+        let [a, b] = ["a", "b"].map(|name| field(name).eq(1));
+        let joined = a.clone() & b.clone();
+        assert_eq!(all() & a.clone(), a);
+        assert_eq!(a.clone() & all(), a);
+        assert_eq!(all() & joined.clone() & all(), joined);
+        assert_eq!(a.clone() & (b.clone() & all()), joined);
+        assert_eq!(a.clone() & (b.clone() | all()), a);
+        assert_eq!(all() | a.clone(), all());
+        assert_eq!(a.clone() | b | all(), all());
+        assert_eq!(all() & all(), all());
+        assert_eq!(all() | all(), all());
+        assert_eq!(Where::all([]), all());
+        assert_eq!(Where::default(), all());
+        assert_eq!(all().check(), Ok(()));
+        assert_eq!(all().check_in_search(), Ok(()));
+
+        let mut filter = None;
+        restrict(&mut filter, all());
+        assert_eq!(filter, None);
+        restrict(&mut filter, a.clone());
+        restrict(&mut filter, all());
+        assert_eq!(filter, Some(a));
     }
 }

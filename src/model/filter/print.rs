@@ -66,6 +66,7 @@ fn entry<S: Serializer, V: Serialize + ?Sized>(
 impl Serialize for Where {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.node {
+            Node::Everything => serializer.serialize_map(Some(0))?.end(),
             Node::All(parts) => entry(serializer, "$and", parts),
             Node::Any(parts) => entry(serializer, "$or", parts),
             Node::Test(test) => entry(serializer, &test.key, &Comparison(test)),
@@ -96,7 +97,7 @@ impl Serialize for Document<'_> {
             Node::All(parts) => ("$and", parts),
             Node::Any(parts) => ("$or", parts),
             Node::Test(test) => return Comparison(test).serialize(serializer),
-            Node::TooDeep => return self.0.serialize(serializer),
+            Node::Everything | Node::TooDeep => return self.0.serialize(serializer),
         };
         let parts: Vec<_> = parts.iter().map(Document).collect();
         entry(serializer, key, &parts)

@@ -63,7 +63,7 @@ impl FromStr for Where {
 impl<'de> Deserialize<'de> for Where {
     /// As [`Where::from_json`], as a part of something larger.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Where, D::Error> {
-        filter(&Json::deserialize(deserializer)?).map_err(de::Error::custom)
+        outermost(&Json::deserialize(deserializer)?, filter).map_err(de::Error::custom)
     }
 }
 
@@ -75,7 +75,7 @@ fn read(json: &str, reader: fn(&Json) -> Read<Where>) -> Read<Where> {
     }
     let parsed = serde_json::from_str(json)
         .map_err(|error| bad(&short(json.to_owned()), &format!("cannot read it: {error}")))?;
-    reader(&parsed)
+    outermost(&parsed, reader)
 }
 
 /// The first integer that is none of 64 bits: the parser would silently make a float of it.
@@ -108,6 +108,14 @@ fn beyond_i64(json: &str) -> Option<&str> {
         rest = &from[length..];
     }
     None
+}
+
+/// Reads a whole filter: `{}` is a filter that every record passes. A part of a filter is never empty.
+fn outermost(json: &Json, reader: fn(&Json) -> Read<Where>) -> Read<Where> {
+    match json {
+        Json::Object(entries) if entries.is_empty() => Ok(Where::everything()),
+        _ => reader(json),
+    }
 }
 
 fn filter(json: &Json) -> Read<Where> {
@@ -234,6 +242,7 @@ mod tests {
             (r#"{"year":true}"#, year().eq(true)),
             (r#" { "year" : { "$lt" : -1e3 } } "#, year().lt(-1000.0)),
             (r#"{"year":{"$in":[1,2.5]}}"#, year().is_in([1.0, 2.5])),
+            ("{}", Where::everything()),
             (r#"{"$and":[{"year":1}]}"#, year().eq(1)),
             (
                 r#"{"$and":[{"$and":[{"year":1},{"year":2}]},{"year":3}]}"#,
@@ -268,6 +277,8 @@ mod tests {
             Where::document_from_json(json).unwrap(),
             text().not_contains("a") | (text().contains("b") & text().not_regex("c"))
         );
+        let all = Where::document_from_json("{}");
+        assert_eq!(all, Ok(Where::everything()));
         for (json, part, reason) in [
             (r#"{"year":1}"#, r#"{"year":1}"#, "filter on documents"),
             (
@@ -277,7 +288,7 @@ mod tests {
             ),
             (r#"{"$eq":"x"}"#, r#"{"$eq":"x"}"#, "contains"),
             (r#"{"$or":[]}"#, r#"{"$or":[]}"#, "at least one"),
-            ("{}", "{}", "empty"),
+            (r#"{"$or":[{}]}"#, "{}", "empty"),
         ] {
             let (filter, why) = why(Where::document_from_json(json));
             assert_eq!(filter, part);
@@ -293,7 +304,7 @@ mod tests {
             ("{\"a\":1} x", "{\"a\":1} x", "trailing"),
             ("[]", "[]", "object with one key"),
             ("1", "1", "object with one key"),
-            ("{}", "{}", "empty"),
+            (r#"{"$and":[{"a":1},{}]}"#, "{}", "empty"),
             (r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#, "2 keys"),
             (r#"{"a":1,"a":1}"#, r#"{"a":1,"a":1}"#, "2 keys"),
             (r#"{"a":{}}"#, "{}", "empty"),

@@ -37,7 +37,7 @@ impl Where {
             Node::All(parts) => Where::of(Node::All, all(parts)),
             Node::Any(parts) => Where::of(Node::Any, all(parts)),
             Node::Test(test) => test.rewritten(mistakes),
-            Node::TooDeep => self,
+            Node::Everything | Node::TooDeep => self,
         }
     }
 
@@ -47,7 +47,7 @@ impl Where {
             Node::All(parts) | Node::Any(parts) => {
                 parts.len() + parts.iter().map(Where::sql_levels).max().unwrap_or(0)
             }
-            Node::Test(_) | Node::TooDeep => 4,
+            Node::Everything | Node::Test(_) | Node::TooDeep => 4,
         }
     }
 
@@ -56,7 +56,7 @@ impl Where {
         let (join, parts): (fn(_) -> _, _) = match self.node {
             Node::All(parts) => (Node::All, parts),
             Node::Any(parts) => (Node::Any, parts),
-            Node::Test(_) | Node::TooDeep => return self,
+            Node::Everything | Node::Test(_) | Node::TooDeep => return self,
         };
         let mut parts: Vec<Where> = parts.into_iter().map(Where::grouped).collect();
         while parts.len() > GROUP {

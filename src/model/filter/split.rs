@@ -29,7 +29,7 @@ impl Where {
         match &self.node {
             Node::All(parts) | Node::Any(parts) => parts.iter().any(|part| part.has(wanted)),
             Node::Test(test) => wanted(test),
-            Node::TooDeep => false,
+            Node::Everything | Node::TooDeep => false,
         }
     }
 }
@@ -67,6 +67,7 @@ impl Where {
     pub(crate) fn split(self, mistakes: &dyn Fn(&str) -> bool) -> Result<Parts, InvalidInput> {
         self.check()?;
         let conjuncts = match self.node {
+            Node::Everything => Vec::new(),
             Node::All(parts) => parts,
             _ => vec![self],
         };
@@ -154,6 +155,12 @@ mod tests {
             json(&parts.fields),
             r##"{"$or":[{"a":{"$eq":1}},{"#document":{"$contains":"x"}}]}"##
         );
+    }
+
+    #[test]
+    fn a_filter_that_every_record_passes_is_not_sent() {
+        let parts = Where::everything().split(&|_| true).unwrap();
+        assert_eq!(parts, Parts::default());
     }
 
     #[test]

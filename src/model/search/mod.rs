@@ -17,7 +17,7 @@ pub use rank::Rank;
 pub use result::{SearchHit, SearchResult};
 pub use rrf::Rrf;
 
-use super::filter::{Key, Where};
+use super::filter::{Key, Where, restrict};
 use crate::invalid::InvalidInput;
 
 /// A search: a filter, a rank, a page, and what to bring of the records. Prints as Chroma's JSON.
@@ -59,10 +59,7 @@ impl Search {
 
     /// Only records that pass the filter; called twice, both. It may look at metadata, documents and ids.
     pub fn filter(mut self, filter: Where) -> Search {
-        self.filter = Some(match self.filter.take() {
-            Some(before) => before & filter,
-            None => filter,
-        });
+        restrict(&mut self.filter, filter);
         self
     }
 
