@@ -97,7 +97,7 @@
 //! points.update([Record::new("a").metadata("height", 542)])?; // the rest of it stays
 //!
 //! let found = points.get().ids(["a"]).run()?;
-//! assert_eq!(found.row(0).and_then(|row| row.metadata?.get("height")?.as_int()), Some(542));
+//! assert_eq!(found.row(0).and_then(|row| row.metadata.get("height")?.as_int()), Some(542));
 //! for record in points.scan() {
 //!     println!("{}", record?.id);
 //! }

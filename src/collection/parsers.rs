@@ -122,7 +122,7 @@ fn even(found: GetResult) {
         assert_eq!(all.as_flat().len(), count * all.dimension());
         assert!(all.as_flat().iter().all(|x| x.is_finite()));
     }
-    for metadata in found.metadatas.iter().flatten().flatten() {
+    for metadata in found.metadatas.iter().flatten() {
         fuzzing::sound(metadata);
     }
     assert_eq!(found.into_iter().count(), count);

@@ -170,7 +170,7 @@ impl AsRecord for Item {
 fn size(row: RecordRef<'_>) -> usize {
     let document = row.document.map_or(0, str::len);
     let floats = row.embedding.map_or(0, <[f32]>::len);
-    let metadata = row.metadata.iter().flat_map(|metadata| metadata.iter());
+    let metadata = row.metadata.iter();
     let metadata: usize = metadata.map(|(key, value)| key.len() + value.size()).sum();
     let uri = row.uri.map_or(0, str::len);
     row.id.len() + document + size_of::<f32>() * floats + metadata + uri

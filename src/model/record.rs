@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::metadata::{Metadata, MetadataValue};
+use super::metadata::{Metadata, MetadataValue, NO_METADATA};
 
 /// One record: an id, and what belongs to it.
 ///
@@ -102,8 +102,8 @@ pub struct RecordRef<'a> {
     pub document: Option<&'a str>,
     /// The vector.
     pub embedding: Option<&'a [f32]>,
-    /// Named values; `None` when there are none.
-    pub metadata: Option<&'a Metadata>,
+    /// The metadata. Empty if the record has none, or if it was not asked for.
+    pub metadata: &'a Metadata,
     /// Where the thing itself is.
     pub uri: Option<&'a str>,
 }
@@ -115,7 +115,7 @@ impl<'a> RecordRef<'a> {
             id,
             document: None,
             embedding: None,
-            metadata: None,
+            metadata: &NO_METADATA,
             uri: None,
         }
     }
@@ -137,7 +137,7 @@ impl<'a> RecordRef<'a> {
     /// With named values.
     #[must_use]
     pub fn metadata(mut self, metadata: &'a Metadata) -> RecordRef<'a> {
-        self.metadata = Some(metadata).filter(|metadata| !metadata.is_empty());
+        self.metadata = metadata;
         self
     }
 
@@ -184,7 +184,7 @@ impl AsRecord for Record {
             id: &self.id,
             document: self.document.as_deref(),
             embedding: self.embedding.as_deref(),
-            metadata: Some(&self.metadata).filter(|metadata| !metadata.is_empty()),
+            metadata: &self.metadata,
             uri: self.uri.as_deref(),
         }
     }

@@ -1,7 +1,7 @@
 //! What reads give back: [`GetResult`], [`QueryResult`] and [`Hit`], by row and by column.
 
 use super::embeddings::Embeddings;
-use super::metadata::Metadata;
+use super::metadata::{Metadata, NO_METADATA};
 use super::record::{Record, RecordRef};
 
 /// What a [`get`](crate::Collection::get) or a [`query`](crate::Collection::query) brings with the ids.
@@ -53,8 +53,8 @@ pub struct GetResult {
     pub documents: Option<Vec<Option<String>>>,
     /// A vector for each id.
     pub embeddings: Option<Embeddings>,
-    /// Metadata for each id, where it has some.
-    pub metadatas: Option<Vec<Option<Metadata>>>,
+    /// Metadata for each id; empty for a record that has none.
+    pub metadatas: Option<Vec<Metadata>>,
     /// An address for each id, where it has one.
     pub uris: Option<Vec<Option<String>>>,
 }
@@ -128,7 +128,11 @@ impl GetResult {
             id: self.ids.get(index)?,
             document: at(&self.documents, index).map(String::as_str),
             embedding: self.embeddings.as_ref().and_then(|all| all.row(index)),
-            metadata: at(&self.metadatas, index),
+            metadata: self
+                .metadatas
+                .as_ref()
+                .and_then(|column| column.get(index))
+                .unwrap_or(&NO_METADATA),
             uri: at(&self.uris, index).map(String::as_str),
         })
     }
@@ -201,7 +205,7 @@ impl IntoIterator for GetResult {
 pub struct IntoIter {
     ids: std::vec::IntoIter<String>,
     documents: std::vec::IntoIter<Option<String>>,
-    metadatas: std::vec::IntoIter<Option<Metadata>>,
+    metadatas: std::vec::IntoIter<Metadata>,
     uris: std::vec::IntoIter<Option<String>>,
     embeddings: Option<Embeddings>,
     next: usize,
@@ -218,7 +222,7 @@ impl Iterator for IntoIter {
             id,
             document: self.documents.next().flatten(),
             embedding: embedding.map(<[f32]>::to_vec),
-            metadata: self.metadatas.next().flatten().unwrap_or_default(),
+            metadata: self.metadatas.next().unwrap_or_default(),
             uri: self.uris.next().flatten(),
         })
     }
@@ -334,7 +338,7 @@ mod tests {
             ids: vec!["1".into(), "2".into()],
             documents: Some(vec![Some("one".into()), None]),
             embeddings: Some(Embeddings::new(vec![1.0, 2.0, 3.0, 4.0], 2).unwrap()),
-            metadatas: Some(vec![None, Some(Metadata::from([("k", 1)]))]),
+            metadatas: Some(vec![Metadata::new(), Metadata::from([("k", 1)])]),
             uris: None,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::embeddings::{self, Vectors};
-use super::metadata::Metadata;
+use super::metadata::{Metadata, NO_METADATA};
 use super::record::{AsRecord, Record, RecordRef};
 use crate::invalid::InvalidInput;
 
@@ -120,7 +120,7 @@ impl Rows for Columns<'_> {
             metadata: self
                 .metadatas
                 .and_then(|column| column.get(index))
-                .filter(|metadata| !metadata.is_empty()),
+                .unwrap_or(&NO_METADATA),
             uri: at(&self.uris, index),
         }
     }
@@ -222,9 +222,7 @@ pub(crate) fn check(
         if !seen.insert(row.id) {
             repeated.push(row.id);
         }
-        if let Some(metadata) = row.metadata {
-            sparse |= metadata.iter().any(|(_, value)| value.is_sparse());
-        }
+        sparse |= row.metadata.iter().any(|(_, value)| value.is_sparse());
         match (row.embedding, row.document) {
             (Some(vector), _) => dimension = Some(vector.len()),
             (None, Some(_)) => to_embed.push(index),
@@ -251,9 +249,7 @@ pub(crate) fn check_row(
     if row.id.is_empty() {
         return Err(InvalidInput::EmptyId { index });
     }
-    if let Some(metadata) = row.metadata {
-        metadata.check_record(of)?;
-    }
+    row.metadata.check_record(of)?;
     match (row.embedding, row.document) {
         (Some(vector), _) => embeddings::check(vector, dimension, of),
         (None, None) if !partial => Err(InvalidInput::NothingToEmbed {

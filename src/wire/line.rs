@@ -14,8 +14,8 @@ pub(crate) fn record(to: &mut Vec<u8>, row: RecordRef<'_>) {
     if let Some(uri) = row.uri {
         member(to, "uri", uri);
     }
-    if let Some(metadata) = row.metadata.filter(|metadata| !metadata.is_empty()) {
-        member(to, "metadata", metadata);
+    if !row.metadata.is_empty() {
+        member(to, "metadata", row.metadata);
     }
     // Last, since it is so long that nobody would find what comes behind it.
     if let Some(embedding) = row.embedding {

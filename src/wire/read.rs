@@ -6,6 +6,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::cursor::Cursor;
 use crate::model::embeddings::Embeddings;
+use crate::model::metadata::Metadata;
 use crate::model::results::GetResult;
 
 /// Reads JSON; the error says where it stopped being what was expected.
@@ -71,7 +72,13 @@ fn rows(answer: &[u8]) -> Result<(GetResult, Option<u64>), String> {
                 let rows = ids.as_ref().map_or(0, Vec::len);
                 found.embeddings = at.nullable(|at| matrix(at, rows))?;
             }
-            "metadatas" => found.metadatas = at.value()?,
+            "metadatas" => {
+                let column: Option<Vec<Option<Metadata>>> = at.value()?;
+                found.metadatas = column.map(|rows| {
+                    let rows = rows.into_iter();
+                    rows.map(Option::unwrap_or_default).collect()
+                });
+            }
             "uris" => found.uris = at.value()?,
             "read_token" => token = at.value()?,
             _ => at.skip()?,
@@ -123,7 +130,6 @@ fn matrix(at: &mut Cursor<'_>, rows: usize) -> Result<Embeddings, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::metadata::Metadata;
 
     #[test]
     fn reads_what_get_answers() {
@@ -135,10 +141,7 @@ mod tests {
             [1.0, 2.0, 3.0, 4.0]
         );
         assert_eq!(result.row(0).unwrap().document, Some("x"));
-        assert_eq!(
-            result.row(1).unwrap().metadata,
-            Some(&Metadata::from([("k", 1)]))
-        );
+        assert_eq!(result.row(1).unwrap().metadata, &Metadata::from([("k", 1)]));
         assert_eq!(result.uris, None);
     }
 

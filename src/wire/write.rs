@@ -43,7 +43,7 @@ pub(crate) fn size(row: RecordRef<'_>, vector: Option<&[f32]>, base64: bool) -> 
     json_len(row.id)
         + text(row.document)
         + text(row.uri)
-        + row.metadata.map_or(0, Metadata::json_len)
+        + row.metadata.json_len()
         + vector
         + AROUND
 }
@@ -64,9 +64,11 @@ impl<'a> Batch<'a> {
         }
         self.optional(to, "documents", |row| row.document);
         if self.nulls {
-            self.optional(to, "metadatas", |row| row.metadata);
+            self.optional(to, "metadatas", |row| {
+                Some(row.metadata).filter(|all| !all.is_empty())
+            });
         } else {
-            self.optional(to, "metadatas", |row| row.metadata.and_then(Present::of));
+            self.optional(to, "metadatas", |row| Present::of(row.metadata));
         }
         self.optional(to, "uris", |row| row.uri);
         to.push(b'}');

@@ -81,7 +81,7 @@ fn update_changes_only_what_it_names() {
     let row = notes.get().ids(["1"]).run().unwrap();
     let row = row.row(0).unwrap();
     assert_eq!(row.document, Some("red apples"));
-    assert_eq!(row.metadata, Some(&Metadata::from([("a", 1), ("b", 3)])));
+    assert_eq!(row.metadata, &Metadata::from([("a", 1), ("b", 3)]));
 
     // A new text gets a new vector, beside a record that gets none.
     let new_text = Record::new("1").document("green pears");
@@ -170,7 +170,7 @@ fn every_form_of_vectors_is_taken() {
     }
     let first = found.iter().find(|row| row.id == "1a").unwrap();
     assert_eq!((first.document, first.uri), (Some("x"), Some("u")));
-    assert_eq!(first.metadata, Some(&metadata[0]));
+    assert_eq!(first.metadata, &metadata[0]);
 }
 
 #[test]

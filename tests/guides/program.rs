@@ -45,7 +45,7 @@ fn main() -> chroma_blocking::Result<()> {
         .metadata("read", true)])?;
     let read = novels.get().filter(Key::field("read").eq(true)).run()?;
     for row in &read {
-        let year = row.metadata.and_then(|all| all.get("year")?.as_int());
+        let year = row.metadata.get("year").and_then(|year| year.as_int());
         println!("read: {}, {}", row.id, year.unwrap_or_default());
     }
 

@@ -17,6 +17,7 @@ use crate::collection::get::MAX_IDS;
 use crate::collection::selection::Selection;
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::Where;
+use crate::model::metadata::Metadata;
 use crate::model::results::{GetResult, Include};
 use crate::wire::write::FLOAT_LEN;
 
@@ -245,7 +246,7 @@ fn bytes(page: &GetResult) -> usize {
         let column = column.iter().flatten().flatten();
         column.map(String::len).sum::<usize>()
     };
-    let metadatas = page.metadatas.iter().flatten().flatten();
+    let metadatas = page.metadatas.iter().flatten();
     let floats = page
         .embeddings
         .as_ref()
@@ -253,7 +254,7 @@ fn bytes(page: &GetResult) -> usize {
     page.ids.iter().map(String::len).sum::<usize>()
         + texts(&page.documents)
         + texts(&page.uris)
-        + metadatas.map(|metadata| metadata.json_len()).sum::<usize>()
+        + metadatas.map(Metadata::json_len).sum::<usize>()
         + floats * FLOAT_LEN
 }
 

@@ -27,10 +27,13 @@ use super::json_len::json_len;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata(BTreeMap<String, MetadataValue>);
 
+/// The metadata of a record that has none.
+pub(crate) static NO_METADATA: Metadata = Metadata::new();
+
 impl Metadata {
-    /// No values.
-    pub fn new() -> Metadata {
-        Metadata::default()
+    /// Creates metadata without any values.
+    pub const fn new() -> Metadata {
+        Metadata(BTreeMap::new())
     }
 
     /// With one more value; the last one of a key stays.

@@ -62,7 +62,7 @@ impl Peer for Ours {
 
     fn row(page: &GetResult, index: usize) -> Option<Row<'_>> {
         let row = page.row(index)?;
-        let metadata = row.metadata?;
+        let metadata = row.metadata;
         Some(Row {
             id: row.id,
             document: row.document?,

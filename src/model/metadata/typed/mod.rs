@@ -290,7 +290,7 @@ mod tests {
                 .split("One")
                 .next(),
             Some(
-                "Metadata::from_struct: bad metadata in chroma_blocking::model::metadata::typed::tests::what_metadata_cannot_hold_is_an_error_with_the_key::"
+                "bad metadata in chroma_blocking::model::metadata::typed::tests::what_metadata_cannot_hold_is_an_error_with_the_key::"
             )
         );
     }
@@ -314,7 +314,7 @@ mod tests {
             ),
         ] {
             let error = message(metadata.to_struct::<Small>());
-            let start = "Metadata::to_struct: bad metadata in Small, key \"year\": ";
+            let start = "bad metadata in Small, key \"year\": ";
             assert!(
                 error.starts_with(start) && error.contains(expected),
                 "{error}"
