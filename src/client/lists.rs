@@ -30,8 +30,8 @@ impl Part {
         while found.len() < wanted {
             let limit = PAGE.min(wanted - found.len());
             let offset = self.offset.saturating_add(found.len());
-            let query = format!("?limit={limit}&offset={offset}");
-            let page: Vec<T> = client.call_with(operation, None, &[], &query, None, |answer| {
+            let query = format!("limit={limit}&offset={offset}");
+            let page: Vec<T> = client.request(operation).query(&query).send(|answer| {
                 // A server that knows no offset would be asked for ever.
                 if answer == before && before != b"[]" {
                     return Err("the same page again".to_owned());

@@ -1,12 +1,13 @@
 //! [`Client`]: a server, a tenant and a database, and the collections in it.
 
-pub(crate) mod dialect;
+mod capabilities;
+pub(crate) mod chroma;
 mod lists;
 pub(crate) mod operations;
 #[cfg(any(test, fuzzing))]
 mod parsers;
-mod published;
-pub(crate) mod settle;
+pub(crate) mod reconcile;
+mod request;
 mod tenants;
 
 use std::fmt;
@@ -14,14 +15,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use ureq::http::{HeaderName, HeaderValue};
 
+use capabilities::Capabilities;
 pub use lists::ListDatabases;
 pub(crate) use lists::{Part, list};
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
-use published::Published;
+pub(crate) use request::Request;
 pub use tenants::{Database, Tenant};
 
 pub use crate::transport::{CircuitBreaker, Jitter, ReadFrom};
@@ -30,9 +31,7 @@ use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::metrics::{Metrics, Recorder};
 use crate::model::name;
-use crate::transport::{
-    CallOptions, Connecting, Endpoints, Operation, Outgoing, RetryPolicy, Transport,
-};
+use crate::transport::{CallOptions, Connecting, Endpoints, Operation, RetryPolicy, Transport};
 use crate::wire::read;
 use operations as op;
 
@@ -62,7 +61,7 @@ struct Server {
     limits: OnceLock<PreFlightChecks>,
     /// Bytes of a request's body; less than was set where the server refused that.
     max_payload_size: AtomicUsize,
-    published: OnceLock<Option<Published>>,
+    published: OnceLock<Option<Capabilities>>,
 }
 
 /// What a server says of itself before work begins.
@@ -102,7 +101,7 @@ impl Client {
     ) -> Client {
         Client {
             server: Arc::new(Server {
-                transport: Transport::new(endpoints, headers, connecting, &dialect::Chroma),
+                transport: Transport::new(endpoints, headers, connecting, &chroma::Chroma),
                 limits: OnceLock::new(),
                 max_payload_size: AtomicUsize::new(max_payload_size),
                 published: OnceLock::new(),
@@ -215,7 +214,7 @@ impl Client {
     }
 
     /// The same client for the rest of a call, without retries.
-    fn without_retries(&self) -> Client {
+    pub(crate) fn without_retries(&self) -> Client {
         Client {
             options: self.options.clone().without_retries(),
             ..self.clone()
@@ -239,15 +238,7 @@ impl Client {
     }
 
     fn heartbeat_with(&self, options: CallOptions) -> Result<u128> {
-        let out = Outgoing {
-            operation: &op::HEARTBEAT,
-            subject: None,
-            namespace: None,
-            path: op::HEARTBEAT.path,
-            body: None,
-        };
-        let transport = &self.server.transport;
-        match transport.send(options, out, nanoseconds) {
+        match self.request(&op::HEARTBEAT).exchange(options, nanoseconds) {
             Err(Error::Decode { call, message }) => Err(Error::NotChroma { call, message }),
             result => result,
         }
@@ -258,7 +249,7 @@ impl Client {
     /// # Errors
     /// As for any request: see [`Error`].
     pub fn version(&self) -> Result<String> {
-        self.call(&op::VERSION, None, None, read::json)
+        self.request(&op::VERSION).send(read::json)
     }
 
     /// Whether the server and what it depends on are ready to work. [`heartbeat`](Client::heartbeat) asks less.
@@ -266,7 +257,7 @@ impl Client {
     /// # Errors
     /// [`Error::Server`] with status 503 when it is not ready.
     pub fn healthcheck(&self) -> Result<()> {
-        self.call(&op::HEALTHCHECK, None, None, read::done)
+        self.request(&op::HEALTHCHECK).send(read::done)
     }
 
     /// Deletes everything on the server: all tenants, databases, collections and records. Servers refuse it unless
@@ -275,7 +266,7 @@ impl Client {
     /// # Errors
     /// [`Error::Unauthorized`] when it is off.
     pub fn reset(&self) -> Result<()> {
-        self.call(&op::RESET, None, None, read::done)
+        self.request(&op::RESET).send(read::done)
     }
 
     /// What the server says of its limits. Asked once, and then remembered by all clones of this client.
@@ -286,7 +277,7 @@ impl Client {
         if let Some(limits) = self.server.limits.get() {
             return Ok(*limits);
         }
-        let limits = self.call(&op::PRE_FLIGHT_CHECKS, None, None, read::json)?;
+        let limits = self.request(&op::PRE_FLIGHT_CHECKS).send(read::json)?;
         Ok(*self.server.limits.get_or_init(|| limits))
     }
 
@@ -295,7 +286,7 @@ impl Client {
     /// # Errors
     /// [`Error::Unauthorized`] when the key is missing or wrong.
     pub fn identity(&self) -> Result<Identity> {
-        self.call(&op::IDENTITY, None, None, read::json)
+        self.request(&op::IDENTITY).send(read::json)
     }
 
     /// The number of collections in the database.
@@ -303,7 +294,7 @@ impl Client {
     /// # Errors
     /// As for any request: see [`Error`].
     pub fn count_collections(&self) -> Result<usize> {
-        self.call(&op::COUNT_COLLECTIONS, None, None, read::json)
+        self.request(&op::COUNT_COLLECTIONS).send(read::json)
     }
 
     /// Deletes a collection with all of its records. When the answer is lost, it asks whether the collection is gone.
@@ -312,11 +303,21 @@ impl Client {
     /// [`Error::NotFound`] when there is none of this name.
     pub fn delete_collection(&self, name: &str) -> Result<()> {
         self.check_name(&op::DELETE_COLLECTION, name)?;
-        let (client, named) = (self.begin(), Some((name, name)));
-        client.settle(
-            || client.call(&op::DELETE_COLLECTION, named, None, read::done),
-            |client| settle::gone(client.call(&op::GET_COLLECTION, named, None, read::done)),
-        )
+        let client = self.begin();
+        let delete = || {
+            client
+                .request(&op::DELETE_COLLECTION)
+                .collection(name, name)
+                .send(read::done)
+        };
+        client.reconcile(delete, |client| {
+            reconcile::deleted(
+                client
+                    .request(&op::GET_COLLECTION)
+                    .collection(name, name)
+                    .send(read::done),
+            )
+        })
     }
 
     /// Refuses a collection name that cannot exist.
@@ -325,86 +326,13 @@ impl Client {
             .map_err(|reason| Call::new(operation.name, Some(name)).invalid(reason))
     }
 
-    /// Sends a request in this tenant and database. `collection` is its name, for errors, and what stands for it in
-    /// the path.
-    pub(crate) fn call<T>(
-        &self,
-        operation: &'static Operation,
-        collection: Option<(&str, &str)>,
-        body: Option<&[u8]>,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<T> {
-        let (subject, in_path) = collection.unzip();
-        let parameters = [("collection", in_path.unwrap_or_default())];
-        self.call_with(operation, subject, &parameters, "", body, parse)
-    }
-
-    /// Sends a request whose path has these parameters beside tenant and database, and this query behind it.
-    pub(crate) fn call_with<T>(
-        &self,
-        operation: &'static Operation,
-        subject: Option<&str>,
-        parameters: &[(&str, &str)],
-        query: &str,
-        body: Option<&[u8]>,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<T> {
-        let own = [("tenant", self.tenant()), ("database", self.database())];
-        for (what, name) in own {
-            name::check_in_path(what, name)
-                .map_err(|reason| Call::new(operation.name, subject).invalid(reason))?;
-        }
-        let parameters: Vec<_> = parameters.iter().copied().chain(own).collect();
-        let path = op::path(operation, &parameters) + query;
-        let out = Outgoing {
-            operation,
-            subject,
-            namespace: Some((self.tenant(), self.database())),
-            path: &path,
-            body,
-        };
-        let options = self.options.clone().begin();
-        self.server
-            .transport
-            .send(options.clone(), out, parse)
-            .map_err(|error| self.second_look(error, options))
-    }
-
-    /// Asks for a collection by its Chroma Resource Name. A single-node server breaks the connection at that: then it is
-    /// not asked for long.
-    pub(crate) fn call_by_crn<T: DeserializeOwned>(&self, crn: &str) -> Result<T> {
-        let path = op::path(&op::GET_COLLECTION_BY_CRN, &[("collection", crn)]);
-        let out = Outgoing {
-            operation: &op::GET_COLLECTION_BY_CRN,
-            subject: Some(crn),
-            namespace: None,
-            path: &path,
-            body: None,
-        };
-        let transport = &self.server.transport;
-        let options = self.options.clone().begin();
-        let once = || transport.send(options.clone().without_retries(), out, read::json);
-        let result = match once() {
-            Err(Error::Connection { call, message, .. }) => {
-                self.heartbeat_with(options.clone())?;
-                match once() {
-                    Err(Error::Connection { .. }) => Err(Error::Unsupported { call, message }),
-                    second => second,
-                }
-            }
-            Err(error) if error.is_retryable() => transport.send(options.clone(), out, read::json),
-            first => first,
-        };
-        result.map_err(|error| self.second_look(error, options))
-    }
-
     /// Whether the server can do it by its own description, which is asked once. One that publishes none can do what
     /// Chroma Cloud can, if that is where it is; of any other nobody knows, and it is not put to the test.
-    pub(crate) fn can(&self, it: fn(Published) -> bool) -> Result<bool> {
+    pub(crate) fn supports(&self, it: fn(Capabilities) -> bool) -> Result<bool> {
         let published = match self.server.published.get() {
             Some(published) => published,
             None => {
-                let published = match self.call(&op::DESCRIPTION, None, None, Published::read) {
+                let published = match self.request(&op::DESCRIPTION).send(Capabilities::read) {
                     Ok(published) => Some(published),
                     Err(
                         Error::NotFound { .. }

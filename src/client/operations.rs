@@ -106,22 +106,47 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The operation's path with its parameters, percent-encoded.
-pub(crate) fn path(operation: &Operation, parameters: &[(&str, &str)]) -> String {
+/// The values of the placeholders in an operation's path.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PathParameters<'a> {
+    pub(crate) tenant: &'a str,
+    pub(crate) database: &'a str,
+    /// The collection's id, or its name where the operation goes by name.
+    pub(crate) collection: &'a str,
+    pub(crate) function: &'a str,
+}
+
+impl<'a> PathParameters<'a> {
+    /// Returns the value of the placeholder `{name}`.
+    fn get(&self, name: &str) -> &'a str {
+        match name {
+            "tenant" => self.tenant,
+            "database" => self.database,
+            "collection" => self.collection,
+            "function" => self.function,
+            _ => "",
+        }
+    }
+}
+
+/// Returns the operation's path with its parameters, percent-encoded, and the query, unless that is empty.
+pub(crate) fn path(operation: &Operation, parameters: &PathParameters<'_>, query: &str) -> String {
     let mut path = String::with_capacity(operation.path.len() + 64);
     let mut rest = operation.path;
     while let Some((before, after)) = rest.split_once('{') {
         path.push_str(before);
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        let value = parameters.iter().find(|(key, _)| *key == name);
-        debug_assert!(value.is_some(), "no {name} for {}", operation.path);
-        path.extend(utf8_percent_encode(
-            value.map_or("", |(_, value)| value),
-            RESERVED,
-        ));
+        let value = parameters.get(name);
+        debug_assert!(!value.is_empty(), "no {name} for {}", operation.path);
+        path.extend(utf8_percent_encode(value, RESERVED));
         rest = after;
     }
-    path + rest
+    path.push_str(rest);
+    if !query.is_empty() {
+        path.push('?');
+        path.push_str(query);
+    }
+    path
 }
 
 #[cfg(test)]
@@ -132,15 +157,15 @@ mod tests {
 
     #[test]
     fn parameters_cannot_leave_their_place() {
-        let parameters = [
-            ("tenant", "a/b?c#d%\u{1F980}"),
-            ("database", "{tenant}"),
-            ("collection", "x y"),
-        ];
-        assert_eq!(
-            path(&COUNT, &parameters),
-            "/api/v2/tenants/a%2Fb%3Fc%23d%25%F0%9F%A6%80/databases/%7Btenant%7D/collections/x%20y/count"
-        );
+        let parameters = PathParameters {
+            tenant: "a/b?c#d%\u{1F980}",
+            database: "{tenant}",
+            collection: "x y",
+            function: "",
+        };
+        let encoded = "/api/v2/tenants/a%2Fb%3Fc%23d%25%F0%9F%A6%80/databases/%7Btenant%7D/collections/x%20y/count";
+        assert_eq!(path(&COUNT, &parameters, ""), encoded);
+        assert_eq!(path(&COUNT, &parameters, "a=b"), format!("{encoded}?a=b"));
     }
 
     /// Method and path, whatever the parameters are called.
@@ -170,7 +195,8 @@ mod tests {
         let server = server.start().unwrap();
         let client = server.client().unwrap();
         let open_api: OpenApi = client
-            .call(&DESCRIPTION, None, None, crate::wire::read::json)
+            .request(&DESCRIPTION)
+            .send(crate::wire::read::json)
             .unwrap();
 
         let published: BTreeSet<String> = open_api

@@ -1,7 +1,7 @@
 //! The parsers of the answers to a client's operations, by the operation's name, for the fuzz tests.
 
-use super::dialect::Chroma;
-use super::{Database, Identity, PreFlightChecks, Published, Tenant, nanoseconds};
+use super::chroma::Chroma;
+use super::{Capabilities, Database, Identity, PreFlightChecks, Tenant, nanoseconds};
 use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
 use crate::transport::{Dialect, Refusal};
@@ -39,7 +39,7 @@ pub(crate) const PARSERS: &[Parser] = &[
     ("delete_collection", |answer| {
         read::done(answer).map(anything)
     }),
-    ("openapi", |answer| Published::read(answer).map(anything)),
+    ("openapi", |answer| Capabilities::read(answer).map(anything)),
     ("error", |answer| {
         for status in [
             400, 401, 403, 404, 405, 409, 412, 413, 422, 429, 500, 501, 503,

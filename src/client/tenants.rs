@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::lists::ListDatabases;
-use super::settle::{self, Seen};
+use super::reconcile::{self, Outcome};
 use super::{Client, operations as op};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::name;
@@ -43,18 +43,23 @@ impl Client {
     /// [`Error::AlreadyExists`] when there is one of this name.
     pub fn create_tenant(&self, name: &str) -> Result<()> {
         let operation = &op::CREATE_TENANT;
-        self.in_tenant(operation, name)?;
+        check_tenant(operation, name)?;
         let body = json!({ "name": name }).to_string();
-        let body = Some(body.as_bytes());
         let client = self.begin();
         let ask = |client: &Client| {
             client.get_tenant(name)?;
             let databases = client.with_tenant(name).list_databases().limit(1).run()?;
-            Ok(settle::if_new(databases.is_empty(), operation, name))
+            Ok(reconcile::if_new(databases.is_empty(), operation, name))
         };
-        client.settle(
-            || client.call_with(operation, Some(name), &[], "", body, read::done),
-            |client| settle::made(ask(client)),
+        client.reconcile(
+            || {
+                client
+                    .request(operation)
+                    .subject(name)
+                    .body(body.as_bytes())
+                    .send(read::done)
+            },
+            |client| reconcile::created(ask(client)),
         )
     }
 
@@ -63,15 +68,9 @@ impl Client {
     /// # Errors
     /// [`Error::NotFound`] when there is none of this name.
     pub fn get_tenant(&self, name: &str) -> Result<Tenant> {
-        let parameters = self.in_tenant(&op::GET_TENANT, name)?;
-        self.call_with(
-            &op::GET_TENANT,
-            Some(name),
-            &parameters,
-            "",
-            None,
-            read::json,
-        )
+        let operation = &op::GET_TENANT;
+        check_tenant(operation, name)?;
+        self.request(operation).tenant(name).send(read::json)
     }
 
     /// Gives a tenant the name that it has in Chroma Resource Names. It can be given once.
@@ -81,16 +80,21 @@ impl Client {
     /// such names: the newer ones say yes and store nothing, so the tenant is read again to see.
     pub fn update_tenant(&self, name: &str, resource_name: &str) -> Result<()> {
         let operation = &op::UPDATE_TENANT;
-        let parameters = self.in_tenant(operation, name)?;
+        check_tenant(operation, name)?;
         let body = json!({ "resource_name": resource_name }).to_string();
-        let body = Some(body.as_bytes());
         let client = self.begin();
-        client.settle(
-            || client.call_with(operation, Some(name), &parameters, "", body, read::done),
+        client.reconcile(
+            || {
+                client
+                    .request(operation)
+                    .tenant(name)
+                    .body(body.as_bytes())
+                    .send(read::done)
+            },
             |client| match client.get_tenant(name)?.resource_name {
-                None => Ok(Seen::NotDone),
-                Some(stored) if stored == resource_name => Ok(Seen::Done(())),
-                Some(_) => Ok(Seen::Unclear),
+                None => Ok(Outcome::NotDone),
+                Some(stored) if stored == resource_name => Ok(Outcome::Done(())),
+                Some(_) => Ok(Outcome::Unknown),
             },
         )?;
         match client.at_primary().get_tenant(name)?.resource_name {
@@ -113,16 +117,21 @@ impl Client {
         let operation = &op::CREATE_DATABASE;
         name::check("database", name).map_err(|reason| invalid(operation, name, reason))?;
         let body = json!({ "name": name }).to_string();
-        let body = Some(body.as_bytes());
         let client = self.begin();
         let ask = |client: &Client| {
             client.get_database(name)?;
             let collections = client.with_database(name).count_collections()?;
-            Ok(settle::if_new(collections == 0, operation, name))
+            Ok(reconcile::if_new(collections == 0, operation, name))
         };
-        client.settle(
-            || client.call_with(operation, Some(name), &[], "", body, read::done),
-            |client| settle::made(ask(client)),
+        client.reconcile(
+            || {
+                client
+                    .request(operation)
+                    .subject(name)
+                    .body(body.as_bytes())
+                    .send(read::done)
+            },
+            |client| reconcile::created(ask(client)),
         )
     }
 
@@ -131,15 +140,9 @@ impl Client {
     /// # Errors
     /// [`Error::NotFound`] when there is none of this name.
     pub fn get_database(&self, name: &str) -> Result<Database> {
-        let parameters = self.in_database(&op::GET_DATABASE, name)?;
-        self.call_with(
-            &op::GET_DATABASE,
-            Some(name),
-            &parameters,
-            "",
-            None,
-            read::json,
-        )
+        let operation = &op::GET_DATABASE;
+        check_database(operation, name)?;
+        self.request(operation).database(name).send(read::json)
     }
 
     /// The databases of this client's tenant: all of them, or a page.
@@ -162,32 +165,22 @@ impl Client {
     /// [`Error::NotFound`] when there is none of this name.
     pub fn delete_database(&self, name: &str) -> Result<()> {
         let operation = &op::DELETE_DATABASE;
-        let parameters = self.in_database(operation, name)?;
+        check_database(operation, name)?;
         let client = self.begin();
-        client.settle(
-            || client.call_with(operation, Some(name), &parameters, "", None, read::done),
-            |client| settle::gone(client.get_database(name)),
+        client.reconcile(
+            || client.request(operation).database(name).send(read::done),
+            |client| reconcile::deleted(client.get_database(name)),
         )
     }
+}
 
-    fn in_tenant<'a>(
-        &self,
-        operation: &Operation,
-        name: &'a str,
-    ) -> Result<[(&'a str, &'a str); 1]> {
-        name::check_tenant(name).map_err(|reason| invalid(operation, name, reason))?;
-        Ok([("tenant", name)])
-    }
+fn check_tenant(operation: &Operation, name: &str) -> Result<()> {
+    name::check_tenant(name).map_err(|reason| invalid(operation, name, reason))
+}
 
-    /// A database that exists may have a name that newer servers would not give.
-    fn in_database<'a>(
-        &self,
-        operation: &Operation,
-        name: &'a str,
-    ) -> Result<[(&'a str, &'a str); 1]> {
-        name::check_in_path("database", name).map_err(|reason| invalid(operation, name, reason))?;
-        Ok([("database", name)])
-    }
+/// Checks the name of an existing database, which may be one that newer servers refuse for a new database.
+fn check_database(operation: &Operation, name: &str) -> Result<()> {
+    name::check_in_path("database", name).map_err(|reason| invalid(operation, name, reason))
 }
 
 fn invalid(operation: &Operation, subject: &str, reason: InvalidInput) -> Error {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Collection, Stored};
-use crate::client::settle::{self, Seen};
+use crate::client::reconcile::{self, Outcome};
 use crate::client::{Client, operations as op};
 use crate::embed::{EmbeddingFunction, remembered};
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -117,9 +117,8 @@ impl CollectionBuilder {
         let operation = &op::GET_COLLECTION;
         self.client.check_name(operation, &self.name)?;
         let name = self.name.as_str();
-        let stored = self
-            .client
-            .call(operation, Some((name, name)), None, read::json)?;
+        let request = self.client.request(operation).collection(name, name);
+        let stored = request.send(read::json)?;
         let call = Call::new(operation.name, Some(&self.name));
         open(self.client, call, stored, self.embedding_function)
     }
@@ -164,16 +163,18 @@ impl CollectionBuilder {
             .body(get_or_create)
             .map_err(|reason| Call::new(operation.name, Some(&self.name)).invalid(reason))?;
         let client = self.client.begin();
-        let subject = Some((self.name.as_str(), ""));
-        let send = || client.call(operation, subject, Some(&body), read::json);
+        let send = || {
+            let request = client.request(operation).subject(&self.name);
+            request.body(&body).send(read::json)
+        };
         let is_certain = Cell::new(true);
         let ask = |client: &Client| {
             is_certain.set(false);
-            settle::made(self.ask(client, &body))
+            reconcile::created(self.ask(client, &body))
         };
         let stored: Stored = match get_or_create {
             true => send(),
-            false => client.settle(send, ask),
+            false => client.reconcile(send, ask),
         }
         .map_err(|error| self.too_old(error))?;
         if self.schema.is_some() && stored.schema.is_none() {
@@ -200,15 +201,16 @@ impl CollectionBuilder {
     }
 
     /// Whether the collection is there, as it was to be made with this body, and without records.
-    fn ask(&self, client: &Client, body: &[u8]) -> Result<Seen<Stored>> {
+    fn ask(&self, client: &Client, body: &[u8]) -> Result<Outcome<Stored>> {
         let name = self.name.as_str();
-        let stored: Stored =
-            client.call(&op::GET_COLLECTION, Some((name, name)), None, read::json)?;
-        let records: usize = client.call(&op::COUNT, Some((name, &stored.id)), None, read::json)?;
+        let by_name = client.request(&op::GET_COLLECTION).collection(name, name);
+        let stored: Stored = by_name.send(read::json)?;
+        let count = client.request(&op::COUNT).collection(name, &stored.id);
+        let records: usize = count.send(read::json)?;
         Ok(match stored.is_as_asked(body).filter(|_| records == 0) {
-            Some(true) => Seen::Done(stored),
-            None if records == 0 => Seen::Unclear,
-            _ => Seen::Refused(settle::another(&op::CREATE_COLLECTION, name)),
+            Some(true) => Outcome::Done(stored),
+            None if records == 0 => Outcome::Unknown,
+            _ => Outcome::Refused(reconcile::name_taken(&op::CREATE_COLLECTION, name)),
         })
     }
 

@@ -76,7 +76,7 @@ impl Delete {
                     "a limit without a filter; limit what a filter lets through",
                 ));
             }
-            if !collection.client().can(|server| server.delete_limit)? {
+            if !collection.client().supports(|server| server.delete_limit)? {
                 return Err(collection.unsupported(
                     operation,
                     "it would ignore the limit and delete all; limits need Chroma 1.5",
@@ -89,7 +89,11 @@ impl Delete {
         };
         let send = |parts: &Parts| {
             let body = write::selection(parts, &page, None);
-            collection.send_selected(operation, parts, &body, deleted)
+            collection
+                .request(operation)
+                .body(&body)
+                .send(deleted)
+                .map_err(|error| collection.explain_refusal(parts, error))
         };
         match parts.ids.take() {
             None => send(&parts),

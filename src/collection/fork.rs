@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Collection, Stored};
 use crate::client::operations as op;
-use crate::client::settle::{self, Seen};
+use crate::client::reconcile::{self, Outcome};
 use crate::error::Result;
 use crate::wire::read;
 
@@ -37,29 +37,32 @@ impl Collection {
         client.check_name(&op::FORK, new_name)?;
         let body = json!({ "new_name": new_name }).to_string();
         let this = self.begin();
-        let stored: Stored = this.client.settle(
-            || this.send(&op::FORK, Some(body.as_bytes()), read::json),
-            |client| settle::made(self.on(client).ask_for_fork(new_name)),
+        let stored: Stored = this.client.reconcile(
+            || {
+                this.request(&op::FORK)
+                    .body(body.as_bytes())
+                    .send(read::json)
+            },
+            |client| reconcile::created(self.on(client).ask_for_fork(new_name)),
         )?;
         let function = self.embedding_function().cloned();
         Ok(Collection::new(client.clone(), stored, function))
     }
 
-    fn ask_for_fork(&self, name: &str) -> Result<Seen<Stored>> {
-        let named = Some((name, name));
-        let fork: Stored = self
-            .client
-            .call(&op::GET_COLLECTION, named, None, read::json)?;
-        let by_id = Some((name, fork.id.as_str()));
-        let records: usize = self.client.call(&op::COUNT, by_id, None, read::json)?;
+    fn ask_for_fork(&self, name: &str) -> Result<Outcome<Stored>> {
+        let client = &self.client;
+        let by_name = client.request(&op::GET_COLLECTION).collection(name, name);
+        let fork: Stored = by_name.send(read::json)?;
+        let count = client.request(&op::COUNT).collection(name, &fork.id);
+        let records: usize = count.send(read::json)?;
         let stored = &self.inner.stored;
         let same = fork.metadata == stored.metadata
             && fork.configuration_json == stored.configuration_json
             && records == self.count()?;
         Ok(match same {
-            true => Seen::Done(fork),
+            true => Outcome::Done(fork),
             // Perhaps the collection has been written to since.
-            false => Seen::Unclear,
+            false => Outcome::Unknown,
         })
     }
 
@@ -68,7 +71,7 @@ impl Collection {
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers.
     pub fn fork_count(&self) -> Result<usize> {
-        self.send(&op::FORK_COUNT, None, count)
+        self.request(&op::FORK_COUNT).send(count)
     }
 
     /// How far the server's index is behind the collection's writes.
@@ -76,7 +79,7 @@ impl Collection {
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers, whose index is never behind.
     pub fn indexing_status(&self) -> Result<IndexingStatus> {
-        self.send(&op::INDEXING_STATUS, None, read::json)
+        self.request(&op::INDEXING_STATUS).send(read::json)
     }
 }
 

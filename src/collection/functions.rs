@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Collection;
-use crate::client::settle::{self, Seen};
+use crate::client::reconcile::{self, Outcome};
 use crate::client::{Client, operations as op};
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::name;
@@ -81,7 +81,7 @@ impl Collection {
     pub fn get_attached_function(&self, name: &str) -> Result<AttachedFunction> {
         let operation = &op::GET_ATTACHED_FUNCTION;
         self.check_function(operation, name)?;
-        self.send_with(operation, &[("function", name)], None, described)
+        self.request(operation).function(name).send(described)
     }
 
     /// Detaches a function, by its name on this collection.
@@ -145,7 +145,12 @@ impl AttachFunction {
         })
         .to_string();
         let collection = self.collection.begin();
-        let send = || collection.send(operation, Some(body.as_bytes()), attached);
+        let send = || {
+            collection
+                .request(operation)
+                .body(body.as_bytes())
+                .send(attached)
+        };
         let ask = |client: &Client| {
             let there = self
                 .collection
@@ -154,18 +159,18 @@ impl AttachFunction {
             let same = there.function_name == self.function_id
                 && there.output_collection_name == self.output_collection;
             Ok(match same {
-                true => Seen::Done(Attached {
+                true => Outcome::Done(Attached {
                     id: there.id,
                     name: there.name,
                     function_name: there.function_name,
                     created: true,
                 }),
-                false => Seen::Refused(settle::another(operation, &self.name)),
+                false => Outcome::Refused(reconcile::name_taken(operation, &self.name)),
             })
         };
         collection
             .client
-            .settle(send, |client| settle::made(ask(client)))
+            .reconcile(send, |client| reconcile::created(ask(client)))
     }
 }
 
@@ -194,15 +199,17 @@ impl DetachFunction {
         let operation = &op::DETACH_FUNCTION;
         self.collection.check_function(operation, &self.name)?;
         let body = json!({ "delete_output": self.delete_output }).to_string();
-        let parameters = [("function", self.name.as_str())];
         let collection = self.collection.begin();
-        let send = || collection.send_with(operation, &parameters, Some(body.as_bytes()), detached);
+        let send = || {
+            let request = collection.request(operation).function(&self.name);
+            request.body(body.as_bytes()).send(detached)
+        };
         let ask = |client: &Client| {
             let collection = self.collection.on(client);
-            let seen = settle::gone(collection.get_attached_function(&self.name))?;
+            let seen = reconcile::deleted(collection.get_attached_function(&self.name))?;
             Ok(seen.map(|()| true))
         };
-        collection.client.settle(send, ask)
+        collection.client.reconcile(send, ask)
     }
 }
 

@@ -80,9 +80,10 @@ impl Get {
         let mut found = GetResult::default();
         let mut send = |parts: &Parts| {
             let body = write::selection(parts, &self.page, Some(&self.include));
-            collection.send_selected(operation, parts, &body, |answer| {
-                found.append(read::get(answer)?)
-            })
+            let request = collection.request(operation).body(&body);
+            request
+                .send(|answer| found.append(read::get(answer)?))
+                .map_err(|error| collection.explain_refusal(parts, error))
         };
         let whole = self.page.limit.is_none() && self.page.offset.is_none();
         match parts.ids.take() {

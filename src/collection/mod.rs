@@ -46,7 +46,7 @@ pub use search::{RunSearch, RunSearches};
 use stored::Stored;
 pub use transaction::{Committed, Transaction};
 
-use crate::client::{Client, operations as op};
+use crate::client::{Client, Request, operations as op};
 use crate::embed::{self, EmbeddingContext, EmbeddingFunction, Purpose, remembered};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::metrics::Embedded;
@@ -198,7 +198,7 @@ impl Collection {
     /// # Errors
     /// As for any request: see [`Error`].
     pub fn count(&self) -> Result<usize> {
-        self.send(&op::COUNT, None, read::json)
+        self.request(&op::COUNT).send(read::json)
     }
 
     /// The number of records at a read level: what is indexed is counted faster than what is not. A single-node server
@@ -207,16 +207,8 @@ impl Collection {
     /// # Errors
     /// As for any request: see [`Error`].
     pub fn count_at(&self, level: ReadLevel) -> Result<usize> {
-        let query = format!("?read_level={}", level.name());
-        let parameters = [("collection", self.id())];
-        self.client.call_with(
-            &op::COUNT,
-            Some(self.name()),
-            &parameters,
-            &query,
-            None,
-            read::json,
-        )
+        let query = format!("read_level={}", level.name());
+        self.request(&op::COUNT).query(&query).send(read::json)
     }
 
     /// Adds records. What is there already stays as it is: the server ignores an id that it has, without a word;
@@ -441,28 +433,11 @@ impl Collection {
         Delete::new(self.clone())
     }
 
-    /// Sends a request about this collection.
-    fn send<T>(
-        &self,
-        operation: &'static Operation,
-        body: Option<&[u8]>,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<T> {
-        self.send_with(operation, &[], body, parse)
-    }
-
-    /// Sends a request about this collection, whose path has one more parameter.
-    fn send_with<T>(
-        &self,
-        operation: &'static Operation,
-        parameter: &[(&str, &str)],
-        body: Option<&[u8]>,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<T> {
-        let own = [("collection", self.id())];
-        let parameters: Vec<_> = parameter.iter().copied().chain(own).collect();
+    /// Prepares a request about this collection.
+    fn request(&self, operation: &'static Operation) -> Request<'_> {
         self.client
-            .call_with(operation, Some(self.name()), &parameters, "", body, parse)
+            .request(operation)
+            .collection(self.name(), self.id())
     }
 
     /// A call that has sent nothing yet, for errors.

@@ -129,7 +129,7 @@ impl Modify {
             })
         })?;
         let collection = self.collection.begin();
-        collection.send(operation, Some(&body), read::done)?;
+        collection.request(operation).body(&body).send(read::done)?;
         self.read_again(&collection.client().at_primary())
     }
 
@@ -137,7 +137,10 @@ impl Modify {
         let name = self.name.as_deref().unwrap_or(self.collection.name());
         // Servers find a collection by name only.
         let operation = &op::GET_COLLECTION;
-        let stored: Stored = client.call(operation, Some((name, name)), None, read::json)?;
+        let stored: Stored = client
+            .request(operation)
+            .collection(name, name)
+            .send(read::json)?;
         if stored.id != self.collection.id() {
             return Err(Error::NotFound {
                 call: Box::new(self.collection.at(operation)),

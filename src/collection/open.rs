@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Collection, Stored, builder};
 use crate::client::{Client, operations as op};
 use crate::embed::EmbeddingFunction;
-use crate::error::{Call, InvalidInput, Result};
+use crate::error::{Call, Error, InvalidInput, Result};
 use crate::wire::read;
 
 /// Where a collection is looked for.
@@ -67,16 +67,39 @@ impl CollectionOpener {
             })
         })?;
         let stored: Stored = match self.place {
-            In::Database => self
-                .client
-                .call(operation, Some((key, key)), None, read::json)?,
-            In::Anywhere => self.client.call_by_crn(key)?,
+            In::Database => {
+                let request = self.client.request(operation).collection(key, key);
+                request.send(read::json)?
+            }
+            In::Anywhere => get_by_crn(&self.client, key)?,
         };
         let client = match self.place {
             In::Database => self.client.clone(),
             In::Anywhere => stored.home_of(&self.client),
         };
         builder::open(client, call(), stored, self.embedding_function)
+    }
+}
+
+/// Asks for a collection by its Chroma Resource Name.
+///
+/// A single-node server closes the connection at such a request. So the first attempt is made without retries; if it fails
+/// that way twice while the server answers a heartbeat, the server does not support the request.
+fn get_by_crn(client: &Client, crn: &str) -> Result<Stored> {
+    let client = client.begin();
+    let operation = &op::GET_COLLECTION_BY_CRN;
+    let without_retries = client.without_retries();
+    let attempt = || without_retries.request(operation).crn(crn).send(read::json);
+    match attempt() {
+        Err(Error::Connection { call, message, .. }) => {
+            client.heartbeat()?;
+            match attempt() {
+                Err(Error::Connection { .. }) => Err(Error::Unsupported { call, message }),
+                second => second,
+            }
+        }
+        Err(error) if error.is_retryable() => client.request(operation).crn(crn).send(read::json),
+        first => first,
     }
 }
 

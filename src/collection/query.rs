@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Collection;
 use super::selection::Selection;
-use crate::client::{dialect, operations as op};
+use crate::client::{chroma, operations as op};
 use crate::embed::Purpose;
 use crate::error::{Error, Result};
 use crate::model::embeddings::{self, Embeddings, Vectors};
@@ -323,12 +323,13 @@ fn ask(
     let mut parts = Cow::Borrowed(parts);
     for again in 0.. {
         let body = write::query(vectors.iter().copied(), n_results, &parts, include);
-        let answer = collection.send_selected(&op::QUERY, &parts, &body, |answer| {
-            hits::query(answer, queries)
-        });
+        let request = collection.request(&op::QUERY).body(&body);
+        let answer = request
+            .send(|answer| hits::query(answer, queries))
+            .map_err(|error| collection.explain_refusal(&parts, error));
         match (answer, &parts.ids) {
             (Err(Error::NotFound { message, .. }), ids)
-                if message.contains(dialect::GONE) && again < AGAIN =>
+                if message.contains(chroma::MISSING_RECORD) && again < AGAIN =>
             {
                 // It fails on any id that it lacks, too: so only those that it has.
                 if let Some(ids) = ids {

@@ -98,9 +98,10 @@ fn run(
     }
     embed(collection, &mut searches)?;
     let body = write::search(&searches, read_level);
-    collection.send(&op::SEARCH, Some(&body), |answer| {
-        hits::search(answer, count)
-    })
+    collection
+        .request(&op::SEARCH)
+        .body(&body)
+        .send(|answer| hits::search(answer, count))
 }
 
 /// Puts vectors in the place of texts, all of them by one call.

@@ -69,7 +69,7 @@ impl Collection {
             .map_err(|reason| self.at(operation).invalid(reason))?;
         let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
         if parts.as_ref().is_some_and(tests_lists)
-            && !self.client().can(|server| server.metadata_lists)?
+            && !self.client().supports(|server| server.metadata_lists)?
         {
             return Err(self.unsupported(
                     operation,
@@ -79,28 +79,22 @@ impl Collection {
         Ok(parts)
     }
 
-    /// Sends a request with these parts. A server that is too old for one of them says only that it is invalid.
-    pub(super) fn send_selected<T>(
-        &self,
-        operation: &'static Operation,
-        parts: &Parts,
-        body: &[u8],
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<T> {
-        let result = self.send(operation, Some(body), parse);
-        match result {
-            Err(Error::Server {
+    /// Turns the error of a request with these parts into [`Error::Unsupported`] if the server is too old for one of
+    /// them. Such a server says only that the request is invalid.
+    pub(super) fn explain_refusal(&self, parts: &Parts, error: Error) -> Error {
+        match error {
+            Error::Server {
                 call,
                 status: 400,
                 message,
                 ..
-            }) if parts.need_a_newer_server() && self.is_old() => Err(Error::Unsupported {
+            } if parts.need_a_newer_server() && self.is_old() => Error::Unsupported {
                 call,
                 message: format!(
                     "regular expressions, and documents under an \"or\" with fields, need Chroma 1.0.21: {message}"
                 ),
-            }),
-            result => result,
+            },
+            error => error,
         }
     }
 

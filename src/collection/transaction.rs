@@ -133,7 +133,9 @@ impl Transaction {
         let body = write::conditional_get(&parts, &page, &include, self.read_token);
         let (found, token) = self
             .collection
-            .send(operation, Some(&body), read::conditional_get)?;
+            .request(operation)
+            .body(&body)
+            .send(read::conditional_get)?;
         self.not_written(operation, &found.ids)?;
         self.read_token.get_or_insert(token);
         Ok(found)
@@ -252,7 +254,9 @@ impl Transaction {
         }
         let body = write::conditional_commit(self.read_token, &self.read_ids, &self.operations);
         self.collection
-            .send(&op::CONDITIONAL_COMMIT, Some(&body), read::json)
+            .request(&op::CONDITIONAL_COMMIT)
+            .body(&body)
+            .send(read::json)
     }
 }
 

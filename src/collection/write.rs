@@ -29,7 +29,7 @@ impl Collection {
                     base64,
                 }
                 .write(&mut body);
-                self.send(operation, Some(&body), read::done)
+                self.request(operation).body(&body).send(read::done)
             };
             let smaller = self
                 .in_requests(operation, rows.len(), size, 0, limits.max_batch_size, send)
@@ -66,7 +66,7 @@ impl Collection {
         // Before embedding, which costs: no server, no need.
         let limits = self.client.pre_flight_checks()?;
         // A sparse vector ends a server of Chroma 1.0.21 or 1.1 for good.
-        if sparse && !self.client().can(|server| server.sparse_vectors)? {
+        if sparse && !self.client().supports(|server| server.sparse_vectors)? {
             let why = "it would fail on sparse vectors, and from then on";
             return Err(self.unsupported(operation, why));
         }

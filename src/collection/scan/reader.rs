@@ -11,7 +11,7 @@
 use std::collections::HashSet;
 
 use super::{Scan, seen::Seen};
-use crate::client::{dialect, operations as op};
+use crate::client::{chroma, operations as op};
 use crate::collection::Collection;
 use crate::collection::get::MAX_IDS;
 use crate::collection::selection::Selection;
@@ -204,7 +204,7 @@ impl Reader {
             let get = self.collection.get().ids(ids);
             match get.include(self.include.iter().copied()).run() {
                 Err(Error::NotFound { message, .. })
-                    if message.contains(dialect::GONE) && again < AGAIN =>
+                    if message.contains(chroma::MISSING_RECORD) && again < AGAIN =>
                 {
                     again += 1;
                 }

@@ -10,7 +10,7 @@ use crate::logs;
 use crate::transport::Operation;
 
 /// What asking has shown.
-pub(crate) enum Seen<T> {
+pub(crate) enum Outcome<T> {
     /// It is done, and this is what its answer would have said.
     Done(T),
     /// It is not done, so it may be sent again.
@@ -18,16 +18,16 @@ pub(crate) enum Seen<T> {
     /// It is not done, and cannot be: this is why.
     Refused(Error),
     /// It may have been done or not.
-    Unclear,
+    Unknown,
 }
 
-impl<T> Seen<T> {
-    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Seen<U> {
+impl<T> Outcome<T> {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Outcome<U> {
         match self {
-            Seen::Done(answer) => Seen::Done(f(answer)),
-            Seen::NotDone => Seen::NotDone,
-            Seen::Refused(why) => Seen::Refused(why),
-            Seen::Unclear => Seen::Unclear,
+            Outcome::Done(answer) => Outcome::Done(f(answer)),
+            Outcome::NotDone => Outcome::NotDone,
+            Outcome::Refused(why) => Outcome::Refused(why),
+            Outcome::Unknown => Outcome::Unknown,
         }
     }
 }
@@ -36,10 +36,10 @@ impl Client {
     /// Sends a request that may be made once only. When its answer is lost, `ask` looks, where writes go, whether it is done:
     /// then that is the answer; when it is certainly not, it is sent again, by the client's policy. The client must be of
     /// one call ([`begin`](Client::begin)).
-    pub(crate) fn settle<T>(
+    pub(crate) fn reconcile<T>(
         &self,
         send: impl Fn() -> Result<T>,
-        ask: impl Fn(&Client) -> Result<Seen<T>>,
+        ask: impl Fn(&Client) -> Result<Outcome<T>>,
     ) -> Result<T> {
         let started = Instant::now();
         let mut backoff = self.options.policy().backoff();
@@ -72,7 +72,7 @@ impl Client {
                 _ => there,
             };
             match ask(&there) {
-                Ok(Seen::Done(answer)) => {
+                Ok(Outcome::Done(answer)) => {
                     logs::failure(
                         logs::CLIENT,
                         Level::Info,
@@ -82,10 +82,10 @@ impl Client {
                     );
                     return Ok(answer);
                 }
-                Ok(Seen::Refused(why)) => return Err(why),
-                Ok(Seen::NotDone) => {}
+                Ok(Outcome::Refused(why)) => return Err(why),
+                Ok(Outcome::NotDone) => {}
                 Err(Error::Cancelled { .. }) => return Err(cancelled(&error, started)),
-                Ok(Seen::Unclear) | Err(_) => return Err(error),
+                Ok(Outcome::Unknown) | Err(_) => return Err(error),
             }
             let in_time = |wait: &Duration| self.options.has_time_for(*wait);
             let wait = backoff.next(error.asked_wait()).filter(in_time);
@@ -120,15 +120,15 @@ fn cancelled(error: &Error, started: Instant) -> Error {
 }
 
 /// What it shows that something of this name is there: where nobody has used it yet, it is what was to be made.
-pub(crate) fn if_new(is_new: bool, operation: &Operation, name: &str) -> Seen<()> {
+pub(crate) fn if_new(is_new: bool, operation: &Operation, name: &str) -> Outcome<()> {
     match is_new {
-        true => Seen::Done(()),
-        false => Seen::Refused(another(operation, name)),
+        true => Outcome::Done(()),
+        false => Outcome::Refused(name_taken(operation, name)),
     }
 }
 
 /// Something of this name is there, and it is another one.
-pub(crate) fn another(operation: &Operation, name: &str) -> Error {
+pub(crate) fn name_taken(operation: &Operation, name: &str) -> Error {
     Error::AlreadyExists {
         call: Box::new(Call::new(operation.name, Some(name))),
         message: "an answer was lost, and what is there by this name is not what was to be made"
@@ -137,18 +137,18 @@ pub(crate) fn another(operation: &Operation, name: &str) -> Error {
 }
 
 /// What it shows when what was to be made is not there.
-pub(crate) fn made<T>(found: Result<Seen<T>>) -> Result<Seen<T>> {
+pub(crate) fn created<T>(found: Result<Outcome<T>>) -> Result<Outcome<T>> {
     match found {
-        Err(Error::NotFound { .. }) => Ok(Seen::NotDone),
+        Err(Error::NotFound { .. }) => Ok(Outcome::NotDone),
         other => other,
     }
 }
 
 /// What it shows when what was to be deleted is there: another one may have been made in the meantime, which is not to be
 /// deleted.
-pub(crate) fn gone<T>(found: Result<T>) -> Result<Seen<()>> {
+pub(crate) fn deleted<T>(found: Result<T>) -> Result<Outcome<()>> {
     match found {
-        Err(Error::NotFound { .. }) => Ok(Seen::Done(())),
-        found => found.map(|_| Seen::Unclear),
+        Err(Error::NotFound { .. }) => Ok(Outcome::Done(())),
+        found => found.map(|_| Outcome::Unknown),
     }
 }

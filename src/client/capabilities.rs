@@ -1,4 +1,4 @@
-//! [`Published`]: what a server's OpenAPI description says of features that no other answer tells.
+//! [`Capabilities`]: what a server's OpenAPI description says of features that no other answer tells.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::wire::read;
 /// It goes by the schemas, whose names are those of types in the server's code: a server that calls them otherwise is newer
 /// than all that have these faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Published {
+pub(crate) struct Capabilities {
     /// A metadata value may be a list. Servers without take `$contains` on a field for one on the document.
     pub(crate) metadata_lists: bool,
     /// Sparse vectors are known well enough to be refused, at least: servers of Chroma 1.0.21 and 1.1 fail on the first one,
@@ -20,9 +20,9 @@ pub(crate) struct Published {
     pub(crate) delete_limit: bool,
 }
 
-impl Published {
+impl Capabilities {
     /// Reads the description.
-    pub(super) fn read(answer: &[u8]) -> Result<Published, String> {
+    pub(super) fn read(answer: &[u8]) -> Result<Capabilities, String> {
         #[derive(Deserialize)]
         struct OpenApi {
             components: Value,
@@ -32,7 +32,7 @@ impl Published {
         let schema = |name: &str| Some(open_api.components["schemas"].get(name)?.to_string());
         let metadata = schema("HashMap");
         let metadata_has = |part: &str| metadata.as_ref().map(|schema| schema.contains(part));
-        Ok(Published {
+        Ok(Capabilities {
             metadata_lists: metadata_has(r#""type":"array""#).unwrap_or(true),
             sparse_vectors: metadata_has("SparseVector") != Some(true)
                 || schema("Schema").is_some(),
@@ -46,13 +46,13 @@ impl Published {
 mod tests {
     use super::*;
 
-    fn read(schemas: &str) -> Published {
+    fn read(schemas: &str) -> Capabilities {
         let open_api = format!(r#"{{"components":{{"schemas":{schemas}}}}}"#);
-        Published::read(open_api.as_bytes()).unwrap()
+        Capabilities::read(open_api.as_bytes()).unwrap()
     }
 
-    fn can(metadata_lists: bool, sparse_vectors: bool, delete_limit: bool) -> Published {
-        Published {
+    fn can(metadata_lists: bool, sparse_vectors: bool, delete_limit: bool) -> Capabilities {
+        Capabilities {
             metadata_lists,
             sparse_vectors,
             delete_limit,
@@ -85,6 +85,6 @@ mod tests {
             can(true, true, true)
         );
         assert_eq!(read("{}"), can(true, true, true));
-        assert!(Published::read(b"<html>").is_err());
+        assert!(Capabilities::read(b"<html>").is_err());
     }
 }

@@ -1,0 +1,117 @@
+//! [`Request`]: the builder of every request that a client sends.
+
+use super::{Client, operations};
+use crate::error::{Call, Result};
+use crate::model::name;
+use crate::transport::{CallOptions, Operation, Outgoing};
+use operations::PathParameters;
+
+impl Client {
+    /// Prepares a request in this client's tenant and database.
+    pub(crate) fn request(&self, operation: &'static Operation) -> Request<'_> {
+        Request {
+            client: self,
+            operation,
+            subject: None,
+            namespace: Some((self.tenant(), self.database())),
+            parameters: PathParameters {
+                tenant: self.tenant(),
+                database: self.database(),
+                ..PathParameters::default()
+            },
+            query: "",
+            body: None,
+        }
+    }
+}
+
+/// A request that has not been sent yet. It borrows all of its parts.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "does nothing until send() is called"]
+pub(crate) struct Request<'a> {
+    client: &'a Client,
+    operation: &'static Operation,
+    subject: Option<&'a str>,
+    namespace: Option<(&'a str, &'a str)>,
+    parameters: PathParameters<'a>,
+    query: &'a str,
+    body: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    /// Sets the name that errors and logs show.
+    pub(crate) fn subject(mut self, name: &'a str) -> Self {
+        self.subject = Some(name);
+        self
+    }
+
+    /// Addresses a tenant other than the client's.
+    pub(crate) fn tenant(mut self, name: &'a str) -> Self {
+        self.parameters.tenant = name;
+        self.subject(name)
+    }
+
+    /// Addresses a database other than the client's.
+    pub(crate) fn database(mut self, name: &'a str) -> Self {
+        self.parameters.database = name;
+        self.subject(name)
+    }
+
+    /// Addresses a collection. `key` stands for it in the path: its id, or its name where the operation goes by name.
+    pub(crate) fn collection(mut self, name: &'a str, key: &'a str) -> Self {
+        self.parameters.collection = key;
+        self.subject(name)
+    }
+
+    /// Addresses a collection of any tenant and database by its Chroma Resource Name.
+    pub(crate) fn crn(mut self, crn: &'a str) -> Self {
+        self.namespace = None;
+        self.collection(crn, crn)
+    }
+
+    /// Addresses a function of the collection.
+    pub(crate) fn function(mut self, name: &'a str) -> Self {
+        self.parameters.function = name;
+        self
+    }
+
+    /// Sets the query: `name=value` pairs, joined by `&`.
+    pub(crate) fn query(mut self, query: &'a str) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// Sets the body, which is JSON.
+    pub(crate) fn body(mut self, body: &'a [u8]) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Sends the request, with the retries that the client's policy allows, and parses the response.
+    pub(crate) fn send<T>(self, parse: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<T> {
+        if let Some((tenant, database)) = self.namespace {
+            name::check_in_path("tenant", tenant)
+                .and_then(|()| name::check_in_path("database", database))
+                .map_err(|reason| Call::new(self.operation.name, self.subject).invalid(reason))?;
+        }
+        let options = self.client.options.clone().begin();
+        self.exchange(options.clone(), parse)
+            .map_err(|error| self.client.second_look(error, options))
+    }
+
+    /// Sends the request and reports errors as they are.
+    pub(super) fn exchange<T>(
+        self,
+        options: CallOptions,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T> {
+        let out = Outgoing {
+            operation: self.operation,
+            subject: self.subject,
+            namespace: self.namespace,
+            path: &operations::path(self.operation, &self.parameters, self.query),
+            body: self.body,
+        };
+        self.client.server.transport.send(options, out, parse)
+    }
+}
