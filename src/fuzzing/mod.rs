@@ -1,5 +1,5 @@
-//! Every parser of answers, and of JSON that users bring, by name: for the fuzz test below, and for `fuzz/`. It is there
-//! in tests and under `--cfg fuzzing` only, and no part of the API.
+//! Every parser of answers and of users' JSON, by name: for the fuzz test below, and for `fuzz/`. This module
+//! exists only in tests and under `--cfg fuzzing`; it is not part of the API.
 
 #[cfg(test)]
 mod mutate;
@@ -22,25 +22,25 @@ use crate::model::record::{AsRecord, Record};
 use crate::model::schema::Schema;
 use crate::wire::line;
 
-/// The name of an operation or of a type, and what reads it.
+/// The name of an operation or of a type, and its parser.
 pub(crate) type Parser = (&'static str, fn(&[u8]) -> Result<Check, String>);
 
-/// What is to hold of something that was read. It panics where that does not hold.
+/// Checks an invariant of a parsed value. Panics if it does not hold.
 pub(crate) type Check = Box<dyn FnOnce()>;
 
-/// The check of what has nothing to check.
+/// Returns a check that always passes.
 pub(crate) fn anything<T>(_: T) -> Check {
     Box::new(|| ())
 }
 
-/// That a value is the same after it was written and read.
+/// Checks that a value is the same after writing and reading it.
 pub(crate) fn survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let json = serde_json::to_string(value).unwrap_or_default();
-    let again = serde_json::from_str(&json);
-    assert_eq!(again.as_ref().ok(), Some(value), "{json} {again:?}");
+    let reread = serde_json::from_str(&json);
+    assert_eq!(reread.as_ref().ok(), Some(value), "{json} {reread:?}");
 }
 
-/// That metadata survives, and that each place in a sparse vector has its value.
+/// Checks that metadata survives, and that each index of a sparse vector has a value.
 pub(crate) fn sound(metadata: &Metadata) {
     survives(metadata);
     for (_, value) in metadata.iter() {
@@ -50,7 +50,7 @@ pub(crate) fn sound(metadata: &Metadata) {
     }
 }
 
-/// The parsers of JSON that users bring.
+/// The parsers of users' JSON.
 const VALUES: &[Parser] = &[
     ("where", |json| {
         filter(json, Where::from_json, Where::to_string)
@@ -75,8 +75,8 @@ const VALUES: &[Parser] = &[
             for record in &records {
                 line::record(&mut lines, record.as_record());
             }
-            let again: Result<Vec<Record>> = JsonLines::from_reader(&*lines).collect();
-            assert_eq!(again.ok().as_ref(), Some(&records));
+            let reread: Result<Vec<Record>> = JsonLines::from_reader(&*lines).collect();
+            assert_eq!(reread.ok().as_ref(), Some(&records));
         }))
     }),
     ("schema", value::<Schema>),
@@ -100,12 +100,12 @@ fn filter(
     Ok(Box::new(move || {
         let json = print(&filter);
         assert_eq!(read(&json).ok().as_ref(), Some(&filter), "{json}");
-        // A request takes what was read, in its three places, or says why not.
+        // Must not panic, whatever the filter is.
         let _ = filter.split(&|_| true);
     }))
 }
 
-/// The parsers of what servers answer.
+/// The parsers of servers' answers.
 fn answers() -> impl Iterator<Item = &'static Parser> {
     [
         client::PARSERS,
@@ -125,12 +125,12 @@ fn run<'a>(parsers: impl IntoIterator<Item = &'a Parser>, bytes: &[u8]) {
     }
 }
 
-/// Gives the bytes to every parser of answers.
+/// Passes the bytes to every parser of answers.
 pub fn read_answers(bytes: &[u8]) {
     run(answers(), bytes);
 }
 
-/// Gives the bytes to every parser of JSON that users bring.
+/// Passes the bytes to every parser of users' JSON.
 pub fn read_values(bytes: &[u8]) {
     run(VALUES, bytes);
 }
@@ -147,12 +147,15 @@ mod tests {
     use super::*;
     use crate::client::operations;
 
-    /// What a parser may hold of an answer at most: so many bytes for each byte of it, and for any answer.
-    const HELD: [usize; 2] = [400, 8 << 10];
-    /// An error says what is wrong, and not the whole of a long answer. What users bring, they have at hand.
+    /// The most memory a parser may hold for each byte of an answer.
+    const MAX_HELD_PER_BYTE: usize = 400;
+    /// The most memory a parser may hold in addition, for any answer.
+    const MAX_HELD: usize = 8 << 10;
+    /// The longest error message for an answer, in bytes. It must not quote a long answer in full. Messages
+    /// about users' own JSON may.
     const LONGEST_ERROR: usize = 2_000;
 
-    /// An answer as it is in `tests/data`, and the place of its parser.
+    /// An answer from `tests/data`, and the index of its parser.
     struct Seed {
         parser: usize,
         bytes: Vec<u8>,
@@ -167,11 +170,11 @@ mod tests {
         *parsers.find(|parser| parser.0 == name).unwrap()
     }
 
-    /// `None` in the published package, which has no tests but those in `src`, and no data for them.
+    /// Returns the answers in `tests/data`, or `None` in the published package, which has no such folder.
     fn seeds(parsers: &[Parser]) -> Option<Vec<Seed>> {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
         if !tests.exists() {
-            eprintln!("there are no answers to read");
+            eprintln!("skipped: the folder tests/data is missing");
             return None;
         }
         let data = tests.join("data");
@@ -180,7 +183,7 @@ mod tests {
             if let Some(parser) = parsers.iter().position(|(parser, _)| *parser == name) {
                 seeds.push(Seed { parser, bytes });
             } else if cfg!(feature = "gemini") {
-                panic!("there is no parser {name}");
+                panic!("the parser {name} is missing");
             }
         };
         for version in ["1.0.0", "1.5.9", "shapes"] {
@@ -206,7 +209,7 @@ mod tests {
         Some(seeds)
     }
 
-    /// The longest answer of each parser.
+    /// Returns the longest answer of each parser.
     fn longest(parsers: &[Parser]) -> Vec<(Parser, Vec<u8>)> {
         let mut seeds = seeds(parsers).unwrap_or_default();
         seeds.sort_by_key(|seed| (seed.parser, seed.bytes.len()));
@@ -220,14 +223,14 @@ mod tests {
             .collect()
     }
 
-    /// Reads it, and says whether it could be read.
+    /// Runs a parser and its check. Returns whether the parser accepted the bytes.
     fn read((name, read): Parser, bytes: &[u8]) -> bool {
         let mut result = Err(String::new());
-        let most = measure(|| result = read(bytes)).bytes_max;
-        let bound = HELD[0] * bytes.len() + HELD[1];
+        let held = measure(|| result = read(bytes)).bytes_max;
+        let bound = MAX_HELD_PER_BYTE * bytes.len() + MAX_HELD;
         assert!(
-            most <= bound as u64,
-            "{name} held {most} bytes for {}",
+            held <= bound as u64,
+            "{name} held {held} bytes for {}",
             bytes.len()
         );
         match result {
@@ -243,7 +246,7 @@ mod tests {
         }
     }
 
-    /// Says what it was that a test has failed with.
+    /// Prints the failing case when a test panics.
     struct Case<'a>(u64, &'static str, &'a [u8]);
 
     impl Drop for Case<'_> {
@@ -259,7 +262,7 @@ mod tests {
         }
     }
 
-    /// A number in the environment.
+    /// Reads a number from the environment.
     fn setting(name: &str, default: u64) -> u64 {
         std::env::var(name).map_or(default, |value| value.parse().unwrap())
     }
@@ -286,7 +289,8 @@ mod tests {
         }
     }
 
-    /// `FUZZ_ANSWERS` says how many, and `FUZZ_FIRST` which is the first: a number is always the same answer.
+    /// `FUZZ_ANSWERS` sets the number of cases, and `FUZZ_FIRST` the first one. Each case depends on its
+    /// number alone.
     #[test]
     fn mutated_answers_are_read_or_refused() {
         let parsers = &parsers();
@@ -294,7 +298,7 @@ mod tests {
         let first = setting("FUZZ_FIRST", 0);
         let cases = first..first + setting("FUZZ_ANSWERS", 20_000);
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let some = |thread: usize| {
+        let run_share = |thread: usize| {
             let mut counts = [0_u64; 2];
             for number in cases.clone().skip(thread).step_by(threads) {
                 let mut mutator = Mutator::new(number);
@@ -310,22 +314,24 @@ mod tests {
             counts
         };
         let [refused, accepted] = thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|n| scope.spawn(move || some(n))).collect();
+            let threads: Vec<_> = (0..threads)
+                .map(|n| scope.spawn(move || run_share(n)))
+                .collect();
             let counts = threads.into_iter().map(|thread| thread.join().unwrap());
-            counts.fold([0, 0], |all, some| [all[0] + some[0], all[1] + some[1]])
+            counts.fold([0, 0], |sum, more| [sum[0] + more[0], sum[1] + more[1]])
         });
         eprintln!("{refused} refused, {accepted} accepted");
-        // Or else nothing but the first lines of each parser would be seen.
+        // If nearly all were refused, only the first lines of each parser would be tested.
         let few = refused + accepted < 1_000;
         assert!(few || (accepted > refused / 10 && refused > accepted));
     }
 
-    /// What a program's threads have is 2 MiB, where it asks for no less. A build without optimization takes 320 KiB for
-    /// this test, one with it 64.
+    /// A quarter of Rust's default of 2 MiB for a thread. This test needs 320 KiB in a debug build, and 64
+    /// KiB in release.
     const SMALL_STACK: usize = 512 << 10;
 
     #[test]
-    fn deep_nesting_overflows_no_stack() {
+    fn deep_nesting_does_not_overflow_the_stack() {
         let deep = || {
             let parsers = parsers();
             let mut random = random::Random(1);
@@ -335,7 +341,7 @@ mod tests {
                     ("{\"a\":", "}", 100_000),
                     ("{\"$and\":[", "]}", 100_000),
                 ] {
-                    // As deep as can be read, and deeper.
+                    // Up to serde_json's limit of 128, and beyond.
                     for depth in [64, 100, 127, 128, deepest] {
                         let nested = nested(open.as_bytes(), close.as_bytes(), depth);
                         let mut bytes = seed.clone();
@@ -350,17 +356,19 @@ mod tests {
         thread.spawn(deep).unwrap().join().unwrap();
     }
 
-    /// Room is made for as many vectors as there are ids.
+    /// The parser reserves memory for as many vectors as there are ids, but never more than the answer can
+    /// hold.
     #[test]
-    fn an_answer_that_lies_about_its_vectors_takes_no_room_for_them() {
+    fn missing_vectors_take_no_memory() {
         let [ids, vector] = ["\"\"", "0"].map(|entry| vec![entry; 20_000].join(","));
-        let lie = format!(r#"{{"ids":[{ids}],"embeddings":[[{vector}]]}}"#);
-        assert!(!read(parser("get"), lie.as_bytes()));
+        let answer = format!(r#"{{"ids":[{ids}],"embeddings":[[{vector}]]}}"#);
+        assert!(!read(parser("get"), answer.as_bytes()));
     }
 
-    /// Lists of what takes most memory for its length, with how many times the length that may be.
+    /// The values with the most memory per byte of JSON, and the limit: a multiple of the length of the
+    /// answer.
     #[test]
-    fn what_is_held_goes_by_the_length_of_the_answer() {
+    fn memory_is_proportional_to_the_length_of_the_answer() {
         let list = |entry: &str| format!("[{}]", vec![entry; 20_000].join(","));
         let [texts, numbers, maps] = ["\"\"", "0", "{\"\":0}"].map(list);
         for (name, answer, times) in [
@@ -401,9 +409,9 @@ mod tests {
         ] {
             let (_, read) = parser(name);
             let mut result = Err(String::new());
-            let most = measure(|| result = read(answer.as_bytes())).bytes_max as usize;
+            let held = measure(|| result = read(answer.as_bytes())).bytes_max as usize;
             assert!(result.is_ok(), "{name}");
-            let found = most / answer.len();
+            let found = held / answer.len();
             assert!(
                 (times / 2..=times).contains(&found),
                 "{name}: {found} times"

@@ -1,4 +1,4 @@
-//! [`Mutator`]: what becomes of an answer on its way, and what a server may say that lies or is broken.
+//! [`Mutator`]: damages answers as broken connections do, and forges answers as broken or hostile servers do.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ pub(super) struct Mutator {
     pub(super) random: Random,
 }
 
-/// What stands in place of a value: numbers that do not fit, other kinds, texts that are none.
+/// Replacements for a value: numbers out of range, other types, invalid strings.
 const HOSTILE: &[&[u8]] = &[
     b"null",
     b"true",
@@ -58,81 +58,83 @@ const HOSTILE: &[&[u8]] = &[
     b"\xEF\xBB\xBF",
 ];
 
-/// Bytes that mean something in JSON.
+/// Bytes with a meaning in JSON.
 const MARKS: &[u8] = b"[]{},:\"\\-+.eE019 \n\t\0ntfu/\x7F\x80\xC3\xFF";
 
 impl Mutator {
-    /// The one of this number.
+    /// Returns a mutator that depends on `number` alone.
     pub(super) fn new(number: u64) -> Mutator {
-        // Numbers that are near each other are not to draw the same at first.
+        // Neighbouring numbers must not start with similar random numbers.
         let mut random = Random((number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         random.next();
         Mutator { random }
     }
 
-    /// One to three mutations of an answer; parts of another one may come in.
+    /// Applies one to three mutations to an answer. They may insert parts of `other`.
     pub(super) fn mutated(&mut self, answer: &[u8], other: &[u8]) -> Vec<u8> {
         let mut bytes = answer.to_vec();
         for _ in 0..=self.random.below(3) {
-            match self.random.once_in(2) {
-                true => self.mutate_values(&mut bytes, other),
-                false => self.mutate_bytes(&mut bytes, other),
+            if self.random.once_in(2) {
+                self.mutate_values(&mut bytes, other);
+            } else {
+                self.mutate_bytes(&mut bytes, other);
             }
         }
         bytes
     }
 
-    /// What is JSON mostly stays JSON.
+    /// Replaces, removes or repeats a value. Valid JSON mostly stays valid.
     fn mutate_values(&mut self, bytes: &mut Vec<u8>, other: &[u8]) {
         let values = values(bytes);
         if values.is_empty() {
             return;
         }
         let value = values[self.random.place(values.len())].clone();
-        let behind = bytes.get(value.end).copied();
+        let next = bytes.get(value.end).copied();
         match self.random.below(8) {
             0..3 => {
                 let hostile = self.hostile();
                 bytes.splice(value, hostile);
             }
             3 => {
-                let of = [other, &bytes[..]][self.random.place(2)];
-                let part = self.part(of);
+                let source = [other, &bytes[..]][self.random.place(2)];
+                let part = self.part(source);
                 bytes.splice(value, part);
             }
-            // Without it, or with it twice: then a list is longer or shorter than what it goes with.
-            4 if behind == Some(b',') => {
+            // Removes the value; a list is then shorter than its ids.
+            4 if next == Some(b',') => {
                 bytes.drain(value.start..=value.end);
             }
             4 if value.start > 0 && bytes[value.start - 1] == b',' => {
                 bytes.drain(value.start - 1..value.end);
             }
-            // A key that is there twice.
-            5 if behind == Some(b':') => {
+            // Repeats a key.
+            5 if next == Some(b':') => {
                 let mut member = bytes[value.start..=value.end].to_vec();
                 member.extend(self.hostile());
                 member.push(b',');
                 bytes.splice(value.start..value.start, member);
             }
+            // Repeats the value; a list is then longer than its ids.
             _ => {
-                let mut again = bytes[value.clone()].to_vec();
-                again.push(b',');
-                bytes.splice(value.start..value.start, again);
+                let mut copy = bytes[value.clone()].to_vec();
+                copy.push(b',');
+                bytes.splice(value.start..value.start, copy);
             }
         }
     }
 
-    /// A value of an answer.
-    fn part(&mut self, of: &[u8]) -> Vec<u8> {
-        let values = values(of);
+    /// Returns a random value of an answer.
+    fn part(&mut self, answer: &[u8]) -> Vec<u8> {
+        let values = values(answer);
         match values.len() {
-            0 => of.to_vec(),
-            count => of[values[self.random.place(count)].clone()].to_vec(),
+            0 => answer.to_vec(),
+            count => answer[values[self.random.place(count)].clone()].to_vec(),
         }
     }
 
     fn hostile(&mut self) -> Vec<u8> {
-        // Those that are large are rare, since they take long.
+        // Large values are rare, because they are slow.
         let many = match self.random.below(200) {
             0 => 100_000,
             1..10 => 2_000,
@@ -142,7 +144,7 @@ impl Mutator {
             0 => nested(b"[", b"]", many),
             1 => nested(b"{\"a\":", b"}", many),
             2 => nested(b"{\"$and\":[{\"b\":1},", b"]}", many),
-            // Left open.
+            // Never closed.
             3 => b"[".repeat(many),
             4 => [b"\"", &b"x".repeat(many)[..], b"\""].concat(),
             5 => b"9".repeat(many),
@@ -150,7 +152,7 @@ impl Mutator {
         }
     }
 
-    /// What a broken connection or disk does.
+    /// Damages bytes as a broken connection or disk does.
     fn mutate_bytes(&mut self, bytes: &mut Vec<u8>, other: &[u8]) {
         let at = self.random.place(bytes.len() + 1);
         let some = at..(at + self.random.place(32)).min(bytes.len());
@@ -162,15 +164,15 @@ impl Mutator {
             3 => drop(bytes.drain(some)),
             4 => bytes.truncate(at),
             5 => {
-                let again = bytes[some].repeat(1 + self.random.place(4));
-                bytes.splice(at..at, again);
+                let copies = bytes[some].repeat(1 + self.random.place(4));
+                bytes.splice(at..at, copies);
             }
             6 if !other.is_empty() => {
                 let from = self.random.place(other.len());
                 let to = other.len().min(from + some.len());
                 bytes.splice(some, other[from..to].iter().copied());
             }
-            // The end of one behind the start of another.
+            // The start of one answer, then the end of another.
             7 if !other.is_empty() => {
                 bytes.truncate(at);
                 bytes.extend_from_slice(&other[self.random.place(other.len())..]);
@@ -180,12 +182,12 @@ impl Mutator {
     }
 }
 
-/// So many inside each other.
+/// Returns `depth` nested values.
 pub(super) fn nested(open: &[u8], close: &[u8], depth: usize) -> Vec<u8> {
     [&open.repeat(depth)[..], b"1", &close.repeat(depth)].concat()
 }
 
-/// Where values are, keys among them, as far as it is JSON.
+/// Returns the ranges of all values, including keys. Invalid JSON gives some ranges, too many or too few.
 pub(super) fn values(json: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut open) = (Vec::new(), Vec::new());
     let mut at = 0;

@@ -1,6 +1,6 @@
-//! [`Random`]: what tests of the library draw from.
+//! [`Random`]: random numbers for tests.
 
-/// Random numbers that are the same in every run: Marsaglia's xorshift.
+/// A random number generator that is the same in every run: Marsaglia's xorshift.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -15,12 +15,12 @@ impl Random {
         self.next() % end
     }
 
-    /// A place in a list of this length, which is not 0.
+    /// Returns an index into a list of length `len`, which must not be 0.
     pub(crate) fn place(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
-    /// Whether it happens this time, which it does once in so many times.
+    /// Returns `true` with a probability of 1 / `times`.
     pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }

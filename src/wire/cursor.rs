@@ -1,5 +1,5 @@
-//! [`Cursor`]: an answer in JSON, read member by member. Vectors go through a parser of their own (`float`), everything
-//! else through `serde_json`.
+//! [`Cursor`]: reads a JSON answer member by member. Floats go through the parser in `float`, everything else
+//! through `serde_json`.
 
 use std::fmt::Display;
 
@@ -8,15 +8,15 @@ use serde::de::IgnoredAny;
 
 use super::float;
 
-/// A place in an answer. Every error says at which byte.
+/// A position in an answer. Every error names the byte offset.
 pub(crate) struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// Reads an object that is the whole of `text`; `member` is given each key, and reads or [skips](Cursor::skip) its
-    /// value. A key that comes again is given again.
+    /// Reads a text that consists of one object. Calls `member` with each key; `member` must read or
+    /// [skip](Cursor::skip) the value. Duplicate keys are passed on.
     pub(crate) fn object(
         text: &'a [u8],
         member: impl FnMut(&mut Cursor<'a>, &str) -> Result<(), String>,
@@ -26,26 +26,26 @@ impl<'a> Cursor<'a> {
         cursor.end()
     }
 
-    /// Reads an object inside of another value, as [`object`](Cursor::object) reads the outermost.
+    /// Reads a nested object, as [`object`](Cursor::object) reads the outermost one.
     pub(crate) fn members(
         &mut self,
         mut member: impl FnMut(&mut Cursor<'a>, &str) -> Result<(), String>,
     ) -> Result<(), String> {
         self.expect(b'{')?;
-        if self.takes(b'}') {
+        if self.consume(b'}') {
             return Ok(());
         }
         loop {
             let key: String = self.value()?;
             self.expect(b':')?;
             member(self, &key)?;
-            if !self.more(b'}')? {
+            if !self.next_entry(b'}')? {
                 return Ok(());
             }
         }
     }
 
-    /// Reads a list; `entry` reads each of its entries.
+    /// Reads a list. `entry` reads one entry.
     #[inline]
     pub(crate) fn list<T>(
         &mut self,
@@ -53,12 +53,12 @@ impl<'a> Cursor<'a> {
     ) -> Result<Vec<T>, String> {
         let mut entries = Vec::new();
         self.expect(b'[')?;
-        if self.takes(b']') {
+        if self.consume(b']') {
             return Ok(entries);
         }
         loop {
             entries.push(entry(self)?);
-            if !self.more(b']')? {
+            if !self.next_entry(b']')? {
                 return Ok(entries);
             }
         }
@@ -75,7 +75,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads a vector that is the whole of `text`.
+    /// Reads a text that consists of one vector.
     #[cfg(feature = "csv")]
     pub(crate) fn vector(text: &'a [u8]) -> Result<Vec<f32>, String> {
         let mut cursor = Cursor { text, at: 0 };
@@ -84,32 +84,32 @@ impl<'a> Cursor<'a> {
         cursor.end().map(|()| floats)
     }
 
-    /// Reads a vector onto the end of `to`, and says how many floats it has.
+    /// Appends a vector to `to`, and returns its number of floats.
     pub(crate) fn floats(&mut self, to: &mut Vec<f32>) -> Result<usize, String> {
         let before = to.len();
         self.expect(b'[')?;
-        if self.takes(b']') {
+        if self.consume(b']') {
             return Ok(0);
         }
         loop {
-            while let Some((value, comma)) = float::common(self.text, self.at) {
+            while let Some((value, comma)) = float::read_common(self.text, self.at) {
                 to.push(value);
                 self.at = comma + 1;
             }
             to.push(self.float()?);
-            if !self.more(b']')? {
+            if !self.next_entry(b']')? {
                 return Ok(to.len() - before);
             }
         }
     }
 
-    /// Reads a number that is finite as a float.
+    /// Reads a number that is a finite `f32`.
     pub(crate) fn float(&mut self) -> Result<f32, String> {
         self.peek();
         match float::read(&self.text[self.at..]) {
-            None => Err(self.fault("a number was expected")),
+            None => Err(self.error("a number was expected")),
             Some((value, _)) if !value.is_finite() => {
-                Err(self.fault("a number too large for a float"))
+                Err(self.error("a number too large for a float"))
             }
             Some((value, len)) => {
                 self.at += len;
@@ -118,20 +118,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// That nothing is left but white space.
+    /// Checks that only white space is left.
     fn end(&mut self) -> Result<(), String> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(self.fault("something behind the end")),
+            Some(_) => Err(self.error("unexpected data after the end")),
         }
     }
 
-    /// How many bytes are left.
-    pub(crate) fn left(&self) -> usize {
+    /// Returns the number of bytes that are left.
+    pub(super) fn remaining(&self) -> usize {
         self.text.len() - self.at
     }
 
-    /// Reads any other value.
+    /// Reads any value, with `serde_json`.
     pub(crate) fn value<T: Deserialize<'a>>(&mut self) -> Result<T, String> {
         let text = &self.text[self.at..];
         let mut values = serde_json::Deserializer::from_slice(text).into_iter();
@@ -141,23 +141,23 @@ impl<'a> Cursor<'a> {
                 Ok(value)
             }
             Some(Err(error)) => {
-                // Its place is counted from here, and by lines.
+                // serde_json counts lines and columns from here; convert them to a byte offset.
                 let place = format!(" at line {} column {}", error.line(), error.column());
                 let lines = text.split_inclusive(|byte| *byte == b'\n');
                 let before: usize = lines.take(error.line().max(1) - 1).map(<[u8]>::len).sum();
                 self.at += before + error.column().saturating_sub(1);
-                Err(self.fault(error.to_string().replace(&place, "")))
+                Err(self.error(error.to_string().replace(&place, "")))
             }
-            None => Err(self.fault("it ends too early")),
+            None => Err(self.error("it ends too early")),
         }
     }
 
-    /// Passes over a value. Of its texts `serde_json` looks only for the end, not whether they are UTF-8.
+    /// Skips a value. `serde_json` does not check skipped strings for valid UTF-8.
     pub(crate) fn skip(&mut self) -> Result<(), String> {
         self.value::<IgnoredAny>().map(drop)
     }
 
-    /// Passes over a value like [`skip`](Cursor::skip), and gives its JSON.
+    /// [Skips](Cursor::skip) a value, and returns its JSON.
     pub(crate) fn json(&mut self) -> Result<&'a [u8], String> {
         self.peek();
         let start = self.at;
@@ -165,12 +165,12 @@ impl<'a> Cursor<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// What is wrong, and where.
-    pub(crate) fn fault(&self, what: impl Display) -> String {
+    /// Returns an error message that ends with the byte offset.
+    pub(super) fn error(&self, what: impl Display) -> String {
         format!("{what} at byte {}", self.at)
     }
 
-    /// The next byte that is no white space.
+    /// Skips white space, and returns the next byte without consuming it.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
         loop {
@@ -181,27 +181,30 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Whether this is the next byte; then it is behind.
+    /// Consumes the next byte if it is `byte`, and returns whether it was.
     #[inline]
-    fn takes(&mut self, byte: u8) -> bool {
+    fn consume(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
+    /// Consumes the next byte, which must be `byte`.
     #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), String> {
-        match self.takes(byte) {
-            true => Ok(()),
-            false if self.at >= self.text.len() => Err(self.fault("it ends too early")),
-            false => Err(self.fault(format_args!("{:?} was expected", char::from(byte)))),
+        if self.consume(byte) {
+            Ok(())
+        } else if self.at >= self.text.len() {
+            Err(self.error("it ends too early"))
+        } else {
+            Err(self.error(format_args!("{:?} was expected", char::from(byte))))
         }
     }
 
-    /// Behind an entry: whether another one comes, or the end.
+    /// Consumes a comma or `end` after an entry. Returns whether another entry follows.
     #[inline]
-    fn more(&mut self, end: u8) -> Result<bool, String> {
-        if self.takes(b',') {
+    fn next_entry(&mut self, end: u8) -> Result<bool, String> {
+        if self.consume(b',') {
             return Ok(true);
         }
         self.expect(end).map(|()| false)
@@ -212,14 +215,14 @@ impl<'a> Cursor<'a> {
 mod tests {
     use crate::wire::{hits, read};
 
-    /// An answer with everything that answers have.
+    /// An answer with every column.
     const GET: &str = r#" {"ids":["a","b\"\u00e9"],"embeddings":[[1.0,-2.5e-3],[3,4E0]] ,"documents":["x",null],
         "uris":null,"metadatas":[null,{"k":[1,2],"t":true}],"include":["documents"],"new":{"field":[1,{}]},"read_token":7} "#;
     const QUERY: &str = r#"{"ids":[["a","b"],[]],"distances":[[0.5,null],[]],"documents":[["x",null],[]],
         "metadatas":null,"embeddings":[[[1.0],null],[]],"uris":null,"include":[]}"#;
 
     #[test]
-    fn an_answer_that_is_cut_short_is_an_error_wherever_it_is_cut() {
+    fn truncated_answers_are_errors() {
         for (whole, read) in [
             (GET, (|bytes| read::get(bytes).is_ok()) as fn(&[u8]) -> bool),
             (QUERY, |bytes| hits::query(bytes, 2).is_ok()),
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_refused_whichever_byte_is_wrong() {
+    fn invalid_json_is_an_error_wherever_the_wrong_byte_is() {
         for (whole, read) in [
             (GET, (|bytes| read::get(bytes).is_ok()) as fn(&[u8]) -> bool),
             (QUERY, |bytes| hits::query(bytes, 2).is_ok()),
@@ -244,7 +247,7 @@ mod tests {
                 for wrong in 0..0x80 {
                     bytes[at] = wrong;
                     let valid = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok();
-                    // What is JSON may still lack a column or have a text for a number.
+                    // Valid JSON may still be refused, for a missing column or a wrong type.
                     assert!(
                         valid || !read(&bytes),
                         "{}",
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_where_it_is_read_and_passed_over_where_not() {
+    fn deep_nesting_is_an_error_in_known_members_and_skipped_in_others() {
         let deep = "[".repeat(200_000);
         for key in ["ids", "embeddings", "documents", "metadatas", "other"] {
             let text = format!("{{\"{key}\":{deep}");
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_at_which_byte() {
+    fn errors_name_the_byte_offset() {
         for (text, error) in [
             (
                 r#"{"ids":["a"],"embeddings":[[1.0,x]]}"#,
@@ -288,7 +291,10 @@ mod tests {
                 r#"{"ids":["a"],"embeddings":[[1"#,
                 "it ends too early at byte 29",
             ),
-            (r#"{"ids":["a"]}{"#, "something behind the end at byte 13"),
+            (
+                r#"{"ids":["a"]}{"#,
+                "unexpected data after the end at byte 13",
+            ),
             (r#"["ids"]"#, "'{' was expected at byte 0"),
         ] {
             let found = read::get(text.as_bytes()).unwrap_err();

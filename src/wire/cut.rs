@@ -1,9 +1,11 @@
-//! Cutting a large call into requests, by count and by bytes, without moving anything.
+//! Cuts a large call into requests, by number of entries and by bytes. Only ranges are computed; nothing is
+//! copied.
 
 use std::ops::Range;
 
-/// The entries from `start` on, of `count` in all, that fit into one request of at most `max_count` entries and
-/// `max_bytes` bytes, and their bytes. An entry that is larger than `max_bytes` stands alone.
+/// Returns the entries from `start` on that fit into one request, and their size in bytes. There are `count`
+/// entries in total. A request has at most `max_count` entries and `max_bytes` bytes; an entry larger than
+/// `max_bytes` gets a request to itself.
 pub(crate) fn fit(
     start: usize,
     count: usize,
@@ -23,13 +25,13 @@ pub(crate) fn fit(
     (start..end, bytes)
 }
 
-/// Cuts a range in two; the first half is the smaller one if the length is odd.
+/// Cuts a range in two. If the length is odd, the first half is the smaller one.
 pub(crate) fn halves(range: Range<usize>) -> [Range<usize>; 2] {
     let middle = range.start + range.len() / 2;
     [range.start..middle, middle..range.end]
 }
 
-/// All entries, in consecutive ranges as by [`fit`].
+/// Returns consecutive ranges that cover all entries, each as large as [`fit`] allows.
 #[cfg(any(test, feature = "gemini"))]
 pub(crate) fn cut(
     count: usize,

@@ -1,55 +1,57 @@
-//! The number that answers are made of: an `f32` in JSON, read several times faster than by a parser for any number.
+//! Reads an `f32` in JSON. Answers with vectors consist almost entirely of floats, so this parser sets the
+//! cost of a read.
 //!
-//! An `f32` printed as short as it can be has at most nine significant digits. So its digits fit an integer, and one
-//! division of two `f64` that are exact gives its value to the last bit but one in 2^29 cases; the rest is left to the
-//! standard library (the idea is W. D. Clinger's, "How to read floating point numbers accurately", 1990).
+//! It takes 112 instructions for each float; `fast-float2` takes 208, and `serde_json` 429 (callgrind;
+//! `benches/RESULTS.md`).
+//!
+//! The shortest text of an `f32` has at most nine significant digits. So its digits fit into an integer, and
+//! one division of two exact `f64` gives the correctly rounded `f32`, except in one case in 2^29. These
+//! cases, and all longer numbers, go to the standard library. The method is from W. D. Clinger, "How to read
+//! floating point numbers accurately", 1990.
 
-/// The powers of ten that an `f64` holds exactly.
+/// The powers of ten that an `f64` represents exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
-/// Digits that a `u64` holds, whatever they are.
+/// Any number of this many digits fits into a `u64`.
 const MAX_DIGITS: usize = 19;
-/// Integers up to this one are exact in an `f64`.
+/// All integers up to this one are exact in an `f64`.
 const MAX_EXACT: u64 = 1 << 53;
 
-/// Reads a number of 8 to 15 bytes as most of them are: one digit, a point, digits, and a comma behind. Anything else is
-/// `None`.
+/// Reads a number of the most common form: 8 to 15 bytes, one digit before the point, followed by a comma.
+/// Returns the value and the position of the comma, or `None` for any other form.
 ///
-/// The place of the comma alone says where it ends, so that the next number is on its way while the digits of this one
-/// are still turned to a value.
+/// The end of the number depends on the comma alone. So the processor can start on the next number while it
+/// still computes the value of this one.
 #[inline(always)]
-pub(super) fn common(text: &[u8], at: usize) -> Option<(f32, usize)> {
+pub(super) fn read_common(text: &[u8], at: usize) -> Option<(f32, usize)> {
     const DIGIT_AND_POINT: u64 = u16::from_le_bytes(*b"0.") as u64;
 
     let window: &[u8; 32] = text.get(at.checked_sub(16)?..)?.first_chunk()?;
-    let eight = |at: usize| {
-        let [a, b, c, d, e, f, g, h] = *window[at..].first_chunk()?;
-        Some(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
-    };
+    let eight = |at: usize| Some(u64::from_le_bytes(*window[at..].first_chunk()?));
     let len = 8 + (first_comma(eight(24)?)? & 7);
     let head = eight(16)?;
     let negative = head as u8 == b'-';
     let head = head >> (8 * u32::from(negative));
     let whole = (head & 0xFFFF) ^ DIGIT_AND_POINT;
     let fraction = len - 2 - usize::from(negative);
-    // The last 16 bytes, in front of which other things stand.
+    // The 16 bytes before the comma. The masks blank what precedes the fraction.
     let [earlier, later] = LAST[fraction & 15];
     let earlier = (eight(len)? ^ ZEROS) & earlier;
     let later = (eight(len + 8)? ^ ZEROS) & later;
-    if whole > 9 || (others(earlier) | others(later)) != 0 {
+    if whole > 9 || (non_digits(earlier) | non_digits(later)) != 0 {
         return None;
     }
     let digits = whole * TENS[fraction & 15] + join(earlier) * TENS[8] + join(later);
-    // At most 14 digits are exact, but one over a power of ten is not, nor the product: together they are wrong by less
-    // than two in the last bit, and one more is for whoever proves this wrong.
-    let value = rounded(digits as i64 as f64 * PARTS[fraction & 15], 3)?;
+    // The digits, at most 14, are exact. The reciprocal and the product are rounded; their error is less than
+    // two units in the last place. The third unit is a margin.
+    let value = rounded(digits as i64 as f64 * RECIPROCALS[fraction & 15], 3)?;
     let sign = u32::from(negative) << 31;
     Some((f32::from_bits(value.to_bits() | sign), at + len))
 }
 
-/// The powers of ten that go with a digit in front of so many.
+/// The powers of ten, as integers.
 const TENS: [u64; 16] = {
     let mut tens = [1; 16];
     let mut power = 1;
@@ -60,13 +62,14 @@ const TENS: [u64; 16] = {
     tens
 };
 
-/// One over the powers of ten.
-const PARTS: [f64; 16] = [
+/// The reciprocals of the powers of ten.
+const RECIPROCALS: [f64; 16] = [
     1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14,
     1e-15,
 ];
 
-/// Which of 16 bytes are the last so many: a mask of the earlier eight, and of the later eight.
+/// For each count, the masks of the last `count` of 16 bytes: one for the first eight bytes, one for the
+/// other eight.
 const LAST: [[u64; 2]; 16] = {
     let mut masks = [[0; 2]; 16];
     let mut count = 1;
@@ -78,19 +81,19 @@ const LAST: [[u64; 2]; 16] = {
     masks
 };
 
-/// The place of the first comma among eight bytes.
+/// Returns the index of the first comma among eight bytes.
 #[inline]
 fn first_comma(eight: u64) -> Option<usize> {
     const COMMAS: u64 = 0x2C2C_2C2C_2C2C_2C2C;
 
     let zeros = eight ^ COMMAS;
-    // The high bit of each byte that is zero; a carry spoils only bytes behind the first of these.
+    // Sets the high bit of each zero byte. A borrow corrupts only bytes after the first zero byte.
     let found = zeros.wrapping_sub(0x0101_0101_0101_0101) & !zeros & HIGH;
     (found != 0).then(|| (found.trailing_zeros() / 8) as usize)
 }
 
-/// Reads the number that `text` starts with: its value, as `str::parse` has it, and how many bytes it takes. `None` when
-/// there is no number as JSON writes them. What is too large for an `f32` is infinite.
+/// Reads the number that `text` starts with. Returns the same value as `str::parse`, and the length in bytes.
+/// Returns `None` if it is not a JSON number. A number too large for an `f32` is infinite.
 pub(super) fn read(text: &[u8]) -> Option<(f32, usize)> {
     let negative = text.first() == Some(&b'-');
     let first = usize::from(negative);
@@ -115,45 +118,47 @@ pub(super) fn read(text: &[u8]) -> Option<(f32, usize)> {
         exponent = exponent.saturating_add(power);
         end += 1 + len;
     }
-    let value = match all.count <= MAX_DIGITS {
-        true => exact(all.value, exponent).map(|value| if negative { -value } else { value }),
-        false => None,
-    };
-    match value {
-        Some(value) => Some((value, end)),
-        None => Some((std::str::from_utf8(&text[..end]).ok()?.parse().ok()?, end)),
+    if all.count <= MAX_DIGITS {
+        if let Some(value) = exact(all.value, exponent) {
+            return Some((if negative { -value } else { value }, end));
+        }
     }
+    Some((std::str::from_utf8(&text[..end]).ok()?.parse().ok()?, end))
 }
 
-/// `digits` times ten to the `exponent`, where that can be had without error.
+/// Returns `digits` times ten to the power of `exponent`, if the result is certain to be correctly rounded.
 #[inline]
 fn exact(digits: u64, exponent: i64) -> Option<f32> {
     if digits > MAX_EXACT {
         return None;
     }
     let power = *POWERS.get(usize::try_from(exponent.unsigned_abs()).ok()?)?;
-    // Both are exact, so this is the f64 that is nearest.
-    let value = match exponent < 0 {
-        true => digits as f64 / power,
-        false => digits as f64 * power,
+    // Both operands are exact, so the result is the nearest f64.
+    let value = if exponent < 0 {
+        digits as f64 / power
+    } else {
+        digits as f64 * power
     };
     rounded(value, 0)
 }
 
-/// The `f32` that is nearest to a number, of which `value` is the nearest `f64` but for `slack` times its last bit. To
-/// round twice is to round right, except where the first time may have hidden on which side of the middle between two
-/// floats the number was. A `value` that is not zero is large enough here for an `f32` to have all its bits.
+/// Rounds a number to the nearest `f32`. `value` is an `f64` within `slack` units in the last place of the
+/// number.
+///
+/// Rounding twice is correct, unless the first rounding hid on which side of the midpoint between two `f32`
+/// the number was; then the result is `None`. A `value` other than zero is never subnormal as an `f32` here.
 #[inline]
 fn rounded(value: f64, slack: u32) -> Option<f32> {
-    /// The bits of an `f64` that an `f32` lacks, and what these are in the middle between two of the latter.
+    /// The mantissa bits of an `f64` that an `f32` does not have.
     const LOST: u32 = (1 << 29) - 1;
+    /// These bits at the midpoint between two `f32`.
     const MIDDLE: u32 = 1 << 28;
 
     let from_middle = (value.to_bits() as u32 & LOST).wrapping_sub(MIDDLE);
     (from_middle.wrapping_add(slack) > 2 * slack).then_some(value as f32)
 }
 
-/// The digits of a number, and how many they are. The value is wrong beyond [`MAX_DIGITS`].
+/// The digits of a number, and their count. The value overflows beyond [`MAX_DIGITS`].
 #[derive(Clone, Copy, Default)]
 struct Digits {
     value: u64,
@@ -161,7 +166,7 @@ struct Digits {
 }
 
 impl Digits {
-    /// Reads digits from `at` on, one by one: for few.
+    /// Reads digits from `at` on, one by one. Good for short runs.
     #[inline]
     fn read_slowly(&mut self, text: &[u8], at: usize) {
         for digit in text[at..].iter().map_while(|byte| digit(*byte)) {
@@ -170,7 +175,7 @@ impl Digits {
         }
     }
 
-    /// Reads digits from `at` on, eight at a time, without a jump that depends on how many the last ones are.
+    /// Reads digits from `at` on, eight at a time, without a branch on the number of the last ones.
     #[inline]
     fn read(&mut self, text: &[u8], mut at: usize) {
         while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
@@ -191,18 +196,19 @@ fn digit(byte: u8) -> Option<u64> {
     byte.is_ascii_digit().then(|| u64::from(byte - b'0'))
 }
 
-/// Eight bytes of the text "0"; a digit is 0 to 9 where it differs from these, and anything else is more.
+/// Eight times the character "0". XOR with it maps digits to 0–9, and all other bytes to more.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The high bit of each byte that is more than 9; a carry spoils only bytes behind the first of these.
+/// Returns the high bit of each byte that is more than 9. A carry corrupts only bytes after the first of
+/// these.
 #[inline]
-fn others(digits: u64) -> u64 {
+fn non_digits(digits: u64) -> u64 {
     (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & HIGH
 }
 
-/// The value of eight digits, the first one in the lowest byte: neighbours become numbers of two digits, of four, of
-/// eight.
+/// Returns the value of eight digits, the first one in the lowest byte. Each step joins neighbours: to
+/// numbers of two digits, of four, of eight.
 #[inline]
 fn join(digits: u64) -> u64 {
     let twos = (digits.wrapping_mul((10 << 8) + 1) >> 8) & 0x00FF_00FF_00FF_00FF;
@@ -210,19 +216,21 @@ fn join(digits: u64) -> u64 {
     fours.wrapping_mul((10_000 << 32) + 1) >> 32
 }
 
-/// The digits that eight bytes of text start with, the first one in the lowest byte: their value, and how many they are.
+/// Returns the value and the count of the digits that eight bytes of text start with. The first byte is the
+/// lowest.
 #[inline]
 fn leading(eight: u64) -> (u64, usize) {
     let digits = eight ^ ZEROS;
-    let others = others(digits);
-    let first = others & others.wrapping_neg();
-    let count = others.trailing_zeros() / 8;
-    // What is no digit goes, the last digit comes to the highest byte, and below the first there is nothing.
+    let non_digits = non_digits(digits);
+    let first = non_digits & non_digits.wrapping_neg();
+    let count = non_digits.trailing_zeros() / 8;
+    // Blanks the bytes after the digits, and moves the last digit to the highest byte. The bytes below are
+    // zero.
     let digits = (digits & (first >> 7).wrapping_sub(1)).rotate_right(8 * count);
     (join(digits), count as usize)
 }
 
-/// The exponent behind an `e`, and how many bytes it takes; one that is too large stays at the limit.
+/// Reads the exponent after an `e`. Returns its value, which saturates, and its length in bytes.
 #[cold]
 fn power(text: &[u8]) -> Option<(i64, usize)> {
     let (negative, sign) = match text.first() {
@@ -244,23 +252,23 @@ mod tests {
     use super::*;
     use crate::fuzzing::random::Random;
 
-    /// What the standard library makes of the same text.
+    /// Returns what the standard library reads.
     fn parsed(text: &str) -> Option<(u32, usize)> {
         Some((text.parse::<f32>().ok()?.to_bits(), text.len()))
     }
 
     fn bits(text: &str) -> Option<(u32, usize)> {
         let read = read(text.as_bytes()).map(|(value, len)| (value.to_bits(), len));
-        // Where the shorter way does not give up, it says the same.
-        let among = format!("{:16}{text},{:32}", "[", "]");
-        if let Some((value, comma)) = common(among.as_bytes(), 16) {
+        // `read_common` must agree, unless it returns `None`.
+        let list = format!("{:16}{text},{:32}", "[", "]");
+        if let Some((value, comma)) = read_common(list.as_bytes(), 16) {
             assert_eq!(Some((value.to_bits(), comma - 16)), read, "{text}");
         }
         read
     }
 
     #[test]
-    fn most_floats_are_read_the_short_way() {
+    fn read_common_handles_most_floats() {
         let mut random = Random(3);
         let mut text = format!("{:16}", "[");
         let mut places = Vec::new();
@@ -271,18 +279,18 @@ mod tests {
             text.push(',');
         }
         text.push_str(&"0".repeat(32));
-        let short = |at: &&usize| common(text.as_bytes(), **at).is_some();
-        let short = places.iter().filter(short).count();
-        assert!(short > 9_900, "{short} of 10,000");
+        let is_common = |at: &&usize| read_common(text.as_bytes(), **at).is_some();
+        let common = places.iter().filter(is_common).count();
+        assert!(common > 9_900, "{common} of 10,000");
     }
 
-    /// The float as servers print it, as Rust does, and with an exponent.
-    fn agrees(float: f32) {
+    /// Checks the float as servers print it, as Rust prints it, and with an exponent.
+    fn assert_round_trip(float: f32) {
         for text in [
             serde_json::to_string(&float).unwrap(),
             float.to_string(),
             format!("{float:e}"),
-            // As an f64, that is with up to 17 digits.
+            // With up to 17 digits.
             serde_json::to_string(&f64::from(float)).unwrap(),
         ] {
             assert_eq!(bits(&text), Some((float.to_bits(), text.len())), "{text}");
@@ -290,26 +298,26 @@ mod tests {
     }
 
     #[test]
-    fn random_bit_patterns_are_read_as_they_were_written() {
+    fn random_floats_round_trip() {
         let mut random = Random(0x9E37_79B9_7F4A_7C15);
         for _ in 0..300_000 {
             let float = f32::from_bits(random.next() as u32);
             if float.is_finite() {
-                agrees(float);
+                assert_round_trip(float);
             }
         }
     }
 
     #[test]
-    #[ignore = "all 2^32 of them; with --release about ten minutes"]
-    fn all_bit_patterns_are_read_as_they_were_written() {
+    #[ignore = "all 2^32 floats; takes about ten minutes with --release"]
+    fn all_floats_round_trip() {
         let mut threads = Vec::new();
         for part in 0..8_u32 {
             threads.push(std::thread::spawn(move || {
                 for low in 0..1 << 29 {
                     let float = f32::from_bits(part << 29 | low);
                     if float.is_finite() {
-                        agrees(float);
+                        assert_round_trip(float);
                     }
                 }
             }));
@@ -320,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_floats_the_nearer_one_is_taken() {
+    fn numbers_near_a_midpoint_round_to_the_nearer_float() {
         let mut random = Random(0x2545_F491_4F6C_DD1D);
         for _ in 0..20_000 {
             let low = f32::from_bits(random.next() as u32 & 0x7FFF_FFFF);
@@ -328,8 +336,9 @@ mod tests {
             if !high.is_finite() {
                 continue;
             }
-            // Exact in an f64, and printed exactly by as many digits as it has; then a bit more, and a bit less.
-            let middle = (f64::from(low) + f64::from(high)) / 2.0;
+            // The midpoint is exact in an f64, and printed with all its digits; then slightly more and
+            // slightly less.
+            let middle = f64::midpoint(f64::from(low), f64::from(high));
             for text in [
                 format!("{middle}"),
                 format!("{middle:.60}"),
@@ -352,17 +361,16 @@ mod tests {
             if random.below(2) == 0 {
                 text.push('-');
             }
-            let digits = |random: &mut Random, text: &mut String, most| {
-                for _ in 0..=random.below(most) {
+            let digits = |random: &mut Random, text: &mut String, max| {
+                for _ in 0..=random.below(max) {
                     text.push(char::from(b'0' + random.below(10) as u8));
                 }
             };
-            match random.below(3) {
-                0 => text.push('0'),
-                _ => {
-                    text.push(char::from(b'1' + random.below(9) as u8));
-                    digits(&mut random, &mut text, 12);
-                }
+            if random.once_in(3) {
+                text.push('0');
+            } else {
+                text.push(char::from(b'1' + random.below(9) as u8));
+                digits(&mut random, &mut text, 12);
             }
             if random.below(4) > 0 {
                 text.push('.');
@@ -373,7 +381,7 @@ mod tests {
                 digits(&mut random, &mut text, 2);
             }
             assert_eq!(bits(&text), parsed(&text), "{text}");
-            // What stands behind it is left alone.
+            // The bytes after the number are not read.
             let len = text.len();
             text.push([',', ']', ' ', '\n', 'x'][random.below(5) as usize]);
             text.push_str("12345678");
@@ -382,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_numbers_end_at_infinity_and_at_zero() {
+    fn extreme_exponents_saturate() {
         for (text, value) in [
             ("1e400", f32::INFINITY),
             ("-1e99999999999999999999999", f32::NEG_INFINITY),
@@ -404,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_calls_no_number_is_refused() {
+    fn invalid_numbers_are_refused() {
         for text in [
             "", "-", "+1", ".5", "1.", "-.5", "01", "-01", "00", "1e", "1e+", "1.e5", "1.5e-",
             "e5", "NaN", "inf", "Infinity", "x", "null", "\"1\"", " 1", "--1", "\u{0}", "\u{FF11}",
@@ -414,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_numbers_as_serde_json_accepts() {
+    fn accepts_the_same_numbers_as_serde_json() {
         let mut random = Random(7);
         let alphabet = b"0123456789.eE+-0000";
         for _ in 0..300_000 {
@@ -423,7 +431,7 @@ mod tests {
                 .collect();
             let ours = read(&text).filter(|(_, len)| *len == text.len());
             let serde = serde_json::from_slice::<serde_json::Number>(&text);
-            // A number too large for an f64 is no number to serde_json.
+            // serde_json refuses a number that is too large for an f64.
             let valid = serde.is_ok() || ours.is_some_and(|(value, _)| value.is_infinite());
             assert_eq!(ours.is_some(), valid, "{}", String::from_utf8_lossy(&text));
         }

@@ -1,43 +1,46 @@
-//! The answers to `query` and `search`: a list of hits for each question of a request.
+//! Reads the answers to `query` and `search`: a list of hits for each query of a request.
 
 use super::cursor::Cursor;
-use super::read::{even, unread};
+use super::read::{check_len, unread};
 use crate::model::metadata::Metadata;
 use crate::model::results::{Hit, QueryResult};
 use crate::model::search::{SearchHit, SearchResult};
 
-/// Reads the answer to `query`: one list of hits for each of the `queries`.
+/// Reads the answer to `query`. It must have one list of hits for each of the `queries`.
 pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, String> {
     let columns = Columns::read(answer, "distances", queries)?;
     let distances = columns.numbers.as_ref();
     if !distances.is_some_and(|lists| lists.iter().all(Option::is_some)) {
         return Err(unread(answer, "no distances"));
     }
-    columns.hits(QueryResult::new, |found| Hit {
+    let results = columns.hits(QueryResult::new, |found| Hit {
         id: found.id,
-        // JSON knows no infinity, so the server writes null.
+        // JSON has no infinity, so the server writes null.
         distance: found.number.unwrap_or(f32::INFINITY),
         document: found.document,
         metadata: found.metadata.unwrap_or_default(),
         embedding: found.embedding,
         uri: found.uri,
-    })
+    });
+    Ok(results)
 }
 
-/// Reads the answer to `search`: one list of hits for each of the `searches`. Each selects by itself, so a column may be
-/// null for one and not for the other.
+/// Reads the answer to `search`. It must have one list of hits for each of the `searches`. Each search
+/// selects its own columns, so a column may be null for one search and not for another.
 pub(crate) fn search(answer: &[u8], searches: usize) -> Result<Vec<SearchResult>, String> {
-    Columns::read(answer, "scores", searches)?.hits(SearchResult::new, |found| SearchHit {
+    let columns = Columns::read(answer, "scores", searches)?;
+    let results = columns.hits(SearchResult::new, |found| SearchHit {
         id: found.id,
         score: found.number,
         document: found.document,
         metadata: found.metadata.unwrap_or_default(),
         embedding: found.embedding,
-    })
+    });
+    Ok(results)
 }
 
-/// A column: for each question a list with a value or null for each hit. What was not asked for is null, the column or a
-/// list of it.
+/// A column: for each query a list, with a value or null for each hit. The column or one of its lists is null
+/// if it was not requested.
 type Lists<T> = Option<Vec<Option<Vec<Option<T>>>>>;
 
 #[derive(Default)]
@@ -50,7 +53,7 @@ struct Columns {
     uris: Lists<String>,
 }
 
-/// What an answer says of one hit.
+/// The values of one hit.
 struct Found {
     id: String,
     number: Option<f32>,
@@ -61,8 +64,8 @@ struct Found {
 }
 
 impl Columns {
-    /// `numbers` is the name of the column of distances or scores.
-    fn read(answer: &[u8], numbers: &'static str, questions: usize) -> Result<Columns, String> {
+    /// Reads an answer. `numbers` is the name of the column of distances or scores.
+    fn read(answer: &[u8], numbers: &'static str, queries: usize) -> Result<Columns, String> {
         let mut columns = Columns::default();
         Cursor::object(answer, |at, key| {
             match key {
@@ -72,32 +75,28 @@ impl Columns {
                 "uris" => columns.uris = at.value()?,
                 "embeddings" => columns.embeddings = lists(at, &columns.ids, vector)?,
                 key if key == numbers => {
-                    columns.numbers = lists(at, &columns.ids, |at| at.float())?;
+                    columns.numbers = lists(at, &columns.ids, Cursor::float)?;
                 }
                 _ => at.skip()?,
             }
             Ok(())
         })
         .map_err(|what| unread(answer, &what))?;
-        if columns.ids.len() != questions {
+        if columns.ids.len() != queries {
             let lists = columns.ids.len();
-            return Err(format!("{lists} lists of ids for {questions} questions"));
+            return Err(format!("{lists} lists of ids for {queries} queries"));
         }
         let ids = &columns.ids;
-        check(ids, numbers, &columns.numbers)?;
-        check(ids, "documents", &columns.documents)?;
-        check(ids, "metadatas", &columns.metadatas)?;
-        check(ids, "embeddings", &columns.embeddings)?;
-        check(ids, "uris", &columns.uris)?;
+        check_lists(ids, numbers, columns.numbers.as_deref())?;
+        check_lists(ids, "documents", columns.documents.as_deref())?;
+        check_lists(ids, "metadatas", columns.metadatas.as_deref())?;
+        check_lists(ids, "embeddings", columns.embeddings.as_deref())?;
+        check_lists(ids, "uris", columns.uris.as_deref())?;
         Ok(columns)
     }
 
-    /// Puts together what belongs to one hit, and the hits of one question.
-    fn hits<H, R>(
-        self,
-        list: impl Fn(Vec<H>) -> R,
-        hit: impl Fn(Found) -> H,
-    ) -> Result<Vec<R>, String> {
+    /// Turns columns into rows: makes a hit of the values of each id, and a result of the hits of each query.
+    fn hits<H, R>(self, list: impl Fn(Vec<H>) -> R, hit: impl Fn(Found) -> H) -> Vec<R> {
         fn values<T>(
             lists: &mut impl Iterator<Item = Option<Vec<Option<T>>>>,
         ) -> impl Iterator<Item = Option<T>> {
@@ -126,18 +125,18 @@ impl Columns {
             });
             list(found.map(&hit).collect())
         });
-        Ok(lists.collect())
+        lists.collect()
     }
 }
 
-/// Reads a column; one that was not asked for is null. Servers send the ids first: then what is more than theirs ends it,
-/// and a small answer cannot take much memory.
-fn lists<T>(
-    at: &mut Cursor<'_>,
+/// Reads a column, which is null if it was not requested. Servers send the ids first, so reading stops at the
+/// first value without an id. This keeps a small answer from taking much memory.
+fn lists<'a, T>(
+    at: &mut Cursor<'a>,
     ids: &[Vec<String>],
-    value: fn(&mut Cursor<'_>) -> Result<T, String>,
+    value: fn(&mut Cursor<'a>) -> Result<T, String>,
 ) -> Result<Lists<T>, String> {
-    let most = match ids {
+    let max = match ids {
         [] => usize::MAX,
         ids => ids.iter().map(Vec::len).sum(),
     };
@@ -147,10 +146,10 @@ fn lists<T>(
             at.nullable(|at| {
                 at.list(|at| {
                     count += 1;
-                    match count > most {
-                        true => Err(at.fault(format_args!("more values than the {most} ids"))),
-                        false => at.nullable(value),
+                    if count > max {
+                        return Err(at.error(format_args!("more values than the {max} ids")));
                     }
+                    at.nullable(value)
                 })
             })
         })
@@ -163,15 +162,19 @@ fn vector(at: &mut Cursor<'_>) -> Result<Vec<f32>, String> {
     Ok(floats)
 }
 
-/// A column that is there has a list for each question, each as long as its ids.
-fn check<T>(ids: &[Vec<String>], name: &str, column: &Lists<T>) -> Result<(), String> {
+/// Checks that a column, if present, has a list for each query, with an entry for each id.
+fn check_lists<T>(
+    ids: &[Vec<String>],
+    name: &str,
+    column: Option<&[Option<Vec<T>>]>,
+) -> Result<(), String> {
     let Some(lists) = column else { return Ok(()) };
     if lists.len() != ids.len() {
-        let (lists, questions) = (lists.len(), ids.len());
-        return Err(format!("{lists} lists of {name} for {questions} questions"));
+        let (lists, queries) = (lists.len(), ids.len());
+        return Err(format!("{lists} lists of {name} for {queries} queries"));
     }
     for (ids, list) in ids.iter().zip(lists) {
-        even(ids.len(), name, list.as_ref().map(Vec::len))?;
+        check_len(ids.len(), name, list.as_ref().map(Vec::len))?;
     }
     Ok(())
 }
@@ -181,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_query_answers() {
+    fn reads_the_answer_to_query() {
         let answer =
             br#"{"ids":[["a","b"],[]],"distances":[[0.5,1],[]],"documents":[["x",null],[]],
             "metadatas":null,"embeddings":[[[1.0],null],[]],"uris":null,"include":[]}"#;
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn lies_of_a_query_are_errors() {
+    fn inconsistent_query_answers_are_errors() {
         for bad in [
             r#"{"ids":[["a"]],"distances":[[]]}"#,
             r#"{"ids":[["a"]],"distances":[]}"#,
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn each_search_has_the_columns_that_it_selected() {
+    fn each_search_has_its_selected_columns() {
         let found = br##"{"ids":[["a","b"],["c"],[]],
             "documents":[["x",null],null,[]],"embeddings":[null,[[1.0,2]],null],
             "metadatas":[[null,{"k":1}],null,null],"scores":[[0.5,null],[-1],null],
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn lies_of_a_search_are_errors() {
+    fn inconsistent_search_answers_are_errors() {
         for bad in [
             "",
             "{}",

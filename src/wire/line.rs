@@ -1,10 +1,10 @@
-//! A record as a line of JSON Lines, which is what exports are made of.
+//! Writes a record as a line of JSON Lines, the format of exports.
 
 use super::write::{floats, key, member};
 use crate::model::record::RecordRef;
 
-/// Appends `{"id":…,"document":…,"uri":…,"metadata":{…},"embedding":[…]}` and a line break. What the record does not have
-/// is left out. All floats are read as the same ones again.
+/// Appends `{"id":…,"document":…,"uri":…,"metadata":{…},"embedding":[…]}` and a line break. Missing fields
+/// are left out. Floats survive the round trip exactly.
 pub(crate) fn record(to: &mut Vec<u8>, row: RecordRef<'_>) {
     to.push(b'{');
     member(to, "id", row.id);
@@ -17,7 +17,7 @@ pub(crate) fn record(to: &mut Vec<u8>, row: RecordRef<'_>) {
     if !row.metadata.is_empty() {
         member(to, "metadata", row.metadata);
     }
-    // Last, since it is so long that nobody would find what comes behind it.
+    // Last, because it is so long that readers would overlook what follows it.
     if let Some(embedding) = row.embedding {
         key(to, "embedding");
         floats(to, embedding);
@@ -31,7 +31,7 @@ mod tests {
     use crate::model::record::{AsRecord, Record};
 
     #[test]
-    fn what_a_record_does_not_have_is_not_in_its_line() {
+    fn missing_fields_are_left_out() {
         let full = Record::new("\"1\"")
             .document("two\nlines")
             .metadata("k", 2.0)

@@ -1,13 +1,15 @@
-//! An `f32` as JSON, with a quarter fewer instructions than it takes to find its shortest digits.
+//! Prints an `f32` as JSON, with a quarter fewer instructions than an algorithm that finds the shortest
+//! digits.
 //!
-//! Nine significant digits tell every `f32` from its neighbours (D. Goldberg, "What every computer scientist should know
-//! about floating-point arithmetic", 1991). So a float of the usual size is multiplied by a power of ten that leaves nine
-//! or ten digits before the point, rounded, and written. What is not of that size, or is shorter, is left to `zmij`.
+//! Nine significant digits distinguish every `f32` from its neighbours (D. Goldberg, "What every computer
+//! scientist should know about floating-point arithmetic", 1991). So a float between 2^-14 and 1 is
+//! multiplied by a power of ten that leaves nine or ten digits before the point, rounded, and written. All
+//! other floats, and those with few digits, go to `zmij`.
 
-/// Digits behind the point, by the exponent of the float: for one of at least 2^-14, and so on up to 1/2. So many that nine
-/// are significant.
+/// Digits after the point, by the binary exponent of the float, from 2^-14 up to 1/2: enough for nine
+/// significant digits.
 const DIGITS: [usize; 14] = [13, 12, 12, 12, 12, 11, 11, 11, 10, 10, 10, 9, 9, 9];
-/// Ten to the number of digits.
+/// Ten to the power of each of [`DIGITS`].
 const SCALES: [f64; 14] = {
     let mut scales = [1.0; 14];
     let mut index = 0;
@@ -22,12 +24,12 @@ const SCALES: [f64; 14] = {
     scales
 };
 
-/// Appends a finite float. Whoever reads the text gets the same float.
+/// Appends a finite float. Parsing the text returns the same float.
 #[inline]
 pub(super) fn float(to: &mut Vec<u8>, float: f32) {
-    /// The exponent of 2^-14, as an `f32` has it.
+    /// The biased exponent of 2^-14 in an `f32`.
     const LEAST: u32 = 127 - 14;
-    /// An `f64` of this size has no bits behind the point: to add it rounds, and leaves the integer in the lowest bits.
+    /// At 2^52 an `f64` has no fractional bits. Adding it rounds, and leaves the integer in the mantissa.
     const ROUND: f64 = (1_u64 << 52) as f64;
 
     let exponent = ((float.to_bits() >> 23) & 0xFF).wrapping_sub(LEAST) as usize;
@@ -38,7 +40,7 @@ pub(super) fn float(to: &mut Vec<u8>, float: f32) {
     if scaled % 10_000 == 0 {
         return shortest(to, float);
     }
-    // "-0." goes in front of the last of 16 digits.
+    // 16 digits with leading zeros; "-0." replaces the zeros before the digits after the point.
     let mut text = [0; 24];
     text[8..16].copy_from_slice(&eight_digits(scaled / 100_000_000));
     text[16..].copy_from_slice(&eight_digits(scaled % 100_000_000));
@@ -53,11 +55,13 @@ fn shortest(to: &mut Vec<u8>, float: f32) {
     to.extend_from_slice(zmij::Buffer::new().format_finite(float).as_bytes());
 }
 
-/// A number below 10^8 as eight digits: halves become numbers of four digits, of two, of one, all at once.
+/// Prints a number below 10^8 as eight digits. It is split into two numbers of four digits, these into four
+/// of two, and these into eight digits; each step handles all parts in one multiplication.
 #[inline]
 fn eight_digits(number: u64) -> [u8; 8] {
     let fours = (number / 10_000) | ((number % 10_000) << 32);
-    // One hundredth is 5,243 / 2^19, and one tenth 103 / 2^10, near enough for numbers of so many digits.
+    // 5,243 / 2^19 approximates 1/100, and 103 / 2^10 approximates 1/10, exactly enough for four and two
+    // digits.
     let hundredths = ((fours * 5_243) >> 19) & 0x0000_007F_0000_007F;
     let twos = hundredths | ((fours - hundredths * 100) << 16);
     let tenths = ((twos * 103) >> 10) & 0x000F_000F_000F_000F;
@@ -76,7 +80,7 @@ mod tests {
         String::from_utf8(to).unwrap()
     }
 
-    fn comes_back(number: f32) {
+    fn assert_round_trip(number: f32) {
         let text = printed(number);
         let back: f32 = text.parse().unwrap();
         assert_eq!(back.to_bits(), number.to_bits(), "{text}");
@@ -88,36 +92,36 @@ mod tests {
     }
 
     #[test]
-    fn every_float_comes_back() {
+    fn random_floats_round_trip() {
         let mut random = Random(0x9E37_79B9_7F4A_7C15);
         for _ in 0..300_000 {
             let bits = random.next() as u32;
             let any = f32::from_bits(bits);
             if any.is_finite() {
-                comes_back(any);
+                assert_round_trip(any);
             }
-            // Of the usual size, and of either sign.
+            // Of the size that the fast path handles, with either sign.
             let usual = (bits & 0x807F_FFFF) | ((127 - 15 + bits % 17) << 23);
-            comes_back(f32::from_bits(usual));
+            assert_round_trip(f32::from_bits(usual));
         }
     }
 
     #[test]
-    #[ignore = "all 2^31 between -1 and 1 and beyond; with --release some minutes"]
-    fn all_floats_come_back() {
+    #[ignore = "all 2^31 floats; takes some minutes with --release"]
+    fn all_floats_round_trip() {
         for bits in 0..f32::INFINITY.to_bits() {
-            comes_back(f32::from_bits(bits));
+            assert_round_trip(f32::from_bits(bits));
         }
     }
 
     #[test]
-    fn the_ends_of_each_range_come_back() {
+    fn powers_of_two_and_their_neighbours_round_trip() {
         for exponent in -16..2 {
             let end = 2.0_f32.powi(exponent);
             let before = f32::from_bits(end.to_bits() - 1);
-            let behind = f32::from_bits(end.to_bits() + 1);
-            for number in [before, end, behind, -before, -end, -behind] {
-                comes_back(number);
+            let after = f32::from_bits(end.to_bits() + 1);
+            for number in [before, end, after, -before, -end, -after] {
+                assert_round_trip(number);
             }
         }
     }
@@ -141,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_those_of_the_number() {
+    fn eight_digits_agree_with_the_standard_library() {
         let mut random = Random(1);
         let ends = [0, 1, 9, 10, 99, 100, 9_999, 10_000, 10_001, 99_999_999];
         let random = (0..100_000).map(|_| random.next() % 100_000_000);

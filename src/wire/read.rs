@@ -1,4 +1,4 @@
-//! Answers, read once from bytes to what users hold.
+//! Reads answers from bytes straight into the public types.
 
 use std::borrow::Cow;
 
@@ -9,22 +9,24 @@ use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
 use crate::model::results::GetResult;
 
-/// Reads JSON; the error says where it stopped being what was expected.
+/// Reads JSON. The error names the position, and quotes the start of the answer.
 pub(crate) fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
     serde_json::from_slice(answer).map_err(|error| unread(answer, &error.to_string()))
 }
 
-/// Reads an answer of which nothing is of use but that it is JSON: a login page is not the server's word.
+/// Checks that an answer is JSON, and ignores its content. A proxy's login page is thus not mistaken for
+/// success.
 pub(crate) fn done(answer: &[u8]) -> Result<(), String> {
     json::<IgnoredAny>(answer).map(drop)
 }
 
-/// What is wrong with an answer, and how it starts.
+/// Returns an error message: what is wrong with an answer, and the start of the answer.
 pub(crate) fn unread(answer: &[u8], what: &str) -> String {
     format!("{} in {}", short(what), shown(answer))
 }
 
-/// The start and the end of what is long: `serde_json` says all of a text that it did not expect, and then where.
+/// Shortens a long message to its start and its end. `serde_json` quotes an unexpected string in full, and
+/// then names the position.
 pub(crate) fn short(what: &str) -> Cow<'_, str> {
     const START: usize = 200;
     const END: usize = 100;
@@ -38,7 +40,7 @@ pub(crate) fn short(what: &str) -> Cow<'_, str> {
     }
 }
 
-/// The start of an answer, as text on one line.
+/// Returns the start of an answer, as one line of text.
 pub(crate) fn shown(answer: &[u8]) -> String {
     const SHOWN: usize = 200;
     if answer.is_empty() {
@@ -54,7 +56,7 @@ pub(crate) fn get(answer: &[u8]) -> Result<GetResult, String> {
     rows(answer).map(|(rows, _)| rows)
 }
 
-/// Reads the answer to a `get` in a transaction: the records, and the token for the next one.
+/// Reads the answer to a `get` in a transaction: the records, and the token for the next read.
 pub(crate) fn conditional_get(answer: &[u8]) -> Result<(GetResult, u64), String> {
     let (rows, token) = rows(answer)?;
     Ok((rows, token.ok_or("no read_token")?))
@@ -88,26 +90,23 @@ fn rows(answer: &[u8]) -> Result<(GetResult, Option<u64>), String> {
     .map_err(|what| unread(answer, &what))?;
     found.ids = ids.ok_or_else(|| unread(answer, "no ids"))?;
     let ids = found.ids.len();
-    even(ids, "documents", found.documents.as_ref().map(Vec::len))?;
-    even(
-        ids,
-        "embeddings",
-        found.embeddings.as_ref().map(Embeddings::len),
-    )?;
-    even(ids, "metadatas", found.metadatas.as_ref().map(Vec::len))?;
-    even(ids, "uris", found.uris.as_ref().map(Vec::len))?;
+    let embeddings = found.embeddings.as_ref().map(Embeddings::len);
+    check_len(ids, "documents", found.documents.as_ref().map(Vec::len))?;
+    check_len(ids, "embeddings", embeddings)?;
+    check_len(ids, "metadatas", found.metadatas.as_ref().map(Vec::len))?;
+    check_len(ids, "uris", found.uris.as_ref().map(Vec::len))?;
     Ok((found, token))
 }
 
-/// A column is as long as the ids, or the rows would not belong together.
-pub(super) fn even(ids: usize, column: &str, len: Option<usize>) -> Result<(), String> {
+/// Checks that a column, if present, has an entry for each id.
+pub(super) fn check_len(ids: usize, column: &str, len: Option<usize>) -> Result<(), String> {
     match len {
         Some(len) if len != ids => Err(format!("{len} {column} for {ids} ids")),
         _ => Ok(()),
     }
 }
 
-/// A list of vectors, read into one flat matrix; about `rows` of them.
+/// Reads a list of vectors into one flat matrix. `rows` is the expected number of vectors.
 fn matrix(at: &mut Cursor<'_>, rows: usize) -> Result<Embeddings, String> {
     let mut floats = Vec::new();
     let mut dimension = 0;
@@ -115,14 +114,15 @@ fn matrix(at: &mut Cursor<'_>, rows: usize) -> Result<Embeddings, String> {
         let row = at.floats(&mut floats)?;
         if dimension == 0 {
             dimension = row;
-            // A float takes two bytes at least, so an answer that lies about its ids costs no more than twice its own size.
-            let likely = rows.saturating_mul(row).min(at.left() / 2);
+            // A float takes at least two bytes of text. So an answer with too many ids reserves at most twice
+            // its own size.
+            let likely = rows.saturating_mul(row).min(at.remaining() / 2);
             floats.reserve_exact(likely.saturating_sub(row));
         }
-        match row == 0 || row != dimension {
-            true => Err(at.fault("vectors of different dimensions")),
-            false => Ok(()),
+        if row == 0 || row != dimension {
+            return Err(at.error("vectors of different dimensions"));
         }
+        Ok(())
     })?;
     Embeddings::new(floats, dimension).map_err(|error| error.to_string())
 }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_get_answers() {
+    fn reads_the_answer_to_get() {
         let answer = br#"{"ids":["a","b"],"embeddings":[[1.0,2.0],[3,4e0]],"documents":["x",null],
             "uris":null,"metadatas":[null,{"k":1}],"include":["documents"],"new":{"field":[1]}}"#;
         let result = get(answer).unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn lies_are_errors() {
+    fn inconsistent_answers_are_errors() {
         for bad in [
             "",
             "<html>",
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_the_start_of_the_answer() {
+    fn errors_quote_the_start_of_the_answer() {
         let error = get(b"<html>not json</html>").unwrap_err();
         assert!(error.contains("<html>not json"), "{error}");
         assert!(get(&[b'x'; 10_000]).unwrap_err().len() < 400);

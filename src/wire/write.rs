@@ -1,4 +1,4 @@
-//! Request bodies, written straight into one buffer.
+//! Writes request bodies straight into one buffer.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -15,30 +15,34 @@ use crate::model::results::Include;
 use crate::model::rows::Rows;
 use crate::model::search::{ReadLevel, Search};
 
-/// About how many bytes a float takes as text: sign, zero, point, nine or ten digits and a comma.
+/// The approximate length of a float as text: sign, zero, point, nine or ten digits and a comma.
 pub(crate) const FLOAT_LEN: usize = 13;
 
-/// The records of one request: where they are, and their vectors, which may come from elsewhere.
+/// The records of one request, and their vectors, which may come from an embedding function.
 pub(crate) struct Batch<'a> {
     pub(crate) rows: &'a dyn Rows,
-    /// A vector for each of the rows, where it has one.
+    /// The vector of each row, if it has one.
     pub(crate) vectors: &'a [Option<&'a [f32]>],
-    /// Which of the rows.
+    /// The rows of this request.
     pub(crate) range: Range<usize>,
-    /// Whether a metadata value may be null, which takes the key away. What is added has nothing to take away.
+    /// Whether metadata values may be null, which removes the key. `add` has no keys to remove.
     pub(crate) nulls: bool,
-    /// Whether this server reads vectors as base64 of little-endian floats, which is half the bytes.
+    /// Whether to send vectors as base64 of little-endian floats, which halves the bytes. Not all servers
+    /// read it.
     pub(crate) base64: bool,
 }
 
-/// About how many bytes a record takes in a request.
+/// Returns the approximate size of a record in a request, in bytes.
 pub(crate) fn size(row: RecordRef<'_>, vector: Option<&[f32]>, base64: bool) -> usize {
     /// Quotes, commas and nulls.
     const AROUND: usize = 32;
     let text = |text: Option<&str>| text.map_or(0, json_len);
-    let vector = vector.map_or(0, |vector| match base64 {
-        true => BASE64.encoded_length(size_of_val(vector)),
-        false => vector.len() * FLOAT_LEN,
+    let vector = vector.map_or(0, |vector| {
+        if base64 {
+            BASE64.encoded_length(size_of_val(vector))
+        } else {
+            vector.len() * FLOAT_LEN
+        }
     });
     json_len(row.id)
         + text(row.document)
@@ -49,8 +53,8 @@ pub(crate) fn size(row: RecordRef<'_>, vector: Option<&[f32]>, base64: bool) -> 
 }
 
 impl<'a> Batch<'a> {
-    /// `{"ids":[…],"embeddings":[…],"documents":[…],"metadatas":[…],"uris":[…]}`; a column that no row has is left
-    /// out, and so it stays unchanged in an update.
+    /// Appends `{"ids":[…],"embeddings":[…],"documents":[…],"metadatas":[…],"uris":[…]}`. A column without
+    /// any value is left out, so that an update leaves it unchanged.
     pub(crate) fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(b"{\"ids\":");
         self.column(to, |to, row, _| json(to, row.id));
@@ -74,14 +78,14 @@ impl<'a> Batch<'a> {
         to.push(b'}');
     }
 
-    /// A list with an entry for each row.
+    /// Appends a list with an entry for each row.
     fn column(&self, to: &mut Vec<u8>, mut entry: impl FnMut(&mut Vec<u8>, RecordRef<'_>, usize)) {
         list(to, self.range.clone(), |to, index| {
             entry(to, self.rows.row(index), index);
         });
     }
 
-    /// A list with a value or null for each row, if any of them has a value.
+    /// Appends a member whose list has a value or null for each row, if any row has a value.
     fn optional<T: Serialize>(
         &self,
         to: &mut Vec<u8>,
@@ -103,15 +107,15 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What a read asks for beside its filter.
+/// The limit and offset of a read or a delete.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Page {
     pub(crate) limit: Option<usize>,
     pub(crate) offset: Option<usize>,
 }
 
-/// `{"ids":[…],"where":…,"where_document":…,"limit":…,"offset":…,"include":[…]}` for `get`, and for `delete`, which
-/// takes no `include`.
+/// Returns `{"ids":[…],"where":…,"where_document":…,"limit":…,"offset":…,"include":[…]}`, for `get` and
+/// `delete`. `delete` has no `include`.
 pub(crate) fn selection(parts: &Parts, page: &Page, include: Option<&[Include]>) -> Vec<u8> {
     let mut to = vec![b'{'];
     filter(&mut to, parts);
@@ -128,7 +132,7 @@ pub(crate) fn selection(parts: &Parts, page: &Page, include: Option<&[Include]>)
     to
 }
 
-/// The body of [`selection`] with `"read_token":…`, where there is one yet.
+/// Returns the body of [`selection`], with `"read_token":…` if the transaction has one already.
 pub(crate) fn conditional_get(
     parts: &Parts,
     page: &Page,
@@ -144,8 +148,8 @@ pub(crate) fn conditional_get(
     to
 }
 
-/// `{"read_token":…,"read_ids":[…],"operations":[{"operation":"upsert","payload":{…}},…]}`; the operations come as JSON
-/// with commas between.
+/// Returns `{"read_token":…,"read_ids":[…],"operations":[{"operation":"upsert","payload":{…}},…]}`.
+/// `operations` is JSON, separated by commas.
 pub(crate) fn conditional_commit(
     read_token: Option<u64>,
     read_ids: &BTreeSet<String>,
@@ -162,7 +166,7 @@ pub(crate) fn conditional_commit(
     to
 }
 
-/// `{"ids":[…],"where":…,"where_document":…,"query_embeddings":[[…]],"n_results":…,"include":[…]}`
+/// Returns `{"ids":[…],"where":…,"where_document":…,"query_embeddings":[[…]],"n_results":…,"include":[…]}`.
 pub(crate) fn query<'a>(
     vectors: impl Iterator<Item = &'a [f32]>,
     n_results: usize,
@@ -171,7 +175,7 @@ pub(crate) fn query<'a>(
 ) -> Vec<u8> {
     let mut to = vec![b'{'];
     filter(&mut to, parts);
-    // A query takes floats only, on every server.
+    // No server reads base64 in a query.
     key(&mut to, "query_embeddings");
     list(&mut to, vectors, floats);
     member(&mut to, "n_results", &n_results);
@@ -180,7 +184,7 @@ pub(crate) fn query<'a>(
     to
 }
 
-/// `{"searches":[…],"read_level":"index_only"}`
+/// Returns `{"searches":[…],"read_level":"index_only"}`.
 pub(crate) fn search(searches: &[Search], read_level: Option<ReadLevel>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Request<'a> {
@@ -219,7 +223,7 @@ fn included(to: &mut Vec<u8>, include: &[Include], always: &[&str]) {
     json(to, &names);
 }
 
-/// `,"name":`, without the comma at the start of an object.
+/// Appends `,"name":`, without the comma at the start of an object.
 pub(super) fn key(to: &mut Vec<u8>, name: &str) {
     if to.last() != Some(&b'{') {
         to.push(b',');
@@ -248,13 +252,13 @@ fn list<T>(
     to.push(b']');
 }
 
-/// Metadata without nulls; there is some.
+/// Metadata without its nulls; not empty.
 struct Present<'a>(&'a Metadata);
 
 impl Present<'_> {
     fn of(metadata: &Metadata) -> Option<Present<'_>> {
-        let some = metadata.iter().any(|(_, value)| !value.is_null());
-        some.then_some(Present(metadata))
+        let has_value = metadata.iter().any(|(_, value)| !value.is_null());
+        has_value.then_some(Present(metadata))
     }
 }
 
@@ -264,7 +268,7 @@ impl Serialize for Present<'_> {
     }
 }
 
-/// Writing our own types into memory cannot fail: no map has keys that are not texts, and no I/O is done.
+/// Appends JSON. Cannot fail: the crate's own types have no map keys other than strings, and no I/O is done.
 fn json<T: Serialize + ?Sized>(to: &mut Vec<u8>, value: &T) {
     let written = serde_json::to_writer(to, value);
     debug_assert!(written.is_ok(), "{written:?}");
@@ -274,15 +278,15 @@ fn null(to: &mut Vec<u8>) {
     to.extend_from_slice(b"null");
 }
 
-/// A list of numbers that are read as the same floats again. They are finite.
+/// Appends a list of finite floats, which survive the round trip exactly.
 pub(super) fn floats(to: &mut Vec<u8>, vector: &[f32]) {
     to.reserve(vector.len() * FLOAT_LEN);
     list(to, vector.iter(), |to, float| print::float(to, *float));
 }
 
-/// A text of the little-endian bytes in base64, the standard alphabet with padding.
+/// Appends a string: the little-endian bytes in base64, with the standard alphabet and padding.
 fn base64(to: &mut Vec<u8>, vector: &[f32]) {
-    /// Floats that are turned at once: 768 bytes, a multiple of 3, so that no padding comes in between.
+    /// Floats per chunk: 768 bytes, a multiple of 3, so that only the last chunk may be padded.
     const FLOATS: usize = 192;
 
     to.push(b'"');
@@ -319,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn only_columns_in_use_are_written() {
+    fn columns_without_values_are_left_out() {
         let rows = [
             Record::new("\"a\"").embedding([1.0, -0.5]),
             Record::new("b").document("x\ny").metadata("k", 1),
@@ -336,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn nulls_are_written_where_they_take_a_key_away() {
+    fn metadata_nulls_are_written_only_if_allowed() {
         let rows = [
             Record::new("a").metadata("k", 1).remove_metadata("x"),
             Record::new("b").remove_metadata("x"),
@@ -364,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_the_little_endian_floats() {
+    fn base64_holds_little_endian_floats() {
         let row =
             |n: usize| Record::new("a").embedding((0..n).map(|i| i as f32).collect::<Vec<_>>());
         assert_eq!(
@@ -384,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_are_written_as_chroma_reads_them() {
+    fn get_and_query_bodies_have_the_names_that_chroma_expects() {
         let parts = (Key::field("a").eq(1) & Key::document().contains("x") & Key::id().eq("1"))
             .split(&|_| true)
             .unwrap();
@@ -404,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_level_is_written_where_one_is_asked_for() {
+    fn read_level_is_written_if_set() {
         let text = |read_level| String::from_utf8(search(&[], read_level)).unwrap();
         assert_eq!(text(None), r#"{"searches":[]}"#);
         for (read_level, name) in [

@@ -196,7 +196,7 @@ pub(super) mod tests {
         let bad: &[(&[u8], &str)] = &[
             (b"[1]", "not a JSON object"),
             (b"{\"id\":\"1\"", "it ends too early at byte 9"),
-            (b"{\"id\":\"1\"} {}", "something behind the end"),
+            (b"{\"id\":\"1\"} {}", "unexpected data after the end"),
             (b"{\"id\":\"1\",\"k\":\"\xff\"}", "not UTF-8 at byte 15"),
             (b"{\"id\":\"1\",\"document\":5}", "field \"document\": invalid type: integer `5`, expected a string"),
             (b"{\"id\":\"1\",\"embedding\":[1,\"x\"]}", "field \"embedding\": a number was expected at byte 25"),
