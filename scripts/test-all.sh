@@ -23,7 +23,7 @@ for feature in $(sed -n '/^\[features\]/,/^$/s/^\([a-z-]*\) = .*/\1/p' Cargo.tom
 done
 
 step "Dependencies"
-# crates 46 [option...]: fails when the dependency tree has more crates, or a runtime
+# crates 50 [option...]: fails when the dependency tree has more crates, or a runtime
 crates() {
     local most=$1 tree count
     shift
@@ -36,7 +36,7 @@ crates() {
         return 1
     fi
 }
-crates 46
+crates 50
 crates 31 --no-default-features
 crates 45 --no-default-features --features disk-cache
 crates 32 --manifest-path examples/build_script/Cargo.toml

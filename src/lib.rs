@@ -408,7 +408,7 @@
 //! gives whatever vectors a test wants.
 //!
 //! # Features
-//! - `gemini` (default): [`Gemini`], and `rayon-core` for the threads that it sends from.
+//! - `gemini` (default): [`Gemini`], and `rayon` for the threads that it sends from and for work on many texts.
 //! - `tls` (default): https, through rustls. Without it only http is spoken, to a server on this machine for example.
 //! - `disk-cache`: `DiskCache`, which keeps vectors in a file.
 //! - `csv`: `csv_records`, which reads CSV files.

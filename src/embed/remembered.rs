@@ -39,7 +39,7 @@ pub(crate) fn make(
             Ok(function) => Ok(Arc::new(function)),
             Err(why) => Err(why),
         },
-        "chroma_blocking_hashing" => match Hashing::remembered(config) {
+        "chroma_blocking_hashing" => match Hashing::from_config(config) {
             Ok(function) => Ok(Arc::new(function)),
             Err(why) => Err(why),
         },

@@ -41,6 +41,12 @@ impl Embeddings {
         Ok(Embeddings { floats, dimension })
     }
 
+    /// Returns a matrix of floats that the caller has laid out as whole rows.
+    pub(crate) fn of_whole_rows(floats: Vec<f32>, dimension: usize) -> Embeddings {
+        debug_assert_eq!(floats.len() % dimension.max(1), 0);
+        Embeddings { floats, dimension }
+    }
+
     /// A matrix from its rows, copied into one piece.
     ///
     /// # Errors

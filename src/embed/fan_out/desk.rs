@@ -326,7 +326,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize};
     use std::thread;
 
-    use rayon_core::ThreadPoolBuilder;
+    use rayon::ThreadPoolBuilder;
 
     use super::*;
     use crate::embed::limiter::{Cost, Limiter};

@@ -12,7 +12,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rayon_core::ThreadPool;
+use rayon::ThreadPool;
 
 use super::limiter::{Cost, Limiter, Permit};
 use crate::error::{Call, Error, Result};
