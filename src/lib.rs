@@ -1,8 +1,7 @@
 //! A blocking client for [Chroma](https://www.trychroma.com), the vector database, for programs without an async runtime:
 //! command-line tools, threaded daemons, build scripts, batch jobs.
 //!
-#![cfg_attr(feature = "local-server", doc = "```")]
-#![cfg_attr(not(feature = "local-server"), doc = "```ignore")]
+//! ```
 //! use chroma_blocking::{Hashing, Key, LocalServer, Record};
 //!
 //! // A server for as long as the program runs. For a server that runs
