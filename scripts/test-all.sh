@@ -14,6 +14,26 @@ step() {
 step "Format"
 cargo fmt --all --check
 
+step "Layers"
+scripts/check-layers.sh
+
+step "Examples in docs fit their column"
+# Wider ones have a scroll bar on docs.rs. Hidden lines, which begin with "# ", do not count.
+wide=$(find src -name '*.rs' -exec awk '
+    { line = $0; docs = sub(/^ *\/\/[\/!] ?/, "", line) }
+    !docs { code = 0 }
+    docs && line ~ /^ *```/ { code = !code; next }
+    docs && code && length(line) > 80 && line !~ /^# / { print FILENAME ":" FNR ": " length(line) " columns" }
+' {} +)
+wide+=$(awk '
+    /^```/ { code = !code }
+    code && length > 80 && !/^# / { print FILENAME ":" FNR ": " length " columns" }
+' docs/manual.md)
+[ -z "$wide" ] || {
+    printf 'at most 80 columns:\n%s\n' "$wide" >&2
+    exit 1
+}
+
 step "Lints"
 cargo clippy --all-targets --all-features -- -D warnings
 cargo clippy --all-targets --no-default-features -- -D warnings
