@@ -23,8 +23,13 @@ struct Answer {
 
 /// A server's name for the failure of a transaction.
 const CONFLICT: &str = "ConditionalWriteConflictError";
-/// Part of a server's message: a query met an id whose record is not there, or not any more.
-pub(crate) const MISSING_RECORD: &str = "Error finding id";
+/// Part of the message of a single-node server that read an id without a record.
+const RECORD_GONE: &str = "Error finding id";
+
+/// Whether a read failed because one of its records does not exist, or was deleted during the read.
+pub(crate) fn is_record_gone(error: &Error) -> bool {
+    matches!(error, Error::NotFound { message, .. } if message.contains(RECORD_GONE))
+}
 
 impl Dialect for Chroma {
     fn error(&self, refusal: Refusal) -> Error {
@@ -70,7 +75,7 @@ impl Dialect for Chroma {
                 Error::Unsupported { call, message }
             }
             // What a single-node server says to a query when a record goes, or one of its ids is not there.
-            500 if message.contains(MISSING_RECORD) => Error::NotFound { call, message },
+            500 if message.contains(RECORD_GONE) => Error::NotFound { call, message },
             // Lists and sparse vectors, on a server that knows only scalars.
             422 if message.contains("MetadataValue") => Error::Unsupported {
                 call,

@@ -1,16 +1,33 @@
-//! [`Delete`]: records away, by id or by filter.
+//! [`Delete`]: deletes records by id or by filter.
 
 use serde::Deserialize;
 
-use super::Collection;
-use super::get::MAX_IDS;
 use super::selection::Selection;
+use super::{Collection, IntoIds};
 use crate::client::operations as op;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
-use crate::model::json_len::json_len;
 use crate::wire::read;
 use crate::wire::write::{self, Page};
+
+impl Collection {
+    /// Deletes records by id or by filter.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Key};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// notes.delete().ids(["1", "2"]).run()?;
+    /// notes.delete().filter(Key::field("year").lt(2000)).run()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn delete(&self) -> Delete {
+        Delete {
+            collection: self.clone(),
+            selection: Selection::default(),
+            limit: None,
+        }
+    }
+}
 
 /// A deletion of records; see [`Collection::delete`].
 #[derive(Debug, Clone)]
@@ -22,49 +39,50 @@ pub struct Delete {
 }
 
 impl Delete {
-    pub(super) fn new(collection: Collection) -> Delete {
-        Delete {
-            collection,
-            selection: Selection::default(),
-            limit: None,
-        }
-    }
-
-    /// These ids. Those that are not there are ignored.
-    pub fn ids<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Delete {
+    /// Deletes only the records with these ids: one id or several. Ids without a record are ignored. If called twice,
+    /// the ids are added up.
+    pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Delete {
         self.selection.add_ids(ids);
         self
     }
 
-    /// Records that pass the filter; called twice, or with ids, those that meet all of it.
-    pub fn filter(mut self, filter: Where) -> Delete {
+    /// Deletes only records that pass the filter; `None` changes nothing. If called twice, a record must pass both
+    /// filters. With ids as well, a record must have one of the ids and pass the filter.
+    pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Delete {
         self.selection.add_filter(filter);
         self
     }
 
-    /// At most this many of those that pass the filter. Servers before 1.5 would ignore it: there it is
+    /// Sets the maximum number of records to delete among those that pass the filter. Default: no limit.
+    ///
+    /// Servers before 1.5 would ignore the limit. With them the call fails with
     /// [`Error::Unsupported`](crate::Error::Unsupported), and nothing is deleted.
     pub fn limit(mut self, limit: usize) -> Delete {
         self.limit = Some(limit.min(u32::MAX as usize));
         self
     }
 
-    /// Deletes; how many records, where the server says so. For a deletion by id it does not: it counts ids that are
-    /// not there, too. When an answer was lost and the deletion repeated, the second one counts only what was left.
+    /// Deletes the records. More than 10,000 ids without a limit are split over several requests.
+    ///
+    /// Returns the number of deleted records if the server reports it, otherwise `None`. A deletion by ids returns
+    /// `None`: servers also count ids without a record. If a response is lost and the deletion is sent again, the number
+    /// covers only the second attempt.
     ///
     /// # Errors
-    /// [`InvalidInput::NothingSelected`] without ids and without a filter; to delete everything, delete the
-    /// collection.
+    /// - [`InvalidInput::NothingSelected`] if neither ids nor a filter are set, or a limit without a filter. To delete
+    ///   everything, delete the collection.
+    /// - [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, if a later one of several requests fails.
     pub fn run(self) -> Result<Option<usize>> {
-        let operation = match self.limit {
-            Some(_) => &op::DELETE_SOME,
-            None => &op::DELETE,
+        let operation = if self.limit.is_some() {
+            &op::DELETE_SOME
+        } else {
+            &op::DELETE
         };
         let collection = self.collection.begin();
-        let invalid = |reason| Err(collection.at(operation).invalid(reason));
+        let invalid = |reason| Err(collection.unsent_call(operation).invalid(reason));
         if self.selection.is_empty() {
             return invalid(InvalidInput::NothingSelected(
-                "neither ids nor a filter; name what to delete, or delete the collection",
+                "neither ids nor a filter is set; set one of them, or delete the collection",
             ));
         }
         let Some(mut parts) = collection.select(operation, self.selection)? else {
@@ -73,13 +91,13 @@ impl Delete {
         if self.limit.is_some() {
             if parts.fields.is_none() && parts.documents.is_none() {
                 return invalid(InvalidInput::NothingSelected(
-                    "a limit without a filter; limit what a filter lets through",
+                    "a limit needs a filter; set one, or remove the limit",
                 ));
             }
             if !collection.client().supports(|server| server.delete_limit)? {
                 return Err(collection.unsupported(
                     operation,
-                    "it would ignore the limit and delete all; limits need Chroma 1.5",
+                    "it would ignore the limit and delete all selected records; limits need Chroma 1.5",
                 ));
             }
         }
@@ -97,27 +115,26 @@ impl Delete {
         };
         match parts.ids.take() {
             None => send(&parts),
-            // A limit is of the whole call, so such a call stays whole.
+            // The limit applies to the whole call, so the call must be one request.
             Some(ids) if self.limit.is_some() => {
                 parts.ids = Some(ids);
                 send(&parts).map(|_| None)
             }
             Some(ids) => {
-                let around = write::selection(&parts, &page, None).len();
-                let size = |index: usize| json_len(&ids[index]) + 1;
+                let overhead = write::selection(&parts, &page, None).len();
                 collection
-                    .in_requests(operation, ids.len(), size, around, MAX_IDS, |range, _| {
-                        parts.ids = Some(ids[range].to_vec());
+                    .send_ids(operation, &ids, overhead, |ids| {
+                        parts.ids = Some(ids.to_vec());
                         send(&parts).map(drop)
                     })
-                    .map_err(|(error, range)| error.stopped(&ids, range))?;
+                    .map_err(|failed| failed.with_ids(&ids))?;
                 Ok(None)
             }
         }
     }
 }
 
-/// Reads the answer to `delete`: how many records it was, where the server says so.
+/// Reads the response to `delete`: the number of deleted records, if the server reports it.
 pub(super) fn deleted(answer: &[u8]) -> Result<Option<usize>, String> {
     #[derive(Deserialize)]
     struct Answer {

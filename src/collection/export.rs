@@ -1,8 +1,8 @@
-//! [`Export`]: a collection, or what passes a filter, as JSON Lines.
+//! [`Export`]: writes a collection, or the records that pass a filter, as JSON Lines.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Collection, Scan};
 use crate::durable::sync_folder;
@@ -12,18 +12,49 @@ use crate::model::progress::{Progress, ProgressStage};
 use crate::model::results::Include;
 use crate::wire::line;
 
-/// A call that writes a collection to JSON Lines; see [`Collection::export`].
+impl Collection {
+    /// Writes all records, or all that pass a filter, as JSON Lines. Vectors are included by default.
+    ///
+    /// [`jsonl_records`](crate::ingest::jsonl_records) reads the lines, and the records that it returns make an equal
+    /// collection: see [`Export`].
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Error};
+    /// # use chroma_blocking::ingest::jsonl_records;
+    /// # let client = Client::from_env()?;
+    /// # let notes = client.collection("notes").get()?;
+    /// let records = notes
+    ///     .export()
+    ///     .on_progress(|progress| eprintln!("{progress}"))
+    ///     .to_file("notes.jsonl")?;
+    ///
+    /// let copy = client.collection("copy").create()?;
+    /// let records = jsonl_records("notes.jsonl")?.collect::<Result<Vec<_>, _>>()?;
+    /// copy.add(records)?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn export<'a>(&self) -> Export<'a> {
+        Export {
+            scan: self.scan(),
+            embeddings: true,
+            on_progress: Box::new(|_| {}),
+        }
+    }
+}
+
+/// An export to JSON Lines; see [`Collection::export`].
 ///
-/// # What is written
-/// A line for each record: `{"id":"1","document":"…","uri":"…","metadata":{…},"embedding":[…]}`, without what the record does
-/// not have. A sparse vector is an object as Chroma has it, with `"#type":"sparse_vector"`. Floats are read as the same ones
-/// again. [`JsonLines`](crate::ingest::JsonLines) reads these lines with no option, and what it reads makes an equal collection.
-/// The collection's own name, metadata, schema and configuration are not in there.
+/// # Format
+/// One line per record: `{"id":"1","document":"…","uri":"…","metadata":{…},"embedding":[…]}`, without the fields that
+/// the record does not have. A sparse vector is an object in Chroma's form, with `"#type":"sparse_vector"`. Floats are
+/// written so that reading returns the same values. [`JsonLines`](crate::ingest::JsonLines) reads the lines with its
+/// default options. The collection's own name, metadata, schema and configuration are not written.
 ///
 /// # Order
-/// That of a [scan](Collection::scan), by which it reads: newest first, in constant memory, while others may write. To
-/// turn it around would take all of it in memory. Where [`get`](Collection::get) is to page through the new collection in
-/// the order of the old one, turn the lines around before they are read, by `tac` for example.
+/// The order of a [scan](Collection::scan), which the export reads from: newest first, in constant memory, while other
+/// programs may write. The reverse order would need the whole collection in memory. If
+/// [`get`](Collection::get) is to page through an imported copy in the order of the original, reverse the lines before
+/// the import, for example with `tac`.
 #[must_use = "does nothing until write_to() or to_file() is called"]
 pub struct Export<'a> {
     scan: Scan,
@@ -32,74 +63,71 @@ pub struct Export<'a> {
 }
 
 impl<'a> Export<'a> {
-    pub(super) fn new(collection: Collection) -> Export<'a> {
-        Export {
-            scan: collection.scan(),
-            embeddings: true,
-            on_progress: Box::new(|_| {}),
-        }
-    }
-
-    /// Only records that pass the filter; called twice, both.
-    pub fn filter(mut self, filter: Where) -> Export<'a> {
+    /// Exports only records that pass the filter; `None` changes nothing. If called twice, a record must pass both
+    /// filters.
+    pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Export<'a> {
         self.scan = self.scan.filter(filter);
         self
     }
 
-    /// Whether the vectors are written. Default: yes. Without them, whoever reads the lines embeds the documents again.
+    /// Sets whether vectors are written. Default: `true`. Without them, an import embeds the documents again.
     pub fn embeddings(mut self, embeddings: bool) -> Export<'a> {
         self.embeddings = embeddings;
         self
     }
 
-    /// At most this many records are asked for in one request. Default: 1,000; see [`Scan::page_size`].
+    /// Sets the maximum number of records per request. Default: 1,000; see [`Scan::page_size`].
     pub fn page_size(mut self, records: usize) -> Export<'a> {
         self.scan = self.scan.page_size(records);
         self
     }
 
-    /// Reports after each request how many records have been written, on the thread that made the call.
+    /// Sets a function that is called after each request with the number of records written so far. It runs on the
+    /// calling thread.
     pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Export<'a> {
         self.on_progress = Box::new(report);
         self
     }
 
-    /// Writes all of it, flushes the writer, and says how many records there were. It writes many records at once, so no
-    /// buffer is needed.
+    /// Writes all records, flushes the writer, and returns the number of records. Each write holds a whole page of
+    /// records, so the writer needs no buffer.
     ///
     /// # Errors
-    /// Those of a [scan](Scan), and [`Error::Io`] when the writer fails. What has been written by then are whole lines, but
-    /// for a writer that took a part of what it was given.
+    /// The errors of a [scan](Scan), and [`Error::Io`] if the writer fails. The lines written before the error are
+    /// complete, unless the writer itself wrote only a part of a page.
     pub fn write_to(self, writer: impl Write) -> Result<u64> {
         self.write("the export", writer)
     }
 
-    /// Writes all of it to a file, and says how many records there were. The file is there when all of it is on the disk,
-    /// in place of one that was there before; until then it has `.partial` behind its name.
+    /// Writes all records to a file, and returns the number of records.
+    ///
+    /// The records are written to a temporary file first, whose name is `path` with `.partial` appended. When all of them
+    /// are on the disk, the temporary file is renamed to `path`. An existing file is replaced.
     ///
     /// # Errors
-    /// Those of [`write_to`](Export::write_to). The file is as it was before then.
+    /// As for [`write_to`](Export::write_to). The file at `path` is unchanged then.
     pub fn to_file(self, path: impl AsRef<Path>) -> Result<u64> {
         let path = path.as_ref();
         let name = path.display().to_string();
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
-        let partial = Path::new(&partial);
-        let file = File::create(partial).map_err(|error| failed(&name, error))?;
+        let partial = PathBuf::from(partial);
+        let file = File::create(&partial).map_err(|error| write_error(&name, error))?;
         let written = self.write(&name, &file).and_then(|records| {
             file.sync_all()
-                .and_then(|()| fs::rename(partial, path))
+                .and_then(|()| fs::rename(&partial, path))
                 .and_then(|()| sync_folder(path))
-                .map_err(|error| failed(&name, error))?;
+                .map_err(|error| write_error(&name, error))?;
             Ok(records)
         });
         if written.is_err() {
-            // It is this call's own, and of no use to anybody.
-            let _ = fs::remove_file(partial);
+            // The temporary file is incomplete and belongs to this call. The first error is the one to report.
+            let _ = fs::remove_file(&partial);
         }
         written
     }
 
+    /// Writes all records to a writer, which errors call `name`.
     fn write(mut self, name: &str, mut writer: impl Write) -> Result<u64> {
         let mut include = vec![Include::Documents, Include::Metadatas, Include::Uris];
         if self.embeddings {
@@ -116,13 +144,13 @@ impl<'a> Export<'a> {
             }
             writer
                 .write_all(&lines)
-                .map_err(|error| failed(name, error))?;
+                .map_err(|error| write_error(name, error))?;
             records += page.len() as u64;
             let progress = Progress::new("export", ProgressStage::Reading, records, None);
             (self.on_progress)(&progress);
-            collection.tell(progress);
+            collection.report_progress(&progress);
         }
-        writer.flush().map_err(|error| failed(name, error))?;
+        writer.flush().map_err(|error| write_error(name, error))?;
         Ok(records)
     }
 }
@@ -136,7 +164,7 @@ impl std::fmt::Debug for Export<'_> {
     }
 }
 
-fn failed(name: &str, source: io::Error) -> Error {
+fn write_error(name: &str, source: io::Error) -> Error {
     let what = format!("cannot write {name}");
     Error::Io { what, source }
 }

@@ -95,7 +95,7 @@ impl Collection {
 
     fn check_function(&self, operation: &Operation, function: &str) -> Result<()> {
         name::check_in_path("function", function)
-            .map_err(|reason| self.at(operation).invalid(reason))
+            .map_err(|reason| self.unsent_call(operation).invalid(reason))
     }
 }
 
@@ -130,7 +130,7 @@ impl AttachFunction {
         if !matches!(self.params, Value::Null | Value::Object(_)) {
             return Err(self
                 .collection
-                .at(operation)
+                .unsent_call(operation)
                 .invalid(InvalidInput::Setting {
                     name: "params",
                     value: self.params.to_string(),

@@ -1,20 +1,68 @@
-//! [`Get`]: records by id, by filter, or all of them.
+//! [`Get`]: reads records by id, by filter, or all of them.
 
 use std::collections::HashSet;
 
-use super::Collection;
+use super::batches::MAX_IDS;
 use super::selection::Selection;
+use super::{Collection, IntoIds};
 use crate::client::operations as op;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
-use crate::model::json_len::json_len;
+use crate::model::record::Record;
 use crate::model::results::{GetResult, Include};
 use crate::wire::read;
 use crate::wire::write::{self, Page};
 
-/// Ids that one request may name; more are asked for in several. A single-node server fails at 32,767 (SQLite's limit of
-/// variables in a statement).
-pub(super) const MAX_IDS: usize = 10_000;
+impl Collection {
+    /// Reads records by id, by filter, or all of them, in pages or at once. Returns ids, documents and metadata unless
+    /// [`include`](Get::include) is set.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Key};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// let recent = notes.get().filter(Key::field("year").gte(2020)).limit(10).run()?;
+    /// for row in recent.iter() {
+    ///     println!("{}: {}", row.id, row.document.unwrap_or_default());
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn get(&self) -> Get {
+        Get {
+            collection: self.clone(),
+            selection: Selection::default(),
+            page: Page::default(),
+            include: vec![Include::Documents, Include::Metadatas],
+        }
+    }
+
+    /// Reads one record by its id, with its document and metadata. Returns `None` if there is none of this id.
+    ///
+    /// To read the vector as well, use [`get`](Collection::get) with an [`include`](Get::include).
+    ///
+    /// ```no_run
+    /// # let notes = chroma_blocking::Client::from_env()?.collection("notes").get()?;
+    /// if let Some(note) = notes.get_one("1")? {
+    ///     println!("{}", note.document.unwrap_or_default());
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of any request: see [`Error`](crate::Error).
+    pub fn get_one(&self, id: &str) -> Result<Option<Record>> {
+        let found = self.get().ids(id).run()?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Reads the first ten records with their documents, metadata and vectors: a look at the data.
+    ///
+    /// # Errors
+    /// The errors of any request: see [`Error`](crate::Error).
+    pub fn peek(&self) -> Result<GetResult> {
+        let include = [Include::Documents, Include::Metadatas, Include::Embeddings];
+        self.get().limit(10).include(include).run()
+    }
+}
 
 /// A read of records; see [`Collection::get`].
 #[derive(Debug, Clone)]
@@ -27,57 +75,53 @@ pub struct Get {
 }
 
 impl Get {
-    pub(super) fn new(collection: Collection) -> Get {
-        Get {
-            collection,
-            selection: Selection::default(),
-            page: Page::default(),
-            include: vec![Include::Documents, Include::Metadatas],
-        }
-    }
-
-    /// Only these ids. Those that are not there are left out of the answer.
-    pub fn ids<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Get {
+    /// Reads only the records with these ids: one id or several. Ids without a record are left out of the result. If
+    /// called twice, the ids are added up.
+    pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Get {
         self.selection.add_ids(ids);
         self
     }
 
-    /// Only records that pass the filter; called twice, both.
-    pub fn filter(mut self, filter: Where) -> Get {
+    /// Reads only records that pass the filter; `None` changes nothing. If called twice, a record must pass both
+    /// filters.
+    pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Get {
         self.selection.add_filter(filter);
         self
     }
 
-    /// At most this many.
+    /// Sets the maximum number of records. Default: no limit.
     pub fn limit(mut self, limit: usize) -> Get {
         self.page.limit = Some(limit.min(u32::MAX as usize));
         self
     }
 
-    /// From this one on, counted from 0.
+    /// Sets the number of records to skip. Default: 0.
     pub fn offset(mut self, offset: usize) -> Get {
         self.page.offset = Some(offset.min(u32::MAX as usize));
         self
     }
 
-    /// What to bring with the ids, in place of documents and metadata.
+    /// Sets what to return with the ids. Default: documents and metadata.
     pub fn include(mut self, include: impl IntoIterator<Item = Include>) -> Get {
         self.include = include.into_iter().collect();
         self
     }
 
-    /// Asks the server.
+    /// Sends the request. More than 10,000 ids are split over several requests.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread, and for more than
+    /// 10,000 ids with a limit or an offset.
     pub fn run(self) -> Result<GetResult> {
         let operation = &op::GET;
         let collection = self.collection.begin();
-        let parts = collection.select(operation, self.selection)?;
-        let Some(mut parts) = parts.filter(|_| self.page.limit != Some(0)) else {
-            return Ok(GetResult::default());
-        };
         let mut found = GetResult::default();
+        let Some(mut parts) = collection.select(operation, self.selection)? else {
+            return Ok(found);
+        };
+        if self.page.limit == Some(0) {
+            return Ok(found);
+        }
         let mut send = |parts: &Parts| {
             let body = write::selection(parts, &self.page, Some(&self.include));
             let request = collection.request(operation).body(&body);
@@ -85,27 +129,24 @@ impl Get {
                 .send(|answer| found.append(read::get(answer)?))
                 .map_err(|error| collection.explain_refusal(parts, error))
         };
-        let whole = self.page.limit.is_none() && self.page.offset.is_none();
+        let is_paged = self.page.limit.is_some() || self.page.offset.is_some();
         match parts.ids.take() {
-            Some(ids) if ids.len() > MAX_IDS && !whole => {
-                let reason = InvalidInput::Setting {
-                    name: "ids",
-                    value: format!("{} ids", ids.len()),
-                    why: format!("with a limit or an offset there can be {MAX_IDS}"),
-                };
-                return Err(collection.at(operation).invalid(reason));
+            Some(ids) if is_paged && ids.len() > MAX_IDS => {
+                let reason = InvalidInput::setting(
+                    "ids",
+                    format!("a list of {} ids", ids.len()),
+                    format!("with a limit or an offset, at most {MAX_IDS} ids are allowed"),
+                );
+                return Err(collection.unsent_call(operation).invalid(reason));
             }
-            Some(mut ids) if whole => {
+            Some(mut ids) if !is_paged => {
                 let mut seen = HashSet::new();
                 ids.retain(|id| seen.insert(id.clone()));
-                let around = write::selection(&parts, &self.page, Some(&self.include)).len();
-                let size = |index: usize| json_len(&ids[index]) + 1;
-                collection
-                    .in_requests(operation, ids.len(), size, around, MAX_IDS, |range, _| {
-                        parts.ids = Some(ids[range].to_vec());
-                        send(&parts)
-                    })
-                    .map_err(|(error, _)| error)?;
+                let overhead = write::selection(&parts, &self.page, Some(&self.include)).len();
+                collection.send_ids(operation, &ids, overhead, |ids| {
+                    parts.ids = Some(ids.to_vec());
+                    send(&parts)
+                })?;
             }
             ids => {
                 parts.ids = ids;

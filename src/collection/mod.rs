@@ -1,5 +1,6 @@
 //! [`Collection`]: records to write, read, ask and delete.
 
+mod batches;
 mod builder;
 mod collections;
 mod delete;
@@ -7,13 +8,15 @@ mod export;
 mod fork;
 mod functions;
 mod get;
-mod large;
+mod ids;
 mod modify;
 mod open;
 #[cfg(any(test, fuzzing))]
 mod parsers;
 mod progress;
 mod query;
+mod query_input;
+mod retry;
 mod scan;
 mod search;
 mod selection;
@@ -34,14 +37,15 @@ pub use export::Export;
 pub use fork::IndexingStatus;
 pub use functions::{AttachFunction, Attached, AttachedFunction, DetachFunction};
 pub use get::Get;
+pub use ids::IntoIds;
 pub use modify::Modify;
 pub use open::CollectionOpener;
 use open::In;
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
-use progress::Report;
-pub use query::{Queries, Query, QueryInput, QueryMany};
-pub use scan::{Scan, ScanPages, ScanRecords};
+pub use query::{Query, QueryMany};
+pub use query_input::{IntoQueries, IntoQuery};
+pub use scan::{Scan, ScanPages};
 pub use search::{RunSearch, RunSearches};
 use stored::Stored;
 pub use transaction::{Committed, Transaction};
@@ -53,7 +57,6 @@ use crate::metrics::Embedded;
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
-use crate::model::results::GetResult;
 use crate::model::rows::IntoRecords;
 use crate::model::schema::Schema;
 use crate::model::search::ReadLevel;
@@ -71,7 +74,8 @@ use crate::wire::read;
 pub struct Collection {
     client: Client,
     inner: Arc<Inner>,
-    report: Option<Report>,
+    /// What progress is reported to.
+    report: Option<Arc<dyn Fn(&Progress) + Send + Sync>>,
 }
 
 struct Inner {
@@ -261,101 +265,6 @@ impl Collection {
         self.begin().write(&op::UPDATE, &records.into_records())
     }
 
-    /// Records by id, by filter, or all of them, in pages or at once. Without an [`include`](Get::include): the ids,
-    /// documents and metadata.
-    ///
-    /// ```no_run
-    /// # use chroma_blocking::{Client, Key};
-    /// # let notes = Client::from_env()?.collection("notes").get()?;
-    /// let recent = notes.get().filter(Key::field("year").gte(2020)).limit(10).run()?;
-    /// for row in recent.iter() {
-    ///     println!("{}: {}", row.id, row.document.unwrap_or_default());
-    /// }
-    /// # Ok::<(), chroma_blocking::Error>(())
-    /// ```
-    pub fn get(&self) -> Get {
-        Get::new(self.clone())
-    }
-
-    /// Every record, or every one that passes a filter: page by page, in constant memory, newest first. Without an
-    /// [`include`](Scan::include): the ids, documents and metadata.
-    ///
-    /// Records may be deleted or changed as they come, by whomever: see [`Scan`].
-    ///
-    /// ```no_run
-    /// # use chroma_blocking::{Client, Include, Key};
-    /// # let notes = Client::from_env()?.collection("notes").get()?;
-    /// for record in notes.scan().filter(Key::field("year").lt(2000)) {
-    ///     let record = record?;
-    ///     println!("{}: {}", record.id, record.document.unwrap_or_default());
-    /// }
-    /// # Ok::<(), chroma_blocking::Error>(())
-    /// ```
-    pub fn scan(&self) -> Scan {
-        Scan::new(self.clone())
-    }
-
-    /// Writes every record, or every one that passes a filter, to JSON Lines, with the vectors unless told otherwise.
-    /// [`jsonl_records`](crate::ingest::jsonl_records) reads them again, and makes an equal collection: see [`Export`].
-    ///
-    /// ```no_run
-    /// # use chroma_blocking::{Client, Error};
-    /// # use chroma_blocking::ingest::jsonl_records;
-    /// # let client = Client::from_env()?;
-    /// # let notes = client.collection("notes").get()?;
-    /// let records = notes
-    ///     .export()
-    ///     .on_progress(|records| eprintln!("{records} records"))
-    ///     .to_file("notes.jsonl")?;
-    ///
-    /// let copy = client.collection("copy").create()?;
-    /// let records = jsonl_records("notes.jsonl")?.collect::<Result<Vec<_>, _>>()?;
-    /// copy.add(records)?;
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn export<'a>(&self) -> Export<'a> {
-        Export::new(self.clone())
-    }
-
-    /// The first ten records, with their vectors: to see what is in there.
-    ///
-    /// # Errors
-    /// As for any request: see [`Error`].
-    pub fn peek(&self) -> Result<GetResult> {
-        use crate::Include::{Documents, Embeddings, Metadatas};
-        let include = [Documents, Metadatas, Embeddings];
-        self.get().limit(10).include(include).run()
-    }
-
-    /// The records that are nearest to a text or to a vector: ten of them, with documents and metadata, unless the
-    /// options say otherwise.
-    ///
-    /// ```no_run
-    /// # use chroma_blocking::{Client, Hashing, Key};
-    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
-    /// for hit in notes.query("memory safety").filter(Key::field("year").gte(2010)).n_results(5).run()? {
-    ///     println!("{:.3}  {}  {}", hit.distance, hit.id, hit.document.unwrap_or_default());
-    /// }
-    /// let near = notes.query(vec![0.1, 0.2, 0.3]).run()?;
-    /// # Ok::<(), chroma_blocking::Error>(())
-    /// ```
-    pub fn query<'a>(&self, query: impl Into<QueryInput<'a>>) -> Query<'a> {
-        Query::new(self.clone(), query.into())
-    }
-
-    /// Several queries in one request: one list of hits for each, in the same order.
-    ///
-    /// ```no_run
-    /// # use chroma_blocking::{Client, Hashing};
-    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
-    /// let answers = notes.query_many(["memory safety", "vector search"]).n_results(3).run()?;
-    /// assert_eq!(answers.len(), 2);
-    /// # Ok::<(), chroma_blocking::Error>(())
-    /// ```
-    pub fn query_many<'a>(&self, queries: impl Into<Queries<'a>>) -> QueryMany<'a> {
-        QueryMany::new(self.clone(), queries.into())
-    }
-
     /// Records by a filter, by a rank of several parts, in groups: see [`Search`].
     ///
     /// For Chroma Cloud and distributed Chroma; a single-node server has [`query`](Collection::query) alone, and
@@ -420,19 +329,6 @@ impl Collection {
         Modify::new(self.clone())
     }
 
-    /// Deletes records by id or by filter.
-    ///
-    /// ```no_run
-    /// # use chroma_blocking::{Client, Key};
-    /// # let notes = Client::from_env()?.collection("notes").get()?;
-    /// notes.delete().ids(["1", "2"]).run()?;
-    /// notes.delete().filter(Key::field("year").lt(2000)).run()?;
-    /// # Ok::<(), chroma_blocking::Error>(())
-    /// ```
-    pub fn delete(&self) -> Delete {
-        Delete::new(self.clone())
-    }
-
     /// Prepares a request about this collection.
     fn request(&self, operation: &'static Operation) -> Request<'_> {
         self.client
@@ -441,7 +337,7 @@ impl Collection {
     }
 
     /// A call that has sent nothing yet, for errors.
-    fn at(&self, operation: &Operation) -> Call {
+    fn unsent_call(&self, operation: &Operation) -> Call {
         Call::new(operation.name, Some(self.name()))
     }
 
@@ -456,7 +352,7 @@ impl Collection {
         let (mut told, all) = (0, texts.len() as u64);
         let tell = |done| {
             let stage = ProgressStage::Embedding;
-            self.tell(Progress::new(operation.name, stage, done, Some(all)));
+            self.report_progress(&Progress::new(operation.name, stage, done, Some(all)));
         };
         // The function's total is not used: it may report only a part of the texts.
         let mut report = |progress: &Progress| {
@@ -483,9 +379,9 @@ impl Collection {
         let Some(function) = &self.inner.embedding_function else {
             let missing = self.inner.missing.clone();
             let reason = missing.unwrap_or_else(|| InvalidInput::NoEmbeddingFunction { of: of() });
-            return Err(self.at(operation).invalid(reason));
+            return Err(self.unsent_call(operation).invalid(reason));
         };
-        let call = self.at(operation);
+        let call = self.unsent_call(operation);
         let started = Instant::now();
         let made = embed::embed(function.as_ref(), texts, context, &call);
         // Where it is not made yet, or there is nothing to embed, nobody was asked.

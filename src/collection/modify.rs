@@ -105,7 +105,7 @@ impl Modify {
         }
 
         let operation = &op::MODIFY;
-        let invalid = |reason| self.collection.at(operation).invalid(reason);
+        let invalid = |reason| self.collection.unsent_call(operation).invalid(reason);
         self.check().map_err(invalid)?;
         let function = self.embedding_function.as_deref();
         let configuration = Configuration {
@@ -143,7 +143,7 @@ impl Modify {
             .send(read::json)?;
         if stored.id != self.collection.id() {
             return Err(Error::NotFound {
-                call: Box::new(self.collection.at(operation)),
+                call: Box::new(self.collection.unsent_call(operation)),
                 message: format!(
                     "the collection was modified, and {name:?} is another one by now, of the id {}",
                     stored.id

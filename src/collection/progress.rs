@@ -1,4 +1,4 @@
-//! How a collection reports the [`Progress`] of its calls.
+//! Reports the [`Progress`] of a collection's calls.
 
 use std::sync::Arc;
 
@@ -7,13 +7,12 @@ use crate::client::operations as op;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::transport::{Kind, Operation};
 
-/// The function that a collection reports to.
-pub(super) type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
-
 impl Collection {
-    /// Returns the same collection, whose calls report their progress: after each request of a write, a query, an export, or a
-    /// read or deletion by ids, and while texts are embedded, as often as the embedding function reports. The function
-    /// is called on the thread that made the call. A read or deletion by a filter is one request and reports nothing.
+    /// Returns the same collection, whose calls report their progress to a function.
+    ///
+    /// Calls report after each request of a write, a query, an export, or a read or deletion by ids. While texts are
+    /// embedded, they report as often as the embedding function does. A read or deletion by a filter is a single request
+    /// and reports nothing. The function runs on the thread that made the call.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing, Record};
@@ -29,8 +28,8 @@ impl Collection {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     ///
-    /// A batch job reports by [`Ingest::on_progress`](crate::ingest::Ingest::on_progress). A [`scan`](Collection::scan)
-    /// reports nothing.
+    /// A batch job reports through [`Ingest::on_progress`](crate::ingest::Ingest::on_progress) instead. A
+    /// [`scan`](Collection::scan) reports nothing.
     #[must_use]
     pub fn with_progress(&self, report: impl Fn(&Progress) + Send + Sync + 'static) -> Collection {
         Collection {
@@ -39,7 +38,7 @@ impl Collection {
         }
     }
 
-    /// The same collection, which reports nothing.
+    /// Returns the same collection, whose calls report no progress.
     pub(crate) fn without_progress(&self) -> Collection {
         Collection {
             report: None,
@@ -47,15 +46,15 @@ impl Collection {
         }
     }
 
-    /// Reports how far a call is.
-    pub(super) fn tell(&self, progress: Progress) {
+    /// Reports the progress of a call.
+    pub(super) fn report_progress(&self, progress: &Progress) {
         if let Some(report) = &self.report {
-            report(&progress);
+            report(progress);
         }
     }
 }
 
-/// What a request of this operation does.
+/// Returns what requests of an operation do.
 pub(super) fn stage(operation: &Operation) -> ProgressStage {
     match operation.kind {
         Kind::Reads | Kind::ReadsRows => ProgressStage::Reading,

@@ -94,7 +94,7 @@ fn run(
         };
         search
             .check(&of, collection.dimension())
-            .map_err(|reason| collection.at(&op::SEARCH).invalid(reason))?;
+            .map_err(|reason| collection.unsent_call(&op::SEARCH).invalid(reason))?;
     }
     embed(collection, &mut searches)?;
     let body = write::search(&searches, read_level);

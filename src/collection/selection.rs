@@ -1,6 +1,6 @@
 //! Which records a read or a delete is about, and what to do where a server takes that for something else.
 
-use super::Collection;
+use super::{Collection, IntoIds};
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::{Parts, Where, restrict};
 use crate::model::schema::{InvertedIndex, Schema};
@@ -14,18 +14,28 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    pub(super) fn add_ids<S: Into<String>>(&mut self, ids: impl IntoIterator<Item = S>) {
-        let ids = ids.into_iter().map(Into::into);
-        self.ids.get_or_insert_default().extend(ids);
+    /// Selects the records with these ids.
+    pub(super) fn from_ids<M>(ids: impl IntoIds<M>) -> Selection {
+        let mut selection = Selection::default();
+        selection.add_ids(ids);
+        selection
     }
 
-    pub(super) fn add_filter(&mut self, filter: Where) {
-        restrict(&mut self.filter, filter);
+    /// Selects the records that pass a filter.
+    pub(super) fn from_filter(filter: Where) -> Selection {
+        let mut selection = Selection::default();
+        selection.add_filter(filter);
+        selection
     }
 
-    pub(super) fn filtered(mut self, filter: Where) -> Selection {
-        self.add_filter(filter);
-        self
+    pub(super) fn add_ids<M>(&mut self, ids: impl IntoIds<M>) {
+        self.ids.get_or_insert_default().extend(ids.into_ids());
+    }
+
+    pub(super) fn add_filter(&mut self, filter: impl Into<Option<Where>>) {
+        if let Some(filter) = filter.into() {
+            restrict(&mut self.filter, filter);
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -66,7 +76,7 @@ impl Collection {
         };
         let parts = selection
             .parts(&mistakes)
-            .map_err(|reason| self.at(operation).invalid(reason))?;
+            .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
         let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
         if parts.as_ref().is_some_and(tests_lists)
             && !self.client().supports(|server| server.metadata_lists)?
@@ -107,7 +117,7 @@ impl Collection {
     /// The error of a call that this server would take for another one. Nothing was sent.
     pub(super) fn unsupported(&self, operation: &Operation, message: &str) -> Error {
         Error::Unsupported {
-            call: Box::new(self.at(operation)),
+            call: Box::new(self.unsent_call(operation)),
             message: message.to_owned(),
         }
     }

@@ -1,12 +1,12 @@
-//! [`Transaction`]: reads and writes that take effect only if nobody else wrote what was read.
+//! [`Transaction`]: reads and writes that take effect together, or not at all.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
 
-use super::Collection;
 use super::selection::Selection;
+use super::{Collection, IntoIds};
 use crate::client::operations as op;
 #[cfg(doc)]
 use crate::error::Error;
@@ -18,14 +18,18 @@ use crate::transport::Operation;
 use crate::wire::read;
 use crate::wire::write::{self, Batch, Page};
 
-/// Reads and writes of one collection that take effect together, and only if nobody else has meanwhile written a
-/// record that was read: optimistic concurrency. Servers newer than 1.5.9 have it.
+/// Reads and writes of one collection that take effect together, and only if no other program has written a record that
+/// the transaction has read (optimistic concurrency). Needs a server newer than 1.5.9.
 ///
-/// Reads are sent at once, and all see the collection as the first one found it. Writes are kept until
-/// [`commit`](Transaction::commit); dropping the transaction forgets them. They go in one request, whatever the server's
-/// limits; and as outside of a transaction, an `add` of an id that is there is ignored, and so is an `update` or a `delete`
-/// of one that is not: read first. When somebody else was faster, `commit`
-/// (or a read) fails with [`Error::Conflict`]: begin again.
+/// Reads are sent at once. All of them see the collection in the state that the first one found. Writes are kept in
+/// memory until [`commit`](Transaction::commit), which sends them in one request, whatever the server's limits. Dropping
+/// the transaction discards them.
+///
+/// If another program has written a record that was read, `commit` or the next read fails with [`Error::Conflict`]. Then
+/// start a new transaction.
+///
+/// As outside of a transaction, the server ignores an `add` of an id that exists, and an `update` or a `delete` of an id
+/// that does not exist. Read the records first to know.
 ///
 /// ```no_run
 /// # use chroma_blocking::{Client, Error, Hashing, Record};
@@ -46,27 +50,27 @@ use crate::wire::write::{self, Batch, Page};
 #[must_use = "writes nothing until commit() is called"]
 pub struct Transaction {
     collection: Collection,
-    /// What pins all reads to the state that the first one found.
+    /// Identifies the state of the collection that the first read found, for all later reads.
     read_token: Option<u64>,
     read_ids: BTreeSet<String>,
     written_ids: BTreeSet<String>,
-    /// The writes as JSON, with commas between.
+    /// The writes as JSON objects, separated by commas.
     operations: Vec<u8>,
 }
 
-/// What [`Transaction::commit`] did.
+/// The result of [`Transaction::commit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Committed {
-    /// Where in the collection's log the writes begin; `None` when there was nothing to write.
+    /// The position of the first write in the collection's log; `None` if there was nothing to write.
     #[serde(default)]
     pub first_inserted_record_offset: Option<i64>,
-    /// The number of records that the commit named.
+    /// The number of records in the commit.
     pub record_count: usize,
 }
 
 impl Collection {
-    /// Begins a transaction. Nothing is sent yet.
+    /// Starts a transaction. Sends nothing yet.
     pub fn transaction(&self) -> Transaction {
         Transaction {
             collection: self.clone(),
@@ -79,25 +83,25 @@ impl Collection {
 }
 
 impl Transaction {
-    /// Reads records by id; those that are not there are watched too.
+    /// Reads records by id: one id or several. Ids without a record count as read, too: if another program adds such a
+    /// record, the commit fails.
     ///
     /// # Errors
     /// [`Error::Unsupported`] on servers up to 1.5.9; [`Error::Invalid`] for an id that this transaction has written.
-    pub fn get_ids<S: Into<String>>(
+    pub fn get_ids<M>(
         &mut self,
-        ids: impl IntoIterator<Item = S>,
+        ids: impl IntoIds<M>,
         include: impl IntoIterator<Item = Include>,
     ) -> Result<GetResult> {
-        let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
-        let mut selection = Selection::default();
-        selection.add_ids(ids.iter().cloned());
+        let ids = ids.into_ids();
+        let selection = Selection::from_ids(ids.iter());
         let found = self.read(selection, Page::default(), include)?;
         self.read_ids.extend(ids);
         Ok(found)
     }
 
-    /// Reads at most `limit` records that pass a filter. Only those found are watched: a record that comes to pass the
-    /// filter later is no conflict.
+    /// Reads at most `limit` records that pass a filter. Only the returned records count as read: a record that another
+    /// program makes pass the filter later is no conflict.
     ///
     /// # Errors
     /// As for [`get_ids`](Transaction::get_ids).
@@ -107,8 +111,7 @@ impl Transaction {
         limit: usize,
         include: impl IntoIterator<Item = Include>,
     ) -> Result<GetResult> {
-        let mut selection = Selection::default();
-        selection.add_filter(filter);
+        let selection = Selection::from_filter(filter);
         let page = Page {
             limit: Some(limit.min(u32::MAX as usize)),
             offset: None,
@@ -128,7 +131,7 @@ impl Transaction {
         let Some(parts) = self.collection.select(operation, selection)? else {
             return Ok(GetResult::default());
         };
-        self.not_written(operation, parts.ids.iter().flatten())?;
+        self.refuse_written(operation, parts.ids.iter().flatten())?;
         let include: Vec<_> = include.into_iter().collect();
         let body = write::conditional_get(&parts, &page, &include, self.read_token);
         let (found, token) = self
@@ -136,20 +139,20 @@ impl Transaction {
             .request(operation)
             .body(&body)
             .send(read::conditional_get)?;
-        self.not_written(operation, &found.ids)?;
+        self.refuse_written(operation, &found.ids)?;
         self.read_token.get_or_insert(token);
         Ok(found)
     }
 
-    /// Adds records at the commit; [`Collection::add`] says how they are taken.
+    /// Adds records at the commit. Takes the same records as [`Collection::add`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] for bad input, and for an id that is written twice in one transaction.
+    /// [`Error::Invalid`] for bad input, and for an id that this transaction has written before.
     pub fn add(&mut self, records: impl IntoRecords) -> Result<()> {
         self.write(&op::ADD, &records.into_records())
     }
 
-    /// Writes records at the commit; [`Collection::upsert`] says how they are taken.
+    /// Adds or updates records at the commit. Takes the same records as [`Collection::upsert`].
     ///
     /// # Errors
     /// As for [`add`](Transaction::add).
@@ -157,7 +160,7 @@ impl Transaction {
         self.write(&op::UPSERT, &records.into_records())
     }
 
-    /// Changes records at the commit; [`Collection::update`] says how they are taken.
+    /// Updates records at the commit. Takes the same records as [`Collection::update`].
     ///
     /// # Errors
     /// As for [`add`](Transaction::add).
@@ -165,12 +168,12 @@ impl Transaction {
         self.write(&op::UPDATE, &records.into_records())
     }
 
-    /// Deletes records at the commit, by id.
+    /// Deletes records at the commit, by id: one id or several.
     ///
     /// # Errors
     /// As for [`add`](Transaction::add).
-    pub fn delete<S: Into<String>>(&mut self, ids: impl IntoIterator<Item = S>) -> Result<()> {
-        let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
+    pub fn delete<M>(&mut self, ids: impl IntoIds<M>) -> Result<()> {
+        let ids = ids.into_ids();
         if ids.is_empty() {
             return Ok(());
         }
@@ -210,41 +213,40 @@ impl Transaction {
         self.operations.push(b'}');
     }
 
-    /// Each id may be written once: the server knows no order among the writes of one transaction.
+    /// Marks ids as written. Each id may be written once: the server does not order the writes of a transaction.
     fn claim<'a>(
         &mut self,
         operation: &Operation,
         ids: impl Iterator<Item = &'a str> + Clone,
     ) -> Result<()> {
-        self.not_written(operation, ids.clone())?;
+        self.refuse_written(operation, ids.clone())?;
         self.written_ids.extend(ids.map(str::to_owned));
         Ok(())
     }
 
-    fn not_written<S: AsRef<str>>(
+    /// Refuses ids that this transaction has written.
+    fn refuse_written<S: AsRef<str>>(
         &self,
         operation: &Operation,
         ids: impl IntoIterator<Item = S>,
     ) -> Result<()> {
         let mut ids = ids.into_iter();
         match ids.find(|id| self.written_ids.contains(id.as_ref())) {
-            Some(id) => {
-                Err(self
-                    .collection
-                    .at(operation)
-                    .invalid(InvalidInput::WrittenInTransaction {
-                        id: id.as_ref().to_owned(),
-                    }))
-            }
+            Some(id) => Err(self.collection.unsent_call(operation).invalid(
+                InvalidInput::WrittenInTransaction {
+                    id: id.as_ref().to_owned(),
+                },
+            )),
             None => Ok(()),
         }
     }
 
-    /// Sends the writes, all together. Without any, nothing is sent.
+    /// Sends all writes in one request. Without writes, sends nothing.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when somebody else wrote what was read: nothing was written. After a lost answer
-    /// ([`Error::Timeout`], [`Error::Connection`]) the writes may be in or not; they are not sent again.
+    /// [`Error::Conflict`] if another program wrote a record that was read; nothing is written then. After
+    /// [`Error::Timeout`] or [`Error::Connection`], the server may have written all of them or none. The request is not
+    /// sent again.
     pub fn commit(self) -> Result<Committed> {
         if self.operations.is_empty() {
             return Ok(Committed {

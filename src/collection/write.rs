@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Collection;
+use super::batches::Batches;
 use crate::client::{PreFlightChecks, operations as op};
 use crate::embed::{self, Purpose};
 use crate::error::Result;
@@ -15,7 +16,6 @@ impl Collection {
     pub(crate) fn write(&self, operation: &'static Operation, rows: &dyn Rows) -> Result<()> {
         self.with_vectors(operation, rows, |limits, vectors| {
             let base64 = limits.supports_base64_encoding;
-            let size = |index: usize| write::size(rows.row(index), vectors[index], base64);
             let mut body = Vec::new();
             let send = |range, bytes| {
                 body.clear();
@@ -31,13 +31,18 @@ impl Collection {
                 .write(&mut body);
                 self.request(operation).body(&body).send(read::done)
             };
-            let smaller = self
-                .in_requests(operation, rows.len(), size, 0, limits.max_batch_size, send)
-                .map_err(|(error, range)| {
-                    let ids: Vec<&str> = (0..rows.len()).map(|i| rows.row(i).id).collect();
-                    error.stopped(&ids, range)
-                })?;
-            if let Some(bytes) = smaller {
+            let batches = Batches {
+                operation,
+                count: rows.len(),
+                entry_size: |index: usize| write::size(rows.row(index), vectors[index], base64),
+                overhead: 0,
+                max_count: limits.max_batch_size,
+            };
+            let sent = batches.send(self, send).map_err(|failed| {
+                let ids: Vec<&str> = (0..rows.len()).map(|i| rows.row(i).id).collect();
+                failed.with_ids(&ids)
+            })?;
+            if let Some(bytes) = sent.reduced_payload {
                 self.client().limit_payload_size(bytes);
             }
             if let Some(vector) = vectors.iter().flatten().next() {
@@ -59,7 +64,7 @@ impl Collection {
         let function = self.embedding_function();
         let dimension = self.dimension().or(function.and_then(|f| f.dimension()));
         let Checked { to_embed, sparse } = rows::check(rows, dimension, partial)
-            .map_err(|reason| self.at(operation).invalid(reason))?;
+            .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -111,7 +116,7 @@ impl Collection {
                     expected,
                     found: vector.len(),
                 };
-                return Err(self.at(operation).invalid(reason));
+                return Err(self.unsent_call(operation).invalid(reason));
             }
         }
         Ok(())

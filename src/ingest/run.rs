@@ -401,7 +401,7 @@ fn delete_others<I>(
             .filter(within.clone())
             .include([])
     };
-    let (mut backoff, mut records) = (settings.retry.backoff(), scan().into_iter());
+    let (mut backoff, mut records) = (settings.retry.backoff(), scan());
     let mut others = Vec::new();
     while let Some(record) = records.next() {
         if shared.is_stopped(settings) {
@@ -413,7 +413,7 @@ fn delete_others<I>(
                 shared.wait(settings, &mut backoff, error)?;
                 // What is deleted does not come again.
                 others.clear();
-                records = scan().into_iter();
+                records = scan();
                 continue;
             }
             Err(error) => return Err(error),

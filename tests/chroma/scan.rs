@@ -27,7 +27,7 @@ fn filled(count: u16) -> Scratch {
 }
 
 fn ids(scan: Scan) -> Vec<String> {
-    let ids = scan.into_iter().map(|record| record.map(|r| r.id));
+    let ids = scan.map(|record| record.map(|r| r.id));
     ids.collect::<Result<_>>().unwrap()
 }
 
@@ -64,13 +64,13 @@ fn everything_comes_once_and_newest_first() {
 }
 
 #[test]
-fn records_and_pages_hold_what_was_asked_for() {
+fn records_and_pages_hold_what_was_included() {
     let notes = Scratch::new();
     let whole = |n: u16| record(n).document(format!("text {n}")).uri("file:///x");
     notes.add((0..30).map(whole)).unwrap();
 
     // Documents and metadata, like a get.
-    let plain: Vec<Record> = notes.scan().into_iter().collect::<Result<_>>().unwrap();
+    let plain: Vec<Record> = notes.scan().collect::<Result<_>>().unwrap();
     let mut expected: Vec<Record> = notes.get().run().unwrap().into_iter().collect();
     expected.reverse();
     assert_eq!(plain, expected);
@@ -103,9 +103,9 @@ fn records_and_pages_hold_what_was_asked_for() {
 }
 
 #[test]
-fn nothing_is_an_end_and_no_error() {
+fn a_scan_without_records_ends_without_an_error() {
     let empty = Scratch::new();
-    assert_eq!(empty.scan().into_iter().count(), 0);
+    assert_eq!(empty.scan().count(), 0);
     assert_eq!(empty.scan().read_ahead(true).pages().count(), 0);
     let notes = filled(5);
     assert_eq!(ids(notes.scan().filter(Key::field("n").gt(9))), [""; 0]);
@@ -134,14 +134,11 @@ fn each_record_may_be_deleted_as_it_comes() {
     for (read_ahead, filter) in [(false, false), (true, true)] {
         let notes = filled(30);
         let scan = notes.scan().page_size(1).read_ahead(read_ahead);
-        let scan = match filter {
-            true => scan.filter(open()),
-            false => scan,
-        };
+        let scan = scan.filter(filter.then(open));
         let mut found = Vec::new();
         for record in scan {
             let id = record.unwrap().id;
-            notes.delete().ids([id.as_str()]).run().unwrap();
+            notes.delete().ids(&id).run().unwrap();
             found.push(id);
         }
         let expected: Vec<_> = (0..30).map(id).collect();
@@ -155,7 +152,7 @@ fn each_record_may_leave_the_filter_as_it_comes() {
     // Of pages of 5, a listing has 45 new ids and 1,000 old ones: so there is more than one, each of a filter that
     // passes less.
     let notes = filled(1_100);
-    let mut scan = notes.scan().filter(open()).page_size(5).into_iter();
+    let mut scan = notes.scan().filter(open()).page_size(5);
     let mut found = Vec::new();
     loop {
         let some: Vec<_> = scan.by_ref().take(100).map(|r| r.unwrap().id).collect();
@@ -175,10 +172,7 @@ fn others_add_delete_and_change_meanwhile() {
     for filter in [false, true] {
         let notes = filled(120);
         let scan = notes.scan().page_size(2).include([]);
-        let scan = match filter {
-            true => scan.filter(open()),
-            false => scan,
-        };
+        let scan = scan.filter(filter.then(open));
         let mut found = Vec::new();
         // 119 is the oldest record, and so the last one to come.
         let mut oldest = 120;
@@ -253,7 +247,7 @@ fn an_error_comes_once() {
     let notes = filled(5);
     for read_ahead in [false, true] {
         let bad = Key::field("").eq(1);
-        let mut scan = notes.scan().filter(bad).read_ahead(read_ahead).into_iter();
+        let mut scan = notes.scan().filter(bad).read_ahead(read_ahead);
         let error = scan.next().unwrap().unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error}");
         assert!(scan.next().is_none() && scan.next().is_none());
@@ -263,7 +257,7 @@ fn an_error_comes_once() {
 #[test]
 fn a_scan_that_reads_ahead_can_be_left() {
     let notes = filled(100);
-    let mut scan = notes.scan().page_size(2).read_ahead(true).into_iter();
+    let mut scan = notes.scan().page_size(2).read_ahead(true);
     assert_eq!(scan.next().unwrap().unwrap().id, "00000");
     drop(scan);
     assert_eq!(notes.count().unwrap(), 100);

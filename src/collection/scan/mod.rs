@@ -1,103 +1,131 @@
 //! [`Scan`]: every record of a collection, page by page, in constant memory.
 
 mod ahead;
+mod options;
+mod pages;
 mod reader;
-mod seen;
+mod recent_ids;
 
 use super::Collection;
-use crate::error::{Error, Result};
-use crate::logs;
+use crate::error::Result;
 use crate::model::filter::{Where, restrict};
 use crate::model::record::Record;
 use crate::model::results::{GetResult, Include, IntoIter};
-use ahead::Ahead;
-use reader::Reader;
+use options::ScanOptions;
+pub use pages::ScanPages;
 
-/// Records per page, unless the caller says otherwise.
-const PAGE: usize = 1_000;
+impl Collection {
+    /// Scans all records, or all that pass a filter: page by page, in constant memory, newest first. Returns ids,
+    /// documents and metadata unless [`include`](Scan::include) is set.
+    ///
+    /// Records may be deleted or changed during the scan: see [`Scan`].
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Include, Key};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// for record in notes.scan().filter(Key::field("year").lt(2000)) {
+    ///     let record = record?;
+    ///     println!("{}: {}", record.id, record.document.unwrap_or_default());
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn scan(&self) -> Scan {
+        Scan {
+            collection: self.clone(),
+            options: ScanOptions::default(),
+            read_ahead: false,
+            reading: None,
+        }
+    }
+}
 
-/// A walk over a whole collection; see [`Collection::scan`].
+/// A scan of a whole collection; see [`Collection::scan`].
 ///
-/// Iterate it for [`Record`]s, or its [`pages`](Scan::pages) for columns. Options can be set before that.
+/// It is an iterator of [`Record`]s. Set all options before the first record is read: later changes have no effect.
+/// [`pages`](Scan::pages) iterates over whole pages instead, which hold their records in columns.
+///
+/// `scan.filter(...)` is [`Scan::filter`], which filters on the server. To filter records with a closure, use
+/// [`Iterator::filter_map`], or `scan.by_ref().filter(...)`.
 ///
 /// # Order
-/// The newest record comes first: the order in which they were added, backwards, and so that of
-/// [`get`](Collection::get), backwards. Changing a record does not move it. Chroma pages by position alone; what is
-/// deleted moves only what was added later, and that has already come.
+/// The newest record comes first: the reverse of the order in which records were added, and of the order of
+/// [`get`](Collection::get). Changing a record does not move it.
 ///
-/// # While others write
-/// A record that is there from the start of the scan to its end, and passes the filter all the while, comes exactly
-/// once. So records may be deleted and changed as they come, and new ones may be added.
+/// # Concurrent writes
+/// A record that exists from the start of the scan to its end, and passes the filter all the time, is returned exactly
+/// once. So records may be deleted and changed during the scan, and new ones may be added.
 ///
-/// - Ids are listed for nine pages at a time, 9,000 (270 on Chroma Cloud) at most. Those that pass the filter then come as
-///   they are when their page is read: not at all if they are gone by then, but also if they do not pass any more.
-/// - A record that is added meanwhile, or that starts to pass the filter, may come or not. One that is deleted and
-///   added again is a new one.
-/// - It has bounds, between two listings: when more than 1,000 records (30 on Chroma Cloud) start to pass the filter,
-///   others may be missed; when more than 90,000 go, or stop passing it, before they came, others may come again.
-/// - Distributed servers settle the places of new records some time after they were added. Of those that were added
-///   shortly before the scan, some may move meanwhile, and be missed.
+/// - The scan lists the ids of nine pages at a time: at most 9,000 ids (270 on Chroma Cloud). The filter applies to this
+///   listing. The records are read later, page by page, as they are by then. A record that was deleted in the meantime
+///   is left out; a record that no longer passes the filter is returned all the same.
+/// - A record that is added during the scan, or starts to pass the filter, may be returned or not. A record that is
+///   deleted and added again counts as a new one.
+/// - There are two limits, both for changes between two listings. If more than 1,000 records (30 on Chroma Cloud) start
+///   to pass the filter, other records may be missed. If more than 90,000 unread records are deleted or stop passing the
+///   filter, other records may be returned twice.
+/// - Distributed servers assign the final positions of new records some time after they were added. Records that were
+///   added shortly before the scan may move during the scan, and be missed.
 ///
 /// # Memory
-/// That of one page and of its answer, whatever the collection's size; with [`read_ahead`](Scan::read_ahead), of one
-/// more page. Pages of large records have fewer of them: the size of each is made from that of the last one.
+/// One page and its response, whatever the collection's size. [`read_ahead`](Scan::read_ahead) adds one page. Pages of
+/// large records hold fewer records: the size of each page is chosen from the size of the page before.
 ///
 /// # Errors
-/// An error, after the client's own retries, comes once, and the iterator ends.
-#[derive(Debug, Clone)]
+/// An error, after the client's own retries, is returned once. Then the iterator ends.
+#[derive(Debug)]
 #[must_use = "reads nothing unless it is iterated"]
 pub struct Scan {
     collection: Collection,
-    filter: Option<Where>,
-    include: Vec<Include>,
-    page_size: usize,
+    options: ScanOptions,
     read_ahead: bool,
+    /// `None` until the first record is asked for.
+    reading: Option<Reading>,
+}
+
+/// A scan that has started.
+#[derive(Debug)]
+struct Reading {
+    pages: ScanPages,
+    /// The records of the current page that have not been returned yet.
+    page: IntoIter,
 }
 
 impl Scan {
-    pub(super) fn collection(&self) -> &Collection {
-        &self.collection
-    }
-
-    pub(super) fn new(collection: Collection) -> Scan {
-        Scan {
-            collection,
-            filter: None,
-            include: vec![Include::Documents, Include::Metadatas],
-            page_size: PAGE,
-            read_ahead: false,
+    /// Restricts the scan to records that pass the filter; `None` changes nothing. If called twice, a record must pass
+    /// both filters.
+    pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Scan {
+        if let Some(filter) = filter.into() {
+            restrict(&mut self.options.filter, filter);
         }
-    }
-
-    /// Only records that pass the filter; called twice, both.
-    pub fn filter(mut self, filter: Where) -> Scan {
-        restrict(&mut self.filter, filter);
         self
     }
 
-    /// What to bring with the ids, in place of documents and metadata.
+    /// Sets what to return with the ids. Default: documents and metadata.
     pub fn include(mut self, include: impl IntoIterator<Item = Include>) -> Scan {
-        self.include = include.into_iter().collect();
+        self.options.include = include.into_iter().collect();
         self
     }
 
-    /// At most this many records in a page. Default: 1,000. What is above 9,000, or on Chroma Cloud above 270, is taken
-    /// for that, and 0 for 1.
+    /// Sets the maximum number of records per page. Clamped to 1–9,000, on Chroma Cloud to 1–270. Default: 1,000.
     pub fn page_size(mut self, records: usize) -> Scan {
-        self.page_size = records;
+        self.options.page_size = records;
         self
     }
 
-    /// Reads the next page on a thread of its own while the caller works on the present one. Default: no.
+    /// Sets whether the next page is read on another thread while the caller works on the current one. Default:
+    /// `false`.
     ///
-    /// The thread starts with the iterator. It ends when that is dropped, after the request that is under way and its retries.
-    /// Where no thread can be started, nothing is read ahead.
+    /// The thread starts with the first record, or with [`pages`](Scan::pages). When the iterator is dropped, the thread
+    /// ends after its current request and the retries of that request. If no thread can be started, nothing is read
+    /// ahead.
     pub fn read_ahead(mut self, read_ahead: bool) -> Scan {
         self.read_ahead = read_ahead;
         self
     }
 
-    /// Page by page: columns, and the vectors in one piece. No page is empty.
+    /// Scans page by page. A page holds its records in columns, and its vectors in one flat matrix. No page is empty.
+    ///
+    /// Starts with the newest record, even if records have been read from this scan before.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Include};
@@ -109,76 +137,35 @@ impl Scan {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn pages(self) -> ScanPages {
-        if self.read_ahead {
-            let mut reader = Reader::new(&self);
-            match Ahead::start(move || reader.next()) {
-                Ok(ahead) => return ScanPages(Source::Ahead(ahead)),
-                Err(error) => log::warn!(target: logs::CLIENT, "no thread to read ahead: {error}"),
-            }
-        }
-        ScanPages(Source::Here(Box::new(Reader::new(&self))))
+        ScanPages::start(&self.collection, &self.options, self.read_ahead)
+    }
+
+    pub(super) fn collection(&self) -> &Collection {
+        &self.collection
     }
 }
 
-impl IntoIterator for Scan {
+impl Iterator for Scan {
     type Item = Result<Record>;
-    type IntoIter = ScanRecords;
 
-    fn into_iter(self) -> ScanRecords {
-        ScanRecords {
-            pages: self.pages(),
+    fn next(&mut self) -> Option<Result<Record>> {
+        let reading = self.reading.get_or_insert_with(|| Reading {
+            pages: ScanPages::start(&self.collection, &self.options, self.read_ahead),
             page: GetResult::default().into_iter(),
-        }
+        });
+        reading.next()
     }
 }
 
-/// The pages of a [`Scan`].
-#[derive(Debug)]
-#[must_use = "reads nothing unless it is iterated"]
-pub struct ScanPages(Source);
+impl std::iter::FusedIterator for Scan {}
 
-#[derive(Debug)]
-enum Source {
-    Here(Box<Reader>),
-    Ahead(Ahead<GetResult>),
-    Over,
-}
-
-impl Iterator for ScanPages {
-    type Item = Result<GetResult>;
-
-    fn next(&mut self) -> Option<Result<GetResult>> {
-        let next: Result<Option<GetResult>, Error> = match &mut self.0 {
-            Source::Here(reader) => reader.next(),
-            Source::Ahead(ahead) => ahead.next(),
-            Source::Over => Ok(None),
-        };
-        if !matches!(next, Ok(Some(_))) {
-            self.0 = Source::Over;
-        }
-        next.transpose()
-    }
-}
-
-impl std::iter::FusedIterator for ScanPages {}
-
-/// The records of a [`Scan`].
-#[derive(Debug)]
-#[must_use = "reads nothing unless it is iterated"]
-pub struct ScanRecords {
-    pages: ScanPages,
-    page: IntoIter,
-}
-
-impl Iterator for ScanRecords {
-    type Item = Result<Record>;
-
+impl Reading {
     fn next(&mut self) -> Option<Result<Record>> {
         loop {
             if let Some(record) = self.page.next() {
                 return Some(Ok(record));
             }
-            // What is left of this page goes before the next one comes.
+            // Frees this page before the next one is read.
             self.page = GetResult::default().into_iter();
             match self.pages.next()? {
                 Ok(page) => self.page = page.into_iter(),
@@ -187,5 +174,3 @@ impl Iterator for ScanRecords {
         }
     }
 }
-
-impl std::iter::FusedIterator for ScanRecords {}

@@ -1,19 +1,23 @@
-//! Where a scan is, and how it reads on.
+//! [`Reader`]: which requests a scan sends, and where it continues.
 //!
-//! Servers know positions only, in the order in which records were added: what is deleted moves all that was added
-//! later. So the scan goes from the end to the start, where that moves only what has come already. It lists ids by
-//! position, a window of them at a time, and reads the records by id: a position costs a single-node server as much as
-//! all records before it, an id costs next to nothing.
+//! Servers page by position only, in the order in which records were added. A deletion shifts all records that were
+//! added later. So the scan goes from the last position to the first: a deletion then shifts only records that have been
+//! returned already.
 //!
-//! A record that starts to pass the filter moves those behind it the other way, out of the next window. So each listing
-//! reaches a little into the one before, and what is known from there is left out.
+//! It lists ids by position, one window at a time, and reads the records by id. A single-node server needs as much time
+//! for a position as for all records before it, and almost none for an id.
+//!
+//! A record that starts to pass the filter shifts the records after it the other way, out of the next window. So each
+//! listing overlaps the one before, and ids that were listed before are dropped.
 
 use std::collections::HashSet;
 
-use super::{Scan, seen::Seen};
-use crate::client::{chroma, operations as op};
+use super::options::ScanOptions;
+use super::recent_ids::RecentIds;
+use crate::client::operations as op;
 use crate::collection::Collection;
-use crate::collection::get::MAX_IDS;
+use crate::collection::batches::MAX_IDS;
+use crate::collection::retry::retry_if_record_gone;
 use crate::collection::selection::Selection;
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::Where;
@@ -21,18 +25,16 @@ use crate::model::metadata::Metadata;
 use crate::model::results::{GetResult, Include};
 use crate::wire::write::FLOAT_LEN;
 
-/// Records that Chroma Cloud gives at once.
-const CLOUD_MOST: usize = 300;
-/// Pages whose ids are listed at once.
-const LISTED_PAGES: usize = 9;
-/// Ids that are remembered.
-const REMEMBERED: usize = 100_000;
-/// Records in the first page, while their size is unknown.
-const FIRST_PAGE: usize = 100;
-/// What a page's answer should not exceed, in bytes of JSON.
-const PAGE_BYTES: usize = 8 << 20;
-/// How often a page is asked for again when records go while a single-node server looks at them.
-const AGAIN: u32 = 5;
+/// The maximum number of records that Chroma Cloud returns for one request.
+const CLOUD_MAX_RECORDS: usize = 300;
+/// The number of pages whose ids are listed by one request.
+const PAGES_PER_LISTING: usize = 9;
+/// The number of ids that are remembered, to drop those that are listed again.
+const REMEMBERED_IDS: usize = 100_000;
+/// The number of records in the first page, when their size is not known yet.
+const FIRST_PAGE_SIZE: usize = 100;
+/// The target size of a page's response, in bytes of JSON.
+const TARGET_PAGE_BYTES: usize = 8 << 20;
 
 /// Reads one page after the other.
 #[derive(Debug)]
@@ -40,208 +42,210 @@ pub(super) struct Reader {
     collection: Collection,
     filter: Option<Where>,
     include: Vec<Include>,
-    /// Records per page at most, and at present.
+    /// The maximum number of records per page.
+    max_page_size: usize,
+    /// The number of records to read with the next page.
     page_size: usize,
-    page: usize,
-    /// Ids per listing that are new, and those that it reaches back.
+    /// The number of new ids per listing.
     window: usize,
+    /// The number of ids per listing that the listing before had as well.
     overlap: usize,
-    /// Positions that are not listed yet; `None` at the start.
-    below: Option<usize>,
-    /// Ids that are listed and not read, the next one last.
+    /// All positions below this one have not been listed yet. `None` before the first listing.
+    unlisted: Option<usize>,
+    /// Ids that were listed and not read yet; the next one to read is the last one.
     listed: Vec<String>,
-    seen: Seen,
+    recent: RecentIds,
 }
 
 impl Reader {
-    pub(super) fn new(scan: &Scan) -> Reader {
-        let most = match scan.collection.client().is_cloud() {
-            true => CLOUD_MOST,
-            false => MAX_IDS,
+    pub(super) fn new(collection: &Collection, options: &ScanOptions) -> Reader {
+        let max_records = if collection.client().is_cloud() {
+            CLOUD_MAX_RECORDS
+        } else {
+            MAX_IDS
         };
-        let overlap = most / 10;
-        let page_size = scan.page_size.clamp(1, most - overlap);
+        let overlap = max_records / 10;
+        let max_page_size = options.page_size.clamp(1, max_records - overlap);
         Reader {
-            // Its requests are no calls of the user's; an export says for itself how far it is.
-            collection: scan.collection.without_progress(),
-            filter: scan.filter.clone(),
-            include: scan.include.clone(),
-            page_size,
-            page: page_size.min(FIRST_PAGE),
-            window: (page_size * LISTED_PAGES).min(most - overlap),
+            // The caller did not make these requests one by one. An export reports its own progress.
+            collection: collection.without_progress(),
+            filter: options.filter.clone(),
+            include: options.include.clone(),
+            max_page_size,
+            page_size: max_page_size.min(FIRST_PAGE_SIZE),
+            window: (max_page_size * PAGES_PER_LISTING).min(max_records - overlap),
             overlap,
-            below: None,
+            unlisted: None,
             listed: Vec::new(),
-            seen: Seen::new(REMEMBERED),
+            recent: RecentIds::new(REMEMBERED_IDS),
         }
     }
 
-    /// The next page that is not empty, or `None` at the end.
+    /// Returns the next page that is not empty, or `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<GetResult>> {
         loop {
             if !self.listed.is_empty() {
-                let page = self.read()?;
+                let page = self.read_page()?;
                 if !page.is_empty() {
                     return Ok(Some(page));
                 }
-            } else if !self.list_more()? {
+            } else if !self.list_next_window()? {
                 return Ok(None);
             }
         }
     }
 
-    /// Lists the next window; whether there was one.
-    fn list_more(&mut self) -> Result<bool> {
-        let below = match self.below {
+    /// Lists the next window of ids. Returns `false` if all positions have been listed.
+    fn list_next_window(&mut self) -> Result<bool> {
+        let unlisted = match self.unlisted {
             Some(0) => return Ok(false),
-            Some(below) => below,
+            Some(unlisted) => unlisted,
             None => self.begin()?,
         };
-        let offset = below.saturating_sub(self.window);
-        if below > 0 {
-            let ids = self.list(offset, below - offset + self.overlap)?;
-            // Nothing there: many were deleted. Where is the end now?
-            self.below = Some(match ids.is_empty() {
-                true => self.end(0, offset)?,
-                false => offset,
+        let offset = unlisted.saturating_sub(self.window);
+        if unlisted > 0 {
+            let ids = self.list(offset, unlisted - offset + self.overlap)?;
+            self.unlisted = Some(if ids.is_empty() {
+                // Many records were deleted. Finds the last position again.
+                self.find_end(0, offset)?
+            } else {
+                offset
             });
-            self.take(ids);
+            self.queue(ids);
         }
         Ok(true)
     }
 
-    /// Where to begin.
+    /// Finds the position to start from.
     fn begin(&mut self) -> Result<usize> {
-        let below = match &self.filter {
+        let start = match &self.filter {
             None => self.total()?,
             Some(filter) => {
-                self.check(filter)?;
+                self.check_id_count(filter)?;
                 let limit = self.window + self.overlap;
                 let ids = self.list(0, limit)?;
                 if ids.len() < limit {
-                    // That is all of them.
-                    self.take(ids);
+                    // These are all records that pass the filter.
+                    self.queue(ids);
                     0
                 } else {
-                    self.end(limit, self.total()?)?
+                    self.find_end(limit, self.total()?)?
                 }
             }
         };
-        self.below = Some(below);
-        Ok(below)
+        self.unlisted = Some(start);
+        Ok(start)
     }
 
-    /// A filter goes with each listing, and so do the ids that it names.
-    fn check(&self, filter: &Where) -> Result<()> {
-        let selection = Selection::default().filtered(filter.clone());
-        let parts = self.collection.select(&op::GET, selection)?;
+    /// Refuses a filter that names too many ids. Each listing sends the filter, so its ids cannot be split over several
+    /// requests.
+    fn check_id_count(&self, filter: &Where) -> Result<()> {
+        let parts = self
+            .collection
+            .select(&op::GET, Selection::from_filter(filter.clone()))?;
         match parts.and_then(|parts| parts.ids) {
             Some(ids) if ids.len() > MAX_IDS => {
-                let value = format!("ids of {} records", ids.len());
-                let why = format!("a scan's names {MAX_IDS} at most; get() takes any number");
-                let name = "filter";
-                let reason = InvalidInput::Setting { name, value, why };
-                Err(self.collection.at(&op::GET).invalid(reason))
+                let reason = InvalidInput::Setting {
+                    name: "filter",
+                    value: format!("a list of {} ids", ids.len()),
+                    why: format!(
+                        "the filter of a scan can list at most {MAX_IDS} ids; use get(), which takes any number"
+                    ),
+                };
+                Err(self.collection.unsent_call(&op::GET).invalid(reason))
             }
             _ => Ok(()),
         }
     }
 
-    /// The number of records, whether they pass the filter or not. Servers count in 32 bits.
+    /// Returns the number of records in the collection, whether they pass the filter or not. Positions are 32-bit
+    /// numbers on servers.
     fn total(&self) -> Result<usize> {
         Ok(self.collection.count()?.min(u32::MAX as usize))
     }
 
-    /// The first position behind all records, or a little more, where it is between `low` and `high`.
-    fn end(&self, mut low: usize, mut high: usize) -> Result<usize> {
+    /// Finds the first position after all records, or one at most a window above it, by bisection between `low` and
+    /// `high`.
+    fn find_end(&self, mut low: usize, mut high: usize) -> Result<usize> {
         while high.saturating_sub(low) > self.window {
             let middle = low + (high - low) / 2;
-            match self.list(middle, 1)?.is_empty() {
-                true => high = middle,
-                false => low = middle,
+            if self.list(middle, 1)?.is_empty() {
+                high = middle;
+            } else {
+                low = middle;
             }
         }
         Ok(high.max(low))
     }
 
+    /// Lists ids by position.
     fn list(&self, offset: usize, limit: usize) -> Result<Vec<String>> {
-        let get = self.collection.get().include([]);
-        let get = match &self.filter {
-            Some(filter) => get.filter(filter.clone()),
-            None => get,
-        };
+        let get = self
+            .collection
+            .get()
+            .include([])
+            .filter(self.filter.clone());
         let found = get.offset(offset).limit(limit).run()?;
-        Ok(self.no_more_than(limit, found)?.ids)
+        // The response of a server that ignores the limit cannot be trusted.
+        if found.len() > limit {
+            return Err(self.wrong_response(format!(
+                "the server returned {} records for a request with a limit of {limit}",
+                found.len()
+            )));
+        }
+        Ok(found.ids)
     }
 
-    fn take(&mut self, mut ids: Vec<String>) {
-        ids.retain(|id| self.seen.insert(id));
+    /// Queues the ids that are new to this scan.
+    fn queue(&mut self, mut ids: Vec<String>) {
+        ids.retain(|id| self.recent.insert(id));
         self.listed = ids;
     }
 
-    /// Reads the next ids that are listed. Without the filter: for a filter and a thousand ids in one request, a
-    /// single-node server takes ten seconds.
-    fn read(&mut self) -> Result<GetResult> {
-        let rest = self.listed.len() - self.page.min(self.listed.len());
+    /// Reads the records of the next listed ids, without the filter: a single-node server needs ten seconds for a
+    /// request with a filter and a thousand ids.
+    fn read_page(&mut self) -> Result<GetResult> {
+        let rest = self.listed.len().saturating_sub(self.page_size);
         let ids = self.listed.split_off(rest);
-        let mut page = match self.include.is_empty() {
-            true => GetResult {
+        let mut page = if self.include.is_empty() {
+            GetResult {
                 ids,
                 ..GetResult::default()
-            },
-            false => self.fetch(&ids)?,
+            }
+        } else {
+            self.fetch(&ids)?
         };
         page.reverse();
-        if let Some(bytes) = bytes(&page).checked_div(page.len()) {
-            self.page = (PAGE_BYTES / bytes.max(1)).clamp(1, self.page_size);
+        if let Some(bytes) = json_bytes(&page).checked_div(page.len()) {
+            self.page_size = (TARGET_PAGE_BYTES / bytes.max(1)).clamp(1, self.max_page_size);
         }
         Ok(page)
     }
 
     fn fetch(&self, ids: &[String]) -> Result<GetResult> {
-        let mut again = 0;
-        loop {
+        let found = retry_if_record_gone(|_| {
             let get = self.collection.get().ids(ids);
-            match get.include(self.include.iter().copied()).run() {
-                Err(Error::NotFound { message, .. })
-                    if message.contains(chroma::MISSING_RECORD) && again < AGAIN =>
-                {
-                    again += 1;
-                }
-                found => return self.no_others_than(ids, found?),
-            }
-        }
-    }
-
-    /// Each of the ids at most once, and no other.
-    fn no_others_than(&self, ids: &[String], found: GetResult) -> Result<GetResult> {
-        let mut asked: HashSet<&String> = ids.iter().collect();
-        match found.ids.iter().find(|id| !asked.remove(id)) {
-            Some(id) => Err(self.wrong(format!("{id:?} was not asked for, or comes twice"))),
+            get.include(self.include.iter().copied()).run()
+        })?;
+        let mut requested: HashSet<&String> = ids.iter().collect();
+        match found.ids.iter().find(|id| !requested.remove(id)) {
+            Some(id) => Err(self.wrong_response(format!(
+                "the server returned the record {id:?}, which was not requested, or returned it twice"
+            ))),
             None => Ok(found),
         }
     }
 
-    fn wrong(&self, message: String) -> Error {
+    fn wrong_response(&self, message: String) -> Error {
         Error::Decode {
-            call: Box::new(self.collection.at(&op::GET)),
+            call: Box::new(self.collection.unsent_call(&op::GET)),
             message,
-        }
-    }
-
-    /// A server that gives more than it was asked for may give anything.
-    fn no_more_than(&self, limit: usize, found: GetResult) -> Result<GetResult> {
-        match found.len() {
-            len if len > limit => Err(self.wrong(format!(
-                "{len} records where at most {limit} were asked for"
-            ))),
-            _ => Ok(found),
         }
     }
 }
 
-/// About how large a page is in JSON.
-fn bytes(page: &GetResult) -> usize {
+/// Estimates the size of a page in JSON.
+fn json_bytes(page: &GetResult) -> usize {
     let texts = |column: &Option<Vec<Option<String>>>| {
         let column = column.iter().flatten().flatten();
         column.map(String::len).sum::<usize>()
@@ -268,22 +272,26 @@ mod tests {
         let client = builder.tenant("a").database("b").build().unwrap();
         let stored = serde_json::from_str(r#"{"id":"1","name":"notes"}"#).unwrap();
         let collection = Collection::new(client, stored, None);
-        Reader::new(&collection.scan().page_size(page_size))
+        let options = ScanOptions {
+            page_size,
+            ..ScanOptions::default()
+        };
+        Reader::new(&collection, &options)
     }
 
     #[test]
-    fn what_a_server_gives_at_once_is_not_passed() {
+    fn listings_stay_within_the_server_limit() {
         let mut servers = vec![("localhost:8000", 10_000)];
-        // It is https only.
+        // Chroma Cloud is available over https only.
         if cfg!(feature = "tls") {
             servers.push(("api.trychroma.com", 300));
         }
-        for (host, most) in servers {
+        for (host, max) in servers {
             for page_size in [0, 1, 33, 1_000, usize::MAX] {
                 let reader = reader(host, page_size);
-                let asked = reader.window + reader.overlap;
-                assert!(asked <= most && reader.page_size <= reader.window);
-                assert!(reader.page >= 1 && reader.overlap == most / 10);
+                assert!(reader.window + reader.overlap <= max);
+                assert!(reader.max_page_size <= reader.window);
+                assert!(reader.page_size >= 1 && reader.overlap == max / 10);
             }
         }
     }
