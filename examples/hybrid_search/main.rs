@@ -242,17 +242,15 @@ fn words_of_text(text: &str) -> SparseVector {
     let counts = count(text);
     let length: f32 = counts.values().sum();
     let weight = |count: f32| count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / USUAL_LENGTH));
-    let (indices, values) = counts
+    counts
         .into_iter()
         .map(|(word, n)| (word, weight(n)))
-        .unzip();
-    SparseVector { indices, values }
+        .collect()
 }
 
 /// Of a query each word counts once; the server weighs them.
 fn words_of_query(query: &str) -> SparseVector {
-    let (indices, values) = count(query).into_keys().map(|word| (word, 1.0)).unzip();
-    SparseVector { indices, values }
+    count(query).into_keys().map(|word| (word, 1.0)).collect()
 }
 
 /// How often each word is there. A word's place is its hash: of the few thousand words of these texts, no two share one.

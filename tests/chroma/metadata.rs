@@ -161,10 +161,7 @@ fn structs_come_back() {
 #[test]
 fn what_a_single_node_server_cannot_store() {
     let notes = Scratch::new();
-    let sparse = SparseVector {
-        indices: vec![1, 5],
-        values: vec![0.5, 1.0],
-    };
+    let sparse = SparseVector::new([1, 5], [0.5, 1.0]);
     let error = notes.add([point("1").metadata("k", sparse.clone())]);
     // Older ones do not know what it is.
     let unsupported = matches!(error, Err(Error::Unsupported { .. }));

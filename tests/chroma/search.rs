@@ -21,10 +21,7 @@ fn assert_unsupported<T: std::fmt::Debug>(result: Result<T>, search: &dyn std::f
 fn every_kind_of_search_is_read_and_unsupported() {
     let notes = Scratch::hashing();
     notes.upsert([Record::new("1").document("Rust")]).unwrap();
-    let words = || SparseVector {
-        indices: vec![1, 5],
-        values: vec![0.5, 0.25],
-    };
+    let words = || SparseVector::new([1, 5], [0.5, 0.25]);
     let text = || Knn::text("Rust");
     // A request that this server could not read would be 400 or 422.
     for search in [

@@ -111,8 +111,7 @@ fn client() -> Client {
 }
 
 fn sparse(pairs: &[(u32, f32)]) -> SparseVector {
-    let (indices, values) = pairs.iter().copied().unzip();
-    SparseVector { indices, values }
+    pairs.iter().copied().collect()
 }
 
 /// Four records in the plane, with the sparse vectors `words`, of which all but one have the place 7 and one has 9.

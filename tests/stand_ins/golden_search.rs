@@ -12,10 +12,7 @@ fn dense() -> Knn {
 }
 
 fn sparse() -> Knn {
-    let vector = SparseVector {
-        indices: vec![1, 5, 9],
-        values: vec![0.5, 0.25, 1.0],
-    };
+    let vector = SparseVector::new([1, 5, 9], [0.5, 0.25, 1.0]);
     Knn::sparse("sparse", vector)
 }
 

@@ -190,10 +190,7 @@ fn bad_searches_are_refused_before_anything_is_embedded_or_sent() {
     let notes = client(&server).collection("abc");
     let notes = notes.embedding_function(noting.clone()).get().unwrap();
     let fine = || Search::new().rank(Knn::text("one"));
-    let twice = SparseVector {
-        indices: vec![1, 1],
-        values: vec![0.5, 0.5],
-    };
+    let twice = SparseVector::new([1, 1], [0.5, 0.5]);
     for bad in [
         Search::new().limit(0),
         Search::new().rank(Knn::dense([])),

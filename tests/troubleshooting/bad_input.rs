@@ -121,10 +121,7 @@ fn records(seen: &mut Messages, abc: &Collection) {
 }
 
 fn metadata(seen: &mut Messages, abc: &Collection) {
-    let sparse = |indices: &[u32], values: &[f32]| SparseVector {
-        indices: indices.to_vec(),
-        values: values.to_vec(),
-    };
+    let sparse = |indices: &[u32], values: &[f32]| SparseVector::new(indices, values);
     for (key, value) in [
         ("", MetadataValue::from(1)),
         ("$k", 1.into()),

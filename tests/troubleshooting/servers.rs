@@ -197,10 +197,7 @@ fn old(seen: &mut Messages) {
     let abc = collection(&server);
     seen.of(abc.get().filter(Key::field("tags").contains("a")).run());
     seen.of(abc.delete().filter(Key::field("k").eq(1)).limit(1).run());
-    let sparse = chroma_blocking::record::SparseVector {
-        indices: vec![1],
-        values: vec![1.0],
-    };
+    let sparse = chroma_blocking::record::SparseVector::new([1], [1.0]);
     let record = Record::new("a").embedding([1.0]).metadata("words", sparse);
     seen.of(abc.upsert([record]));
 

@@ -242,10 +242,7 @@ mod tests {
             "bools":[true,false],"ints":[1,2],"floats":[1,2.5],"strings":["a"],"none":null,"empty":[ ],
             "metadata":{"sparse":{"#type":"sparse_vector","indices":[1,5],"values":[0.5,0.25]}}}"##;
         let line = line.replace('\n', " ");
-        let sparse = SparseVector {
-            indices: vec![1, 5],
-            values: vec![0.5, 0.25],
-        };
+        let sparse = SparseVector::new([1, 5], [0.5, 0.25]);
         let expected = Metadata::new()
             .with("bool", true)
             .with("int", i64::MIN)

@@ -2,7 +2,7 @@
 
 use super::{DOCUMENT, ID, MAX_DEPTH, Node, Operand, Operator, Test, Where};
 use crate::invalid::InvalidInput;
-use crate::model::metadata::MetadataValue;
+use crate::model::metadata::{MetadataValue, too_large};
 
 impl Where {
     pub(super) fn bad(&self, why: impl Into<String>) -> InvalidInput {
@@ -138,6 +138,7 @@ fn kind(value: &MetadataValue) -> Result<Kind, String> {
     match value {
         MetadataValue::Bool(_) => Ok(Kind::Bool),
         MetadataValue::Int(_) => Ok(Kind::Int),
+        MetadataValue::TooLarge(value) => Err(too_large(*value)),
         MetadataValue::Float(value) if value.is_finite() => Ok(Kind::Float),
         MetadataValue::Float(value) => Err(format!("{value} is not a finite number")),
         MetadataValue::String(_) => Ok(Kind::Text),
@@ -162,6 +163,8 @@ mod tests {
             field("#embedding").eq(1),
             field("a").gt("x"),
             field("a").eq(f64::NAN),
+            field("a").eq(u64::MAX),
+            field("a").is_in([1, u64::MAX]),
             field("a").eq(MetadataValue::Null),
             field("a").is_in(Vec::<i64>::new()),
             field("a").is_in([MetadataValue::Int(1), MetadataValue::Float(1.0)]),

@@ -1,53 +1,56 @@
-//! What is refused before it is sent, because a server would refuse it, lose it, or die of it.
+//! Refuses metadata that a server would refuse or lose, or that would crash it.
 
-use super::{Metadata, MetadataValue, SparseVector};
+use std::borrow::Cow;
+
+use super::map::Metadata;
+use super::value::{MetadataValue, SparseVector};
 use crate::invalid::InvalidInput;
 
 impl Metadata {
-    /// Checks the metadata of a record; `of` says which one.
-    pub(crate) fn check_record(&self, of: impl Fn() -> String) -> Result<(), InvalidInput> {
-        self.check(&of, |key, _| {
-            // The server takes it, and answers without it, or as the document.
-            if key.starts_with("chroma:") {
-                Some("keys that start with chroma: are the server's own")
-            } else {
-                None
-            }
+    /// Checks the metadata of a record. `owner` names the record in an error.
+    pub(crate) fn check_record(&self, owner: impl Fn() -> String) -> Result<(), InvalidInput> {
+        self.check(&owner, |key, _| {
+            // The server accepts such a key. Then it leaves the key out of its answers, or returns the value as the
+            // document.
+            key.starts_with("chroma:").then_some(
+                "keys that start with chroma: are reserved for the server; rename the key",
+            )
         })
     }
 
     /// Checks the metadata of a collection.
     pub(crate) fn check_collection(&self) -> Result<(), InvalidInput> {
-        use MetadataValue::*;
+        use MetadataValue::{Bools, Floats, Ints, Null, SparseVector, Strings};
 
         self.check(&|| "the collection".to_owned(), |_, value| match value {
-            // A single-node server breaks the connection.
+            // A single-node server closes the connection without an answer.
             SparseVector(_) | Bools(_) | Ints(_) | Floats(_) | Strings(_) => Some(
-                "a collection's own metadata holds no lists and no sparse vectors; records' does",
+                "the metadata of a collection cannot hold lists or sparse vectors; only that of records can",
             ),
-            Null => Some("a collection's metadata holds no nulls; leave the key out"),
+            Null => Some("the metadata of a collection cannot hold nulls; leave the key out"),
             _ => None,
         })
     }
 
     fn check(
         &self,
-        of: &dyn Fn() -> String,
-        also: fn(&str, &MetadataValue) -> Option<&'static str>,
+        owner: &dyn Fn() -> String,
+        check_entry: fn(&str, &MetadataValue) -> Option<&'static str>,
     ) -> Result<(), InvalidInput> {
-        for (key, value) in self.iter() {
-            let why = bad_key(key)
-                .or_else(|| value.malformed())
-                .or_else(|| also(key, value));
+        for (key, value) in self {
+            let why = key_problem(key)
+                .map(Cow::Borrowed)
+                .or_else(|| value.problem())
+                .or_else(|| check_entry(key, value).map(Cow::Borrowed));
             if let Some(why) = why {
                 return Err(InvalidInput::Metadata {
-                    of: of(),
+                    of: owner(),
                     key: key.to_owned(),
-                    why: why.to_owned(),
+                    why: why.into_owned(),
                 });
             }
-            if let Some(value) = value.not_finite() {
-                let of = format!("metadata {key:?} of {}", of());
+            if let Some(value) = value.first_not_finite() {
+                let of = format!("metadata {key:?} of {}", owner());
                 return Err(InvalidInput::NotFinite { of, value });
             }
         }
@@ -55,30 +58,42 @@ impl Metadata {
     }
 }
 
-fn bad_key(key: &str) -> Option<&'static str> {
+fn key_problem(key: &str) -> Option<&'static str> {
     if key.is_empty() {
         Some("the key is empty")
     } else if key.starts_with(['#', '$']) {
-        Some("keys do not start with # or $")
+        Some("a key must not start with # or $")
     } else {
         None
     }
 }
 
+/// The reason why an integer above [`i64::MAX`] is refused, in metadata and in filters.
+pub(crate) fn too_large(value: u64) -> String {
+    format!(
+        "{value} is greater than {}, the largest integer that Chroma stores",
+        i64::MAX
+    )
+}
+
 impl MetadataValue {
-    fn malformed(&self) -> Option<&'static str> {
-        let empty = match self {
+    /// Returns why it cannot be stored. Floats are checked by [`first_not_finite`](MetadataValue::first_not_finite).
+    fn problem(&self) -> Option<Cow<'static, str>> {
+        let is_empty = match self {
             MetadataValue::Bools(values) => values.is_empty(),
             MetadataValue::Ints(values) => values.is_empty(),
             MetadataValue::Floats(values) => values.is_empty(),
             MetadataValue::Strings(values) => values.is_empty(),
-            MetadataValue::SparseVector(vector) => return vector.malformed(),
+            MetadataValue::SparseVector(vector) => return vector.problem().map(Cow::Borrowed),
+            MetadataValue::TooLarge(value) => return Some(too_large(*value).into()),
             _ => false,
         };
-        empty.then_some("an empty list cannot be stored; MetadataValue::Null takes the key away")
+        is_empty.then_some(Cow::Borrowed(
+            "an empty list cannot be stored; MetadataValue::Null removes the key",
+        ))
     }
 
-    fn not_finite(&self) -> Option<f64> {
+    fn first_not_finite(&self) -> Option<f64> {
         match self {
             MetadataValue::Float(value) => Some(*value).filter(|value| !value.is_finite()),
             MetadataValue::Floats(values) => values.iter().copied().find(|v| !v.is_finite()),
@@ -92,11 +107,12 @@ impl MetadataValue {
 }
 
 impl SparseVector {
-    fn malformed(&self) -> Option<&'static str> {
+    /// Returns why it cannot be stored or searched for. Values that are not finite are checked elsewhere.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
         if self.indices.len() != self.values.len() {
-            Some("a sparse vector with not as many indices as values")
+            Some("a sparse vector must have as many values as indices")
         } else if !self.indices.is_sorted_by(|a, b| a < b) {
-            Some("a sparse vector whose indices do not ascend")
+            Some("the indices of a sparse vector must be strictly ascending")
         } else {
             None
         }
@@ -107,41 +123,50 @@ impl SparseVector {
 mod tests {
     use super::*;
 
-    fn of() -> String {
+    fn owner() -> String {
         "record \"1\"".to_owned()
     }
 
     #[test]
-    fn what_can_be_stored_passes() {
+    fn metadata_that_can_be_stored_passes() {
         let metadata = Metadata::from([("k", 1.5)])
             .with("a$#chroma: \0", true)
             .with("tags", ["a"])
             .with("null", None::<i32>);
-        assert_eq!(metadata.check_record(of), Ok(()));
+        assert_eq!(metadata.check_record(owner), Ok(()));
         let metadata = Metadata::from([("hnsw:space", "l2"), ("chroma:x", "y")]);
         assert_eq!(metadata.check_collection(), Ok(()));
     }
 
     #[test]
     fn errors_name_the_key() {
-        let error = Metadata::from([("k", f64::NAN)]).check_record(of);
+        let error = Metadata::from([("k", f64::NAN)]).check_record(owner);
         assert_eq!(
             error.unwrap_err().to_string(),
             "metadata \"k\" of record \"1\" holds NaN; the server takes finite numbers only"
         );
-        let error = Metadata::from([("$k", 1)]).check_record(of);
+        let error = Metadata::from([("$k", 1)]).check_record(owner);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "bad metadata in record \"1\", key \"$k\": keys do not start with # or $"
+            "bad metadata in record \"1\", key \"$k\": a key must not start with # or $"
         );
+        for metadata in [
+            Metadata::from([("k", u64::MAX)]),
+            Metadata::from([("k", vec![1, u64::MAX])]),
+        ] {
+            let error = metadata.check_record(owner).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "bad metadata in record \"1\", key \"k\": 18446744073709551615 is greater than \
+                 9223372036854775807, the largest integer that Chroma stores"
+            );
+            assert!(metadata.check_collection().is_err());
+        }
     }
 
     #[test]
-    fn what_would_be_refused_or_lost_is_refused() {
-        let sparse = |indices: &[u32], values: &[f32]| SparseVector {
-            indices: indices.to_vec(),
-            values: values.to_vec(),
-        };
+    fn metadata_that_the_server_would_refuse_or_lose_is_an_error() {
+        let sparse = |indices: &[u32], values: &[f32]| SparseVector::new(indices, values);
         for (key, value) in [
             ("", 1.into()),
             ("#document", 1.into()),
@@ -155,7 +180,7 @@ mod tests {
             ("k", sparse(&[1], &[f32::NAN]).into()),
         ] {
             let metadata = Metadata::from([(key, value)]);
-            assert!(metadata.check_record(of).is_err(), "{metadata:?}");
+            assert!(metadata.check_record(owner).is_err(), "{metadata:?}");
         }
         for value in [vec![1_i64].into(), MetadataValue::Null] {
             let metadata = Metadata::from([("k", value)]);

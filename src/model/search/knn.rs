@@ -176,10 +176,7 @@ mod tests {
             Knn::dense([0.25]).to_string(),
             r##"{"$knn":{"query":[0.25],"key":"#embedding","limit":16}}"##
         );
-        let vector = SparseVector {
-            indices: vec![1],
-            values: vec![0.5],
-        };
+        let vector = SparseVector::new([1], [0.5]);
         let all = Knn::sparse("s", vector)
             .limit(3)
             .default(10)

@@ -31,7 +31,7 @@ use crate::invalid::InvalidInput;
 /// use chroma_blocking::record::SparseVector;
 /// use chroma_blocking::search::{GroupBy, Knn};
 ///
-/// let words = SparseVector { indices: vec![3, 17], values: vec![0.5, 0.25] };
+/// let words = SparseVector::new([3, 17], [0.5, 0.25]);
 /// let search = Search::new()
 ///     .filter(Key::field("year").gte(2020))
 ///     .rank(0.7 * Knn::text("memory safety") + 0.3 * Knn::sparse("words", words).default(10))
@@ -278,10 +278,7 @@ mod tests {
     #[test]
     fn what_the_server_would_refuse_is_refused_here() {
         let search = Search::new;
-        let sparse = |indices: &[u32], values: &[f32]| SparseVector {
-            indices: indices.into(),
-            values: values.into(),
-        };
+        let sparse = |indices: &[u32], values: &[f32]| SparseVector::new(indices, values);
         let by = |keys: &[&str]| GroupBy::new(keys.iter().copied());
         for (bad, part) in [
             (search().limit(0), "limit 0"),

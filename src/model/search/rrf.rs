@@ -17,7 +17,7 @@ use crate::invalid::InvalidInput;
 /// use chroma_blocking::record::SparseVector;
 /// use chroma_blocking::search::{Knn, Rrf};
 ///
-/// let words = SparseVector { indices: vec![3, 17], values: vec![0.5, 0.25] };
+/// let words = SparseVector::new([3, 17], [0.5, 0.25]);
 /// let both = Rrf::new([
 ///     Knn::text("memory safety").limit(100),
 ///     Knn::sparse("words", words).limit(100).default(1000),

@@ -1,16 +1,19 @@
-//! A struct into [`Metadata`].
+//! A serde serializer that makes [`Metadata`] of a struct.
 
 use serde::ser::{
     Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple,
     SerializeTupleStruct, Serializer,
 };
 
-use super::{Fault, enum_with_data};
-use crate::model::metadata::{Metadata, MetadataValue, SparseVector, list};
+use super::error::ConversionError;
+use crate::model::metadata::map::Metadata;
+use crate::model::metadata::value::{MetadataValue, SparseVector};
 
-pub(super) fn metadata<T: Serialize + ?Sized>(from: &T) -> Result<Metadata, Fault> {
+pub(super) fn metadata<T: Serialize + ?Sized>(from: &T) -> Result<Metadata, ConversionError> {
     let Tree::Map(entries) = from.serialize(Writer)? else {
-        return Err(Fault::new("metadata is made from a struct or a map"));
+        return Err(ConversionError::new(
+            "metadata can be made only from a struct or a map",
+        ));
     };
     entries
         .into_iter()
@@ -21,7 +24,7 @@ pub(super) fn metadata<T: Serialize + ?Sized>(from: &T) -> Result<Metadata, Faul
         .collect()
 }
 
-/// What serde makes of a value.
+/// A value as serde sees it.
 enum Tree {
     Value(MetadataValue),
     List(Vec<Tree>),
@@ -29,26 +32,34 @@ enum Tree {
 }
 
 impl Tree {
-    fn value(self) -> Result<MetadataValue, Fault> {
+    fn value(self) -> Result<MetadataValue, ConversionError> {
         match self {
             Tree::Value(value) => Ok(value),
             Tree::List(trees) if trees.is_empty() => Ok(MetadataValue::Null),
             Tree::List(trees) => {
                 let scalar = |tree| match tree {
                     Tree::Value(value) if !value.is_null() => Ok(value),
-                    _ => Err(Fault::new("a list holds booleans, numbers or texts only")),
+                    _ => Err(ConversionError::new(
+                        "a list can hold only booleans, numbers or text",
+                    )),
                 };
-                let values = trees.into_iter().map(scalar).collect::<Result<_, _>>()?;
-                list(values).ok_or_else(|| Fault::new("the values of a list are of one kind"))
+                let values = trees
+                    .into_iter()
+                    .map(scalar)
+                    .collect::<Result<Vec<_>, _>>()?;
+                MetadataValue::list(&values)
+                    .ok_or_else(|| ConversionError::new("the values of a list must be of one kind"))
             }
             Tree::Map(entries) => sparse_vector(entries)
                 .map(MetadataValue::SparseVector)
-                .ok_or_else(|| Fault::new("metadata is flat, and this is nested")),
+                .ok_or_else(|| {
+                    ConversionError::new("metadata is flat and cannot hold nested values")
+                }),
         }
     }
 }
 
-/// A sparse vector is a struct for serde.
+/// Recognizes a sparse vector, which is a tagged struct for serde.
 fn sparse_vector(entries: Vec<(String, Tree)>) -> Option<SparseVector> {
     let mut vector = SparseVector::default();
     let mut tagged = false;
@@ -80,23 +91,23 @@ fn sparse_vector(entries: Vec<(String, Tree)>) -> Option<SparseVector> {
 #[derive(Clone, Copy)]
 struct Writer;
 
-fn value(value: impl Into<MetadataValue>) -> Result<Tree, Fault> {
+fn value(value: impl Into<MetadataValue>) -> Result<Tree, ConversionError> {
     Ok(Tree::Value(value.into()))
 }
 
-fn integer(wide: impl TryInto<i64> + Copy + std::fmt::Display) -> Result<Tree, Fault> {
+fn integer(wide: impl TryInto<i64> + Copy + std::fmt::Display) -> Result<Tree, ConversionError> {
     match wide.try_into() {
         Ok(integer) => value(integer),
-        Err(_) => Err(Fault::new(format_args!(
-            "{wide} is no integer of 64 bits with a sign"
+        Err(_) => Err(ConversionError::new(format_args!(
+            "{wide} is outside of the range of a 64-bit signed integer"
         ))),
     }
 }
 
 macro_rules! scalars {
     ($($method:ident: $type:ty => $make:expr;)+) => {$(
-        fn $method(self, it: $type) -> Result<Tree, Fault> {
-            let make: fn($type) -> Result<Tree, Fault> = $make;
+        fn $method(self, it: $type) -> Result<Tree, ConversionError> {
+            let make: fn($type) -> Result<Tree, ConversionError> = $make;
             make(it)
         }
     )+};
@@ -104,14 +115,14 @@ macro_rules! scalars {
 
 impl Serializer for Writer {
     type Ok = Tree;
-    type Error = Fault;
+    type Error = ConversionError;
     type SerializeSeq = List;
     type SerializeTuple = List;
     type SerializeTupleStruct = List;
     type SerializeMap = Map;
     type SerializeStruct = Map;
-    type SerializeTupleVariant = Impossible<Tree, Fault>;
-    type SerializeStructVariant = Impossible<Tree, Fault>;
+    type SerializeTupleVariant = Impossible<Tree, ConversionError>;
+    type SerializeStructVariant = Impossible<Tree, ConversionError>;
 
     scalars! {
         serialize_bool: bool => |it| value(it);
@@ -130,30 +141,33 @@ impl Serializer for Writer {
         serialize_str: &str => |it| value(it);
     }
 
-    fn serialize_f64(self, it: f64) -> Result<Tree, Fault> {
-        match it.is_finite() {
-            true => value(it),
-            false => Err(Fault::new(format_args!("{it} is not a finite number"))),
+    fn serialize_f64(self, it: f64) -> Result<Tree, ConversionError> {
+        if it.is_finite() {
+            value(it)
+        } else {
+            Err(ConversionError::new(format_args!(
+                "{it} is not a finite number"
+            )))
         }
     }
 
-    fn serialize_bytes(self, _: &[u8]) -> Result<Tree, Fault> {
-        Err(Fault::new("metadata holds no bytes"))
+    fn serialize_bytes(self, _: &[u8]) -> Result<Tree, ConversionError> {
+        Err(ConversionError::new("metadata cannot hold bytes"))
     }
 
-    fn serialize_none(self) -> Result<Tree, Fault> {
+    fn serialize_none(self) -> Result<Tree, ConversionError> {
         value(MetadataValue::Null)
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, it: &T) -> Result<Tree, Fault> {
+    fn serialize_some<T: Serialize + ?Sized>(self, it: &T) -> Result<Tree, ConversionError> {
         it.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<Tree, Fault> {
+    fn serialize_unit(self) -> Result<Tree, ConversionError> {
         value(MetadataValue::Null)
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<Tree, Fault> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Tree, ConversionError> {
         value(MetadataValue::Null)
     }
 
@@ -162,7 +176,7 @@ impl Serializer for Writer {
         _: &'static str,
         _: u32,
         variant: &'static str,
-    ) -> Result<Tree, Fault> {
+    ) -> Result<Tree, ConversionError> {
         value(variant)
     }
 
@@ -170,7 +184,7 @@ impl Serializer for Writer {
         self,
         _: &'static str,
         it: &T,
-    ) -> Result<Tree, Fault> {
+    ) -> Result<Tree, ConversionError> {
         it.serialize(self)
     }
 
@@ -180,19 +194,19 @@ impl Serializer for Writer {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<Tree, Fault> {
-        Err(enum_with_data())
+    ) -> Result<Tree, ConversionError> {
+        Err(ConversionError::enum_with_data())
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<List, Fault> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<List, ConversionError> {
         Ok(List(Vec::new()))
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<List, Fault> {
+    fn serialize_tuple(self, _: usize) -> Result<List, ConversionError> {
         Ok(List(Vec::new()))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List, Fault> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List, ConversionError> {
         Ok(List(Vec::new()))
     }
 
@@ -202,15 +216,15 @@ impl Serializer for Writer {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Fault> {
-        Err(enum_with_data())
+    ) -> Result<Self::SerializeTupleVariant, ConversionError> {
+        Err(ConversionError::enum_with_data())
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Map, Fault> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Map, ConversionError> {
         Ok(Map::default())
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map, Fault> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map, ConversionError> {
         Ok(Map::default())
     }
 
@@ -220,8 +234,8 @@ impl Serializer for Writer {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeStructVariant, Fault> {
-        Err(enum_with_data())
+    ) -> Result<Self::SerializeStructVariant, ConversionError> {
+        Err(ConversionError::enum_with_data())
     }
 }
 
@@ -231,14 +245,14 @@ macro_rules! list {
     ($($trait:ident: $method:ident;)+) => {$(
         impl $trait for List {
             type Ok = Tree;
-            type Error = Fault;
+            type Error = ConversionError;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, it: &T) -> Result<(), Fault> {
+            fn $method<T: Serialize + ?Sized>(&mut self, it: &T) -> Result<(), ConversionError> {
                 self.0.push(it.serialize(Writer)?);
                 Ok(())
             }
 
-            fn end(self) -> Result<Tree, Fault> {
+            fn end(self) -> Result<Tree, ConversionError> {
                 Ok(Tree::List(self.0))
             }
         }
@@ -259,42 +273,42 @@ struct Map {
 
 impl SerializeMap for Map {
     type Ok = Tree;
-    type Error = Fault;
+    type Error = ConversionError;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ConversionError> {
         match key.serialize(Writer)? {
             Tree::Value(MetadataValue::String(key)) => self.key = key,
-            _ => return Err(Fault::new("the keys are texts")),
+            _ => return Err(ConversionError::new("the keys of a map must be text")),
         }
         Ok(())
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, it: &T) -> Result<(), Fault> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, it: &T) -> Result<(), ConversionError> {
         let key = std::mem::take(&mut self.key);
         let tree = it.serialize(Writer).map_err(|fault| fault.at(&key))?;
         self.entries.push((key, tree));
         Ok(())
     }
 
-    fn end(self) -> Result<Tree, Fault> {
+    fn end(self) -> Result<Tree, ConversionError> {
         Ok(Tree::Map(self.entries))
     }
 }
 
 impl SerializeStruct for Map {
     type Ok = Tree;
-    type Error = Fault;
+    type Error = ConversionError;
 
     fn serialize_field<T: Serialize + ?Sized>(
         &mut self,
         key: &'static str,
         it: &T,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ConversionError> {
         self.key = key.to_owned();
         self.serialize_value(it)
     }
 
-    fn end(self) -> Result<Tree, Fault> {
+    fn end(self) -> Result<Tree, ConversionError> {
         Ok(Tree::Map(self.entries))
     }
 }

@@ -1,4 +1,4 @@
-//! [`Metadata`] into a struct.
+//! A serde deserializer that reads a struct from [`Metadata`].
 
 use serde::de::value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{
@@ -6,20 +6,23 @@ use serde::de::{
 };
 use serde::{Deserialize, forward_to_deserialize_any};
 
-use super::Fault;
-use crate::model::metadata::{Metadata, MetadataValue};
+use super::error::ConversionError;
+use crate::model::metadata::map::Metadata;
+use crate::model::metadata::value::MetadataValue;
 
-pub(super) fn value<'de, T: Deserialize<'de>>(metadata: &'de Metadata) -> Result<T, Fault> {
+pub(super) fn value<'de, T: Deserialize<'de>>(
+    metadata: &'de Metadata,
+) -> Result<T, ConversionError> {
     T::deserialize(Reader(metadata))
 }
 
-/// Metadata as a map without nulls, as it comes back from a server, whatever it is asked for as.
+/// Metadata as a map without nulls, as a server returns it, whatever type is asked for.
 struct Reader<'de>(&'de Metadata);
 
 impl<'de> Deserializer<'de> for Reader<'de> {
-    type Error = Fault;
+    type Error = ConversionError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConversionError> {
         visitor.visit_map(Entries {
             rest: self
                 .0
@@ -29,7 +32,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         })
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConversionError> {
         visitor.visit_some(self)
     }
 
@@ -37,7 +40,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, ConversionError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -56,32 +59,39 @@ impl<'de, I> MapAccess<'de> for Entries<'de, I>
 where
     I: Iterator<Item = (&'de str, Value<'de>)>,
 {
-    type Error = Fault;
+    type Error = ConversionError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Fault> {
+    ) -> Result<Option<K::Value>, ConversionError> {
         self.current = self.rest.next();
         let Some((key, _)) = &self.current else {
             return Ok(None);
         };
         let read = seed.deserialize(BorrowedStrDeserializer::new(key));
-        read.map(Some).map_err(|fault: Fault| fault.at(key))
+        read.map(Some)
+            .map_err(|error: ConversionError| error.at(key))
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, ConversionError> {
         let Some((key, value)) = self.current.take() else {
-            return Err(Fault::new("a value was read before its key"));
+            return Err(ConversionError::new(
+                "serde asked for a value before its key",
+            ));
         };
-        seed.deserialize(value).map_err(|fault| fault.at(key))
+        seed.deserialize(value).map_err(|error| error.at(key))
     }
 }
 
-/// One value, or one of a list.
+/// A value of the map, or of a list in it.
 enum Value<'de> {
     Bool(bool),
     Int(i64),
+    TooLarge(u64),
     Float(f64),
     Text(&'de str),
     List(Vec<Value<'de>>),
@@ -95,6 +105,7 @@ impl<'de> Value<'de> {
         Some(match value {
             MetadataValue::Bool(value) => Value::Bool(*value),
             MetadataValue::Int(value) => Value::Int(*value),
+            MetadataValue::TooLarge(value) => Value::TooLarge(*value),
             MetadataValue::Float(value) => Value::Float(*value),
             MetadataValue::String(value) => Value::Text(value),
             MetadataValue::Bools(values) => {
@@ -118,7 +129,7 @@ impl<'de> Value<'de> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Fault> for Value<'de> {
+impl<'de> IntoDeserializer<'de, ConversionError> for Value<'de> {
     type Deserializer = Value<'de>;
 
     fn into_deserializer(self) -> Value<'de> {
@@ -127,7 +138,7 @@ impl<'de> IntoDeserializer<'de, Fault> for Value<'de> {
 }
 
 impl<'de> Value<'de> {
-    fn float<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn float<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConversionError> {
         match self {
             Value::Int(int) => visitor.visit_f64(int as f64),
             other => other.deserialize_any(visitor),
@@ -136,12 +147,13 @@ impl<'de> Value<'de> {
 }
 
 impl<'de> Deserializer<'de> for Value<'de> {
-    type Error = Fault;
+    type Error = ConversionError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConversionError> {
         match self {
             Value::Bool(value) => visitor.visit_bool(value),
             Value::Int(value) => visitor.visit_i64(value),
+            Value::TooLarge(value) => visitor.visit_u64(value),
             Value::Float(value) => visitor.visit_f64(value),
             Value::Text(value) => visitor.visit_borrowed_str(value),
             Value::List(values) => visitor.visit_seq(SeqDeserializer::new(values.into_iter())),
@@ -149,15 +161,15 @@ impl<'de> Deserializer<'de> for Value<'de> {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConversionError> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConversionError> {
         self.float(visitor)
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConversionError> {
         self.float(visitor)
     }
 
@@ -165,7 +177,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, ConversionError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -174,14 +186,17 @@ impl<'de> Deserializer<'de> for Value<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, ConversionError> {
         match self {
             Value::Text(name) => visitor.visit_enum(Variant(name)),
             other => other.deserialize_any(visitor),
         }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, ConversionError> {
         visitor.visit_unit()
     }
 
@@ -191,15 +206,18 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 }
 
-/// A variant without data, by its name.
+/// The name of an enum variant without data.
 struct Variant<'de>(&'de str);
 
 impl<'de> EnumAccess<'de> for Variant<'de> {
-    type Error = Fault;
+    type Error = ConversionError;
     type Variant = NoData;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, NoData), Fault> {
-        let name = BorrowedStrDeserializer::<Fault>::new(self.0);
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, NoData), ConversionError> {
+        let name = BorrowedStrDeserializer::<ConversionError>::new(self.0);
         Ok((seed.deserialize(name)?, NoData))
     }
 }
@@ -207,23 +225,26 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
 struct NoData;
 
 impl NoData {
-    fn data<T>(self) -> Result<T, Fault> {
-        Err(super::enum_with_data())
+    fn data<T>(self) -> Result<T, ConversionError> {
+        Err(ConversionError::enum_with_data())
     }
 }
 
 impl<'de> VariantAccess<'de> for NoData {
-    type Error = Fault;
+    type Error = ConversionError;
 
-    fn unit_variant(self) -> Result<(), Fault> {
+    fn unit_variant(self) -> Result<(), ConversionError> {
         Ok(())
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Fault> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        _: T,
+    ) -> Result<T::Value, ConversionError> {
         self.data()
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Fault> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, ConversionError> {
         self.data()
     }
 
@@ -231,7 +252,7 @@ impl<'de> VariantAccess<'de> for NoData {
         self,
         _: &'static [&'static str],
         _: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, ConversionError> {
         self.data()
     }
 }

@@ -1,0 +1,175 @@
+//! [`Metadata`] as JSON.
+
+use std::fmt;
+
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+use super::map::Metadata;
+use super::value::{MetadataValue, SparseVector};
+
+impl Serialize for Metadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    /// Leaves out keys whose value is `null`, so the result never holds [`Null`](MetadataValue::Null).
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
+        deserializer.deserialize_map(MapVisitor)
+    }
+}
+
+struct MapVisitor;
+
+impl<'de> Visitor<'de> for MapVisitor {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
+        let mut metadata = Metadata::new();
+        while let Some((key, value)) = map.next_entry::<String, Option<MetadataValue>>()? {
+            if let Some(value) = value {
+                metadata.insert(key, value);
+            }
+        }
+        Ok(metadata)
+    }
+}
+
+impl Serialize for MetadataValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            MetadataValue::Bool(value) => serializer.serialize_bool(*value),
+            MetadataValue::Int(value) => serializer.serialize_i64(*value),
+            MetadataValue::TooLarge(value) => serializer.serialize_u64(*value),
+            MetadataValue::Float(value) => serializer.serialize_f64(*value),
+            MetadataValue::String(value) => serializer.serialize_str(value),
+            MetadataValue::SparseVector(vector) => vector.serialize(serializer),
+            MetadataValue::Bools(values) => values.serialize(serializer),
+            MetadataValue::Ints(values) => values.serialize(serializer),
+            MetadataValue::Floats(values) => values.serialize(serializer),
+            MetadataValue::Strings(values) => values.serialize(serializer),
+            MetadataValue::Null => serializer.serialize_unit(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MetadataValue {
+    /// Reads an integer above [`i64::MAX`] as a float.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MetadataValue, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = MetadataValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a metadata value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<MetadataValue, E> {
+        Ok(MetadataValue::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<MetadataValue, E> {
+        Ok(MetadataValue::Int(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<MetadataValue, E> {
+        Ok(i64::try_from(value).map_or(MetadataValue::Float(value as f64), MetadataValue::Int))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<MetadataValue, E> {
+        Ok(MetadataValue::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<MetadataValue, E> {
+        Ok(MetadataValue::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<MetadataValue, E> {
+        Ok(MetadataValue::String(value))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MetadataValue, A::Error> {
+        let map = de::value::MapAccessDeserializer::new(map);
+        let vector = SparseVector::deserialize(map)?;
+        let (indices, values) = (vector.indices.len(), vector.values.len());
+        if indices == values {
+            Ok(MetadataValue::SparseVector(vector))
+        } else {
+            Err(de::Error::custom(format_args!(
+                "a sparse vector with {indices} indices and {values} values"
+            )))
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<MetadataValue, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = seq.next_element::<MetadataValue>()? {
+            values.push(value);
+        }
+        MetadataValue::list(&values)
+            .ok_or_else(|| de::Error::custom("a list of values of different kinds"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_value_is_read_back_as_written() {
+        let metadata = Metadata::new()
+            .with("bool", true)
+            .with("int", i64::MIN)
+            .with("float", 2.0)
+            .with("string", "\"quoted\" \u{1F980}")
+            .with("sparse", SparseVector::new([1, 5], [0.5, 0.25]))
+            .with("bools", vec![true, false])
+            .with("ints", vec![1_i64, 2])
+            .with("floats", vec![1.0, 2.5])
+            .with("strings", ["a", "b"]);
+        let json = serde_json::to_string(&metadata).unwrap();
+        assert!(json.contains(r##""float":2.0"##), "{json}");
+        assert!(
+            json.contains(
+                r##""sparse":{"#type":"sparse_vector","indices":[1,5],"values":[0.5,0.25]}"##
+            ),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<Metadata>(&json).unwrap(), metadata);
+    }
+
+    #[test]
+    fn reads_every_form_that_servers_may_send() {
+        let read = |json| serde_json::from_str::<Metadata>(json);
+        assert_eq!(read(r#"{"a":null}"#).unwrap(), Metadata::new());
+        assert_eq!(
+            read(r#"{"a":[1,2.5],"b":[],"c":18446744073709551615}"#).unwrap(),
+            Metadata::new()
+                .with("a", vec![1.0, 2.5])
+                .with("b", Vec::<String>::new())
+                .with("c", 18446744073709551615_f64)
+        );
+        for bad in [
+            r#"{"a":[1,"x"]}"#,
+            r#"{"a":[[1]]}"#,
+            r#"{"a":{"b":1}}"#,
+            r#"{"a":{"indices":[1,2],"values":[0.5]}}"#,
+            r#"{"a":{"indices":[1],"values":[1e39]}}"#,
+            "[]",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}
