@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("advanced_usage: {error}");
+            eprintln!("advanced_usage: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -83,7 +83,7 @@ fn main() -> ExitCode {
     match run(&options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("batch_ingest: {error}");
+            eprintln!("batch_ingest: {error:#}");
             let own = error.downcast_ref::<chroma_blocking::Error>();
             match own {
                 Some(chroma_blocking::Error::Invalid {

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("install_server: {error}");
+            eprintln!("install_server: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -1,4 +1,4 @@
-//! [`InvalidInput`]: what is wrong with an input, in every way that is refused before anything is sent.
+//! [`InvalidInput`]: what is wrong with an input that was refused before anything was sent.
 
 use std::fmt;
 
@@ -6,159 +6,179 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidInput {
-    /// A record's id is the empty string.
-    #[error("the id of record {index} (counted from 0) is empty; give every record an id")]
+    /// A record's id is empty.
+    #[error("record {index} (counted from 0) has an empty id; give every record an id")]
+    #[non_exhaustive]
     EmptyId {
-        /// Which record, counted from 0.
+        /// The record's index, counted from 0.
         index: usize,
     },
-    /// Ids that are in one call more than once. The server would keep only one of each, without a word.
+    /// A call contains an id more than once. The server would silently keep only one of the records.
     #[error(
-        "the same id more than once in one call: {}; keep one record for each id",
-        Listed(ids)
+        "duplicate ids in one call: {}; keep one record for each id",
+        Quoted(ids)
     )]
+    #[non_exhaustive]
     DuplicateIds {
-        /// Each such id, once.
+        /// The duplicate ids, each one once.
         ids: Vec<String>,
     },
-    /// A column that is not as long as the column of ids.
-    #[error("{found} {column} for {ids} ids; give one for each id")]
+    /// A column is longer or shorter than the column of ids.
+    #[error("{found} {column} for {ids} ids; pass one for each id")]
+    #[non_exhaustive]
     LengthMismatch {
-        /// Which column.
+        /// The column's name.
         column: &'static str,
-        /// How many ids there are.
+        /// The number of ids.
         ids: usize,
-        /// How long the column is.
+        /// The length of the column.
         found: usize,
     },
-    /// A vector of another length than the others of the call, or than the collection's.
-    #[error("the vector of {of} has {found} floats, not {expected}")]
+    /// A vector's dimension differs from that of the call's other vectors, or from the collection's.
+    #[error(
+        "the vector of {of} has {found} floats, not {expected}; all vectors of a collection have the same length"
+    )]
+    #[non_exhaustive]
     Dimension {
-        /// Whose vector: a record or a query.
+        /// The record or query that the vector belongs to.
         of: String,
-        /// The dimension it should have.
+        /// The expected dimension.
         expected: usize,
-        /// The dimension it has.
+        /// The vector's dimension.
         found: usize,
     },
-    /// A NaN or an infinity, in a vector or in metadata.
-    #[error("{of} holds {value}; the server takes finite numbers only")]
+    /// A vector or a metadata value is NaN or infinite.
+    #[error("{of} contains {value}; use finite numbers only")]
+    #[non_exhaustive]
     NotFinite {
-        /// Whose number: a record's vector or one of its metadata values.
+        /// The vector or metadata value that contains the number.
         of: String,
         /// NaN, inf or -inf.
         value: f64,
     },
-    /// A name of a collection, a database or a tenant that the server would refuse, or that cannot stand in a URL.
-    #[error("bad {what} name {name:?}: {why}")]
+    /// The server would refuse the name of a collection, database or tenant, or the name cannot be part of a URL.
+    #[error("invalid {what} name {name:?}: {why}")]
+    #[non_exhaustive]
     Name {
-        /// What is to have the name.
+        /// What the name is for, such as `collection`.
         what: &'static str,
         /// The name.
         name: String,
-        /// Which rule it breaks, and the rule.
+        /// The rule that the name breaks.
         why: String,
     },
-    /// A record with neither a document nor a vector.
+    /// A record has neither a document nor a vector.
     #[error("record {id:?} has neither a document nor a vector; give it one of them")]
+    #[non_exhaustive]
     NothingToEmbed {
         /// The record's id.
         id: String,
     },
-    /// A text to embed, and no embedding function to do it with.
+    /// A text has to be embedded, but the collection has no embedding function.
     #[error(
-        "{of} is text and the collection was opened without an embedding function; open it with .embedding_function(...), or pass vectors"
+        "{of} is text, but the collection was opened without an embedding function; open it with .embedding_function(...) or pass vectors"
     )]
+    #[non_exhaustive]
     NoEmbeddingFunction {
-        /// The record or the query.
+        /// The record or query with the text.
         of: String,
     },
-    /// A text to embed, and an embedding function that the collection remembers and that cannot be made here.
+    /// A text has to be embedded, but the embedding function in the collection's configuration cannot be created here.
     #[error(
-        "the text needs the collection's embedding function {name:?}, which cannot be made here: {why}; pass vectors, or open the collection with the same function by .embedding_function(...)"
+        "the text needs the collection's embedding function {name:?}, which cannot be created here: {why}; pass vectors, or open the collection with the same function by .embedding_function(...)"
     )]
+    #[non_exhaustive]
     StoredEmbeddingFunction {
-        /// The name in the collection's configuration.
+        /// The function's name in the collection's configuration.
         name: String,
         /// What is missing.
         why: String,
     },
-    /// A text that an embedding function cannot take.
+    /// An embedding function cannot take a text.
     #[error("text {index} (counted from 0) {why}")]
+    #[non_exhaustive]
     Text {
-        /// Which text of the call, counted from 0.
+        /// The text's index in the call, counted from 0.
         index: usize,
-        /// What is wrong with it.
+        /// What is wrong with the text.
         why: String,
     },
-    /// An embedding function other than the one that the collection was made with.
+    /// The embedding function differs from the one that the collection was created with.
     #[error(
-        "the collection was made with the embedding function {stored:?}, and {given:?} was given; their vectors do not match, so open it with {stored:?}, use another collection, or embed the texts yourself and pass vectors"
+        "the collection was created with the embedding function {stored:?}, but {given:?} was given; their vectors cannot be compared, so open it with {stored:?}, use another collection, or embed the texts yourself and pass vectors"
     )]
+    #[non_exhaustive]
     EmbeddingFunctionConflict {
-        /// The name in the collection's configuration; with the model and the dimension, where these differ and the
-        /// names do not.
+        /// The function's name in the collection's configuration. Includes the model and the dimension if these differ
+        /// and the names do not.
         stored: String,
-        /// The same of the one passed in.
+        /// The same for the given function.
         given: String,
     },
-    /// An id that is written twice, or read after it was written, in one [`Transaction`](crate::collection::Transaction).
-    #[error("this transaction has written {id:?} already; commit it first")]
+    /// A [`Transaction`](crate::collection::Transaction) writes an id twice, or reads an id after it wrote it.
+    #[error("this transaction has already written {id:?}; commit it first")]
+    #[non_exhaustive]
     WrittenInTransaction {
         /// The id.
         id: String,
     },
-    /// A call that would do nothing: a delete without ids or filter.
+    /// A call would do nothing, such as a delete without ids or a filter.
     #[error("{0}")]
     NothingSelected(&'static str),
-    /// A filter that the server would refuse, or answer wrongly without a word.
-    #[error("bad filter {filter}: {why}")]
+    /// The server would refuse the filter, or silently return a wrong result.
+    #[error("invalid filter {filter}: {why}")]
+    #[non_exhaustive]
     Filter {
         /// The filter, as JSON.
         filter: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A search that the server would refuse, or answer wrongly without a word.
+    /// The server would refuse the search, or silently return a wrong result.
     #[error("{of}: {why}")]
+    #[non_exhaustive]
     Search {
-        /// Which search of the call.
+        /// The search among those of the call.
         of: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A metadata key or value that cannot be stored, or does not fit into a struct.
-    #[error("bad metadata in {of}, key {key:?}: {why}")]
+    /// A metadata key or value cannot be stored, or does not fit into a struct.
+    #[error("invalid metadata in {of}, key {key:?}: {why}")]
+    #[non_exhaustive]
     Metadata {
-        /// Whose metadata: a record's, the collection's or a struct's.
+        /// The record, collection or struct that the metadata belongs to.
         of: String,
         /// The key.
         key: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A record that stopped a batch job.
+    /// A record stopped a batch job.
     #[error("{record}")]
+    #[non_exhaustive]
     BadRecord {
-        /// Which one, and what is wrong with it.
+        /// The record, and what is wrong with it.
         record: String,
     },
-    /// A record of a file that cannot be read.
+    /// A record of a file cannot be read.
     #[error("{place}: {why}")]
+    #[non_exhaustive]
     Unreadable {
-        /// Where it is: a line, or a file of a folder.
+        /// The line, or the file in a folder.
         place: String,
-        /// What is wrong with it, and what to do.
+        /// What is wrong with the record, and what to do.
         why: String,
     },
-    /// A setting, from code or from the environment.
-    #[error("{name} is {}: {why}", Given(value))]
+    /// A setting, from code or from the environment, has an invalid value.
+    #[error("{name} is {}: {why}", Value(value))]
+    #[non_exhaustive]
     Setting {
         /// The setting or environment variable.
         name: &'static str,
-        /// Its value; `<hidden>` for secrets.
+        /// The value; `<hidden>` for a secret.
         value: String,
-        /// What is wrong, and what it should look like.
+        /// What is wrong with the value, and what is allowed.
         why: String,
     },
 }
@@ -178,10 +198,10 @@ impl InvalidInput {
     }
 }
 
-/// The first ten strings, quoted, and how many more there are.
-struct Listed<'a>(&'a [String]);
+/// Prints up to ten strings in quotes, and the number of the others.
+struct Quoted<'a>(&'a [String]);
 
-impl fmt::Display for Listed<'_> {
+impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 10;
         for (i, item) in self.0.iter().take(SHOWN).enumerate() {
@@ -194,10 +214,10 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// A value, as it was given; or that there is none.
-struct Given<'a>(&'a str);
+/// Prints a value in quotes, or that it is missing.
+struct Value<'a>(&'a str);
 
-impl fmt::Display for Given<'_> {
+impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             "" => f.write_str("empty or not set"),

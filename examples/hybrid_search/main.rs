@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hybrid_search: {error}");
+            eprintln!("hybrid_search: {error:#}");
             ExitCode::FAILURE
         }
     }

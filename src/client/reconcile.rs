@@ -78,7 +78,7 @@ impl Client {
                         Level::Info,
                         &error,
                         &[],
-                        format_args!("{error}; but it is done"),
+                        format_args!("{error:#}; but it is done"),
                     );
                     return Ok(answer);
                 }
@@ -98,7 +98,7 @@ impl Client {
                 &error,
                 &[logs::wait_ms(wait)],
                 format_args!(
-                    "{error}; it is not done, trying again in {:.1} s",
+                    "{error:#}; it is not done, trying again in {:.1} s",
                     wait.as_secs_f64()
                 ),
             );

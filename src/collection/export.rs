@@ -165,6 +165,6 @@ impl std::fmt::Debug for Export<'_> {
 }
 
 fn write_error(name: &str, source: io::Error) -> Error {
-    let what = format!("cannot write {name}");
-    Error::Io { what, source }
+    let message = format!("cannot write {name}");
+    Error::Io { message, source }
 }

@@ -233,7 +233,7 @@ fn believed(error: EmbeddingError, texts: usize) -> EmbeddingError {
         return error.into();
     }
     let wrong = format!(
-        "its Error::PartlyEmbedded does not list each of the {texts} texts exactly once: {error}"
+        "its Error::PartlyEmbedded does not list each of the {texts} texts exactly once: {error:#}"
     );
     match error {
         // That it may go well later is true of all of them.
@@ -323,7 +323,7 @@ mod tests {
             let call = Call::new("upsert", Some("notes"));
             let mut context = EmbeddingContext::new(Purpose::Documents);
             let error = embed(&Broken(function), &["a", "b"], &mut context, &call).unwrap_err();
-            let text = error.to_string();
+            let text = format!("{error:#}");
             assert!(
                 text.starts_with("upsert \"notes\": the embedding function broken failed: "),
                 "{text}"

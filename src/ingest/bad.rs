@@ -119,7 +119,7 @@ impl DeadLetters {
 
 fn failed(path: &Path, source: std::io::Error) -> Error {
     Error::Io {
-        what: format!("writing dead letters to {}", path.display()),
+        message: format!("writing dead letters to {}", path.display()),
         source,
     }
 }

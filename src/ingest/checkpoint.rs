@@ -136,7 +136,7 @@ impl Checkpoint {
 
     fn failed(&self, source: io::Error) -> Error {
         Error::Io {
-            what: format!("writing the checkpoint {}", self.path.display()),
+            message: format!("writing the checkpoint {}", self.path.display()),
             source,
         }
     }

@@ -195,7 +195,7 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
                 parts.push(part);
             }
             Verdict::Texts(error) if part.len() == 1 => {
-                refused.insert(part[0], error.to_string());
+                refused.insert(part[0], format!("{error:#}"));
                 foreign += usize::from(is_foreign(&error));
                 if foreign == all && all >= SUSPICIOUS {
                     // It is not the texts.
@@ -210,7 +210,7 @@ fn embed(batch: &mut Batch, settings: &Settings, shared: &Shared) -> Result<()> 
                     Level::Warn,
                     &error,
                     &[settings.logged(), ("texts", part.len().into())],
-                    format_args!("{error}; {} texts are tried again in halves", part.len()),
+                    format_args!("{error:#}; {} texts are tried again in halves", part.len()),
                 );
                 let [first, second] = cut::halves(0..part.len());
                 parts.extend([part[second].to_vec(), part[first].to_vec()]);

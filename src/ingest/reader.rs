@@ -48,12 +48,12 @@ impl<E: Into<Unread>> TryIntoRecord for Result<Record, E> {
 /// The failure of the source, if that is what it is; or else what is wrong with the item, in words.
 fn failure(error: Unread) -> Result<Error, String> {
     let io = |source| Error::Io {
-        what: "reading the input".to_owned(),
+        message: "reading the input".to_owned(),
         source,
     };
     match error.downcast::<Error>().map(|error| *error) {
         Ok(error @ Error::Io { .. }) => Ok(error),
-        Ok(other) => Err(other.to_string()),
+        Ok(other) => Err(format!("{other:#}")),
         Err(error) => match error.downcast::<io::Error>() {
             Ok(error) if error.kind() != io::ErrorKind::InvalidData => Ok(io(*error)),
             Ok(error) => Err(error.to_string()),

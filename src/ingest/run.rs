@@ -76,7 +76,7 @@ impl Shared {
             &error,
             &[settings.logged(), logs::wait_ms(wait)],
             format_args!(
-                "{error}; the job tries again in {:.1} s",
+                "{error:#}; the job tries again in {:.1} s",
                 wait.as_secs_f64()
             ),
         );
@@ -194,7 +194,7 @@ where
     let (state, why) = match &result {
         Ok(()) | Err(Error::Cancelled { .. }) if report.cancelled => ("stopped", String::new()),
         Ok(()) => ("done", String::new()),
-        Err(error) => ("failed", format!("; {error}")),
+        Err(error) => ("failed", format!("; {error:#}")),
     };
     let items = report.resumed + report.read;
     milestone(

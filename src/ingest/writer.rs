@@ -172,7 +172,10 @@ impl<'a> Writer<'a> {
                         Level::Warn,
                         &error,
                         &[self.settings.logged(), ("records", part.len().into())],
-                        format_args!("{error}; {} records are tried again in halves", part.len()),
+                        format_args!(
+                            "{error:#}; {} records are tried again in halves",
+                            part.len()
+                        ),
                     );
                     let second = part.split_off(part.len() / 2);
                     parts.extend([second, part]);
@@ -183,7 +186,7 @@ impl<'a> Writer<'a> {
                             item: number,
                             id: Some(record.id.clone()),
                             stage: IngestStage::Write,
-                            reason: error.to_string(),
+                            reason: format!("{error:#}"),
                         };
                         while known.front().is_some_and(|(known, _)| known.item < number) {
                             self.give_up_first(&mut known)?;

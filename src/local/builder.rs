@@ -126,7 +126,7 @@ impl LocalServerBuilder {
                     return tried;
                 }
                 log::warn!(target: logs::LOCAL, "trying an installed copy next: {}",
-                    tried.err().map_or(String::new(), |e| e.to_string())
+                    tried.err().map_or(String::new(), |e| format!("{e:#}"))
                 );
             }
             if !self.install && !self.has_copy(around) {
@@ -198,7 +198,7 @@ impl LocalServerBuilder {
             let port = match self.port {
                 Some(port) => chosen(port)?,
                 None => ready::free_port()
-                    .map_err(|error| Error::local(format!("there is no free port: {error}")))?,
+                    .map_err(|error| Error::local_io("there is no free port", error))?,
             };
             let folders = Folders::new(self.data.as_deref())?;
             let launch = Launch {

@@ -24,10 +24,10 @@ impl Folders {
     /// The caller's folder, or a temporary one; both exist afterwards.
     pub(super) fn new(data: Option<&Path>) -> Result<Folders> {
         let failed = |what: &Path, error: IoError| {
-            Error::local(format!(
-                "cannot create the folder {}: {error}",
-                what.display()
-            ))
+            Error::local_io(
+                format!("cannot create the folder {}", what.display()),
+                error,
+            )
         };
         if let Some(data) = data {
             let data = std::path::absolute(data).map_err(|error| failed(data, error))?;
@@ -89,10 +89,11 @@ impl TemporaryFolder {
                     return Ok(());
                 }
                 Err(error) if tries == 0 => {
-                    return Err(Error::local(format!(
-                        "the server has ended, but its folder {} could not be removed: {error}",
+                    let message = format!(
+                        "the server has ended, but its folder {} could not be removed",
                         self.0.display()
-                    )));
+                    );
+                    return Err(Error::local_io(message, error));
                 }
                 Err(_) => thread::sleep(Duration::from_millis(100)),
             }
@@ -104,7 +105,7 @@ impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         // Nobody else hears of it.
         if let Err(error) = self.remove() {
-            log::error!(target: logs::LOCAL, "{error}");
+            log::error!(target: logs::LOCAL, "{error:#}");
         }
     }
 }

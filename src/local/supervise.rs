@@ -90,10 +90,8 @@ impl Launch<'_> {
             .stdout(Stdio::piped())
             .stderr(self.open_log()?);
         let mut child = command.spawn().map_err(|error| {
-            Error::local(format!(
-                "cannot start {} by {shell}: {error}",
-                self.program.name()
-            ))
+            let message = format!("cannot start {} by {shell}", self.program.name());
+            Error::local_io(message, error)
         })?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let server = Supervised {
@@ -159,10 +157,8 @@ impl Launch<'_> {
             Ok(file)
         };
         open().map_err(|error: std::io::Error| {
-            Error::local(format!(
-                "cannot write the log file {}: {error}",
-                self.log.display()
-            ))
+            let message = format!("cannot write the log file {}", self.log.display());
+            Error::local_io(message, error)
         })
     }
 
@@ -309,7 +305,7 @@ impl Drop for Supervised {
     fn drop(&mut self) {
         // Nobody else hears of it.
         if let Err(error) = self.stop() {
-            log::error!(target: logs::LOCAL, "{error}");
+            log::error!(target: logs::LOCAL, "{error:#}");
         }
     }
 }

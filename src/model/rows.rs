@@ -333,7 +333,7 @@ mod tests {
         let error = check(&rows, None, false).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the vector of record \"2\" has 2 floats, not 1"
+            "the vector of record \"2\" has 2 floats, not 1; all vectors of a collection have the same length"
         );
     }
 

@@ -30,10 +30,10 @@ const MAX_RESERVED: u64 = 16 << 20;
 
 /// What to do about a certificate that nobody vouches for.
 const DISTRUSTED_HINT: &str =
-    "if the server is yours, give the certificate of its authority to ca_certificates(...)";
+    "if you trust the server, pass the certificate of its authority to ca_certificates(...)";
 /// What to look at when a connection broke.
 const BROKEN_HINT: &str =
-    "the server may have ended or started anew, or a proxy on the way has cut it off";
+    "the server may have stopped or restarted, or a proxy may have cut the connection";
 
 /// Ways to send.
 #[derive(Debug)]
@@ -245,13 +245,15 @@ impl Transport {
                 status,
                 name: String::new(),
                 retry_after: None,
-                message: format!("redirected to {location}; use that address instead"),
+                message: self.secrets.clean(format!(
+                    "redirected to {location}; use that address instead"
+                )),
             },
             None => self.dialect.error(Refusal {
                 call,
                 status,
                 retry_after: answer.retry_after,
-                body: self.secrets.out_of_answer(answer.body),
+                body: self.secrets.clean_body(answer.body),
             }),
         };
         Failure {
@@ -266,70 +268,91 @@ impl Transport {
         }
     }
 
-    /// What it means when there is no whole answer. `in_time` is whether the call's own deadline has not passed.
+    /// Returns what an attempt without a complete answer means. `in_time` says that the call's deadline has not passed.
     fn broken(&self, error: ureq::Error, call: Box<Call>, in_time: bool) -> Failure {
-        let connecting = match &error {
-            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve)
-            | ureq::Error::HostNotFound
-            | ureq::Error::ConnectProxyFailed(_) => true,
-            ureq::Error::Other(inner) => inner.is::<tcp::ConnectFailed>(),
-            _ => false,
+        let sent = !is_from_connecting(&error);
+        let health = match &error {
+            ureq::Error::Timeout(_) if !in_time => Health::Unknown,
+            ureq::Error::BodyExceedsLimit(_) => Health::Up,
+            _ => Health::Down,
         };
-        // rustls says so while it connects, in the words of an I/O error: "invalid peer certificate: UnknownIssuer".
-        let distrusted = error.to_string().contains("invalid peer certificate");
-        let connecting = connecting || distrusted;
-        let mut health = Health::Down;
+        let timeout = |call, message: &str| Error::Timeout {
+            call,
+            message: message.to_owned(),
+            source: Some(io::Error::from(io::ErrorKind::TimedOut).into()),
+        };
+        let decode = |call, message| Error::Decode { call, message };
         let error = match error {
             ureq::Error::Timeout(_) if !in_time => {
-                health = Health::Unknown;
-                Error::Timeout {
-                    call,
-                    message: "no whole answer within the deadline of the call".to_owned(),
-                }
+                timeout(call, "no complete answer before the deadline of the call")
             }
-            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => Error::Timeout {
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => timeout(
                 call,
-                message:
-                    "no connection within the connection timeout; connection_timeout(...) sets it"
-                        .to_owned(),
-            },
-            ureq::Error::Timeout(_) => Error::Timeout {
+                "no connection within the connection timeout; raise it with connection_timeout(...)",
+            ),
+            ureq::Error::Timeout(_) => timeout(
                 call,
-                message: "no whole answer within the request timeout; request_timeout(...) sets it"
-                    .to_owned(),
-            },
-            ureq::Error::Protocol(error) => Error::Decode {
-                call,
-                message: format!("it is not HTTP: {error}"),
-            },
-            ureq::Error::BodyExceedsLimit(most) => {
-                health = Health::Up;
-                Error::Decode {
-                    call,
-                    message: format!(
-                        "it is larger than {most} bytes; ask for less, or allow more with max_response_size(...)"
-                    ),
-                }
+                "no complete answer within the request timeout; raise it with request_timeout(...)",
+            ),
+            ureq::Error::Protocol(error) => {
+                decode(call, self.secrets.clean(format!("it is not HTTP: {error}")))
             }
-            other => Error::Connection {
+            ureq::Error::BodyExceedsLimit(most) => decode(
                 call,
-                message: match connecting {
-                    true => format!("cannot connect: {}", words(&other)),
-                    false => format!("the connection broke: {}", words(&other)),
-                },
-                hint: match connecting {
-                    _ if distrusted => DISTRUSTED_HINT.to_owned(),
-                    true => self.dialect.unreachable_hint().to_owned(),
-                    false => BROKEN_HINT.to_owned(),
-                },
-            },
+                format!(
+                    "it is larger than {most} bytes; ask for less, or raise the limit with max_response_size(...)"
+                ),
+            ),
+            other => self.connection_error(other, call, sent),
         };
         Failure {
             error,
-            acted: !connecting,
+            acted: sent,
             health,
             elsewhere: false,
         }
+    }
+
+    fn connection_error(&self, error: ureq::Error, call: Box<Call>, sent: bool) -> Error {
+        let (message, hint) = if is_distrusted(&error) {
+            ("cannot connect", DISTRUSTED_HINT)
+        } else if sent {
+            ("the connection broke", BROKEN_HINT)
+        } else {
+            ("cannot connect", self.dialect.unreachable_hint())
+        };
+        Error::Connection {
+            call,
+            message: message.to_owned(),
+            hint: hint.to_owned(),
+            source: Some(self.secrets.clean_cause(cause(error))),
+        }
+    }
+}
+
+/// Whether the attempt failed before anything was sent.
+fn is_from_connecting(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve)
+        | ureq::Error::HostNotFound
+        | ureq::Error::ConnectProxyFailed(_) => true,
+        ureq::Error::Other(inner) => inner.is::<tcp::ConnectFailed>(),
+        other => is_distrusted(other),
+    }
+}
+
+/// Whether the server's certificate was refused. rustls reports this as an I/O error: "invalid peer certificate:
+/// UnknownIssuer".
+fn is_distrusted(error: &ureq::Error) -> bool {
+    error.to_string().contains("invalid peer certificate")
+}
+
+/// Returns the cause of a failed connection: the I/O error if there is one.
+fn cause(error: ureq::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        ureq::Error::Io(error) => error.into(),
+        ureq::Error::Other(inner) => tcp::into_io(inner),
+        other => other.into(),
     }
 }
 
@@ -389,15 +412,6 @@ fn read_all(reader: &mut impl Read, likely: usize) -> io::Result<Vec<u8>> {
     bytes.truncate(filled);
     reader.read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// What an error says, without what `ureq` calls its kind.
-fn words(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Other(inner) => inner.to_string(),
-        ureq::Error::Io(inner) => inner.to_string(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -309,7 +309,8 @@ impl Transport {
         if options.is_out_of_time() {
             return Err(Error::Timeout {
                 call: call(next.endpoint().as_str(), 0, false),
-                message: "the deadline of the call has passed before this request".to_owned(),
+                message: "the deadline of the call passed before this request was sent".to_owned(),
+                source: None,
             });
         }
         loop {
@@ -326,7 +327,7 @@ impl Transport {
                         self.budget.succeeded(retried);
                         return parse(&answer).map_err(|message| Error::Decode {
                             call: call(url, attempts, !kind.reads()),
-                            message: self.secrets.out_of_words_on(&answer, message),
+                            message: self.secrets.clean_message_about(&answer, message),
                         });
                     }
                     Err(failure) => failure,
@@ -343,12 +344,9 @@ impl Transport {
                 false => None,
             };
             let mut error = failure.error;
-            if let Some((call, words)) = error.sent_mut() {
+            if let Some(call) = error.call_mut() {
                 call.may_have_acted = may_have_acted;
                 call.attempts = attempts;
-                for words in words.into_iter().flatten() {
-                    self.secrets.take_out_of(words);
-                }
             }
             let wait = match elsewhere {
                 Some(_) => backoff.at_once().then_some(Duration::ZERO),

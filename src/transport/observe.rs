@@ -79,7 +79,7 @@ impl<'a> Observed<'a> {
             logs::HTTP,
             Level::Warn,
             &pairs,
-            format_args!("{error}; {then}"),
+            format_args!("{error:#}; {then}"),
         );
     }
 

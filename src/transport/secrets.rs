@@ -1,24 +1,28 @@
-//! [`Secrets`]: what must not be in an error or a log, whoever says it.
+//! [`Secrets`]: keeps keys, tokens and passwords out of errors and logs.
 
 use std::cmp::Reverse;
+use std::error::Error as StdError;
 use std::fmt::{self, Debug};
+use std::{io, iter};
 
+use serde_json::Value;
 use ureq::http::{HeaderName, HeaderValue};
 
 use crate::error::InvalidInput;
 
-/// What stands for a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "<hidden>";
-/// A shorter one may stand in any text, and guards nothing.
-const SHORTEST: usize = 6;
-/// Bytes of a server's words that are passed on.
-const MOST_WORDS: usize = 2_000;
-/// Where in an answer those words come from that an error quotes.
-const QUOTED: usize = 4_096;
+/// The minimum length of a secret, in bytes. A shorter one may be part of any text, and protects nothing.
+const MIN_SECRET: usize = 6;
+/// The maximum length of a server's message, in bytes. The rest is cut off.
+const MAX_MESSAGE: usize = 2_000;
+/// Errors quote at most this many bytes from the start of an answer.
+const MAX_QUOTE: usize = 4_096;
 
-/// A client's keys, tokens and passwords. Says nothing of itself.
+/// The keys, tokens and passwords of a client, in every form in which a server may repeat them.
 pub(super) struct Secrets(Vec<String>);
 
+/// Prints no secret.
 impl Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
@@ -26,89 +30,165 @@ impl Debug for Secrets {
 }
 
 impl Secrets {
-    /// Those in the headers, and others.
+    /// Collects the secrets in `headers`, and `others`.
     pub(super) fn new(headers: &[(HeaderName, HeaderValue)], others: &[String]) -> Secrets {
         let in_headers = headers
             .iter()
             .filter(|(_, value)| value.is_sensitive())
             .filter_map(|(_, value)| value.to_str().ok())
-            // Of "Bearer TOKEN", the token alone too.
+            // From "Bearer TOKEN", also the token alone.
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, token)| token)])
             .flatten();
         let all = in_headers.chain(others.iter().map(String::as_str));
-        let long = all.filter(|secret| secret.len() >= SHORTEST);
+        let long = all.filter(|secret| secret.len() >= MIN_SECRET);
         let mut forms: Vec<String> = long.flat_map(forms).collect();
-        // The longest first, or a part of it would be replaced before it.
+        // The longest form first: a shorter one may be a part of it.
         forms.sort_by_key(|form| Reverse(form.len()));
         forms.dedup();
         Secrets(forms)
     }
 
-    /// Hides them in a server's words, which may repeat them ("Consumer 'api_key:…' has been suspended"), and cuts words
-    /// without end.
-    pub(super) fn take_out_of(&self, words: &mut String) {
-        self.hide(words);
-        if words.len() > MOST_WORDS {
-            let end = (0..=MOST_WORDS)
-                .rev()
-                .find(|at| words.is_char_boundary(*at));
-            words.truncate(end.unwrap_or(0));
-            words.push('…');
-        }
-    }
-
-    /// The same for an answer, before any part of it is taken for an error.
-    pub(super) fn out_of_answer(&self, answer: Vec<u8>) -> Vec<u8> {
-        match String::from_utf8(answer) {
-            Ok(mut text) => {
-                self.hide(&mut text);
-                text.into_bytes()
+    /// Hides the secrets in the body of a refusal, which may repeat them ("Consumer 'api_key:…' has been suspended"), and
+    /// shortens the strings in it. Done before the body is parsed, so no part of it can end up in an error.
+    pub(super) fn clean_body(&self, mut body: Vec<u8>) -> Vec<u8> {
+        // JSON can write a string in many ways, so the secrets are searched for in the decoded strings.
+        if let Ok(mut json) = serde_json::from_slice(&body) {
+            if self.clean_json(&mut json) {
+                body = json.to_string().into_bytes();
             }
-            Err(other) => other.into_bytes(),
         }
+        for secret in &self.0 {
+            body = replace_bytes(body, secret.as_bytes());
+        }
+        body
     }
 
-    /// What is wrong with an answer, in words that may quote its start: cut anywhere, so also within a secret.
-    pub(super) fn out_of_words_on(&self, answer: &[u8], mut words: String) -> String {
-        if self.is_in(&answer[..answer.len().min(QUOTED)]) {
-            return "it is not what was asked for, and is not shown, since it repeats a secret"
+    /// Hides the secrets in a text that came from a server, and shortens it.
+    pub(super) fn clean(&self, mut text: String) -> String {
+        self.clean_text(&mut text);
+        text
+    }
+
+    /// Hides the secrets in a message about `answer`. The message may quote the start of the answer, cut at any byte.
+    pub(super) fn clean_message_about(&self, answer: &[u8], message: String) -> String {
+        if self.is_in(&answer[..answer.len().min(MAX_QUOTE)]) {
+            return "it does not match the request, and is not shown because it repeats a secret"
                 .to_owned();
         }
-        self.take_out_of(&mut words);
-        words
+        self.clean(message)
     }
 
-    /// Whether one is in there, or begins at its end.
+    /// Returns the cause of an error. If one of its texts repeats a secret, returns an error with the cleaned text instead.
+    pub(super) fn clean_cause(
+        &self,
+        cause: Box<dyn StdError + Send + Sync>,
+    ) -> Box<dyn StdError + Send + Sync> {
+        let top: &(dyn StdError + 'static) = &*cause;
+        let mut chain = iter::successors(Some(top), |&error| error.source());
+        let repeats_secret = chain.any(|error| {
+            let texts = [error.to_string(), format!("{error:?}")];
+            texts.into_iter().any(|mut text| self.hide(&mut text))
+        });
+        if repeats_secret {
+            io::Error::other(self.clean(cause.to_string())).into()
+        } else {
+            cause
+        }
+    }
+
+    /// Cleans the strings in a JSON value. Returns whether one of them changed.
+    fn clean_json(&self, json: &mut Value) -> bool {
+        match json {
+            Value::String(text) => self.clean_text(text),
+            Value::Array(items) => items
+                .iter_mut()
+                .fold(false, |changed, item| self.clean_json(item) | changed),
+            Value::Object(fields) => {
+                let mut changed = false;
+                for (mut name, mut value) in std::mem::take(fields) {
+                    changed |= self.clean_text(&mut name) | self.clean_json(&mut value);
+                    fields.insert(name, value);
+                }
+                changed
+            }
+            _ => false,
+        }
+    }
+
+    /// Hides the secrets in a text and shortens it. Returns whether it changed.
+    fn clean_text(&self, text: &mut String) -> bool {
+        let hidden = self.hide(text);
+        if text.len() <= MAX_MESSAGE {
+            return hidden;
+        }
+        let end = (0..=MAX_MESSAGE)
+            .rev()
+            .find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+        true
+    }
+
+    /// Whether a secret is in `text`, or at least begins at its end.
     fn is_in(&self, text: &[u8]) -> bool {
         self.0.iter().map(String::as_bytes).any(|secret| {
-            let begins = || (SHORTEST..secret.len()).any(|part| text.ends_with(&secret[..part]));
-            text.windows(secret.len()).any(|window| window == secret) || begins()
+            let begins = || (MIN_SECRET..secret.len()).any(|part| text.ends_with(&secret[..part]));
+            find_bytes(text, secret).is_some() || begins()
         })
     }
 
-    fn hide(&self, text: &mut String) {
+    /// Hides the secrets in a text. Returns whether there was one.
+    fn hide(&self, text: &mut String) -> bool {
+        let mut found = false;
         for secret in &self.0 {
             if text.contains(secret) {
                 *text = text.replace(secret, HIDDEN);
+                found = true;
             }
         }
+        found
     }
 }
 
-/// A text as it is, and as JSON writers put it into a string.
+fn find_bytes(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+fn replace_bytes(text: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+    let Some(mut found) = find_bytes(&text, secret) else {
+        return text;
+    };
+    let (mut replaced, mut rest) = (Vec::with_capacity(text.len()), &text[..]);
+    loop {
+        replaced.extend_from_slice(&rest[..found]);
+        replaced.extend_from_slice(HIDDEN.as_bytes());
+        rest = &rest[found + secret.len()..];
+        match find_bytes(rest, secret) {
+            Some(next) => found = next,
+            None => break,
+        }
+    }
+    replaced.extend_from_slice(rest);
+    replaced
+}
+
+/// Returns a text as it is, and as JSON writers write it in a string.
 fn forms(text: &str) -> [String; 3] {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
     [text.to_owned(), escaped.replace('/', "\\/"), escaped]
 }
 
-/// A secret for a header: kept out of `Debug`, and refused when it could break out of the header.
+/// Returns a header value that `Debug` does not print.
+///
+/// # Errors
+/// [`InvalidInput::Setting`] if it is empty, or if it has a character that could end the header.
 pub(crate) fn secret(setting: &'static str, value: &str) -> Result<HeaderValue, InvalidInput> {
     let bad = |why| InvalidInput::setting(setting, HIDDEN, why);
     if value.is_empty() {
         return Err(bad("it is empty"));
     }
     let mut header = HeaderValue::try_from(value)
-        .map_err(|_| bad("it has a character that cannot stand in an HTTP header"))?;
+        .map_err(|_| bad("it has a character that is not allowed in an HTTP header"))?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -131,16 +211,18 @@ mod tests {
     }
 
     #[test]
-    fn none_is_left_in_words() {
-        let mut words = "t0ken-t0ken, Bearer t0ken-t0ken, short, no secret, pa$$word".to_owned();
-        secrets().take_out_of(&mut words);
-        assert_eq!(words, "<hidden>, <hidden>, short, no secret, <hidden>");
+    fn secrets_are_hidden_in_texts() {
+        let text = "t0ken-t0ken, Bearer t0ken-t0ken, short, no secret, pa$$word";
+        assert_eq!(
+            secrets().clean(text.to_owned()),
+            "<hidden>, <hidden>, short, no secret, <hidden>"
+        );
         assert_eq!(format!("{:?}", secrets()), "<hidden>");
     }
 
     #[test]
-    fn none_is_left_however_it_is_written() {
-        let key = r#"a/b"c\d-key"#;
+    fn secrets_are_hidden_in_every_form_of_json() {
+        let key = r#"a/b"c\d<-key"#;
         let header = (
             HeaderName::from_static("x-key"),
             secret("key", key).unwrap(),
@@ -149,41 +231,73 @@ mod tests {
         for answer in [
             key.to_owned(),
             serde_json::json!({ "error": key }).to_string(),
+            serde_json::json!({ key: [7] }).to_string(),
             serde_json::json!([key]).to_string().replace('/', r"\/"),
+            // As Go writes it.
+            serde_json::json!([key]).to_string().replace('<', r"\u003c"),
         ] {
-            let hidden = secrets.out_of_answer(answer.clone().into_bytes());
+            let hidden = secrets.clean_body(answer.clone().into_bytes());
             let hidden = String::from_utf8(hidden).unwrap();
             assert!(
                 hidden.contains(HIDDEN) && !hidden.contains("-key"),
                 "{hidden}"
             );
-            let words = secrets.out_of_words_on(answer.as_bytes(), answer.clone());
-            assert!(!words.contains("-key"), "{words}");
+        }
+        for answer in [key.to_owned(), serde_json::json!([key]).to_string()] {
+            let message = secrets.clean_message_about(answer.as_bytes(), answer.clone());
+            assert!(!message.contains("-key"), "{message}");
         }
     }
 
     #[test]
-    fn words_have_an_end() {
-        let mut words = "ä".repeat(100_000);
-        secrets().take_out_of(&mut words);
-        assert!(words.len() <= MOST_WORDS + '…'.len_utf8() && words.ends_with("ä…"));
+    fn secrets_are_hidden_among_bytes_that_are_not_utf_8() {
+        let body = secrets().clean_body(b"\xFF pa$$word, pa$$word \xFE".to_vec());
+        assert_eq!(body, b"\xFF <hidden>, <hidden> \xFE");
     }
 
     #[test]
-    fn a_secret_that_is_cut_is_not_shown() {
-        let on = |answer: &str| secrets().out_of_words_on(answer.as_bytes(), answer.to_owned());
+    fn a_body_without_secrets_stays_as_it_is() {
+        let body = br#"{ "error" : "NotFoundError" }"#.to_vec();
+        assert_eq!(secrets().clean_body(body.clone()), body);
+    }
+
+    #[test]
+    fn a_cause_keeps_its_type_unless_it_repeats_a_secret() {
+        let harmless = io::Error::from(io::ErrorKind::ConnectionReset);
+        let cause = secrets().clean_cause(harmless.into());
+        let kind = cause.downcast_ref().map(io::Error::kind);
+        assert_eq!(kind, Some(io::ErrorKind::ConnectionReset));
+        let telling = io::Error::other("407 for pa$$word");
+        let cause = secrets().clean_cause(telling.into());
+        assert_eq!(format!("{cause}"), "407 for <hidden>");
+        assert!(!format!("{cause:?}").contains("pa$$word"));
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        let text = "ä".repeat(100_000);
+        let is_cut = |text: &str| text.len() <= MAX_MESSAGE + 10 && text.contains("ä…");
+        assert!(is_cut(&secrets().clean(text.clone())));
+        let body = secrets().clean_body(serde_json::json!([text]).to_string().into_bytes());
+        assert!(is_cut(&String::from_utf8(body).unwrap()));
+    }
+
+    #[test]
+    fn an_answer_with_a_part_of_a_secret_is_not_quoted() {
+        let about =
+            |answer: &str| secrets().clean_message_about(answer.as_bytes(), answer.to_owned());
         for answer in ["a t0ken-t0ken z", "cut here: t0ken-t", "pa$$wo"] {
-            let words = on(answer);
+            let message = about(answer);
             assert!(
-                words.contains("secret") && !words.contains("t0ken"),
-                "{words}"
+                message.contains("secret") && !message.contains("t0ken"),
+                "{message}"
             );
         }
-        assert_eq!(on("t0ken"), "t0ken");
+        assert_eq!(about("t0ken"), "t0ken");
     }
 
     #[test]
-    fn what_breaks_out_of_a_header_is_refused_unseen() {
+    fn a_secret_that_could_end_its_header_is_refused_and_not_shown() {
         for bad in ["", "a\nb", "a\r\nx-evil: 1", "a\0b", "\u{7f}"] {
             let error = secret("token", bad).unwrap_err().to_string();
             assert!(error.contains("token"), "{error}");

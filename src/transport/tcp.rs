@@ -42,6 +42,20 @@ pub(super) struct ConnectFailed(io::Error);
 #[error("{0}")]
 struct Stale(io::Error);
 
+/// Returns the I/O error in an error of this connector, and any other error as it is.
+pub(super) fn into_io(
+    error: Box<dyn std::error::Error + Send + Sync>,
+) -> Box<dyn std::error::Error + Send + Sync> {
+    let error = match error.downcast::<ConnectFailed>() {
+        Ok(failed) => return failed.0.into(),
+        Err(other) => other,
+    };
+    match error.downcast::<Stale>() {
+        Ok(stale) => stale.0.into(),
+        Err(other) => other,
+    }
+}
+
 /// Whether it failed as a connection does that the server has closed in the meantime.
 pub(super) fn is_stale(error: &Error) -> bool {
     matches!(error, Error::Other(inner) if inner.is::<Stale>())

@@ -115,7 +115,7 @@ impl Call {
                 span.set_attribute(KeyValue::new(name, status.to_string()));
             }
             span.set_attribute(KeyValue::new(ERROR_TYPE, error.kind()));
-            span.set_status(Status::error(error.to_string()));
+            span.set_status(Status::error(format!("{error:#}")));
         }
         span.end();
     }

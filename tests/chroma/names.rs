@@ -146,6 +146,7 @@ fn what_would_be_lost_is_refused() {
             Err(Error::Invalid {
                 call,
                 reason: InvalidInput::Metadata { key: k, why, .. },
+                ..
             }) => {
                 assert_eq!((call.attempts, k.as_str()), (0, key));
                 assert!(why.contains(expected), "{why}");

@@ -39,9 +39,9 @@ Pages
 Errors
   no such collection: make it first
   one of this name: open it instead
-  an id twice: nothing was sent: the same id more than once in one call: "t8"; keep one record for each id
+  an id twice: nothing was sent: duplicate ids in one call: "t8"; keep one record for each id
   a short vector: nothing was sent: the vector of query 0 has 2 floats, not 3
-  no embedding: nothing was sent: the query is text and the collection was opened without an embedding function; open it with .embedding_function(...), or pass vectors
+  no embedding: nothing was sent: the query is text, but the collection was opened without an embedding function; open it with .embedding_function(...) or pass vectors
   no server: try again later
 A deadline
 "##;

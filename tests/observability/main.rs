@@ -252,7 +252,7 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
             "attempt=1 error=connection elapsed_ms=* bytes_out=95 bytes_in=0",
         ),
         (
-            "WARN the connection broke: Peer disconnected; the server may have ended or started anew, or a proxy on the way has cut it off",
+            "WARN the connection broke; the server may have stopped or restarted, or a proxy may have cut the connection: Peer disconnected",
             "abc query",
             "attempt=1 error=connection wait_ms=*",
         ),

@@ -136,7 +136,7 @@ fn no_call_takes_longer_than_its_deadline() {
 fn a_deadline_says_so() {
     let server = StandIn::start(|_| Answer::hang());
     let error = client(&server.url()).heartbeat().unwrap_err();
-    let Error::Timeout { message, call } = &error else {
+    let Error::Timeout { message, call, .. } = &error else {
         panic!("{error}");
     };
     assert!(message.contains("deadline"), "{error}");

@@ -141,7 +141,7 @@ fn what_cannot_be_embedded_is_refused_before_anything_is_sent() {
     let gemini = builder(&server).build().unwrap();
     let long = "7 ".repeat(8193);
     let words = |error: Error| match error {
-        Error::Invalid { call, reason } => {
+        Error::Invalid { call, reason, .. } => {
             assert_eq!(call.operation, "embed");
             reason.to_string()
         }

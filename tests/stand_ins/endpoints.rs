@@ -144,7 +144,10 @@ fn a_breaker_opens_tries_and_closes() {
     }
     let refused = || {
         let error = client.version().unwrap_err();
-        let Error::CircuitOpen { retry_after, call } = &error else {
+        let Error::CircuitOpen {
+            retry_after, call, ..
+        } = &error
+        else {
             panic!("{error}");
         };
         assert!(*retry_after <= 150 * MS && call.attempts == 0);

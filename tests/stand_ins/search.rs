@@ -212,7 +212,7 @@ fn bad_searches_are_refused_before_anything_is_embedded_or_sent() {
     assert!(
         matches!(
             &without,
-            Error::Invalid { reason: InvalidInput::NoEmbeddingFunction { of }, .. } if of.contains("one")
+            Error::Invalid { reason: InvalidInput::NoEmbeddingFunction { of, .. }, .. } if of.contains("one")
         ),
         "{without}"
     );

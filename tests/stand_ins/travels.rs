@@ -161,13 +161,11 @@ fn another_model_or_dimension_is_a_conflict() {
     };
     open(Gemini::builder().dimension(256)).unwrap();
     let conflict = invalid(open(Gemini::builder()).unwrap_err());
-    assert_eq!(
-        conflict,
-        InvalidInput::EmbeddingFunctionConflict {
-            stored: "google_gemini, gemini-embedding-001, 256 floats".to_owned(),
-            given: "google_gemini, gemini-embedding-001, 768 floats".to_owned(),
-        }
-    );
+    let InvalidInput::EmbeddingFunctionConflict { stored, given, .. } = conflict else {
+        panic!("{conflict}");
+    };
+    assert_eq!(stored, "google_gemini, gemini-embedding-001, 256 floats");
+    assert_eq!(given, "google_gemini, gemini-embedding-001, 768 floats");
     let other = Gemini::builder().model("gemini-embedding-2").dimension(256);
     assert!(open(other).is_err());
 }

@@ -20,7 +20,7 @@ impl Messages {
 
     /// An error's own words, and those of its causes.
     pub fn add(&mut self, error: &Error) {
-        let shown = error.to_string();
+        let shown = format!("{error:#}");
         let own = match error.call() {
             Some(call) if !call.operation.is_empty() => {
                 shown.strip_prefix(&format!("{call}: ")).unwrap()

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match answer(question) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("build-script: {error}");
+            eprintln!("build-script: {error:#}");
             ExitCode::FAILURE
         }
     }

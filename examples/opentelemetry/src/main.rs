@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("opentelemetry: {error}");
+            eprintln!("opentelemetry: {error:#}");
             ExitCode::FAILURE
         }
     }

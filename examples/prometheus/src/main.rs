@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("prometheus: {error}");
+            eprintln!("prometheus: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -120,7 +120,7 @@ fn work(notes: &Collection, worker: usize, stop: &AtomicBool) {
             break;
         }
         if let Err(error) = once(notes, worker, round) {
-            eprintln!("prometheus: {error}");
+            eprintln!("prometheus: {error:#}");
         }
         thread::sleep(PAUSE);
     }

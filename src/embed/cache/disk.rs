@@ -95,14 +95,19 @@ impl DiskCache {
     /// is left as it is.
     pub fn open(path: impl AsRef<Path>) -> Result<DiskCache> {
         let path = path.as_ref();
-        let failed = |why: &dyn fmt::Display| Error::Cache {
-            message: format!("cannot open {}: {why}", path.display()),
+        let failed = |error: io::Error| Error::Cache {
+            message: format!("cannot open {}", path.display()),
+            source: Some(error.into()),
         };
-        let file = open_alone(path).map_err(|error| failed(&error))?;
-        let file = file.ok_or_else(|| {
-            failed(&"it is open already, in another process or in this one; share one DiskCache by Arc, or wait")
+        let file = open_alone(path).map_err(failed)?.ok_or_else(|| Error::Cache {
+            message: format!(
+                "cannot open {}: it is open already, in another process or in this one; share one DiskCache by Arc, or \
+                 wait",
+                path.display()
+            ),
+            source: None,
         })?;
-        let (state, damaged) = State::read(file).map_err(|error| failed(&error))?;
+        let (state, damaged) = State::read(file).map_err(failed)?;
         if damaged > 0 {
             log::warn!(
                 target: logs::EMBED,
@@ -156,8 +161,11 @@ impl EmbeddingCache for DiskCache {
         put.map_err(|error| {
             // Whatever came of it is no part of the file; the next record goes there.
             let _ = state.file.set_len(state.end);
-            let message = format!("cannot write {}: {error}", self.path.display());
-            Error::Cache { message }.into()
+            let cache_error = Error::Cache {
+                message: format!("cannot write {}", self.path.display()),
+                source: Some(error.into()),
+            };
+            cache_error.into()
         })
     }
 }

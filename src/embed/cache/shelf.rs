@@ -34,7 +34,7 @@ impl Shelf<'_> {
             Err(error) => {
                 log::warn!(
                     target: logs::EMBED,
-                    "the cache of the embedding function {} cannot be read, so all is embedded: {error}",
+                    "the cache of the embedding function {} cannot be read, so all is embedded: {error:#}",
                     self.function
                 );
                 vec![None; keys.len()]
@@ -60,7 +60,7 @@ impl Shelf<'_> {
             log::warn!(
                 target: logs::EMBED,
                 "the cache of the embedding function {} could not keep {} vectors, which will be embedded again when \
-                 they are needed again: {error}",
+                 they are needed again: {error:#}",
                 self.function,
                 entries.len()
             );

@@ -114,10 +114,12 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
         if how.cancel.iter().any(|flag| flag.load(Ordering::Relaxed)) {
             self.stop(Error::Cancelled { call: call() });
         } else if how.deadline.is_some_and(|at| at <= Instant::now()) {
-            let message = "the deadline of the whole call has passed".to_owned();
+            let message =
+                "the deadline of the call passed before all texts were embedded".to_owned();
             self.stop(Error::Timeout {
                 call: call(),
                 message,
+                source: None,
             });
         }
         self.stopped
@@ -234,7 +236,7 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
 
     fn failed(&mut self, mut batch: Batch, eased: bool, mut error: Error) {
         let (how, now) = (self.how, Instant::now());
-        if let Some((call, _)) = error.sent_mut() {
+        if let Some(call) = error.call_mut() {
             call.attempts = batch.attempts;
             call.elapsed = now - batch.first_sent.unwrap_or(now);
         }
@@ -279,7 +281,10 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
                 ("texts", batch.range.len().into()),
                 logs::wait_ms(at - now),
             ],
-            format_args!("{error}; trying again in {:.1} s", (at - now).as_secs_f64()),
+            format_args!(
+                "{error:#}; trying again in {:.1} s",
+                (at - now).as_secs_f64()
+            ),
         );
         self.later.push((at, batch));
     }
@@ -291,14 +296,14 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
     }
 
     /// Halves the batch, and so finds the text that the server refuses.
-    fn refused(&mut self, range: Range<usize>, mut error: Error, now: Instant) {
+    fn refused(&mut self, range: Range<usize>, error: Error, now: Instant) {
         if range.len() > 1 {
             logs::failure(
                 logs::EMBED,
                 Level::Warn,
                 &error,
                 &[self.model(), ("texts", range.len().into())],
-                format_args!("{error}; trying again in halves"),
+                format_args!("{error:#}; trying again in halves"),
             );
             let middle = range.start + range.len() / 2;
             for half in [range.start..middle, middle..range.end] {
@@ -306,10 +311,10 @@ impl<'a, B: Iterator<Item = Range<usize>>, D: FnMut(Range<usize>, Vec<f32>)> Des
             }
             return;
         }
-        let words = error
-            .sent_mut()
-            .and_then(|(_, [message, _])| message.cloned());
-        let message = words.unwrap_or_else(|| error.to_string());
+        let message = match &error {
+            Error::Server { message, .. } => message.clone(),
+            other => other.to_string(),
+        };
         self.outcome.refused.push((range.start, message));
         let hopeless = !self.any_done && self.outcome.refused.len() >= HOPELESS;
         match self.how.go_on && !hopeless {

@@ -92,7 +92,7 @@ static EMBED: Operation = Operation {
 /// match gemini.embed(&texts).on_progress(|done, all| eprintln!("{done} of {all}")).run() {
 ///     Ok(vectors) => println!("{vectors:?}"),
 ///     Err(Error::PartlyEmbedded { done, pending, source, .. }) => {
-///         println!("{} are done, {} are not: {source}", done.len(), pending.len());
+///         println!("{} are done, {} are not: {source:#}", done.len(), pending.len());
 ///     }
 ///     Err(error) => return Err(error.into()),
 /// }

@@ -270,9 +270,10 @@ pub(super) mod tests {
     fn a_file_that_is_not_there_is_named() {
         let error = jsonl_records("no/such.jsonl").unwrap_err();
         assert!(matches!(error, crate::Error::Io { .. }), "{error:?}");
+        assert_eq!(error.to_string(), "cannot read no/such.jsonl");
         assert!(
-            error.to_string().starts_with("cannot read no/such.jsonl: "),
-            "{error}"
+            format!("{error:#}").starts_with("cannot read no/such.jsonl: "),
+            "{error:#}"
         );
     }
 }

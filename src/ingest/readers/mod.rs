@@ -59,7 +59,7 @@ impl Origin {
     }
 
     fn io(&self, source: io::Error) -> Error {
-        let what = format!("cannot read {}", self.name);
-        Error::Io { what, source }
+        let message = format!("cannot read {}", self.name);
+        Error::Io { message, source }
     }
 }

@@ -186,8 +186,8 @@ impl TextFiles {
 }
 
 fn io(root: &Path, id: &str, source: io::Error) -> Error {
-    let what = format!("cannot read {}", root.join(id).display());
-    Error::Io { what, source }
+    let message = format!("cannot read {}", root.join(id).display());
+    Error::Io { message, source }
 }
 
 impl Iterator for TextFiles {
@@ -303,10 +303,8 @@ mod tests {
     fn a_folder_that_is_not_there_is_an_error() {
         let error = text_records("no/such/folder").unwrap_err();
         assert!(
-            error
-                .to_string()
-                .starts_with("cannot read no/such/folder: "),
-            "{error}"
+            format!("{error:#}").starts_with("cannot read no/such/folder: "),
+            "{error:#}"
         );
     }
 

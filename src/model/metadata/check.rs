@@ -143,12 +143,12 @@ mod tests {
         let error = Metadata::from([("k", f64::NAN)]).check_record(owner);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "metadata \"k\" of record \"1\" holds NaN; the server takes finite numbers only"
+            "metadata \"k\" of record \"1\" contains NaN; use finite numbers only"
         );
         let error = Metadata::from([("$k", 1)]).check_record(owner);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "bad metadata in record \"1\", key \"$k\": a key must not start with # or $"
+            "invalid metadata in record \"1\", key \"$k\": a key must not start with # or $"
         );
         for metadata in [
             Metadata::from([("k", u64::MAX)]),
@@ -157,7 +157,7 @@ mod tests {
             let error = metadata.check_record(owner).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "bad metadata in record \"1\", key \"k\": 18446744073709551615 is greater than \
+                "invalid metadata in record \"1\", key \"k\": 18446744073709551615 is greater than \
                  9223372036854775807, the largest integer that Chroma stores"
             );
             assert!(metadata.check_collection().is_err());

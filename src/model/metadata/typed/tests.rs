@@ -165,7 +165,7 @@ fn a_value_that_metadata_cannot_hold_is_an_error_with_the_key() {
             .split("One")
             .next(),
         Some(
-            "bad metadata in chroma_blocking::model::metadata::typed::tests::a_value_that_metadata_cannot_hold_is_an_error_with_the_key::"
+            "invalid metadata in chroma_blocking::model::metadata::typed::tests::a_value_that_metadata_cannot_hold_is_an_error_with_the_key::"
         )
     );
 }
@@ -189,7 +189,7 @@ fn a_value_that_does_not_fit_the_struct_is_an_error_with_the_key() {
         ),
     ] {
         let error = message(metadata.to_struct::<Small>());
-        let start = "bad metadata in Small, key \"year\": ";
+        let start = "invalid metadata in Small, key \"year\": ";
         assert!(
             error.starts_with(start) && error.contains(expected),
             "{error}"

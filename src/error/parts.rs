@@ -1,0 +1,58 @@
+//! Parts of an error's message that not every error has.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::call::RefusedText;
+
+/// Advice for a status with which the server, or a gateway in front of it, says that it failed.
+///
+/// Empty if the server gave the error a name of its own: its message then says more.
+pub(super) fn advice(status: u16, name: &str) -> &'static str {
+    match (status, name) {
+        (500, "" | "InternalError") => "; see the server's log",
+        (503, "") => "; the server is overloaded or not ready yet",
+        (502 | 504 | 520..=524, "") => "; a gateway sent this, so check that the server runs",
+        _ => "",
+    }
+}
+
+/// ", refused text 17 and 2 more", or nothing.
+pub(super) struct Refused<'a>(pub(super) &'a [RefusedText]);
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else {
+            return Ok(());
+        };
+        write!(f, ", refused text {}", first.index)?;
+        match others.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// ", try again in 31.0 s", or nothing.
+pub(super) struct TryAgain(pub(super) Option<Duration>);
+
+impl fmt::Display for TryAgain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(wait) => write!(f, ", try again in {:.1} s", wait.as_secs_f64()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A text after a prefix, or nothing if the text is empty.
+pub(super) struct AfterPrefix<'a>(pub(super) &'static str, pub(super) &'a str);
+
+impl fmt::Display for AfterPrefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            "" => Ok(()),
+            text => write!(f, "{}{text}", self.0),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Questions that an [`Error`] answers without a `match`.
+
+use std::time::Duration;
+
+use super::call::Call;
+use super::variants::Error;
+
+impl Error {
+    /// Returns the name of the error's kind, as [metrics](crate::metrics::Metrics), logs and traces show it: the
+    /// variant's name in lower case with underscores, such as `not_found` or `rate_limited`.
+    ///
+    /// ```
+    /// # use chroma_blocking::Client;
+    /// let error = Client::new("localhost:no port").unwrap_err();
+    /// assert_eq!(error.kind(), "invalid");
+    /// ```
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Invalid { .. } => "invalid",
+            Error::NotFound { .. } => "not_found",
+            Error::AlreadyExists { .. } => "already_exists",
+            Error::Conflict { .. } => "conflict",
+            Error::Unsupported { .. } => "unsupported",
+            Error::Unauthorized { .. } => "unauthorized",
+            Error::RateLimited { .. } => "rate_limited",
+            Error::QuotaExhausted { .. } => "quota_exhausted",
+            Error::Timeout { .. } => "timeout",
+            Error::Connection { .. } => "connection",
+            Error::CircuitOpen { .. } => "circuit_open",
+            Error::NotChroma { .. } => "not_chroma",
+            Error::Server { .. } => "server",
+            Error::Decode { .. } => "decode",
+            Error::Embedding { .. } => "embedding",
+            Error::PartlyDone { .. } => "partly_done",
+            Error::PartlyEmbedded { .. } => "partly_embedded",
+            Error::Ingest { .. } => "ingest",
+            Error::Cancelled { .. } => "cancelled",
+            Error::LocalServer { .. } => "local_server",
+            Error::Io { .. } => "io",
+            Error::Cache { .. } => "cache",
+        }
+    }
+
+    /// Whether the same call may succeed later without a change. This is so for timeouts, broken connections, rate
+    /// limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524.
+    ///
+    /// The client has already made its own retries ([`RetryPolicy`](crate::RetryPolicy)) when it returns the error.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::RateLimited { .. }
+            | Error::Timeout { .. }
+            | Error::Connection { .. }
+            | Error::CircuitOpen { .. } => true,
+            // 520 to 524: a content delivery network cannot reach its origin.
+            Error::Server { status, .. } => matches!(status, 408 | 500 | 502..=504 | 520..=524),
+            _ => self.inner().is_some_and(Error::is_retryable),
+        }
+    }
+
+    /// Returns the HTTP status of the answer. `None` if there was no answer, and for kinds that cover several statuses,
+    /// such as [`Error::Conflict`].
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::NotFound { .. } => Some(404),
+            Error::AlreadyExists { .. } => Some(409),
+            Error::RateLimited { .. } | Error::QuotaExhausted { .. } => Some(429),
+            Error::Unauthorized { status, .. } | Error::Server { status, .. } => Some(*status),
+            _ => self.inner()?.status(),
+        }
+    }
+
+    /// Returns the wait that the server asked for, in a header or in the body.
+    pub(crate) fn asked_wait(&self) -> Option<Duration> {
+        match self {
+            Error::RateLimited { retry_after, .. } | Error::Server { retry_after, .. } => {
+                *retry_after
+            }
+            _ => self.inner()?.asked_wait(),
+        }
+    }
+
+    /// Returns the error that stopped a larger call, if this is the error of one.
+    fn inner(&self) -> Option<&Error> {
+        match self {
+            Error::PartlyDone { source, .. }
+            | Error::PartlyEmbedded { source, .. }
+            | Error::Ingest { source, .. } => Some(source),
+            Error::Embedding { source, .. } => source.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the call that failed. `None` for a local server, a file and a cache.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Error::Invalid { call, .. }
+            | Error::NotFound { call, .. }
+            | Error::AlreadyExists { call, .. }
+            | Error::Conflict { call, .. }
+            | Error::Unsupported { call, .. }
+            | Error::Unauthorized { call, .. }
+            | Error::RateLimited { call, .. }
+            | Error::QuotaExhausted { call, .. }
+            | Error::Timeout { call, .. }
+            | Error::Connection { call, .. }
+            | Error::CircuitOpen { call, .. }
+            | Error::NotChroma { call, .. }
+            | Error::Server { call, .. }
+            | Error::Decode { call, .. }
+            | Error::Embedding { call, .. }
+            | Error::PartlyDone { call, .. }
+            | Error::PartlyEmbedded { call, .. }
+            | Error::Ingest { call, .. }
+            | Error::Cancelled { call } => Some(call),
+            Error::LocalServer { .. } | Error::Io { .. } | Error::Cache { .. } => None,
+        }
+    }
+
+    /// Like [`call`](Error::call), for code that sums up several requests of one call.
+    pub(crate) fn call_mut(&mut self) -> Option<&mut Call> {
+        match self {
+            Error::Invalid { call, .. }
+            | Error::NotFound { call, .. }
+            | Error::AlreadyExists { call, .. }
+            | Error::Conflict { call, .. }
+            | Error::Unsupported { call, .. }
+            | Error::Unauthorized { call, .. }
+            | Error::RateLimited { call, .. }
+            | Error::QuotaExhausted { call, .. }
+            | Error::Timeout { call, .. }
+            | Error::Connection { call, .. }
+            | Error::CircuitOpen { call, .. }
+            | Error::NotChroma { call, .. }
+            | Error::Server { call, .. }
+            | Error::Decode { call, .. }
+            | Error::Embedding { call, .. }
+            | Error::PartlyDone { call, .. }
+            | Error::PartlyEmbedded { call, .. }
+            | Error::Ingest { call, .. }
+            | Error::Cancelled { call } => Some(call),
+            Error::LocalServer { .. } | Error::Io { .. } | Error::Cache { .. } => None,
+        }
+    }
+}
