@@ -237,7 +237,7 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
             "attempt=1 status=503 elapsed_ms=* bytes_out=66 bytes_in=4",
         ),
         (
-            "WARN HTTP 503, try again in 0.0 s: \"busy\"; it is overloaded, or not ready yet",
+            "WARN HTTP 503, try again in 0.0 s: \"busy\"; the server is overloaded or not ready yet",
             "abc upsert",
             "attempt=1 error=server status=503 wait_ms=*",
         ),
