@@ -1,34 +1,34 @@
-//! [`Capabilities`]: what a server's OpenAPI description says of features that no other answer tells.
+//! [`Capabilities`]: features of a server that its OpenAPI description reveals.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::wire::read;
 
-/// What a server can do, where some servers take the request and quietly do something else.
+/// Features that some servers lack without refusing requests that use them.
 ///
-/// It goes by the schemas, whose names are those of types in the server's code: a server that calls them otherwise is newer
-/// than all that have these faults.
+/// They are detected by the schemas in the server's OpenAPI description, whose names are those of types in the server's
+/// source. A server that uses other names is assumed to be newer than every server that lacks a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capabilities {
-    /// A metadata value may be a list. Servers without take `$contains` on a field for one on the document.
+    /// A metadata value may be a list. Other servers apply `$contains` on a field to the document instead.
     pub(crate) metadata_lists: bool,
-    /// Sparse vectors are known well enough to be refused, at least: servers of Chroma 1.0.21 and 1.1 fail on the first one,
-    /// and on everything after it.
+    /// Sparse vectors are accepted, or refused with an error. Chroma 1.0.21 and 1.1 fail on the first sparse vector, and
+    /// on every later request.
     pub(crate) sparse_vectors: bool,
-    /// A deletion may be limited. Servers without ignore the limit, and delete everything that the filter meets.
+    /// `delete` accepts a limit. Other servers ignore it and delete every record that passes the filter.
     pub(crate) delete_limit: bool,
 }
 
 impl Capabilities {
-    /// Reads the description.
-    pub(super) fn read(answer: &[u8]) -> Result<Capabilities, String> {
+    /// Parses the OpenAPI description.
+    pub(super) fn parse(response: &[u8]) -> Result<Capabilities, String> {
         #[derive(Deserialize)]
         struct OpenApi {
             components: Value,
         }
 
-        let open_api: OpenApi = read::json(answer)?;
+        let open_api: OpenApi = read::json(response)?;
         let schema = |name: &str| Some(open_api.components["schemas"].get(name)?.to_string());
         let metadata = schema("HashMap");
         let metadata_has = |part: &str| metadata.as_ref().map(|schema| schema.contains(part));
@@ -46,12 +46,16 @@ impl Capabilities {
 mod tests {
     use super::*;
 
-    fn read(schemas: &str) -> Capabilities {
+    fn parse(schemas: &str) -> Capabilities {
         let open_api = format!(r#"{{"components":{{"schemas":{schemas}}}}}"#);
-        Capabilities::read(open_api.as_bytes()).unwrap()
+        Capabilities::parse(open_api.as_bytes()).unwrap()
     }
 
-    fn can(metadata_lists: bool, sparse_vectors: bool, delete_limit: bool) -> Capabilities {
+    fn capabilities(
+        metadata_lists: bool,
+        sparse_vectors: bool,
+        delete_limit: bool,
+    ) -> Capabilities {
         Capabilities {
             metadata_lists,
             sparse_vectors,
@@ -60,31 +64,31 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_told_apart_by_their_schemas() {
+    fn schemas_reveal_the_capabilities_of_each_version() {
         let scalars = r#""HashMap":{"oneOf":[{"type":"string"}]}"#;
         let sparse = r##""HashMap":{"oneOf":[{"$ref":"#/components/schemas/SparseVector"}]}"##;
         let lists = r##""HashMap":{"oneOf":[{"$ref":"#/components/schemas/SparseVector"},{"items":{},"type":"array"}]}"##;
         let delete = r#""DeleteCollectionRecordsPayload":{"properties":{"ids":{}}}"#;
         let limit = r#""DeleteCollectionRecordsPayload":{"properties":{"limit":{}}}"#;
         let schema = r#""Schema":{}"#;
-        // 1.0.0, 1.0.21, 1.3.7 and 1.5.9, and one that has other names for all of it.
+        // Chroma 1.0.0, 1.0.21, 1.3.7 and 1.5.9, and a server with other names for all types.
         assert_eq!(
-            read(&format!("{{{scalars},{delete}}}")),
-            can(false, true, false)
+            parse(&format!("{{{scalars},{delete}}}")),
+            capabilities(false, true, false)
         );
         assert_eq!(
-            read(&format!("{{{sparse},{delete}}}")),
-            can(false, false, false)
+            parse(&format!("{{{sparse},{delete}}}")),
+            capabilities(false, false, false)
         );
         assert_eq!(
-            read(&format!("{{{sparse},{delete},{schema}}}")),
-            can(false, true, false)
+            parse(&format!("{{{sparse},{delete},{schema}}}")),
+            capabilities(false, true, false)
         );
         assert_eq!(
-            read(&format!("{{{lists},{limit},{schema}}}")),
-            can(true, true, true)
+            parse(&format!("{{{lists},{limit},{schema}}}")),
+            capabilities(true, true, true)
         );
-        assert_eq!(read("{}"), can(true, true, true));
-        assert!(Capabilities::read(b"<html>").is_err());
+        assert_eq!(parse("{}"), capabilities(true, true, true));
+        assert!(Capabilities::parse(b"<html>").is_err());
     }
 }

@@ -1,77 +1,85 @@
-//! Lists in pages: collections and databases.
+//! Paginated lists of collections and databases.
 
 use serde::de::DeserializeOwned;
 
-use super::{Client, Database, operations as op};
+use super::handle::Client;
+use super::info::Database;
+use super::operations as op;
 use crate::error::Result;
 use crate::transport::Operation;
 use crate::wire::read;
 
-/// Entries per request where all are asked for: what Chroma Cloud gives at most unless asked for fewer.
-const PAGE: usize = 100;
+/// The number of entries per request. Chroma Cloud returns at most this many unless a request asks for fewer.
+const PAGE_SIZE: usize = 100;
 
-/// Which part of a list.
+/// A list, or the part of it between an offset and a limit.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
+pub(crate) struct Listing {
     pub(crate) client: Client,
     pub(crate) limit: Option<usize>,
     pub(crate) offset: usize,
 }
 
-impl Part {
-    /// Asks for page after page, until there are enough or no more.
-    pub(crate) fn read<T: DeserializeOwned>(
+impl Listing {
+    /// Requests page after page, until the limit is reached or a page is not full.
+    pub(crate) fn fetch<T: DeserializeOwned>(
         &self,
         operation: &'static Operation,
     ) -> Result<Vec<T>> {
         let wanted = self.limit.unwrap_or(usize::MAX);
         let client = self.client.begin();
-        let (mut found, mut before) = (Vec::new(), Vec::new());
-        while found.len() < wanted {
-            let limit = PAGE.min(wanted - found.len());
-            let offset = self.offset.saturating_add(found.len());
+        let mut entries = Vec::new();
+        let mut last_page = Vec::new();
+        while entries.len() < wanted {
+            let limit = PAGE_SIZE.min(wanted - entries.len());
+            let offset = self.offset.saturating_add(entries.len());
             let query = format!("limit={limit}&offset={offset}");
-            let page: Vec<T> = client.request(operation).query(&query).send(|answer| {
-                // A server that knows no offset would be asked for ever.
-                if answer == before && before != b"[]" {
-                    return Err("the same page again".to_owned());
+            let request = client.request(operation).query(&query);
+            let page: Vec<T> = request.send(|response| {
+                // Without this check, a server that ignores the offset would be queried forever.
+                if response == last_page && last_page != b"[]" {
+                    return Err(
+                        "the server returned the same page twice; it may ignore the offset"
+                            .to_owned(),
+                    );
                 }
-                before = answer.to_vec();
-                read::json(answer)
+                last_page = response.to_vec();
+                read::json(response)
             })?;
-            let last = page.len() < limit;
-            found.extend(page);
-            if last {
+            let is_full = page.len() >= limit;
+            entries.extend(page);
+            if !is_full {
                 break;
             }
         }
-        Ok(found)
+        Ok(entries)
     }
 }
 
+/// Defines the builder of a list; `run` is written by hand.
 macro_rules! list {
     ($(#[$docs:meta])+ $list:ident) => {
         $(#[$docs])+
         #[derive(Debug, Clone)]
         #[must_use = "does nothing until run() is called"]
-        pub struct $list($crate::client::Part);
+        pub struct $list($crate::client::Listing);
 
         impl $list {
             pub(super) fn new(client: $crate::client::Client) -> Self {
-                Self($crate::client::Part {
+                Self($crate::client::Listing {
                     client,
                     limit: None,
                     offset: 0,
                 })
             }
 
-            /// At most this many. Default: all, in as many requests as it takes.
+            /// Sets the maximum number of entries. Default: all entries, in as many requests as necessary.
             pub fn limit(mut self, limit: usize) -> Self {
                 self.0.limit = Some(limit);
                 self
             }
 
-            /// From this one on, counted from 0.
+            /// Sets the number of entries to skip. Default: 0.
             pub fn offset(mut self, offset: usize) -> Self {
                 self.0.offset = offset;
                 self
@@ -83,16 +91,16 @@ macro_rules! list {
 pub(crate) use list;
 
 list! {
-    /// The databases of a tenant; see [`Client::list_databases`].
+    /// A request for the databases of a tenant; see [`Client::list_databases`].
     ListDatabases
 }
 
 impl ListDatabases {
-    /// Asks the server.
+    /// Sends the request.
     ///
     /// # Errors
-    /// As for any request: see [`Error`](crate::Error).
+    /// Any error of a request; see [`Error`](crate::Error).
     pub fn run(self) -> Result<Vec<Database>> {
-        self.0.read(&op::LIST_DATABASES)
+        self.0.fetch(&op::LIST_DATABASES)
     }
 }

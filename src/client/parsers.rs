@@ -1,46 +1,58 @@
-//! The parsers of the answers to a client's operations, by the operation's name, for the fuzz tests.
+//! The response parsers of the client's operations, by operation name, for the fuzz tests.
 
+use super::capabilities::Capabilities;
 use super::chroma::Chroma;
-use super::{Capabilities, Database, Identity, PreFlightChecks, Tenant, nanoseconds};
+use super::info::{Database, Identity, PreFlightChecks, Tenant};
+use super::request::nanoseconds;
 use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
 use crate::transport::{Dialect, Refusal};
 use crate::wire::read;
 
 pub(crate) const PARSERS: &[Parser] = &[
-    ("heartbeat", |answer| nanoseconds(answer).map(anything)),
-    ("healthcheck", |answer| read::done(answer).map(anything)),
-    ("version", |answer| {
-        read::json::<String>(answer).map(anything)
+    ("heartbeat", |response| nanoseconds(response).map(anything)),
+    ("healthcheck", |response| read::done(response).map(anything)),
+    ("version", |response| {
+        read::json::<String>(response).map(anything)
     }),
-    ("pre_flight_checks", |answer| {
-        read::json::<PreFlightChecks>(answer).map(anything)
+    ("pre_flight_checks", |response| {
+        read::json::<PreFlightChecks>(response).map(anything)
     }),
-    ("identity", |answer| {
-        read::json::<Identity>(answer).map(anything)
+    ("identity", |response| {
+        read::json::<Identity>(response).map(anything)
     }),
-    ("reset", |answer| read::done(answer).map(anything)),
-    ("create_tenant", |answer| read::done(answer).map(anything)),
-    ("get_tenant", |answer| {
-        read::json::<Tenant>(answer).map(anything)
+    ("reset", |response| read::done(response).map(anything)),
+    ("create_tenant", |response| {
+        read::done(response).map(anything)
     }),
-    ("update_tenant", |answer| read::done(answer).map(anything)),
-    ("list_databases", |answer| {
-        read::json::<Vec<Database>>(answer).map(anything)
+    ("get_tenant", |response| {
+        read::json::<Tenant>(response).map(anything)
     }),
-    ("create_database", |answer| read::done(answer).map(anything)),
-    ("get_database", |answer| {
-        read::json::<Database>(answer).map(anything)
+    ("update_tenant", |response| {
+        read::done(response).map(anything)
     }),
-    ("delete_database", |answer| read::done(answer).map(anything)),
-    ("count_collections", |answer| {
-        read::json::<usize>(answer).map(anything)
+    ("list_databases", |response| {
+        read::json::<Vec<Database>>(response).map(anything)
     }),
-    ("delete_collection", |answer| {
-        read::done(answer).map(anything)
+    ("create_database", |response| {
+        read::done(response).map(anything)
     }),
-    ("openapi", |answer| Capabilities::read(answer).map(anything)),
-    ("error", |answer| {
+    ("get_database", |response| {
+        read::json::<Database>(response).map(anything)
+    }),
+    ("delete_database", |response| {
+        read::done(response).map(anything)
+    }),
+    ("count_collections", |response| {
+        read::json::<usize>(response).map(anything)
+    }),
+    ("delete_collection", |response| {
+        read::done(response).map(anything)
+    }),
+    ("openapi", |response| {
+        Capabilities::parse(response).map(anything)
+    }),
+    ("error", |response| {
         for status in [
             400, 401, 403, 404, 405, 409, 412, 413, 422, 429, 500, 501, 503,
         ] {
@@ -48,7 +60,7 @@ pub(crate) const PARSERS: &[Parser] = &[
                 call: Box::new(Call::new("get", Some("notes"))),
                 status,
                 retry_after: None,
-                body: answer.to_vec(),
+                body: response.to_vec(),
             };
             let _ = Chroma.error(refusal).to_string();
         }

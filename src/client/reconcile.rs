@@ -1,95 +1,118 @@
-//! What became of a request that may be made once only and whose answer was lost, where that can be seen by asking.
+//! Finds out whether a write took effect whose response was lost.
+//!
+//! A write that is not idempotent must not be sent twice. If its response is lost, the client looks up what the server has
+//! now: the write took effect, or it did not and can be sent again, or the client cannot tell.
 
 use std::time::{Duration, Instant};
 
 use log::Level;
 
-use super::Client;
+use super::handle::Client;
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::transport::Operation;
 
-/// What asking has shown.
+/// The result of looking up whether a write took effect.
 pub(crate) enum Outcome<T> {
-    /// It is done, and this is what its answer would have said.
+    /// The write took effect. The value is what its response would have been.
     Done(T),
-    /// It is not done, so it may be sent again.
+    /// The write did not take effect. It can be sent again.
     NotDone,
-    /// It is not done, and cannot be: this is why.
+    /// The write did not take effect and never will, for this reason.
     Refused(Error),
-    /// It may have been done or not.
+    /// The write may have taken effect or not.
     Unknown,
 }
 
 impl<T> Outcome<T> {
     pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Outcome<U> {
         match self {
-            Outcome::Done(answer) => Outcome::Done(f(answer)),
+            Outcome::Done(value) => Outcome::Done(f(value)),
             Outcome::NotDone => Outcome::NotDone,
-            Outcome::Refused(why) => Outcome::Refused(why),
+            Outcome::Refused(error) => Outcome::Refused(error),
             Outcome::Unknown => Outcome::Unknown,
         }
     }
 }
 
+/// The requests that one call has sent so far.
+struct Attempts {
+    started: Instant,
+    count: u32,
+    /// Whether the response to one of them was lost.
+    response_lost: bool,
+}
+
+impl Attempts {
+    fn begin() -> Attempts {
+        Attempts {
+            started: Instant::now(),
+            count: 0,
+            response_lost: false,
+        }
+    }
+
+    /// Adds a failed request. Returns whether it may have taken effect. The error then reports all requests of the call.
+    fn add(&mut self, error: &mut Error) -> bool {
+        let may_be_done = match error {
+            // An earlier request may have created the object.
+            Error::AlreadyExists { .. } => self.response_lost,
+            _ => error.is_retryable() && error.call().is_some_and(|call| call.may_have_acted),
+        };
+        self.response_lost |= may_be_done;
+        if let Some(call) = error.call_mut() {
+            call.may_have_acted |= self.response_lost;
+            call.attempts += self.count;
+            call.elapsed = self.started.elapsed();
+            self.count = call.attempts;
+        }
+        may_be_done
+    }
+
+    /// Returns the error of a call that was cancelled after its last request failed with `error`.
+    fn cancelled(&self, error: &Error) -> Error {
+        let mut call = error.call().cloned().unwrap_or_default();
+        call.elapsed = self.started.elapsed();
+        Error::Cancelled {
+            call: Box::new(call),
+        }
+    }
+}
+
 impl Client {
-    /// Sends a request that may be made once only. When its answer is lost, `ask` looks, where writes go, whether it is done:
-    /// then that is the answer; when it is certainly not, it is sent again, by the client's policy. The client must be of
-    /// one call ([`begin`](Client::begin)).
+    /// Sends a write that must not take effect twice.
+    ///
+    /// If its response is lost, `look_up` checks on the primary endpoint whether the write took effect. If it did, the
+    /// result of `look_up` is the result of the call. If it certainly did not, the write is sent again, as often as the
+    /// retry policy allows. `self` must be the client of a single call; see [`begin`](Client::begin).
     pub(crate) fn reconcile<T>(
         &self,
         send: impl Fn() -> Result<T>,
-        ask: impl Fn(&Client) -> Result<Outcome<T>>,
+        look_up: impl Fn(&Client) -> Result<Outcome<T>>,
     ) -> Result<T> {
-        let started = Instant::now();
+        let mut attempts = Attempts::begin();
         let mut backoff = self.options.policy().backoff();
-        let (mut lost, mut attempts) = (false, 0);
         loop {
             let mut error = match send() {
-                Ok(answer) => return Ok(answer),
+                Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let late = match error {
-                // An earlier one may have come through at last.
-                Error::AlreadyExists { .. } => lost,
-                _ => error.is_retryable() && error.call().is_some_and(|call| call.may_have_acted),
-            };
-            lost |= late;
-            if let Some(call) = error.call_mut() {
-                // Of all that were sent.
-                call.may_have_acted |= lost;
-                call.attempts += attempts;
-                call.elapsed = started.elapsed();
-                attempts = call.attempts;
-            }
-            if !late {
+            if !attempts.add(&mut error) {
                 return Err(error);
             }
-            let there = self.at_primary();
-            // Who has waited for as long as that is not kept waiting for as long again, and again.
-            let there = match error {
-                Error::Timeout { .. } => there.without_retries(),
-                _ => there,
-            };
-            match ask(&there) {
-                Ok(Outcome::Done(answer)) => {
-                    logs::failure(
-                        logs::CLIENT,
-                        Level::Info,
-                        &error,
-                        &[],
-                        format_args!("{error:#}; but it is done"),
-                    );
-                    return Ok(answer);
+            match look_up(&self.for_look_up(&error)) {
+                Ok(Outcome::Done(value)) => {
+                    let message = format_args!("{error:#}; the server has done it all the same");
+                    logs::failure(logs::CLIENT, Level::Info, &error, &[], message);
+                    return Ok(value);
                 }
-                Ok(Outcome::Refused(why)) => return Err(why),
                 Ok(Outcome::NotDone) => {}
-                Err(Error::Cancelled { .. }) => return Err(cancelled(&error, started)),
+                Ok(Outcome::Refused(reason)) => return Err(reason),
+                Err(Error::Cancelled { .. }) => return Err(attempts.cancelled(&error)),
                 Ok(Outcome::Unknown) | Err(_) => return Err(error),
             }
-            let in_time = |wait: &Duration| self.options.has_time_for(*wait);
-            let wait = backoff.next(error.asked_wait()).filter(in_time);
-            let Some(wait) = wait.filter(|_| self.server.transport.may_retry()) else {
+            let wait = backoff.next(error.asked_wait());
+            let Some(wait) = wait.filter(|wait| self.may_wait(*wait)) else {
                 return Err(error);
             };
             logs::failure(
@@ -98,45 +121,51 @@ impl Client {
                 &error,
                 &[logs::wait_ms(wait)],
                 format_args!(
-                    "{error:#}; it is not done, trying again in {:.1} s",
+                    "{error:#}; the server has not done it, trying again in {:.1} s",
                     wait.as_secs_f64()
                 ),
             );
             self.options.sleep(wait);
             if self.options.is_cancelled() {
-                return Err(cancelled(&error, started));
+                return Err(attempts.cancelled(&error));
             }
         }
     }
-}
 
-/// Returns the error of a call that was cancelled after its last request failed with `error`.
-fn cancelled(error: &Error, started: Instant) -> Error {
-    let mut call = error.call().cloned().unwrap_or_default();
-    call.elapsed = started.elapsed();
-    Error::Cancelled {
-        call: Box::new(call),
+    /// Returns the client that looks up whether a write took effect. After a timeout, it checks only once.
+    fn for_look_up(&self, error: &Error) -> Client {
+        let client = self.at_primary();
+        match error {
+            Error::Timeout { .. } => client.without_retries(),
+            _ => client,
+        }
+    }
+
+    /// Whether the deadline and the retry budget allow another request after this wait.
+    fn may_wait(&self, wait: Duration) -> bool {
+        self.options.has_time_for(wait) && self.server.transport.may_retry()
     }
 }
 
-/// What it shows that something of this name is there: where nobody has used it yet, it is what was to be made.
+/// Returns the outcome of a creation if an object with the name exists: an unused one was created by this call.
 pub(crate) fn if_new(is_new: bool, operation: &Operation, name: &str) -> Outcome<()> {
-    match is_new {
-        true => Outcome::Done(()),
-        false => Outcome::Refused(name_taken(operation, name)),
+    if is_new {
+        Outcome::Done(())
+    } else {
+        Outcome::Refused(name_taken(operation, name))
     }
 }
 
-/// Something of this name is there, and it is another one.
+/// Returns the error of a creation if the existing object with the name is a different one.
 pub(crate) fn name_taken(operation: &Operation, name: &str) -> Error {
     Error::AlreadyExists {
         call: Box::new(Call::new(operation.name, Some(name))),
-        message: "an answer was lost, and what is there by this name is not what was to be made"
+        message: "the response was lost, and what exists under this name now differs from what was to be created"
             .to_owned(),
     }
 }
 
-/// What it shows when what was to be made is not there.
+/// Returns the outcome of a creation from a look-up of the object: it was not created if it does not exist.
 pub(crate) fn created<T>(found: Result<Outcome<T>>) -> Result<Outcome<T>> {
     match found {
         Err(Error::NotFound { .. }) => Ok(Outcome::NotDone),
@@ -144,8 +173,8 @@ pub(crate) fn created<T>(found: Result<Outcome<T>>) -> Result<Outcome<T>> {
     }
 }
 
-/// What it shows when what was to be deleted is there: another one may have been made in the meantime, which is not to be
-/// deleted.
+/// Returns the outcome of a deletion from a look-up of the object: it was deleted if it does not exist. If it does, another
+/// program may have created it again since, so the deletion must not be repeated.
 pub(crate) fn deleted<T>(found: Result<T>) -> Result<Outcome<()>> {
     match found {
         Err(Error::NotFound { .. }) => Ok(Outcome::Done(())),

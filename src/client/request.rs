@@ -1,10 +1,13 @@
 //! [`Request`]: the builder of every request that a client sends.
 
-use super::{Client, operations};
-use crate::error::{Call, Result};
+use serde::Deserialize;
+
+use super::handle::Client;
+use super::operations::{self as op, PathParameters};
+use crate::error::{Call, Error, Result};
 use crate::model::name;
 use crate::transport::{CallOptions, Operation, Outgoing};
-use operations::PathParameters;
+use crate::wire::read;
 
 impl Client {
     /// Prepares a request in this client's tenant and database.
@@ -21,6 +24,39 @@ impl Client {
             },
             query: "",
             body: None,
+        }
+    }
+
+    /// Returns the server's clock in nanoseconds since 1970. Shows that the server is reachable and is a Chroma server.
+    ///
+    /// # Errors
+    /// - [`Error::Connection`] if no server responds.
+    /// - [`Error::NotChroma`] if a server of another kind responds.
+    pub fn heartbeat(&self) -> Result<u128> {
+        self.heartbeat_with(self.options.clone())
+    }
+
+    fn heartbeat_with(&self, options: CallOptions) -> Result<u128> {
+        match self.request(&op::HEARTBEAT).exchange(options, nanoseconds) {
+            Err(Error::Decode { call, message }) => Err(Error::NotChroma { call, message }),
+            result => result,
+        }
+    }
+
+    /// Makes the error of an unintelligible response more precise. A heartbeat shows whether the server is not a Chroma
+    /// server, or one that does not know the operation.
+    fn explain(&self, error: Error, options: CallOptions) -> Error {
+        let heartbeat = || self.heartbeat_with(options.without_retries());
+        match error {
+            Error::Decode { call, message } => match heartbeat() {
+                Err(Error::NotChroma { .. }) => Error::NotChroma { call, message },
+                _ => Error::Decode { call, message },
+            },
+            Error::NotChroma { call, message } => match heartbeat() {
+                Ok(_) => Error::Unsupported { call, message },
+                Err(_) => Error::NotChroma { call, message },
+            },
+            other => other,
         }
     }
 }
@@ -96,11 +132,11 @@ impl<'a> Request<'a> {
         }
         let options = self.client.options.clone().begin();
         self.exchange(options.clone(), parse)
-            .map_err(|error| self.client.second_look(error, options))
+            .map_err(|error| self.client.explain(error, options))
     }
 
     /// Sends the request and reports errors as they are.
-    pub(super) fn exchange<T>(
+    fn exchange<T>(
         self,
         options: CallOptions,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
@@ -109,9 +145,19 @@ impl<'a> Request<'a> {
             operation: self.operation,
             subject: self.subject,
             namespace: self.namespace,
-            path: &operations::path(self.operation, &self.parameters, self.query),
+            path: &op::path(self.operation, &self.parameters, self.query),
             body: self.body,
         };
         self.client.server.transport.send(options, out, parse)
     }
+}
+
+/// Parses the response to `heartbeat`.
+pub(super) fn nanoseconds(response: &[u8]) -> Result<u128, String> {
+    #[derive(Deserialize)]
+    struct Heartbeat {
+        #[serde(rename = "nanosecond heartbeat")]
+        nanoseconds: u128,
+    }
+    read::json(response).map(|Heartbeat { nanoseconds }| nanoseconds)
 }

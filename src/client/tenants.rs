@@ -1,151 +1,122 @@
-//! Tenants and databases: what collections are in.
+//! Requests about tenants and databases.
 
-use serde::Deserialize;
 use serde_json::json;
 
+use super::handle::Client;
+use super::info::{Database, Tenant};
 use super::lists::ListDatabases;
+use super::operations as op;
 use super::reconcile::{self, Outcome};
-use super::{Client, operations as op};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::name;
 use crate::transport::Operation;
 use crate::wire::read;
 
-/// A tenant: the owner of databases.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct Tenant {
-    /// The name.
-    pub name: String,
-    /// The name in Chroma Resource Names (see [`Client::collection_by_crn`]), if it has one.
-    #[serde(default)]
-    pub resource_name: Option<String>,
-}
-
-/// A database of a tenant: a place for collections.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct Database {
-    /// The id that the server gave it, a UUID.
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// The tenant's name.
-    pub tenant: String,
-}
-
 impl Client {
-    /// Makes a tenant. A name has 3 characters or more.
+    /// Creates a tenant. The name must have at least 3 characters.
     ///
-    /// When the answer is lost, it asks whether the tenant is there: without databases it counts as made by this call.
+    /// If the response is lost, the client checks whether the tenant exists. A tenant without databases counts as created by
+    /// this call.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] when there is one of this name.
+    /// [`Error::AlreadyExists`] if a tenant has this name.
     pub fn create_tenant(&self, name: &str) -> Result<()> {
         let operation = &op::CREATE_TENANT;
         check_tenant(operation, name)?;
         let body = json!({ "name": name }).to_string();
         let client = self.begin();
-        let ask = |client: &Client| {
+        let create = || {
+            let request = client.request(operation).subject(name);
+            request.body(body.as_bytes()).send(read::done)
+        };
+        let look_up = |client: &Client| {
             client.get_tenant(name)?;
             let databases = client.with_tenant(name).list_databases().limit(1).run()?;
             Ok(reconcile::if_new(databases.is_empty(), operation, name))
         };
-        client.reconcile(
-            || {
-                client
-                    .request(operation)
-                    .subject(name)
-                    .body(body.as_bytes())
-                    .send(read::done)
-            },
-            |client| reconcile::created(ask(client)),
-        )
+        client.reconcile(create, |client| reconcile::created(look_up(client)))
     }
 
-    /// A tenant.
+    /// Returns a tenant.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none of this name.
+    /// [`Error::NotFound`] if no tenant has this name.
     pub fn get_tenant(&self, name: &str) -> Result<Tenant> {
         let operation = &op::GET_TENANT;
         check_tenant(operation, name)?;
         self.request(operation).tenant(name).send(read::json)
     }
 
-    /// Gives a tenant the name that it has in Chroma Resource Names. It can be given once.
+    /// Sets the name that a tenant has in Chroma Resource Names. It can be set only once.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such tenant; [`Error::Unsupported`] on single-node servers, which have no
-    /// such names: the newer ones say yes and store nothing, so the tenant is read again to see.
+    /// - [`Error::NotFound`] if the tenant does not exist.
+    /// - [`Error::Unsupported`] on single-node servers, which have no resource names. Newer ones accept the request and
+    ///   store nothing, so the client reads the tenant afterwards to make sure.
     pub fn update_tenant(&self, name: &str, resource_name: &str) -> Result<()> {
         let operation = &op::UPDATE_TENANT;
         check_tenant(operation, name)?;
         let body = json!({ "resource_name": resource_name }).to_string();
         let client = self.begin();
-        client.reconcile(
-            || {
-                client
-                    .request(operation)
-                    .tenant(name)
-                    .body(body.as_bytes())
-                    .send(read::done)
-            },
-            |client| match client.get_tenant(name)?.resource_name {
-                None => Ok(Outcome::NotDone),
-                Some(stored) if stored == resource_name => Ok(Outcome::Done(())),
-                Some(_) => Ok(Outcome::Unknown),
-            },
-        )?;
-        match client.at_primary().get_tenant(name)?.resource_name {
-            Some(stored) if stored == resource_name => Ok(()),
-            stored => Err(Error::Unsupported {
-                call: Box::new(Call::new(operation.name, Some(name))),
-                message: format!("it said yes, but the resource name is {stored:?}"),
-            }),
+        let update = || {
+            let request = client.request(operation).tenant(name);
+            request.body(body.as_bytes()).send(read::done)
+        };
+        let look_up = |client: &Client| match client.get_tenant(name)?.resource_name {
+            None => Ok(Outcome::NotDone),
+            Some(stored) if stored == resource_name => Ok(Outcome::Done(())),
+            Some(_) => Ok(Outcome::Unknown),
+        };
+        client.reconcile(update, look_up)?;
+        let stored = client.at_primary().get_tenant(name)?.resource_name;
+        if stored.as_deref() == Some(resource_name) {
+            return Ok(());
         }
+        let stored = stored.map_or("none".to_owned(), |name| format!("{name:?}"));
+        Err(Error::Unsupported {
+            call: Box::new(Call::new(operation.name, Some(name))),
+            message: format!(
+                "the server accepted the resource name but did not store it; the tenant's is {stored}"
+            ),
+        })
     }
 
-    /// Makes a database in this client's tenant. A name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-',
-    /// and starts and ends with a letter or a digit.
+    /// Creates a database in the client's tenant. The name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', and
+    /// starts and ends with a letter or a digit.
     ///
-    /// When the answer is lost, it asks whether the database is there: without collections it counts as made by this call.
+    /// If the response is lost, the client checks whether the database exists. A database without collections counts as
+    /// created by this call.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] when there is one of this name.
+    /// [`Error::AlreadyExists`] if a database has this name.
     pub fn create_database(&self, name: &str) -> Result<()> {
         let operation = &op::CREATE_DATABASE;
         name::check("database", name).map_err(|reason| invalid(operation, name, reason))?;
         let body = json!({ "name": name }).to_string();
         let client = self.begin();
-        let ask = |client: &Client| {
+        let create = || {
+            let request = client.request(operation).subject(name);
+            request.body(body.as_bytes()).send(read::done)
+        };
+        let look_up = |client: &Client| {
             client.get_database(name)?;
             let collections = client.with_database(name).count_collections()?;
             Ok(reconcile::if_new(collections == 0, operation, name))
         };
-        client.reconcile(
-            || {
-                client
-                    .request(operation)
-                    .subject(name)
-                    .body(body.as_bytes())
-                    .send(read::done)
-            },
-            |client| reconcile::created(ask(client)),
-        )
+        client.reconcile(create, |client| reconcile::created(look_up(client)))
     }
 
-    /// A database of this client's tenant.
+    /// Returns a database of the client's tenant.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none of this name.
+    /// [`Error::NotFound`] if no database has this name.
     pub fn get_database(&self, name: &str) -> Result<Database> {
         let operation = &op::GET_DATABASE;
         check_database(operation, name)?;
         self.request(operation).database(name).send(read::json)
     }
 
-    /// The databases of this client's tenant: all of them, or a page.
+    /// Lists the databases of the client's tenant: all of them, or a page.
     ///
     /// ```no_run
     /// # let client = chroma_blocking::Client::from_env()?;
@@ -158,19 +129,19 @@ impl Client {
         ListDatabases::new(self.clone())
     }
 
-    /// Deletes a database of this client's tenant, with all of its collections. When the answer is lost, it asks whether the
-    /// database is gone.
+    /// Deletes a database of the client's tenant and all of its collections. If the response is lost, the client checks
+    /// whether the database still exists.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none of this name.
+    /// [`Error::NotFound`] if no database has this name.
     pub fn delete_database(&self, name: &str) -> Result<()> {
         let operation = &op::DELETE_DATABASE;
         check_database(operation, name)?;
         let client = self.begin();
-        client.reconcile(
-            || client.request(operation).database(name).send(read::done),
-            |client| reconcile::deleted(client.get_database(name)),
-        )
+        let delete = || client.request(operation).database(name).send(read::done);
+        client.reconcile(delete, |client| {
+            reconcile::deleted(client.get_database(name))
+        })
     }
 }
 
@@ -183,6 +154,6 @@ fn check_database(operation: &Operation, name: &str) -> Result<()> {
     name::check_in_path("database", name).map_err(|reason| invalid(operation, name, reason))
 }
 
-fn invalid(operation: &Operation, subject: &str, reason: InvalidInput) -> Error {
-    Call::new(operation.name, Some(subject)).invalid(reason)
+fn invalid(operation: &Operation, name: &str, reason: InvalidInput) -> Error {
+    Call::new(operation.name, Some(name)).invalid(reason)
 }

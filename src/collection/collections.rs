@@ -64,7 +64,7 @@ impl ListCollections {
     /// # Errors
     /// As for any request: see [`Error`](crate::Error).
     pub fn run(self) -> Result<Vec<Collection>> {
-        let stored: Vec<Stored> = self.0.read(&op::LIST_COLLECTIONS)?;
+        let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS)?;
         let open = |stored| Collection::new(self.0.client.clone(), stored, None);
         Ok(stored.into_iter().map(open).collect())
     }

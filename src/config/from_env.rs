@@ -1,14 +1,14 @@
-//! A client's settings from the environment.
+//! Reads the settings of a client from environment variables.
 
 use std::time::Duration;
 
-use super::ClientBuilder;
+use super::builder::{ClientBuilder, Named};
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
 use crate::transport::{RetryPolicy, Timeouts, shown_address};
 
 impl ClientBuilder {
-    /// Settings from the environment, for whatever is set there:
+    /// Reads the settings from environment variables:
     ///
     /// | variable | setting | default |
     /// |---|---|---|
@@ -21,32 +21,17 @@ impl ClientBuilder {
     /// | `CONNECTION_TIMEOUT_MS` | [`connection_timeout`](ClientBuilder::connection_timeout) | 30000 |
     /// | `REQUEST_TIMEOUT_MS` | [`request_timeout`](ClientBuilder::request_timeout) | 60000 |
     ///
-    /// A key without a host means Chroma Cloud. A variable that is set to nothing counts as not set.
+    /// A key without a host selects Chroma Cloud. A variable with an empty value counts as not set.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`], which names the variable and its value.
+    /// [`InvalidInput::Setting`] if the value of a variable is not valid, or if `CHROMA_HOST` and `CHROMA_ENDPOINT` differ.
+    /// It names the variable and its value.
     pub fn from_env() -> Result<ClientBuilder> {
         ClientBuilder::read(&Environment::of_process())
             .map_err(|reason| Call::new("client", None).invalid(reason))
     }
 
     fn read(environment: &Environment<'_>) -> Result<ClientBuilder, InvalidInput> {
-        let host = environment.get("CHROMA_HOST")?;
-        let endpoint = environment.get("CHROMA_ENDPOINT")?;
-        let host = match (host, endpoint) {
-            (Some(host), Some(endpoint)) if host != endpoint => {
-                return Err(InvalidInput::Setting {
-                    name: "CHROMA_ENDPOINT",
-                    value: shown_address(&endpoint),
-                    why: format!(
-                        "CHROMA_HOST says another server, {:?}; unset one of them",
-                        shown_address(&host)
-                    ),
-                });
-            }
-            (Some(host), _) => Some(("CHROMA_HOST", host)),
-            (None, endpoint) => endpoint.map(|endpoint| ("CHROMA_ENDPOINT", endpoint)),
-        };
         let mut retry = RetryPolicy::default();
         if let Some(retries) = environment.number("MAX_RETRIES")? {
             retry = retry.max_retries(u32::try_from(retries).unwrap_or(u32::MAX));
@@ -54,29 +39,49 @@ impl ClientBuilder {
         if let Some(delay) = environment.number("RETRY_DELAY_MS")? {
             retry = retry.base_delay(Duration::from_millis(delay));
         }
-        let wait = |name, default| match environment.number(name)? {
+        let timeout = |name, default| match environment.number(name)? {
             None => Ok(default),
-            Some(0) => Err(InvalidInput::Setting {
-                name,
-                value: "0".to_owned(),
-                why: "no request can be done in no time".to_owned(),
-            }),
+            Some(0) => {
+                let why = "it must be greater than zero";
+                Err(InvalidInput::setting(name, "0", why))
+            }
             Some(millis) => Ok(Duration::from_millis(millis)),
         };
         let defaults = Timeouts::default();
         let key = environment.get("CHROMA_API_KEY")?;
         Ok(ClientBuilder {
-            host,
+            host: host(environment)?,
             tenant: environment.get("CHROMA_TENANT")?,
             database: environment.get("CHROMA_DATABASE")?,
-            token: key.map(|key| ("CHROMA_API_KEY", key)),
+            token: key.map(|key| Named::new("CHROMA_API_KEY", key)),
             timeouts: Timeouts {
-                connect: wait("CONNECTION_TIMEOUT_MS", defaults.connect)?,
-                request: wait("REQUEST_TIMEOUT_MS", defaults.request)?,
+                connect: timeout("CONNECTION_TIMEOUT_MS", defaults.connect)?,
+                request: timeout("REQUEST_TIMEOUT_MS", defaults.request)?,
             },
             retry,
             ..ClientBuilder::default()
         })
+    }
+}
+
+/// Reads the address of the server, which has two variables.
+fn host(environment: &Environment<'_>) -> Result<Option<Named>, InvalidInput> {
+    let host = environment.get("CHROMA_HOST")?;
+    let endpoint = environment.get("CHROMA_ENDPOINT")?;
+    match (host, endpoint) {
+        (Some(host), Some(endpoint)) if host != endpoint => {
+            let why = format!(
+                "CHROMA_HOST names another server, {:?}; unset one of them",
+                shown_address(&host)
+            );
+            Err(InvalidInput::setting(
+                "CHROMA_ENDPOINT",
+                shown_address(&endpoint),
+                why,
+            ))
+        }
+        (Some(host), _) => Ok(Some(Named::new("CHROMA_HOST", host))),
+        (None, endpoint) => Ok(endpoint.map(|endpoint| Named::new("CHROMA_ENDPOINT", endpoint))),
     }
 }
 
@@ -90,7 +95,7 @@ mod tests {
             let found = variables.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).into())
         };
-        ClientBuilder::read(&Environment::of(&lookup))?.check()
+        ClientBuilder::read(&Environment::of(&lookup))?.connect()
     }
 
     fn url(variables: &[(&str, &str)]) -> String {
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_environment_is_a_server_on_this_machine() {
+    fn without_variables_the_host_is_localhost() {
         assert_eq!(url(&[]), "http://localhost:8000");
         assert_eq!(
             url(&[("CHROMA_HOST", " "), ("MAX_RETRIES", "")]),
@@ -107,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn both_names_of_the_host_are_read() {
+    fn both_variables_for_the_host_are_read() {
         assert_eq!(url(&[("CHROMA_HOST", "db:1")]), "http://db:1");
         assert_eq!(url(&[("CHROMA_ENDPOINT", "http://db:1/")]), "http://db:1");
         assert_eq!(
@@ -123,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_is_read() {
+    fn all_other_variables_are_read() {
         let client = client(&[
             ("CHROMA_TENANT", "t"),
             ("CHROMA_DATABASE", "d"),
@@ -141,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_named_with_its_variable() {
+    fn the_error_for_a_bad_value_names_its_variable() {
         for (name, value) in [
             ("CHROMA_HOST", "http://"),
             ("CHROMA_ENDPOINT", "ftp://x"),
@@ -160,14 +165,14 @@ mod tests {
 
     #[test]
     #[cfg(feature = "tls")]
-    fn a_key_alone_means_chroma_cloud() {
+    fn a_key_without_a_host_selects_chroma_cloud() {
         let key = ("CHROMA_API_KEY", "s3cret");
         assert_eq!(url(&[key]), "https://api.trychroma.com");
         assert_eq!(
             url(&[key, ("CHROMA_HOST", "localhost")]),
             "http://localhost:8000"
         );
-        let no_key = Client::builder().cloud().check().unwrap_err().to_string();
+        let no_key = Client::builder().cloud().connect().unwrap_err().to_string();
         assert!(no_key.contains("CHROMA_API_KEY"), "{no_key}");
     }
 

@@ -40,7 +40,10 @@ fn connecting(key: &str, token: &str, breaker: CircuitBreaker) -> Result<()> {
         .tenant("acme")
         .database("shop")
         .build()?;
-    Client::builder().host("db:8000").find_database().build()?;
+    Client::builder()
+        .host("db:8000")
+        .find_database(true)
+        .build()?;
     let server = LocalServer::builder().install(true).start()?;
     LocalServer::builder().install(true).data("data").start()?;
     server.client()?;

@@ -274,7 +274,7 @@ fn tenant_and_database_of_a_key_are_found() {
     );
     assert!(server.requests().is_empty());
 
-    let client = cloud(&server).find_database().build().unwrap();
+    let client = cloud(&server).find_database(true).build().unwrap();
     assert_eq!((client.tenant(), client.database()), ("team", "only"));
     assert_eq!(client.count_collections().unwrap(), 3);
     let last = server.requests().pop().unwrap();
@@ -285,7 +285,7 @@ fn tenant_and_database_of_a_key_are_found() {
     assert_eq!(last.header("x-chroma-token"), Some("ck-secret"));
     // What is set is not asked for.
     let set = cloud(&server)
-        .find_database()
+        .find_database(true)
         .tenant("t")
         .database("d")
         .build()
@@ -295,7 +295,7 @@ fn tenant_and_database_of_a_key_are_found() {
     for databases in [&[][..], &["one", "two"][..]] {
         let server = StandIn::script([identity(databases)]);
         let error = cloud(&server)
-            .find_database()
+            .find_database(true)
             .build()
             .unwrap_err()
             .to_string();
@@ -307,22 +307,26 @@ fn tenant_and_database_of_a_key_are_found() {
     // Named twice, it is still one; good for anything, it is none.
     let server = StandIn::script([identity(&["db", "db"])]);
     assert_eq!(
-        cloud(&server).find_database().build().unwrap().database(),
+        cloud(&server)
+            .find_database(true)
+            .build()
+            .unwrap()
+            .database(),
         "db"
     );
     let server = StandIn::script([identity(&["*"])]);
-    assert!(cloud(&server).find_database().build().is_err());
+    assert!(cloud(&server).find_database(true).build().is_err());
     // The only database of one tenant is not that of another.
     let server = StandIn::script([identity(&["db"])]);
     assert!(
         cloud(&server)
-            .find_database()
+            .find_database(true)
             .tenant("other")
             .build()
             .is_err()
     );
     let server = StandIn::script([chroma_error(401)]);
-    let error = cloud(&server).find_database().build().unwrap_err();
+    let error = cloud(&server).find_database(true).build().unwrap_err();
     assert!(
         matches!(error, Error::Unauthorized { status: 401, .. }),
         "{error}"

@@ -78,7 +78,7 @@ fn identities(seen: &mut Messages) {
         r#"{"tenant":"t","databases":["a","b"]}"#,
     ] {
         let server = StandIn::start(move |_| Answer::ok(identity));
-        let client = Client::builder().host(server.url()).find_database();
+        let client = Client::builder().host(server.url()).find_database(true);
         seen.of(client.build());
     }
 }

@@ -1,0 +1,200 @@
+//! From the settings to a client: validation, endpoints, and the look-up of the tenant and database.
+
+use super::builder::{ClientBuilder, Named};
+use crate::client::{Client, Identity, Settings};
+use crate::error::{Call, Error, InvalidInput, Result};
+use crate::logs;
+use crate::transport::{self, Connecting, Endpoint, Endpoints};
+
+/// The default address of a Chroma server.
+const DEFAULT_HOST: &str = "http://localhost:8000";
+/// The address of Chroma Cloud.
+const CLOUD_HOST: &str = "https://api.trychroma.com";
+/// Chroma's default port.
+const DEFAULT_PORT: u16 = 8000;
+const DEFAULT_PAYLOAD_SIZE: usize = 16 << 20;
+const DEFAULT_TENANT: &str = "default_tenant";
+const DEFAULT_DATABASE: &str = "default_database";
+/// The name that the identity of a key has for "all tenants" or "all databases".
+const ANY: &str = "*";
+
+impl ClientBuilder {
+    /// Returns the client. It sends no request, with one exception: for Chroma Cloud, or with
+    /// [`find_database`](ClientBuilder::find_database), it calls [`Client::identity`] unless both the tenant and the database
+    /// are set.
+    ///
+    /// # Errors
+    /// - [`InvalidInput::Setting`] if a setting is not valid, or if the tenant or database has to be chosen. It names the
+    ///   setting and its value.
+    /// - Any error of [`Client::identity`], if it is called.
+    pub fn build(self) -> Result<Client> {
+        let (tenant, database) = (self.tenant.clone(), self.database.clone());
+        let find = self.is_cloud() || self.find_database;
+        let client = self.connect().map_err(invalid)?;
+        match (tenant, database) {
+            (Some(_), Some(_)) => Ok(client),
+            (tenant, database) if find => {
+                let identity = client.identity()?;
+                let (tenant, database) = choose(identity, tenant, database).map_err(invalid)?;
+                Ok(client.with_tenant(tenant).with_database(database))
+            }
+            _ => Ok(client),
+        }
+    }
+
+    fn is_cloud(&self) -> bool {
+        let has_key = self.token.is_some();
+        let host = self.host.as_ref().map(|host| host.value.trim());
+        self.cloud || host.map_or(has_key, transport::is_cloud)
+    }
+
+    /// Returns the client. Sends no request.
+    pub(super) fn connect(self) -> Result<Client, InvalidInput> {
+        self.validate()?;
+        let (primary, replicas) = self.addresses()?;
+        let headers = self.secret_headers()?;
+        if !headers.is_empty() {
+            warn_of_cleartext(&primary, &replicas);
+        }
+        Ok(Client::with_settings(Settings {
+            connecting: self.connecting()?,
+            endpoints: Endpoints::new(
+                primary,
+                replicas,
+                self.read_from,
+                self.fail_over_writes,
+                self.breaker,
+            ),
+            headers,
+            retry: self.retry,
+            max_payload_size: self.max_payload_size.unwrap_or(DEFAULT_PAYLOAD_SIZE),
+            tenant: self.tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned()),
+            database: self.database.unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
+        }))
+    }
+
+    /// Checks the settings that are not parsed by [`connect`](ClientBuilder::connect).
+    fn validate(&self) -> Result<(), InvalidInput> {
+        let bad = |name, value: &str, why: &str| InvalidInput::setting(name, value, why);
+        if self.is_cloud() && self.token.is_none() {
+            let why =
+                "Chroma Cloud needs a key; set the variable, or pass a key with .api_key(...)";
+            return Err(bad("CHROMA_API_KEY", "", why));
+        }
+        for (name, timeout) in [
+            ("connection_timeout", self.timeouts.connect),
+            ("request_timeout", self.timeouts.request),
+        ] {
+            if timeout.is_zero() {
+                return Err(bad(name, "0", "it must be greater than zero"));
+            }
+        }
+        if self.max_payload_size == Some(0) {
+            let why = "it must be greater than zero; the default is 16 MiB (16 << 20)";
+            return Err(bad("max_payload_size", "0", why));
+        }
+        if self.max_response_size == Some(0) {
+            let why = "it must be greater than zero; the default is 2 GiB (2 << 30)";
+            return Err(bad("max_response_size", "0", why));
+        }
+        if self.breaker.is_some_and(|breaker| breaker.failures == 0) {
+            let why = "at least one failure must open the breaker, or it would never close";
+            return Err(bad("circuit_breaker", "0 failures", why));
+        }
+        for (name, value) in [("tenant", &self.tenant), ("database", &self.database)] {
+            if value.as_ref().is_some_and(String::is_empty) {
+                return Err(bad(name, "", "it must not be empty"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the addresses of the primary and the replicas.
+    fn addresses(&self) -> Result<(Endpoint, Vec<Endpoint>), InvalidInput> {
+        let default = if self.is_cloud() {
+            CLOUD_HOST
+        } else {
+            DEFAULT_HOST
+        };
+        let primary = match &self.host {
+            Some(Named { setting, value }) => Endpoint::parse(setting, value, DEFAULT_PORT),
+            None => Endpoint::parse("host", default, DEFAULT_PORT),
+        }?;
+        let parse = |host: &String| Endpoint::parse("replicas", host, DEFAULT_PORT);
+        let replicas: Vec<_> = self.replicas.iter().map(parse).collect::<Result<_, _>>()?;
+        if replicas.len() >= Endpoints::MOST {
+            let found = format!("{} hosts", replicas.len());
+            let why = format!("at most {} are allowed", Endpoints::MOST - 1);
+            return Err(InvalidInput::setting("replicas", found, why));
+        }
+        for (index, replica) in replicas.iter().enumerate() {
+            if *replica == primary || replicas[..index].contains(replica) {
+                let why = "this address is given twice; give each address once";
+                return Err(InvalidInput::setting("replicas", replica.as_str(), why));
+            }
+        }
+        Ok((primary, replicas))
+    }
+
+    fn connecting(&self) -> Result<Connecting, InvalidInput> {
+        #[cfg(not(feature = "tls"))]
+        self.refuse_certificates()?;
+        let defaults = Connecting::default();
+        Ok(Connecting {
+            timeouts: self.timeouts,
+            secrets: self.password.iter().cloned().collect(),
+            proxy: self.parsed_proxy()?,
+            retry_budget: self.retry_budget.unwrap_or(defaults.retry_budget),
+            max_response_size: self.max_response_size.unwrap_or(defaults.max_response_size),
+            #[cfg(feature = "tls")]
+            root_certificates: self.root_certificates()?,
+        })
+    }
+}
+
+/// Warns of each endpoint on another machine that gets the credentials over plain http.
+fn warn_of_cleartext(primary: &Endpoint, replicas: &[Endpoint]) {
+    for endpoint in [primary].into_iter().chain(replicas) {
+        if !endpoint.is_secure() && !endpoint.is_loopback() {
+            let url = endpoint.as_str();
+            log::warn!(
+                target: logs::CLIENT, endpoint = url;
+                "the credentials for {url} are sent without encryption; use https"
+            );
+        }
+    }
+}
+
+/// Chooses the tenant and database that are not set among those that the key may open.
+fn choose(
+    mut identity: Identity,
+    tenant: Option<String>,
+    database: Option<String>,
+) -> Result<(String, String), InvalidInput> {
+    let tenant = match tenant {
+        Some(tenant) => tenant,
+        None if identity.tenant == ANY => {
+            let why = "the key may open every tenant; choose one";
+            return Err(InvalidInput::setting("CHROMA_TENANT", "", why));
+        }
+        None => identity.tenant.clone(),
+    };
+    identity.databases.sort();
+    identity.databases.dedup();
+    let database = match (database, &identity.databases[..]) {
+        (Some(database), _) => database,
+        (None, [only]) if only != ANY && tenant == identity.tenant => only.clone(),
+        (None, databases) => {
+            let why = format!(
+                "the key may open the databases {databases:?} of the tenant {:?}; choose one",
+                identity.tenant
+            );
+            return Err(InvalidInput::setting("CHROMA_DATABASE", "", why));
+        }
+    };
+    Ok((tenant, database))
+}
+
+fn invalid(reason: InvalidInput) -> Error {
+    Call::new("client", None).invalid(reason)
+}
