@@ -1,55 +1,59 @@
-//! That the documents say what is so: features, examples, links, defaults, and that their programs are compiled.
+//! The documents agree with the code: links, features, examples, commands, defaults and metrics.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod defaults;
+mod commands;
 mod links;
-mod metrics;
+mod operating;
 mod package;
-mod programs;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use support::{assert_none, source};
+use support::assert_none;
 
-/// The folder of this package.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The folders with documents, and whether their programs and commands belong to this package.
+const FOLDERS: [(&str, bool); 7] = [
+    ("", true),
+    ("docs/", true),
+    ("examples/", true),
+    ("benches/", true),
+    ("fuzz/", false),
+    ("benches/peers/", false),
+    ("examples/build_script/", false),
+];
+
+/// A file of this repository.
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn read(file: &str) -> String {
-    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+struct Document {
+    /// Relative to the root of this package.
+    path: String,
+    text: String,
+    is_of_this_package: bool,
 }
 
-/// A path as documents name it: from the package on, with slashes.
-fn name(path: &Path) -> String {
-    let path = path.strip_prefix(root()).unwrap();
-    path.to_str().unwrap().replace('\\', "/")
-}
-
-/// All documents: those at the top, and those in folders.
-fn documents() -> Vec<PathBuf> {
-    let top = fs::read_dir(root()).unwrap();
-    let mut found: Vec<PathBuf> = top.map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| path.extension().is_some_and(|end| end == "md"));
-    for folder in ["docs", "fuzz", "scripts"] {
-        found.extend(source::files(&root().join(folder), "md"));
+fn documents() -> Vec<Document> {
+    let mut found = Vec::new();
+    for (folder, is_of_this_package) in FOLDERS {
+        let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+        for entry in entries {
+            let path = format!("{folder}{}", entry.unwrap().file_name().to_str().unwrap());
+            if path.ends_with(".md") {
+                let text = read(&path);
+                found.push(Document {
+                    path,
+                    text,
+                    is_of_this_package,
+                });
+            }
+        }
     }
-    // Below are packages of their own, with all that was built in them.
-    for folder in [
-        "benches",
-        "benches/peers",
-        "examples",
-        "examples/build_script",
-    ] {
-        let entries = fs::read_dir(root().join(folder)).unwrap();
-        let entries = entries.map(|entry| entry.unwrap().path());
-        found.extend(entries.filter(|path| path.extension().is_some_and(|end| end == "md")));
-    }
-    found.sort();
     found
 }

@@ -1,4 +1,4 @@
-//! The package: its features, its examples, and that everything public is described.
+//! The features and examples of this package are those that the documents list.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -6,134 +6,95 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::support::{markdown, source};
-use crate::{assert_none, name, read, root};
+use crate::support::markdown::leading_spans;
+use crate::{assert_none, read};
 
-/// What cargo knows of this package.
+/// The description of this package by `cargo metadata`.
 pub fn package() -> &'static Value {
     static PACKAGE: OnceLock<Value> = OnceLock::new();
     PACKAGE.get_or_init(|| {
-        let arguments = ["--no-deps", "--offline", "--format-version", "1"];
+        let arguments = [
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ];
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.arg("metadata").args(arguments).current_dir(root());
+        let cargo = cargo
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
         let output = cargo.output().unwrap();
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words}");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
         metadata["packages"][0].clone()
     })
 }
 
-/// Its features, without the set of those that are on by default.
-fn features() -> BTreeSet<String> {
-    let all = package()["features"].as_object().unwrap().keys().cloned();
-    all.filter(|name| name != "default").collect()
-}
-
-/// Its targets of this kind, and the features that each needs.
-pub fn targets(kind: &str) -> Vec<(String, Vec<String>)> {
-    let strings = |value: &Value| {
-        let values = value.as_array().map_or(&[][..], Vec::as_slice);
-        let strings = values.iter().filter_map(Value::as_str);
-        strings.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let mut found = Vec::new();
-    for target in package()["targets"].as_array().unwrap() {
-        if strings(&target["kind"]).iter().any(|of| of == kind) {
-            let name = target["name"].as_str().unwrap().to_owned();
-            found.push((name, strings(&target["required-features"])));
-        }
-    }
-    found
+/// The names of the targets of a kind: `example`, `test` or `bench`.
+pub fn targets(kind: &str) -> BTreeSet<&'static str> {
+    let targets = package()["targets"].as_array().unwrap().iter();
+    let of_kind = targets.filter(|target| target["kind"][0] == kind);
+    of_kind
+        .map(|target| target["name"].as_str().unwrap())
+        .collect()
 }
 
 #[test]
-fn everything_public_is_described() {
-    let library = read("src/lib.rs");
-    assert!(library.contains("\n#![deny(missing_docs)]\n"));
-    let all = package()["metadata"]["docs"]["rs"]["all-features"].clone();
-    assert_eq!(all, true, "docs.rs shows what every feature brings");
-
-    let mut wrong = Vec::new();
-    for path in source::files(&root().join("src"), "rs") {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let file = name(&path);
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        for (number, line) in (1..).zip(&lines) {
-            if line.contains("missing_docs") && file != "src/lib.rs" {
-                wrong.push(format!("{file}:{number}: {line}"));
-            }
-            // It takes an item out of the documentation; the module for fuzzing is none of the API.
-            if line.contains("doc(hidden)") && lines.get(number) != Some(&"pub mod fuzzing;") {
-                wrong.push(format!("{file}:{number}: {line}"));
-            }
-        }
-        // The compiler takes a comment without words for a description.
-        for (number, pair) in (1..).zip(lines.windows(2)) {
-            let [above, line] = pair else { continue };
-            let is_item = line.starts_with("pub ") && !line.starts_with("pub use");
-            if is_item && *above == "///" && !has_words(&lines[..number]) {
-                wrong.push(format!("{file}:{number}: {line}"));
-            }
-        }
-    }
-    assert_none("not described", wrong);
-}
-
-/// Whether there are words in the comment, or a file in their place, at the end of these lines.
-fn has_words(lines: &[&str]) -> bool {
-    let above = lines.iter().rev();
-    let mut comment = above.take_while(|line| line.starts_with("///") || line.starts_with("#["));
-    comment.any(|line| line.trim_start_matches('/').len() > 3)
+fn docs_rs_shows_every_feature_and_the_compiler_denies_undocumented_items() {
+    assert!(read("src/lib.rs").contains("\n#![deny(missing_docs)]\n"));
+    assert_eq!(package()["metadata"]["docs"]["rs"]["all-features"], true);
 }
 
 #[test]
-fn features_are_those_that_are_described() {
-    let features = features();
-    let library = read("src/lib.rs");
-    let (_, list) = library.split_once("//! # Features\n").unwrap();
-    let items = list.lines().map_while(|line| line.strip_prefix("//!"));
-    let described: BTreeSet<String> = items
-        .filter_map(|item| item.trim().strip_prefix("- "))
-        .flat_map(|item| markdown::leading_spans(item).into_iter().take(1))
-        .map(str::to_owned)
+fn the_lists_of_features_are_complete() {
+    let features = package()["features"].as_object().unwrap().keys();
+    let features: BTreeSet<&str> = features
+        .map(String::as_str)
+        .filter(|name| *name != "default")
         .collect();
+    let library = read("src/lib.rs");
+    let list = library.split("//! # Features\n").nth(1).unwrap();
+    let items = list.lines().map_while(|line| line.strip_prefix("//!"));
+    let items = items.filter_map(|line| line.trim().strip_prefix("- "));
+    let described: BTreeSet<&str> = items.map(|item| leading_spans(item)[0]).collect();
     assert_eq!(described, features, "src/lib.rs");
 
     let readme = read("README.md");
-    let named = |feature: &&String| !readme.contains(&format!("`{feature}`"));
-    assert_none("not in README.md", features.iter().filter(named));
-    // "(feature `csv`)", "the default feature `tls`"
-    let spoken_of = readme.split("feature `").skip(1);
-    let unknown = spoken_of
-        .filter_map(|rest| rest.split('`').next())
-        .filter(|name| !features.contains(*name));
-    assert_none("README.md has features that are none", unknown);
+    let missing = features
+        .iter()
+        .filter(|name| !readme.contains(&format!("`{name}`")));
+    assert_none("not in README.md", missing);
 }
 
 #[test]
-fn examples_are_those_of_the_list() {
+fn the_readme_lists_every_example() {
     let readme = read("README.md");
-    let (_, list) = readme.split_once("\n## Examples\n").unwrap();
+    let list = readme.split("\n## Examples\n").nth(1).unwrap();
     let list = list.split("\n## ").next().unwrap();
-    let mut listed = BTreeSet::new();
-    for item in list.split("\n- ").skip(1) {
-        let words: Vec<&str> = item.split([' ', '`', '\n']).collect();
-        let run = words.windows(2).find(|pair| pair[0] == "--example");
-        let folder = item.split("(examples/").nth(1);
-        let folder = folder.and_then(|rest| rest.split([')', '/']).next());
-        let example = run.map(|pair| pair[1]).or(folder);
-        listed.insert(example.expect(item).to_owned());
-    }
-    let mut there: BTreeSet<String> = targets("example").into_iter().map(|(of, _)| of).collect();
+    let mut examples = targets("example");
     // The program of the guides, which tests/guides runs.
-    assert!(there.remove("guide"));
-    // Packages of their own.
-    for entry in std::fs::read_dir(root().join("examples")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.join("Cargo.toml").is_file() {
-            there.insert(path.file_name().unwrap().to_str().unwrap().to_owned());
+    examples.remove("guide");
+    let mut missing: Vec<String> = Vec::new();
+    missing.extend(examples.iter().map(|name| format!("--example {name}`")));
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().join("Cargo.toml").exists() {
+            missing.push(format!(
+                "[examples/{}]",
+                entry.file_name().to_str().unwrap()
+            ));
         }
     }
-    assert_eq!(listed, there, "the list in README.md, and examples/");
+    assert_eq!(
+        list.matches("\n- ").count(),
+        missing.len(),
+        "examples in README.md"
+    );
+    missing.retain(|words| !list.contains(words));
+    assert_none("not in README.md", missing);
 }

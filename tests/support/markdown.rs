@@ -3,50 +3,69 @@
 use std::collections::HashSet;
 
 /// A block of code between fences.
-#[derive(Debug, PartialEq)]
 pub struct Block {
-    /// What is behind the opening fence: `rust,no_run`.
+    /// The words after the opening fence, such as `rust,no_run`.
     pub info: String,
     pub text: String,
     /// The line of the opening fence, counted from 1.
     pub line: usize,
 }
 
-/// The blocks of code, and all other lines with their numbers.
+/// Splits a document into its blocks of code and all other lines, with their numbers.
 pub fn parts(text: &str) -> (Vec<Block>, Vec<(usize, &str)>) {
-    let (mut blocks, mut lines): (Vec<Block>, Vec<(usize, &str)>) = Default::default();
+    let (mut blocks, mut lines) = (Vec::<Block>::new(), Vec::new());
     let mut inside = false;
     for (number, line) in (1..).zip(text.lines()) {
-        let fence = line.trim_start().strip_prefix("```");
-        match (inside, fence) {
-            (false, Some(info)) => {
+        if let Some(info) = line.trim_start().strip_prefix("```") {
+            if !inside {
+                let (info, text) = (info.trim().to_owned(), String::new());
                 blocks.push(Block {
-                    info: info.trim().to_owned(),
-                    text: String::new(),
+                    info,
+                    text,
                     line: number,
                 });
-                inside = true;
             }
-            (true, Some(_)) => inside = false,
-            (true, None) => {
-                let block = blocks.last_mut().unwrap();
-                block.text += line;
-                block.text.push('\n');
-            }
-            (false, None) => lines.push((number, line)),
+            inside = !inside;
+        } else if inside {
+            let block = blocks.last_mut().unwrap();
+            block.text += line;
+            block.text.push('\n');
+        } else {
+            lines.push((number, line));
         }
     }
     assert!(!inside, "a block of code is not closed");
     (blocks, lines)
 }
 
-/// The code spans at the start of a line, with commas or "or" between them.
+/// The code span at the start of a text, and the text after it.
+fn span(text: &str) -> Option<(&str, &str)> {
+    let ticks = text.len() - text.trim_start_matches('`').len();
+    let fence = &text[..ticks];
+    let (span, rest) = text[ticks..].split_once(fence).filter(|_| ticks > 0)?;
+    // A span between several backticks contains a backtick, and may be padded with spaces.
+    Some((if ticks > 1 { span.trim() } else { span }, rest))
+}
+
+/// All code spans of a line.
+pub fn spans(mut line: &str) -> Vec<&str> {
+    let mut spans = Vec::new();
+    while let Some(at) = line.find('`') {
+        let Some((span, rest)) = span(&line[at..]) else {
+            break;
+        };
+        spans.push(span);
+        line = rest;
+    }
+    spans
+}
+
+/// The code spans at the start of a line, separated by commas or "or".
 pub fn leading_spans(mut line: &str) -> Vec<&str> {
     let mut spans = Vec::new();
     while let Some((span, rest)) = span(line) {
         spans.push(span);
-        let more = rest.strip_prefix(", ").or(rest.strip_prefix(" or "));
-        match more {
+        match rest.strip_prefix(", ").or(rest.strip_prefix(" or ")) {
             Some(more) => line = more,
             None => break,
         }
@@ -54,90 +73,42 @@ pub fn leading_spans(mut line: &str) -> Vec<&str> {
     spans
 }
 
-/// All code spans of a line.
-pub fn spans(mut line: &str) -> Vec<&str> {
-    let mut spans = Vec::new();
-    while let Some(at) = line.find('`') {
-        match span(&line[at..]) {
-            Some((span, rest)) => {
-                spans.push(span);
-                line = rest;
-            }
-            None => line = &line[at + 1..],
-        }
-    }
-    spans
-}
-
-/// The code span that a text starts with, and what is behind it.
-fn span(text: &str) -> Option<(&str, &str)> {
-    let ticks = text.len() - text.trim_start_matches('`').len();
-    let fence = &text[..ticks];
-    let (span, rest) = text[ticks..].split_once(fence).filter(|_| ticks > 0)?;
-    // More backticks than one are for a text that has some itself, and may need a blank between.
-    Some((if ticks > 1 { span.trim() } else { span }, rest))
-}
-
-/// The targets of links, `[words](target)`, with the numbers of their lines.
+/// The targets of links such as `[words](target)`, with their line numbers. Links in code do not count.
 pub fn links(text: &str) -> Vec<(usize, String)> {
-    let (_, lines) = parts(text);
     let mut links = Vec::new();
-    for (number, line) in lines {
-        let mut rest = without_spans(line);
-        while let Some((_, behind)) = rest.split_once("](") {
-            let (target, behind) = behind.split_once(')').unwrap_or((behind, ""));
-            links.push((number, target.trim().to_owned()));
-            rest = behind.to_owned();
+    for (number, line) in parts(text).1 {
+        let mut line = line.to_owned();
+        for span in spans(&line.clone()) {
+            line = line.replacen(span, "", 1);
         }
+        let targets = line.split("](").skip(1);
+        links.extend(targets.filter_map(|rest| Some((number, rest.split_once(')')?.0.to_owned()))));
         // `[words]: target`
-        if let Some((_, target)) = line.strip_prefix('[').and_then(|l| l.split_once("]: ")) {
+        if let Some((_, target)) = line
+            .strip_prefix('[')
+            .and_then(|line| line.split_once("]: "))
+        {
             links.push((number, target.trim().to_owned()));
         }
     }
     links
 }
 
-/// What stands in code is no link.
-fn without_spans(line: &str) -> String {
-    let mut line = line.to_owned();
-    for span in spans(&line.clone()) {
-        line = line.replacen(span, "", 1);
-    }
-    line
-}
-
-/// The names by which headings can be linked to, as GitHub makes them.
+/// The anchors that GitHub makes from the headings of a document.
 pub fn anchors(text: &str) -> HashSet<String> {
     let mut anchors = HashSet::new();
-    for (_, _, title) in headings(text) {
-        let mut slug = String::new();
-        for c in title.chars().flat_map(char::to_lowercase) {
-            match c {
-                ' ' => slug.push('-'),
-                '-' | '_' => slug.push(c),
-                c if c.is_alphanumeric() => slug.push(c),
-                _ => {}
-            }
+    for (_, line) in parts(text).1 {
+        let title = line.trim_start_matches('#');
+        if title.len() == line.len() || !title.starts_with(' ') {
+            continue;
         }
-        let mut name = slug.clone();
-        let mut again = 0;
-        while !anchors.insert(name.clone()) {
-            again += 1;
-            name = format!("{slug}-{again}");
-        }
+        let slug: String = (title.trim().to_lowercase().chars())
+            .filter(|&c| c.is_alphanumeric() || " -_".contains(c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect();
+        let numbered = (1..).map(|number| format!("{slug}-{number}"));
+        let mut names = std::iter::once(slug.clone()).chain(numbered);
+        names.find(|name| anchors.insert(name.clone()));
     }
     anchors
-}
-
-/// The headings: their lines, their levels, and their words.
-pub fn headings(text: &str) -> Vec<(usize, usize, &str)> {
-    let (_, lines) = parts(text);
-    let mut found = Vec::new();
-    for (number, line) in lines {
-        let level = line.len() - line.trim_start_matches('#').len();
-        if (1..=6).contains(&level) && line[level..].starts_with(' ') {
-            found.push((number, level, line[level..].trim()));
-        }
-    }
-    found
 }

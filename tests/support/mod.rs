@@ -10,7 +10,6 @@ pub mod listening;
 pub mod markdown;
 pub mod random;
 pub mod server;
-pub mod source;
 pub mod stand_in;
 pub mod telling;
 

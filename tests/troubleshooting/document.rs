@@ -6,15 +6,12 @@ use crate::support::markdown;
 
 const DOCUMENT: &str = include_str!("../../docs/troubleshooting.md");
 
-/// A message as the document has it: `…` stands for anything.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A message in the document. `…` stands for any text.
 pub struct Pattern {
-    pub line: usize,
+    line: usize,
     pub text: String,
-    /// A heading is a whole message, an item below it is a part of one.
-    pub whole: bool,
-    /// Under which heading of the second level.
-    pub section: String,
+    /// A heading is a whole message. An item of a list below it is a part of one.
+    pub is_heading: bool,
 }
 
 impl fmt::Display for Pattern {
@@ -23,43 +20,37 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// All messages of the document: headings of the third level that are code, and items of lists that start with code.
+/// All messages of the document: headings of the third level, and items of lists that start with code.
 pub fn patterns() -> Vec<Pattern> {
-    let (_, lines) = markdown::parts(DOCUMENT);
-    let mut section = String::new();
     let mut found = Vec::new();
-    for (line, text) in lines {
-        if let Some(title) = text.strip_prefix("## ") {
-            section = title.to_owned();
-        }
-        let (spans, whole) = match (text.strip_prefix("### "), text.strip_prefix("- ")) {
-            (Some(heading), _) => (markdown::leading_spans(heading), true),
-            (_, Some(item)) => (markdown::leading_spans(item), false),
-            _ => continue,
+    for (line, text) in markdown::parts(DOCUMENT).1 {
+        let heading = text.strip_prefix("### ");
+        let Some(words) = heading.or(text.strip_prefix("- ")) else {
+            continue;
         };
+        let (spans, is_heading) = (markdown::leading_spans(words), heading.is_some());
         assert!(
-            !whole || !spans.is_empty(),
-            "line {line}: a heading of the third level is a message in backticks"
+            !is_heading || !spans.is_empty(),
+            "line {line}: a heading is a message in backticks"
         );
         found.extend(spans.into_iter().map(|text| Pattern {
             line,
             text: text.to_owned(),
-            whole,
-            section: section.clone(),
+            is_heading,
         }));
     }
     found
 }
 
 impl Pattern {
-    /// Whether a message is this one, or, for an item of a list, has it in it.
+    /// Whether the pattern is this message or, for an item of a list, a part of it.
     pub fn matches(&self, message: &str) -> bool {
-        let open = if self.whole { "" } else { "…" };
+        let open = if self.is_heading { "" } else { "…" };
         is_like(&format!("{open}{}{open}", self.text), message)
     }
 }
 
-/// Whether a text is a pattern with something in place of each `…`.
+/// Whether a text is a pattern with any text in the place of each `…`.
 fn is_like(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('…') else {
         return pattern == text;
@@ -70,7 +61,7 @@ fn is_like(pattern: &str, text: &str) -> bool {
     let (middle, last) = rest.rsplit_once('…').unwrap_or(("", rest));
     for piece in middle.split('…') {
         match text.split_once(piece) {
-            Some((_, behind)) => text = behind,
+            Some((_, rest)) => text = rest,
             None => return false,
         }
     }
@@ -78,8 +69,8 @@ fn is_like(pattern: &str, text: &str) -> bool {
 }
 
 #[test]
-fn a_wildcard_is_anything() {
-    for (pattern, text, like) in [
+fn a_wildcard_matches_any_text() {
+    for (pattern, text, expected) in [
         ("a b", "a b", true),
         ("a b", "a bc", false),
         ("a …", "a bc", true),
@@ -90,6 +81,6 @@ fn a_wildcard_is_anything() {
         ("…b…", "abc", true),
         ("ab…b", "ab", false),
     ] {
-        assert_eq!(is_like(pattern, text), like, "{pattern} {text}");
+        assert_eq!(is_like(pattern, text), expected, "{pattern} {text}");
     }
 }
