@@ -11,7 +11,8 @@ fn every_link_has_a_target() {
     let mut relative = 0;
     for document in documents() {
         for (line, target) in links(&document.text) {
-            if target.contains("://") {
+            // rustdoc checks links to items.
+            if target.contains("://") || target.contains("::") {
                 continue;
             }
             relative += 1;

@@ -79,22 +79,23 @@ fn the_readme_lists_every_example() {
     let mut examples = targets("example");
     // The program of the guides, which tests/guides runs.
     examples.remove("guide");
-    let mut missing: Vec<String> = Vec::new();
-    missing.extend(examples.iter().map(|name| format!("--example {name}`")));
+    let mut commands: Vec<String> = Vec::new();
+    commands.extend(examples.iter().map(|name| format!("--example {name}`")));
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
         let entry = entry.unwrap();
         if entry.path().join("Cargo.toml").exists() {
-            missing.push(format!(
-                "[examples/{}]",
-                entry.file_name().to_str().unwrap()
+            let name = entry.file_name();
+            commands.push(format!(
+                "--manifest-path examples/{}/Cargo.toml",
+                name.to_str().unwrap()
             ));
         }
     }
     assert_eq!(
-        list.matches("\n- ").count(),
-        missing.len(),
-        "examples in README.md"
+        list.matches("\n| `cargo run ").count(),
+        commands.len(),
+        "{commands:?}"
     );
-    missing.retain(|words| !list.contains(words));
-    assert_none("not in README.md", missing);
+    commands.retain(|command| !list.contains(command));
+    assert_none("not in README.md", commands);
 }
