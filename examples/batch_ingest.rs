@@ -134,15 +134,13 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         .checkpoint(&options.checkpoint)
         .shard(options.shard.0, options.shard.1)
         .cancel(stop)
+        .dry_run(options.dry_run)
         .on_progress(|at| progress.show(at));
     if options.only_changed {
         job = job.content_hash("content_hash");
     }
     if let Some(file) = &options.bad {
         job = job.bad_records(BadRecords::dead_letters(file));
-    }
-    if options.dry_run {
-        job = job.dry_run();
     }
     let report = job.run();
     progress.clear();

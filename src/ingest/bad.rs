@@ -1,4 +1,4 @@
-//! [`BadRecords`]: what becomes of a job when a record is bad.
+//! [`BadRecords`]: how a job handles bad records.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -6,44 +6,49 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::batch::Rejected;
 use crate::error::{Error, InvalidInput};
 use crate::model::record::Record;
-use crate::model::report::BadRecord;
 
-/// What becomes of a job when a record is bad: cannot be read, is refused before it is sent, by the embedding function, or
-/// by the server. A batch that is refused is halved until the bad ones are alone.
+/// How a job handles bad records.
+///
+/// A record is bad if it cannot be read, is invalid, or is refused by the embedding function or by the server. If a
+/// whole batch is refused, the job halves it until the bad records are alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRecords {
-    most: u64,
+    limit: u64,
     dead_letters: Option<PathBuf>,
 }
 
 impl Default for BadRecords {
+    /// The same as [`stop`](BadRecords::stop).
     fn default() -> BadRecords {
         BadRecords::stop()
     }
 }
 
 impl BadRecords {
-    /// The job stops at the first one. All records before it are written, none behind it.
+    /// Stops the job at the first bad record. All records before it are written, none after it.
     pub fn stop() -> BadRecords {
         BadRecords::skip().at_most(0)
     }
 
-    /// They are left out, and the report counts them.
+    /// Skips bad records. The report counts them.
     pub fn skip() -> BadRecords {
         BadRecords {
-            most: u64::MAX,
+            limit: u64::MAX,
             dead_letters: None,
         }
     }
 
-    /// They are left out, counted, and written to this file, one JSON object on a line: `item`, `id`, `stage`, `reason` and
-    /// `record` (with `id`, `document`, `embedding`, `metadata` and `uri`, where it has these). What is in the file stays. A
-    /// job that goes on after it was killed may write those again that were under way.
+    /// Skips and counts bad records, and appends each of them to a file as one line of JSON.
     ///
-    /// `jq -c '.record // empty'` makes of the file one that [`jsonl_records`](crate::ingest::jsonl_records) reads, once its records
-    /// are mended.
+    /// The fields are `item`, `stage`, `reason`, and if known, `id` and `record` (with `id`, `document`, `embedding`,
+    /// `metadata` and `uri`, as far as the record has them). A job that resumes after it was killed may append records
+    /// again that were in flight.
+    ///
+    /// After you have corrected the records, `jq -c '.record // empty'` turns the file into one that
+    /// [`jsonl_records`](crate::ingest::jsonl_records) reads.
     pub fn dead_letters(file: impl Into<PathBuf>) -> BadRecords {
         BadRecords {
             dead_letters: Some(file.into()),
@@ -51,46 +56,46 @@ impl BadRecords {
         }
     }
 
-    /// How many there may be in a run; one more stops the job. Default: any number.
+    /// Sets the maximum number of bad records in a run. One more stops the job. Default: unlimited.
     #[must_use]
     pub fn at_most(mut self, records: u64) -> BadRecords {
-        self.most = records;
+        self.limit = records;
         self
     }
 
-    pub(super) fn most(&self) -> u64 {
-        self.most
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
     }
 
-    /// The file for them, if there is to be one.
+    /// Opens the dead letter file, if there is one.
     pub(super) fn open(&self) -> Result<Option<DeadLetters>, InvalidInput> {
         let Some(path) = &self.dead_letters else {
             return Ok(None);
         };
         let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| InvalidInput::Setting {
-            name: "dead_letters",
-            value: path.display().to_string(),
-            why: format!("it cannot be written: {error}"),
+        let file = file.map_err(|error| {
+            let why = format!("cannot be written: {error}");
+            InvalidInput::setting("dead_letters", path.display().to_string(), why)
         })?;
         Ok(Some(DeadLetters {
-            is_new: false,
+            is_dirty: false,
             file,
             path: path.clone(),
         }))
     }
 }
 
-/// A file of bad records.
+/// The file of bad records.
 pub(super) struct DeadLetters {
-    /// Whether something is not on the disk yet, as far as is known.
-    is_new: bool,
+    /// Whether something may not have been synced yet.
+    is_dirty: bool,
     file: File,
     path: PathBuf,
 }
 
 impl DeadLetters {
-    pub(super) fn write(&mut self, bad: &BadRecord, record: Option<&Record>) -> Result<(), Error> {
+    /// Appends a bad record.
+    pub(super) fn write(&mut self, Rejected { bad, record }: &Rejected) -> Result<(), Error> {
         let mut letter =
             json!({ "item": bad.item, "stage": bad.stage.name(), "reason": bad.reason });
         if let Some(id) = &bad.id {
@@ -100,15 +105,15 @@ impl DeadLetters {
             letter["record"] = as_json(record);
         }
         let line = format!("{letter}\n");
-        self.is_new = true;
+        self.is_dirty = true;
         self.file
             .write_all(line.as_bytes())
             .map_err(|error| failed(&self.path, error))
     }
 
-    /// Makes sure of all that was written.
+    /// Syncs the file, if it has changed.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
-        if !std::mem::take(&mut self.is_new) {
+        if !std::mem::take(&mut self.is_dirty) {
             return Ok(());
         }
         self.file
@@ -119,7 +124,7 @@ impl DeadLetters {
 
 fn failed(path: &Path, source: std::io::Error) -> Error {
     Error::Io {
-        message: format!("writing dead letters to {}", path.display()),
+        message: format!("cannot write dead letters to {}", path.display()),
         source,
     }
 }

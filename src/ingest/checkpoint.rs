@@ -1,4 +1,4 @@
-//! [`Checkpoint`]: a small file that says how far a job has come.
+//! [`Checkpoint`]: a small file that records how far a job has come.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -7,127 +7,135 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::content::InputHash;
+use super::hash::InputHash;
 use crate::durable::sync_folder;
 use crate::error::{Error, InvalidInput};
 
-/// It is written after each write to the server, but no more often: to sync a file takes time.
-const PAUSE: Duration = Duration::from_millis(50);
-/// Of the file's form.
+/// The minimum time between two updates of the file, because syncing a file takes time.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(50);
+/// The version of the file format.
 const VERSION: u32 = 1;
 
-/// What a job is, so that it is not taken up with something else.
+/// Identifies a job, so that a checkpoint is never used for a different one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Job {
+pub(super) struct JobIdentity {
     /// The collection's id.
     pub(super) collection: String,
-    /// What vectors depend on beside the text.
+    /// The cache key of the embedding function.
     pub(super) function: Option<String>,
     pub(super) mode: String,
-    /// Which part of how many.
+    /// The index and the count.
     pub(super) shard: (u32, u32),
-    /// The key of the hash.
+    /// The metadata key of the content hash.
     pub(super) content_hash: Option<String>,
 }
 
-/// How far it has come.
+/// A position in the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place {
-    /// Items of the input.
+pub(super) struct Position {
+    /// The number of items before it.
     pub(super) items: u64,
-    /// Of these.
+    /// The [`InputHash`] of these items.
     pub(super) input: u64,
 }
 
-impl Place {
-    pub(super) const START: Place = Place {
+impl Position {
+    pub(super) const START: Position = Position {
         items: 0,
         input: InputHash::START.0,
     };
 }
 
+/// The content of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Content {
     version: u32,
-    job: Job,
-    done: Place,
+    job: JobIdentity,
+    done: Position,
 }
 
+/// The checkpoint file of a running job.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     path: PathBuf,
-    job: Job,
-    written: Option<Instant>,
-    /// Later than what the file says.
-    pending: Option<Place>,
+    job: JobIdentity,
+    /// When the file was updated last.
+    updated: Option<Instant>,
+    /// A later position than the one in the file.
+    pending: Option<Position>,
 }
 
 impl Checkpoint {
-    /// The file, and how far the job has come if there is one. A dry run only looks.
+    /// Opens or creates the file, and returns the position in it.
     ///
     /// # Errors
-    /// Why the file cannot be gone on with.
+    /// If the file belongs to a different job, is not a checkpoint, or cannot be read or written.
     pub(super) fn open(
         path: &Path,
-        job: Job,
-        dry_run: bool,
-    ) -> Result<(Option<Checkpoint>, Place), InvalidInput> {
-        let bad = |why: String| InvalidInput::Setting {
-            name: "checkpoint",
-            value: path.display().to_string(),
-            why,
-        };
-        let place = match fs::read(path) {
-            Ok(bytes) => {
-                let content: Content = serde_json::from_slice(&bytes).map_err(|error| {
-                    bad(format!("it is no checkpoint ({error}); name another file"))
-                })?;
-                content.belongs_to(&job).map_err(|what| {
-                    bad(format!(
-                        "it belongs to a job with another {what}; name another file, or delete it to begin from the start"
-                    ))
-                })?;
-                content.done
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Place::START,
-            Err(error) => return Err(bad(format!("it cannot be read: {error}"))),
-        };
-        if dry_run {
-            return Ok((None, place));
-        }
+        job: JobIdentity,
+    ) -> Result<(Checkpoint, Position), InvalidInput> {
+        let position = Checkpoint::position(path, &job)?;
         let checkpoint = Checkpoint {
             path: path.to_owned(),
             job,
-            written: None,
+            updated: None,
             pending: None,
         };
-        // Better now than after the first hour.
+        // A file that cannot be written is found now rather than after the first hour.
         checkpoint
-            .write(place)
-            .map_err(|error| bad(format!("it cannot be written: {error}")))?;
-        Ok((Some(checkpoint), place))
+            .write(position)
+            .map_err(|error| invalid(path, format!("cannot be written: {error}")))?;
+        Ok((checkpoint, position))
     }
 
-    /// So far it has come by now.
-    pub(super) fn reached(&mut self, place: Place) -> Result<(), Error> {
-        self.pending = Some(place);
-        match self.written.is_some_and(|at| at.elapsed() < PAUSE) {
-            true => Ok(()),
-            false => self.flush(),
+    /// Returns the position in the file, or the start if there is no file.
+    ///
+    /// # Errors
+    /// If the file belongs to a different job, is not a checkpoint, or cannot be read.
+    pub(super) fn position(path: &Path, job: &JobIdentity) -> Result<Position, InvalidInput> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Position::START),
+            Err(error) => return Err(invalid(path, format!("cannot be read: {error}"))),
+        };
+        let content: Content = serde_json::from_slice(&bytes).map_err(|error| {
+            invalid(
+                path,
+                format!("not a checkpoint file ({error}); name another file"),
+            )
+        })?;
+        if let Some(difference) = content.difference(job) {
+            return Err(invalid(
+                path,
+                format!(
+                    "the file belongs to a job with a different {difference}; name another file, or delete it to start from the beginning"
+                ),
+            ));
         }
+        Ok(content.done)
     }
 
-    /// Writes what is not in the file yet.
+    /// Records a new position. Updates the file unless that was done a moment ago.
+    pub(super) fn advance(&mut self, position: Position) -> Result<(), Error> {
+        self.pending = Some(position);
+        let is_recent = |at: Instant| at.elapsed() < UPDATE_INTERVAL;
+        if self.updated.is_some_and(is_recent) {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    /// Updates the file if it does not hold the latest position.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
-        if let Some(place) = self.pending.take() {
-            self.write(place).map_err(|error| self.failed(error))?;
-            self.written = Some(Instant::now());
+        if let Some(position) = self.pending.take() {
+            self.write(position).map_err(|error| self.failed(error))?;
+            self.updated = Some(Instant::now());
         }
         Ok(())
     }
 
-    /// The job is done: there is nothing to go on with.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    /// Deletes the file, because the job is complete.
+    pub(super) fn delete(self) -> Result<(), Error> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
@@ -136,13 +144,13 @@ impl Checkpoint {
 
     fn failed(&self, source: io::Error) -> Error {
         Error::Io {
-            message: format!("writing the checkpoint {}", self.path.display()),
+            message: format!("cannot write the checkpoint {}", self.path.display()),
             source,
         }
     }
 
-    /// All of it or nothing, and on the disk when this returns.
-    fn write(&self, done: Place) -> io::Result<()> {
+    /// Replaces the file atomically and durably.
+    fn write(&self, done: Position) -> io::Result<()> {
         let content = Content {
             version: VERSION,
             job: self.job.clone(),
@@ -160,10 +168,25 @@ impl Checkpoint {
     }
 }
 
+/// Returns the error of a checkpoint file whose items are not those of the input.
+pub(super) fn different_input(path: &Path, done: Position) -> InvalidInput {
+    let items = done.items;
+    invalid(
+        path,
+        format!(
+            "the file belongs to a different input, whose first {items} items are not those of this one; name another file, or delete it to start from the beginning"
+        ),
+    )
+}
+
+fn invalid(path: &Path, why: String) -> InvalidInput {
+    InvalidInput::setting("checkpoint", path.display().to_string(), why)
+}
+
 impl Content {
-    /// What is another, if it is not the same job.
-    fn belongs_to(&self, job: &Job) -> Result<(), &'static str> {
-        let same = [
+    /// Returns the first property that differs from those of `job`.
+    fn difference(&self, job: &JobIdentity) -> Option<&'static str> {
+        let properties = [
             (self.version == VERSION, "version of this crate"),
             (self.job.collection == job.collection, "collection"),
             (self.job.function == job.function, "embedding function"),
@@ -171,12 +194,10 @@ impl Content {
             (self.job.shard == job.shard, "shard"),
             (
                 self.job.content_hash == job.content_hash,
-                "key of content hashes",
+                "content hash key",
             ),
         ];
-        match same.iter().find(|(same, _)| !same) {
-            Some((_, what)) => Err(what),
-            None => Ok(()),
-        }
+        let mut different = properties.into_iter().filter(|(is_equal, _)| !is_equal);
+        different.next().map(|(_, name)| name)
     }
 }

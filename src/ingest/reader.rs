@@ -1,96 +1,80 @@
-//! [`Reader`]: the input of a job, cut into batches.
+//! [`Reader`]: reads the input of a job and cuts it into batches.
 
 use std::collections::HashSet;
-use std::error::Error as StdError;
-use std::io;
-use std::sync::atomic::Ordering;
 
-use super::checkpoint::Place;
-use super::content::{self, InputHash};
-use super::run::Shared;
-use super::{BATCH_BYTES, BATCH_ITEMS, Batch, Item, Mode, Settings, size};
-use crate::error::{Error, InvalidInput};
+use super::batch::{Batch, FULL_BYTES, Item, MAX_RECORDS, Rejected, record_bytes};
+use super::checkpoint::{Position, different_input};
+use super::hash::{InputHash, id_hash};
+use super::input::{ReadError, TryIntoRecord};
+use super::job::Job;
+use super::settings::Mode;
+use crate::error::{Error, Result};
 use crate::model::record::{AsRecord, Record};
 use crate::model::report::{BadRecord, IngestStage};
 use crate::model::rows;
 
-/// Items of a batch of which few are to be written, such as those of other shards.
-const MOST_ITEMS: u64 = 10_000;
-
-/// Why an item of an input could not be read: any error.
-type Unread = Box<dyn StdError + Send + Sync>;
-
-/// An item of the input of a job: a [`Record`], or a `Result` of one, whatever its error.
-///
-/// An item that could not be read is a bad record, and the job reads on, unless it is told to stop at those. But where the
-/// source itself fails ([`Error::Io`], or an [`io::Error`] that is not [`io::ErrorKind::InvalidData`]) nobody knows what
-/// would have come: then the job writes what it has read, and stops.
-pub trait TryIntoRecord {
-    /// The record.
-    ///
-    /// # Errors
-    /// Why there is none.
-    fn try_into_record(self) -> Result<Record, Box<dyn StdError + Send + Sync>>;
-}
-
-impl TryIntoRecord for Record {
-    fn try_into_record(self) -> Result<Record, Unread> {
-        Ok(self)
-    }
-}
-
-impl<E: Into<Unread>> TryIntoRecord for Result<Record, E> {
-    fn try_into_record(self) -> Result<Record, Unread> {
-        self.map_err(Into::into)
-    }
-}
-
-/// The failure of the source, if that is what it is; or else what is wrong with the item, in words.
-fn failure(error: Unread) -> Result<Error, String> {
-    let io = |source| Error::Io {
-        message: "reading the input".to_owned(),
-        source,
-    };
-    match error.downcast::<Error>().map(|error| *error) {
-        Ok(error @ Error::Io { .. }) => Ok(error),
-        Ok(other) => Err(format!("{other:#}")),
-        Err(error) => match error.downcast::<io::Error>() {
-            Ok(error) if error.kind() != io::ErrorKind::InvalidData => Ok(io(*error)),
-            Ok(error) => Err(error.to_string()),
-            Err(error) => Err(error.to_string()),
-        },
-    }
-}
+/// A batch is closed after this many items, even if few of them are to be written, such as those of other shards.
+const MAX_ITEMS: u64 = 10_000;
 
 pub(super) struct Reader<'a, I> {
+    job: &'a Job<'a>,
     items: I,
-    settings: &'a Settings,
-    shared: &'a Shared,
-    place: Place,
-    /// Floats per vector, where the embedding function says so.
+    position: Position,
+    /// The dimension of the embedding function, if it is known.
     dimension: Option<usize>,
-    /// The next batch, with the hashes of its ids.
+    /// The batch being read.
     batch: Batch,
+    /// The hashes of the ids in the batch.
     ids: HashSet<u64>,
-    /// Memory for what is hashed.
-    bytes_of_record: Vec<u8>,
-    /// A record that came while another one of its id was under way.
-    held: Option<(u64, Record)>,
-    /// Items of this run that are this job's.
+    /// A buffer for the bytes to hash.
+    hash_buffer: Vec<u8>,
+    /// A record that was read while another one with the same id was in flight.
+    deferred: Option<NumberedRecord>,
+    /// Items that this run has read and that belong to the job's shard.
     pub(super) read: u64,
+    /// Items that could not be read.
     pub(super) unreadable: u64,
     /// In a sync, the hashes of all ids.
     pub(super) seen: HashSet<u64>,
-    /// What ended the reading.
+    /// The failure of the source.
     pub(super) failure: Option<Error>,
 }
 
-/// What there is after reading for a while.
+/// The result of reading a batch.
 pub(super) enum Next {
-    /// Some records, with the hashes of their ids.
-    Batch(Batch, HashSet<u64>),
-    /// As before; the next record has an id that is under way, so that must be written first.
-    Wait(Batch, HashSet<u64>),
+    Batch(ReadBatch),
+    /// As before. The next record has an id that is in flight, so all of that must be written first.
+    BatchThenDrain(ReadBatch),
+    End,
+}
+
+/// A batch and the hashes of its ids.
+pub(super) struct ReadBatch {
+    pub(super) batch: Batch,
+    pub(super) ids: HashSet<u64>,
+}
+
+/// The result of reading an item.
+enum ReadItem {
+    Record(Record),
+    /// The item could not be read, for this reason.
+    Unreadable(String),
+    /// The input has ended, or its source has failed.
+    End,
+}
+
+/// A record, its position in the input, and the hash of its id.
+struct NumberedRecord {
+    number: u64,
+    id: u64,
+    record: Record,
+}
+
+/// The next item of this job's shard.
+enum ShardItem {
+    Record(NumberedRecord),
+    /// The item belongs to another shard or could not be read.
+    Handled,
     End,
 }
 
@@ -99,18 +83,17 @@ where
     I: Iterator,
     I::Item: TryIntoRecord,
 {
-    pub(super) fn new(items: I, settings: &'a Settings, shared: &'a Shared) -> Reader<'a, I> {
-        let function = settings.collection.embedding_function();
+    pub(super) fn new(job: &'a Job<'a>, items: I) -> Reader<'a, I> {
+        let function = job.settings.collection.embedding_function();
         Reader {
+            job,
             items,
-            settings,
-            shared,
-            place: Place::START,
-            dimension: function.and_then(|f| f.dimension()),
-            batch: Batch::new(0, Place::START),
+            position: Position::START,
+            dimension: function.and_then(|function| function.dimension()),
+            batch: Batch::new(0, Position::START),
             ids: HashSet::new(),
-            bytes_of_record: Vec::new(),
-            held: None,
+            hash_buffer: Vec::new(),
+            deferred: None,
             read: 0,
             unreadable: 0,
             seen: HashSet::new(),
@@ -118,172 +101,191 @@ where
         }
     }
 
-    /// Reads what an earlier run has done.
+    /// Reads the items that an earlier run has written. Stops early if the job is cancelled.
     ///
     /// # Errors
-    /// When the input is not the one that the earlier run had.
-    pub(super) fn pass_over(&mut self, done: Place) -> Result<(), InvalidInput> {
-        while self.place.items < done.items {
-            if self.shared.is_stopped(self.settings) {
+    /// If the source fails, or if the items are not those that the earlier run read.
+    pub(super) fn skip_done(&mut self, done: Position) -> Result<()> {
+        while self.position.items < done.items {
+            if self.job.check_cancelled() {
                 return Ok(());
             }
-            let Some(item) = self.items.next() else { break };
-            match self.take(item) {
-                Some(Ok(record)) => self.remember(&record),
-                Some(Err(_)) => {}
-                None => break,
+            match self.read_item() {
+                ReadItem::Record(record) => self.remember(id_hash(&record.id)),
+                ReadItem::Unreadable(_) => {}
+                ReadItem::End => break,
             }
         }
-        if self.place == done {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if self.position == done {
             self.batch.end = done;
             return Ok(());
         }
-        let path = self.settings.checkpoint.as_deref().unwrap_or("".as_ref());
-        Err(InvalidInput::Setting {
-            name: "checkpoint",
-            value: path.display().to_string(),
-            why: format!(
-                "it belongs to another input: the first {} items are not those that were written; name another file, or delete it to begin from the start",
-                done.items
-            ),
-        })
+        let path = self.job.settings.checkpoint.as_deref();
+        let reason = different_input(path.unwrap_or("".as_ref()), done);
+        Err(self.job.call.clone().invalid(reason))
     }
 
-    /// The next batch. `is_under_way` says whether a record of an id is being written.
-    pub(super) fn next(&mut self, is_under_way: impl Fn(u64) -> bool) -> Next {
-        while self.failure.is_none()
-            && !self.is_full()
-            && !self.shared.over.load(Ordering::Relaxed)
-            && !self.shared.is_stopped(self.settings)
-        {
-            let (item, record) = match self.held.take() {
-                Some(held) => held,
-                None => {
-                    let Some(next) = self.items.next() else { break };
-                    let item = self.place.items;
-                    match self.take(next) {
-                        Some(Ok(record)) => (item, record),
-                        Some(Err(reason)) => {
-                            self.bad(item, None, IngestStage::Read, reason);
-                            continue;
-                        }
-                        None => break,
-                    }
-                }
+    /// Reads the next batch. `is_in_flight` tells whether a record with this id hash is being written.
+    pub(super) fn next(&mut self, is_in_flight: impl Fn(u64) -> bool) -> Next {
+        while !self.must_stop() && !self.is_full() {
+            let next = match self.next_of_shard() {
+                ShardItem::Record(record) => record,
+                ShardItem::Handled => continue,
+                ShardItem::End => break,
             };
-            let id = content::of_id(&record.id);
-            if !self.settings.is_of_shard(id) {
-                self.batch.end = self.place;
-                continue;
-            }
-            let again = self.ids.contains(&id);
-            // What is there is asked for before it is written: that must not be what another one is about to change.
-            let under_way = self.settings.looks_up() && is_under_way(id);
-            if again || under_way {
-                self.held = Some((item, record));
-                let (batch, ids) = self.close();
-                return match again && !self.settings.looks_up() {
-                    true => Next::Batch(batch, ids),
-                    false => Next::Wait(batch, ids),
+            let needs_lookup = self.job.settings.needs_lookup();
+            let is_repeated = self.ids.contains(&next.id);
+            // A lookup must see the result of the earlier write.
+            let must_drain = needs_lookup && (is_repeated || is_in_flight(next.id));
+            if is_repeated || must_drain {
+                self.deferred = Some(next);
+                let batch = self.close();
+                return if must_drain {
+                    Next::BatchThenDrain(batch)
+                } else {
+                    Next::Batch(batch)
                 };
             }
-            self.read += 1;
-            self.remember(&record);
-            self.batch.end = self.place;
-            // What is written first decides on the dimension, not what is read first.
-            let dimension = self.settings.collection.dimension().or(self.dimension);
-            match rows::check_row(record.as_record(), 0, dimension, false) {
-                Err(reason) => {
-                    let reason = reason.to_string();
-                    self.bad(item, Some(record), IngestStage::Check, reason);
-                }
-                Ok(()) => {
-                    self.batch.bytes += size(record.as_record());
-                    if record.embedding.is_none() {
-                        self.batch.bytes += size_of::<f32>() * dimension.unwrap_or(0);
-                    }
-                    self.ids.insert(id);
-                    self.batch.records.push(Item {
-                        number: item,
-                        record,
-                        made: None,
-                    });
-                }
-            }
+            self.add(next);
         }
-        match self.batch.is_empty() {
-            true => Next::End,
-            false => {
-                let (batch, ids) = self.close();
-                Next::Batch(batch, ids)
-            }
+        if self.batch.is_empty() {
+            return Next::End;
         }
+        Next::Batch(self.close())
     }
 
-    /// Nothing when the source has failed.
-    fn take(&mut self, item: I::Item) -> Option<Result<Record, String>> {
-        let record = match item.try_into_record().map_err(failure) {
-            Ok(record) => Ok(record),
-            Err(Err(reason)) => Err(reason),
-            Err(Ok(failure)) => {
-                self.failure = Some(failure);
-                return None;
-            }
-        };
-        let hash = InputHash(self.place.input);
-        let hash = match &record {
-            // Nobody asks for it.
-            _ if self.settings.checkpoint.is_none() => hash,
-            Ok(record) => hash.record(record, &mut self.bytes_of_record),
-            Err(_) => hash.unreadable(),
-        };
-        self.unreadable += u64::from(record.is_err());
-        self.place = Place {
-            items: self.place.items + 1,
-            input: hash.0,
-        };
-        Some(record)
-    }
-
-    fn remember(&mut self, record: &Record) {
-        if let Mode::Sync(_) = self.settings.mode {
-            self.seen.insert(content::of_id(&record.id));
-        }
-    }
-
-    fn bad(&mut self, item: u64, record: Option<Record>, stage: IngestStage, reason: String) {
-        // Nobody knows whose an unreadable one is; the first shard reports it.
-        if record.is_none() && self.settings.shard.0 > 0 {
-            self.batch.end = self.place;
-            return;
-        }
-        if record.is_none() {
-            self.read += 1;
-        }
-        self.batch.end = self.place;
-        let id = record.as_ref().map(|record| record.id.clone());
-        self.batch.bytes += record.as_ref().map_or(0, |record| size(record.as_record()));
-        let bad = BadRecord {
-            item,
-            id,
-            stage,
-            reason,
-        };
-        self.batch.bad.push((bad, record));
+    fn must_stop(&self) -> bool {
+        self.failure.is_some() || self.job.is_finished() || self.job.check_cancelled()
     }
 
     fn is_full(&self) -> bool {
-        self.batch.records.len() >= BATCH_ITEMS.min(self.settings.batch_size)
-            || self.batch.bytes >= BATCH_BYTES
-            || self.batch.bad.len() >= BATCH_ITEMS
-            || self.batch.end.items - self.batch.start >= MOST_ITEMS
+        self.batch.records.len() >= MAX_RECORDS.min(self.job.settings.batch_size)
+            || self.batch.bytes >= FULL_BYTES
+            || self.batch.rejected.len() >= MAX_RECORDS
+            || self.batch.end.items - self.batch.start >= MAX_ITEMS
     }
 
-    fn close(&mut self) -> (Batch, HashSet<u64>) {
+    fn close(&mut self) -> ReadBatch {
         let next = Batch::new(self.batch.number + 1, self.batch.end);
-        (
-            std::mem::replace(&mut self.batch, next),
-            std::mem::take(&mut self.ids),
-        )
+        ReadBatch {
+            batch: std::mem::replace(&mut self.batch, next),
+            ids: std::mem::take(&mut self.ids),
+        }
+    }
+
+    /// Returns the deferred record, or reads an item.
+    fn next_of_shard(&mut self) -> ShardItem {
+        if let Some(deferred) = self.deferred.take() {
+            return ShardItem::Record(deferred);
+        }
+        let number = self.position.items;
+        match self.read_item() {
+            ReadItem::End => ShardItem::End,
+            ReadItem::Unreadable(reason) => {
+                self.add_unreadable(number, reason);
+                ShardItem::Handled
+            }
+            ReadItem::Record(record) => {
+                let id = id_hash(&record.id);
+                if self.job.settings.shard.contains(id) {
+                    return ShardItem::Record(NumberedRecord { number, id, record });
+                }
+                self.batch.end = self.position;
+                ShardItem::Handled
+            }
+        }
+    }
+
+    /// Reads an item and advances the position.
+    fn read_item(&mut self) -> ReadItem {
+        let Some(item) = self.items.next() else {
+            return ReadItem::End;
+        };
+        match item.try_into_record().map_err(ReadError::from) {
+            Ok(record) => {
+                self.advance(Some(&record));
+                ReadItem::Record(record)
+            }
+            Err(ReadError::Item(reason)) => {
+                self.advance(None);
+                self.unreadable += 1;
+                ReadItem::Unreadable(reason)
+            }
+            Err(ReadError::Source(failure)) => {
+                self.failure = Some(failure);
+                ReadItem::End
+            }
+        }
+    }
+
+    /// Advances the position by one item. `record` is `None` if the item could not be read.
+    fn advance(&mut self, record: Option<&Record>) {
+        self.position.items += 1;
+        // Only a checkpoint needs the hash.
+        if self.job.settings.checkpoint.is_some() {
+            let hash = InputHash(self.position.input);
+            let hash = match record {
+                Some(record) => hash.with_record(record, &mut self.hash_buffer),
+                None => hash.with_unreadable(),
+            };
+            self.position.input = hash.0;
+        }
+    }
+
+    /// In a sync, remembers an id of the input.
+    fn remember(&mut self, id: u64) {
+        if let Mode::Sync(_) = self.job.settings.mode {
+            self.seen.insert(id);
+        }
+    }
+
+    /// Adds a record to the batch, or rejects it if it is invalid.
+    fn add(&mut self, NumberedRecord { number, id, record }: NumberedRecord) {
+        self.read += 1;
+        self.remember(id);
+        self.batch.end = self.position;
+        self.batch.bytes += record_bytes(record.as_record());
+        // The first record that is written decides the dimension of a new collection.
+        let stored = self.job.settings.collection.dimension();
+        let dimension = stored.or(self.dimension);
+        let valid = rows::check_row(record.as_record(), 0, dimension, false);
+        let has_vector = record.embedding.is_some();
+        let item = Item {
+            number,
+            record,
+            vector: None,
+        };
+        match valid {
+            Err(reason) => {
+                let rejected = item.rejected(IngestStage::Check, reason.to_string());
+                self.batch.rejected.push(rejected);
+            }
+            Ok(()) => {
+                if !has_vector {
+                    self.batch.bytes += size_of::<f32>() * dimension.unwrap_or(0);
+                }
+                self.ids.insert(id);
+                self.batch.records.push(item);
+            }
+        }
+    }
+
+    /// Rejects an item that could not be read. Its shard is unknown, so the first shard reports it.
+    fn add_unreadable(&mut self, number: u64, reason: String) {
+        self.batch.end = self.position;
+        if self.job.settings.shard.index > 0 {
+            return;
+        }
+        self.read += 1;
+        let bad = BadRecord {
+            item: number,
+            id: None,
+            stage: IngestStage::Read,
+            reason,
+        };
+        self.batch.rejected.push(Rejected { bad, record: None });
     }
 }

@@ -1,217 +1,191 @@
-//! The course of a job: the caller's thread reads, and hears how far it is; the others are started here.
+//! Runs a job: opens its files, starts its threads, and returns its report.
 
-use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::panic;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use log::Level;
-
-use super::checkpoint::{Checkpoint, Job, Place};
-use super::floats::Floats;
-use super::reader::{Next, Reader, TryIntoRecord};
-use super::writer::{Event, Writer};
-use super::{Batch, Mode, Settings, WAITING, content, prepare};
-use crate::error::{Call, Error, Result};
+use super::checkpoint::{Checkpoint, JobIdentity, Position};
+use super::in_flight::InFlight;
+use super::input::TryIntoRecord;
+use super::job::Job;
+use super::prepare;
+use super::reader::Reader;
+use super::settings::{Mode, Settings};
+use super::sync::Cleanup;
+use super::writer::Writer;
+use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
-use crate::model::filter::Where;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::model::report::IngestReport;
-use crate::transport::{Backoff, Parent, retries_of_this_thread};
+use crate::transport::Parent;
 
-/// Bytes of records under way, where these are large.
-const MOST_BYTES: usize = 24 << 20;
-/// Records that are deleted in one request.
-const DELETED_AT_ONCE: usize = 1_000;
-/// How often a wait looks at flags.
-const POLL: Duration = Duration::from_millis(20);
-
-/// What all threads of a job know.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    /// Nothing more is to be done.
-    pub(super) over: AtomicBool,
-    /// The caller's flag was seen up: what is not read yet is not read any more, whatever becomes of the flag.
-    stopped: AtomicBool,
-    pub(super) retries: AtomicU64,
-    pub(super) floats: Floats,
-}
-
-impl Shared {
-    /// Whether the job is to stop before its end.
-    pub(super) fn is_stopped(&self, settings: &Settings) -> bool {
-        if settings.is_cancelled() {
-            self.stopped.store(true, Ordering::Relaxed);
-        }
-        self.stopped.load(Ordering::Relaxed)
-    }
-
-    /// Counts the requests that this thread makes again, until it is dropped.
-    pub(super) fn count_retries(&self) -> CountedRetries<'_> {
-        CountedRetries {
-            shared: self,
-            before: retries_of_this_thread(),
-        }
-    }
-
-    /// Waits before something is tried again.
-    ///
-    /// # Errors
-    /// The error, when it is not to be tried again; or that the job is over.
-    pub(super) fn wait(
-        &self,
-        settings: &Settings,
-        backoff: &mut Backoff,
-        error: Error,
-    ) -> Result<()> {
-        let Some(wait) = backoff.next(error.asked_wait()) else {
-            return Err(error);
-        };
-        logs::failure(
-            logs::INGEST,
-            Level::Warn,
-            &error,
-            &[settings.logged(), logs::wait_ms(wait)],
-            format_args!(
-                "{error:#}; the job tries again in {:.1} s",
-                wait.as_secs_f64()
-            ),
-        );
-        let started = Instant::now();
-        while let Some(left) = wait.checked_sub(started.elapsed()) {
-            if self.over.load(Ordering::Relaxed) || self.is_stopped(settings) {
-                let call = Box::new(error.call().cloned().unwrap_or_default());
-                return Err(Error::Cancelled { call });
-            }
-            thread::sleep(left.min(POLL));
-        }
-        self.retries.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// See [`Shared::count_retries`].
-pub(super) struct CountedRetries<'a> {
-    shared: &'a Shared,
-    before: u64,
-}
-
-impl Drop for CountedRetries<'_> {
-    fn drop(&mut self) {
-        let retries = retries_of_this_thread() - self.before;
-        self.shared.retries.fetch_add(retries, Ordering::Relaxed);
-    }
-}
-
-/// Does the whole job.
+/// Runs a job until its end, its cancellation or its failure.
 pub(super) fn run<I>(
+    job: &Job<'_>,
     records: I,
     mut on_progress: impl FnMut(&Progress),
-    settings: &Settings,
-    call: &Call,
 ) -> Result<IngestReport>
 where
     I: Iterator,
     I::Item: TryIntoRecord,
 {
     let started = Instant::now();
-    let invalid = |reason| call.clone().invalid(reason);
-    let (checkpoint, start) = match &settings.checkpoint {
-        None => (None, Place::START),
-        Some(path) => {
-            let job = Job {
-                collection: settings.collection.id().to_owned(),
-                function: settings.function_key(),
-                mode: settings.mode.name().to_owned(),
-                shard: settings.shard,
-                content_hash: settings.content_hash.clone(),
-            };
-            let (checkpoint, start) =
-                Checkpoint::open(path, job, settings.dry_run).map_err(invalid)?;
-            (checkpoint, start)
-        }
+    let settings = job.settings;
+    let invalid = |reason| job.call.clone().invalid(reason);
+    let (checkpoint, start) = open_checkpoint(settings).map_err(invalid)?;
+    let dead_letters = if settings.dry_run {
+        None
+    } else {
+        settings.bad_records.open().map_err(invalid)?
     };
-    let dead_letters = match settings.dry_run {
-        true => None,
-        false => settings.bad_records.open().map_err(invalid)?,
+    let retries = job.count_retries();
+    let mut reader = Reader::new(job, records);
+    reader.skip_done(start)?;
+    let mut writer = Writer::new(job, checkpoint, dead_letters);
+    let mut result = Ok(());
+    if !job.was_cancelled() {
+        log_start(job, start);
+        (writer, result) = write_all(&mut reader, writer, &mut on_progress);
+        result = result.and(reader.failure.take().map_or(Ok(()), Err));
+    }
+    if result.is_ok() && !job.was_cancelled() {
+        result = complete(&reader, &mut writer, start, on_progress);
+    }
+    drop(retries);
+    let report = IngestReport {
+        read: reader.read,
+        resumed: start.items,
+        retries: job.retries(),
+        elapsed: started.elapsed(),
+        cancelled: job.was_cancelled(),
+        dry_run: settings.dry_run,
+        ..writer.report
     };
-    let shared = Shared::default();
-    let counted = shared.count_retries();
-    let mut reader = Reader::new(records, settings, &shared);
-    let passed = reader.pass_over(start);
-    if let Some(failure) = reader.failure.take() {
-        return Err(failure);
-    }
-    passed.map_err(invalid)?;
-    if shared.stopped.load(Ordering::Relaxed) {
-        let report = IngestReport {
-            resumed: start.items,
-            elapsed: started.elapsed(),
-            cancelled: true,
-            dry_run: settings.dry_run,
-            ..IngestReport::default()
-        };
-        milestone(call, "stopped", start.items, 0, &format!(": {report}"));
-        return Ok(report);
-    }
+    conclude(job, report, result)
+}
 
-    milestone(
-        call,
-        "begun",
-        start.items,
-        0,
-        &match start.items {
-            0 => String::new(),
-            items => format!(", goes on behind {items} items that an earlier run has done"),
-        },
-    );
-    let writer = Writer::new(settings, &shared, checkpoint, dead_letters);
-    let (mut writer, mut result) = work(&mut reader, writer, &mut on_progress, settings, &shared);
-    result = result.and(reader.failure.take().map_or(Ok(()), Err));
-    let stopped = || shared.stopped.load(Ordering::Relaxed);
-    if let (Ok(()), false, Mode::Sync(within)) = (&result, stopped(), &settings.mode) {
-        let (items, written) = (start.items + reader.read, writer.report.written);
-        let what = ": all is written; what is not in the input is deleted now";
-        milestone(call, "deleting", items, written, what);
-        let tell =
-            |writer: &Writer<'_>| on_progress(&writer.progress(ProgressStage::Deleting, items));
-        result = delete_others(&reader, &mut writer, within, settings, &shared, tell);
+/// Opens the checkpoint, if the job has one, and returns the position to start from.
+fn open_checkpoint(settings: &Settings) -> Result<(Option<Checkpoint>, Position), InvalidInput> {
+    let Some(path) = &settings.checkpoint else {
+        return Ok((None, Position::START));
+    };
+    let job = JobIdentity {
+        collection: settings.collection.id().to_owned(),
+        function: settings.function_key(),
+        mode: settings.mode.name().to_owned(),
+        shard: (settings.shard.index, settings.shard.count),
+        content_hash: settings.content_hash.clone(),
+    };
+    if settings.dry_run {
+        return Ok((None, Checkpoint::position(path, &job)?));
     }
-    if let (Ok(()), false) = (&result, stopped()) {
-        result = writer.finish();
+    let (checkpoint, start) = Checkpoint::open(path, job)?;
+    Ok((Some(checkpoint), start))
+}
+
+/// Reads, prepares and writes until the input or the job ends.
+fn write_all<'a, I>(
+    reader: &mut Reader<'_, I>,
+    writer: Writer<'a>,
+    on_progress: &mut impl FnMut(&Progress),
+) -> (Writer<'a>, Result<()>)
+where
+    I: Iterator,
+    I::Item: TryIntoRecord,
+{
+    let job = writer.job;
+    thread::scope(|scope| {
+        // Ends the threads also if the caller's iterator or progress function panics.
+        let _finish = job.finish_on_drop();
+        let (to_prepare, batches) = mpsc::channel();
+        let (to_write, prepared) = mpsc::channel();
+        let (to_report, events) = mpsc::channel();
+        let batches = Arc::new(Mutex::new(batches));
+        let parent = Parent::current();
+        for _ in 0..job.settings.concurrency {
+            let (batches, to_write) = (batches.clone(), to_write.clone());
+            let parent = parent.clone();
+            scope.spawn(move || {
+                let _entered = parent.enter();
+                prepare::run(job, &batches, &to_write);
+            });
+        }
+        // The writer ends when the last of these threads has ended.
+        drop(to_write);
+        let writing = scope.spawn(move || {
+            let _entered = parent.enter();
+            writer.run(&prepared, &to_report)
+        });
+        InFlight::new(job, to_prepare, events).read_all(reader, on_progress);
+        match writing.join() {
+            Ok(written) => written,
+            // A panic of an embedding function or of the caller's logger.
+            Err(panic) => panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// After the last write: deletes what a sync did not find, and the checkpoint.
+fn complete<I>(
+    reader: &Reader<'_, I>,
+    writer: &mut Writer<'_>,
+    start: Position,
+    mut on_progress: impl FnMut(&Progress),
+) -> Result<()> {
+    let job = writer.job;
+    if let Mode::Sync(within) = &job.settings.mode {
+        let items = start.items + reader.read;
+        let milestone = Milestone {
+            state: "deleting",
+            items,
+            written: writer.report.written,
+        };
+        milestone.log(
+            job.call,
+            format_args!(", all records are written; deleting those that are not in the input"),
+        );
+        let cleanup = Cleanup {
+            within,
+            seen: &reader.seen,
+            unreadable: reader.unreadable,
+        };
+        cleanup.run(writer, |writer| {
+            on_progress(&writer.progress(ProgressStage::Deleting, items));
+        })?;
     }
-    let mut report = writer.report;
-    report.read = reader.read;
-    report.resumed = start.items;
-    drop(counted);
-    report.retries = shared.retries.load(Ordering::Relaxed);
-    report.elapsed = started.elapsed();
-    report.dry_run = settings.dry_run;
-    report.cancelled = stopped();
-    let (state, why) = match &result {
-        Ok(()) | Err(Error::Cancelled { .. }) if report.cancelled => ("stopped", String::new()),
+    if job.was_cancelled() {
+        return Ok(());
+    }
+    writer.finish()
+}
+
+/// Logs the end of a job, and adds the report to its error.
+fn conclude(job: &Job<'_>, report: IngestReport, result: Result<()>) -> Result<IngestReport> {
+    let result = match result {
+        // The effect of the caller's flag on a call in progress.
+        Err(Error::Cancelled { .. }) if report.cancelled => Ok(()),
+        result => result,
+    };
+    let (state, cause) = match &result {
+        Ok(()) if report.cancelled => ("stopped", String::new()),
         Ok(()) => ("done", String::new()),
         Err(error) => ("failed", format!("; {error:#}")),
     };
-    let items = report.resumed + report.read;
-    milestone(
-        call,
+    let milestone = Milestone {
         state,
-        items,
-        report.written,
-        &format!(": {report}{why}"),
-    );
+        items: report.resumed + report.read,
+        written: report.written,
+    };
+    milestone.log(job.call, format_args!(": {report}{cause}"));
     match result {
-        // It had to stop somewhere.
-        Err(Error::Cancelled { .. }) if report.cancelled => Ok(report),
         Ok(()) => Ok(report),
         Err(source) => Err(Error::Ingest {
             call: Box::new(Call {
                 elapsed: report.elapsed,
-                ..call.clone()
+                ..job.call.clone()
             }),
             report: Box::new(report),
             source: Box::new(source),
@@ -219,217 +193,41 @@ where
     }
 }
 
-/// A line at `info`.
-fn milestone(call: &Call, state: &str, items: u64, written: u64, more: &str) {
-    log::info!(
-        target: logs::INGEST, operation = call.operation, collection = call.subject.as_deref().unwrap_or_default(),
-        state = state, items = items, written = written;
-        "{call}: {state}{more}"
-    );
+/// An event in the course of a job, for the log.
+struct Milestone {
+    state: &'static str,
+    /// The number of items that are done.
+    items: u64,
+    written: u64,
 }
 
-/// Reads, prepares and writes, until the input or the job is at its end.
-fn work<'a, I>(
-    reader: &mut Reader<'_, I>,
-    writer: Writer<'a>,
-    on_progress: &mut impl FnMut(&Progress),
-    settings: &'a Settings,
-    shared: &'a Shared,
-) -> (Writer<'a>, Result<()>)
-where
-    I: Iterator,
-    I::Item: TryIntoRecord,
-{
-    thread::scope(|scope| {
-        // Also when the caller's iterator or its report of progress panics: then nobody waits any longer.
-        let _over = Over(shared);
-        let (to_prepare, batches) = mpsc::channel();
-        let (to_write, ready) = mpsc::channel();
-        let (tell, events) = mpsc::channel();
-        let batches = Arc::new(Mutex::new(batches));
-        let parent = Parent::current();
-        for _ in 0..settings.concurrency {
-            let (batches, to_write) = (batches.clone(), to_write.clone());
-            let parent = parent.clone();
-            scope.spawn(move || {
-                let _entered = parent.enter();
-                prepare::run(&batches, &to_write, settings, shared);
-            });
-        }
-        drop(to_write);
-        let writing = scope.spawn(move || {
-            let _entered = parent.enter();
-            writer.run(&ready, &tell)
-        });
-        let mut under_way = UnderWay {
-            to_prepare,
-            events,
-            batches: VecDeque::new(),
-            bytes: 0,
-            ids: HashSet::new(),
-        };
-        under_way.feed(reader, settings, shared, on_progress);
-        let UnderWay {
-            to_prepare, events, ..
-        } = under_way;
-        drop(to_prepare);
-        events.iter().for_each(|event| on_progress(&event.progress));
-        match writing.join() {
-            Ok(done) => done,
-            // A panic of an embedding function or of the caller's logger goes on here.
-            Err(panic) => panic::resume_unwind(panic),
-        }
-    })
-}
-
-/// Says that nothing more is to be done, at the latest when it is dropped.
-pub(super) struct Over<'a>(pub(super) &'a Shared);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.over.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Batches that are read and not written.
-struct UnderWay {
-    to_prepare: Sender<Batch>,
-    events: Receiver<Event>,
-    batches: VecDeque<Waiting>,
-    bytes: usize,
-    /// The hashes of their ids.
-    ids: HashSet<u64>,
-}
-
-/// What there is to know of such a batch.
-struct Waiting {
-    number: u64,
-    bytes: usize,
-    ids: HashSet<u64>,
-}
-
-impl UnderWay {
-    /// Reads to the end, and never much more than is written. Ends early when nobody writes any more.
-    fn feed<I>(
-        &mut self,
-        reader: &mut Reader<'_, I>,
-        settings: &Settings,
-        shared: &Shared,
-        on_progress: &mut impl FnMut(&Progress),
-    ) where
-        I: Iterator,
-        I::Item: TryIntoRecord,
-    {
-        let most = 2 * settings.concurrency + WAITING;
-        loop {
-            let (batch, ids, wait) = match reader.next(|id| self.ids.contains(&id)) {
-                Next::Batch(batch, ids) => (batch, ids, false),
-                Next::Wait(batch, ids) => (batch, ids, true),
-                Next::End => return,
-            };
-            if settings.looks_up() {
-                self.ids.extend(&ids);
-            }
-            self.bytes += batch.bytes;
-            self.batches.push_back(Waiting {
-                number: batch.number,
-                bytes: batch.bytes,
-                ids,
-            });
-            if shared.over.load(Ordering::Relaxed) || self.to_prepare.send(batch).is_err() {
-                return;
-            }
-            let most = if wait { 0 } else { most };
-            while self.batches.len() > most || self.bytes > MOST_BYTES && !self.batches.is_empty() {
-                let Ok(event) = self.events.recv() else {
-                    return;
-                };
-                self.hear(event, on_progress);
-            }
-            while let Ok(event) = self.events.try_recv() {
-                self.hear(event, on_progress);
-            }
-        }
-    }
-
-    fn hear(&mut self, event: Event, on_progress: &mut impl FnMut(&Progress)) {
-        while self
-            .batches
-            .front()
-            .is_some_and(|batch| batch.number <= event.batch)
-        {
-            let Some(done) = self.batches.pop_front() else {
-                break;
-            };
-            self.bytes -= done.bytes;
-            for id in &done.ids {
-                self.ids.remove(id);
-            }
-        }
-        on_progress(&event.progress);
-    }
-}
-
-/// Deletes what passes the filter and was not in the input.
-fn delete_others<I>(
-    reader: &Reader<'_, I>,
-    writer: &mut Writer<'_>,
-    within: &Where,
-    settings: &Settings,
-    shared: &Shared,
-    mut tell: impl FnMut(&Writer<'_>),
-) -> Result<()> {
-    if reader.unreadable > 0 {
-        log::warn!(
-            target: logs::INGEST, collection = settings.collection.name(), unreadable = reader.unreadable;
-            "nothing is deleted, since {} items of the input could not be read",
-            reader.unreadable
+impl Milestone {
+    /// Logs the milestone at `info`.
+    fn log(&self, call: &Call, details: fmt::Arguments<'_>) {
+        let Milestone {
+            state,
+            items,
+            written,
+        } = *self;
+        let collection = call.subject.as_deref().unwrap_or_default();
+        log::info!(
+            target: logs::INGEST, operation = call.operation, collection = collection,
+            state = state, items = items, written = written;
+            "{call}: {state}{details}"
         );
-        return Ok(());
     }
-    if reader.seen.is_empty() {
-        log::warn!(
-            target: logs::INGEST, collection = settings.collection.name();
-            "nothing is deleted, since there was nothing in the input"
-        );
-        return Ok(());
-    }
-    let scan = || {
-        settings
-            .collection
-            .scan()
-            .filter(within.clone())
-            .include([])
+}
+
+fn log_start(job: &Job<'_>, Position { items, .. }: Position) {
+    let milestone = Milestone {
+        state: "started",
+        items,
+        written: 0,
     };
-    let (mut backoff, mut records) = (settings.retry.backoff(), scan());
-    let mut others = Vec::new();
-    while let Some(record) = records.next() {
-        if shared.is_stopped(settings) {
-            return Ok(());
-        }
-        let id = match record {
-            Ok(record) => record.id,
-            Err(error) if error.is_retryable() && !settings.dry_run => {
-                shared.wait(settings, &mut backoff, error)?;
-                // What is deleted does not come again.
-                others.clear();
-                records = scan();
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let hash = content::of_id(&id);
-        if settings.is_of_shard(hash) && !reader.seen.contains(&hash) {
-            others.push(id);
-        }
-        if others.len() == DELETED_AT_ONCE {
-            writer.delete(&mut others)?;
-            tell(writer);
-        }
+    if items == 0 {
+        milestone.log(job.call, format_args!(""));
+    } else {
+        let details = format_args!(", resuming after {items} items of an earlier run");
+        milestone.log(job.call, details);
     }
-    if !others.is_empty() {
-        writer.delete(&mut others)?;
-        tell(writer);
-    }
-    Ok(())
 }

@@ -1,53 +1,58 @@
-//! [`Writer`]: writes batches in the order of the input, and says how far it has come.
+//! [`Writer`]: writes batches in input order, and keeps the checkpoint, the dead letters and the report.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic;
 use std::sync::mpsc::{Receiver, Sender};
+use std::thread;
 
 use log::Level;
 
 use super::bad::DeadLetters;
-use super::checkpoint::{Checkpoint, Place};
-use super::prepare::Ready;
-use super::run::{Over, Shared};
-use super::{Batch, Item, Mode, Settings, content, size};
+use super::batch::{Batch, Item, Rejected, record_bytes};
+use super::checkpoint::{Checkpoint, Position};
+use super::hash::id_hash;
+use super::job::Job;
+use super::prepare::Prepared;
+use super::settings::Mode;
 use crate::client::operations as op;
-use crate::error::{Call, Error, InvalidInput, Result};
+use crate::error::{Error, InvalidInput, Result};
 use crate::logs;
 use crate::model::progress::{Progress, ProgressStage};
-use crate::model::record::{AsRecord, Record};
-use crate::model::report::{BadRecord, IngestReport, IngestStage};
+use crate::model::record::AsRecord;
+use crate::model::report::{IngestReport, IngestStage};
+use crate::wire::cut::halves;
 
-/// Bytes of one write, about; the server's own limits are kept in any case.
-const WRITE_BYTES: usize = 4 << 20;
+/// The approximate maximum size of a write request. The server's own limits always apply.
+const MAX_WRITE_BYTES: usize = 4 << 20;
 
-/// Batches up to this one are done.
+/// Reports that all batches up to one are written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Event {
+    /// The number of the last batch.
     pub(super) batch: u64,
     pub(super) progress: Progress,
 }
 
 pub(super) struct Writer<'a> {
-    settings: &'a Settings,
-    shared: &'a Shared,
+    pub(super) job: &'a Job<'a>,
     checkpoint: Option<Checkpoint>,
     dead_letters: Option<DeadLetters>,
-    /// The bad record that was one too many.
+    /// The item that exceeded the limit of bad records.
     stopped_at: Option<u64>,
     pub(super) report: IngestReport,
 }
 
+/// Prepared batches by number, until their turn comes.
+type Pending = BTreeMap<u64, thread::Result<Result<Batch>>>;
+
 impl<'a> Writer<'a> {
     pub(super) fn new(
-        settings: &'a Settings,
-        shared: &'a Shared,
+        job: &'a Job<'a>,
         checkpoint: Option<Checkpoint>,
         dead_letters: Option<DeadLetters>,
     ) -> Writer<'a> {
         Writer {
-            settings,
-            shared,
+            job,
             checkpoint,
             dead_letters,
             stopped_at: None,
@@ -55,82 +60,94 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes what is ready, as much at a time as there is, until no more comes.
+    /// Writes batches until no more arrive. Returns the writer with its report, also after an error.
     pub(super) fn run(
         mut self,
-        ready: &Receiver<Ready>,
-        tell: &Sender<Event>,
+        prepared: &Receiver<Prepared>,
+        events: &Sender<Event>,
     ) -> (Writer<'a>, Result<()>) {
-        let over = Over(self.shared);
-        let _counted = self.shared.count_retries();
-        let result = self.write_all(ready, tell);
-        drop(over);
+        let finish = self.job.finish_on_drop();
+        let _retries = self.job.count_retries();
+        let result = self.write_batches(prepared, events);
+        drop(finish);
         let saved = self.checkpoint.as_mut().map_or(Ok(()), Checkpoint::flush);
         (self, result.and(saved))
     }
 
-    fn write_all(&mut self, ready: &Receiver<Ready>, tell: &Sender<Event>) -> Result<()> {
-        let mut waiting = BTreeMap::new();
+    fn write_batches(
+        &mut self,
+        prepared: &Receiver<Prepared>,
+        events: &Sender<Event>,
+    ) -> Result<()> {
+        let mut pending = Pending::new();
         let mut next = 0;
         loop {
-            while !waiting.contains_key(&next) {
-                let Ok(Ready { number, result }) = ready.recv() else {
+            while !pending.contains_key(&next) {
+                let Ok(Prepared { number, result }) = prepared.recv() else {
                     return Ok(());
                 };
-                waiting.insert(number, result);
+                pending.insert(number, result);
             }
-            waiting.extend(ready.try_iter().map(|ready| (ready.number, ready.result)));
-            let mut group = Group::new();
-            while let Some(result) = waiting.remove(&next) {
-                let batch = match result {
-                    Ok(Ok(batch)) => batch,
-                    // What comes before is written first.
-                    failed if !group.is_empty() => {
-                        waiting.insert(next, failed);
-                        break;
-                    }
-                    Ok(Err(error)) => return Err(error),
-                    Err(panic) => panic::resume_unwind(panic),
-                };
-                if let Err(batch) = group.add(batch, self.settings.batch_size) {
-                    waiting.insert(next, Ok(Ok(batch)));
-                    break;
-                }
-                next += 1;
-            }
-            let event = self.write(group)?;
-            // Nobody listens when the caller panics.
-            let _ = tell.send(Event {
+            pending.extend(prepared.try_iter().map(|next| (next.number, next.result)));
+            let group = self.take_group(&mut pending, &mut next)?;
+            let progress = self.write_group(group)?;
+            // The receiver is gone if the caller's code has panicked.
+            let _ = events.send(Event {
                 batch: next - 1,
-                progress: event,
+                progress,
             });
         }
     }
 
-    fn write(&mut self, group: Group) -> Result<Progress> {
+    /// Takes as many consecutive batches as fit into one write. `next` is the number of the next batch.
+    ///
+    /// # Errors
+    /// If the next batch has failed. Batches before a failed one are returned first.
+    fn take_group(&self, pending: &mut Pending, next: &mut u64) -> Result<Group> {
+        let mut group = Group::default();
+        while let Some(result) = pending.remove(next) {
+            let batch = match result {
+                Ok(Ok(batch)) => batch,
+                failed if !group.is_empty() => {
+                    pending.insert(*next, failed);
+                    break;
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(panic) => panic::resume_unwind(panic),
+            };
+            if let Err(batch) = group.add(batch, self.job.settings.batch_size) {
+                pending.insert(*next, Ok(Ok(batch)));
+                break;
+            }
+            *next += 1;
+        }
+        Ok(group)
+    }
+
+    fn write_group(&mut self, group: Group) -> Result<Progress> {
         self.report.skipped += group.skipped;
         self.report.embedded += group.embedded;
         self.report.cached += group.cached;
-        let written = self.write_records(group.records, group.bad);
-        // All in front of this item is done.
+        let written = self.write_records(group.records, group.rejected);
+        // All items before this one are done.
         let done = match (&written, self.stopped_at) {
             (Ok(()), _) => u64::MAX,
             (Err(_), Some(item)) => item,
             (Err(_), None) => 0,
         };
         let end = group.ends.into_iter().rfind(|end| end.items <= done);
-        // The letters first: what the checkpoint has passed does not come again.
+        // Before the checkpoint, because a resumed job does not see these records again.
         self.dead_letters
             .as_mut()
             .map_or(Ok(()), DeadLetters::sync)?;
         if let (Some(checkpoint), Some(end)) = (&mut self.checkpoint, end) {
-            checkpoint.reached(end)?;
+            checkpoint.advance(end)?;
         }
         written?;
         Ok(self.progress(ProgressStage::Writing, end.map_or(0, |end| end.items)))
     }
 
-    /// How far it is, when so many items are done.
+    /// Returns the job's progress when `items` items of the input are done.
     pub(super) fn progress(&self, stage: ProgressStage, items: u64) -> Progress {
         Progress {
             written: self.report.written,
@@ -141,21 +158,19 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes records, from the first to the last; what is refused is halved until the bad ones are alone. `known` are bad
-    /// already. The first one too many ends the job: then all in front of it is written, and nothing behind it.
-    fn write_records(
-        &mut self,
-        records: Vec<Item>,
-        mut known: Vec<(BadRecord, Option<Record>)>,
-    ) -> Result<()> {
-        known.sort_by_key(|(bad, _)| bad.item);
-        let mut known = VecDeque::from(known);
+    /// Writes records in input order. A request that the server refuses is halved until the bad records are alone.
+    ///
+    /// `rejected` are bad already. The first bad record beyond the limit ends the job: all records before it are
+    /// written, and none after it.
+    fn write_records(&mut self, records: Vec<Item>, mut rejected: Vec<Rejected>) -> Result<()> {
+        rejected.sort_by_key(|rejected| rejected.bad.item);
+        let mut rejected = VecDeque::from(rejected);
         let mut parts = vec![records];
         while let Some(mut part) = parts.pop() {
-            let left = self.settings.bad_records.most() - self.report.failed;
-            let too_many = known.get(usize::try_from(left).unwrap_or(usize::MAX));
-            if let Some((too_many, _)) = too_many {
-                part.retain(|item| item.number < too_many.item);
+            let allowed = self.job.settings.bad_records.limit() - self.report.failed;
+            let beyond_limit = rejected.get(usize::try_from(allowed).unwrap_or(usize::MAX));
+            if let Some(Rejected { bad, .. }) = beyond_limit {
+                part.retain(|item| item.number < bad.item);
             }
             if part.is_empty() {
                 continue;
@@ -163,117 +178,111 @@ impl<'a> Writer<'a> {
             match self.send(&part) {
                 Ok(()) => {
                     self.report.written += part.len() as u64;
-                    self.shared.floats.give_back(part);
+                    self.job.vectors.recycle(part);
                 }
                 Err(error) if !is_about_records(&error) => return Err(error),
                 Err(error) if part.len() > 1 => {
-                    logs::failure(
-                        logs::INGEST,
-                        Level::Warn,
-                        &error,
-                        &[self.settings.logged(), ("records", part.len().into())],
-                        format_args!(
-                            "{error:#}; {} records are tried again in halves",
-                            part.len()
-                        ),
-                    );
-                    let second = part.split_off(part.len() / 2);
+                    self.log_halving(&error, part.len());
+                    let [_, second] = halves(0..part.len());
+                    let second = part.split_off(second.start);
                     parts.extend([second, part]);
                 }
                 Err(error) => {
-                    for Item { number, record, .. } in part {
-                        let bad = BadRecord {
-                            item: number,
-                            id: Some(record.id.clone()),
-                            stage: IngestStage::Write,
-                            reason: format!("{error:#}"),
-                        };
-                        while known.front().is_some_and(|(known, _)| known.item < number) {
-                            self.give_up_first(&mut known)?;
-                        }
-                        self.give_up(bad, Some(&record))?;
+                    for item in part {
+                        self.skip_before(item.number, &mut rejected)?;
+                        let item = item.rejected(IngestStage::Write, format!("{error:#}"));
+                        self.skip_bad(&item)?;
                     }
                 }
             }
         }
-        while !known.is_empty() {
-            self.give_up_first(&mut known)?;
+        self.skip_before(u64::MAX, &mut rejected)
+    }
+
+    fn log_halving(&self, error: &Error, records: usize) {
+        logs::failure(
+            logs::INGEST,
+            Level::Warn,
+            error,
+            &[self.job.settings.log_pair(), ("records", records.into())],
+            format_args!("{error:#}; retrying the {records} records in two halves"),
+        );
+    }
+
+    /// Skips bad records whose items come before this one.
+    fn skip_before(&mut self, item: u64, rejected: &mut VecDeque<Rejected>) -> Result<()> {
+        while rejected.front().is_some_and(|first| first.bad.item < item) {
+            if let Some(first) = rejected.pop_front() {
+                self.skip_bad(&first)?;
+            }
         }
         Ok(())
     }
 
-    fn give_up_first(&mut self, known: &mut VecDeque<(BadRecord, Option<Record>)>) -> Result<()> {
-        match known.pop_front() {
-            Some((bad, record)) => self.give_up(bad, record.as_ref()),
-            None => Ok(()),
+    /// Logs and counts a bad record.
+    ///
+    /// # Errors
+    /// If there are more bad records than allowed, or the dead letter file cannot be written.
+    fn skip_bad(&mut self, rejected: &Rejected) -> Result<()> {
+        let settings = self.job.settings;
+        let bad = &rejected.bad;
+        log::warn!(
+            target: logs::INGEST, collection = settings.collection.name(), item = bad.item, stage = bad.stage.name();
+            "{bad}"
+        );
+        if let Some(letters) = &mut self.dead_letters {
+            letters.write(rejected)?;
         }
-    }
-
-    /// Until it is done, or will not be.
-    fn send(&self, records: &[Item]) -> Result<()> {
-        if self.settings.dry_run {
+        self.report.add_bad(bad.clone());
+        let limit = settings.bad_records.limit();
+        if self.report.failed <= limit {
             return Ok(());
         }
-        let operation = match self.settings.mode {
+        self.stopped_at = Some(bad.item);
+        let advice = if limit == 0 {
+            "to skip bad records, use .bad_records(BadRecords::skip())".to_owned()
+        } else {
+            format!("the job allows {limit} bad records; raise BadRecords::at_most to allow more")
+        };
+        Err(self.job.call.clone().invalid(InvalidInput::BadRecord {
+            record: format!("{bad}; {advice}"),
+        }))
+    }
+
+    /// Sends one write request, with the job's retries.
+    fn send(&self, records: &[Item]) -> Result<()> {
+        let settings = self.job.settings;
+        if settings.dry_run {
+            return Ok(());
+        }
+        let operation = match settings.mode {
             Mode::AddNew => &op::ADD,
             Mode::Upsert | Mode::Sync(_) => &op::UPSERT,
         };
         let rows: Vec<&Item> = records.iter().collect();
-        self.patiently(|| self.settings.collection.begin().write(operation, &rows))
+        self.job
+            .retry(|| settings.collection.begin().write(operation, &rows))
     }
 
-    fn patiently<T>(&self, call: impl Fn() -> Result<T>) -> Result<T> {
-        let mut backoff = self.settings.retry.backoff();
-        loop {
-            match call() {
-                Err(error) if error.is_retryable() => {
-                    self.shared.wait(self.settings, &mut backoff, error)?;
-                }
-                result => return result,
-            }
-        }
-    }
-
-    /// Deletes these, and forgets them.
+    /// Deletes records by their ids, with the job's retries, and clears the ids.
     pub(super) fn delete(&mut self, ids: &mut Vec<String>) -> Result<()> {
-        if !self.settings.dry_run && !ids.is_empty() {
-            self.patiently(|| self.settings.collection.delete().ids(ids.iter()).run())?;
+        let settings = self.job.settings;
+        if !settings.dry_run && !ids.is_empty() {
+            self.job
+                .retry(|| settings.collection.delete().ids(ids.iter()).run())?;
         }
         self.report.deleted += ids.len() as u64;
         ids.clear();
         Ok(())
     }
 
-    /// Leaves a bad record out; stops the job when there are too many.
-    fn give_up(&mut self, bad: BadRecord, record: Option<&Record>) -> Result<()> {
-        log::warn!(
-            target: logs::INGEST, collection = self.settings.collection.name(), item = bad.item, stage = bad.stage.name();
-            "{bad}"
-        );
-        if let Some(letters) = &mut self.dead_letters {
-            letters.write(&bad, record)?;
-        }
-        self.report.add_bad(bad.clone());
-        if self.report.failed <= self.settings.bad_records.most() {
-            return Ok(());
-        }
-        self.stopped_at = Some(bad.item);
-        let call = Call::new("ingest", Some(self.settings.collection.name()));
-        Err(call.invalid(InvalidInput::BadRecord {
-            record: bad.to_string(),
-        }))
-    }
-
-    /// The job is done, so there is nothing to go on with.
+    /// Deletes the checkpoint, because the job is complete.
     pub(super) fn finish(&mut self) -> Result<()> {
-        match self.checkpoint.take().filter(|_| !self.settings.dry_run) {
-            Some(checkpoint) => checkpoint.finish(),
-            None => Ok(()),
-        }
+        self.checkpoint.take().map_or(Ok(()), Checkpoint::delete)
     }
 }
 
-/// Whether it may be about one of the records, or about their being so many bytes.
+/// Whether the cause of an error may be one of the records, or the size of the request.
 fn is_about_records(error: &Error) -> bool {
     match error {
         Error::Invalid { .. } => true,
@@ -284,43 +293,32 @@ fn is_about_records(error: &Error) -> bool {
 }
 
 /// Batches that are written together.
+#[derive(Default)]
 struct Group {
     records: Vec<Item>,
-    bad: Vec<(BadRecord, Option<Record>)>,
-    /// Of each batch.
-    ends: Vec<Place>,
+    rejected: Vec<Rejected>,
+    /// The end of each batch.
+    ends: Vec<Position>,
     skipped: u64,
     embedded: u64,
     cached: u64,
+    /// The hashes of all ids.
     ids: HashSet<u64>,
     bytes: usize,
 }
 
 impl Group {
-    fn new() -> Group {
-        Group {
-            records: Vec::new(),
-            bad: Vec::new(),
-            ends: Vec::new(),
-            skipped: 0,
-            embedded: 0,
-            cached: 0,
-            ids: HashSet::new(),
-            bytes: 0,
-        }
-    }
-
     fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Adds a batch, or gives it back: it would be too much, or has an id that is there already.
-    fn add(&mut self, batch: Batch, most: usize) -> Result<(), Batch> {
+    /// Adds a batch. Returns it instead if it would make the group too large or has an id of the group.
+    fn add(&mut self, batch: Batch, max_records: usize) -> Result<(), Batch> {
         let records = batch.records.iter();
-        let ids: Vec<u64> = (records.clone().map(|item| content::of_id(&item.record.id))).collect();
-        let bytes: usize = records.map(|item| size(item.as_record())).sum();
-        let fits = self.records.len() + batch.records.len() <= most
-            && self.bytes + bytes <= WRITE_BYTES
+        let ids: Vec<u64> = (records.clone().map(|item| id_hash(&item.record.id))).collect();
+        let bytes: usize = records.map(|item| record_bytes(item.as_record())).sum();
+        let fits = self.records.len() + batch.records.len() <= max_records
+            && self.bytes + bytes <= MAX_WRITE_BYTES
             && !ids.iter().any(|id| self.ids.contains(id));
         if !self.is_empty() && !fits {
             return Err(batch);
@@ -332,7 +330,7 @@ impl Group {
         self.embedded += batch.embedded;
         self.cached += batch.cached;
         self.records.extend(batch.records);
-        self.bad.extend(batch.bad);
+        self.rejected.extend(batch.rejected);
         Ok(())
     }
 }

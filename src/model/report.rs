@@ -1,57 +1,64 @@
-//! [`IngestReport`]: what a batch job has done.
+//! [`IngestReport`]: the result of a batch job.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Bad records that a report describes; it counts all of them.
-const DESCRIBED: usize = 100;
+/// The maximum number of bad records that a report describes. It counts all of them.
+const MAX_DESCRIBED: usize = 100;
 
-/// What a job did. Its `Display` is a line for people.
+/// What a batch job did.
+///
+/// Returned by [`Ingest::run`](crate::ingest::Ingest::run), and part of [`Error::Ingest`](crate::Error::Ingest). Its
+/// `Display` is one line: `12000 written, 3 skipped in 60.0 s, 200 per second`.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct IngestReport {
-    /// Items that were read from the input and are this job's, those of [`resumed`](IngestReport::resumed) not among them.
+    /// Items of the job's shard that this run read from the input. Does not include
+    /// [`resumed`](IngestReport::resumed).
     pub read: u64,
-    /// Items of the input that an earlier run had done, by the checkpoint.
+    /// Items of the input that an earlier run had done, according to the checkpoint.
     pub resumed: u64,
-    /// Records that the server has acknowledged; in a dry run, those that would be written.
+    /// Records that the server acknowledged. In a dry run, records that would be written.
     pub written: u64,
-    /// Records that were there already: unchanged, or, where only new ones are added, of an id that exists.
+    /// Records that were already stored: unchanged ones, or with
+    /// [`only_new`](crate::ingest::Ingest::only_new), those whose id exists.
     pub skipped: u64,
-    /// Bad records, left out.
+    /// Bad records. They were not written.
     pub failed: u64,
-    /// Records that were deleted, since the input has them no more; in a dry run, those that would be.
+    /// Records that were deleted because the input no longer has them. In a dry run, records that would be deleted.
     pub deleted: u64,
-    /// Texts that were embedded, of records that the job then tried to write; in a dry run, those that would be.
+    /// Texts embedded for records that the job tried to write. In a dry run, texts that would be embedded.
     pub embedded: u64,
-    /// Of these, texts whose vectors a cache had, where the embedding function says so.
+    /// How many of the embedded texts came from a cache, if the embedding function reports it.
     pub cached: u64,
-    /// Requests that were made again, to the server and, as far as the embedding function says, by that; and batches that were
-    /// embedded again. Those of the input and of callbacks count, too, if they are made on the job's threads.
+    /// Repeated requests to the server, repeated requests of the embedding function if it reports them, and batches that
+    /// were embedded again. Includes requests of this crate's clients that the input and the callbacks repeat on the
+    /// job's threads.
     pub retries: u64,
-    /// From beginning to end.
+    /// The time from the start to the end of the run.
     pub elapsed: Duration,
-    /// Whether a flag stopped it before the end of the input.
+    /// Whether [the caller's flag](crate::ingest::Ingest::cancel) stopped the job before the end of the input.
     pub cancelled: bool,
-    /// Whether nothing was done in earnest.
+    /// Whether this was a [dry run](crate::ingest::Ingest::dry_run).
     pub dry_run: bool,
-    /// The first hundred bad records.
+    /// The first 100 bad records. [`failed`](IngestReport::failed) counts all of them.
     pub bad: Vec<BadRecord>,
 }
 
 impl IngestReport {
-    /// Records written per second.
+    /// Returns the number of records written per second.
     pub fn per_second(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
-        match seconds > 0.0 {
-            true => self.written as f64 / seconds,
-            false => 0.0,
+        if seconds > 0.0 {
+            self.written as f64 / seconds
+        } else {
+            0.0
         }
     }
 
     pub(crate) fn add_bad(&mut self, bad: BadRecord) {
         self.failed += 1;
-        if self.bad.len() < DESCRIBED {
+        if self.bad.len() < MAX_DESCRIBED {
             self.bad.push(bad);
         }
     }
@@ -72,7 +79,7 @@ impl fmt::Display for IngestReport {
             (self.embedded, "embedded"),
             (self.cached, "from the cache"),
             (self.retries, "retries"),
-            (self.resumed, "done before"),
+            (self.resumed, "already done"),
         ];
         for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
@@ -87,16 +94,18 @@ impl fmt::Display for IngestReport {
 }
 
 /// A record that could not be written.
+///
+/// Its `Display` is one line: `record "a" (item 7) cannot be embedded: the text is too long`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadRecord {
-    /// Which item of the input, counted from 0.
+    /// The position of the item in the input, counted from 0.
     pub item: u64,
-    /// Its id; `None` where it could not be read.
+    /// The record's id. `None` if the item could not be read.
     pub id: Option<String>,
-    /// Where it failed.
+    /// The step that failed.
     pub stage: IngestStage,
-    /// Why.
+    /// Why it failed.
     pub reason: String,
 }
 
@@ -110,22 +119,22 @@ impl fmt::Display for BadRecord {
     }
 }
 
-/// What is done with a record, in this order.
+/// The steps that a batch job takes with each record, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IngestStage {
-    /// The input gives it.
+    /// Reading the record from the input.
     Read,
-    /// It is looked at before anything is sent.
+    /// Validating the record before anything is sent.
     Check,
-    /// Its text becomes a vector.
+    /// Embedding the record's text.
     Embed,
-    /// The server takes it.
+    /// Writing the record to the server.
     Write,
 }
 
 impl IngestStage {
-    /// As dead letters name it.
+    /// Returns the name that dead letters and log lines use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             IngestStage::Read => "read",
@@ -150,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_a_line() {
+    fn a_report_is_displayed_as_one_line() {
         let report = IngestReport {
             written: 12_000,
             skipped: 3,
@@ -172,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_records_are_described_up_to_a_bound_and_counted_beyond() {
+    fn the_first_hundred_bad_records_are_described_and_all_are_counted() {
         let mut report = IngestReport::default();
         for item in 0..1000 {
             report.add_bad(BadRecord {
@@ -182,7 +191,7 @@ mod tests {
                 reason: "no".to_owned(),
             });
         }
-        assert_eq!((report.failed, report.bad.len()), (1000, DESCRIBED));
+        assert_eq!((report.failed, report.bad.len()), (1000, MAX_DESCRIBED));
         assert_eq!(
             report.bad[7].to_string(),
             "record \"a\" (item 7) cannot be embedded: no"

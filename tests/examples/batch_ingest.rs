@@ -148,6 +148,6 @@ fn ctrl_c_stops_it_and_the_same_command_goes_on() {
 
     let (code, out, err) = texts(&command.output().unwrap());
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains(" done before in "), "{out}");
+    assert!(out.contains(" already done in "), "{out}");
     assert!(!checkpoint.exists());
 }

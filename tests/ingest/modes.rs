@@ -12,7 +12,7 @@ fn only_what_is_new_is_added() {
     let mut all = records(1_000);
     // Twice in the input: the first one is new, the second one is not.
     all.push(record(5).document("too late"));
-    let report = scratch.0.ingest(all).only_new().run().unwrap();
+    let report = scratch.0.ingest(all).only_new(true).run().unwrap();
     assert_eq!((report.written, report.skipped), (998, 3), "{report}");
     assert_eq!(report.embedded, 998, "and only that is embedded");
     let mut expected = records(1_000);
@@ -83,7 +83,7 @@ fn a_sync_deletes_what_is_not_in_the_input_and_passes_the_filter() {
     scratch.0.add(before.collect::<Vec<_>>()).unwrap();
     scratch.0.add(input[..300].to_vec()).unwrap();
     let wiki = || Key::field("source").eq("wiki");
-    let dry = scratch.0.ingest(input.clone()).sync(wiki()).dry_run();
+    let dry = scratch.0.ingest(input.clone()).sync(wiki()).dry_run(true);
     let dry = dry.run().unwrap();
     assert_eq!((dry.written, dry.deleted), (600, 1_100), "{dry}");
     assert!(dry.to_string().starts_with("dry run: "));
@@ -111,6 +111,15 @@ fn a_sync_deletes_what_is_not_in_the_input_and_passes_the_filter() {
         .unwrap();
     assert_eq!((report.deleted, report.failed), (0, 1));
     scratch.holds(&expected);
+}
+
+#[test]
+fn a_sync_without_a_filter_covers_the_whole_collection() {
+    let scratch = Scratch::new();
+    scratch.0.add(records(300)).unwrap();
+    let report = scratch.0.ingest(records(100)).sync(None).run().unwrap();
+    assert_eq!((report.written, report.deleted), (100, 200), "{report}");
+    scratch.holds(&records(100));
 }
 
 #[test]
@@ -154,7 +163,7 @@ fn a_dry_run_does_nothing_and_says_what_would_be_done() {
         .ingest(records(250))
         .content_hash("h")
         .checkpoint(&file.0)
-        .dry_run()
+        .dry_run(true)
         .run()
         .unwrap();
     assert_eq!(

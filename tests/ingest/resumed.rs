@@ -99,13 +99,13 @@ fn a_checkpoint_of_something_else_is_refused() {
         ),
         (
             scratch.0.ingest(changed).checkpoint(&file.0),
-            "another input",
+            "different input",
         ),
         (
             scratch.0.ingest(records(50)).checkpoint(&file.0),
-            "another input",
+            "different input",
         ),
-        (job().only_new(), "mode"),
+        (job().only_new(true), "mode"),
         (job().shard(1, 2), "shard"),
     ] {
         let error = job.run().unwrap_err();
@@ -129,7 +129,7 @@ fn a_checkpoint_of_something_else_is_refused() {
     for garbage in [&b""[..], b"{", b"{\"version\":1}", &kept[..kept.len() - 2]] {
         fs::write(&file.0, garbage).unwrap();
         let error = job().run().unwrap_err().to_string();
-        assert!(error.contains("no checkpoint"), "{error}");
+        assert!(error.contains("not a checkpoint"), "{error}");
         assert_eq!(fs::read(&file.0).unwrap(), garbage);
     }
 }

@@ -109,7 +109,7 @@ fn jobs(seen: &mut Messages, abc: &Collection, folder: &Folder) {
     seen.of(abc.ingest(stops).checkpoint(&checkpoint).run());
     let other = records(301).into_iter().rev();
     seen.of(abc.ingest(other).checkpoint(&checkpoint).run());
-    let another_mode = abc.ingest(records(301)).only_new();
+    let another_mode = abc.ingest(records(301)).only_new(true);
     seen.of(another_mode.checkpoint(&checkpoint).run());
     seen.of(abc.ingest(records(3)).checkpoint(&folder.0).run());
     let nowhere = abc.ingest(records(3));

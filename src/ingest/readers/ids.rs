@@ -1,68 +1,81 @@
-//! [`MissingIds`]: the ids of records that have none.
+//! [`MissingIds`]: how readers treat records without an id.
 
-/// What a reader does with a record that has no id.
+use crate::ingest::hash::document_hash;
+
+/// How a reader treats a record without an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MissingIds {
-    /// The record is an error.
+    /// Returns an error in place of the record.
     #[default]
     Refuse,
-    /// The id is made of the source's name, without its folder, and the number of the line: `corpus.jsonl:17`. It stays
-    /// the same as long as nothing is put in front of the record or taken away there.
+    /// Generates the id from the source's name, without its folder, and the line number: `corpus.jsonl:17`.
+    ///
+    /// The id stays the same as long as no lines are inserted or removed before the record.
     FromLine,
-    /// The id is made of the document, by a hash of 128 bits. It stays the same wherever the record goes; another text is
-    /// another record, and records with the same text are one.
+    /// Generates the id from the document, as a 128-bit hash.
+    ///
+    /// The id does not depend on the record's position. A changed text is a different record, and records with the same
+    /// text are one record.
     FromDocument,
 }
 
-/// How a reader comes by its ids.
+/// Reads or generates the ids of a source.
 #[derive(Debug, Clone)]
 pub(super) struct Ids {
+    /// The name of the field or column with the id.
+    pub(super) name: String,
     pub(super) missing: MissingIds,
-    /// What ids made of lines start with.
+    /// The start of ids that are generated from lines.
     pub(super) prefix: String,
+    /// What holds an id: a `field` or a `column`.
+    kind: &'static str,
 }
 
 impl Ids {
-    /// Ids of a source of this name, which may be a path.
-    pub(super) fn of(name: &str) -> Ids {
-        let file = name.rsplit(['/', '\\']).next();
+    /// Ids of a source with this name, which may be a path. `kind` is `field` or `column`.
+    pub(super) fn new(kind: &'static str, source: &str) -> Ids {
+        let file = source.rsplit(['/', '\\']).next();
         Ids {
+            name: "id".to_owned(),
             missing: MissingIds::default(),
-            prefix: file.unwrap_or(name).to_owned(),
+            prefix: file.unwrap_or(source).to_owned(),
+            kind,
         }
     }
 
-    /// The id of a record, from what it has; `field` says where it would be, and `setter` which method says so.
+    /// Returns the id of a record: the given one, or a generated one.
     pub(super) fn id(
         &self,
         given: Option<String>,
-        document: Option<&str>,
         line: u64,
-        [field, setter]: [&str; 2],
+        document: Option<&str>,
     ) -> Result<String, String> {
         match (given, self.missing, document) {
-            (Some(id), ..) if id.is_empty() => Err("the id is empty".to_owned()),
-            (Some(id), ..) => Ok(id),
-            (None, MissingIds::Refuse, _) => Err(format!(
-                "there is no id in {field:?}; say where it is with {setter}, or have ids made with missing_ids"
-            )),
-            (None, MissingIds::FromLine, _) => Ok(format!("{}:{line}", self.prefix)),
-            (None, MissingIds::FromDocument, Some(text)) => Ok(format!("{:032x}", hash(text))),
-            (None, MissingIds::FromDocument, None) => {
-                Err("there is no id, and no document to make one of".to_owned())
+            (Some(id), ..) if id.is_empty() => {
+                Err("the id is empty; give every record an id".to_owned())
             }
+            (Some(id), ..) => Ok(id),
+            (None, MissingIds::Refuse, _) => {
+                let Ids { kind, name, .. } = self;
+                Err(format!("no id in {kind} {name:?}; {}", self.advice()))
+            }
+            (None, MissingIds::FromLine, _) => Ok(format!("{}:{line}", self.prefix)),
+            (None, MissingIds::FromDocument, Some(text)) => {
+                Ok(format!("{:032x}", document_hash(text)))
+            }
+            (None, MissingIds::FromDocument, None) => Err(
+                "no id, and no document to generate one from; give the record one of them"
+                    .to_owned(),
+            ),
         }
     }
-}
 
-/// FNV-1a (Fowler, Noll, Vo) of 128 bits. It must never change, since ids are made of it.
-fn hash(text: &str) -> u128 {
-    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = (1 << 88) + 0x13b;
-    text.bytes().fold(BASIS, |hash, byte| {
-        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
-    })
+    /// Says what to do about missing ids.
+    pub(super) fn advice(&self) -> String {
+        let kind = self.kind;
+        format!("name the right {kind} with id_{kind}, or generate ids with missing_ids")
+    }
 }
 
 #[cfg(test)]
@@ -70,18 +83,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_fnv_1a() {
-        // Known answers of the algorithm's authors.
-        assert_eq!(hash("a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
-        assert_eq!(hash("foobar"), 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18);
-    }
-
-    #[test]
-    fn ids_are_given_or_made() {
-        let mut ids = Ids::of("data/a.jsonl");
-        let id = |ids: &Ids, given: Option<&str>, text| {
-            ids.id(given.map(str::to_owned), text, 7, ["id", "id_field"])
-        };
+    fn ids_are_given_or_generated() {
+        let mut ids = Ids::new("field", "data/a.jsonl");
+        let id = |ids: &Ids, given: Option<&str>, text| ids.id(given.map(str::to_owned), 7, text);
         assert_eq!(id(&ids, Some("x"), None).unwrap(), "x");
         assert!(id(&ids, None, Some("text")).is_err());
         ids.missing = MissingIds::FromLine;
@@ -91,7 +95,7 @@ mod tests {
         ids.missing = MissingIds::FromDocument;
         assert_eq!(
             id(&ids, None, Some("a")).unwrap(),
-            format!("{:x}", hash("a"))
+            "d228cb696f1a8caf78912b704e4a8964"
         );
         assert!(id(&ids, None, None).is_err());
     }

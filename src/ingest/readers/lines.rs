@@ -1,49 +1,59 @@
-//! [`Lines`]: lines of bytes, none longer than a bound.
+//! [`Lines`]: reads a source line by line, up to a maximum line length.
 
 use std::io::{self, BufRead, Read};
 
-/// What the buffer keeps of its room, so that one long line is not paid for to the end.
-const KEPT: usize = 1 << 20;
+/// The buffer's capacity is reduced to this many bytes after a longer line.
+const MAX_KEPT_CAPACITY: usize = 1 << 20;
 
-/// The lines of a source, one at a time.
+/// The lines of a source.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
     source: R,
     line: Vec<u8>,
-    /// That of the last line, counted from 1.
+    /// The number of the last line, counted from 1.
     number: u64,
-    /// Bytes in a line, without its end.
-    pub(super) max: usize,
-    over: bool,
+    /// The maximum number of bytes in a line, without its end.
+    pub(super) max_len: usize,
+    is_finished: bool,
 }
 
-/// A line, without its end; or that it was too long.
+/// A line, without its end.
+#[derive(Debug)]
 pub(super) enum Line<'a> {
-    Whole(&'a [u8]),
+    Complete(&'a [u8]),
     TooLong,
 }
 
+/// The result of reading into the buffer.
+enum Buffered {
+    Complete,
+    TooLong,
+    End,
+}
+
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(source: R, max: usize) -> Lines<R> {
+    pub(super) fn new(source: R, max_len: usize) -> Lines<R> {
         Lines {
             source,
             line: Vec::new(),
             number: 0,
-            max,
-            over: false,
+            max_len,
+            is_finished: false,
         }
     }
 
-    /// The next line that is not blank, and its number; an error is the last that comes.
+    /// Returns the next line that is not blank, and its number. There is nothing after an error.
     pub(super) fn next(&mut self) -> Option<io::Result<(u64, Line<'_>)>> {
-        while !self.over {
-            match self.read() {
-                Ok(None) => self.over = true,
-                Ok(Some(false)) => return Some(Ok((self.number, Line::TooLong))),
-                Ok(Some(true)) if self.line.trim_ascii().is_empty() => {}
-                Ok(Some(true)) => return Some(Ok((self.number, Line::Whole(&self.line)))),
+        while !self.is_finished {
+            match self.read_line() {
+                Ok(Buffered::End) => self.is_finished = true,
+                Ok(Buffered::TooLong) => return Some(Ok((self.number, Line::TooLong))),
+                Ok(Buffered::Complete) if self.line.trim_ascii().is_empty() => {}
+                Ok(Buffered::Complete) => {
+                    return Some(Ok((self.number, Line::Complete(&self.line))));
+                }
                 Err(error) => {
-                    self.over = true;
+                    self.is_finished = true;
                     return Some(Err(error));
                 }
             }
@@ -51,19 +61,19 @@ impl<R: BufRead> Lines<R> {
         None
     }
 
-    /// Reads a line, if there is one, and says whether it is whole.
-    fn read(&mut self) -> io::Result<Option<bool>> {
+    /// Reads a line into the buffer, and skips the rest of one that is too long.
+    fn read_line(&mut self) -> io::Result<Buffered> {
         self.line.clear();
-        self.line.shrink_to(KEPT);
-        // With its end, of which there may be two bytes.
-        let most = self.max.saturating_add(2) as u64;
-        let mut part = (&mut self.source).take(most);
+        self.line.shrink_to(MAX_KEPT_CAPACITY);
+        // The end of a line has up to two bytes.
+        let limit = self.max_len.saturating_add(2) as u64;
+        let mut part = (&mut self.source).take(limit);
         if part.read_until(b'\n', &mut self.line)? == 0 {
-            return Ok(None);
+            return Ok(Buffered::End);
         }
         self.number += 1;
-        let ended = self.line.ends_with(b"\n");
-        if ended {
+        let has_end = self.line.ends_with(b"\n");
+        if has_end {
             self.line.pop();
         }
         if self.line.ends_with(b"\r") {
@@ -72,11 +82,13 @@ impl<R: BufRead> Lines<R> {
         if self.number == 1 && self.line.starts_with(b"\xEF\xBB\xBF") {
             self.line.drain(..3);
         }
-        let whole = self.line.len() <= self.max;
-        if !whole && !ended {
+        if self.line.len() <= self.max_len {
+            return Ok(Buffered::Complete);
+        }
+        if !has_end {
             self.source.skip_until(b'\n')?;
         }
-        Ok(Some(whole))
+        Ok(Buffered::TooLong)
     }
 }
 
@@ -86,15 +98,15 @@ mod tests {
 
     use super::*;
 
-    /// The lines of a text, `None` for those that are too long.
+    /// Returns all lines, with `None` for those that are too long.
     fn lines(text: &[u8], max: usize) -> Vec<(u64, Option<String>)> {
         let mut all = Vec::new();
-        // Three bytes at a time, so that lines and their ends are cut.
+        // Reading three bytes at a time splits lines and their ends.
         let mut lines = Lines::new(BufReader::with_capacity(3, text), max);
         while let Some(line) = lines.next() {
             let (number, line) = line.unwrap();
             let line = match line {
-                Line::Whole(line) => Some(String::from_utf8(line.to_vec()).unwrap()),
+                Line::Complete(line) => Some(String::from_utf8(line.to_vec()).unwrap()),
                 Line::TooLong => None,
             };
             all.push((number, line));
@@ -103,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_blank_lines_and_a_mark_at_the_start_are_no_content() {
+    fn line_ends_blank_lines_and_a_byte_order_mark_are_removed() {
         let text = "\u{feff}one\r\n\n \t\r\ntwo\nthree\rx\n\u{feff}four";
         let expected = [(1, "one"), (4, "two"), (5, "three\rx"), (6, "\u{feff}four")];
         let expected = expected.map(|(number, line)| (number, Some(line.to_owned())));
@@ -113,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_passed_over() {
+    fn a_line_that_is_too_long_is_skipped() {
         for end in ["\n", "\r\n"] {
             for len in 5..12 {
                 let long = "x".repeat(len);
@@ -126,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_fails_ends_with_its_error() {
+    fn an_error_of_the_source_is_the_last_item() {
         struct Failing;
 
         impl Read for Failing {
@@ -137,8 +149,11 @@ mod tests {
 
         let source = BufReader::new(b"one\ntwo".chain(Failing));
         let mut lines = Lines::new(source, 100);
-        assert!(matches!(lines.next(), Some(Ok((1, Line::Whole(b"one"))))));
-        // What was read of the second line is not taken for all of it.
+        assert!(matches!(
+            lines.next(),
+            Some(Ok((1, Line::Complete(b"one"))))
+        ));
+        // The incomplete second line is not returned.
         assert!(matches!(lines.next(), Some(Err(_))));
         assert!(lines.next().is_none());
     }

@@ -6,66 +6,67 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use super::{MAX_LEN, Origin};
+use super::origin::{MAX_LEN, Origin};
 use crate::error::{Error, Result};
 use crate::model::record::Record;
 
-/// The text files of a folder and of the folders in it: [`TextFiles`] with its options.
+/// Returns an iterator of the text files in a folder and its subfolders. See [`TextFiles`] for the options.
 ///
 /// ```no_run
 /// # use chroma_blocking::{Client, Hashing};
 /// # use chroma_blocking::ingest::{TextSplitter, text_records};
-/// # let notes = Client::from_env()?.collection("docs").embedding_function(Hashing::default()).get_or_create()?;
+/// # let docs = Client::from_env()?.collection("docs").embedding_function(Hashing::default()).get_or_create()?;
 /// let files = text_records("docs")?.extensions(["md", "rst"]);
-/// for piece in TextSplitter::new(1_000).overlap(100).split_records(files) {
-///     let piece = piece?;
-///     println!("{}: {}", piece.id, piece.document.unwrap_or_default());
-/// }
+/// let splitter = TextSplitter::new(1_000).overlap(100);
+/// docs.ingest(splitter.split_records(files)).run()?;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
 ///
 /// # Errors
-/// [`Error::Io`] when there is no such folder, or it cannot be read.
+/// [`Error::Io`] if the folder does not exist or cannot be read.
 pub fn text_records(folder: impl AsRef<Path>) -> Result<TextFiles> {
     TextFiles::new(folder.as_ref())
 }
 
-/// An iterator of records made of text files, by [`text_records`].
+/// An iterator of the text files in a folder and its subfolders, one record per file. Created by [`text_records`].
 ///
-/// The id is the file's path in the folder, with `/` between its parts on every system, and so is the metadata value
-/// `source`; the document is all of its text, without a byte order mark. [`TextSplitter`](crate::ingest::TextSplitter) cuts long
-/// ones.
+/// A record's id is the file's path in the folder, with `/` as the separator on every system. The metadata value
+/// `source` is the same path. The document is the whole text, without a byte order mark.
+/// [`TextSplitter`](crate::ingest::TextSplitter) splits long texts.
 ///
-/// Files and folders whose names start with a dot are left out; links to files are read, links to folders are not followed.
+/// The iterator ignores files and folders whose names start with a dot. It reads links to files, and does not follow
+/// links to folders.
 ///
 /// # Order
-/// Names are in the order of their bytes, and what is in a folder comes in that folder's place. So folders that have not
-/// changed give the same records in the same order again.
+/// Files and folders are sorted by name, byte by byte. The files of a folder come at the folder's place. Folders that
+/// have not changed give the same records in the same order again.
 ///
-/// # Files that cannot be read
-/// A file that is not UTF-8, whose name is not, or that is too large, is an [`Error::Invalid`] in its place; a file or a
-/// folder that the system does not let be read, an [`Error::Io`]. Both name it, and the next file comes after them.
+/// # Errors
+/// The iterator returns an error in place of a file or folder, with its path, and continues with the next one:
+///
+/// - [`Error::Invalid`] if a file is not UTF-8, its name is not UTF-8, it is too large, or it cannot be read,
+/// - [`Error::Io`] if a folder cannot be read.
 #[derive(Debug)]
 #[must_use = "reads nothing unless it is iterated"]
 pub struct TextFiles {
     root: PathBuf,
     origin: Origin,
     extensions: Vec<String>,
-    max: u64,
-    /// The folders that the walk is in, the innermost last.
+    max_size: u64,
+    /// The open folders, the innermost last.
     folders: Vec<Folder>,
 }
 
-/// What is left of a folder.
+/// A folder of which some entries are still to be read.
 #[derive(Debug)]
 struct Folder {
-    /// Its path in the root, with a `/` behind it; empty for the root itself.
+    /// The path relative to the root, ending with `/`. Empty for the root itself.
     path: String,
     entries: vec::IntoIter<DirEntry>,
 }
 
 impl Folder {
-    /// What is in a folder, in order.
+    /// Reads the entries of the folder at `at`, and sorts them.
     fn open(path: String, at: &Path) -> io::Result<Folder> {
         let mut entries: Vec<(OsString, DirEntry)> = fs::read_dir(at)?
             .map(|entry| entry.map(|entry| (entry.file_name(), entry)))
@@ -88,14 +89,15 @@ impl TextFiles {
                 root: root.to_owned(),
                 origin,
                 extensions: ["md", "txt"].map(str::to_owned).to_vec(),
-                max: MAX_LEN as u64,
+                max_size: MAX_LEN as u64,
                 folders: vec![folder],
             }),
             Err(error) => Err(origin.io(error)),
         }
     }
 
-    /// Only files whose names end so, in small or in capital letters; without any, all files. Default: `md` and `txt`.
+    /// Sets the extensions of the files to read, ignoring case. An empty list stands for all files. Default: `md` and
+    /// `txt`.
     pub fn extensions<S: AsRef<str>>(
         mut self,
         extensions: impl IntoIterator<Item = S>,
@@ -105,45 +107,42 @@ impl TextFiles {
         self
     }
 
-    /// The most bytes in a file; a larger one is an error in its place. Default: 64 MiB.
+    /// Sets the maximum size of a file in bytes. A larger file is an error in its place. Default: 64 MiB.
     pub fn max_file_size(mut self, bytes: u64) -> TextFiles {
-        self.max = bytes;
+        self.max_size = bytes;
         self
     }
 
-    fn wanted(&self, path: &Path) -> bool {
+    fn has_wanted_extension(&self, path: &Path) -> bool {
         let extension = path.extension().unwrap_or_default();
-        let is = |wanted: &String| extension.eq_ignore_ascii_case(wanted);
-        self.extensions.is_empty() || self.extensions.iter().any(is)
+        let is_equal = |wanted: &String| extension.eq_ignore_ascii_case(wanted);
+        self.extensions.is_empty() || self.extensions.iter().any(is_equal)
     }
 
-    /// What an entry is: `None` for nothing, and for a folder, which comes next.
-    fn entry(&mut self, folder: &str, entry: &DirEntry) -> Option<Result<Record>> {
+    /// Reads an entry of a folder. Returns `None` for a folder, whose entries come next, and for anything else that is
+    /// not to be read.
+    fn read_entry(&mut self, folder: &str, entry: &DirEntry) -> Option<Result<Record>> {
         let path = entry.path();
         let name = entry.file_name();
         let id = format!("{folder}{}", name.to_string_lossy());
-        let unreadable = |error: io::Error| {
-            let why = error.to_string();
-            Some(Err(self.origin.unreadable(id.clone(), why)))
-        };
+        let unreadable = |why: String| Some(Err(self.origin.unreadable(id.clone(), why)));
         let kind = match entry.file_type() {
             Ok(kind) => kind,
-            Err(error) => return unreadable(error),
+            Err(error) => return unreadable(error.to_string()),
         };
         if !kind.is_dir() {
-            if !self.wanted(&path) {
+            if !self.has_wanted_extension(&path) {
                 return None;
             }
             match fs::metadata(&path) {
                 Ok(target) if target.is_file() => {}
-                // A link to a folder, a socket, a pipe that nobody writes to.
+                // A link to a folder, a socket, or a pipe that would block.
                 Ok(_) => return None,
-                Err(error) => return unreadable(error),
+                Err(error) => return unreadable(error.to_string()),
             }
         }
         if name.to_str().is_none() {
-            let why = "its name is not UTF-8".to_owned();
-            return Some(Err(self.origin.unreadable(id, why)));
+            return unreadable("the name is not UTF-8; rename the file".to_owned());
         }
         if kind.is_dir() {
             return match Folder::open(format!("{id}/"), &path) {
@@ -151,43 +150,43 @@ impl TextFiles {
                     self.folders.push(folder);
                     None
                 }
-                // Nobody knows what is in it.
-                Err(error) => Some(Err(io(&self.root, &id, error))),
+                // An unknown number of records is missing, so this is not just one bad record.
+                Err(error) => Some(Err(self.folder_error(&id, error))),
             };
         }
-        Some(match self.text(&path) {
-            Ok(Ok(text)) => Ok(Record::new(id.as_str())
-                .document(text)
-                .metadata("source", id)),
-            Ok(Err(why)) => Err(self.origin.unreadable(id, why)),
-            Err(error) => return unreadable(error),
-        })
+        match self.read_text(&path) {
+            Ok(text) => {
+                let record = Record::new(id.as_str()).document(text);
+                Some(Ok(record.metadata("source", id)))
+            }
+            Err(why) => unreadable(why),
+        }
     }
 
-    /// The text of a file, or why it is none.
-    fn text(&self, path: &Path) -> io::Result<Result<String, String>> {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is too large or is not UTF-8: the reason.
+    fn read_text(&self, path: &Path) -> std::result::Result<String, String> {
+        let max = self.max_size;
         let mut bytes = Vec::new();
-        let most = self.max.saturating_add(1);
-        File::open(path)?.take(most).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > self.max {
-            let max = self.max;
-            return Ok(Err(format!(
-                "it is larger than {max} bytes (max_file_size)"
-            )));
+        File::open(path)
+            .and_then(|file| file.take(max.saturating_add(1)).read_to_end(&mut bytes))
+            .map_err(|error| error.to_string())?;
+        if bytes.len() as u64 > max {
+            return Err(format!("larger than {max} bytes; raise max_file_size"));
         }
         if bytes.starts_with(b"\xEF\xBB\xBF") {
             bytes.drain(..3);
         }
-        Ok(String::from_utf8(bytes).map_err(|error| {
-            let place = error.utf8_error().valid_up_to();
-            format!("it is not UTF-8 at byte {place}")
-        }))
+        String::from_utf8(bytes)
+            .map_err(|error| format!("invalid UTF-8 at byte {}", error.utf8_error().valid_up_to()))
     }
-}
 
-fn io(root: &Path, id: &str, source: io::Error) -> Error {
-    let message = format!("cannot read {}", root.join(id).display());
-    Error::Io { message, source }
+    fn folder_error(&self, id: &str, source: io::Error) -> Error {
+        let message = format!("cannot read {}", self.root.join(id).display());
+        Error::Io { message, source }
+    }
 }
 
 impl Iterator for TextFiles {
@@ -201,7 +200,7 @@ impl Iterator for TextFiles {
                 continue;
             };
             let path = folder.path.clone();
-            if let Some(item) = self.entry(&path, &entry) {
+            if let Some(item) = self.read_entry(&path, &entry) {
                 return Some(item);
             }
         }
@@ -214,7 +213,7 @@ impl std::iter::FusedIterator for TextFiles {}
 mod tests {
     use super::*;
 
-    /// A folder of one test, gone when dropped.
+    /// A temporary folder, deleted when dropped.
     struct Files(PathBuf);
 
     impl Files {
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_in_order_with_their_paths() {
+    fn files_are_sorted_and_named_by_their_paths() {
         let files = Files::new(
             "order",
             &[
@@ -267,7 +266,7 @@ mod tests {
         assert_eq!(last, expected.metadata("source", "b.txt"));
 
         assert_eq!(ids(files.read().extensions([".md"])), [order[1], order[3]]);
-        // All of them, and one is no text.
+        // No extensions: all files, one of which is not a text.
         let all = files.read().extensions([""; 0]);
         let all: Vec<_> = all
             .map(|item| item.map(|r| r.id).map_err(|e| e.to_string()))
@@ -275,7 +274,7 @@ mod tests {
         assert_eq!(all.len(), 7);
         let error = all[2].as_ref().unwrap_err();
         assert!(
-            error.ends_with("a/picture.png: it is not UTF-8 at byte 0"),
+            error.ends_with("a/picture.png: invalid UTF-8 at byte 0"),
             "{error}"
         );
         assert_eq!(all[6].as_deref(), Ok("without"));
@@ -291,16 +290,14 @@ mod tests {
         let error = items[1].as_ref().unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
         assert!(
-            error
-                .to_string()
-                .contains("b.txt: it is larger than 3 bytes"),
+            error.to_string().contains("b.txt: larger than 3 bytes"),
             "{error}"
         );
         assert!(items[0].is_ok() && items[2].is_ok() && items.len() == 3);
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_an_error() {
+    fn a_missing_folder_is_an_error() {
         let error = text_records("no/such/folder").unwrap_err();
         assert!(
             format!("{error:#}").starts_with("cannot read no/such/folder: "),
@@ -310,7 +307,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_to_files_are_read_and_nothing_waits_or_goes_in_circles() {
+    fn links_to_files_are_read_but_not_links_to_folders_or_sockets() {
         use std::os::unix::ffi::OsStrExt;
         use std::os::unix::fs::symlink;
         use std::os::unix::net::UnixListener;
@@ -343,7 +340,7 @@ mod tests {
         assert!(
             name.as_ref()
                 .unwrap_err()
-                .ends_with("its name is not UTF-8"),
+                .ends_with("the name is not UTF-8; rename the file"),
             "{name:?}"
         );
     }

@@ -1,23 +1,23 @@
-//! The columns of a CSV file as records.
+//! [`Names`] and [`Column`]: map the columns of a CSV file to the parts of a record.
 
 use ::csv::StringRecord;
 
-use super::super::ids::{Ids, MissingIds};
+use crate::ingest::readers::ids::{Ids, MissingIds};
 use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
 use crate::wire::cursor::Cursor;
 
-/// The names of columns. Those that the caller gave have to be there.
+/// The names of columns. Those that the caller has set must exist.
 #[derive(Debug)]
 pub(super) struct Names {
-    pub(super) id: String,
+    pub(super) ids: Ids,
     pub(super) document: Option<String>,
     pub(super) embedding: Option<String>,
     pub(super) uri: Option<String>,
     pub(super) typed: Vec<(String, Kind)>,
 }
 
-/// What a column of metadata holds.
+/// The type of a metadata column.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Int,
@@ -26,119 +26,139 @@ pub(super) enum Kind {
     Text,
 }
 
+/// A column of a file.
 #[derive(Debug)]
 pub(super) struct Column {
     name: String,
-    is: Is,
+    role: Role,
 }
 
+/// The part of a record that a column holds.
 #[derive(Debug, Clone, Copy)]
-enum Is {
+enum Role {
     Id,
     Document,
     Embedding,
     Uri,
     Metadata(Kind),
-    Nothing,
+    Ignored,
 }
 
-impl Default for Names {
-    fn default() -> Names {
+impl Names {
+    pub(super) fn new(ids: Ids) -> Names {
         Names {
-            id: "id".to_owned(),
+            ids,
             document: None,
             embedding: None,
             uri: None,
             typed: Vec::new(),
         }
     }
-}
 
-impl Names {
-    /// What each column is; or what is wrong with them.
-    pub(super) fn columns(
-        &self,
-        names: &StringRecord,
-        missing: MissingIds,
-    ) -> Result<Vec<Column>, String> {
-        let there = |name: &str| names.iter().any(|column| column == name);
-        let given = [&self.document, &self.embedding, &self.uri];
-        let given = given.into_iter().filter_map(Option::as_deref);
-        let typed = self.typed.iter().map(|(name, _)| name.as_str());
-        let id = (missing == MissingIds::Refuse).then_some(self.id.as_str());
-        if let Some(name) = given.chain(typed).chain(id).find(|name| !there(name)) {
-            let names: Vec<_> = names.iter().collect();
-            let how = match id == Some(name) {
-                true => "; say where the id is with id_column, or have ids made with missing_ids",
-                false => "",
-            };
-            return Err(format!("there is no column {name:?} in {names:?}{how}"));
-        }
-        let document = match (&self.document, there("document")) {
-            (Some(name), _) => name,
-            (None, true) => "document",
-            (None, false) => "text",
+    /// Returns the columns of a file with this header.
+    ///
+    /// # Errors
+    /// If a column that the caller has named is missing, or if two columns have the same name.
+    pub(super) fn columns(&self, header: &StringRecord) -> Result<Vec<Column>, String> {
+        self.check_all_exist(header)?;
+        let document = match &self.document {
+            Some(name) => name,
+            None if header.iter().any(|name| name == "document") => "document",
+            None => "text",
         };
-        let embedding = self.embedding.as_deref().unwrap_or("embedding");
-        let uri = self.uri.as_deref().unwrap_or("uri");
         let mut columns: Vec<Column> = Vec::new();
-        for name in names {
+        for name in header {
             if !name.is_empty() && columns.iter().any(|column| column.name == name) {
-                return Err(format!("the column {name:?} is there twice"));
+                return Err(format!(
+                    "two columns have the name {name:?}; rename one of them"
+                ));
             }
-            let is = match name {
-                "" => Is::Nothing,
-                name if name == self.id => Is::Id,
-                name if name == document => Is::Document,
-                name if name == embedding => Is::Embedding,
-                name if name == uri => Is::Uri,
-                name => {
-                    let typed = self.typed.iter().find(|(typed, _)| typed == name);
-                    Is::Metadata(typed.map_or(Kind::Text, |(_, kind)| *kind))
-                }
-            };
-            let name = name.to_owned();
-            columns.push(Column { name, is });
+            columns.push(Column {
+                name: name.to_owned(),
+                role: self.role(name, document),
+            });
         }
         Ok(columns)
     }
 
-    /// The record in a row; or what is wrong with it.
+    fn check_all_exist(&self, header: &StringRecord) -> Result<(), String> {
+        let is_missing = |name: &&str| !header.iter().any(|column| column == *name);
+        let columns = || header.iter().collect::<Vec<_>>();
+        let parts = [&self.document, &self.embedding, &self.uri];
+        let parts = parts.into_iter().filter_map(Option::as_deref);
+        let typed = self.typed.iter().map(|(name, _)| name.as_str());
+        if let Some(name) = parts.chain(typed).find(is_missing) {
+            return Err(format!(
+                "no column {name:?}; name one of the columns {:?}",
+                columns()
+            ));
+        }
+        let id = self.ids.name.as_str();
+        if self.ids.missing == MissingIds::Refuse && is_missing(&id) {
+            let advice = self.ids.advice();
+            return Err(format!(
+                "no column {id:?} among the columns {:?}; {advice}",
+                columns()
+            ));
+        }
+        Ok(())
+    }
+
+    fn role(&self, name: &str, document: &str) -> Role {
+        if name.is_empty() {
+            Role::Ignored
+        } else if name == self.ids.name {
+            Role::Id
+        } else if name == document {
+            Role::Document
+        } else if name == self.embedding.as_deref().unwrap_or("embedding") {
+            Role::Embedding
+        } else if name == self.uri.as_deref().unwrap_or("uri") {
+            Role::Uri
+        } else {
+            let typed = self.typed.iter().find(|(typed, _)| typed == name);
+            Role::Metadata(typed.map_or(Kind::Text, |(_, kind)| *kind))
+        }
+    }
+
+    /// Reads the record in a row.
+    ///
+    /// # Errors
+    /// If the row is not a record, what is wrong with it.
     pub(super) fn record(
         &self,
         columns: &[Column],
         row: &StringRecord,
         line: u64,
-        ids: &Ids,
     ) -> Result<Record, String> {
         let mut record = Record::default();
         let mut id = None;
         for (column, cell) in columns.iter().zip(row) {
             let text = (!cell.is_empty()).then(|| cell.to_owned());
-            let of_column = |why: String| format!("column {:?}: {why}", column.name);
-            match column.is {
-                Is::Id => id = text,
-                Is::Document => record.document = text,
-                Is::Uri => record.uri = text,
-                Is::Embedding if cell.is_empty() => {}
-                Is::Embedding => {
-                    let vector = Cursor::vector(cell.as_bytes()).map_err(of_column)?;
+            let in_column = |why: String| format!("column {:?}: {why}", column.name);
+            match column.role {
+                Role::Id => id = text,
+                Role::Document => record.document = text,
+                Role::Uri => record.uri = text,
+                Role::Embedding if cell.is_empty() => {}
+                Role::Embedding => {
+                    let vector = Cursor::vector(cell.as_bytes()).map_err(in_column)?;
                     record.embedding = Some(vector);
                 }
-                Is::Metadata(kind) => {
-                    let value = kind.value(cell).map_err(of_column)?;
+                Role::Metadata(kind) => {
+                    let value = kind.value(cell).map_err(in_column)?;
                     record.metadata.insert(column.name.as_str(), value);
                 }
-                Is::Nothing => {}
+                Role::Ignored => {}
             }
         }
-        let column = [self.id.as_str(), "id_column"];
-        record.id = ids.id(id, record.document.as_deref(), line, column)?;
+        record.id = self.ids.id(id, line, record.document.as_deref())?;
         Ok(record)
     }
 }
 
 impl Kind {
+    /// Reads a cell of metadata.
     fn value(self, cell: &str) -> Result<MetadataValue, String> {
         let trimmed = cell.trim();
         let value = match self {
@@ -159,53 +179,12 @@ impl Kind {
                 _ => None,
             },
         };
-        let what = match self {
+        let expected = match self {
             Kind::Int => "an integer",
             Kind::Float => "a finite number",
-            Kind::Bool => "true or false",
+            Kind::Bool => "true, false, 1 or 0",
             Kind::Text => "a text",
         };
-        value.ok_or_else(|| format!("{cell:?} is not {what}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::{all, items, rows};
-    use super::*;
-
-    #[test]
-    fn cells_are_texts_unless_their_column_is_something_else() {
-        let csv = "id,i,f,b,t\n1, -7 ,1e-3,True,007\n2,,,,\n3,1,2,0,\n";
-        let typed = || {
-            rows(csv)
-                .int_columns(["i"])
-                .float_columns(["f"])
-                .bool_columns(["b"])
-        };
-        let one = Record::new("1").metadata("i", -7).metadata("f", 1e-3);
-        let nothing = ["b", "f", "i", "t"].map(|key| (key, MetadataValue::Null));
-        let three = Record::new("3").metadata("i", 1).metadata("f", 2.0);
-        let expected = [
-            one.metadata("b", true).metadata("t", "007"),
-            Record::new("2").metadatas(nothing),
-            three.metadata("b", false).remove_metadata("t"),
-        ];
-        assert_eq!(all(typed()), expected);
-        let texts =
-            Record::new("1").metadatas([("i", " -7 "), ("f", "1e-3"), ("b", "True"), ("t", "007")]);
-        assert_eq!(all(rows(csv))[0], texts);
-        for (cell, column) in [("1.5", "i"), ("NaN", "f"), ("1e999", "f"), ("yes", "b")] {
-            let csv = format!("id,{column}\n1,{cell}\n");
-            let typed = rows(&csv);
-            let typed = match column {
-                "i" => typed.int_columns([column]),
-                "f" => typed.float_columns([column]),
-                _ => typed.bool_columns([column]),
-            };
-            let error = items(typed).remove(0).unwrap_err();
-            let why = format!("line 2: column {column:?}: {cell:?} is not ");
-            assert!(error.contains(&why), "{error}");
-        }
+        value.ok_or_else(|| format!("{cell:?} is not {expected}"))
     }
 }
