@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What a program pays for a client of Chroma: crates, the CPU time of a cold `cargo build --release`, the size of the
-# binary. Prints the table of benches/RESULTS.md. Needs protoc, which the official crate wants
-# (Debian: apt-get install protobuf-compiler).
+# What a program pays for a client of Chroma: crates, the CPU time of a cold `cargo build --release`, the size
+# of the binary. Prints the table of benches/RESULTS.md. Needs protoc, which the official crate wants (Debian:
+# apt-get install protobuf-compiler).
 #
 #     benches/build-cost.sh [chroma-blocking]     all clients, or only this one, without protoc
 set -euo pipefail

@@ -1,11 +1,11 @@
-//! A support desk in one program: what larger programs use of the library, one function for each part.
+//! A support database: the features that larger programs use, one function for each.
 //!
 //! ```text
 //! cargo run --example advanced_usage
 //! ```
 //!
-//! It starts a Chroma server or uses yours (`.env.example` lists the settings), works in a database of its own there, and
-//! deletes that in the end. It embeds offline, and needs Chroma 1.5, for lists in metadata.
+//! It starts a Chroma server, or uses yours (see `.env.example`). It works in a new database, which it
+//! deletes at the end. It embeds offline. It needs Chroma 1.5, for lists in metadata.
 
 use std::collections::HashSet;
 use std::env;
@@ -29,13 +29,13 @@ const ANSWERS: [(&str, &str); 4] = [
     ("bulb", "All of our lamps take the same bulb"),
 ];
 
-/// What is known of a ticket beside its text: metadata, to be filtered by.
+/// The metadata of a ticket, for filters.
 #[derive(Debug, Serialize, Deserialize)]
 struct Ticket {
     product: String,
     priority: u8,
     open: bool,
-    /// Not stored where there is none.
+    /// An empty list is not stored.
     #[serde(default)]
     tags: Vec<String>,
     customer: Option<String>,
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    // At the level trace, ureq_proto shows requests whole, with the secrets in them.
+    // At the level trace, ureq_proto logs whole requests, including secrets.
     env_logger::Builder::from_default_env()
         .filter_module("ureq_proto", log::LevelFilter::Info)
         .init();
@@ -66,19 +66,19 @@ fn run() -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let database = format!("advanced-usage-{}", now.unwrap_or_default().as_nanos());
     client.create_database(&database)?;
-    let desk = client.with_database(&database);
-    let result = tour(&desk);
-    // Leaves nothing behind, whatever happened.
+    let support = client.with_database(&database);
+    let result = tour(&support);
+    // Cleans up even after an error.
     result
-        .and(clean_up(&desk))
+        .and(clean_up(&support))
         .and(client.delete_database(&database))
 }
 
-/// A client of the server that the environment names, or of one that is started for this run.
+/// Connects to the server in the environment, or starts one for this run.
 fn connect() -> Result<(Client, Option<LocalServer>)> {
     let is_set = |name| env::var(name).is_ok_and(|value| !value.trim().is_empty());
     let named = ["CHROMA_HOST", "CHROMA_ENDPOINT", "CHROMA_API_KEY"];
-    // Large writes are cut into requests of a quarter of a MiB, to show what happens when one of them fails.
+    // Splits large writes into requests of a quarter of a MiB, to show what happens if one of them fails.
     let builder = ClientBuilder::from_env()?.max_payload_size(256 << 10);
     if named.into_iter().any(is_set) {
         return Ok((builder.build()?, None));
@@ -93,55 +93,56 @@ fn connect() -> Result<(Client, Option<LocalServer>)> {
     Ok((builder.host(server.url()).build()?, Some(server)))
 }
 
-fn tour(desk: &Client) -> Result<()> {
-    let (tickets, answers, customers) = collections(desk)?;
+fn tour(support: &Client) -> Result<()> {
+    let (tickets, answers, customers) = collections(support)?;
     filters(&tickets)?;
     many_queries(&tickets, &answers)?;
     changes(&tickets)?;
     threads(&customers)?;
     large_write(&customers)?;
     pages(&customers)?;
-    errors(desk, &tickets, &customers)?;
-    deadline(desk)?;
-    println!("Metrics\n{}", desk.metrics());
+    errors(support, &tickets, &customers)?;
+    deadline(support)?;
+    println!("Metrics\n{}", support.metrics());
     Ok(())
 }
 
-/// A single-node server forgets lists in metadata only with their records, not with a collection or a database.
-fn clean_up(desk: &Client) -> Result<()> {
+/// Deletes the records of tickets. A single-node server does not delete lists in metadata with a collection
+/// or a database, only with their records.
+fn clean_up(support: &Client) -> Result<()> {
     let all = Key::field("priority").gte(0);
-    let tickets = desk.collection("tickets").get()?;
+    let tickets = support.collection("tickets").get()?;
     tickets.delete().filter(all).run().map(drop)
 }
 
-/// Each collection has an embedding function and a measure of distance of its own.
-fn collections(desk: &Client) -> Result<(Collection, Collection, Collection)> {
+/// Creates three collections, with different embedding functions and distances.
+fn collections(support: &Client) -> Result<(Collection, Collection, Collection)> {
     println!("Collections");
-    let tickets = desk
+    let tickets = support
         .collection("tickets")
         .embedding_function(Hashing::default())
         .create()?;
-    let answers = desk
+    let answers = support
         .collection("answers")
         .embedding_function(Hashing::with_dimension(256)?)
         .space(Space::Ip)
         .create()?;
-    // Vectors of the program's own: orders, returns and letters of a year.
-    let customers = desk.collection("customers").space(Space::L2).create()?;
+    // The program's own vectors: numbers of orders, returns and letters in a year.
+    let customers = support.collection("customers").space(Space::L2).create()?;
 
     tickets.add(jsonl_records(TICKETS)?.collect::<Result<Vec<_>>>()?)?;
     answers.add(ANSWERS.map(|(id, text)| Record::new(id).document(text)))?;
-    // Whoever opens a collection gets the embedding function that it was made with.
+    // The server stores which embedding function a collection has.
     for name in ["tickets", "answers", "customers"] {
-        let it = desk.collection(name).get()?;
-        let (count, space) = (it.count()?, it.space().unwrap_or_default());
-        let function = it.embedding_function().map_or("none", |f| f.name());
+        let collection = support.collection(name).get()?;
+        let (count, space) = (collection.count()?, collection.space().unwrap_or_default());
+        let function = collection.embedding_function().map_or("none", |f| f.name());
         println!("  {name}: {count} records, {space:?}, function: {function}");
     }
     Ok((tickets, answers, customers))
 }
 
-/// Filters are values: they can be joined, kept, printed as JSON and read from it.
+/// Filters are values: combine them, store them, print them as JSON, and read them from JSON.
 fn filters(tickets: &Collection) -> Result<()> {
     println!("Filters");
     let open = || Key::field("open").eq(true);
@@ -161,7 +162,7 @@ fn filters(tickets: &Collection) -> Result<()> {
     Ok(())
 }
 
-/// Many queries in one request, and hits as structs.
+/// Sends many queries in one request, and converts hits to structs.
 fn many_queries(tickets: &Collection, answers: &Collection) -> Result<()> {
     println!("Queries");
     let open = tickets.get().filter(Key::field("open").eq(true)).run()?;
@@ -179,18 +180,18 @@ fn many_queries(tickets: &Collection, answers: &Collection) -> Result<()> {
     Ok(())
 }
 
-/// What a record does not name stays as it is.
+/// Updates, upserts and deletes. Fields that a record does not name stay unchanged.
 fn changes(tickets: &Collection) -> Result<()> {
     println!("Changes");
     tickets.update([Record::new("t1").metadata("open", false)])?;
-    // An upsert adds what is not there, as well. A new text gets a new vector.
+    // An upsert also adds new records. A new text gets a new vector.
     tickets.upsert([
         Record::new("t2").document("Please refund the lock, I waited for two weeks"),
         Record::new("t7")
             .document("Do you repair pumps?")
             .metadata("open", true),
     ])?;
-    // Of a struct, what is None goes away.
+    // Fields of a struct that are None are removed.
     for record in tickets.get().ids(["t5"]).run()? {
         let mut ticket: Ticket = record.metadata.to_struct()?;
         (ticket.priority, ticket.customer) = (3, None);
@@ -213,7 +214,7 @@ fn customer(number: usize) -> Record {
         .metadata("country", ["CH", "DE", "FR"][number % 3])
 }
 
-/// Threads share a collection, and its client's connections.
+/// Threads share a collection, and the connections of its client.
 fn threads(customers: &Collection) -> Result<()> {
     println!("Threads");
     let (done, all) = mpsc::channel();
@@ -228,22 +229,22 @@ fn threads(customers: &Collection) -> Result<()> {
     });
     all.into_iter().collect::<Result<()>>()?;
     let count = customers.count()?;
-    println!("  four wrote {count} records while one asked 20 times");
+    println!("  four threads wrote {count} records, and one sent 20 queries");
     Ok(())
 }
 
-/// Any number of records, in bounded memory; `batch_ingest` shows what else a job can do.
+/// Writes any number of records in bounded memory. `batch_ingest` shows more options.
 fn large_write(customers: &Collection) -> Result<()> {
     println!("A large write");
     let report = customers
         .ingest((1_000..7_000).map(customer))
-        .on_progress(|so_far| eprintln!("  {} written", so_far.written))
+        .on_progress(|progress| eprintln!("  {} written", progress.written))
         .run()?;
     println!("  {} of {} written", report.written, report.read);
     Ok(())
 }
 
-/// A page of a collection, and a walk over all of it.
+/// Reads one page of a collection, and then all records.
 fn pages(customers: &Collection) -> Result<()> {
     println!("Pages");
     let page = customers.get().limit(3).offset(1_000).run()?;
@@ -253,48 +254,52 @@ fn pages(customers: &Collection) -> Result<()> {
         record?;
         swiss += 1;
     }
-    println!("  all pages: {swiss} customers are Swiss");
+    println!("  all pages: {swiss} Swiss customers");
     Ok(())
 }
 
-/// What a program can do about an error goes by its kind.
-fn tell<T>(what: &str, result: Result<T>) {
+/// Prints what a program can do about an error. The variant decides.
+fn advise<T>(case: &str, result: Result<T>) {
     let advice = match result {
-        Ok(_) => "nothing, it went well".to_owned(),
-        Err(Error::NotFound { .. }) => "make it first".to_owned(),
+        Ok(_) => "nothing to do, the call succeeded".to_owned(),
+        Err(Error::NotFound { .. }) => "create it first".to_owned(),
         Err(Error::AlreadyExists { .. }) => "open it instead".to_owned(),
         Err(Error::Invalid { reason, .. }) => format!("nothing was sent: {reason}"),
         Err(Error::RateLimited { retry_after, .. }) => format!("wait for {retry_after:?}"),
         Err(error) if error.is_retryable() => "try again later".to_owned(),
-        Err(error) => format!("a person has to look: {error}"),
+        Err(error) => format!("ask a person: {error:#}"),
     };
-    println!("  {what}: {advice}");
+    println!("  {case}: {advice}");
 }
 
-fn errors(desk: &Client, tickets: &Collection, customers: &Collection) -> Result<()> {
+fn errors(support: &Client, tickets: &Collection, customers: &Collection) -> Result<()> {
     println!("Errors");
     let twice = ["t8", "t8"].map(|id| Record::new(id).document("twice"));
-    // Nothing listens there.
-    let nobody = Client::new("127.0.0.1:1")?.with_retry(RetryPolicy::none());
-    tell("no such collection", desk.collection("invoices").get());
-    tell("one of this name", desk.collection("tickets").create());
-    tell("an id twice", tickets.upsert(twice));
-    tell("a short vector", customers.query([1.0, 2.0]).run());
-    tell("no embedding", customers.query("rich").run());
-    tell("no server", nobody.heartbeat());
+    // Nothing listens on this port.
+    let offline = Client::new("127.0.0.1:1")?.with_retry(RetryPolicy::none());
+    advise("missing collection", support.collection("invoices").get());
+    advise(
+        "existing collection",
+        support.collection("tickets").create(),
+    );
+    advise("repeated id", tickets.upsert(twice));
+    advise("short vector", customers.query([1.0, 2.0]).run());
+    advise("no embedding function", customers.query("rich").run());
+    advise("no server", offline.heartbeat());
     Ok(())
 }
 
-/// A write that has 300 ms, and the rest of it without haste.
-fn deadline(desk: &Client) -> Result<()> {
+/// Writes with a deadline of 300 ms, and then the remaining records without a deadline.
+fn deadline(support: &Client) -> Result<()> {
     println!("A deadline");
-    let pictures = desk.collection("pictures").create()?;
+    let pictures = support.collection("pictures").create()?;
     let picture = |n: usize| Record::new(format!("p{n}")).embedding(vec![n as f32; 512]);
     let mut records: Vec<Record> = (0..2_000).map(picture).collect();
 
     let hurried = RetryPolicy::default().deadline(Duration::from_millis(300));
     match pictures.with_retry(hurried).upsert(&records) {
-        // The server may still be at what is unknown: to be written twice, records must be the same both times.
+        // The server may still be writing the unknown records. To write them again is safe, because they are
+        // the same.
         Err(Error::PartlyDone {
             done,
             unknown,
@@ -302,7 +307,7 @@ fn deadline(desk: &Client) -> Result<()> {
             ..
         }) => {
             let left: HashSet<String> = unknown.into_iter().chain(pending).collect();
-            println!("  {} are in, {} are sent again", done.len(), left.len());
+            println!("  {} written, {} sent again", done.len(), left.len());
             records.retain(|record| left.contains(&record.id));
             pictures.upsert(&records)?;
         }

@@ -1,28 +1,37 @@
-//! Embeds and writes a file of JSON Lines, however large: may be stopped and killed, and goes on where it was.
+//! Embeds and writes a file of JSON Lines of any size. You may stop or kill it; the next run continues there.
 //!
 //! ```text
 //! cargo run --release --example batch_ingest -- [OPTIONS] [INPUT]
 //!
-//!   INPUT                 a file of JSON Lines; default: the corpus of the examples
+//!   INPUT                 a file of JSON Lines. Default: the corpus of the examples
 //!   --collection NAME     default: the name of the input
 //!   --checkpoint FILE     default: INPUT.ckpt, or INPUT.I-of-N.ckpt
-//!   --concurrency N       embedding requests in flight; default 4
-//!   --only-changed        skips records that are stored as they are
-//!   --bad FILE            writes bad records there, and goes on; default: the first one stops the job
-//!   --shard I/N           this machine's part: I of N, counted from 0
-//!   --dry-run             says what would be done
+//!   --concurrency N       concurrent embedding requests. Default: 4
+//!   --only-changed        skips unchanged records
+//!   --bad FILE            writes bad records to FILE and continues.
+//!                         Default: the first bad record stops the job
+//!   --shard I/N           the part of this machine: I of N, counted from 0
+//!   --dry-run             reports what would be done
 //! ```
 //!
-//! Ends with 0 when all is written, 2 for wrong options, 75 when it may go well later (a server is away, a quota is used
-//! up), 130 when it was stopped by Ctrl-C, and 1 when a person has to look. In the last three cases the same command goes
-//! on where it stopped. The settings of servers and keys are in `.env.example`.
+//! Exit codes:
+//! - 0: everything is written
+//! - 1: an error that needs attention
+//! - 2: wrong options
+//! - 75: try again later (no server, or a quota is used up)
+//! - 130: stopped by Ctrl-C
+//!
+//! After 1, 75 and 130, the same command continues where it stopped. For servers and keys, see
+//! `.env.example`.
 
+use std::cell::Cell;
 use std::env;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -34,13 +43,13 @@ use chroma_blocking::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/corpus.jsonl");
-/// sysexits.h: EX_USAGE is 64 there, but shells and most tools say 2.
+/// The exit code of shells and most tools for wrong usage. (EX_USAGE in sysexits.h is 64.)
 const USAGE: u8 = 2;
-/// EX_TEMPFAIL in sysexits.h: schedulers that know it try again.
+/// EX_TEMPFAIL in sysexits.h: some schedulers then try again.
 const TRY_LATER: u8 = 75;
-/// What a shell says of a program that SIGINT ended: 128 + 2.
+/// The exit code that shells use for a program that SIGINT ended: 128 + 2.
 const STOPPED: u8 = 130;
-/// Between two lines where there is no terminal.
+/// The time between two lines of progress, without a terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 
 struct Options {
@@ -61,22 +70,18 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     }
-    // At the level trace, ureq_proto shows requests whole, with the secrets in them.
+    // At the level trace, ureq_proto logs whole requests, including secrets.
     env_logger::Builder::from_default_env()
         .filter_module("ureq_proto", log::LevelFilter::Info)
         .init();
     if env::args().any(|argument| argument == "--help") {
-        let top = include_str!("batch_ingest.rs").lines();
-        let help = top.map_while(|line| line.strip_prefix("//!"));
-        help.for_each(|line| println!("{}", line.strip_prefix(' ').unwrap_or(line)));
+        help();
         return ExitCode::SUCCESS;
     }
     let options = match options(env::args().skip(1)) {
         Ok(options) => options,
-        Err(wrong) => {
-            eprintln!(
-                "batch_ingest: {wrong}; its options are at the top of examples/batch_ingest.rs"
-            );
+        Err(error) => {
+            eprintln!("batch_ingest: {error}; --help lists the options");
             return ExitCode::from(USAGE);
         }
     };
@@ -84,25 +89,38 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("batch_ingest: {error:#}");
-            let own = error.downcast_ref::<chroma_blocking::Error>();
-            match own {
-                Some(chroma_blocking::Error::Invalid {
-                    reason: InvalidInput::Setting { .. },
-                    ..
-                }) => ExitCode::from(USAGE),
-                Some(own) if may_go_well_later(own) => ExitCode::from(TRY_LATER),
-                _ => ExitCode::FAILURE,
-            }
+            exit_code(&*error)
         }
     }
 }
 
-fn may_go_well_later(error: &chroma_blocking::Error) -> bool {
+/// Prints the documentation at the top of this file.
+fn help() {
+    let top = include_str!("batch_ingest.rs").lines();
+    for line in top.map_while(|line| line.strip_prefix("//!")) {
+        println!("{}", line.strip_prefix(' ').unwrap_or(line));
+    }
+}
+
+fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
+    match error.downcast_ref::<chroma_blocking::Error>() {
+        Some(chroma_blocking::Error::Invalid {
+            reason: InvalidInput::Setting { .. },
+            ..
+        }) => ExitCode::from(USAGE),
+        Some(error) if is_temporary(error) => ExitCode::from(TRY_LATER),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Returns whether the job may succeed later. An exhausted quota is not retryable, but it is renewed the next
+/// day.
+fn is_temporary(error: &chroma_blocking::Error) -> bool {
     use chroma_blocking::Error::{Embedding, Ingest, PartlyEmbedded, QuotaExhausted};
 
     match error {
-        Ingest { source, .. } | PartlyEmbedded { source, .. } => may_go_well_later(source),
-        Embedding { source, .. } => source.downcast_ref().is_some_and(may_go_well_later),
+        Ingest { source, .. } | PartlyEmbedded { source, .. } => is_temporary(source),
+        Embedding { source, .. } => source.downcast_ref().is_some_and(is_temporary),
         QuotaExhausted { .. } => true,
         other => other.is_retryable(),
     }
@@ -111,12 +129,13 @@ fn may_go_well_later(error: &chroma_blocking::Error) -> bool {
 fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     let (client, _server) = connect()?;
     let function: Box<dyn EmbeddingFunction> =
-        match is_set("GOOGLE_API_KEY") || is_set("GEMINI_API_KEY") {
-            true => Box::new(Gemini::builder().concurrency(options.concurrency).build()?),
-            false => Box::new(Hashing::default()),
+        if is_set("GOOGLE_API_KEY") || is_set("GEMINI_API_KEY") {
+            Box::new(Gemini::builder().concurrency(options.concurrency).build()?)
+        } else {
+            Box::new(Hashing::default())
         };
     eprintln!(
-        "{} to the collection {:?} at {}",
+        "writing {} to the collection {:?} at {}",
         options.input.display(),
         options.collection,
         client.url()
@@ -127,7 +146,7 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         .get_or_create()?;
 
     let stop = stop_on_ctrl_c()?;
-    let progress = Bar::of(&options.input)?;
+    let progress = ProgressDisplay::new(&options.input)?;
     let mut job = notes
         .ingest(jsonl_records(&options.input)?)
         .concurrency(options.concurrency)
@@ -135,7 +154,7 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         .shard(options.shard.0, options.shard.1)
         .cancel(stop)
         .dry_run(options.dry_run)
-        .on_progress(|at| progress.show(at));
+        .on_progress(|update| progress.show(update));
     if options.only_changed {
         job = job.content_hash("content_hash");
     }
@@ -149,17 +168,15 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     for bad in &report.bad {
         eprintln!("{bad}");
     }
-    match report.cancelled {
-        true => {
-            eprintln!("the same command goes on from here");
-            Ok(STOPPED)
-        }
-        false => Ok(0),
+    if report.cancelled {
+        eprintln!("run the same command again to continue");
+        return Ok(STOPPED);
     }
+    Ok(0)
 }
 
-/// A client of the server that the environment names, or of one that is started for this run. That one keeps its data, so
-/// that a job can go on.
+/// Connects to the server in the environment, or starts one for this run. The started server keeps its data,
+/// so that a job can continue.
 fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
     let named = ["CHROMA_HOST", "CHROMA_ENDPOINT", "CHROMA_API_KEY"];
     if named.into_iter().any(is_set) {
@@ -167,7 +184,7 @@ fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
     }
     let data = env::temp_dir().join("chroma-blocking-batch-ingest");
     eprintln!(
-        "a server is started, with its data in {}; set CHROMA_HOST for yours",
+        "starting a server with its data in {}; to use your server, set CHROMA_HOST",
         data.display()
     );
     let mut builder = LocalServer::builder()
@@ -186,7 +203,7 @@ fn is_set(variable: &str) -> bool {
     env::var(variable).is_ok_and(|value| !value.trim().is_empty())
 }
 
-/// A flag that Ctrl-C puts up. The second one ends the program at once, which does no harm either.
+/// Returns a flag that Ctrl-C sets. A second Ctrl-C ends the program at once, which is also safe.
 fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Box<dyn Error>> {
     let flag = Arc::new(AtomicBool::new(false));
     let stop = flag.clone();
@@ -194,46 +211,44 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Box<dyn Error>> {
         if stop.swap(true, Ordering::SeqCst) {
             process::exit(STOPPED.into());
         }
-        eprintln!("finishing what is under way; once more to stop at once");
+        eprintln!("finishing the current requests; press Ctrl-C again to stop at once");
     })?;
     Ok(flag)
 }
 
-/// A bar on a terminal, and a line now and then elsewhere.
-struct Bar {
+/// Shows progress: a bar on a terminal, otherwise a line every [`PAUSE`].
+struct ProgressDisplay {
     bar: Option<ProgressBar>,
     items: u64,
     started: Instant,
-    said: std::cell::Cell<Instant>,
+    last_line: Cell<Instant>,
 }
 
-impl Bar {
-    fn of(input: &Path) -> Result<Bar, Box<dyn Error>> {
-        let items = lines(input)?;
-        let bar = match stderr().is_terminal() {
-            false => None,
-            true => {
-                let style = "{wide_bar} {pos} of {len}, {per_sec}, {eta} left";
-                Some(ProgressBar::new(items).with_style(ProgressStyle::with_template(style)?))
-            }
-        };
-        Ok(Bar {
+impl ProgressDisplay {
+    fn new(input: &Path) -> Result<ProgressDisplay, Box<dyn Error>> {
+        let items = count_lines(input)?;
+        let mut bar = None;
+        if stderr().is_terminal() {
+            let style = "{wide_bar} {pos} of {len}, {per_sec}, {eta} left";
+            bar = Some(ProgressBar::new(items).with_style(ProgressStyle::with_template(style)?));
+        }
+        Ok(ProgressDisplay {
             bar,
             items,
             started: Instant::now(),
-            said: std::cell::Cell::new(Instant::now()),
+            last_line: Cell::new(Instant::now()),
         })
     }
 
-    fn show(&self, at: &Progress) {
+    fn show(&self, update: &Progress) {
         if let Some(bar) = &self.bar {
-            bar.set_position(at.done);
-        } else if self.said.get().elapsed() >= PAUSE {
-            self.said.set(Instant::now());
-            let rate = at.written as f64 / self.started.elapsed().as_secs_f64();
+            bar.set_position(update.done);
+        } else if self.last_line.get().elapsed() >= PAUSE {
+            self.last_line.set(Instant::now());
+            let rate = update.written as f64 / self.started.elapsed().as_secs_f64();
             eprintln!(
                 "{} of {} items, {} written, {} skipped, {} failed, {rate:.0} per second",
-                at.done, self.items, at.written, at.skipped, at.failed
+                update.done, self.items, update.written, update.skipped, update.failed
             );
         }
     }
@@ -245,12 +260,14 @@ impl Bar {
     }
 }
 
-/// Lines with something on them.
-fn lines(input: &Path) -> Result<u64, Box<dyn Error>> {
+/// Counts the lines that are not blank.
+fn count_lines(input: &Path) -> Result<u64, Box<dyn Error>> {
     let file = File::open(input).map_err(|error| format!("{}: {error}", input.display()))?;
-    let mut lines = BufReader::new(file).split(b'\n');
-    let full = |line: &Vec<u8>| !line.trim_ascii().is_empty();
-    lines.try_fold(0, |count, line| Ok(count + u64::from(full(&line?))))
+    let mut count = 0;
+    for line in BufReader::new(file).split(b'\n') {
+        count += u64::from(!line?.trim_ascii().is_empty());
+    }
+    Ok(count)
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -268,33 +285,25 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--shard" => {
                 let text = value()?;
                 let parts = text.split_once('/');
-                let (index, count) = parts.ok_or(format!("--shard {text}: it looks like 0/4"))?;
+                let (index, count) = parts.ok_or(format!("--shard {text} must look like 0/4"))?;
                 shard = (number(&argument, index)?, number(&argument, count)?);
             }
             "--only-changed" => only_changed = true,
             "--dry-run" => dry_run = true,
-            other if other.starts_with('-') => return Err(format!("there is no option {other}")),
+            other if other.starts_with('-') => return Err(format!("unknown option {other}")),
             _ if input.is_some() => {
-                return Err(format!("there is one input, not {argument} as well"));
+                return Err(format!(
+                    "only one input is allowed, {argument} is the second"
+                ));
             }
             _ => input = Some(PathBuf::from(argument)),
         }
     }
     let input = input.unwrap_or_else(|| CORPUS.into());
-    let name = |path: &Path| {
-        path.file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-    };
+    let stem = input.file_stem().unwrap_or_default().to_string_lossy();
     Ok(Options {
-        collection: collection.or(name(&input)).unwrap_or_default(),
-        checkpoint: checkpoint.unwrap_or_else(|| {
-            let mut file = input.clone().into_os_string();
-            if shard.1 > 1 {
-                file.push(format!(".{}-of-{}", shard.0, shard.1));
-            }
-            file.push(".ckpt");
-            file.into()
-        }),
+        collection: collection.unwrap_or_else(|| stem.into_owned()),
+        checkpoint: checkpoint.unwrap_or_else(|| checkpoint_of(&input, shard)),
         input,
         concurrency,
         only_changed,
@@ -304,7 +313,17 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
     })
 }
 
-fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T, String> {
+/// Returns `INPUT.ckpt`, or `INPUT.I-of-N.ckpt` for a shard.
+fn checkpoint_of(input: &Path, (index, count): (u32, u32)) -> PathBuf {
+    let mut file = input.as_os_str().to_owned();
+    if count > 1 {
+        file.push(format!(".{index}-of-{count}"));
+    }
+    file.push(".ckpt");
+    file.into()
+}
+
+fn number<T: FromStr>(option: &str, text: &str) -> Result<T, String> {
     text.parse()
-        .map_err(|_| format!("{option} {text}: it is no number"))
+        .map_err(|_| format!("{option} {text} is not a valid number"))
 }

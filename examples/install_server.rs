@@ -1,5 +1,5 @@
-//! Installs the Chroma server that the examples and tests start, and says where it is and how to start it by hand. A second
-//! time it installs nothing.
+//! Installs the Chroma server that the examples and tests use. Prints its location, and how to start it by
+//! hand. If it is already installed, it does nothing else.
 //!
 //! ```text
 //! cargo run --example install_server

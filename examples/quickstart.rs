@@ -1,10 +1,10 @@
-//! Starts a Chroma server (or uses yours), fills a collection, and answers questions in words.
+//! Starts a Chroma server, or uses yours. Fills a collection, and answers questions from it.
 //!
 //! ```text
 //! cargo run --example quickstart
 //! ```
 //!
-//! No setting is needed; `.env.example` lists those that there are.
+//! It needs no settings. `.env.example` lists the optional ones.
 
 use std::env;
 use std::error::Error;
@@ -29,14 +29,15 @@ struct Document {
 }
 
 fn main() -> ExitCode {
-    // Variables from .env, if there is such a file; those that are set already stay as they are.
+    // Reads variables from .env, if that file exists. The environment takes precedence.
     if let Err(error) = dotenvy::dotenv() {
         if !error.not_found() {
             eprintln!("quickstart: .env: {error}");
             return ExitCode::FAILURE;
         }
     }
-    // RUST_LOG=debug shows each request. At the level trace, ureq_proto shows them whole, with the secrets in them.
+    // RUST_LOG=debug logs each request. At the level trace, ureq_proto logs whole requests, including
+    // secrets.
     env_logger::Builder::from_default_env()
         .filter_module("ureq_proto", log::LevelFilter::Info)
         .init();
@@ -53,18 +54,18 @@ fn run() -> Result<(), Box<dyn Error>> {
     let (client, server) = connect()?;
     if is_set("GOOGLE_API_KEY") || is_set("GEMINI_API_KEY") {
         let gemini = Gemini::from_env()?;
-        let what = format!("{} (unset the API key for offline)", gemini.model());
-        announce(&client, server.as_ref(), &what);
+        let model = format!("{} (to work offline, unset the API key)", gemini.model());
+        announce(&client, server.as_ref(), &model);
         tour(&client, gemini)
     } else {
-        let what = "Hashing, offline (set GEMINI_API_KEY for Gemini)";
-        announce(&client, server.as_ref(), what);
+        let model = "Hashing, offline (for Gemini, set GEMINI_API_KEY)";
+        announce(&client, server.as_ref(), model);
         tour(&client, Hashing::default())
     }
-    // `server` is dropped here, and the server with it.
+    // Here `server` is dropped, which stops it.
 }
 
-/// A client of the server that the environment names, or of one that is started for this run.
+/// Connects to the server in the environment, or starts one for this run.
 fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
     if ["CHROMA_HOST", "CHROMA_ENDPOINT", "CHROMA_API_KEY"]
         .into_iter()
@@ -79,7 +80,7 @@ fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
         builder = builder.version("1.5.9");
     }
     let server = builder.start()?;
-    // The other settings are the environment's all the same.
+    // All other settings are from the environment.
     let client = ClientBuilder::from_env()?.host(server.url()).build()?;
     Ok((client, Some(server)))
 }
@@ -90,8 +91,8 @@ fn is_set(variable: &str) -> bool {
 
 fn announce(client: &Client, server: Option<&LocalServer>, embedding: &str) {
     let origin = match server {
-        Some(_) => "started for this run; set CHROMA_HOST for yours",
-        None => "from the environment; unset CHROMA_HOST to start one",
+        Some(_) => "started for this run; to use your server, set CHROMA_HOST",
+        None => "from the environment; to start a server, unset CHROMA_HOST",
     };
     eprintln!(
         "Chroma: {} ({origin}). Embeddings: {embedding}.",
@@ -99,22 +100,24 @@ fn announce(client: &Client, server: Option<&LocalServer>, embedding: &str) {
     );
 }
 
-/// What this example shows, with any embedding function.
+/// Runs the example in a new collection, with any embedding function.
 fn tour(client: &Client, function: impl EmbeddingFunction + 'static) -> Result<(), Box<dyn Error>> {
-    // A collection of this run: on a server of yours there may be others.
+    // A unique name, because your server may have other collections.
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let name = format!("quickstart-{}", now.as_nanos());
     let notes = client
         .collection(&name)
         .embedding_function(function)
         .create()?;
-    let result = show(&notes);
-    // Leaves nothing behind, whatever happened.
+    let result = fill(&notes)
+        .and_then(|()| ask(&notes))
+        .and_then(|()| update_and_delete(&notes));
+    // Cleans up even after an error.
     client.delete_collection(&name)?;
     result
 }
 
-fn show(notes: &Collection) -> Result<(), Box<dyn Error>> {
+fn fill(notes: &Collection) -> Result<(), Box<dyn Error>> {
     let corpus = include_str!("data/corpus.jsonl")
         .lines()
         .map(serde_json::from_str)
@@ -132,7 +135,10 @@ fn show(notes: &Collection) -> Result<(), Box<dyn Error>> {
         notes.count()?,
         notes.name()
     );
+    Ok(())
+}
 
+fn ask(notes: &Collection) -> Result<(), Box<dyn Error>> {
     let question = "Which enzyme from hot springs made the polymerase chain reaction practical?";
     heading(question);
     table(&notes.query(question).n_results(3).run()?);
@@ -162,15 +168,15 @@ fn show(notes: &Collection) -> Result<(), Box<dyn Error>> {
         heading(&format!("{question}  (two in one request)"));
         table(hits);
     }
+    Ok(())
+}
 
+fn update_and_delete(notes: &Collection) -> Result<(), Box<dyn Error>> {
     let question = "Is Pluto a planet?";
     heading(&format!("{question}  (before an update)"));
     table(&notes.query(question).n_results(2).run()?);
-    update_and_delete(notes, question)
-}
 
-fn update_and_delete(notes: &Collection, question: &str) -> Result<(), Box<dyn Error>> {
-    // A new text gets a new vector; what is not named here, such as the title, stays.
+    // A new text gets a new vector. Fields that are not named here, such as the title, stay unchanged.
     notes.update([Record::new("astronomy-01")
         .document(
             "Pluto was counted as the ninth planet from its discovery in 1930 until 2006, when \
@@ -192,7 +198,7 @@ fn heading(text: &str) {
     println!("  #  distance  {:<13}  {:<31}  text", "id", "title");
 }
 
-/// The hits as a table of at most 100 columns.
+/// Prints hits as a table of at most 100 columns.
 fn table(hits: &[Hit]) {
     for (rank, hit) in hits.iter().enumerate() {
         let title = hit.metadata.get("title").and_then(|title| title.as_str());
@@ -201,14 +207,14 @@ fn table(hits: &[Hit]) {
             rank + 1,
             hit.distance,
             hit.id,
-            short(title.unwrap_or("-"), 31),
-            short(hit.document.as_deref().unwrap_or("-"), 36),
+            truncated(title.unwrap_or("-"), 31),
+            truncated(hit.document.as_deref().unwrap_or("-"), 36),
         );
     }
 }
 
-/// A text on one line, cut to a number of characters.
-fn short(text: &str, width: usize) -> String {
+/// Returns a text on one line, truncated to `width` characters.
+fn truncated(text: &str, width: usize) -> String {
     let line = text.replace(char::is_whitespace, " ");
     if line.chars().count() <= width {
         return line;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Counts the instructions that each parser takes for a float: benches/floats/run.sh (valgrind must be installed)
+# Counts the instructions that each parser takes for a float: benches/floats/run.sh (valgrind must be
+# installed)
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -67,7 +67,8 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let has = |name| arguments.iter().any(|argument| argument == name);
-    // Cargo says --bench when it is to measure. Else it is `cargo test --benches`, whose arguments mean nothing here.
+    // Cargo says --bench when it is to measure. Else it is `cargo test --benches`, whose arguments mean
+    // nothing here.
     let size = match (has("--bench"), has("--quick")) {
         (false, _) => &SMOKE,
         (true, true) => &QUICK,

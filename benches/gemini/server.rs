@@ -1,4 +1,5 @@
-//! The stand-in for Google that the tests use, in another process, so that its work is not counted as the client's.
+//! The stand-in for Google that the tests use, in another process, so that its work is not counted as the
+//! client's.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read};

@@ -1,4 +1,5 @@
-//! One job at the null server, in a process of its own: what an earlier one left in memory is not counted as its own.
+//! One job at the null server, in a process of its own: what an earlier one left in memory is not counted as
+//! its own.
 
 use std::error::Error;
 use std::fs;
@@ -51,7 +52,8 @@ pub enum Input {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Outcome {
     pub cost: Cost,
-    /// The most bytes that the system had given to the process, beyond those when it was idle; where the system says so.
+    /// The most bytes that the system had given to the process, beyond those when it was idle; where the
+    /// system says so.
     pub resident: Option<usize>,
 }
 

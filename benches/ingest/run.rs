@@ -1,5 +1,5 @@
-//! The course of a run: jobs of growing size at the null server, and the same by a loop; then pieces of a job at the real
-//! server, and a loop in turns with it.
+//! The course of a run: jobs of growing size at the null server, and the same by a loop; then pieces of a job
+//! at the real server, and a loop in turns with it.
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,7 +38,8 @@ pub struct Row {
     pub outcome: Outcome,
 }
 
-/// A piece, in the median; and how many times the rate of the loop that of the job was, piece by piece, in order.
+/// A piece, in the median; and how many times the rate of the loop that of the job was, piece by piece, in
+/// order.
 pub struct Real {
     pub ingest: Cost,
     pub by_loop: Cost,

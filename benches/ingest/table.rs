@@ -124,7 +124,8 @@ pub fn print(found: &Found) {
     );
 }
 
-/// One line for each figure: `{"name":"ingest/texts/10000/cpu","unit":"us/record","value":…,"floor_ratio":…}`.
+/// One line for each figure:
+/// `{"name":"ingest/texts/10000/cpu","unit":"us/record","value":…,"floor_ratio":…}`.
 pub fn print_json(found: &Found) {
     let line = |name: String, unit: &str, value: f64, floor_ratio: Option<f64>| {
         let line =

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the program `query` with each set of features, and of the library as it was before it counted anything, and
-# measures them: benches/observed/run.sh [--quick]
+# Builds the program `query` with each set of features, and of the library as it was before it counted
+# anything, and measures them: benches/observed/run.sh [--quick]
 set -euo pipefail
 cd "$(dirname "$0")"
 

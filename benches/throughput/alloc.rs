@@ -1,4 +1,5 @@
-//! The global allocator, which counts: how often memory was asked for, how much is held, and the most that was held.
+//! The global allocator, which counts: how often memory was asked for, how much is held, and the most that
+//! was held.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -29,7 +30,8 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(at, layout) }
     }
 
-    /// Counts as one allocation, and as both pieces at once: where the system cannot stretch the old one, there are two.
+    /// Counts as one allocation, and as both pieces at once: where the system cannot stretch the old one,
+    /// there are two.
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         grown(size);
         HELD.fetch_sub(layout.size(), Relaxed);

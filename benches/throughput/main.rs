@@ -1,5 +1,5 @@
-//! What the client costs: `cargo bench --bench throughput`, with `-- --quick` for less, and `-- --json` for programs.
-//! README.md beside this folder says how to read it.
+//! What the client costs: `cargo bench --bench throughput`, with `-- --quick` for less, and `-- --json` for
+//! programs. README.md beside this folder says how to read it.
 
 #[allow(unsafe_code)]
 mod alloc;
@@ -62,7 +62,8 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let has = |name| arguments.iter().any(|argument| argument == name);
-    // Cargo says --bench when it is to measure. Else it is `cargo test --benches`, whose arguments mean nothing here.
+    // Cargo says --bench when it is to measure. Else it is `cargo test --benches`, whose arguments mean
+    // nothing here.
     let size = match (has("--bench"), has("--quick")) {
         (false, _) => &SMOKE,
         (true, true) => &QUICK,

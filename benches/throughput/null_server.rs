@@ -1,5 +1,5 @@
-//! A server that does nothing: it reads each request to its end and sends the recorded answer, byte for byte. It is this
-//! program in another process, so that its work is not counted as the client's.
+//! A server that does nothing: it reads each request to its end and sends the recorded answer, byte for byte.
+//! It is this program in another process, so that its work is not counted as the client's.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -134,7 +134,8 @@ struct Shared {
     sent: AtomicU64,
 }
 
-/// The other process: takes the answers from its standard input, prints its port, and answers until the input ends.
+/// The other process: takes the answers from its standard input, prints its port, and answers until the input
+/// ends.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let mut input = io::stdin().lock();
     let mut shared = Shared::default();

@@ -1,5 +1,5 @@
-//! A relay in front of the real server that keeps every exchange: what the null server answers, and what the floor
-//! sends, is what was said here.
+//! A relay in front of the real server that keeps every exchange: what the null server answers, and what the
+//! floor sends, is what was said here.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! The course of a run: record what the real server says, then measure at the null server, on the floor, and at the
-//! real server.
+//! The course of a run: record what the real server says, then measure at the null server, on the floor, and
+//! at the real server.
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -102,8 +102,8 @@ impl Recording {
     }
 }
 
-/// With all that a client can have against failures: a breaker, replicas (which nobody asks while all is well), retries
-/// and their budget, a deadline.
+/// With all that a client can have against failures: a breaker, replicas (which nobody asks while all is
+/// well), retries and their budget, a deadline.
 fn guarded(url: &str) -> ClientBuilder {
     Client::builder()
         .host(url)

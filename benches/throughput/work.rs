@@ -32,7 +32,8 @@ pub struct Place<'a> {
     pub query: &'a [f32],
 }
 
-/// Further work is a function and an entry here: the null server and the floor learn from the recording what it says.
+/// Further work is a function and an entry here: the null server and the floor learn from the recording what
+/// it says.
 pub const ALL: &[Work] = &[
     Work {
         name: "upsert",

@@ -1,5 +1,5 @@
-//! Embeds `docs/` into a Chroma of this crate's own, whose data stays in the build folder. What is unchanged since the
-//! last build is neither embedded nor written again, and what is there no more is deleted.
+//! Embeds `docs/` into a Chroma whose data stays in the build folder. Skips passages that are unchanged since
+//! the last build, and deletes those that no longer exist.
 
 #[path = "src/server.rs"]
 mod server;
@@ -11,30 +11,34 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use chroma_blocking::{Hashing, Key, RetryPolicy, ingest::{IngestReport, TextSplitter, text_records}};
+use chroma_blocking::{
+    Hashing, Key, RetryPolicy,
+    ingest::{IngestReport, TextSplitter, text_records},
+};
 
-/// A build must end, whatever hangs. Without a download (23 MB, once on a machine) it takes a second.
+/// The time limit, so that a build always ends. Without a download (23 MB, once on a machine), it takes a
+/// second.
 const LIMIT: Duration = Duration::from_secs(300);
 
 fn main() {
-    // A folder stands for all that is in it. Without any such line, every changed file would count.
+    // A folder includes all its files. Without such a line, Cargo would watch all files of the package.
     println!("cargo::rerun-if-changed=docs");
     println!("cargo::rerun-if-env-changed=CHROMA_BIN");
 
-    // The end of this process is also the end of the thread, of an install, and of the server.
+    // The thread, the installation and the server end with this process.
     let (done, result) = mpsc::channel();
-    thread::spawn(move || done.send(embed().map_err(|error| error.to_string())));
+    thread::spawn(move || done.send(embed().map_err(|error| format!("{error:#}"))));
     match result.recv_timeout(LIMIT) {
         Ok(Ok(report)) => println!("cargo::warning=docs: {report}"),
         Ok(Err(error)) => fail(&error),
-        Err(RecvTimeoutError::Timeout) => fail(&format!("not done after {LIMIT:?}")),
-        // Its words are on standard error, which Cargo shows then.
+        Err(RecvTimeoutError::Timeout) => fail(&format!("not complete after {LIMIT:?}")),
+        // Cargo shows standard error, with the message of the panic.
         Err(RecvTimeoutError::Disconnected) => fail("the build script panicked"),
     }
 }
 
 fn embed() -> Result<IngestReport, Box<dyn Error + Send + Sync>> {
-    // Each target folder and profile has its own, and Cargo lets one build at a time into it.
+    // Each target folder and profile has a separate OUT_DIR, and Cargo runs one build at a time in it.
     let data = Path::new(&env::var("OUT_DIR")?).join("chroma");
     println!("cargo::rustc-env=DOCS_DATA={}", data.display());
 
@@ -49,22 +53,22 @@ fn embed() -> Result<IngestReport, Box<dyn Error + Send + Sync>> {
         .collection(server::COLLECTION)
         .embedding_function(Hashing::default())
         .get_or_create()?;
-    let pieces = TextSplitter::new(500).split_records(text_records("docs")?);
+    let passages = TextSplitter::new(500).split_records(text_records("docs")?);
     let report = docs
-        .ingest(pieces)
+        .ingest(passages)
         .content_hash("content_hash")
-        // All that is stored has a source, so all of it is compared with the folder.
+        // Every record has a source, so this filter matches all of them.
         .sync(Key::field("source").ne(""))
-        // Nobody mends a server on this machine while the build waits.
+        // A retry would not help: the server is local, and a broken one stays broken.
         .retry(RetryPolicy::none())
         .run()?;
     server.stop()?;
     Ok(report)
 }
 
-/// Cargo shows these lines and fails the build.
+/// Prints lines that Cargo shows, and that fail the build.
 fn fail(why: &str) {
-    println!("cargo::error=the docs are not embedded; README.md says what that takes");
+    println!("cargo::error=the docs are not embedded; see the requirements in README.md");
     for line in why.lines() {
         println!("cargo::error={line}");
     }

@@ -1,8 +1,8 @@
-//! What the stand-in does with a search: filter, rank, groups, page, and what to bring.
+//! Executes a search in the stand-in: filter, rank, groups, page and selection.
 //!
-//! The rules are those of distributed Chroma's source (`rust/worker/src/execution/operators`, the files `rank.rs`,
-//! `sparse_index_knn.rs`, `idf.rs` and `ranked_group_by.rs`). Its indexes may miss a neighbour; here every record is
-//! compared.
+//! The rules are from the source of distributed Chroma (`rust/worker/src/execution/operators`, the files
+//! `rank.rs`, `sparse_index_knn.rs`, `idf.rs` and `ranked_group_by.rs`). Chroma's indexes may miss a
+//! neighbour; the stand-in compares every record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use chroma_blocking::{MetadataValue, record::SparseVector};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::stand_in::{Collection, Record, Refusal, ascends, bad, unknown};
+use super::stand_in::{Collection, Record, Refusal, bad, unsupported, validate};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,39 +85,29 @@ struct Select {
 }
 
 impl Search {
-    /// A list for each column that was selected.
+    /// Returns a list for each selected column.
     pub fn run(mut self, collection: &Collection) -> Result<Value, Refusal> {
         let records = &collection.records;
-        let mut among = Vec::new();
+        let mut candidates = Vec::new();
         for (index, record) in records.iter().enumerate() {
             let filter = self.filter.as_ref();
-            if filter.map_or(Ok(true), |filter| passes(filter, record))? {
-                among.push(index);
+            if filter.map_or(Ok(true), |filter| matches(filter, record))? {
+                candidates.push(index);
             }
         }
         let mut found = BTreeSet::new();
-        self.rank.look(collection, &among, &mut found)?;
+        self.rank.find(collection, &candidates, &mut found)?;
         let scored = found
             .into_iter()
             .filter_map(|index| Some((index, self.rank.score(index)?)));
         let mut hits = sorted(scored.collect());
-        let GroupBy { keys, aggregate } = &self.group_by;
-        match aggregate {
-            None if keys.is_empty() => {}
-            Some(Aggregate::Smallest { keys: by, k }) if *by == ["#score"] && !keys.is_empty() => {
-                let mut kept = BTreeMap::<String, usize>::new();
-                hits.retain(|(index, _)| {
-                    let group = keys.iter().map(|key| records[*index].metadata.get(key));
-                    let group = format!("{:?}", group.collect::<Vec<_>>());
-                    let count = kept.entry(group).or_default();
-                    *count += 1;
-                    *count <= *k
-                });
-            }
-            _ => return Err(unknown("such groups")),
-        }
+        self.group_by.retain(&mut hits, records)?;
         let page = hits.into_iter().skip(self.limit.offset);
         let page: Vec<_> = page.take(self.limit.limit).collect();
+        self.answer(&page, records)
+    }
+
+    fn answer(&self, page: &[(usize, f32)], records: &[Record]) -> Result<Value, Refusal> {
         let each = |value: &dyn Fn(&Record, f32) -> Value| -> Value {
             let hits = page.iter();
             hits.map(|(index, score)| value(&records[*index], *score))
@@ -129,7 +119,7 @@ impl Search {
             match key.as_str() {
                 "#score" => answer["scores"] = each(&|_, score| json!(score)),
                 special if special.starts_with('#') => {
-                    return Err(unknown(&format!("how to select {special}")));
+                    return Err(unsupported(&format!("the selection of {special}")));
                 }
                 _ => answer["metadatas"] = each(&|record, _| self.fields(record)),
             }
@@ -137,7 +127,7 @@ impl Search {
         Ok(answer)
     }
 
-    /// The metadata fields that were selected.
+    /// Returns the selected metadata fields.
     fn fields(&self, record: &Record) -> Value {
         let fields = record.metadata.iter();
         let fields = fields.filter(|(key, _)| self.select.keys.iter().any(|other| other == key));
@@ -145,7 +135,30 @@ impl Search {
     }
 }
 
-/// The smallest first; of equals, that which came first.
+impl GroupBy {
+    /// Keeps the best `k` hits of each group.
+    fn retain(&self, hits: &mut Vec<(usize, f32)>, records: &[Record]) -> Result<(), Refusal> {
+        match &self.aggregate {
+            None if self.keys.is_empty() => Ok(()),
+            Some(Aggregate::Smallest { keys, k })
+                if *keys == ["#score"] && !self.keys.is_empty() =>
+            {
+                let mut counts = BTreeMap::<String, usize>::new();
+                hits.retain(|(index, _)| {
+                    let metadata = &records[*index].metadata;
+                    let group: Vec<_> = self.keys.iter().map(|key| metadata.get(key)).collect();
+                    let count = counts.entry(format!("{group:?}")).or_default();
+                    *count += 1;
+                    *count <= *k
+                });
+                Ok(())
+            }
+            _ => Err(unsupported("such groups")),
+        }
+    }
+}
+
+/// Sorts by score, and records with equal scores by the order of arrival.
 fn sorted(mut records: Vec<(usize, f32)>) -> Vec<(usize, f32)> {
     records.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
     records
@@ -153,30 +166,30 @@ fn sorted(mut records: Vec<(usize, f32)>) -> Vec<(usize, f32)> {
 
 impl Rank {
     /// Finds the nearest records of each `Knn`.
-    fn look(
+    fn find(
         &mut self,
-        on: &Collection,
-        among: &[usize],
+        collection: &Collection,
+        candidates: &[usize],
         found: &mut BTreeSet<usize>,
     ) -> Result<(), Refusal> {
         match self {
             Rank::Number(_) => Ok(()),
             Rank::Knn(knn) => {
-                knn.look(on, among)?;
+                knn.find(collection, candidates)?;
                 found.extend(knn.nearest.keys());
                 Ok(())
             }
             Rank::Sum(ranks) | Rank::Product(ranks) => ranks
                 .iter_mut()
-                .try_for_each(|rank| rank.look(on, among, found)),
+                .try_for_each(|rank| rank.find(collection, candidates, found)),
             Rank::Quotient { left, right } => {
-                left.look(on, among, found)?;
-                right.look(on, among, found)
+                left.find(collection, candidates, found)?;
+                right.find(collection, candidates, found)
             }
         }
     }
 
-    /// None where a `Knn` has not found the record and has no value for such records.
+    /// Returns the score of a record, or `None` if a `Knn` without a default did not find the record.
     fn score(&self, record: usize) -> Option<f32> {
         match self {
             Rank::Number(number) => Some(*number),
@@ -189,82 +202,116 @@ impl Rank {
 }
 
 impl Knn {
-    fn look(&mut self, on: &Collection, among: &[usize]) -> Result<(), Refusal> {
+    fn find(&mut self, collection: &Collection, candidates: &[usize]) -> Result<(), Refusal> {
+        let records = &collection.records;
         let distances = match &self.query {
-            Query::Dense(query) if self.key == "#embedding" => dense(query, on, among)?,
-            Query::Sparse(query) => sparse(query, &self.key, on, among)?,
-            Query::Dense(_) => return Err(bad("dense vectors are under #embedding")),
+            Query::Dense(query) if self.key == "#embedding" => dense(query, records, candidates)?,
+            Query::Dense(_) => return Err(bad("a dense query needs the key #embedding")),
+            Query::Sparse(query) => {
+                let index = &collection.schema["keys"][&self.key]["sparse_vector"];
+                let index = &index["sparse_vector_index"];
+                if index["enabled"] != true {
+                    return Err(bad(format!("{:?} has no sparse vector index", self.key)));
+                }
+                validate(query)?;
+                let is_bm25 = index["config"]["bm25"] == true;
+                let sparse = SparseKnn::new(query, &self.key, records, is_bm25);
+                sparse.distances(candidates)
+            }
         };
         let nearest = sorted(distances).into_iter().take(self.limit).enumerate();
-        let value = |(place, (record, distance))| match self.return_rank {
-            true => (record, place as f32),
-            false => (record, distance),
+        let value = |(rank, (record, distance))| {
+            let value = if self.return_rank {
+                rank as f32
+            } else {
+                distance
+            };
+            (record, value)
         };
         self.nearest = nearest.map(value).collect();
         Ok(())
     }
 }
 
-/// 1 minus the cosine of the angle.
-fn dense(query: &[f32], on: &Collection, among: &[usize]) -> Result<Vec<(usize, f32)>, Refusal> {
+/// Returns the cosine distances: 1 minus the cosine of the angle.
+fn dense(
+    query: &[f32],
+    records: &[Record],
+    candidates: &[usize],
+) -> Result<Vec<(usize, f32)>, Refusal> {
     let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     let distance = |index: &usize| {
-        let own = &on.records[*index].embedding;
-        let lengths = product(own, own).sqrt() * product(query, query).sqrt();
-        match own.len() == query.len() {
-            true => Ok((*index, 1.0 - product(own, query) / lengths)),
-            false => Err(bad("a query of another dimension")),
+        let embedding = &records[*index].embedding;
+        if embedding.len() != query.len() {
+            return Err(bad("a query of another dimension"));
         }
+        let lengths = product(embedding, embedding).sqrt() * product(query, query).sqrt();
+        Ok((*index, 1.0 - product(embedding, query) / lengths))
     };
-    among.iter().map(distance).collect()
+    candidates.iter().map(distance).collect()
 }
 
-/// 1 minus the inner product, of records that share a place with the query. Where the schema says `bm25`, a place of the
-/// query counts the more, the fewer of all records have it.
-fn sparse(
-    query: &SparseVector,
-    key: &str,
-    on: &Collection,
-    among: &[usize],
-) -> Result<Vec<(usize, f32)>, Refusal> {
-    let index = &on.schema["keys"][key]["sparse_vector"]["sparse_vector_index"];
-    if index["enabled"] != true {
-        return Err(bad(format!("{key:?} has no sparse vector index")));
-    }
-    ascends(query)?;
-    let value = |record: &Record, place: &u32| match record.metadata.get(key) {
-        Some(MetadataValue::SparseVector(own)) => own
-            .indices
-            .binary_search(place)
-            .ok()
-            .map(|at| own.values[at]),
-        _ => None,
-    };
-    let all = on.records.len() as f32;
-    let weight = |(place, weight): (&u32, &f32)| {
-        let have = on.records.iter();
-        let have = have.filter(|record| value(record, place).is_some()).count() as f32;
-        let rarity = match index["config"]["bm25"] == true {
-            true => ((all - have + 0.5) / (have + 0.5)).ln_1p(),
-            false => 1.0,
+/// A query by a sparse vector in the metadata field `key`.
+struct SparseKnn<'a> {
+    key: &'a str,
+    records: &'a [Record],
+    /// The indices of the query, and their weights.
+    weights: Vec<(u32, f32)>,
+}
+
+impl<'a> SparseKnn<'a> {
+    /// With `is_bm25`, an index weighs more if fewer records have it.
+    fn new(
+        query: &SparseVector,
+        key: &'a str,
+        records: &'a [Record],
+        is_bm25: bool,
+    ) -> SparseKnn<'a> {
+        let mut knn = SparseKnn {
+            key,
+            records,
+            weights: Vec::new(),
         };
-        (*place, weight * rarity)
-    };
-    let query = query.indices.iter().zip(&query.values);
-    let query: Vec<_> = query.map(weight).collect();
-    let distance = |index: &usize| {
-        let record = &on.records[*index];
-        let shared = query
-            .iter()
-            .filter_map(|(place, weight)| Some(value(record, place)? * weight));
-        let product = shared.reduce(|sum, product| sum + product)?;
-        Some((*index, 1.0 - product))
-    };
-    Ok(among.iter().filter_map(distance).collect())
+        let total = records.len() as f32;
+        for (index, value) in query.indices.iter().zip(&query.values) {
+            let with_index = records.iter();
+            let with_index = with_index.filter(|record| knn.value(record, *index).is_some());
+            let count = with_index.count() as f32;
+            let rarity = if is_bm25 {
+                ((total - count + 0.5) / (count + 0.5)).ln_1p()
+            } else {
+                1.0
+            };
+            knn.weights.push((*index, value * rarity));
+        }
+        knn
+    }
+
+    /// Returns the value of a record's sparse vector at an index.
+    fn value(&self, record: &Record, index: u32) -> Option<f32> {
+        let Some(MetadataValue::SparseVector(vector)) = record.metadata.get(self.key) else {
+            return None;
+        };
+        let position = vector.indices.binary_search(&index).ok()?;
+        Some(vector.values[position])
+    }
+
+    /// Returns 1 minus the inner product, for records that share an index with the query.
+    fn distances(&self, candidates: &[usize]) -> Vec<(usize, f32)> {
+        let distance = |candidate: &usize| {
+            let record = &self.records[*candidate];
+            let weights = self.weights.iter();
+            let shared =
+                weights.filter_map(|(index, weight)| Some(self.value(record, *index)? * weight));
+            let product = shared.reduce(|sum, product| sum + product)?;
+            Some((*candidate, 1.0 - product))
+        };
+        candidates.iter().filter_map(distance).collect()
+    }
 }
 
-/// Whether a record passes a filter: one test of a metadata field, or several, all of which it must pass.
-fn passes(filter: &Value, record: &Record) -> Result<bool, Refusal> {
+/// Returns whether a record matches a filter: a condition on a metadata field, or several joined by `$and`.
+fn matches(filter: &Value, record: &Record) -> Result<bool, Refusal> {
     let only = |value: &Value| match value.as_object() {
         Some(map) if map.len() == 1 => Ok(map.clone().into_iter().next()),
         _ => Err(bad("Invalid where clause")),
@@ -272,20 +319,20 @@ fn passes(filter: &Value, record: &Record) -> Result<bool, Refusal> {
     let (key, value) = only(filter)?.unwrap_or_default();
     if key == "$and" {
         let mut parts = value.as_array().into_iter().flatten();
-        return parts.try_fold(true, |all, part| Ok(all & passes(part, record)?));
+        return parts.try_fold(true, |all, part| Ok(all & matches(part, record)?));
     }
     if key.starts_with(['#', '$']) {
-        return Err(unknown(&format!("filters with {key}")));
+        return Err(unsupported(&format!("filters with {key}")));
     }
     let (operator, operand) = only(&value)?.unwrap_or_default();
-    let own = record.metadata.get(&key);
+    let value = record.metadata.get(&key);
     match operator.as_str() {
-        "$ne" => Ok(own.map(|own| json!(own)) != Some(operand)),
+        "$ne" => Ok(value.map(|value| json!(value)) != Some(operand)),
         "$gte" => {
-            let least = operand.as_f64().ok_or_else(|| bad("no number"))?;
-            let own = own.and_then(MetadataValue::as_float);
-            Ok(own.is_some_and(|own| own >= least))
+            let min = operand.as_f64().ok_or_else(|| bad("$gte needs a number"))?;
+            let value = value.and_then(MetadataValue::as_float);
+            Ok(value.is_some_and(|value| value >= min))
         }
-        _ => Err(unknown(&format!("filters with {operator}"))),
+        _ => Err(unsupported(&format!("filters with {operator}"))),
     }
 }

@@ -1,14 +1,14 @@
-//! Finds texts by two kinds of vectors at once: dense ones, which know parts of words, and sparse ones, which know whole
-//! words and how rare they are. Each finds what the other misses.
+//! Hybrid search: finds texts by two kinds of vectors at once. Dense vectors represent parts of words. Sparse
+//! vectors represent whole words, weighted by how rare they are. Each kind finds texts that the other misses.
 //!
 //! ```text
 //! cargo run --example hybrid_search
 //! ```
 //!
-//! Only Chroma Cloud and distributed Chroma have such searches. With `CHROMA_API_KEY` this runs there (`CHROMA_HOST`,
-//! `CHROMA_TENANT` and `CHROMA_DATABASE` as usual). Without, it runs on a **stand-in** inside of this program
-//! (`stand_in.rs`), which holds the records and computes the searches in earnest, but is no database, and knows only what
-//! is asked here.
+//! Only Chroma Cloud and distributed Chroma support such searches. If `CHROMA_API_KEY` is set, this example
+//! uses Chroma Cloud (with `CHROMA_HOST`, `CHROMA_TENANT` and `CHROMA_DATABASE` as usual). Otherwise it uses
+//! a **stand-in** inside this program (`stand_in.rs`). The stand-in stores the records and computes the
+//! searches, but it is not a database: it supports only the requests of this example.
 
 mod evaluate;
 mod stand_in;
@@ -31,8 +31,9 @@ use serde::Deserialize;
 /// The metadata field with the sparse vectors.
 const WORDS: &str = "words";
 
-/// What people type in a hurry, and which text they want. Chosen to be hard: word forms and misspellings, which sparse
-/// vectors do not know; short names and numbers, which dense ones hardly see; and one that neither finds.
+/// Hasty queries, and the id of the text that each should find. They are difficult on purpose: sparse vectors
+/// miss word forms and misspellings, dense vectors miss short names and numbers, and both miss one of the
+/// queries.
 const QUESTIONS: [(&str, &str); 16] = [
     ("gutenbergs bibles", "history-07"),
     ("weavers' looms and punchcards", "computing-02"),
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    // At the level trace, ureq_proto shows requests whole, with the secrets in them.
+    // At the level trace, ureq_proto logs whole requests, including secrets.
     env_logger::Builder::from_default_env()
         .filter_module("ureq_proto", log::LevelFilter::Info)
         .init();
@@ -86,7 +87,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let client = connect()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let name = format!("hybrid-search-{}", now.as_nanos());
-    // The server has an index of the sparse vectors, and weighs the words of a query by how rare they are (BM25).
+    // The server indexes the sparse vectors, and weights the words of a query by how rare they are (BM25).
     let words = SparseVectorIndexConfig::new().bm25(true);
     let texts = client
         .collection(&name)
@@ -94,12 +95,12 @@ fn run() -> Result<(), Box<dyn Error>> {
         .schema(Schema::new().create_sparse_vector_index(WORDS, words))
         .create()?;
     let result = show(&texts);
-    // Leaves nothing behind, whatever happened.
+    // Cleans up even after an error.
     client.delete_collection(&name)?;
     result
 }
 
-/// A client of Chroma Cloud, if there is a key, or else of the stand-in, which is used in the same way.
+/// Connects to Chroma Cloud if a key is set, otherwise to the stand-in. Both are used in the same way.
 fn connect() -> Result<Client, Box<dyn Error>> {
     if env::var("CHROMA_API_KEY").is_ok_and(|key| !key.trim().is_empty()) {
         let client = Client::cloud_from_env()?;
@@ -111,9 +112,9 @@ fn connect() -> Result<Client, Box<dyn Error>> {
         .host(stand_in::start()?)
         .api_key(stand_in::KEY);
     println!(
-        "Chroma: none. A stand-in inside of this program computes the searches; it knows only these."
+        "Chroma: none. A stand-in inside this program computes the searches; it supports no others."
     );
-    println!("(For Chroma Cloud set CHROMA_API_KEY.)");
+    println!("(For Chroma Cloud, set CHROMA_API_KEY.)");
     Ok(stand_in.build()?)
 }
 
@@ -123,10 +124,10 @@ fn show(texts: &Collection) -> Result<(), Box<dyn Error>> {
         .map(serde_json::from_str)
         .collect::<Result<Vec<Document>, _>>()?;
     println!(
-        "{} texts, each with two vectors. Of scores, the lower one is nearer.",
+        "{} texts, each with two vectors. A lower score means nearer.",
         corpus.len()
     );
-    // The dense vectors are made by the collection's embedding function, the sparse ones here.
+    // The collection's embedding function makes the dense vectors; this program makes the sparse ones.
     texts.upsert(corpus.into_iter().map(|document| {
         Record::new(document.id)
             .metadata(WORDS, words_of_text(&document.text))
@@ -137,64 +138,66 @@ fn show(texts: &Collection) -> Result<(), Box<dyn Error>> {
     }))?;
     hits(texts, "gutenbergs bibles")?;
     hits(texts, "Pele 5-2")?;
-    places(texts)?;
+    compare(texts)?;
     groups(texts)
 }
 
-/// The four ways to search.
-const WAYS: [&str; 4] = ["dense", "sparse", "rrf", "sum"];
+/// The names of the four ranks.
+const RANKS: [&str; 4] = ["dense", "sparse", "rrf", "sum"];
 
-fn ways(question: &str) -> [Rank; 4] {
+/// Returns four ranks for a question.
+fn ranks(question: &str) -> [Rank; 4] {
     let dense = || Knn::text(question).limit(20);
     let sparse = || Knn::sparse(WORDS, words_of_query(question)).limit(20);
-    // By the places on both lists. What is on one list alone is found, too, as if it were far down on the other.
+    // Reciprocal rank fusion combines the positions in both lists. A text that is in only one list counts as
+    // if it were at position 1000 in the other.
     let rrf = Rrf::new([dense().default(1000), sparse().default(1000)]);
-    // By the distances. Dense ones go from 0 to 2, sparse ones from 1 down to about -20, so they are scaled. What is not on
-    // a list has 1: nothing in common.
+    // A sum of distances. Dense distances range from 0 to 2, sparse ones from 1 down to about -20, so they
+    // are scaled. A text that is not in a list has the distance 1: nothing in common.
     let sum = dense().default(1) + 0.05 * sparse().default(1);
     [dense().into(), sparse().into(), rrf.into(), sum]
 }
 
-/// What each way finds first.
+/// Prints the best two texts of each rank.
 fn hits(texts: &Collection, question: &str) -> Result<(), Box<dyn Error>> {
     println!("\n{question}");
-    let searches = ways(question).map(|rank| Search::new().rank(rank).limit(2).select(shown()));
-    for (way, hits) in WAYS.iter().zip(texts.search_many(searches).run()?) {
+    let searches = ranks(question).map(|rank| Search::new().rank(rank).limit(2).select(selected()));
+    for (name, hits) in RANKS.iter().zip(texts.search_many(searches).run()?) {
         for hit in &hits {
             let Topic { title, .. } = hit.metadata.to_struct()?;
             println!(
-                "  {way:<6}  {:>7.3}  {title}",
+                "  {name:<6}  {:>7.3}  {title}",
                 hit.score.unwrap_or(f32::NAN)
             );
         }
         if hits.is_empty() {
-            println!("  {way:<6}  nothing");
+            println!("  {name:<6}  nothing");
         }
     }
     Ok(())
 }
 
-/// For each question, at which place each way has the text that is wanted.
-fn places(texts: &Collection) -> Result<(), Box<dyn Error>> {
-    println!("\nWhere is the text that is wanted? (-: not among the first ten)");
-    println!("  {:<40}{}", "", row(WAYS));
+/// Prints for each question the position of the expected text, by each rank.
+fn compare(texts: &Collection) -> Result<(), Box<dyn Error>> {
+    println!("\nPosition of the expected text (-: not among the first ten)");
+    println!("  {:<40}{}", "", row(RANKS));
     let (mut first, mut first_three) = ([0; 4], [0; 4]);
-    for (question, wanted) in QUESTIONS {
-        // All four in one request.
-        let searches = ways(question).map(|rank| Search::new().rank(rank).limit(10));
+    for (question, expected) in QUESTIONS {
+        // All four searches in one request.
+        let searches = ranks(question).map(|rank| Search::new().rank(rank).limit(10));
         let results = texts.search_many(searches).run()?;
-        let mut places = ["-"; 4].map(str::to_owned);
-        for (way, hits) in results.iter().enumerate() {
-            if let Some(before) = hits.ids().position(|id| id == wanted) {
-                places[way] = (before + 1).to_string();
-                first[way] += usize::from(before == 0);
-                first_three[way] += usize::from(before < 3);
+        let mut positions = ["-"; 4].map(str::to_owned);
+        for (rank, hits) in results.iter().enumerate() {
+            if let Some(index) = hits.ids().position(|id| id == expected) {
+                positions[rank] = (index + 1).to_string();
+                first[rank] += usize::from(index == 0);
+                first_three[rank] += usize::from(index < 3);
             }
         }
-        println!("  {question:<40}{}", row(places));
+        println!("  {question:<40}{}", row(positions));
     }
-    println!("\nOf {} questions", QUESTIONS.len());
-    println!("  {:<40}{}", "in the first place", row(first));
+    println!("\nOut of {} questions", QUESTIONS.len());
+    println!("  {:<40}{}", "first", row(first));
     println!("  {:<40}{}", "among the first three", row(first_three));
     Ok(())
 }
@@ -203,16 +206,16 @@ fn row(cells: [impl Display; 4]) -> String {
     cells.map(|cell| format!("{cell:>8}")).concat()
 }
 
-/// The best text of each subject, for one question and within a filter.
+/// Prints the best text of each subject, for one question and with a filter.
 fn groups(texts: &Collection) -> Result<(), Box<dyn Error>> {
     let question = "won the gold medal";
-    let [_, _, _, sum] = ways(question);
+    let [_, _, _, sum] = ranks(question);
     let search = Search::new()
         .filter(Key::field("year").gte(1900) & Key::field("subject").ne("history"))
         .rank(sum)
         .group_by(GroupBy::new(["subject"]).min_k(1, [Key::score()]))
         .limit(4)
-        .select(shown());
+        .select(selected());
     println!("\n{question}  (sum; since 1900, no history, the best of each subject)");
     for hit in texts.search(search).run()? {
         let Topic { subject, title } = hit.metadata.to_struct()?;
@@ -224,8 +227,8 @@ fn groups(texts: &Collection) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What is brought of each hit, beside its id.
-fn shown() -> [Key; 3] {
+/// The fields of each hit that the server returns in addition to its id.
+fn selected() -> [Key; 3] {
     [Key::score(), Key::field("title"), Key::field("subject")]
 }
 
@@ -235,8 +238,8 @@ struct Topic {
     title: String,
 }
 
-/// A text as BM25 sees it: a place for each of its words. A word that is there twice counts more, but not twice as much,
-/// and less in a long text.
+/// Returns the BM25 vector of a text, with an index for each word. A word that occurs twice has a higher
+/// value, but less than twice as high. In a long text, each word has a lower value.
 fn words_of_text(text: &str) -> SparseVector {
     const USUAL_LENGTH: f32 = 50.0;
     let counts = count(text);
@@ -248,12 +251,13 @@ fn words_of_text(text: &str) -> SparseVector {
         .collect()
 }
 
-/// Of a query each word counts once; the server weighs them.
+/// Returns the vector of a query: 1 for each word. The server weights the words.
 fn words_of_query(query: &str) -> SparseVector {
     count(query).into_keys().map(|word| (word, 1.0)).collect()
 }
 
-/// How often each word is there. A word's place is its hash: of the few thousand words of these texts, no two share one.
+/// Counts the words of a text, by their index. The index is a hash of the word; the few thousand words of
+/// these texts have no collisions.
 fn count(text: &str) -> BTreeMap<u32, f32> {
     let mut counts = BTreeMap::new();
     let text = text.to_lowercase();
@@ -261,8 +265,8 @@ fn count(text: &str) -> BTreeMap<u32, f32> {
     for word in words.filter(|word| !word.is_empty()) {
         // FNV-1a.
         let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-        let place = word.bytes().fold(0x811c_9dc5, hash);
-        *counts.entry(place).or_default() += 1.0;
+        let index = word.bytes().fold(0x811c_9dc5, hash);
+        *counts.entry(index).or_default() += 1.0;
     }
     counts
 }

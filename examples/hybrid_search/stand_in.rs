@@ -1,9 +1,9 @@
-//! A stand-in for Chroma Cloud: an HTTP server on loopback, inside of this program.
+//! A stand-in for Chroma Cloud: an HTTP server on loopback, inside this program.
 //!
-//! It really holds the records that it is sent, and really searches them, by comparing with every one (`evaluate.rs`). It
-//! has no index, no disk and no limits, and it knows only what this example asks: anything else is an error.
+//! It stores records in memory, and searches them by comparing each one (`evaluate.rs`). It has no index, no
+//! disk and no limits. It supports only the requests of this example; all others are errors.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -16,24 +16,25 @@ use serde_json::{Value, json};
 
 use super::evaluate::Search;
 
-/// The key that it takes, and what that is good for.
+/// The only valid key.
 pub const KEY: &str = "key-of-the-stand-in";
+/// The only database.
 const DATABASE: &str = "/api/v2/tenants/you/databases/stand-in/collections";
 const ID: &str = "00000000-0000-4000-8000-000000000001";
 
-/// Why it does not do what it is asked: the HTTP status, and the words.
+/// An error answer: the HTTP status and the message.
 pub struct Refusal(u16, String);
 
 pub fn bad(why: impl ToString) -> Refusal {
     Refusal(400, why.to_string())
 }
 
-/// For what Chroma Cloud may be able to do.
-pub fn unknown(what: &str) -> Refusal {
-    Refusal(501, format!("the stand-in does not know {what}"))
+/// The answer to requests that Chroma Cloud may support.
+pub fn unsupported(what: &str) -> Refusal {
+    Refusal(501, format!("the stand-in does not support {what}"))
 }
 
-/// The only collection, with its records in the order in which they came.
+/// The only collection, with its records in the order of arrival.
 pub struct Collection {
     name: String,
     pub schema: Value,
@@ -46,48 +47,57 @@ pub struct Record {
     pub metadata: Metadata,
 }
 
-/// Starts it, for as long as this program runs; its address.
+/// Starts the stand-in, which runs until the program ends. Returns its address.
 pub fn start() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
-    let held = Arc::new(Mutex::new(None));
+    let collection = Arc::new(Mutex::new(None));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let held = held.clone();
-            thread::spawn(move || serve(&stream, &held));
+            let collection = collection.clone();
+            thread::spawn(move || serve(&stream, &collection));
         }
     });
     Ok(url)
 }
 
-/// Answers the requests of a connection, until it is closed.
-fn serve(mut stream: &TcpStream, held: &Mutex<Option<Collection>>) -> io::Result<()> {
-    let mut reader = BufReader::new(stream);
+struct Request {
+    /// Method, path and version.
+    line: String,
+    key: String,
+    body: Vec<u8>,
+}
+
+/// Reads a request, or returns `None` at the end of the connection.
+fn receive(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
+    let (mut line, mut key, mut length) = (String::new(), String::new(), 0);
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
     loop {
-        let mut request = String::new();
-        if reader.read_line(&mut request)? == 0 {
-            return Ok(());
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        match header.trim_end().split_once(": ") {
+            Some(("content-length", value)) => length = value.parse().unwrap_or(0),
+            Some(("x-chroma-token", value)) => value.clone_into(&mut key),
+            _ if header.trim_end().is_empty() => break,
+            _ => {}
         }
-        let (mut length, mut key) = (0, String::new());
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            match line.trim_end().split_once(": ") {
-                Some(("content-length", value)) => length = value.parse().unwrap_or(0),
-                Some(("x-chroma-token", value)) => value.clone_into(&mut key),
-                _ if line.trim_end().is_empty() => break,
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = match (
-            key.as_str(),
-            request.split(' ').collect::<Vec<_>>().as_slice(),
-        ) {
-            (KEY, [method, path, _]) => answer(method, path, &body, &mut held),
-            _ => Err(Refusal(401, "this is not the key".to_owned())),
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(Some(Request { line, key, body }))
+}
+
+/// Answers the requests of a connection, until it is closed.
+fn serve(mut stream: &TcpStream, collection: &Mutex<Option<Collection>>) -> io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    while let Some(Request { line, key, body }) = receive(&mut reader)? {
+        let mut collection = collection.lock().unwrap_or_else(PoisonError::into_inner);
+        let words: Vec<_> = line.split(' ').collect();
+        let answer = match words[..] {
+            [method, path, _] if key == KEY => answer(method, path, &body, &mut collection),
+            _ => Err(Refusal(401, "the key is wrong".to_owned())),
         };
         let (status, body) = answer.map_or_else(
             |Refusal(status, why)| (status, json!({ "error": "ChromaError", "message": why })),
@@ -100,38 +110,39 @@ fn serve(mut stream: &TcpStream, held: &Mutex<Option<Collection>>) -> io::Result
         );
         stream.write_all((head + &body).as_bytes())?;
     }
+    Ok(())
 }
 
 fn answer(
     method: &str,
     path: &str,
     body: &[u8],
-    held: &mut Option<Collection>,
+    stored: &mut Option<Collection>,
 ) -> Result<Value, Refusal> {
     let in_database = path
         .strip_prefix(DATABASE)
         .map(|rest| rest.split('/').collect::<Vec<_>>());
-    match (method, path, in_database.as_deref(), &mut *held) {
+    match (method, path, in_database.as_deref(), &mut *stored) {
         ("GET", "/api/v2/auth/identity", ..) => {
             Ok(json!({ "user_id": "", "tenant": "you", "databases": ["stand-in"] }))
         }
         ("GET", "/api/v2/pre-flight-checks", ..) => {
             Ok(json!({ "max_batch_size": 300, "supports_base64_encoding": true }))
         }
-        // The description of what it can do: as much as newer servers.
+        // An empty description, as newer servers have.
         ("GET", "/openapi.json", ..) => Ok(json!({ "components": { "schemas": {} } })),
-        ("POST", _, Some([""]), None) => create(read(body)?, held),
+        ("POST", _, Some([""]), None) => create(read(body)?, stored),
         ("POST", _, Some(["", ID, "upsert"]), Some(collection)) => upsert(read(body)?, collection),
         ("POST", _, Some(["", ID, "search"]), Some(collection)) => search(read(body)?, collection),
         ("DELETE", _, Some(["", name]), Some(collection)) if collection.name == *name => {
-            *held = None;
+            *stored = None;
             Ok(json!({}))
         }
-        _ => Err(unknown(&format!("{method} {path}"))),
+        _ => Err(unsupported(&format!("{method} {path}"))),
     }
 }
 
-/// A body that has all members that it must have, and no other.
+/// Reads a body. Missing and unknown members are errors.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(bad)
 }
@@ -144,24 +155,24 @@ struct Create {
     schema: Value,
 }
 
-fn create(asked: Create, held: &mut Option<Collection>) -> Result<Value, Refusal> {
-    let vectors = &asked.schema["keys"]["#embedding"]["float_list"]["vector_index"]["config"];
-    if asked.get_or_create || vectors["space"] != "cosine" {
-        return Err(unknown("get_or_create, nor another space than cosine"));
+fn create(request: Create, stored: &mut Option<Collection>) -> Result<Value, Refusal> {
+    let vectors = &request.schema["keys"]["#embedding"]["float_list"]["vector_index"]["config"];
+    if request.get_or_create || vectors["space"] != "cosine" {
+        return Err(unsupported("get_or_create, or spaces other than cosine"));
     }
     let answer = json!({
-        "id": ID, "name": asked.name, "tenant": "you", "database": "stand-in", "schema": asked.schema,
+        "id": ID, "name": request.name, "tenant": "you", "database": "stand-in", "schema": request.schema,
         "configuration_json": {}, "metadata": null, "dimension": null, "log_position": 0, "version": 0
     });
-    *held = Some(Collection {
-        name: asked.name,
-        schema: asked.schema,
+    *stored = Some(Collection {
+        name: request.name,
+        schema: request.schema,
         records: Vec::new(),
     });
     Ok(answer)
 }
 
-/// Documents are taken and not kept, since no search here brings them.
+/// Documents are accepted but not stored, because no search in this example returns them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Upsert {
@@ -171,18 +182,18 @@ struct Upsert {
     metadatas: Vec<Metadata>,
 }
 
-fn upsert(asked: Upsert, collection: &mut Collection) -> Result<Value, Refusal> {
-    let count = asked.ids.len();
+fn upsert(request: Upsert, collection: &mut Collection) -> Result<Value, Refusal> {
+    let count = request.ids.len();
     if [
-        asked.embeddings.len(),
-        asked.documents.len(),
-        asked.metadatas.len(),
+        request.embeddings.len(),
+        request.documents.len(),
+        request.metadatas.len(),
     ] != [count; 3]
     {
         return Err(bad("columns of different lengths"));
     }
-    let columns = asked.embeddings.iter().zip(asked.metadatas);
-    for (id, (base64, metadata)) in asked.ids.into_iter().zip(columns) {
+    let columns = request.embeddings.iter().zip(request.metadatas);
+    for (id, (base64, metadata)) in request.ids.into_iter().zip(columns) {
         let bytes = BASE64.decode_to_vec(base64).map_err(bad)?;
         let float = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         let embedding: Vec<f32> = bytes.chunks_exact(4).map(float).collect();
@@ -192,11 +203,11 @@ fn upsert(asked: Upsert, collection: &mut Collection) -> Result<Value, Refusal> 
         }
         for (_, value) in metadata.iter() {
             if let MetadataValue::SparseVector(vector) = value {
-                ascends(vector)?;
+                validate(vector)?;
             }
         }
         if collection.records.iter().any(|other| other.id == id) {
-            return Err(unknown("how to write an id twice"));
+            return Err(unsupported("repeated ids"));
         }
         collection.records.push(Record {
             id,
@@ -207,13 +218,13 @@ fn upsert(asked: Upsert, collection: &mut Collection) -> Result<Value, Refusal> 
     Ok(json!({}))
 }
 
-/// Whether a sparse vector is one: its places ascend, and each has a value.
-pub fn ascends(vector: &SparseVector) -> Result<(), Refusal> {
+/// Checks that the indices of a sparse vector ascend, and that each has a value.
+pub fn validate(vector: &SparseVector) -> Result<(), Refusal> {
     let ascend = vector.indices.windows(2).all(|pair| pair[0] < pair[1]);
-    match ascend && vector.indices.len() == vector.values.len() {
-        true => Ok(()),
-        false => Err(bad("the places of a sparse vector do not ascend")),
+    if ascend && vector.indices.len() == vector.values.len() {
+        return Ok(());
     }
+    Err(bad("the indices of a sparse vector must ascend"))
 }
 
 #[derive(Deserialize)]
@@ -222,14 +233,17 @@ struct Searches {
     searches: Vec<Search>,
 }
 
-/// A column for each thing that can be selected, and in it a list for each search.
-fn search(asked: Searches, collection: &Collection) -> Result<Value, Refusal> {
-    let found = asked
+/// Returns the columns of the answer, each with a list for each search.
+fn search(request: Searches, collection: &Collection) -> Result<Value, Refusal> {
+    let results = request
         .searches
         .into_iter()
         .map(|search| search.run(collection));
-    let found = found.collect::<Result<Vec<Value>, _>>()?;
-    let column = |name: &str| found.iter().map(|of| of[name].clone()).collect::<Value>();
+    let results = results.collect::<Result<Vec<Value>, _>>()?;
+    let column = |name: &str| {
+        let lists = results.iter().map(|result| result[name].clone());
+        lists.collect::<Value>()
+    };
     let names = [
         "ids",
         "documents",

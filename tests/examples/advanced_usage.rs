@@ -30,18 +30,18 @@ Changes
   t7: open: true
   3 deleted, 4 left
 Threads
-  four wrote 1000 records while one asked 20 times
+  four threads wrote 1000 records, and one sent 20 queries
 A large write
   6000 of 6000 written
 Pages
   one page: c1000 c1001 c1002
-  all pages: 2334 customers are Swiss
+  all pages: 2334 Swiss customers
 Errors
-  no such collection: make it first
-  one of this name: open it instead
-  an id twice: nothing was sent: duplicate ids in one call: "t8"; keep one record for each id
-  a short vector: nothing was sent: the vector of query 0 has 2 floats, not 3
-  no embedding: nothing was sent: the query is text, but the collection was opened without an embedding function; open it with .embedding_function(...) or pass vectors
+  missing collection: create it first
+  existing collection: open it instead
+  repeated id: nothing was sent: duplicate ids in one call: "t8"; keep one record for each id
+  short vector: nothing was sent: the vector of query 0 has 2 floats, not 3
+  no embedding function: nothing was sent: the query is text, but the collection was opened without an embedding function; open it with .embedding_function(...) or pass vectors
   no server: try again later
 A deadline
 "##;
@@ -84,7 +84,7 @@ fn check(folder: &str, settings: &[(&str, &str)]) {
     match numbers[..] {
         [] => assert_eq!(cut, ""),
         [done, left] => {
-            assert_eq!(cut, format!("  {done} are in, {left} are sent again\n"));
+            assert_eq!(cut, format!("  {done} written, {left} sent again\n"));
             assert_eq!(done + left, 2000);
         }
         _ => panic!("{cut}"),

@@ -63,10 +63,10 @@ fn its_exit_codes_tell_what_to_do() {
     let closed = closed.to_string();
     let away = [("CHROMA_HOST", closed.as_str()), ("MAX_RETRIES", "0")];
     for (arguments, settings, expected, words) in [
-        (&["--nope"][..], &[][..], 2, "no option --nope"),
+        (&["--nope"][..], &[][..], 2, "unknown option --nope"),
         (&["--concurrency", "many"], &[], 2, "many"),
-        (&["--shard", "4"], &[], 2, "looks like"),
-        (&["a", "b"], &[], 2, "one input"),
+        (&["--shard", "4"], &[], 2, "must look like"),
+        (&["a", "b"], &[], 2, "only one input"),
         (&["no-such-file.jsonl"], &[], 1, "no-such-file.jsonl"),
         (&[], &away, 75, "cannot connect"),
         (&[bad], &[], 1, "line 2"),
@@ -141,7 +141,7 @@ fn ctrl_c_stops_it_and_the_same_command_goes_on() {
     let (code, out, err) = texts(&child.wait_with_output().unwrap());
     assert_eq!(code, 130, "{out} {err}");
     assert!(
-        out.starts_with("stopped: ") && err.contains("goes on from here"),
+        out.starts_with("stopped: ") && err.contains("run the same command again"),
         "{out} {err}"
     );
     assert!(checkpoint.exists());

@@ -15,12 +15,12 @@ use chroma_blocking::{
 use serde_json::{Value, json};
 
 const STAND_IN: &str = "\
-Chroma: none. A stand-in inside of this program computes the searches; it knows only these.
-(For Chroma Cloud set CHROMA_API_KEY.)
+Chroma: none. A stand-in inside this program computes the searches; it supports no others.
+(For Chroma Cloud, set CHROMA_API_KEY.)
 ";
 
 const FOUND: &str = "\
-168 texts, each with two vectors. Of scores, the lower one is nearer.
+168 texts, each with two vectors. A lower score means nearer.
 
 gutenbergs bibles
   dense     0.871  Gutenberg Prints a Bible
@@ -41,7 +41,7 @@ Pele 5-2
   sum       0.716  Pelé at Seventeen
   sum       0.801  Zátopek's Three Gold Medals
 
-Where is the text that is wanted? (-: not among the first ten)
+Position of the expected text (-: not among the first ten)
                                              dense  sparse     rrf     sum
   gutenbergs bibles                              1       -       1       1
   weavers' looms and punchcards                  1       -       5       1
@@ -60,8 +60,8 @@ Where is the text that is wanted? (-: not among the first ten)
   61 Cygni                                       1       1       1       1
   cloning sheep                                  -       -       -       -
 
-Of 16 questions
-  in the first place                             6       8       6      12
+Out of 16 questions
+  first                                          6       8       6      12
   among the first three                         10       8      13      15
 
 won the gold medal  (sum; since 1900, no history, the best of each subject)

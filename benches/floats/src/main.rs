@@ -1,5 +1,5 @@
-//! Reads lists of floats with one parser, so that callgrind can count its instructions: `floats PARSER ROUNDS`.
-//! `run.sh` prints the table.
+//! Reads lists of floats with one parser, so that callgrind can count its instructions:
+//! `floats PARSER ROUNDS`. `run.sh` prints the table.
 
 // The library's own files: they are private there.
 #[allow(dead_code)]

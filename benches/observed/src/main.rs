@@ -1,4 +1,5 @@
-//! Measures the program `query` with and without observers, in turns, at a server that does nothing; see ../../README.md.
+//! Measures the program `query` with and without observers, in turns, at a server that does nothing; see
+//! ../../README.md.
 //!
 //! ```text
 //! observed FOLDER [--quick]

@@ -1,4 +1,5 @@
-//! A server that does nothing but send a fixed answer. It is on a thread here, since its clients are other processes.
+//! A server that does nothing but send a fixed answer. It is on a thread here, since its clients are other
+//! processes.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

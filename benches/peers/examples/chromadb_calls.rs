@@ -1,4 +1,5 @@
-//! The calls of the crate `chromadb` that the tables of docs/from-chromadb.md name, so that each of them compiles.
+//! The calls of the crate `chromadb` that the tables of docs/from-chromadb.md name, so that each of them
+//! compiles.
 
 // As the tables have them: nothing is done with what they give.
 #![allow(unused)]

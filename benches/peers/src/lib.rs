@@ -1,4 +1,5 @@
-//! What the clients under test share: the data, the work, the clocks. No client is in here; each has a binary of its own.
+//! What the clients under test share: the data, the work, the clocks. No client is in here; each has a binary
+//! of its own.
 
 mod clock;
 mod data;

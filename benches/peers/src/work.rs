@@ -18,7 +18,8 @@ pub const PHASES: [&str; 3] = ["upsert", "get", "query"];
 /// A client under test. Its methods have a user's calls in them, and nothing else that costs.
 #[allow(async_fn_in_trait)] // No task is spawned with these futures.
 pub trait Peer: Sized {
-    /// What one `upsert` takes; made before the clock runs, so that a copy which a client insists on is not counted.
+    /// What one `upsert` takes; made before the clock runs, so that a copy which a client insists on is not
+    /// counted.
     type Batch;
     /// What one `query` takes; made before the clock runs.
     type Question;

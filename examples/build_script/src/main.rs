@@ -1,4 +1,4 @@
-//! Answers a question from the docs that the build script has embedded.
+//! Answers a question from the docs that the build script embedded.
 //!
 //! ```text
 //! cargo run -- "How do I filter by year?"
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use chroma_blocking::Result;
 
-/// Where build.rs left the data, on the machine that built this.
+/// The folder with the data from build.rs, on the machine that built this program.
 const DATA: &str = env!("DOCS_DATA");
 
 fn main() -> ExitCode {
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         question => question,
     };
     if !Path::new(DATA).is_dir() {
-        eprintln!("build-script: {DATA} is not there; build this program again, on this machine");
+        eprintln!("build-script: {DATA} is missing; build this program again, on this machine");
         return ExitCode::FAILURE;
     }
     match answer(question) {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn answer(question: &str) -> Result<()> {
     let server = server::builder().data(DATA).start()?;
-    // The collection remembers the function that the build script gave it.
+    // The collection stores the name of its embedding function.
     let docs = server.client()?.collection(server::COLLECTION).get()?;
     println!("{question}");
     for hit in docs.query(question).n_results(3).run()? {

@@ -1,4 +1,4 @@
-//! What the build script and the program have in common: they must use the same server.
+//! Code for both the build script and the program: they must use the same server.
 
 use std::env;
 
@@ -6,8 +6,8 @@ use chroma_blocking::{LocalServer, local::LocalServerBuilder};
 
 pub const COLLECTION: &str = "docs";
 
-/// The one that `CHROMA_BIN` names, or an installed copy; not whatever `chroma` is on the `PATH`, which may be another
-/// version one day and not read the data.
+/// Selects the server in `CHROMA_BIN`, or an installed copy. A `chroma` on the `PATH` is ignored: its version
+/// may change, and then it may not be able to read the data.
 pub fn builder() -> LocalServerBuilder {
     let builder = LocalServer::builder();
     match env::var_os("CHROMA_BIN") {

@@ -1,11 +1,11 @@
-//! Spans of what a program asks of Chroma, printed as trees.
+//! Prints the spans of calls to Chroma as trees.
 //!
 //! ```text
 //! cargo run --manifest-path examples/opentelemetry/Cargo.toml
 //! ```
 //!
-//! It starts a Chroma server, or uses the one that `CHROMA_HOST` names. A real program has an exporter that sends spans to a
-//! collector (`opentelemetry-otlp`) in place of the one that prints them here; nothing else would change.
+//! It starts a Chroma server, or uses the one in `CHROMA_HOST`. A real program exports spans to a collector
+//! (`opentelemetry-otlp`) instead of printing them; the rest of the code is the same.
 
 mod print;
 mod tree;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let (client, _server) = connect()?;
-    // From here on each call has a span. All that the library needs is in these two lines.
+    // From here on, each call has a span. The library needs only a tracer provider and a propagator.
     let provider = SdkTracerProvider::builder()
         .with_resource(Resource::builder().with_service_name("notes").build())
         .with_batch_exporter(print::Printer::default())
@@ -46,14 +46,14 @@ fn run() -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let name = format!("notes-{}", now.as_nanos());
     let result = work(&client, &name);
-    // Leaves nothing behind, whatever happened.
+    // Cleans up even after an error.
     client.delete_collection(&name)?;
-    // What was not exported yet is exported now.
+    // Exports the remaining spans.
     provider.shutdown()?;
     result
 }
 
-/// A client of the server that the environment names, or of one that is started for this run.
+/// Connects to the server in the environment, or starts one for this run.
 fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
     let is_set = |variable| env::var(variable).is_ok_and(|value: String| !value.trim().is_empty());
     if is_set("CHROMA_HOST") {
@@ -69,7 +69,8 @@ fn connect() -> Result<(Client, Option<LocalServer>), Box<dyn Error>> {
     Ok((server.client()?, Some(server)))
 }
 
-/// Three traces, each below a span of this program's own. (To delete the collection, in the end, is one by itself.)
+/// Makes three traces, each within a span of this program. (Deleting the collection at the end makes another
+/// trace.)
 fn work(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
     let tracer = global::tracer("notes");
 
@@ -86,9 +87,9 @@ fn work(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
         Ok(())
     })?;
 
-    // The first attempt fails, and the second one goes to the replica.
+    // The first attempt fails, and the second goes to the replica.
     tracer.in_span("one server is down", |_| -> Result<_, Box<dyn Error>> {
-        // A port where nothing listens any more.
+        // A port that is no longer in use.
         let down = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let guarded = ClientBuilder::from_env()?
             .host(down.to_string())
@@ -98,12 +99,12 @@ fn work(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
         Ok(())
     })?;
 
-    // The call fails: its span says so, and so does that of the attempt.
+    // The call fails, as its span and that of its attempt show.
     tracer.in_span("no such collection", |_| {
         match client.collection(format!("{name}-2")).get() {
             Err(error) if error.kind() == "not_found" => Ok(()),
             Err(error) => Err(error.into()),
-            Ok(_) => Err(Box::from("there is one")),
+            Ok(_) => Err(Box::from("the collection exists")),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! [`Printer`]: prints spans, a tree for each trace.
+//! [`Printer`]: prints a tree of spans for each trace.
 
 use std::mem;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use crate::tree;
 
-/// Keeps the spans of a trace until the one is there that began it, which ends last.
+/// Collects the spans of a trace until its root span, which ends last.
 #[derive(Debug, Default)]
 pub struct Printer(Mutex<Vec<SpanData>>);
 

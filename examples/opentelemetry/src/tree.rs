@@ -1,9 +1,10 @@
-//! Spans as trees.
+//! Arranges spans as trees.
 
 use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
-/// The spans below this one, each behind its parent and with how deep it is, in the order in which they began.
+/// Returns the descendants of a span and their depths. Each span follows its parent; siblings are in order of
+/// their start.
 pub fn below(parent: SpanId, spans: &[SpanData]) -> Vec<(usize, &SpanData)> {
     let mut children: Vec<_> = spans
         .iter()

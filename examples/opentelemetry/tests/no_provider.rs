@@ -1,4 +1,4 @@
-//! Where the program sets no provider: there are no spans, nothing breaks, and what the caller has is passed on.
+//! Without a tracer provider, the library makes no spans, and passes on the caller's context.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use support::stand_in::{Answer, StandIn};
 use support::{HITS, LIMITS, chroma, chroma_error, collection};
 
-/// What was sent of a trace in the two attempts at a query.
+/// Runs a query of two attempts, and returns their `traceparent` headers.
 fn sent(server: &StandIn) -> Vec<Option<String>> {
     let before = server.requests_to("/query").len();
     let notes = collection(server);
@@ -30,20 +30,21 @@ fn sent(server: &StandIn) -> Vec<Option<String>> {
 }
 
 #[test]
-fn without_a_provider_there_is_nothing_but_the_callers_own_context() {
+fn without_a_provider_only_the_callers_context_is_sent() {
     let mut failed = false;
     let server = chroma(LIMITS, move |_| {
         failed = !failed;
-        match failed {
-            true => chroma_error(500),
-            false => Answer::ok(HITS),
+        if failed {
+            chroma_error(500)
+        } else {
+            Answer::ok(HITS)
         }
     });
     assert_eq!(sent(&server), [None, None]);
     global::set_text_map_propagator(TraceContextPropagator::new());
     assert_eq!(sent(&server), [None, None]);
 
-    // A gateway without an SDK of its own.
+    // The context of a gateway without an SDK.
     let (trace, span) = (TraceId::from(0x1234), SpanId::from(0xabcd));
     let theirs = SpanContext::new(
         trace,
@@ -57,7 +58,7 @@ fn without_a_provider_there_is_nothing_but_the_callers_own_context() {
     assert_eq!(sent(&server), [passed_on.clone(), passed_on.clone()]);
     drop(guard);
 
-    // A provider that comes late is found, and one that has been shut down is none.
+    // A provider may be set later. After its shutdown it makes no spans.
     let provider = SdkTracerProvider::builder().build();
     global::set_tracer_provider(provider.clone());
     let found = sent(&server);

@@ -1,4 +1,4 @@
-//! The spans of calls against servers that answer as they are told: trees, attributes, and the context in requests.
+//! The spans of calls to scripted servers: trees, attributes, and the context in requests.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -43,7 +43,7 @@ query abc
 | server.port = PORT
 ";
 
-/// The span of an attempt at a query, with what is between these.
+/// Returns the printed span of an attempt at a query, with these variable parts.
 fn attempt(failed: &str, resent: &str, end: &str) -> String {
     let path = "/api/v2/tenants/default_tenant/databases/default_database/collections";
     let id = "6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
@@ -88,7 +88,7 @@ fn each_attempt_has_a_span_below_that_of_the_call() {
     let notes = collection(&server);
     let (hits, trace) = traced(|| notes.query(vec![1.0, 0.5]).run());
     assert_eq!(hits.unwrap().len(), 1);
-    // The call went well, so its span does not tell of errors.
+    // The call succeeded, so its span has no error.
     let expected = [
         QUERY,
         &attempt(
@@ -112,7 +112,7 @@ fn each_attempt_has_a_span_below_that_of_the_call() {
 }
 
 #[test]
-fn a_call_that_fails_says_why() {
+fn the_span_of_a_failed_call_has_the_error() {
     let server = scripted([chroma_error(500), chroma_error(404)]);
     let notes = collection(&server);
     let (error, trace) = traced(|| notes.query(vec![1.0, 0.5]).run().unwrap_err());
@@ -137,14 +137,14 @@ fn a_call_that_fails_says_why() {
 }
 
 #[test]
-fn an_answer_that_makes_no_sense_is_a_failure_of_the_call_only() {
+fn an_unreadable_answer_is_an_error_of_the_call_but_not_of_the_attempt() {
     let server = scripted([Answer::ok("{}")]);
     let notes = collection(&server);
     let (error, trace) = traced(|| notes.query(vec![1.0, 0.5]).run().unwrap_err());
     assert_eq!(error.kind(), "decode");
     let calls = trace.children(trace.root.span_context.span_id());
     let names: Vec<_> = calls.iter().map(|span| &span.name[..]).collect();
-    // Is it Chroma at all? Nothing is known of tenants then, and no collection is asked for.
+    // The client checks whether the server is Chroma. That call has no tenant and no collection.
     let heartbeat = format!("heartbeat {}", &server.url()["http://".len()..]);
     assert_eq!(names, ["query abc", &heartbeat]);
     assert_eq!(attribute(calls[0], "error.type").unwrap(), "decode");
@@ -155,7 +155,7 @@ fn an_answer_that_makes_no_sense_is_a_failure_of_the_call_only() {
 }
 
 #[test]
-fn a_span_names_what_the_call_is_about() {
+fn spans_have_the_namespace_of_the_call() {
     let server = StandIn::start(|request| match request.path.as_str() {
         path if path.ends_with("/collections_count") => Answer::ok("7"),
         path if path.contains("/databases/other") => Answer::ok(
@@ -194,9 +194,9 @@ fn a_span_names_what_the_call_is_about() {
     );
 }
 
-/// A batch job, with texts that Gemini makes vectors of, from its pool of threads: every span is the caller's.
+/// In a batch job with embeddings by Gemini, all threads make spans in the caller's trace.
 #[test]
-fn what_threads_of_a_job_and_of_gemini_send_belongs_to_the_caller() {
+fn spans_of_the_threads_of_a_job_belong_to_the_caller() {
     let google = Google::after([over_quota(Period::Minute, 100, V001, Duration::ZERO)]);
     let gemini = Gemini::builder().api_key(KEY).base_url(google.url());
     let gemini = gemini
@@ -218,7 +218,7 @@ fn what_threads_of_a_job_and_of_gemini_send_belongs_to_the_caller() {
     let embeddings = |name: &str| name == "embeddings gemini-embedding-001";
     let (embedded, others): (Vec<_>, Vec<_>) =
         calls.into_iter().partition(|span| embeddings(&span.name));
-    // One was turned away, and sent again by the embedder, as another call.
+    // Google refused one request, and the embedding function repeated it as another call.
     assert_eq!(embedded.len(), 51);
     let refused: Vec<_> = embedded
         .iter()
@@ -257,9 +257,9 @@ fn what_threads_of_a_job_and_of_gemini_send_belongs_to_the_caller() {
     let others: Vec<_> = others.iter().map(|span| &span.name[..]).collect();
     assert!(others.contains(&"upsert abc"), "{others:?}");
 
-    // The first one opened the collection.
+    // The first request opened the collection.
     trace.assert_sent(&server.requests()[1..]);
-    // Google learns nothing of the program's traces.
+    // The trace context is not sent to Google.
     assert_eq!(google.requests().len(), 51);
     for request in google.requests() {
         assert_eq!(request.header("traceparent"), None);
@@ -267,7 +267,7 @@ fn what_threads_of_a_job_and_of_gemini_send_belongs_to_the_caller() {
 }
 
 #[test]
-fn what_a_scan_reads_ahead_belongs_to_the_caller() {
+fn spans_of_a_scan_that_reads_ahead_belong_to_the_caller() {
     let server = chroma(LIMITS, |request: &Request| {
         let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
             return Answer::ok("30");
@@ -299,12 +299,12 @@ fn what_a_scan_reads_ahead_belongs_to_the_caller() {
 }
 
 #[test]
-fn what_is_not_sampled_has_no_spans_and_says_so_to_the_server() {
+fn unsampled_calls_have_no_spans_and_send_an_unsampled_context() {
     let (_, trace) = traced(|| ());
     assert!(trace.spans.is_empty());
     let server = scripted([chroma_error(500), Answer::ok(HITS)]);
     let notes = collection(&server);
-    // As it comes from another program that does not sample; the sampler that is usual goes by that.
+    // The context of another program that does not sample. The default sampler follows it.
     let theirs = TraceId::from(0x1234_5678_9abc_def0_1234_5678_9abc_def0);
     let (span, flags) = (SpanId::from(0xabcd), TraceFlags::default());
     let parent = SpanContext::new(theirs, span, flags, true, TraceState::default());
@@ -337,7 +337,7 @@ fn a_collection_without_retries_has_one_attempt() {
     let (error, trace) = traced(|| notes.query("a question").run().unwrap_err());
     assert_eq!(error.kind(), "connection");
     let calls = trace.children(trace.root.span_context.span_id());
-    // The kept connection was closed; once more on a new one, which is sent again as well.
+    // The server closed the kept connection, so the client used a new one, which counts as a resend.
     let attempts = trace.children(calls[0].span_context.span_id());
     let resent: Vec<_> = attempts
         .iter()

@@ -1,11 +1,11 @@
-//! A program that runs for long, and whose metrics Prometheus can read.
+//! A long-running program with metrics for Prometheus.
 //!
 //! ```text
 //! cargo run --manifest-path examples/prometheus/Cargo.toml -- [PORT] [--for SECONDS]
 //! curl http://127.0.0.1:9464/metrics
 //! ```
 //!
-//! It starts a Chroma server, or uses the one that `CHROMA_HOST` names. Ctrl-C ends it; then it prints what it has done.
+//! It starts a Chroma server, or uses the one in `CHROMA_HOST`. Ctrl-C ends it; then it prints its metrics.
 
 mod recorder;
 mod serve;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chroma_blocking::{Client, Collection, Hashing, LocalServer, Record, Result};
 
-/// What the OpenTelemetry project has for exporters of this kind.
+/// The default port of OpenTelemetry's Prometheus exporters.
 const PORT: u16 = 9464;
 const WORKERS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -46,10 +46,10 @@ fn run() -> std::result::Result<(), Box<dyn Error>> {
     };
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
-        format!("cannot listen on port {port}: {error}; name another one, or 0 for any")
+        format!("cannot listen on port {port}: {error}; choose another port, or 0 for any")
     })?;
     println!("http://{}/metrics", listener.local_addr()?);
-    eprintln!("until Ctrl-C; each get_collection fails on purpose");
+    eprintln!("press Ctrl-C to stop; each get_collection fails on purpose");
     let page = metrics.clone();
     thread::spawn(move || serve::run(&listener, &page));
 
@@ -71,10 +71,10 @@ fn run() -> std::result::Result<(), Box<dyn Error>> {
         }
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(PAUSE);
-            // Sorts durations into their buckets, also while nobody asks: else they pile up.
+            // Moves durations into buckets. Otherwise they accumulate while no scraper reads them.
             metrics.run_upkeep();
-            let over = time.is_some_and(|time| started.elapsed() >= time);
-            stop.fetch_or(over, Ordering::Relaxed);
+            let is_over = time.is_some_and(|time| started.elapsed() >= time);
+            stop.fetch_or(is_over, Ordering::Relaxed);
         }
     });
     client.delete_collection(&name)?;
@@ -82,7 +82,7 @@ fn run() -> std::result::Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A port, and for how long.
+/// Reads the port, and the time to run.
 fn arguments() -> std::result::Result<(u16, Option<Duration>), Box<dyn Error>> {
     let mut found = (PORT, None);
     let mut arguments = env::args().skip(1);
@@ -92,13 +92,13 @@ fn arguments() -> std::result::Result<(u16, Option<Duration>), Box<dyn Error>> {
                 let seconds = arguments.next().ok_or("--for needs a number of seconds")?;
                 found.1 = Some(Duration::from_secs(seconds.parse()?));
             }
-            port => found.0 = port.parse().map_err(|_| format!("{port:?} is no port"))?,
+            port => found.0 = port.parse().map_err(|_| format!("invalid port {port:?}"))?,
         }
     }
     Ok(found)
 }
 
-/// A server of this run, unless the environment names one.
+/// Starts a server for this run, unless the environment names one.
 fn server() -> Result<Option<LocalServer>> {
     let is_set = |variable| env::var(variable).is_ok_and(|value: String| !value.trim().is_empty());
     if is_set("CHROMA_HOST") {
@@ -113,7 +113,7 @@ fn server() -> Result<Option<LocalServer>> {
     builder.start().map(Some)
 }
 
-/// What a service may do all day. Errors are counted, and it goes on.
+/// Calls Chroma until `stop` is set, as a service does. Continues after errors, which the metrics count.
 fn work(notes: &Collection, worker: usize, stop: &AtomicBool) {
     for round in 0.. {
         if stop.load(Ordering::Relaxed) {
@@ -131,7 +131,7 @@ fn once(notes: &Collection, worker: usize, round: usize) -> Result<()> {
     let text = format!("note {round} of worker {worker}");
     notes.upsert([Record::new(id).document(&*text)])?;
     notes.query(text).n_results(3).run()?;
-    // One that fails.
+    // This call fails on purpose.
     let absent = notes.client().collection("there-is-no-such-collection");
     match absent.get() {
         Err(error) if error.kind() == "not_found" => Ok(()),

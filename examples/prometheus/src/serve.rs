@@ -1,4 +1,4 @@
-//! The page that Prometheus reads.
+//! Serves the page that Prometheus reads.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,25 +6,26 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
-/// Whoever is slower is not waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of a request; Prometheus sends a few hundred.
-const LONGEST: u64 = 16 << 10;
+/// The timeout for reading a request and for writing an answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The most bytes in a request. Prometheus sends a few hundred.
+const MAX_REQUEST: u64 = 16 << 10;
 
-/// Answers one request after the other, until the program ends. There is one Prometheus, and it asks every few seconds.
+/// Answers one request at a time, until the program ends. This is enough for one Prometheus, which asks every
+/// few seconds.
 pub fn run(listener: &TcpListener, metrics: &PrometheusHandle) {
     for stream in listener.incoming().flatten() {
-        // One that went away is no concern of ours.
+        // Ignores clients that disconnect.
         let _ = answer(&stream, metrics);
     }
 }
 
 fn answer(mut stream: &TcpStream, metrics: &PrometheusHandle) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut lines = BufReader::new(stream.take(LONGEST)).lines();
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut lines = BufReader::new(stream.take(MAX_REQUEST)).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
-    // To its end: a connection that is closed before that is reset.
+    // Reads the whole request. Otherwise closing the connection would reset it.
     for line in lines {
         if line?.is_empty() {
             break;
@@ -33,7 +34,7 @@ fn answer(mut stream: &TcpStream, metrics: &PrometheusHandle) -> io::Result<()> 
     let mut words = first.split(' ');
     let (status, page) = match (words.next(), words.next()) {
         (Some("GET"), Some("/metrics")) => ("200 OK", metrics.render()),
-        _ => ("404 Not Found", "there is /metrics\n".to_owned()),
+        _ => ("404 Not Found", "see /metrics\n".to_owned()),
     };
     let length = page.len();
     let head = format!(

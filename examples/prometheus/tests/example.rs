@@ -1,4 +1,4 @@
-//! The example, as a user runs it and as Prometheus reads it.
+//! Runs the example as a user does, and reads it as Prometheus does.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -11,9 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn serves_metrics_while_it_works_and_prints_them_in_the_end() {
+fn serves_metrics_and_prints_them_at_the_end() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_prometheus-example"))
-        // It ends by itself if the test fails.
+        // Ends by itself if the test fails.
         .args(["0", "--for", "120"])
         .env_remove("CHROMA_HOST")
         .stdout(Stdio::piped())
@@ -24,7 +24,7 @@ fn serves_metrics_while_it_works_and_prints_them_in_the_end() {
     output.read_line(&mut url).unwrap();
     let url = url.trim_end();
 
-    // All is there once a query was answered, but for the breaker, of which it has none.
+    // After a query, all metrics exist, except for the breaker, which the example does not use.
     let started = Instant::now();
     let mut names = scraped::names();
     names.remove("chroma_client_circuit_open");

@@ -1,5 +1,4 @@
-//! What Prometheus reads is what `Client::metrics` says, number for number, after calls that went well and calls that did
-//! not.
+//! Prometheus reads the same numbers as `Client::metrics` returns, after successful and failed calls.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -11,14 +10,18 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use chroma_blocking::{Client, Record, RetryPolicy, client::CircuitBreaker, metrics::{BreakerState, Latency}};
+use chroma_blocking::{
+    Client, Record, RetryPolicy,
+    client::CircuitBreaker,
+    metrics::{BreakerState, Latency},
+};
 
 use support::stand_in::{Answer, StandIn, script};
 use support::telling::Telling;
 use support::{HITS, LIMITS, builder, chroma, chroma_error};
 
-/// Trouble of every kind, until the breaker is open.
-fn run_into(server: &StandIn) -> Client {
+/// Makes calls that fail in every way, until the breaker is open.
+fn fail_in_every_way(server: &StandIn) -> Client {
     let breaker = CircuitBreaker::new().failures(2);
     let client = builder(&server.url())
         .circuit_breaker(breaker)
@@ -41,7 +44,7 @@ fn run_into(server: &StandIn) -> Client {
     client
 }
 
-/// What ought to be read, by what the client says; but for durations.
+/// Returns the expected samples without durations, from the client's metrics.
 fn expected(client: &Client) -> BTreeMap<String, f64> {
     let metrics = client.metrics();
     let mut all = BTreeMap::new();
@@ -93,7 +96,7 @@ fn expected(client: &Client) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn prometheus_reads_what_the_client_says() {
+fn prometheus_reads_the_metrics_of_the_client() {
     let page = recorder::install().unwrap();
     let server = chroma(
         LIMITS,
@@ -109,7 +112,7 @@ fn prometheus_reads_what_the_client_says() {
             chroma_error(400),
             // get
             chroma_error(404),
-            // count, whose kept connection is closed
+            // count, on a kept connection that the server closes
             Answer::close(),
             Answer::ok("7"),
             // count, until the breaker opens
@@ -119,13 +122,13 @@ fn prometheus_reads_what_the_client_says() {
             chroma_error(502),
         ]),
     );
-    let client = run_into(&server);
+    let client = fail_in_every_way(&server);
     let metrics = client.metrics();
     let scraper = page;
     let page = scraper.render();
     let mut found = scraped::samples(&page);
 
-    // There was trouble of every kind.
+    // Calls failed in every way.
     let kinds = |name| {
         metrics.operations[name]
             .errors
@@ -141,7 +144,7 @@ fn prometheus_reads_what_the_client_says() {
     let told = &metrics.embeddings["telling"];
     assert_eq!((told.calls, told.errors, told.texts), (4, 1, 12));
 
-    // Durations: the sum but for what a microsecond cuts off, and buckets that end with all of them.
+    // Sums of durations, truncated to microseconds, and buckets, of which the last one has all durations.
     let durations = metrics.operations.iter().map(|(operation, it)| {
         let name = "chroma_client_call_duration_seconds";
         (
@@ -178,7 +181,7 @@ fn prometheus_reads_what_the_client_says() {
                 .remove(&bucket)
                 .unwrap_or_else(|| panic!("no {bucket} in {page}"));
             assert!(count >= before);
-            // One less than a microsecond below a bound may count as if it were there.
+            // A duration less than a microsecond below a bound may be counted in the next bucket.
             if bound
                 .parse::<f64>()
                 .is_ok_and(|bound| bound > max.as_secs_f64() + 1e-6)
@@ -189,14 +192,14 @@ fn prometheus_reads_what_the_client_says() {
         }
         assert_eq!(before, calls as f64);
     }
-    // The buckets of other histograms are as these.
+    // The other histograms have the same buckets.
     let waits = "chroma_client_embedding_limiter_wait_seconds_bucket";
     found.retain(|name, _| !name.starts_with(waits));
-    // All the rest, and nothing else.
+    // All other samples, and no more.
     assert_eq!(found, expected(&client), "{page}");
     scraped::assert_described(&page, &scraped::names());
 
-    // Each client whose breaker is open counts, as long as it is there.
+    // Each client with an open breaker counts, until it is dropped.
     let circuit_open = || {
         let name = format!(
             "chroma_client_circuit_open{{endpoint=\"{}\"}}",
@@ -215,7 +218,7 @@ fn prometheus_reads_what_the_client_says() {
     assert_eq!(circuit_open(), 1.0);
     drop(client);
     assert_eq!(circuit_open(), 0.0);
-    // Without a breaker there is none.
+    // Without a breaker there is no such metric.
     builder("http://localhost:7").build().unwrap();
     assert!(!scraper.render().contains("localhost:7"));
 }

@@ -1,4 +1,4 @@
-//! What the tests see of spans: all that this process makes are collected.
+//! Collects all spans of this process, for the tests.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -12,7 +12,7 @@ use crate::support::gemini::KEY;
 use crate::support::stand_in::{Request, lock};
 use crate::tree;
 
-/// What every client of these tests has.
+/// The API key of all clients in these tests.
 pub const TOKEN: &str = "t0ps3cret-token";
 
 #[derive(Debug, Clone, Default)]
@@ -25,12 +25,12 @@ impl SpanExporter for Collector {
     }
 }
 
-/// Sets the SDK up, as a program does, once for all tests of a process.
+/// Sets up the SDK as a program does, once for all tests of a process.
 fn collector() -> &'static Collector {
     static COLLECTOR: OnceLock<Collector> = OnceLock::new();
     COLLECTOR.get_or_init(|| {
         let collector = Collector::default();
-        // Without a batch: a span is there when it has ended.
+        // Without batches: exports each span when it ends.
         let provider = SdkTracerProvider::builder().with_simple_exporter(collector.clone());
         global::set_tracer_provider(provider.build());
         global::set_text_map_propagator(TraceContextPropagator::new());
@@ -38,18 +38,18 @@ fn collector() -> &'static Collector {
     })
 }
 
-/// The spans of a trace, without the one that began it.
+/// The spans of a trace, and its root separately.
 pub struct Trace {
     pub root: SpanData,
     pub spans: Vec<SpanData>,
 }
 
-/// Does something below a span of the caller's.
+/// Runs `work` within a span of the caller.
 pub fn traced<T>(work: impl FnOnce() -> T) -> (T, Trace) {
     let collector = collector();
     let (result, context) = global::tracer("caller").in_span("caller", |context| {
         let result = work();
-        // Without this it ends with the last thread that has its context.
+        // Otherwise the span would end with the last thread that has its context.
         context.span().end();
         (result, context.span().span_context().clone())
     });
@@ -66,7 +66,8 @@ pub fn traced<T>(work: impl FnOnce() -> T) -> (T, Trace) {
 }
 
 impl Trace {
-    /// All of it but the caller's: names, attributes behind `|`, errors behind `!`; without what differs from run to run.
+    /// Prints all spans except the root: names, attributes after `|`, errors after `!`. Replaces ports, which
+    /// vary.
     pub fn shown(&self) -> String {
         let mut text = String::new();
         for (depth, span) in tree::below(self.root.span_context.span_id(), &self.spans) {
@@ -88,7 +89,7 @@ impl Trace {
         text
     }
 
-    /// The spans below this one, in the order in which they began.
+    /// Returns the children of a span, in the order of their start.
     pub fn children(&self, parent: SpanId) -> Vec<&SpanData> {
         let below = tree::below(parent, &self.spans).into_iter();
         below
@@ -97,7 +98,7 @@ impl Trace {
             .collect()
     }
 
-    /// That each of these requests to Chroma names the span of the attempt that sent it.
+    /// Checks that each of these requests to Chroma names the span of its attempt.
     pub fn assert_sent(&self, requests: &[Request]) {
         let url = |span: &SpanData| attribute(span, "url.full");
         let attempts: Vec<_> = self
@@ -125,7 +126,7 @@ pub fn attribute(span: &SpanData, key: &str) -> Option<String> {
     found.map(|attribute| attribute.value.to_string())
 }
 
-/// Every span of this process so far.
+/// Returns all spans of this process so far.
 pub fn all() -> Vec<SpanData> {
     lock(&collector().0).clone()
 }

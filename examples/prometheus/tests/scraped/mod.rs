@@ -1,8 +1,8 @@
-//! What Prometheus reads of a page.
+//! Parses the page that Prometheus reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every metric that the library defines, by its own source.
+/// Returns all metrics that the library's source defines.
 pub fn names() -> BTreeSet<&'static str> {
     let words = include_str!("../../../../src/metrics/facade.rs").split('"');
     words
@@ -10,7 +10,7 @@ pub fn names() -> BTreeSet<&'static str> {
         .collect()
 }
 
-/// A page, parsed: name and labels of each sample, as they stand there, and its value.
+/// Parses a page. Returns the value of each sample, by name and labels as printed.
 pub fn samples(page: &str) -> BTreeMap<String, f64> {
     let lines = page
         .lines()
@@ -22,7 +22,7 @@ pub fn samples(page: &str) -> BTreeMap<String, f64> {
     samples.collect()
 }
 
-/// That each metric has a description and a type.
+/// Checks that each metric has a description and the right type.
 pub fn assert_described(page: &str, names: &BTreeSet<&str>) {
     for name in names {
         let help = page

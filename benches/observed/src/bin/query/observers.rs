@@ -94,7 +94,8 @@ mod spans {
 
     use super::Observers;
 
-    /// With the SDK as programs use it: spans are handed in batches to an exporter on a thread, which drops them.
+    /// With the SDK as programs use it: spans are handed in batches to an exporter on a thread, which drops
+    /// them.
     pub fn install(sampled: bool) -> Observers {
         let sampler = match sampled {
             true => Sampler::AlwaysOn,

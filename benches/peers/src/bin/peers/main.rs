@@ -1,5 +1,5 @@
-//! Measures chroma-blocking beside other clients of Chroma: the same work, each in a process of its own, in turns. Prints
-//! the tables of `benches/RESULTS.md`. See the README.
+//! Measures chroma-blocking beside other clients of Chroma: the same work, each in a process of its own, in
+//! turns. Prints the tables of `benches/RESULTS.md`. See the README.
 
 mod children;
 mod null_server;

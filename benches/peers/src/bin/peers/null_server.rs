@@ -1,5 +1,5 @@
-//! [`NullServer`]: looks like Chroma, and stores nothing. A real server takes a minute and a half to write 100,000
-//! records, and what it does is not what is measured here.
+//! [`NullServer`]: looks like Chroma, and stores nothing. A real server takes a minute and a half to write
+//! 100,000 records, and what it does is not what is measured here.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
