@@ -107,11 +107,12 @@ pub use transport::RetryPolicy;
 
 /// The forms in which a program hands over records: owned, borrowed, by row or by column.
 pub mod record {
+    pub use crate::model::columns::Columns;
     pub use crate::model::embeddings::Vectors;
     pub use crate::model::metadata::{MetadataIter, SparseVector};
     pub use crate::model::record::{AsRecord, RecordRef};
+    pub use crate::model::records::IntoRecords;
     pub use crate::model::results::{IntoIter, Iter};
-    pub use crate::model::rows::{Columns, IntoRecords};
 }
 
 #[allow(unused_imports)]

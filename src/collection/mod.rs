@@ -57,7 +57,7 @@ use crate::metrics::Embedded;
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
-use crate::model::rows::IntoRecords;
+use crate::model::records::IntoRecords;
 use crate::model::schema::Schema;
 use crate::model::search::ReadLevel;
 use crate::model::search::Search;

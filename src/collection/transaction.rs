@@ -12,8 +12,8 @@ use crate::client::operations as op;
 use crate::error::Error;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
+use crate::model::records::{IntoRecords, Records};
 use crate::model::results::{GetResult, Include};
-use crate::model::rows::{IntoRecords, Rows};
 use crate::transport::Operation;
 use crate::wire::read;
 use crate::wire::write::{self, Batch, Page};
@@ -187,10 +187,13 @@ impl Transaction {
         Ok(())
     }
 
-    fn write(&mut self, operation: &'static Operation, rows: &dyn Rows) -> Result<()> {
+    fn write(&mut self, operation: &'static Operation, rows: &dyn Records) -> Result<()> {
         let collection = self.collection.begin();
         collection.with_vectors(operation, rows, |limits, vectors| {
-            self.claim(operation, (0..rows.len()).map(|index| rows.row(index).id))?;
+            self.claim(
+                operation,
+                (0..rows.len()).map(|index| rows.record(index).id),
+            )?;
             let batch = Batch {
                 rows,
                 vectors,

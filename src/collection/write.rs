@@ -7,13 +7,14 @@ use super::batches::Batches;
 use crate::client::{PreFlightChecks, operations as op};
 use crate::embed::{self, Purpose};
 use crate::error::Result;
-use crate::model::rows::{self, Checked, Rows};
+use crate::model::check::{CheckedRecords, check_records};
+use crate::model::records::Records;
 use crate::transport::Operation;
 use crate::wire::read;
 use crate::wire::write::{self, Batch};
 
 impl Collection {
-    pub(crate) fn write(&self, operation: &'static Operation, rows: &dyn Rows) -> Result<()> {
+    pub(crate) fn write(&self, operation: &'static Operation, rows: &dyn Records) -> Result<()> {
         self.with_vectors(operation, rows, |limits, vectors| {
             let base64 = limits.supports_base64_encoding;
             let mut body = Vec::new();
@@ -34,12 +35,12 @@ impl Collection {
             let batches = Batches {
                 operation,
                 count: rows.len(),
-                entry_size: |index: usize| write::size(rows.row(index), vectors[index], base64),
+                entry_size: |index: usize| write::size(rows.record(index), vectors[index], base64),
                 overhead: 0,
                 max_count: limits.max_batch_size,
             };
             let sent = batches.send(self, send).map_err(|failed| {
-                let ids: Vec<&str> = (0..rows.len()).map(|i| rows.row(i).id).collect();
+                let ids: Vec<&str> = (0..rows.len()).map(|i| rows.record(i).id).collect();
                 failed.with_ids(&ids)
             })?;
             if let Some(bytes) = sent.reduced_payload {
@@ -57,13 +58,16 @@ impl Collection {
     pub(super) fn with_vectors(
         &self,
         operation: &'static Operation,
-        rows: &dyn Rows,
+        rows: &dyn Records,
         go_on: impl FnOnce(PreFlightChecks, &[Option<&[f32]>]) -> Result<()>,
     ) -> Result<()> {
         let partial = operation.name == op::UPDATE.name;
         let function = self.embedding_function();
         let dimension = self.dimension().or(function.and_then(|f| f.dimension()));
-        let Checked { to_embed, sparse } = rows::check(rows, dimension, partial)
+        let CheckedRecords {
+            to_embed,
+            has_sparse,
+        } = check_records(rows, dimension, partial)
             .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
         if rows.is_empty() {
             return Ok(());
@@ -71,24 +75,24 @@ impl Collection {
         // Before embedding, which costs: no server, no need.
         let limits = self.client.pre_flight_checks()?;
         // A sparse vector ends a server of Chroma 1.0.21 or 1.1 for good.
-        if sparse && !self.client().supports(|server| server.sparse_vectors)? {
+        if has_sparse && !self.client().supports(|server| server.sparse_vectors)? {
             let why = "it would fail on sparse vectors, and from then on";
             return Err(self.unsupported(operation, why));
         }
         let texts: Vec<&str> = to_embed
             .iter()
-            .map(|index| rows.row(*index).document.unwrap_or_default())
+            .map(|index| rows.record(*index).document.unwrap_or_default())
             .collect();
         let embedded = match to_embed.first() {
             Some(first) => self
                 .embed(operation, &texts, Purpose::Documents, || {
-                    format!("record {:?}", rows.row(*first).id)
+                    format!("record {:?}", rows.record(*first).id)
                 })
                 .map_err(|error| embed::by_record(error, &to_embed))?,
             None => Default::default(),
         };
         let mut vectors: Vec<Option<&[f32]>> = (0..rows.len())
-            .map(|index| rows.row(index).embedding)
+            .map(|index| rows.record(index).embedding)
             .collect();
         for (index, vector) in to_embed.iter().zip(embedded.rows()) {
             vectors[*index] = Some(vector);
@@ -103,7 +107,7 @@ impl Collection {
     fn one_dimension(
         &self,
         operation: &Operation,
-        rows: &dyn Rows,
+        rows: &dyn Records,
         vectors: &[Option<&[f32]>],
     ) -> Result<()> {
         let mut expected = self.dimension();
@@ -112,7 +116,7 @@ impl Collection {
             let expected = *expected.get_or_insert(vector.len());
             if vector.len() != expected {
                 let reason = crate::InvalidInput::Dimension {
-                    of: format!("record {:?}", rows.row(index).id),
+                    of: format!("record {:?}", rows.record(index).id),
                     expected,
                     found: vector.len(),
                 };

@@ -9,9 +9,9 @@ use super::input::{ReadError, TryIntoRecord};
 use super::job::Job;
 use super::settings::Mode;
 use crate::error::{Error, Result};
+use crate::model::check::check_record;
 use crate::model::record::{AsRecord, Record};
 use crate::model::report::{BadRecord, IngestStage};
-use crate::model::rows;
 
 /// A batch is closed after this many items, even if few of them are to be written, such as those of other shards.
 const MAX_ITEMS: u64 = 10_000;
@@ -251,7 +251,7 @@ where
         // The first record that is written decides the dimension of a new collection.
         let stored = self.job.settings.collection.dimension();
         let dimension = stored.or(self.dimension);
-        let valid = rows::check_row(record.as_record(), 0, dimension, false);
+        let valid = check_record(record.as_record(), 0, dimension, false);
         let has_vector = record.embedding.is_some();
         let item = Item {
             number,

@@ -1,4 +1,4 @@
-//! [`Embeddings`]: a matrix of floats in one piece, and [`Vectors`]: anybody's matrix, borrowed.
+//! [`Embeddings`]: vectors in one flat buffer. [`Vectors`]: borrowed vectors in any form.
 
 use std::fmt;
 
@@ -20,25 +20,27 @@ pub struct Embeddings {
     dimension: usize,
 }
 
+/// A row does not have the dimension of the others.
+#[derive(Debug)]
+pub(crate) struct DimensionMismatch {
+    pub(crate) expected: usize,
+    pub(crate) found: usize,
+}
+
 impl Embeddings {
-    /// A matrix from its floats, row after row.
+    /// Creates a matrix from its floats, row after row. `dimension` is the number of floats in a row.
     ///
     /// # Errors
-    /// [`InvalidInput::Dimension`] when the floats are not a whole number of rows.
+    /// [`InvalidInput::Dimension`] if the last row is not complete.
     pub fn new(floats: Vec<f32>, dimension: usize) -> Result<Embeddings, InvalidInput> {
-        let whole = match dimension {
-            0 => floats.is_empty(),
-            dimension => floats.len() % dimension == 0,
-        };
-        if !whole {
-            let reason = InvalidInput::Dimension {
+        match floats.len().checked_rem(dimension).unwrap_or(floats.len()) {
+            0 => Ok(Embeddings { floats, dimension }),
+            found => Err(InvalidInput::Dimension {
                 of: "the last row".to_owned(),
                 expected: dimension,
-                found: floats.len().checked_rem(dimension).unwrap_or(floats.len()),
-            };
-            return Err(reason);
+                found,
+            }),
         }
-        Ok(Embeddings { floats, dimension })
     }
 
     /// Returns a matrix of floats that the caller has laid out as whole rows.
@@ -47,42 +49,42 @@ impl Embeddings {
         Embeddings { floats, dimension }
     }
 
-    /// A matrix from its rows, copied into one piece.
+    /// Copies rows into a matrix.
     ///
     /// # Errors
-    /// [`InvalidInput::Dimension`] when the rows differ in length, or one is empty.
+    /// [`InvalidInput::Dimension`] if the rows differ in length, or if a row is empty.
     pub fn from_rows<R: AsRef<[f32]>>(
         rows: impl IntoIterator<Item = R>,
     ) -> Result<Embeddings, InvalidInput> {
         let mut all = Embeddings::default();
         for (index, row) in rows.into_iter().enumerate() {
-            all.push(row.as_ref()).map_err(|(expected, found)| {
-                let of = format!("row {index}");
-                InvalidInput::Dimension {
-                    of,
-                    expected,
-                    found,
-                }
-            })?;
+            all.push(row.as_ref())
+                .map_err(|mismatch| InvalidInput::Dimension {
+                    of: format!("row {index}"),
+                    expected: mismatch.expected,
+                    found: mismatch.found,
+                })?;
         }
         Ok(all)
     }
 
-    /// Adds a row; the first one says the dimension. Else the dimension that was expected and the one found.
-    pub(crate) fn push(&mut self, row: &[f32]) -> Result<(), (usize, usize)> {
-        let expected = match self.floats.is_empty() {
-            true => row.len().max(1),
-            false => self.dimension,
+    /// Appends a row. The first row sets the dimension.
+    pub(crate) fn push(&mut self, row: &[f32]) -> Result<(), DimensionMismatch> {
+        let found = row.len();
+        let expected = if self.floats.is_empty() {
+            found.max(1)
+        } else {
+            self.dimension
         };
-        if row.len() != expected {
-            return Err((expected, row.len()));
+        if found != expected {
+            return Err(DimensionMismatch { expected, found });
         }
         self.dimension = expected;
         self.floats.extend_from_slice(row);
         Ok(())
     }
 
-    /// Turns the order of the rows around.
+    /// Reverses the order of the rows.
     pub(crate) fn reverse(&mut self) {
         self.floats.reverse();
         for row in self.floats.chunks_exact_mut(self.dimension.max(1)) {
@@ -90,22 +92,22 @@ impl Embeddings {
         }
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.floats.len().checked_div(self.dimension).unwrap_or(0)
     }
 
-    /// Whether there is no row.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.floats.is_empty()
     }
 
-    /// Floats per row.
+    /// Returns the number of floats in a row; 0 if the matrix was created empty.
     pub fn dimension(&self) -> usize {
         self.dimension
     }
 
-    /// One row.
+    /// Returns a row, or `None` if there are not as many rows.
     pub fn row(&self, index: usize) -> Option<&[f32]> {
         let start = index.checked_mul(self.dimension)?;
         self.floats
@@ -113,33 +115,33 @@ impl Embeddings {
             .filter(|row| !row.is_empty())
     }
 
-    /// All rows in order.
+    /// Iterates over the rows.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.floats.chunks_exact(self.dimension.max(1))
     }
 
-    /// All floats, row after row.
+    /// Returns all floats, row after row.
     pub fn as_flat(&self) -> &[f32] {
         &self.floats
     }
 
-    /// All floats, row after row.
+    /// Returns all floats, row after row, without copying them.
     pub fn into_flat(self) -> Vec<f32> {
         self.floats
     }
 }
 
-/// Says the shape, not the numbers.
+/// Prints the number of rows and the dimension, not the floats.
 impl fmt::Debug for Embeddings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Embeddings({} x {})", self.len(), self.dimension)
     }
 }
 
-/// Vectors that the caller holds, in whatever form: nothing is copied.
+/// Borrowed vectors in any form. The floats are not copied.
 ///
-/// From `&Embeddings`, slices and `Vec`s of `Vec<f32>`, of `&[f32]` or of arrays, a flat slice with [`Vectors::flat`],
-/// or any iterator of borrowed rows with `collect`:
+/// `&Embeddings`, and slices and `Vec`s of `Vec<f32>`, `&[f32]` or arrays convert into it. [`Vectors::flat`] takes a flat
+/// slice. Any iterator of borrowed rows can be collected:
 ///
 /// ```
 /// use chroma_blocking::record::Vectors;
@@ -158,16 +160,16 @@ enum Form<'a> {
 }
 
 impl<'a> Vectors<'a> {
-    /// Vectors of `dimension` floats, one behind the other. What is left behind the last whole one is a vector too,
-    /// of the wrong dimension, and so refused by the call that is given it.
+    /// Cuts a flat slice into vectors of `dimension` floats. If floats are left over, they are a last vector of the
+    /// wrong dimension, which the call refuses.
     pub fn flat(floats: &'a [f32], dimension: usize) -> Vectors<'a> {
         Vectors(Form::Flat { floats, dimension })
     }
 
-    /// The number of vectors.
+    /// Returns the number of vectors.
     pub fn len(&self) -> usize {
         match &self.0 {
-            // No dimension: one vector without floats, to be refused.
+            // Without a dimension, it is one vector without floats, which the check refuses.
             Form::Flat {
                 floats,
                 dimension: 0,
@@ -177,12 +179,12 @@ impl<'a> Vectors<'a> {
         }
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// One vector.
+    /// Returns a vector, or `None` if there are not as many.
     pub fn row(&self, index: usize) -> Option<&'a [f32]> {
         if index >= self.len() {
             return None;
@@ -251,29 +253,32 @@ impl<'a, const N: usize, const M: usize> From<&'a [[f32; N]; M]> for Vectors<'a>
     }
 }
 
-/// Refuses a vector of another dimension than `expected`, an empty one, and one that is not finite.
+/// Refuses a vector that is empty, does not have `expected` floats, or holds a value that is not finite. `owner` names
+/// the vector in an error.
 pub(crate) fn check(
     vector: &[f32],
     expected: Option<usize>,
-    of: impl Fn() -> String,
+    owner: impl Fn() -> String,
 ) -> Result<(), InvalidInput> {
     let found = vector.len();
     let expected = expected.unwrap_or(found.max(1));
     if found != expected {
         return Err(InvalidInput::Dimension {
-            of: of(),
+            of: owner(),
             expected,
             found,
         });
     }
-    // Looks at all of them, which is faster than to stop at the first: several at once.
+    // A loop without an early exit is vectorized, so it is faster than `find` on the usual vector, which is finite.
     let all_finite = vector
         .iter()
         .fold(true, |all, value| all & value.is_finite());
-    let bad = (!all_finite).then(|| vector.iter().find(|value| !value.is_finite()));
-    match bad.flatten() {
+    if all_finite {
+        return Ok(());
+    }
+    match vector.iter().find(|value| !value.is_finite()) {
         Some(value) => Err(InvalidInput::NotFinite {
-            of: format!("the vector of {}", of()),
+            of: format!("the vector of {}", owner()),
             value: f64::from(*value),
         }),
         None => Ok(()),
@@ -285,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_a_flat_matrix() {
+    fn a_flat_matrix_is_read_by_row() {
         let matrix = Embeddings::new((0..6_u8).map(f32::from).collect(), 3).unwrap();
         assert_eq!((matrix.len(), matrix.dimension()), (2, 3));
         assert_eq!(matrix.row(1), Some(&[3.0, 4.0, 5.0][..]));
@@ -307,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn uneven_rows_are_refused() {
+    fn rows_of_different_lengths_are_refused() {
         assert!(Embeddings::from_rows([&[][..], &[1.0]]).is_err());
         assert!(Embeddings::new(vec![1.0; 5], 3).is_err());
         assert!(Embeddings::new(vec![1.0], 0).is_err());
@@ -319,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn all_forms_give_the_same_rows() {
+    fn every_form_of_vectors_gives_the_same_rows() {
         let rows = vec![vec![1.0, 2.0], vec![3.0, 4.0]];
         let arrays = [[1.0, 2.0], [3.0, 4.0]];
         let flat = [1.0, 2.0, 3.0, 4.0];
@@ -339,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_last_row_is_seen() {
+    fn an_incomplete_last_vector_is_refused() {
         let vectors = Vectors::flat(&[1.0, 2.0, 3.0], 2);
         assert_eq!(vectors.len(), 2);
         let last = vectors.row(1).unwrap();
@@ -349,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn check_finds_what_is_not_finite() {
+    fn check_refuses_values_that_are_not_finite() {
         let of = || "query".to_owned();
         assert_eq!(check(&[1.0, -0.0], Some(2), of), Ok(()));
         assert!(check(&[], None, of).is_err());

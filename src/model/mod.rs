@@ -1,5 +1,7 @@
 //! What users hold: records, vectors, metadata, filters, searches and results. Knows nothing of HTTP.
 
+pub(crate) mod check;
+pub(crate) mod columns;
 pub(crate) mod configuration;
 pub(crate) mod embeddings;
 pub mod filter;
@@ -10,9 +12,9 @@ pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod progress;
 pub(crate) mod record;
+pub(crate) mod records;
 pub(crate) mod report;
 pub(crate) mod results;
-pub(crate) mod rows;
 pub mod schema;
 pub mod search;
 pub(crate) mod space;

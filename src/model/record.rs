@@ -1,11 +1,13 @@
-//! [`Record`] and [`RecordRef`]: one record, owned or borrowed, and [`AsRecord`]: what else can be written as one.
+//! [`Record`] and [`RecordRef`]: one record, owned or borrowed. [`AsRecord`]: other types that can be written as one.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 use super::metadata::{Metadata, MetadataValue, NO_METADATA};
 
-/// One record: an id, and what belongs to it.
+/// One record: an id with its document, metadata, URI and vector.
 ///
 /// ```
 /// use chroma_blocking::Record;
@@ -15,23 +17,57 @@ use super::metadata::{Metadata, MetadataValue, NO_METADATA};
 ///     .metadata("year", 2015);
 /// assert_eq!(record.id, "1");
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// # Serde
+/// As JSON, a record is a line of an [export](crate::Collection::export), which
+/// [`JsonLines`](crate::ingest::JsonLines) reads by default: `id`, `document`, `uri`, `metadata` and `embedding`. Absent
+/// fields are left out. When a record is read, all fields but the id may be missing or `null`.
+///
+/// ```
+/// use chroma_blocking::Record;
+///
+/// let record = Record::new("1").document("x").metadata("year", 2015);
+/// let json = serde_json::to_string(&record)?;
+/// assert_eq!(
+///     json,
+///     r#"{"id":"1","document":"x","metadata":{"year":2015}}"#
+/// );
+/// assert_eq!(serde_json::from_str::<Record>(&json)?, record);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
-    /// The id, unique in its collection and not empty.
+    /// The id. It must be unique in its collection and must not be empty.
     pub id: String,
-    /// The text.
+    /// The document: the text of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
-    /// The vector; where there is none, the collection's embedding function makes it from the document.
-    pub embedding: Option<Vec<f32>>,
-    /// Named values to filter by.
-    pub metadata: Metadata,
-    /// Where the thing itself is, such as an image's address.
+    /// The address of the resource that the record describes, such as an image's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// Named values to filter by. Empty if the record has none.
+    #[serde(
+        default,
+        skip_serializing_if = "Metadata::is_empty",
+        deserialize_with = "metadata_or_null"
+    )]
+    pub metadata: Metadata,
+    /// The vector. If it is `None`, a write embeds the document with the collection's embedding function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Vec<f32>>,
+}
+
+/// Reads `null` as empty metadata.
+pub(crate) fn metadata_or_null<'de, D>(deserializer: D) -> Result<Metadata, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Record {
-    /// A record with nothing but its id.
+    /// Creates a record that has only an id.
     pub fn new(id: impl Into<String>) -> Record {
         Record {
             id: id.into(),
@@ -39,28 +75,40 @@ impl Record {
         }
     }
 
-    /// With a text.
+    /// Sets the document.
     #[must_use]
     pub fn document(mut self, text: impl Into<String>) -> Record {
         self.document = Some(text.into());
         self
     }
 
-    /// With a vector.
+    /// Sets the vector.
     #[must_use]
     pub fn embedding(mut self, vector: impl Into<Vec<f32>>) -> Record {
         self.embedding = Some(vector.into());
         self
     }
 
-    /// With one more metadata value.
+    /// Adds a metadata value, and replaces the value that the key had.
     #[must_use]
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<MetadataValue>) -> Record {
         self.metadata.insert(key, value);
         self
     }
 
-    /// With several more metadata values.
+    /// Adds metadata values from [`Metadata`], a map, or an array or iterator of pairs. Maps can be passed by value or
+    /// by reference.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use chroma_blocking::Record;
+    ///
+    /// let counts = HashMap::from([("words".to_owned(), 120), ("lines".to_owned(), 9)]);
+    /// let record = Record::new("1")
+    ///     .metadatas(&counts)
+    ///     .metadatas([("lang", "en"), ("topic", "rust")]);
+    /// assert_eq!(record.metadata.len(), 4);
+    /// ```
     #[must_use]
     pub fn metadatas<K: Into<String>, V: Into<MetadataValue>>(
         mut self,
@@ -70,8 +118,9 @@ impl Record {
         self
     }
 
-    /// Without a metadata key: an [`update`](crate::Collection::update) or an [`upsert`](crate::Collection::upsert)
-    /// takes it away from the record, where a key that is not named at all stays as it is.
+    /// Sets a metadata key to [`MetadataValue::Null`]: an [`update`](crate::Collection::update) or
+    /// [`upsert`](crate::Collection::upsert) removes the key from the stored record. Keys that a write does not name
+    /// stay unchanged.
     ///
     /// ```
     /// use chroma_blocking::{MetadataValue, Record};
@@ -84,7 +133,7 @@ impl Record {
         self.metadata(key, MetadataValue::Null)
     }
 
-    /// With an address of the thing itself.
+    /// Sets the URI: the address of the resource that the record describes.
     #[must_use]
     pub fn uri(mut self, uri: impl Into<String>) -> Record {
         self.uri = Some(uri.into());
@@ -92,56 +141,69 @@ impl Record {
     }
 }
 
-/// One record, borrowed from whoever holds it.
+/// Clones the borrowed parts.
+impl From<RecordRef<'_>> for Record {
+    fn from(record: RecordRef<'_>) -> Record {
+        Record {
+            id: record.id.to_owned(),
+            document: record.document.map(str::to_owned),
+            uri: record.uri.map(str::to_owned),
+            metadata: record.metadata.clone(),
+            embedding: record.embedding.map(<[f32]>::to_vec),
+        }
+    }
+}
+
+/// One record, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct RecordRef<'a> {
     /// The id.
     pub id: &'a str,
-    /// The text.
+    /// The document.
     pub document: Option<&'a str>,
-    /// The vector.
-    pub embedding: Option<&'a [f32]>,
+    /// The address of the resource that the record describes.
+    pub uri: Option<&'a str>,
     /// The metadata. Empty if the record has none, or if it was not asked for.
     pub metadata: &'a Metadata,
-    /// Where the thing itself is.
-    pub uri: Option<&'a str>,
+    /// The vector.
+    pub embedding: Option<&'a [f32]>,
 }
 
 impl<'a> RecordRef<'a> {
-    /// A row with nothing but its id.
+    /// Creates a record that has only an id.
     pub fn new(id: &'a str) -> RecordRef<'a> {
         RecordRef {
             id,
             document: None,
-            embedding: None,
-            metadata: &NO_METADATA,
             uri: None,
+            metadata: &NO_METADATA,
+            embedding: None,
         }
     }
 
-    /// With a text.
+    /// Sets the document.
     #[must_use]
     pub fn document(mut self, text: &'a str) -> RecordRef<'a> {
         self.document = Some(text);
         self
     }
 
-    /// With a vector.
+    /// Sets the vector.
     #[must_use]
     pub fn embedding(mut self, vector: &'a [f32]) -> RecordRef<'a> {
         self.embedding = Some(vector);
         self
     }
 
-    /// With named values.
+    /// Sets the metadata.
     #[must_use]
     pub fn metadata(mut self, metadata: &'a Metadata) -> RecordRef<'a> {
         self.metadata = metadata;
         self
     }
 
-    /// With an address of the thing itself.
+    /// Sets the URI: the address of the resource that the record describes.
     #[must_use]
     pub fn uri(mut self, uri: &'a str) -> RecordRef<'a> {
         self.uri = Some(uri);
@@ -149,8 +211,8 @@ impl<'a> RecordRef<'a> {
     }
 }
 
-/// What can be written as a record: a [`Record`], a [`RecordRef`], references to them, or a type of the caller's own, from
-/// which nothing is copied.
+/// A type that can be written as a record without copying: [`Record`], [`RecordRef`], references and smart pointers to
+/// them, and types of your own.
 ///
 /// ```
 /// use chroma_blocking::record::{AsRecord, RecordRef};
@@ -163,7 +225,9 @@ impl<'a> RecordRef<'a> {
 ///
 /// impl AsRecord for Page {
 ///     fn as_record(&self) -> RecordRef<'_> {
-///         RecordRef::new(&self.url).document(&self.text).embedding(&self.vector)
+///         RecordRef::new(&self.url)
+///             .document(&self.text)
+///             .embedding(&self.vector)
 ///     }
 /// }
 ///
@@ -174,7 +238,7 @@ impl<'a> RecordRef<'a> {
 /// # }
 /// ```
 pub trait AsRecord {
-    /// The record, borrowed.
+    /// Returns the record, borrowed from `self`.
     fn as_record(&self) -> RecordRef<'_>;
 }
 
@@ -183,9 +247,9 @@ impl AsRecord for Record {
         RecordRef {
             id: &self.id,
             document: self.document.as_deref(),
-            embedding: self.embedding.as_deref(),
-            metadata: &self.metadata,
             uri: self.uri.as_deref(),
+            metadata: &self.metadata,
+            embedding: self.embedding.as_deref(),
         }
     }
 }
@@ -196,7 +260,7 @@ impl AsRecord for RecordRef<'_> {
     }
 }
 
-macro_rules! as_what_it_points_to {
+macro_rules! as_record_by_pointer {
     ($($pointer:ty),+) => {$(
         impl<R: AsRecord + ?Sized> AsRecord for $pointer {
             fn as_record(&self) -> RecordRef<'_> {
@@ -205,41 +269,66 @@ macro_rules! as_what_it_points_to {
         }
     )+};
 }
-as_what_it_points_to!(&R, &mut R, Box<R>, Rc<R>, Arc<R>);
+as_record_by_pointer!(&R, &mut R, Box<R>, Rc<R>, Arc<R>);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::rows::{IntoRecords, Rows};
+    use crate::model::records::{IntoRecords, Records};
 
-    #[test]
-    fn rows_of_every_kind_are_the_same_rows() {
-        let record = Record::new("1")
+    fn full() -> Record {
+        Record::new("1")
             .embedding([1.0])
             .document("x")
             .metadata("k", 1)
-            .uri("u");
-        let row = RecordRef::new("1")
+            .uri("u")
+    }
+
+    #[test]
+    fn every_form_of_records_gives_the_same_record() {
+        fn first(records: impl IntoRecords) -> String {
+            let records = records.into_records();
+            format!("{} {:?}", records.len(), records.record(0))
+        }
+
+        let record = full();
+        let borrowed = RecordRef::new("1")
             .document("x")
             .embedding(&[1.0])
             .metadata(&record.metadata)
             .uri("u");
-        assert_eq!(record.as_record(), row);
+        assert_eq!(record.as_record(), borrowed);
+        assert_eq!(Record::from(borrowed), record);
         let empty = Metadata::new();
         let bare = RecordRef::new("2").metadata(&empty);
         assert_eq!(bare, Record::new("2").as_record());
 
-        fn first(rows: impl IntoRecords) -> String {
-            let rows = rows.into_records();
-            format!("{} {:?}", rows.len(), rows.row(0))
-        }
-        let expected = format!("1 {row:?}");
-        assert_eq!(first(row), expected);
-        assert_eq!(first([row]), expected);
-        assert_eq!(first([&row]), expected);
+        let expected = format!("1 {borrowed:?}");
+        assert_eq!(first(borrowed), expected);
+        assert_eq!(first([borrowed]), expected);
+        assert_eq!(first([&borrowed]), expected);
         assert_eq!(first(record.clone()), expected);
         assert_eq!(first([&record]), expected);
         assert_eq!(first(vec![Arc::new(record.clone())]), expected);
         assert_eq!(first([Box::new(record) as Box<dyn AsRecord>]), expected);
+    }
+
+    #[test]
+    fn json_leaves_out_absent_fields_and_is_read_back() {
+        for (record, json) in [
+            (Record::new("1"), r#"{"id":"1"}"#),
+            (
+                full(),
+                r#"{"id":"1","document":"x","uri":"u","metadata":{"k":1},"embedding":[1.0]}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&record).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Record>(json).unwrap(), record);
+        }
+        let nulls =
+            r#"{"id":"1","document":null,"uri":null,"metadata":null,"embedding":null,"new":1}"#;
+        let read: Record = serde_json::from_str(nulls).unwrap();
+        assert_eq!(read, Record::new("1"));
+        assert!(serde_json::from_str::<Record>("{}").is_err());
     }
 }

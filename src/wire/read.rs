@@ -140,8 +140,8 @@ mod tests {
             result.embeddings.as_ref().unwrap().as_flat(),
             [1.0, 2.0, 3.0, 4.0]
         );
-        assert_eq!(result.row(0).unwrap().document, Some("x"));
-        assert_eq!(result.row(1).unwrap().metadata, &Metadata::from([("k", 1)]));
+        assert_eq!(result.get(0).unwrap().document, Some("x"));
+        assert_eq!(result.get(1).unwrap().metadata, &Metadata::from([("k", 1)]));
         assert_eq!(result.uris, None);
     }
 

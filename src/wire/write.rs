@@ -11,8 +11,8 @@ use crate::model::filter::{Document, Parts};
 use crate::model::json_len::json_len;
 use crate::model::metadata::Metadata;
 use crate::model::record::RecordRef;
+use crate::model::records::Records;
 use crate::model::results::Include;
-use crate::model::rows::Rows;
 use crate::model::search::{ReadLevel, Search};
 
 /// The approximate length of a float as text: sign, zero, point, nine or ten digits and a comma.
@@ -20,7 +20,7 @@ pub(crate) const FLOAT_LEN: usize = 13;
 
 /// The records of one request, and their vectors, which may come from an embedding function.
 pub(crate) struct Batch<'a> {
-    pub(crate) rows: &'a dyn Rows,
+    pub(crate) rows: &'a dyn Records,
     /// The vector of each row, if it has one.
     pub(crate) vectors: &'a [Option<&'a [f32]>],
     /// The rows of this request.
@@ -81,7 +81,7 @@ impl<'a> Batch<'a> {
     /// Appends a list with an entry for each row.
     fn column(&self, to: &mut Vec<u8>, mut entry: impl FnMut(&mut Vec<u8>, RecordRef<'_>, usize)) {
         list(to, self.range.clone(), |to, index| {
-            entry(to, self.rows.row(index), index);
+            entry(to, self.rows.record(index), index);
         });
     }
 
@@ -92,14 +92,14 @@ impl<'a> Batch<'a> {
         name: &str,
         value: impl Fn(RecordRef<'a>) -> Option<T>,
     ) {
-        let rows: &'a dyn Rows = self.rows;
+        let rows: &'a dyn Records = self.rows;
         if self
             .range
             .clone()
-            .any(|index| value(rows.row(index)).is_some())
+            .any(|index| value(rows.record(index)).is_some())
         {
             key(to, name);
-            self.column(to, |to, _, index| match value(rows.row(index)) {
+            self.column(to, |to, _, index| match value(rows.record(index)) {
                 Some(value) => json(to, &value),
                 None => null(to),
             });

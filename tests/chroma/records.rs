@@ -56,7 +56,7 @@ fn add_leaves_what_is_there_and_upsert_replaces_it() {
     let notes = Scratch::hashing();
     let text = |notes: &Scratch| {
         let found = notes.get().ids(["1"]).run().unwrap();
-        found.row(0).unwrap().document.unwrap().to_owned()
+        found.get(0).unwrap().document.unwrap().to_owned()
     };
     notes.add([Record::new("1").document("first")]).unwrap();
     notes.add([Record::new("1").document("second")]).unwrap();
@@ -79,7 +79,7 @@ fn update_changes_only_what_it_names() {
 
     notes.update([Record::new("1").metadata("b", 3)]).unwrap();
     let row = notes.get().ids(["1"]).run().unwrap();
-    let row = row.row(0).unwrap();
+    let row = row.get(0).unwrap();
     assert_eq!(row.document, Some("red apples"));
     assert_eq!(row.metadata, &Metadata::from([("a", 1), ("b", 3)]));
 

@@ -61,7 +61,7 @@ impl Peer for Ours {
     }
 
     fn row(page: &GetResult, index: usize) -> Option<Row<'_>> {
-        let row = page.row(index)?;
+        let row = page.get(index)?;
         let metadata = row.metadata;
         Some(Row {
             id: row.id,

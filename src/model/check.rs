@@ -1,0 +1,186 @@
+//! Checks of records before they are written.
+
+use std::collections::HashSet;
+
+use super::embeddings;
+use super::record::RecordRef;
+use super::records::Records;
+use crate::invalid::InvalidInput;
+
+/// The properties of records that have passed the [check](check_records).
+#[derive(Debug, PartialEq)]
+pub(crate) struct CheckedRecords {
+    /// The indices of the records that have a document and no vector.
+    pub(crate) to_embed: Vec<usize>,
+    /// Whether the metadata of any record holds a sparse vector.
+    pub(crate) has_sparse: bool,
+}
+
+/// Refuses records that the server would refuse or lose.
+///
+/// `dimension` is the collection's, if it is known. `partial` stands for an update, whose records may have neither a
+/// document nor a vector.
+pub(crate) fn check_records(
+    records: &dyn Records,
+    dimension: Option<usize>,
+    partial: bool,
+) -> Result<CheckedRecords, InvalidInput> {
+    let count = records.len();
+    if let Some((column, found)) = records.mismatched_column() {
+        return Err(InvalidInput::LengthMismatch {
+            column,
+            ids: count,
+            found,
+        });
+    }
+    let mut seen = HashSet::with_capacity(count);
+    let mut repeated = Vec::new();
+    let mut dimension = dimension;
+    let mut to_embed = Vec::new();
+    let mut has_sparse = false;
+    for index in 0..count {
+        let record = records.record(index);
+        check_record(record, index, dimension, partial)?;
+        if !seen.insert(record.id) {
+            repeated.push(record.id);
+        }
+        has_sparse |= record.metadata.iter().any(|(_, value)| value.is_sparse());
+        match (record.embedding, record.document) {
+            (Some(vector), _) => dimension = Some(vector.len()),
+            (None, Some(_)) => to_embed.push(index),
+            (None, None) => {}
+        }
+    }
+    if !repeated.is_empty() {
+        repeated.sort_unstable();
+        repeated.dedup();
+        let ids = repeated.into_iter().map(str::to_owned).collect();
+        return Err(InvalidInput::DuplicateIds { ids });
+    }
+    Ok(CheckedRecords {
+        to_embed,
+        has_sparse,
+    })
+}
+
+/// Does the part of the [check](check_records) that needs only one record. `index` is its position in the call.
+pub(crate) fn check_record(
+    record: RecordRef<'_>,
+    index: usize,
+    dimension: Option<usize>,
+    partial: bool,
+) -> Result<(), InvalidInput> {
+    let owner = || format!("record {:?}", record.id);
+    if record.id.is_empty() {
+        return Err(InvalidInput::EmptyId { index });
+    }
+    record.metadata.check_record(owner)?;
+    match (record.embedding, record.document) {
+        (Some(vector), _) => embeddings::check(vector, dimension, owner),
+        (None, None) if !partial => Err(InvalidInput::NothingToEmbed {
+            id: record.id.to_owned(),
+        }),
+        (None, _) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::columns::Columns;
+    use crate::model::metadata::{Metadata, SparseVector};
+    use crate::model::record::Record;
+
+    fn vector(id: &str, floats: &[f32]) -> Record {
+        Record::new(id).embedding(floats)
+    }
+
+    #[test]
+    fn records_without_a_vector_are_to_be_embedded() {
+        let records = vec![
+            vector("1", &[1.0]).document("has a vector"),
+            Record::new("2").document("has none"),
+        ];
+        assert_eq!(check_records(&records, None, false).unwrap().to_embed, [1]);
+        let update = check_records(&vec![Record::new("1")], None, true).unwrap();
+        assert_eq!(
+            update,
+            CheckedRecords {
+                to_embed: vec![],
+                has_sparse: false
+            }
+        );
+    }
+
+    #[test]
+    fn each_kind_of_bad_record_has_its_error() {
+        let refused = |records: Vec<Record>| check_records(&records, Some(2), false).unwrap_err();
+        assert_eq!(
+            refused(vec![vector("1", &[1.0, 2.0]), vector("", &[1.0, 2.0])]),
+            InvalidInput::EmptyId { index: 1 }
+        );
+        let twice = ["b", "a", "b", "c", "a", "b"].map(|id| vector(id, &[1.0, 2.0]));
+        assert_eq!(
+            refused(twice.to_vec()),
+            InvalidInput::DuplicateIds {
+                ids: vec!["a".to_owned(), "b".to_owned()]
+            }
+        );
+        assert!(matches!(
+            refused(vec![vector("1", &[1.0])]),
+            InvalidInput::Dimension {
+                expected: 2,
+                found: 1,
+                ..
+            }
+        ));
+        assert!(matches!(
+            refused(vec![vector("1", &[1.0, f32::NAN])]),
+            InvalidInput::NotFinite { .. }
+        ));
+        assert!(matches!(
+            refused(vec![vector("1", &[1.0, 2.0]).metadata("k", f64::INFINITY)]),
+            InvalidInput::NotFinite { .. }
+        ));
+        assert_eq!(
+            refused(vec![Record::new("1")]),
+            InvalidInput::NothingToEmbed { id: "1".to_owned() }
+        );
+    }
+
+    #[test]
+    fn sparse_vectors_are_reported() {
+        let sparse = Record::new("1").metadata("words", SparseVector::default());
+        assert!(check_records(&vec![sparse], None, true).unwrap().has_sparse);
+    }
+
+    #[test]
+    fn vectors_of_different_dimensions_in_one_call_are_refused() {
+        let records = vec![vector("1", &[1.0]), vector("2", &[1.0, 2.0])];
+        let error = check_records(&records, None, false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the vector of record \"2\" has 2 floats, not 1; all vectors of a collection have the same length"
+        );
+    }
+
+    #[test]
+    fn a_column_with_more_or_fewer_entries_than_ids_is_refused() {
+        let ids = ["1", "2"];
+        let vectors = [[1.0, 2.0]];
+        let columns = Columns::new(&ids).embeddings(&vectors);
+        assert_eq!(
+            check_records(&columns, None, false).unwrap_err(),
+            InvalidInput::LengthMismatch {
+                column: "embeddings",
+                ids: 2,
+                found: 1
+            }
+        );
+        let columns = Columns::new(&ids).documents(&["x"]);
+        assert!(check_records(&columns, None, false).is_err());
+        let metadata = vec![Metadata::new(); 3];
+        let columns = Columns::new(&ids).documents(&ids).metadatas(&metadata);
+        assert!(check_records(&columns, None, false).is_err());
+    }
+}
