@@ -1,7 +1,7 @@
 //! [`Client`]: a handle to a server, a tenant and a database.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use ureq::http::{HeaderName, HeaderValue};
@@ -127,7 +127,17 @@ impl Client {
     /// ```
     #[must_use]
     pub fn with_retry(&self, policy: RetryPolicy) -> Client {
-        self.map_options(|_| policy.into())
+        self.map_options(|options| options.with_policy(policy))
+    }
+
+    /// Returns a client whose calls end when the flag is set.
+    pub(crate) fn with_cancel(&self, flag: Arc<AtomicBool>) -> Client {
+        self.map_options(|options| options.with_cancel(flag))
+    }
+
+    /// Returns the flag that cancels the client's calls, if there is one.
+    pub(crate) fn cancel_flag(&self) -> Option<&AtomicBool> {
+        self.options.cancel_flag()
     }
 
     /// Returns a snapshot of what this client, its clones and their collections have done so far: calls, errors, bytes and

@@ -10,8 +10,8 @@ use crate::model::progress::Progress;
 use crate::transport::Operation;
 use crate::wire::cut;
 
-/// The maximum number of ids per request. A single-node server fails at 32,767 ids, SQLite's limit of variables in a
-/// statement.
+/// The maximum number of ids per request. A single-node server fails at 32,767 ids, the limit of variables in
+/// an SQL statement.
 pub(super) const MAX_IDS: usize = 10_000;
 
 /// A call about many entries (records, ids or queries), sent in as many requests as its limits require.
@@ -53,11 +53,11 @@ impl From<FailedRequest> for Error {
 }
 
 impl<S: Fn(usize) -> usize> Batches<S> {
-    /// Sends all requests, one after the other. `send` is passed the entries of a request, and their approximate size in
-    /// bytes. A request is also limited by the client's payload size.
+    /// Sends all requests, one after the other. `send` is passed the entries of a request, and their
+    /// approximate size in bytes. A request is also limited by the client's payload size.
     ///
-    /// If the server refuses a request as too large (HTTP 413), this request and all later ones are cut to half of its
-    /// size.
+    /// If the server refuses a request as too large (HTTP 413), this request and all later ones are cut to
+    /// half of its size.
     pub(super) fn send(
         &self,
         collection: &Collection,
@@ -102,8 +102,8 @@ impl<S: Fn(usize) -> usize> Batches<S> {
 }
 
 impl Collection {
-    /// Sends a read or a deletion by ids, in requests of at most [`MAX_IDS`] ids. `overhead` is the size of a request
-    /// without ids, in bytes.
+    /// Sends a read or a deletion by ids, in requests of at most [`MAX_IDS`] ids. `overhead` is the size of a
+    /// request without ids, in bytes.
     pub(super) fn send_ids(
         &self,
         operation: &'static Operation,

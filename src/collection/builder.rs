@@ -1,4 +1,4 @@
-//! [`CollectionBuilder`]: opening and making collections.
+//! [`CollectionBuilder`]: opens and creates collections.
 
 use std::cell::Cell;
 use std::fmt;
@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Collection, Stored};
+use super::Collection;
+use super::open::open;
+use super::stored::{Comparison, Stored};
 use crate::client::reconcile::{self, Outcome};
 use crate::client::{Client, operations as op};
 use crate::embed::{EmbeddingFunction, remembered};
@@ -19,7 +21,9 @@ use crate::model::space::Space;
 use crate::transport::Operation;
 use crate::wire::read;
 
-/// A collection to be opened or made; see [`Client::collection`].
+/// Opens or creates a collection; see [`Client::collection`].
+///
+/// All settings except the embedding function apply only to a collection that is created.
 #[derive(Clone)]
 #[must_use = "does nothing until get(), create() or get_or_create() is called"]
 pub struct CollectionBuilder {
@@ -34,7 +38,7 @@ pub struct CollectionBuilder {
 }
 
 impl CollectionBuilder {
-    pub(crate) fn new(client: Client, name: String) -> CollectionBuilder {
+    pub(super) fn new(client: Client, name: String) -> CollectionBuilder {
         CollectionBuilder {
             client,
             name,
@@ -47,9 +51,11 @@ impl CollectionBuilder {
         }
     }
 
-    /// What turns the collection's texts into vectors. A new collection remembers it by name, so that Chroma's other
-    /// clients find it too. A collection that remembers another name, model or dimension is not opened with this, since
-    /// the vectors would not match.
+    /// Sets the embedding function, which turns the collection's texts into vectors.
+    ///
+    /// The configuration of a new collection stores the function's name and settings, so that Chroma's other
+    /// clients find them. A collection whose configuration has another name, model or dimension is not opened
+    /// with this function, since the vectors would not match.
     pub fn embedding_function(
         mut self,
         function: impl EmbeddingFunction + 'static,
@@ -58,7 +64,7 @@ impl CollectionBuilder {
         self
     }
 
-    /// One more metadata value of the collection itself, if it is new.
+    /// Adds a metadata value to the collection itself.
     pub fn metadata(
         mut self,
         key: impl Into<String>,
@@ -68,51 +74,53 @@ impl CollectionBuilder {
         self
     }
 
-    /// How distances are measured, if it is new. Default: what the embedding function asks for, or else
-    /// [`Space::L2`].
+    /// Sets the distance function. Default: the default of the embedding function, or else [`Space::L2`].
     pub fn space(mut self, space: Space) -> CollectionBuilder {
         self.space = Some(space);
         self
     }
 
-    /// Settings of an HNSW index, if it is new: for single-node servers. A distributed one builds a SPANN index of the
-    /// same space instead.
+    /// Sets the settings of the HNSW index, for single-node servers. A distributed server builds a SPANN
+    /// index with the same space instead.
     pub fn hnsw(mut self, settings: HnswConfig) -> CollectionBuilder {
         self.hnsw = Some(settings);
         self
     }
 
-    /// Settings of a SPANN index, if it is new: for distributed servers and Chroma Cloud. A single-node one builds an
-    /// HNSW index of the same space instead.
+    /// Sets the settings of the SPANN index, for distributed servers and Chroma Cloud. A single-node server
+    /// builds an HNSW index with the same space instead.
     pub fn spann(mut self, settings: SpannConfig) -> CollectionBuilder {
         self.spann = Some(settings);
         self
     }
 
-    /// Which indexes it has, if it is new. In place of [`space`](CollectionBuilder::space),
-    /// [`hnsw`](CollectionBuilder::hnsw) and [`spann`](CollectionBuilder::spann), which a schema has inside. Where it
-    /// names no embedding function, it gets that of the collection.
+    /// Sets the schema, which lists the indexes. A schema contains the settings
+    /// [`space`](CollectionBuilder::space), [`hnsw`](CollectionBuilder::hnsw) and
+    /// [`spann`](CollectionBuilder::spann), so none of these may be set as well. If the schema has no
+    /// embedding function, the one of this builder is added.
     pub fn schema(mut self, schema: Schema) -> CollectionBuilder {
         self.schema = Some(schema);
         self
     }
 
-    /// Opens a collection that exists.
+    /// Opens an existing collection.
     ///
-    /// Without an [embedding function](CollectionBuilder::embedding_function), it opens with the one that it remembers,
-    /// whichever client of Chroma made it:
-    /// - `google_gemini` becomes [`Gemini`](crate::Gemini), with the model, dimension and task that are stored. The key
-    ///   is in the variable that the collection names (`GOOGLE_API_KEY` and `GEMINI_API_KEY` stand in for each other).
-    ///   **That variable is read when the first text is embedded**, not before: opening reads no secret, and needs none
-    ///   as long as you pass vectors. Its value goes to Google only, but the server chooses the variable: name the
-    ///   function yourself where you do not trust the server.
-    /// - `chroma_blocking_hashing` becomes [`Hashing`](crate::Hashing) with its dimension.
-    /// - With any other, or none, the collection works with vectors, and a text is refused with
+    /// Without an [embedding function](CollectionBuilder::embedding_function), the collection uses the one in
+    /// its configuration, whichever client of Chroma created it:
+    /// - `google_gemini` is [`Gemini`](crate::Gemini), with the stored model, dimension and task. The API key
+    ///   is in the environment variable that the configuration names. (`GOOGLE_API_KEY` and `GEMINI_API_KEY`
+    ///   stand in for each other.) **The variable is read when the first text is embedded**, not when the
+    ///   collection is opened, so no key is needed as long as you pass vectors. The key is sent to Google
+    ///   only, but the server chooses the variable: if you do not trust the server, set the embedding
+    ///   function yourself.
+    /// - `chroma_blocking_hashing` is [`Hashing`](crate::Hashing), with the stored dimension.
+    /// - With any other function, or none, the collection works with vectors. Texts are refused with
     ///   [`InvalidInput::StoredEmbeddingFunction`] or [`InvalidInput::NoEmbeddingFunction`].
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::Error::NotFound) when there is none of this name;
-    /// [`InvalidInput::EmbeddingFunctionConflict`] when it remembers another embedding function than the one given.
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is no collection of this name;
+    /// [`InvalidInput::EmbeddingFunctionConflict`] if it was created with another embedding function than the
+    /// one set.
     pub fn get(self) -> Result<Collection> {
         let operation = &op::GET_COLLECTION;
         self.client.check_name(operation, &self.name)?;
@@ -123,10 +131,10 @@ impl CollectionBuilder {
         open(self.client, call, stored, self.embedding_function)
     }
 
-    /// Makes a collection.
+    /// Creates a collection.
     ///
-    /// When the answer is lost, it asks whether the collection is there: with these settings and without records it counts
-    /// as made by this call.
+    /// If the response is lost, the call looks for a collection of this name. If there is one, with these
+    /// settings and without records, it counts as created by this call.
     ///
     /// ```no_run
     /// use chroma_blocking::{Client, Space};
@@ -141,81 +149,121 @@ impl CollectionBuilder {
     /// ```
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`](crate::Error::AlreadyExists) when there is one of this name;
+    /// [`Error::AlreadyExists`](crate::Error::AlreadyExists) if there is a collection of this name;
     /// [`Error::Invalid`](crate::Error::Invalid) for settings that contradict each other or are out of range;
-    /// [`Error::Unsupported`](crate::Error::Unsupported) for settings that this server does not have.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for settings that the server does not have.
     pub fn create(self) -> Result<Collection> {
-        self.make(&op::CREATE_COLLECTION, false)
+        let (client, body) = self.begin(Mode::Create)?;
+        let was_looked_up = Cell::new(false);
+        let send = || self.send(&client, Mode::Create, &body);
+        let find = |client: &Client| {
+            was_looked_up.set(true);
+            reconcile::created(self.find(client, &body))
+        };
+        let stored = client
+            .reconcile(send, find)
+            .map_err(|error| self.explain(error))?;
+        if self.is_schema_missing(&stored) {
+            // A collection that was found by its name may belong to another program, so it is not deleted.
+            let deleted = (!was_looked_up.get()).then(|| client.delete_collection(&self.name));
+            let remains = match deleted {
+                None => "; the collection exists now, without it",
+                Some(Ok(())) => "",
+                Some(Err(_)) => {
+                    "; the collection was created without it, and deleting it again failed"
+                }
+            };
+            return Err(self.schema_ignored(Mode::Create, remains));
+        }
+        self.open(Mode::Create, stored)
     }
 
-    /// Opens a collection, or makes it. One that exists keeps its own metadata, settings and schema.
+    /// Opens the collection of this name, or creates it. An existing collection keeps its metadata, settings
+    /// and schema.
     ///
     /// # Errors
-    /// As for [`create`](CollectionBuilder::create), but for one of this name; and
-    /// [`InvalidInput::EmbeddingFunctionConflict`] when it exists with another embedding function.
+    /// As for [`create`](CollectionBuilder::create), except
+    /// [`Error::AlreadyExists`](crate::Error::AlreadyExists); and [`InvalidInput::EmbeddingFunctionConflict`]
+    /// if the collection exists with another embedding function.
     pub fn get_or_create(self) -> Result<Collection> {
-        self.make(&op::GET_OR_CREATE_COLLECTION, true)
+        let (client, body) = self.begin(Mode::GetOrCreate)?;
+        let stored = self
+            .send(&client, Mode::GetOrCreate, &body)
+            .map_err(|error| self.explain(error))?;
+        if self.is_schema_missing(&stored) {
+            // The collection may have existed before, so it is not deleted.
+            let remains = "; the collection exists now, without it";
+            return Err(self.schema_ignored(Mode::GetOrCreate, remains));
+        }
+        self.open(Mode::GetOrCreate, stored)
     }
 
-    fn make(self, operation: &'static Operation, get_or_create: bool) -> Result<Collection> {
-        self.client.check_name(operation, &self.name)?;
+    /// Checks all settings. Returns the client for this call, and the body of the request.
+    fn begin(&self, mode: Mode) -> Result<(Client, Vec<u8>)> {
+        self.client.check_name(mode.operation(), &self.name)?;
         let body = self
-            .body(get_or_create)
-            .map_err(|reason| Call::new(operation.name, Some(&self.name)).invalid(reason))?;
-        let client = self.client.begin();
-        let send = || {
-            let request = client.request(operation).subject(&self.name);
-            request.body(&body).send(read::json)
-        };
-        let is_certain = Cell::new(true);
-        let ask = |client: &Client| {
-            is_certain.set(false);
-            reconcile::created(self.ask(client, &body))
-        };
-        let stored: Stored = match get_or_create {
-            true => send(),
-            false => client.reconcile(send, ask),
-        }
-        .map_err(|error| self.too_old(error))?;
-        if self.schema.is_some() && stored.schema.is_none() {
-            // What create() made is new and of no use; what get_or_create() gave may be somebody's, and so may what was
-            // found by asking.
-            let left = match get_or_create || !is_certain.get() {
-                true => "; the collection is there, without it",
-                false => match client.delete_collection(&self.name) {
-                    Ok(()) => "",
-                    Err(_) => {
-                        "; the collection was made without it, and could not be deleted again"
-                    }
-                },
-            };
-            return Err(Error::Unsupported {
-                call: Box::new(Call::new(operation.name, Some(&self.name))),
-                message: format!(
-                    "it knows no schemas (Chroma has them since 1.3) and ignored this one{left}"
-                ),
-            });
-        }
-        let call = Call::new(operation.name, Some(&self.name));
+            .body(mode)
+            .map_err(|reason| self.call(mode).invalid(reason))?;
+        Ok((self.client.begin(), body))
+    }
+
+    fn send(&self, client: &Client, mode: Mode, body: &[u8]) -> Result<Stored> {
+        let request = client.request(mode.operation()).subject(&self.name);
+        request.body(body).send(read::json)
+    }
+
+    fn open(self, mode: Mode, stored: Stored) -> Result<Collection> {
+        let call = self.call(mode);
         open(self.client, call, stored, self.embedding_function)
     }
 
-    /// Whether the collection is there, as it was to be made with this body, and without records.
-    fn ask(&self, client: &Client, body: &[u8]) -> Result<Outcome<Stored>> {
+    /// Returns the description of a call that has sent nothing yet, for an error.
+    fn call(&self, mode: Mode) -> Call {
+        Call::new(mode.operation().name, Some(&self.name))
+    }
+
+    /// Looks for a collection that was created with this body and has no records yet.
+    fn find(&self, client: &Client, body: &[u8]) -> Result<Outcome<Stored>> {
         let name = self.name.as_str();
         let by_name = client.request(&op::GET_COLLECTION).collection(name, name);
         let stored: Stored = by_name.send(read::json)?;
         let count = client.request(&op::COUNT).collection(name, &stored.id);
         let records: usize = count.send(read::json)?;
-        Ok(match stored.is_as_asked(body).filter(|_| records == 0) {
-            Some(true) => Outcome::Done(stored),
-            None if records == 0 => Outcome::Unknown,
+        Ok(match stored.compare(body) {
+            Comparison::Same if records == 0 => Outcome::Done(stored),
+            Comparison::Unknown if records == 0 => Outcome::Unknown,
             _ => Outcome::Refused(reconcile::name_taken(&op::CREATE_COLLECTION, name)),
         })
     }
 
-    /// What is sent to make it.
-    fn body(&self, get_or_create: bool) -> Result<Vec<u8>, InvalidInput> {
+    /// Whether the server ignored the schema.
+    fn is_schema_missing(&self, stored: &Stored) -> bool {
+        self.schema.is_some() && stored.schema.is_none()
+    }
+
+    fn schema_ignored(&self, mode: Mode, remains: &str) -> Error {
+        Error::Unsupported {
+            call: Box::new(self.call(mode)),
+            message: format!("it ignored the schema; schemas need Chroma 1.3{remains}"),
+        }
+    }
+
+    /// Explains the error of a server before Chroma 1.0.21, which accepts only all settings of a SPANN index
+    /// or none.
+    fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Server {
+                call,
+                status: 422,
+                message,
+                ..
+            } if self.spann.is_some() => Error::Unsupported { call, message },
+            other => other,
+        }
+    }
+
+    /// Returns the body of the request.
+    fn body(&self, mode: Mode) -> Result<Vec<u8>, InvalidInput> {
         #[derive(Serialize)]
         struct Body<'a> {
             name: &'a str,
@@ -230,123 +278,110 @@ impl CollectionBuilder {
 
         self.metadata.check_collection()?;
         let configuration = self.configuration()?;
+        let has_configuration =
+            self.schema.is_none() && configuration != CollectionConfiguration::new();
         let body = Body {
             name: &self.name,
-            get_or_create,
-            metadata: Some(&self.metadata).filter(|metadata| !metadata.is_empty()),
-            configuration: Some(configuration)
-                .filter(|some| self.schema.is_none() && *some != CollectionConfiguration::new()),
+            get_or_create: mode == Mode::GetOrCreate,
+            metadata: (!self.metadata.is_empty()).then_some(&self.metadata),
+            configuration: has_configuration.then_some(configuration),
             schema: self.complete_schema()?,
         };
-        serde_json::to_vec(&body).map_err(|error| InvalidInput::Setting {
-            name: "configuration",
-            value: self.name.clone(),
-            why: error.to_string(),
+        serde_json::to_vec(&body).map_err(|error| {
+            InvalidInput::setting("configuration", self.name.as_str(), error.to_string())
         })
     }
 
-    /// What the server is told of the index and the embedding function.
+    /// Returns the settings of the index, and the embedding function.
     fn configuration(&self) -> Result<CollectionConfiguration, InvalidInput> {
-        let contradiction = |name, value: String, why: &str| {
-            Err(InvalidInput::Setting {
-                name,
-                value,
-                why: why.to_owned(),
-            })
-        };
         if self.hnsw.is_some() && self.spann.is_some() {
-            let why = "hnsw is given too; a collection has one kind of index";
-            return contradiction("spann", "given".to_owned(), why);
+            let why = "hnsw is set as well; a collection has one kind of index";
+            return Err(InvalidInput::setting("spann", "set", why));
         }
-        let mut told = CollectionConfiguration::new();
-        told.hnsw = self.hnsw.clone();
-        told.spann = self.spann.clone();
-        told.hnsw.as_ref().map_or(Ok(()), HnswConfig::check)?;
-        told.spann.as_ref().map_or(Ok(()), SpannConfig::check)?;
-        if let (Some(outside), Some(inside)) = (self.space, told.space()) {
+        let mut configuration = CollectionConfiguration::new();
+        configuration.hnsw.clone_from(&self.hnsw);
+        configuration.spann.clone_from(&self.spann);
+        if let Some(hnsw) = &self.hnsw {
+            hnsw.check()?;
+        }
+        if let Some(spann) = &self.spann {
+            spann.check()?;
+        }
+        if let (Some(outside), Some(inside)) = (self.space, configuration.space()) {
             if outside != inside {
-                let why = format!("the settings of the index say {:?}", inside.name());
-                return contradiction("space", outside.name().to_owned(), &why);
+                let why = format!("the settings of the index have {:?}", inside.name());
+                return Err(InvalidInput::setting("space", outside.name(), why));
             }
         }
-        let space = self.space.or(told.space()).or(self.default_space());
-        match (&mut told.spann, space) {
+        let space = self
+            .space
+            .or(configuration.space())
+            .or(self.default_space());
+        match (&mut configuration.spann, space) {
             (Some(spann), _) => spann.space = space,
-            (None, Some(_)) => told.hnsw.get_or_insert_default().space = space,
+            (None, Some(_)) => configuration.hnsw.get_or_insert_default().space = space,
             (None, None) => {}
         }
         let function = self.embedding_function.as_deref();
-        told.embedding_function = function.and_then(remembered::describe);
-        Ok(told)
+        configuration.embedding_function = function.and_then(remembered::describe);
+        Ok(configuration)
     }
 
-    /// The space that the embedding function asks for, unless the metadata say it, as they did in Chroma before 1.0.
+    /// Returns the default space of the embedding function, unless the metadata have the space, as in Chroma
+    /// before 1.0.
     fn default_space(&self) -> Option<Space> {
-        match self.metadata.get("hnsw:space") {
-            Some(_) => None,
-            None => self
-                .embedding_function
-                .as_deref()
-                .map(|f| f.default_space()),
+        if self.metadata.get("hnsw:space").is_some() {
+            return None;
         }
+        let function = self.embedding_function.as_deref()?;
+        Some(function.default_space())
     }
 
+    /// Returns the schema with the embedding function.
     fn complete_schema(&self) -> Result<Option<Schema>, InvalidInput> {
         let Some(schema) = &self.schema else {
             return Ok(None);
         };
-        for (name, given) in [
+        for (name, is_set) in [
             ("space", self.space.is_some()),
             ("hnsw", self.hnsw.is_some()),
             ("spann", self.spann.is_some()),
         ] {
-            if given {
-                return Err(InvalidInput::Setting {
-                    name,
-                    value: "given".to_owned(),
-                    why: "a schema is given too; set it there, with create_vector_index".to_owned(),
-                });
+            if is_set {
+                let why = "a schema is set as well; set it there, with create_vector_index";
+                return Err(InvalidInput::setting(name, "set", why));
             }
         }
         schema.check()?;
         let function = self.embedding_function.as_deref();
-        if let (Some(function), Some(named)) = (function, schema.vector_index().embedding_function)
-        {
-            remembered::check(&named, function)?;
+        let in_schema = schema.vector_index().embedding_function;
+        if let (Some(function), Some(in_schema)) = (function, in_schema) {
+            remembered::check(&in_schema, function)?;
         }
         let described = function.and_then(remembered::describe);
+        let schema = schema.clone();
         Ok(Some(
-            schema
-                .clone()
-                .complete(described.as_ref(), self.default_space()),
+            schema.complete(described.as_ref(), self.default_space()),
         ))
-    }
-
-    /// Servers before Chroma 1.0.21 want all settings of a SPANN index or none.
-    fn too_old(&self, error: Error) -> Error {
-        match error {
-            Error::Server {
-                call,
-                status: 422,
-                message,
-                ..
-            } if self.spann.is_some() => Error::Unsupported { call, message },
-            other => other,
-        }
     }
 }
 
-/// A collection as it is stored, with the embedding function given, or else the one that it remembers.
-pub(super) fn open(
-    client: Client,
-    call: Call,
-    stored: Stored,
-    given: Option<Arc<dyn EmbeddingFunction>>,
-) -> Result<Collection> {
-    if let (Some(remembered), Some(given)) = (stored.function(), &given) {
-        remembered::check(&remembered, given.as_ref()).map_err(|reason| call.invalid(reason))?;
+/// How an existing collection is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// The call fails.
+    Create,
+    /// The collection is opened.
+    GetOrCreate,
+}
+
+impl Mode {
+    fn operation(self) -> &'static Operation {
+        match self {
+            Mode::Create => &op::CREATE_COLLECTION,
+            Mode::GetOrCreate => &op::GET_OR_CREATE_COLLECTION,
+        }
     }
-    Ok(Collection::new(client, stored, given))
 }
 
 impl fmt::Debug for CollectionBuilder {
@@ -360,7 +395,10 @@ impl fmt::Debug for CollectionBuilder {
             .field("schema", &self.schema)
             .field(
                 "embedding_function",
-                &self.embedding_function.as_ref().map(|f| f.name()),
+                &self
+                    .embedding_function
+                    .as_ref()
+                    .map(EmbeddingFunction::name),
             )
             .finish_non_exhaustive()
     }

@@ -1,20 +1,23 @@
-//! Where a client's collections come from: opened, made, listed.
+//! Opens, creates and lists the collections of a client.
 
-use super::{Collection, CollectionBuilder, CollectionOpener, In, Stored};
+use super::open::Locator;
+use super::stored::Stored;
+use super::{Collection, CollectionBuilder, CollectionOpener};
 use crate::client::{Client, list, operations as op};
 use crate::error::Result;
 
 impl Client {
-    /// A collection, to be opened or made:
+    /// Opens or creates the collection of this name.
     ///
     /// ```no_run
     /// use chroma_blocking::{Client, Hashing, Space};
     ///
     /// let client = Client::from_env()?;
-    /// let points = client.collection("points").get()?;            // must exist
+    /// // Fails if the collection does not exist:
+    /// let points = client.collection("points").get()?;
     /// let notes = client
     ///     .collection("notes")
-    ///     .embedding_function(Hashing::default())                  // texts become vectors
+    ///     .embedding_function(Hashing::default())
     ///     .space(Space::Cosine)
     ///     .get_or_create()?;
     /// # Ok::<(), chroma_blocking::Error>(())
@@ -23,23 +26,21 @@ impl Client {
         CollectionBuilder::new(self.clone(), name.into())
     }
 
-    /// A collection of this database by its id, a UUID; to be opened.
-    ///
-    /// Servers before 1.5 answer [`Error::Unsupported`](crate::Error::Unsupported).
+    /// Opens a collection of this database by its id, a UUID. Needs a server of version 1.5 or newer.
     pub fn collection_by_id(&self, id: impl Into<String>) -> CollectionOpener {
-        CollectionOpener::new(self.clone(), In::Database, id.into())
+        CollectionOpener::new(self.clone(), Locator::Id(id.into()))
     }
 
-    /// A collection anywhere by its Chroma Resource Name, `TENANT:DATABASE:COLLECTION`, where the tenant goes by its
-    /// [resource name](crate::client::Tenant::resource_name); to be opened.
-    ///
-    /// Servers before 1.5 answer [`Error::Unsupported`](crate::Error::Unsupported).
+    /// Opens a collection of any tenant and database by its Chroma Resource Name,
+    /// `TENANT:DATABASE:COLLECTION`. The tenant in it is the tenant's [resource
+    /// name](crate::client::Tenant::resource_name). Needs Chroma Cloud or a distributed server, of version
+    /// 1.5 or newer.
     pub fn collection_by_crn(&self, crn: impl Into<String>) -> CollectionOpener {
-        CollectionOpener::new(self.clone(), In::Anywhere, crn.into())
+        CollectionOpener::new(self.clone(), Locator::Crn(crn.into()))
     }
 
-    /// The collections of the database: all of them, or a page. They are opened as by
-    /// [`get`](CollectionBuilder::get), with the embedding functions that they remember.
+    /// Lists the collections of the database: all of them, or a page. They are opened as by
+    /// [`get`](CollectionBuilder::get), with the embedding functions in their configurations.
     ///
     /// ```no_run
     /// # let client = chroma_blocking::Client::from_env()?;
@@ -54,15 +55,15 @@ impl Client {
 }
 
 list! {
-    /// The collections of a database; see [`Client::list_collections`].
+    /// A list of collections; see [`Client::list_collections`].
     ListCollections
 }
 
 impl ListCollections {
-    /// Asks the server.
+    /// Sends the request.
     ///
     /// # Errors
-    /// As for any request: see [`Error`](crate::Error).
+    /// The errors of any request: see [`Error`](crate::Error).
     pub fn run(self) -> Result<Vec<Collection>> {
         let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS)?;
         let open = |stored| Collection::new(self.0.client.clone(), stored, None);

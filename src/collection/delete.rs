@@ -39,15 +39,15 @@ pub struct Delete {
 }
 
 impl Delete {
-    /// Deletes only the records with these ids: one id or several. Ids without a record are ignored. If called twice,
-    /// the ids are added up.
+    /// Deletes only the records with these ids: one id or several. Ids without a record are ignored. If
+    /// called twice, the ids are added up.
     pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Delete {
         self.selection.add_ids(ids);
         self
     }
 
-    /// Deletes only records that pass the filter; `None` changes nothing. If called twice, a record must pass both
-    /// filters. With ids as well, a record must have one of the ids and pass the filter.
+    /// Deletes only records that pass the filter; `None` changes nothing. If called twice, a record must pass
+    /// both filters. With ids as well, a record must have one of the ids and pass the filter.
     pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Delete {
         self.selection.add_filter(filter);
         self
@@ -64,14 +64,15 @@ impl Delete {
 
     /// Deletes the records. More than 10,000 ids without a limit are split over several requests.
     ///
-    /// Returns the number of deleted records if the server reports it, otherwise `None`. A deletion by ids returns
-    /// `None`: servers also count ids without a record. If a response is lost and the deletion is sent again, the number
-    /// covers only the second attempt.
+    /// Returns the number of deleted records if the server reports it, otherwise `None`. A deletion by ids
+    /// returns `None`: servers also count ids without a record. If a response is lost and the deletion is
+    /// sent again, the number covers only the second attempt.
     ///
     /// # Errors
-    /// - [`InvalidInput::NothingSelected`] if neither ids nor a filter are set, or a limit without a filter. To delete
-    ///   everything, delete the collection.
-    /// - [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, if a later one of several requests fails.
+    /// - [`InvalidInput::NothingSelected`] if neither ids nor a filter are set, or a limit without a filter.
+    ///   To delete everything, delete the collection.
+    /// - [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, if a later one of several requests
+    ///   fails.
     pub fn run(self) -> Result<Option<usize>> {
         let operation = if self.limit.is_some() {
             &op::DELETE_SOME

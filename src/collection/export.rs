@@ -15,8 +15,8 @@ use crate::wire::line;
 impl Collection {
     /// Writes all records, or all that pass a filter, as JSON Lines. Vectors are included by default.
     ///
-    /// [`jsonl_records`](crate::ingest::jsonl_records) reads the lines, and the records that it returns make an equal
-    /// collection: see [`Export`].
+    /// [`jsonl_records`](crate::ingest::jsonl_records) reads the lines, and the records that it returns make
+    /// an equal collection: see [`Export`].
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Error};
@@ -45,16 +45,17 @@ impl Collection {
 /// An export to JSON Lines; see [`Collection::export`].
 ///
 /// # Format
-/// One line per record: `{"id":"1","document":"…","uri":"…","metadata":{…},"embedding":[…]}`, without the fields that
-/// the record does not have. A sparse vector is an object in Chroma's form, with `"#type":"sparse_vector"`. Floats are
-/// written so that reading returns the same values. [`JsonLines`](crate::ingest::JsonLines) reads the lines with its
-/// default options. The collection's own name, metadata, schema and configuration are not written.
+/// One line per record: `{"id":"1","document":"…","uri":"…","metadata":{…},"embedding":[…]}`, without the
+/// fields that the record does not have. A sparse vector is an object in Chroma's form, with
+/// `"#type":"sparse_vector"`. Floats are written so that reading returns the same values.
+/// [`JsonLines`](crate::ingest::JsonLines) reads the lines with its default options. The collection's own
+/// name, metadata, schema and configuration are not written.
 ///
 /// # Order
-/// The order of a [scan](Collection::scan), which the export reads from: newest first, in constant memory, while other
-/// programs may write. The reverse order would need the whole collection in memory. If
-/// [`get`](Collection::get) is to page through an imported copy in the order of the original, reverse the lines before
-/// the import, for example with `tac`.
+/// The order of a [scan](Collection::scan), which the export reads from: newest first, in constant memory,
+/// while other programs may write. The reverse order would need the whole collection in memory. If
+/// [`get`](Collection::get) is to page through an imported copy in the order of the original, reverse the
+/// lines before the import, for example with `tac`.
 #[must_use = "does nothing until write_to() or to_file() is called"]
 pub struct Export<'a> {
     scan: Scan,
@@ -63,8 +64,8 @@ pub struct Export<'a> {
 }
 
 impl<'a> Export<'a> {
-    /// Exports only records that pass the filter; `None` changes nothing. If called twice, a record must pass both
-    /// filters.
+    /// Exports only records that pass the filter; `None` changes nothing. If called twice, a record must pass
+    /// both filters.
     pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Export<'a> {
         self.scan = self.scan.filter(filter);
         self
@@ -82,27 +83,27 @@ impl<'a> Export<'a> {
         self
     }
 
-    /// Sets a function that is called after each request with the number of records written so far. It runs on the
-    /// calling thread.
+    /// Sets a function that is called after each request with the number of records written so far. It runs
+    /// on the calling thread.
     pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Export<'a> {
         self.on_progress = Box::new(report);
         self
     }
 
-    /// Writes all records, flushes the writer, and returns the number of records. Each write holds a whole page of
-    /// records, so the writer needs no buffer.
+    /// Writes all records, flushes the writer, and returns the number of records. Each write holds a whole
+    /// page of records, so the writer needs no buffer.
     ///
     /// # Errors
-    /// The errors of a [scan](Scan), and [`Error::Io`] if the writer fails. The lines written before the error are
-    /// complete, unless the writer itself wrote only a part of a page.
+    /// The errors of a [scan](Scan), and [`Error::Io`] if the writer fails. The lines written before the
+    /// error are complete, unless the writer itself wrote only a part of a page.
     pub fn write_to(self, writer: impl Write) -> Result<u64> {
         self.write("the export", writer)
     }
 
     /// Writes all records to a file, and returns the number of records.
     ///
-    /// The records are written to a temporary file first, whose name is `path` with `.partial` appended. When all of them
-    /// are on the disk, the temporary file is renamed to `path`. An existing file is replaced.
+    /// The records are written to a temporary file first, whose name is `path` with `.partial` appended. When
+    /// all of them are on the disk, the temporary file is renamed to `path`. An existing file is replaced.
     ///
     /// # Errors
     /// As for [`write_to`](Export::write_to). The file at `path` is unchanged then.
@@ -121,7 +122,8 @@ impl<'a> Export<'a> {
             Ok(records)
         });
         if written.is_err() {
-            // The temporary file is incomplete and belongs to this call. The first error is the one to report.
+            // The temporary file is incomplete and belongs to this call. The first error is the one to
+            // report.
             let _ = fs::remove_file(&partial);
         }
         written
@@ -139,7 +141,7 @@ impl<'a> Export<'a> {
         for page in self.scan.include(include).pages() {
             let page = page?;
             lines.clear();
-            for row in page.iter() {
+            for row in &page {
                 line::record(&mut lines, row);
             }
             writer

@@ -1,72 +1,75 @@
-//! Forks of a collection, and how far its index is: what distributed servers and Chroma Cloud have.
+//! Forks of a collection and the status of its index, on distributed servers and Chroma Cloud.
 
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Collection, Stored};
+use super::Collection;
+use super::stored::Stored;
 use crate::client::operations as op;
 use crate::client::reconcile::{self, Outcome};
 use crate::error::Result;
 use crate::wire::read;
 
-/// How far the server's index of a collection is behind its writes.
+/// The progress of a collection's index; see [`Collection::indexing_status`].
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct IndexingStatus {
-    /// The part of all writes that is in the index, from 0 to 1.
+    /// The fraction of all writes that are in the index, from 0 to 1.
     pub op_indexing_progress: f32,
-    /// Writes that are not in the index yet. Reads see them all the same, more slowly.
+    /// The number of writes that are not in the index yet. Reads see them too, but are slower.
     pub num_unindexed_ops: u64,
-    /// Writes that are in the index.
+    /// The number of writes that are in the index.
     pub num_indexed_ops: u64,
-    /// All writes.
+    /// The number of all writes.
     pub total_ops: u64,
 }
 
 impl Collection {
-    /// Makes a copy of the collection under another name. The copy shares what is stored until one of the two changes.
+    /// Creates a copy of the collection under another name. The two share their storage until one of them
+    /// changes.
     ///
-    /// When the answer is lost, it asks whether a collection of that name is there: with the same metadata, settings and
-    /// number of records it counts as made by this call.
+    /// If the response is lost, the call looks for a collection of that name. If there is one, with the same
+    /// metadata, configuration and number of records, it counts as created by this call.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers;
-    /// [`Error::AlreadyExists`](crate::Error::AlreadyExists) when the name is taken.
+    /// [`Error::AlreadyExists`](crate::Error::AlreadyExists) if the name is taken.
     pub fn fork(&self, new_name: &str) -> Result<Collection> {
         let client = self.client();
         client.check_name(&op::FORK, new_name)?;
         let body = json!({ "new_name": new_name }).to_string();
         let this = self.begin();
-        let stored: Stored = this.client.reconcile(
-            || {
-                this.request(&op::FORK)
-                    .body(body.as_bytes())
-                    .send(read::json)
-            },
-            |client| reconcile::created(self.on(client).ask_for_fork(new_name)),
-        )?;
+        let send = || {
+            let request = this.request(&op::FORK).body(body.as_bytes());
+            request.send(read::json)
+        };
+        let stored: Stored = this.client.reconcile(send, |client| {
+            reconcile::created(self.with_client(client).find_fork(new_name))
+        })?;
         let function = self.embedding_function().cloned();
         Ok(Collection::new(client.clone(), stored, function))
     }
 
-    fn ask_for_fork(&self, name: &str) -> Result<Outcome<Stored>> {
+    /// Looks for a fork of this name.
+    fn find_fork(&self, name: &str) -> Result<Outcome<Stored>> {
         let client = &self.client;
         let by_name = client.request(&op::GET_COLLECTION).collection(name, name);
         let fork: Stored = by_name.send(read::json)?;
         let count = client.request(&op::COUNT).collection(name, &fork.id);
         let records: usize = count.send(read::json)?;
         let stored = &self.inner.stored;
-        let same = fork.metadata == stored.metadata
+        let is_same = fork.metadata == stored.metadata
             && fork.configuration_json == stored.configuration_json
             && records == self.count()?;
-        Ok(match same {
-            true => Outcome::Done(fork),
-            // Perhaps the collection has been written to since.
-            false => Outcome::Unknown,
+        Ok(if is_same {
+            Outcome::Done(fork)
+        } else {
+            // The collection or the fork may have been written to in the meantime.
+            Outcome::Unknown
         })
     }
 
-    /// The number of forks of the collection.
+    /// Returns the number of forks of the collection.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers.
@@ -74,16 +77,17 @@ impl Collection {
         self.request(&op::FORK_COUNT).send(count)
     }
 
-    /// How far the server's index is behind the collection's writes.
+    /// Returns how many of the collection's writes are in the server's index.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers, whose index is never behind.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers, which index each write at
+    /// once.
     pub fn indexing_status(&self) -> Result<IndexingStatus> {
         self.request(&op::INDEXING_STATUS).send(read::json)
     }
 }
 
-/// Reads the answer to `fork_count`.
+/// Reads the response to `fork_count`.
 pub(super) fn count(answer: &[u8]) -> Result<usize, String> {
     #[derive(Deserialize)]
     struct Answer {

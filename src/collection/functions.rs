@@ -1,4 +1,4 @@
-//! Attached functions: what a server runs over a collection's records as they come. Distributed servers and Chroma
+//! Attached functions: the server runs them over a collection's new records. Distributed servers and Chroma
 //! Cloud have them.
 
 use serde::Deserialize;
@@ -12,52 +12,53 @@ use crate::model::name;
 use crate::transport::Operation;
 use crate::wire::read;
 
-/// A function attached to a collection, as [`Collection::get_attached_function`] describes it.
+/// A function attached to a collection; see [`Collection::get_attached_function`].
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct AttachedFunction {
-    /// The id that the server gave it, a UUID.
+    /// Its id, a UUID that the server chose.
     pub id: String,
     /// Its name on this collection.
     pub name: String,
-    /// Which function it is: `record_counter`, `statistics` …
+    /// The server's name for the function: `record_counter`, `statistics` …
     pub function_name: String,
-    /// The collection whose records it reads.
+    /// The id of the collection whose records it reads.
     pub input_collection_id: String,
     /// The name of the collection that it writes to.
     #[serde(rename = "output_collection")]
     pub output_collection_name: String,
-    /// The id of that collection, once it is there.
+    /// The id of that collection; `None` until the server has created it.
     #[serde(default)]
     pub output_collection_id: Option<String>,
-    /// Its parameters: JSON, as a text.
+    /// Its parameters, as JSON text.
     #[serde(default)]
     pub params: Option<String>,
-    /// How much of the collection's log it has read.
+    /// Its position in the collection's log: the number of entries that it has read.
     #[serde(default)]
     pub completion_offset: u64,
-    /// How many new records make it run.
+    /// The number of new records after which it runs.
     #[serde(default)]
     pub min_records_for_invocation: u64,
 }
 
-/// What [`AttachFunction::run`] did.
+/// The result of [`AttachFunction::run`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attached {
-    /// The id that the server gave the attached function, a UUID.
+    /// The id of the attached function, a UUID that the server chose.
     pub id: String,
     /// Its name on this collection.
     pub name: String,
-    /// Which function it is.
+    /// The server's name for the function.
     pub function_name: String,
-    /// Whether it is new; `false` where it was attached already. Where the answer was lost and it is there, `true`.
+    /// Whether this call attached the function; `false` if it was attached already. Also `true` if the
+    /// response was lost and the function is attached now.
     pub created: bool,
 }
 
 impl Collection {
-    /// Attaches the server's function `function_id` under a name of yours: it reads this collection's records, and
-    /// writes to the collection `output_collection`, which the server makes.
+    /// Attaches the server's function `function_id` under the given name. The function reads this
+    /// collection's records, and writes to the collection `output_collection`, which the server creates.
     pub fn attach_function(
         &self,
         name: impl Into<String>,
@@ -73,10 +74,10 @@ impl Collection {
         }
     }
 
-    /// An attached function, by its name on this collection.
+    /// Returns the attached function of this name.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::Error::NotFound) when none of this name is attached;
+    /// [`Error::NotFound`](crate::Error::NotFound) if no function of this name is attached;
     /// [`Error::Unsupported`](crate::Error::Unsupported) on some single-node servers.
     pub fn get_attached_function(&self, name: &str) -> Result<AttachedFunction> {
         let operation = &op::GET_ATTACHED_FUNCTION;
@@ -84,7 +85,7 @@ impl Collection {
         self.request(operation).function(name).send(described)
     }
 
-    /// Detaches a function, by its name on this collection.
+    /// Detaches the function of this name.
     pub fn detach_function(&self, name: impl Into<String>) -> DetachFunction {
         DetachFunction {
             collection: self.clone(),
@@ -93,13 +94,14 @@ impl Collection {
         }
     }
 
+    /// Refuses a name that no function can have.
     fn check_function(&self, operation: &Operation, function: &str) -> Result<()> {
         name::check_in_path("function", function)
             .map_err(|reason| self.unsent_call(operation).invalid(reason))
     }
 }
 
-/// A function to be attached; see [`Collection::attach_function`].
+/// Attaches a function; see [`Collection::attach_function`].
 #[derive(Debug, Clone)]
 #[must_use = "does nothing until run() is called"]
 pub struct AttachFunction {
@@ -111,16 +113,18 @@ pub struct AttachFunction {
 }
 
 impl AttachFunction {
-    /// The function's parameters, a JSON object. Default: none.
+    /// Sets the function's parameters, a JSON object. Default: none.
     pub fn params(mut self, params: Value) -> AttachFunction {
         self.params = params;
         self
     }
 
-    /// Attaches it. When the answer is lost, it asks whether it is attached.
+    /// Attaches the function. If the response is lost, the call asks the server whether the function is
+    /// attached.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a bad name and for parameters that are not a JSON
+    /// object; [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers.
     pub fn run(self) -> Result<Attached> {
         let operation = &op::ATTACH_FUNCTION;
         self.collection.check_function(operation, &self.name)?;
@@ -128,14 +132,9 @@ impl AttachFunction {
         name::check("collection", output)
             .map_err(|reason| Call::new(operation.name, Some(output)).invalid(reason))?;
         if !matches!(self.params, Value::Null | Value::Object(_)) {
-            return Err(self
-                .collection
-                .unsent_call(operation)
-                .invalid(InvalidInput::Setting {
-                    name: "params",
-                    value: self.params.to_string(),
-                    why: "it must be a JSON object".to_owned(),
-                }));
+            let value = self.params.to_string();
+            let reason = InvalidInput::setting("params", value, "it must be a JSON object");
+            return Err(self.collection.unsent_call(operation).invalid(reason));
         }
         let body = json!({
             "name": self.name,
@@ -151,30 +150,31 @@ impl AttachFunction {
                 .body(body.as_bytes())
                 .send(attached)
         };
-        let ask = |client: &Client| {
-            let there = self
-                .collection
-                .on(client)
-                .get_attached_function(&self.name)?;
-            let same = there.function_name == self.function_id
-                && there.output_collection_name == self.output_collection;
-            Ok(match same {
-                true => Outcome::Done(Attached {
-                    id: there.id,
-                    name: there.name,
-                    function_name: there.function_name,
-                    created: true,
-                }),
-                false => Outcome::Refused(reconcile::name_taken(operation, &self.name)),
-            })
-        };
         collection
             .client
-            .reconcile(send, |client| reconcile::created(ask(client)))
+            .reconcile(send, |client| reconcile::created(self.find(client)))
+    }
+
+    /// Looks for the function on the server.
+    fn find(&self, client: &Client) -> Result<Outcome<Attached>> {
+        let collection = self.collection.with_client(client);
+        let found = collection.get_attached_function(&self.name)?;
+        let is_same = found.function_name == self.function_id
+            && found.output_collection_name == self.output_collection;
+        Ok(if is_same {
+            Outcome::Done(Attached {
+                id: found.id,
+                name: found.name,
+                function_name: found.function_name,
+                created: true,
+            })
+        } else {
+            Outcome::Refused(reconcile::name_taken(&op::ATTACH_FUNCTION, &self.name))
+        })
     }
 }
 
-/// A function to be detached; see [`Collection::detach_function`].
+/// Detaches a function; see [`Collection::detach_function`].
 #[derive(Debug, Clone)]
 #[must_use = "does nothing until run() is called"]
 pub struct DetachFunction {
@@ -184,17 +184,18 @@ pub struct DetachFunction {
 }
 
 impl DetachFunction {
-    /// Deletes the collection that it wrote to as well. Default: no.
+    /// Sets whether the function's output collection is deleted as well. Default: `false`.
     pub fn delete_output(mut self, delete: bool) -> DetachFunction {
         self.delete_output = delete;
         self
     }
 
-    /// Detaches it; whether the server did. When the answer is lost, it asks whether it is gone.
+    /// Detaches the function. Returns whether the server did. If the response is lost, the call asks the
+    /// server whether the function is still attached.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers;
-    /// [`Error::NotFound`](crate::Error::NotFound) when none of this name is attached.
+    /// [`Error::NotFound`](crate::Error::NotFound) if no function of this name is attached.
     pub fn run(self) -> Result<bool> {
         let operation = &op::DETACH_FUNCTION;
         self.collection.check_function(operation, &self.name)?;
@@ -204,16 +205,16 @@ impl DetachFunction {
             let request = collection.request(operation).function(&self.name);
             request.body(body.as_bytes()).send(detached)
         };
-        let ask = |client: &Client| {
-            let collection = self.collection.on(client);
-            let seen = reconcile::deleted(collection.get_attached_function(&self.name))?;
-            Ok(seen.map(|()| true))
+        let find = |client: &Client| {
+            let collection = self.collection.with_client(client);
+            let outcome = reconcile::deleted(collection.get_attached_function(&self.name))?;
+            Ok(outcome.map(|()| true))
         };
-        collection.client.reconcile(send, ask)
+        collection.client.reconcile(send, find)
     }
 }
 
-/// Reads the answer to `get_attached_function`.
+/// Reads the response to `get_attached_function`.
 pub(super) fn described(answer: &[u8]) -> Result<AttachedFunction, String> {
     #[derive(Deserialize)]
     struct Answer {
@@ -222,7 +223,7 @@ pub(super) fn described(answer: &[u8]) -> Result<AttachedFunction, String> {
     read::json(answer).map(|Answer { attached_function }| attached_function)
 }
 
-/// Reads the answer to `attach_function`.
+/// Reads the response to `attach_function`.
 pub(super) fn attached(answer: &[u8]) -> Result<Attached, String> {
     #[derive(Deserialize)]
     struct Answer {
@@ -252,7 +253,7 @@ pub(super) fn attached(answer: &[u8]) -> Result<Attached, String> {
     })
 }
 
-/// Reads the answer to `detach_function`.
+/// Reads the response to `detach_function`.
 pub(super) fn detached(answer: &[u8]) -> Result<bool, String> {
     #[derive(Deserialize)]
     struct Answer {

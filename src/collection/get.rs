@@ -10,12 +10,13 @@ use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
 use crate::model::record::Record;
 use crate::model::results::{GetResult, Include};
+use crate::model::search::ReadLevel;
 use crate::wire::read;
 use crate::wire::write::{self, Page};
 
 impl Collection {
-    /// Reads records by id, by filter, or all of them, in pages or at once. Returns ids, documents and metadata unless
-    /// [`include`](Get::include) is set.
+    /// Reads records by id, by filter, or all of them, in pages or at once. Returns ids, documents and
+    /// metadata unless [`include`](Get::include) is set.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Key};
@@ -35,7 +36,8 @@ impl Collection {
         }
     }
 
-    /// Reads one record by its id, with its document and metadata. Returns `None` if there is none of this id.
+    /// Reads one record by its id, with its document and metadata. Returns `None` if there is none of this
+    /// id.
     ///
     /// To read the vector as well, use [`get`](Collection::get) with an [`include`](Get::include).
     ///
@@ -52,6 +54,24 @@ impl Collection {
     pub fn get_one(&self, id: &str) -> Result<Option<Record>> {
         let found = self.get().ids(id).run()?;
         Ok(found.into_iter().next())
+    }
+
+    /// Returns the number of records.
+    ///
+    /// # Errors
+    /// The errors of any request: see [`Error`](crate::Error).
+    pub fn count(&self) -> Result<usize> {
+        self.request(&op::COUNT).send(read::json)
+    }
+
+    /// Returns the number of records at a read level: indexed records are counted faster than records that
+    /// are not indexed yet. Single-node servers ignore the level.
+    ///
+    /// # Errors
+    /// The errors of any request: see [`Error`](crate::Error).
+    pub fn count_at(&self, level: ReadLevel) -> Result<usize> {
+        let query = format!("read_level={}", level.name());
+        self.request(&op::COUNT).query(&query).send(read::json)
     }
 
     /// Reads the first ten records with their documents, metadata and vectors: a look at the data.
@@ -75,15 +95,15 @@ pub struct Get {
 }
 
 impl Get {
-    /// Reads only the records with these ids: one id or several. Ids without a record are left out of the result. If
-    /// called twice, the ids are added up.
+    /// Reads only the records with these ids: one id or several. Ids without a record are left out of the
+    /// result. If called twice, the ids are added up.
     pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Get {
         self.selection.add_ids(ids);
         self
     }
 
-    /// Reads only records that pass the filter; `None` changes nothing. If called twice, a record must pass both
-    /// filters.
+    /// Reads only records that pass the filter; `None` changes nothing. If called twice, a record must pass
+    /// both filters.
     pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Get {
         self.selection.add_filter(filter);
         self
@@ -110,8 +130,8 @@ impl Get {
     /// Sends the request. More than 10,000 ids are split over several requests.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread, and for more than
-    /// 10,000 ids with a limit or an offset.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread, and
+    /// for more than 10,000 ids with a limit or an offset.
     pub fn run(self) -> Result<GetResult> {
         let operation = &op::GET;
         let collection = self.collection.begin();

@@ -1,11 +1,12 @@
-//! [`Modify`]: changes to a collection itself.
+//! [`Modify`]: changes a collection's name, metadata and configuration.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Collection, Stored};
+use super::Collection;
+use super::stored::Stored;
 use crate::client::{Client, operations as op};
 use crate::embed::{EmbeddingFunction, remembered};
 use crate::error::{Error, InvalidInput, Result};
@@ -15,7 +16,35 @@ use crate::model::metadata::Metadata;
 use crate::model::name;
 use crate::wire::read;
 
-/// Changes to a collection; see [`Collection::modify`]. What is not named stays as it is.
+impl Collection {
+    /// Changes the collection itself: its name, its metadata, and the settings of its index that can change.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::Client;
+    /// # use chroma_blocking::schema::HnswConfig;
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// let notes = notes
+    ///     .modify()
+    ///     .name("old-notes")
+    ///     .metadata([("archived", true)])
+    ///     .hnsw(HnswConfig::new().ef_search(200))
+    ///     .run()?;
+    /// assert_eq!(notes.name(), "old-notes");
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn modify(&self) -> Modify {
+        Modify {
+            collection: self.clone(),
+            name: None,
+            metadata: None,
+            hnsw: None,
+            spann: None,
+            embedding_function: None,
+        }
+    }
+}
+
+/// Changes to a collection; see [`Collection::modify`]. Everything that is not set stays as it is.
 #[derive(Clone)]
 #[must_use = "changes nothing until run() is called"]
 pub struct Modify {
@@ -28,71 +57,62 @@ pub struct Modify {
 }
 
 impl Modify {
-    pub(super) fn new(collection: Collection) -> Modify {
-        Modify {
-            collection,
-            name: None,
-            metadata: None,
-            hnsw: None,
-            spann: None,
-            embedding_function: None,
-        }
-    }
-
-    /// Another name.
+    /// Sets the name.
     pub fn name(mut self, name: impl Into<String>) -> Modify {
         self.name = Some(name.into());
         self
     }
 
-    /// Metadata in place of all that it has. To keep some, start from a clone of
-    /// [`Collection::metadata`]; to have none, there is no way: servers refuse it.
+    /// Replaces the metadata. To keep some of the keys, start from a clone of [`Collection::metadata`]. It
+    /// cannot be empty: servers refuse that.
     pub fn metadata(mut self, metadata: impl Into<Metadata>) -> Modify {
         self.metadata = Some(metadata.into());
         self
     }
 
-    /// Settings of its HNSW index: all but [`space`](HnswConfig::space) and
-    /// [`ef_construction`](HnswConfig::ef_construction), which are fixed.
+    /// Sets settings of the HNSW index: all except [`space`](HnswConfig::space) and
+    /// [`ef_construction`](HnswConfig::ef_construction), which cannot change.
     pub fn hnsw(mut self, settings: HnswConfig) -> Modify {
         self.hnsw = Some(settings);
         self
     }
 
-    /// Settings of its SPANN index: [`search_nprobe`](SpannConfig::search_nprobe) and
-    /// [`ef_search`](SpannConfig::ef_search); the others are fixed.
+    /// Sets settings of the SPANN index: [`search_nprobe`](SpannConfig::search_nprobe) and
+    /// [`ef_search`](SpannConfig::ef_search). The others cannot change.
     pub fn spann(mut self, settings: SpannConfig) -> Modify {
         self.spann = Some(settings);
         self
     }
 
-    /// The embedding function that it is to remember: for a collection that remembers none, or to change what does not
-    /// change vectors, such as the variable that holds the key.
+    /// Sets the embedding function in the collection's configuration. Use it if the configuration has none,
+    /// or to change a setting that does not affect vectors, such as the name of the variable that holds the
+    /// API key.
     pub fn embedding_function(mut self, function: impl EmbeddingFunction + 'static) -> Modify {
         self.embedding_function = Some(Arc::new(function));
         self
     }
 
-    /// Changes it, and returns it as it is now, opened with the same embedding function. Clones from before keep
-    /// working; what they say of name, metadata and configuration is old.
+    /// Sends the changes, and returns the changed collection, opened with the same embedding function.
+    /// Existing handles keep working, but return the old name, metadata and configuration.
+    ///
+    /// Sends two requests. If the second one fails, the call in the error is `get_collection`, and the
+    /// changes have been made.
     ///
     /// # Errors
-    /// - [`Error::Invalid`] when there is nothing to change, a setting is fixed or out of range, or the settings are
-    ///   for the other kind of index, which the server would ignore without a word.
-    /// - [`InvalidInput::EmbeddingFunctionConflict`] when the collection remembers a function with other vectors.
-    /// - [`Error::AlreadyExists`] when the name is taken.
-    ///
-    /// Two requests are sent. When the second one fails, the error's call is a `get_collection`, and the changes are
-    /// in.
+    /// - [`Error::Invalid`] if there is nothing to change, a setting cannot change or is out of range, or the
+    ///   settings are for the other kind of index, which the server would ignore without an error.
+    /// - [`InvalidInput::EmbeddingFunctionConflict`] if the collection was created with a function whose
+    ///   vectors differ.
+    /// - [`Error::AlreadyExists`] if the name is taken.
     pub fn run(self) -> Result<Collection> {
         #[derive(Serialize)]
         struct Body<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            new_name: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            new_metadata: Option<&'a Metadata>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            new_configuration: Option<Configuration<'a>>,
+            #[serde(rename = "new_name", skip_serializing_if = "Option::is_none")]
+            name: Option<&'a str>,
+            #[serde(rename = "new_metadata", skip_serializing_if = "Option::is_none")]
+            metadata: Option<&'a Metadata>,
+            #[serde(rename = "new_configuration", skip_serializing_if = "Option::is_none")]
+            configuration: Option<Configuration<'a>>,
         }
         #[derive(Serialize)]
         struct Configuration<'a> {
@@ -113,29 +133,31 @@ impl Modify {
             spann: self.spann.as_ref(),
             embedding_function: function.and_then(remembered::describe),
         };
-        let any = configuration.hnsw.is_some()
+        let has_configuration = configuration.hnsw.is_some()
             || configuration.spann.is_some()
             || configuration.embedding_function.is_some();
         let body = serde_json::to_vec(&Body {
-            new_name: self.name.as_deref(),
-            new_metadata: self.metadata.as_ref(),
-            new_configuration: any.then_some(configuration),
+            name: self.name.as_deref(),
+            metadata: self.metadata.as_ref(),
+            configuration: has_configuration.then_some(configuration),
         })
         .map_err(|error| {
-            invalid(InvalidInput::Setting {
-                name: "configuration",
-                value: self.collection.name().to_owned(),
-                why: error.to_string(),
-            })
+            let name = self.collection.name();
+            invalid(InvalidInput::setting(
+                "configuration",
+                name,
+                error.to_string(),
+            ))
         })?;
         let collection = self.collection.begin();
         collection.request(operation).body(&body).send(read::done)?;
-        self.read_again(&collection.client().at_primary())
+        self.reopen(&collection.client().at_primary())
     }
 
-    fn read_again(self, client: &Client) -> Result<Collection> {
+    /// Opens the collection again after the changes.
+    fn reopen(self, client: &Client) -> Result<Collection> {
         let name = self.name.as_deref().unwrap_or(self.collection.name());
-        // Servers find a collection by name only.
+        // Servers before 1.5 cannot look up a collection by id.
         let operation = &op::GET_COLLECTION;
         let stored: Stored = client
             .request(operation)
@@ -145,7 +167,7 @@ impl Modify {
             return Err(Error::NotFound {
                 call: Box::new(self.collection.unsent_call(operation)),
                 message: format!(
-                    "the collection was modified, and {name:?} is another one by now, of the id {}",
+                    "the collection was modified, but {name:?} is now another collection, with the id {}",
                     stored.id
                 ),
             });
@@ -157,72 +179,84 @@ impl Modify {
     }
 
     fn check(&self) -> Result<(), InvalidInput> {
-        let setting = |name, value: String, why: &str| {
-            Err(InvalidInput::Setting {
-                name,
-                value,
-                why: why.to_owned(),
-            })
-        };
         if let Some(name) = &self.name {
             name::check("collection", name)?;
         }
         if let Some(metadata) = &self.metadata {
-            if metadata.is_empty() {
-                let why = "servers refuse empty metadata; name at least one key";
-                return setting("metadata", "{}".to_owned(), why);
-            }
-            metadata.check_collection()?;
-            if metadata.get("hnsw:space").is_some() {
-                let why = "the space of a collection is fixed when it is made";
-                return setting("metadata", "hnsw:space".to_owned(), why);
-            }
+            check_metadata(metadata)?;
         }
-        let told = self.collection.configuration();
-        let ignored = "its settings would be ignored by the server without a word, since the collection's index is";
-        if let Some(hnsw) = &self.hnsw {
-            hnsw.check_update()?;
-            if self.spann.is_some() {
-                let why = "hnsw is given too; a collection has one kind of index";
-                return setting("spann", "given".to_owned(), why);
-            }
-            if told.spann.is_some() && told.hnsw.is_none() {
-                return setting("hnsw", "given".to_owned(), &format!("{ignored} SPANN"));
-            }
-        }
-        if let Some(spann) = &self.spann {
-            spann.check_update()?;
-            if told.hnsw.is_some() && told.spann.is_none() {
-                return setting("spann", "given".to_owned(), &format!("{ignored} HNSW"));
-            }
-        }
+        self.check_index()?;
         if let Some(function) = self.embedding_function.as_deref() {
             if let Some(stored) = self.collection.inner.stored.function() {
                 remembered::check(&stored, function)?;
             }
             if function.config().is_none() {
-                let why = "it does not describe itself (EmbeddingFunction::config), so no collection can remember it";
-                return setting("embedding_function", function.name().to_owned(), why);
+                return Err(InvalidInput::setting(
+                    "embedding_function",
+                    function.name(),
+                    "it has no EmbeddingFunction::config, so it cannot be stored with a collection",
+                ));
             }
         }
-        let nothing = self.name.is_none()
-            && self.metadata.is_none()
-            && self
-                .hnsw
-                .as_ref()
-                .is_none_or(|hnsw| *hnsw == HnswConfig::new())
-            && self
-                .spann
-                .as_ref()
-                .is_none_or(|spann| *spann == SpannConfig::new())
-            && self.embedding_function.is_none();
-        if nothing {
+        if self.is_empty() {
             return Err(InvalidInput::NothingSelected(
-                "nothing to modify; give a name, metadata, settings of the index, or an embedding function",
+                "nothing to modify; set a name, metadata, settings of the index, or an embedding function",
             ));
         }
         Ok(())
     }
+
+    /// Refuses settings that cannot change, and settings of an index that the collection does not have.
+    fn check_index(&self) -> Result<(), InvalidInput> {
+        let current = self.collection.configuration();
+        let ignored = |name, kind: &str| {
+            let why = format!(
+                "the server would ignore it without an error, since the collection's index is {kind}"
+            );
+            Err(InvalidInput::setting(name, "set", why))
+        };
+        if let Some(hnsw) = &self.hnsw {
+            hnsw.check_update()?;
+            if self.spann.is_some() {
+                let why = "hnsw is set as well; a collection has one kind of index";
+                return Err(InvalidInput::setting("spann", "set", why));
+            }
+            if current.spann.is_some() && current.hnsw.is_none() {
+                return ignored("hnsw", "SPANN");
+            }
+        }
+        if let Some(spann) = &self.spann {
+            spann.check_update()?;
+            if current.hnsw.is_some() && current.spann.is_none() {
+                return ignored("spann", "HNSW");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing to change.
+    fn is_empty(&self) -> bool {
+        let hnsw = self.hnsw.as_ref();
+        let spann = self.spann.as_ref();
+        self.name.is_none()
+            && self.metadata.is_none()
+            && hnsw.is_none_or(|hnsw| *hnsw == HnswConfig::new())
+            && spann.is_none_or(|spann| *spann == SpannConfig::new())
+            && self.embedding_function.is_none()
+    }
+}
+
+fn check_metadata(metadata: &Metadata) -> Result<(), InvalidInput> {
+    if metadata.is_empty() {
+        let why = "servers refuse empty metadata; set at least one key";
+        return Err(InvalidInput::setting("metadata", "{}", why));
+    }
+    metadata.check_collection()?;
+    if metadata.get("hnsw:space").is_some() {
+        let why = "the space of a collection cannot change after its creation";
+        return Err(InvalidInput::setting("metadata", "hnsw:space", why));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Modify {
@@ -235,7 +269,10 @@ impl fmt::Debug for Modify {
             .field("spann", &self.spann)
             .field(
                 "embedding_function",
-                &self.embedding_function.as_ref().map(|f| f.name()),
+                &self
+                    .embedding_function
+                    .as_ref()
+                    .map(EmbeddingFunction::name),
             )
             .finish()
     }

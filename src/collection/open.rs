@@ -1,44 +1,44 @@
-//! [`CollectionOpener`]: collections that are known by id or by Chroma Resource Name.
+//! [`CollectionOpener`]: opens collections by id or by Chroma Resource Name.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Collection, Stored, builder};
+use super::Collection;
+use super::stored::Stored;
 use crate::client::{Client, operations as op};
-use crate::embed::EmbeddingFunction;
+use crate::embed::{EmbeddingFunction, remembered};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::wire::read;
 
-/// Where a collection is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum In {
-    /// In the client's database, by id.
-    Database,
-    /// Anywhere, by Chroma Resource Name.
-    Anywhere,
+/// The id or the resource name of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Locator {
+    /// The id, in the client's database.
+    Id(String),
+    /// The Chroma Resource Name, in any tenant and database.
+    Crn(String),
 }
 
-/// A collection to be opened; see [`Client::collection_by_id`] and [`Client::collection_by_crn`].
+/// Opens a collection; see [`Client::collection_by_id`] and [`Client::collection_by_crn`].
 #[derive(Clone)]
 #[must_use = "does nothing until get() is called"]
 pub struct CollectionOpener {
     client: Client,
-    place: In,
-    key: String,
+    locator: Locator,
     embedding_function: Option<Arc<dyn EmbeddingFunction>>,
 }
 
 impl CollectionOpener {
-    pub(crate) fn new(client: Client, place: In, key: String) -> CollectionOpener {
+    pub(super) fn new(client: Client, locator: Locator) -> CollectionOpener {
         CollectionOpener {
             client,
-            place,
-            key,
+            locator,
             embedding_function: None,
         }
     }
 
-    /// What turns the collection's texts into vectors; the one that it remembers, if it remembers one.
+    /// Sets the embedding function, which turns the collection's texts into vectors. It must match the one in
+    /// the collection's configuration, if there is one. Default: the one in the configuration.
     pub fn embedding_function(
         mut self,
         function: impl EmbeddingFunction + 'static,
@@ -50,41 +50,60 @@ impl CollectionOpener {
     /// Opens the collection.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::Error::NotFound) when there is none;
-    /// [`Error::Unsupported`](crate::Error::Unsupported) on servers before 1.5, and by CRN on single-node servers.
+    /// - [`Error::NotFound`](crate::Error::NotFound) if there is no such collection.
+    /// - [`Error::Unsupported`](crate::Error::Unsupported) from servers before 1.5, and for a CRN from
+    ///   single-node servers.
+    /// - [`InvalidInput::Name`] for a malformed id or CRN, and [`InvalidInput::EmbeddingFunctionConflict`] if
+    ///   the collection was created with another embedding function.
     pub fn get(self) -> Result<Collection> {
-        let (operation, check) = match self.place {
-            In::Database => (&op::GET_COLLECTION_BY_ID, check_id as Check),
-            In::Anywhere => (&op::GET_COLLECTION_BY_CRN, check_crn as Check),
+        let (operation, key, checked) = match &self.locator {
+            Locator::Id(id) => (&op::GET_COLLECTION_BY_ID, id, check_id(id)),
+            Locator::Crn(crn) => (&op::GET_COLLECTION_BY_CRN, crn, check_crn(crn)),
         };
-        let key = self.key.as_str();
-        let call = || Call::new(operation.name, Some(key));
-        check(key).map_err(|why| {
-            call().invalid(InvalidInput::Name {
+        let call = Call::new(operation.name, Some(key));
+        if let Err(why) = checked {
+            return Err(call.invalid(InvalidInput::Name {
                 what: "collection",
-                name: key.to_owned(),
+                name: key.clone(),
                 why: why.to_owned(),
-            })
-        })?;
-        let stored: Stored = match self.place {
-            In::Database => {
-                let request = self.client.request(operation).collection(key, key);
-                request.send(read::json)?
+            }));
+        }
+        let (client, stored) = match &self.locator {
+            Locator::Id(id) => {
+                let request = self.client.request(operation).collection(id, id);
+                (self.client.clone(), request.send(read::json)?)
             }
-            In::Anywhere => get_by_crn(&self.client, key)?,
+            Locator::Crn(crn) => {
+                let stored: Stored = get_by_crn(&self.client, crn)?;
+                (stored.client_for(&self.client), stored)
+            }
         };
-        let client = match self.place {
-            In::Database => self.client.clone(),
-            In::Anywhere => stored.home_of(&self.client),
-        };
-        builder::open(client, call(), stored, self.embedding_function)
+        open(client, call, stored, self.embedding_function)
     }
+}
+
+/// Opens a collection that the server has described, with the given embedding function, or else the one in
+/// its configuration.
+///
+/// # Errors
+/// [`InvalidInput::EmbeddingFunctionConflict`] if the given function does not match the configuration.
+pub(super) fn open(
+    client: Client,
+    call: Call,
+    stored: Stored,
+    given: Option<Arc<dyn EmbeddingFunction>>,
+) -> Result<Collection> {
+    if let (Some(configured), Some(given)) = (stored.function(), &given) {
+        remembered::check(&configured, given.as_ref()).map_err(|reason| call.invalid(reason))?;
+    }
+    Ok(Collection::new(client, stored, given))
 }
 
 /// Asks for a collection by its Chroma Resource Name.
 ///
-/// A single-node server closes the connection at such a request. So the first attempt is made without retries; if it fails
-/// that way twice while the server answers a heartbeat, the server does not support the request.
+/// A single-node server closes the connection at such a request. So the first attempt is made without
+/// retries. If it fails that way twice while the server answers a heartbeat, the server does not support the
+/// request.
 fn get_by_crn(client: &Client, crn: &str) -> Result<Stored> {
     let client = client.begin();
     let operation = &op::GET_COLLECTION_BY_CRN;
@@ -103,20 +122,18 @@ fn get_by_crn(client: &Client, crn: &str) -> Result<Stored> {
     }
 }
 
-/// Why a key cannot be one of a collection.
-type Check = fn(&str) -> Result<(), &'static str>;
-
-/// A UUID: 32 hexadecimal digits, with hyphens.
+/// Accepts a UUID: 32 hexadecimal digits, with or without hyphens.
 fn check_id(id: &str) -> Result<(), &'static str> {
     let digits = id.bytes().filter(u8::is_ascii_hexdigit).count();
     let hyphens = id.bytes().filter(|byte| *byte == b'-').count();
-    match digits == 32 && digits + hyphens == id.len() {
-        true => Ok(()),
-        false => Err("it is no id, which is a UUID"),
+    if digits == 32 && digits + hyphens == id.len() {
+        Ok(())
+    } else {
+        Err("a collection's id is a UUID")
     }
 }
 
-/// Three names with colons between. To a malformed one a server answers nothing at all.
+/// Accepts three names, separated by colons. A server does not answer a malformed one at all.
 fn check_crn(crn: &str) -> Result<(), &'static str> {
     match crn.split(':').collect::<Vec<_>>()[..] {
         [tenant, database, collection]
@@ -131,7 +148,7 @@ fn check_crn(crn: &str) -> Result<(), &'static str> {
 impl fmt::Debug for CollectionOpener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CollectionOpener")
-            .field("key", &self.key)
+            .field("locator", &self.locator)
             .finish_non_exhaustive()
     }
 }
@@ -141,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_keys_are_refused() {
+    fn malformed_ids_and_crns_are_refused() {
         assert_eq!(check_id("29429579-64b8-4168-8e68-2a196b8324da"), Ok(()));
         for id in ["", "abc", "../../29429579-64b8-4168-8e68-2a196b8324da"] {
             assert!(check_id(id).is_err(), "{id}");

@@ -1,11 +1,13 @@
-//! The parsers of the answers to a collection's operations, by the operation's name, for the fuzz tests; and what holds
-//! of all that they read.
+//! The parsers of the responses to a collection's operations, by the operation's name, for the fuzz tests;
+//! and checks of their results.
 
 use std::sync::OnceLock;
 
-use super::{Collection, Committed, IndexingStatus, Stored, delete, fork, functions};
+use super::stored::Stored;
+use super::{Collection, Committed, IndexingStatus, delete, fork, functions};
 use crate::client::Client;
 use crate::fuzzing::{self, Check, Parser, anything, survives};
+use crate::model::embeddings::Embeddings;
 use crate::model::results::GetResult;
 use crate::wire::{hits, read};
 
@@ -38,9 +40,9 @@ pub(crate) const PARSERS: &[Parser] = &[
         read::json::<Committed>(answer).map(anything)
     }),
     ("query", |answer| {
-        let results = hits::query(answer, QUESTIONS)?;
+        let results = hits::query(answer, QUERIES)?;
         Ok(Box::new(move || {
-            assert_eq!(results.len(), QUESTIONS);
+            assert_eq!(results.len(), QUERIES);
             for hit in results.into_iter().flatten() {
                 assert!(hit.distance.is_finite() || hit.distance == f32::INFINITY);
                 assert!(hit.embedding.iter().flatten().all(|x| x.is_finite()));
@@ -49,9 +51,9 @@ pub(crate) const PARSERS: &[Parser] = &[
         }))
     }),
     ("search", |answer| {
-        let results = hits::search(answer, QUESTIONS)?;
+        let results = hits::search(answer, QUERIES)?;
         Ok(Box::new(move || {
-            assert_eq!(results.len(), QUESTIONS);
+            assert_eq!(results.len(), QUERIES);
             for hit in results.into_iter().flatten() {
                 assert!(hit.score.is_none_or(f32::is_finite));
                 assert!(hit.embedding.iter().flatten().all(|x| x.is_finite()));
@@ -63,7 +65,7 @@ pub(crate) const PARSERS: &[Parser] = &[
     ("indexing_status", |answer| {
         let status: IndexingStatus = read::json(answer)?;
         Ok(Box::new(move || {
-            assert!(status.op_indexing_progress.is_finite())
+            assert!(status.op_indexing_progress.is_finite());
         }))
     }),
     ("fork_count", |answer| fork::count(answer).map(anything)),
@@ -79,19 +81,19 @@ pub(crate) const PARSERS: &[Parser] = &[
 ];
 
 /// Of each query and each search that was recorded.
-const QUESTIONS: usize = 2;
+const QUERIES: usize = 2;
 
 fn stored(answer: &[u8]) -> Result<Check, String> {
     let collection = opened(read::json(answer)?);
     Ok(Box::new(move || sound(&collection)))
 }
 
-/// With the embedding function that it remembers.
-#[allow(clippy::unwrap_used)] // nothing of an answer is in it
+/// Opens a collection with the embedding function in its configuration.
+#[allow(clippy::unwrap_used)] // does not depend on the response
 fn opened(stored: Stored) -> Collection {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     let client = CLIENT.get_or_init(|| Client::builder().build().unwrap());
-    Collection::new(stored.home_of(client), stored, None)
+    Collection::new(stored.client_for(client), stored, None)
 }
 
 fn sound(collection: &Collection) {
@@ -105,12 +107,12 @@ fn sound(collection: &Collection) {
     }
 }
 
-/// That each record has a place in every column.
+/// Checks that each record has a place in every column.
 fn even(found: GetResult) {
     let count = found.len();
     let columns = [
         found.documents.as_ref().map(Vec::len),
-        found.embeddings.as_ref().map(|all| all.len()),
+        found.embeddings.as_ref().map(Embeddings::len),
         found.metadatas.as_ref().map(Vec::len),
         found.uris.as_ref().map(Vec::len),
     ];

@@ -16,8 +16,8 @@ use crate::model::results::{Include, QueryResult};
 use crate::wire::{hits, write};
 
 impl Collection {
-    /// Searches for the records nearest to a text or a vector. Returns at most ten records, with ids, distances,
-    /// documents and metadata, unless the options say otherwise. A text is embedded first.
+    /// Searches for the records nearest to a text or a vector. Returns at most ten records, with ids,
+    /// distances, documents and metadata, unless the options say otherwise. A text is embedded first.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing, Key};
@@ -82,14 +82,15 @@ macro_rules! setters {
                 self
             }
 
-            /// Searches only records that pass the filter; `None` changes nothing. If called twice, a record must pass
-            /// both filters.
+            /// Searches only records that pass the filter; `None` changes nothing. If called twice, a record
+            /// must pass both filters.
             pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Self {
                 self.options.selection.add_filter(filter);
                 self
             }
 
-            /// Searches only the records with these ids: one id or several. If called twice, the ids are added up.
+            /// Searches only the records with these ids: one id or several. If called twice, the ids are
+            /// added up.
             pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Self {
                 self.options.selection.add_ids(ids);
                 self
@@ -119,8 +120,8 @@ impl Query {
     /// Sends the query. Returns the hits, nearest first.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a vector of the wrong dimension, a text without an embedding
-    /// function, or a filter that the server would refuse or misread.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a vector of the wrong dimension, a text without an
+    /// embedding function, or a filter that the server would refuse or misread.
     pub fn run(self) -> Result<QueryResult> {
         let results = run(&self.collection, &self.queries, self.options)?;
         Ok(results.into_iter().next().unwrap_or_default())
@@ -137,8 +138,8 @@ pub struct QueryMany {
 }
 
 impl QueryMany {
-    /// Sends the queries, in one request unless it would be too large. Returns one list of hits per query, in the order
-    /// of the queries.
+    /// Sends the queries, in one request unless it would be too large. Returns one list of hits per query, in
+    /// the order of the queries.
     ///
     /// # Errors
     /// As for [`Query::run`].
@@ -207,7 +208,7 @@ fn check(collection: &Collection, vectors: &[&[f32]]) -> Result<()> {
     Ok(())
 }
 
-/// What all requests of a call have in common.
+/// The parts that all requests of a call share.
 struct Request<'a> {
     collection: &'a Collection,
     parts: Parts,

@@ -1,19 +1,19 @@
 //! [`IntoQuery`] and [`IntoQueries`]: the texts or vectors to search for.
 
-/// A text or a vector: anything that is `AsRef<str>` or `AsRef<[f32]>`, owned or borrowed. `M` is inferred and tells the
-/// two apart; the trait cannot be implemented outside of this crate.
+/// A text or a vector: anything that is `AsRef<str>` or `AsRef<[f32]>`, owned or borrowed. `M` is inferred
+/// and tells the two apart; the trait cannot be implemented outside of this crate.
 pub trait IntoQuery<M>: sealed::IntoQuery<M> {}
 
 impl<T: sealed::IntoQuery<M>, M> IntoQuery<M> for T {}
 
-/// Texts or vectors: an iterator of them, owned or borrowed, or a matrix ([`&Embeddings`](crate::Embeddings) or
-/// [`Vectors`](crate::record::Vectors)). `M` is inferred and tells the cases apart; the trait cannot be implemented
-/// outside of this crate.
+/// Texts or vectors: an iterator of them, owned or borrowed, or a matrix ([`&Embeddings`](crate::Embeddings)
+/// or [`Vectors`](crate::record::Vectors)). `M` is inferred and tells the cases apart; the trait cannot be
+/// implemented outside of this crate.
 pub trait IntoQueries<M>: sealed::IntoQueries<M> {}
 
 impl<T: sealed::IntoQueries<M>, M> IntoQueries<M> for T {}
 
-/// What to search for.
+/// The texts or vectors to search for.
 #[derive(Debug, Clone)]
 pub enum Queries {
     /// Texts, to be embedded first.
@@ -87,6 +87,7 @@ mod sealed {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_borrows_for_generic_args)] // the point of these tests
 mod tests {
     use std::borrow::Cow;
 

@@ -6,7 +6,8 @@ use crate::error::Result;
 /// The maximum number of retries.
 const MAX_RETRIES: u32 = 5;
 
-/// Repeats a read as long as a single-node server reports that one of its records is gone, at most five times.
+/// Repeats a read as long as a single-node server reports that one of its records is gone, at most five
+/// times.
 ///
 /// `read` is passed the number of attempts before this one.
 ///

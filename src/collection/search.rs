@@ -1,11 +1,68 @@
-//! [`RunSearch`] and [`RunSearches`]: searches on their way to the server.
+//! [`RunSearch`] and [`RunSearches`]: send searches to the server.
 
 use super::Collection;
 use crate::client::operations as op;
 use crate::embed::Purpose;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
 use crate::model::search::{ReadLevel, Search, SearchResult};
 use crate::wire::{hits, write};
+
+impl Collection {
+    /// Searches with a filter, a combination of ranks, and groups: see [`Search`].
+    ///
+    /// Needs Chroma Cloud or a distributed server. A single-node server has only
+    /// [`query`](Collection::query); with it, the call fails with [`Error::Unsupported`].
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing, Key, Search};
+    /// # use chroma_blocking::record::SparseVector;
+    /// # use chroma_blocking::search::{Knn, ReadLevel};
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// # let words = SparseVector::default();
+    /// let dense = Knn::text("memory safety");
+    /// let sparse = Knn::sparse("words", words).default(10);
+    /// let search = Search::new()
+    ///     .filter(Key::field("year").gte(2020))
+    ///     .rank(0.7 * dense + 0.3 * sparse)
+    ///     .limit(10)
+    ///     .select([Key::document(), Key::score(), Key::field("title")]);
+    /// let hits = notes.search(search).read_level(ReadLevel::IndexOnly).run()?;
+    /// for hit in &hits {
+    ///     println!("{:?}  {}  {:?}", hit.score, hit.id, hit.metadata.get("title"));
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn search(&self, search: Search) -> RunSearch {
+        RunSearch {
+            collection: self.clone(),
+            search,
+            read_level: None,
+        }
+    }
+
+    /// Runs several searches in one request. Returns one list of hits per search, in the order of the
+    /// searches.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing, Key, Search};
+    /// # use chroma_blocking::search::Knn;
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// let searches = ["memory safety", "vector search"]
+    ///     .map(|text| Search::new().rank(Knn::text(text)).limit(3));
+    /// let results = notes.search_many(searches).run()?;
+    /// assert_eq!(results.len(), 2);
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn search_many(&self, searches: impl IntoIterator<Item = Search>) -> RunSearches {
+        RunSearches {
+            collection: self.clone(),
+            searches: searches.into_iter().collect(),
+            read_level: None,
+        }
+    }
+}
 
 /// A search of a collection; see [`Collection::search`].
 #[derive(Debug, Clone)]
@@ -17,26 +74,18 @@ pub struct RunSearch {
 }
 
 impl RunSearch {
-    pub(super) fn new(collection: Collection, search: Search) -> RunSearch {
-        RunSearch {
-            collection,
-            search,
-            read_level: None,
-        }
-    }
-
-    /// Which records it sees. Default: the server's, [`ReadLevel::IndexAndWal`].
+    /// Sets which records the search sees. Default: the server's default, [`ReadLevel::IndexAndWal`].
     pub fn read_level(mut self, read_level: ReadLevel) -> RunSearch {
         self.read_level = Some(read_level);
         self
     }
 
-    /// Asks the server: the hits, smallest score first.
+    /// Sends the search. Returns the hits, smallest score first.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) before anything is sent, for a search that the server would refuse or
-    /// misread, a vector of the wrong dimension, or a text without an embedding function;
-    /// [`Error::Unsupported`](crate::Error::Unsupported) from a server without search.
+    /// - [`Error::Invalid`] for a search that the server would refuse or misread, a vector of the wrong
+    ///   dimension, or a text without an embedding function. Nothing is sent then.
+    /// - [`Error::Unsupported`] if the server has no search.
     pub fn run(self) -> Result<SearchResult> {
         let results = run(&self.collection, vec![self.search], self.read_level)?;
         Ok(results.into_iter().next().unwrap_or_default())
@@ -53,21 +102,13 @@ pub struct RunSearches {
 }
 
 impl RunSearches {
-    pub(super) fn new(collection: Collection, searches: Vec<Search>) -> RunSearches {
-        RunSearches {
-            collection,
-            searches,
-            read_level: None,
-        }
-    }
-
-    /// Which records they see. Default: the server's, [`ReadLevel::IndexAndWal`].
+    /// Sets which records the searches see. Default: the server's default, [`ReadLevel::IndexAndWal`].
     pub fn read_level(mut self, read_level: ReadLevel) -> RunSearches {
         self.read_level = Some(read_level);
         self
     }
 
-    /// Asks the server: a list of hits for each search, in the order of the searches. Of no searches, none.
+    /// Sends the searches. Returns one list of hits per search, in the order of the searches.
     ///
     /// # Errors
     /// As for [`RunSearch::run`].
@@ -86,11 +127,12 @@ fn run(
     if count == 0 {
         return Ok(Vec::new());
     }
-    // All is checked before a text is embedded, which may cost something.
+    // Embedding may cost money, so all searches are checked first.
     for (index, search) in searches.iter().enumerate() {
-        let of = match count {
-            1 => "the search".to_owned(),
-            _ => format!("search {index}"),
+        let of = if count == 1 {
+            "the search".to_owned()
+        } else {
+            format!("search {index}")
         };
         search
             .check(&of, collection.dimension())
@@ -104,7 +146,7 @@ fn run(
         .send(|answer| hits::search(answer, count))
 }
 
-/// Puts vectors in the place of texts, all of them by one call.
+/// Replaces the texts of all searches by vectors, in one call of the embedding function.
 fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
     let knns: Vec<_> = searches.iter_mut().flat_map(Search::texts).collect();
     let texts: Vec<&str> = knns.iter().filter_map(|knn| knn.as_text()).collect();

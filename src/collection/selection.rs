@@ -1,4 +1,4 @@
-//! Which records a read or a delete is about, and what to do where a server takes that for something else.
+//! [`Selection`]: the ids and the filter of a call, in a form that the server does not misread.
 
 use super::{Collection, IntoIds};
 use crate::error::{Error, InvalidInput, Result};
@@ -6,7 +6,7 @@ use crate::model::filter::{Parts, Where, restrict};
 use crate::model::schema::{InvertedIndex, Schema};
 use crate::transport::Operation;
 
-/// Ids and filter of a read or a delete.
+/// The ids and the filter of a call.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     ids: Option<Vec<String>>,
@@ -42,40 +42,47 @@ impl Selection {
         self.ids.is_none() && self.filter.is_none()
     }
 
-    /// What goes into the request, or `None` when no record can be meant: the server would take an empty list of ids
-    /// for no list, and so mean all records.
+    /// Returns the selection's parts in the request, or `None` if it cannot select any record: servers treat
+    /// an empty list of ids as no list, and would select all records. `is_misread` tells whether the server
+    /// misreads tests of a metadata field.
     pub(super) fn parts(
         self,
-        mistakes: &dyn Fn(&str) -> bool,
+        is_misread: &dyn Fn(&str) -> bool,
     ) -> Result<Option<Parts>, InvalidInput> {
         let parts = self
             .filter
-            .map(|filter| filter.split(mistakes))
+            .map(|filter| filter.split(is_misread))
             .transpose()?;
         let mut parts = parts.unwrap_or_default();
         if let Some(ids) = self.ids {
             parts.narrow_ids(ids);
         }
-        Ok(Some(parts).filter(|parts| parts.ids.as_ref().is_none_or(|ids| !ids.is_empty())))
+        let selects_none = parts.ids.as_ref().is_some_and(Vec::is_empty);
+        Ok((!selects_none).then_some(parts))
     }
 }
 
 impl Collection {
-    /// What goes into the request, or `None` when no record can be meant.
+    /// Returns the selection's parts in the request, or `None` if it cannot select any record.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a filter that the server would refuse or misread, and [`Error::Unsupported`]
+    /// for one that this server does not support.
     pub(super) fn select(
         &self,
         operation: &Operation,
         selection: Selection,
     ) -> Result<Option<Parts>> {
-        // Chroma Cloud and distributed servers, which alone have this kind of index, do not mistake them.
-        let distributed = self.client().is_cloud() || self.configuration().spann.is_some();
+        // Only Chroma Cloud and distributed servers have SPANN indexes, and only single-node servers misread
+        // filters.
+        let is_distributed = self.client().is_cloud() || self.configuration().spann.is_some();
         let schema = self.schema();
-        let mistakes = |field: &str| {
-            let indexed = |schema: &Schema| schema.has_index(field, InvertedIndex::Int);
-            !distributed && schema.is_none_or(indexed)
+        let is_misread = |field: &str| {
+            let is_indexed = |schema: &Schema| schema.has_index(field, InvertedIndex::Int);
+            !is_distributed && schema.is_none_or(is_indexed)
         };
         let parts = selection
-            .parts(&mistakes)
+            .parts(&is_misread)
             .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
         let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
         if parts.as_ref().is_some_and(tests_lists)
@@ -83,14 +90,14 @@ impl Collection {
         {
             return Err(self.unsupported(
                     operation,
-                    "it takes contains on a field for contains on the document; lists in metadata need Chroma 1.5",
+                    "it would search the document instead of the field; lists in metadata need Chroma 1.5",
                 ));
         }
         Ok(parts)
     }
 
-    /// Turns the error of a request with these parts into [`Error::Unsupported`] if the server is too old for one of
-    /// them. Such a server says only that the request is invalid.
+    /// Turns the error of a request with these parts into [`Error::Unsupported`] if the server is too old for
+    /// one of them. Such a server says only that the request is invalid.
     pub(super) fn explain_refusal(&self, parts: &Parts, error: Error) -> Error {
         match error {
             Error::Server {
@@ -108,13 +115,13 @@ impl Collection {
         }
     }
 
-    /// Whether the server is one of the first of the v2 API.
+    /// Whether the server is older than Chroma 1.0.21.
     fn is_old(&self) -> bool {
         let limits = self.client().pre_flight_checks();
         limits.is_ok_and(|limits| !limits.supports_base64_encoding)
     }
 
-    /// The error of a call that this server would take for another one. Nothing was sent.
+    /// Returns the error of a call that was not sent because this server would misread it.
     pub(super) fn unsupported(&self, operation: &Operation, message: &str) -> Error {
         Error::Unsupported {
             call: Box::new(self.unsent_call(operation)),

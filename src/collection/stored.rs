@@ -9,7 +9,7 @@ use crate::model::configuration::{CollectionConfiguration, EmbeddingFunctionConf
 use crate::model::metadata::Metadata;
 use crate::model::schema::Schema;
 
-/// A collection as servers describe it. What this version does not use is left alone.
+/// A collection as servers describe it. Unknown fields are ignored.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Stored {
     pub(super) id: String,
@@ -29,11 +29,13 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Whether it can have been made with this body: as far as the server tells, it is what that names. `None` where that
-    /// cannot be seen: a server completes a schema.
-    pub(super) fn is_as_asked(&self, body: &[u8]) -> Option<bool> {
+    /// Compares the collection with the body of a request to create it, as the server reports its
+    /// settings.
+    ///
+    /// [`Comparison::Unknown`] if only the schemas differ: a server adds its defaults to a schema.
+    pub(super) fn compare(&self, body: &[u8]) -> Comparison {
         #[derive(Deserialize)]
-        struct Asked {
+        struct Requested {
             #[serde(default)]
             metadata: Option<Metadata>,
             #[serde(default)]
@@ -41,28 +43,33 @@ impl Stored {
             #[serde(default)]
             schema: Value,
         }
-        let asked = serde_json::from_slice::<Asked>(body).ok()?;
+        let Ok(requested) = serde_json::from_slice::<Requested>(body) else {
+            return Comparison::Unknown;
+        };
         let keys = |metadata: &Option<Metadata>| {
             let pairs = metadata.iter().flat_map(Metadata::iter);
             pairs.map(|(key, _)| key.to_owned()).collect::<Vec<_>>()
         };
-        let same = keys(&self.metadata) == keys(&asked.metadata)
-            && tells(&json!(self.metadata), &json!(asked.metadata))
-            && tells(&json!(self.configuration_json), &asked.configuration);
-        match (same, tells(&json!(self.schema), &asked.schema)) {
-            (true, false) => None,
-            (same, _) => Some(same),
+        let is_same = keys(&self.metadata) == keys(&requested.metadata)
+            && agrees(&json!(self.metadata), &json!(requested.metadata))
+            && agrees(&json!(self.configuration_json), &requested.configuration);
+        if !is_same {
+            Comparison::Different
+        } else if agrees(&json!(self.schema), &requested.schema) {
+            Comparison::Same
+        } else {
+            Comparison::Unknown
         }
     }
 
-    /// The embedding function that it remembers.
+    /// Returns the embedding function in the collection's configuration or schema.
     pub(super) fn function(&self) -> Option<EmbeddingFunctionConfiguration> {
         let configured = self.configuration_json.embedding_function.clone();
         configured.or_else(|| self.schema.as_ref()?.vector_index().embedding_function)
     }
 
-    /// The client, in the tenant and database that the collection is in.
-    pub(super) fn home_of(&self, client: &Client) -> Client {
+    /// Returns the client for the tenant and database that the collection is in.
+    pub(super) fn client_for(&self, client: &Client) -> Client {
         match (&self.tenant, &self.database) {
             (Some(tenant), Some(database)) => client.with_tenant(tenant).with_database(database),
             _ => client.clone(),
@@ -70,21 +77,35 @@ impl Stored {
     }
 }
 
-/// Whether what a server tells is what was asked for, as far as it tells it. Servers may change the last digits of a float.
-fn tells(told: &Value, asked: &Value) -> bool {
-    match (told, asked) {
+/// The result of [`Stored::compare`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Same,
+    Different,
+    Unknown,
+}
+
+/// Whether all requested values that the server reports are the reported ones. Servers may change the last
+/// digits of a float.
+fn agrees(reported: &Value, requested: &Value) -> bool {
+    match (reported, requested) {
         (Value::Null, _) | (_, Value::Null) => true,
-        (Value::Object(told), Value::Object(asked)) => asked
-            .iter()
-            .all(|(key, asked)| told.get(key).is_none_or(|told| tells(told, asked))),
-        (told, asked) => match (told.as_f64(), asked.as_f64()) {
-            (Some(told), Some(asked)) => (told - asked).abs() <= 1e-6 * asked.abs(),
-            _ => told == asked,
+        (Value::Object(reported), Value::Object(requested)) => {
+            requested.iter().all(|(key, requested)| {
+                let reported = reported.get(key);
+                reported.is_none_or(|reported| agrees(reported, requested))
+            })
+        }
+        _ => match (reported.as_f64(), requested.as_f64()) {
+            (Some(reported), Some(requested)) => {
+                (reported - requested).abs() <= 1e-6 * requested.abs()
+            }
+            _ => reported == requested,
         },
     }
 }
 
-/// `null` is the same as nothing.
+/// Reads `null` as the default value.
 fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -105,22 +126,21 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_known_again() {
-        let asked = json!({
+    fn a_collection_is_compared_with_the_request_that_created_it() {
+        let requested = json!({
             "name": "n", "metadata": { "a": 1, "b": 0.1 }, "configuration": { "hnsw": { "ef_search": 50 } },
         });
-        let is_it = |metadata, configuration| {
+        let compare = |metadata, configuration| {
             let stored = stored(metadata, configuration);
-            stored.is_as_asked(asked.to_string().as_bytes()).unwrap()
+            stored.compare(requested.to_string().as_bytes())
         };
         let metadata = || json!({ "a": 1, "b": 0.100_000_000_000_000_02 });
-        let told = json!({ "hnsw": { "ef_search": 50, "space": "l2" } });
-        assert!(is_it(metadata(), told.clone()));
-        assert!(
-            is_it(metadata(), Value::Null),
-            "an old server tells nothing"
-        );
-        assert!(!is_it(metadata(), json!({ "hnsw": { "ef_search": 51 } })));
+        let reported = json!({ "hnsw": { "ef_search": 50, "space": "l2" } });
+        assert_eq!(compare(metadata(), reported.clone()), Comparison::Same);
+        // An old server reports no configuration.
+        assert_eq!(compare(metadata(), Value::Null), Comparison::Same);
+        let other = json!({ "hnsw": { "ef_search": 51 } });
+        assert_eq!(compare(metadata(), other), Comparison::Different);
         for other in [
             json!(null),
             json!({ "a": 1 }),
@@ -129,7 +149,8 @@ mod tests {
             json!({ "a": 1, "c": 0.1 }),
             json!({ "a": 1, "b": 0.1, "c": 1 }),
         ] {
-            assert!(!is_it(other.clone(), told.clone()), "{other}");
+            let compared = compare(other.clone(), reported.clone());
+            assert_eq!(compared, Comparison::Different, "{other}");
         }
     }
 }

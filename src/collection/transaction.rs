@@ -16,20 +16,20 @@ use crate::model::records::{IntoRecords, Records};
 use crate::model::results::{GetResult, Include};
 use crate::transport::Operation;
 use crate::wire::read;
-use crate::wire::write::{self, Batch, Page};
+use crate::wire::write::{self, Page};
 
-/// Reads and writes of one collection that take effect together, and only if no other program has written a record that
-/// the transaction has read (optimistic concurrency). Needs a server newer than 1.5.9.
+/// Reads and writes of one collection that take effect together, and only if no other program has written a
+/// record that the transaction has read (optimistic concurrency). Needs a server newer than 1.5.9.
 ///
-/// Reads are sent at once. All of them see the collection in the state that the first one found. Writes are kept in
-/// memory until [`commit`](Transaction::commit), which sends them in one request, whatever the server's limits. Dropping
-/// the transaction discards them.
+/// Reads are sent at once. All of them see the collection in the state that the first one found. Writes are
+/// kept in memory until [`commit`](Transaction::commit), which sends them in one request, whatever the
+/// server's limits. Dropping the transaction discards them.
 ///
-/// If another program has written a record that was read, `commit` or the next read fails with [`Error::Conflict`]. Then
-/// start a new transaction.
+/// If another program has written a record that was read, `commit` or the next read fails with
+/// [`Error::Conflict`]. Then start a new transaction.
 ///
-/// As outside of a transaction, the server ignores an `add` of an id that exists, and an `update` or a `delete` of an id
-/// that does not exist. Read the records first to know.
+/// As outside of a transaction, the server ignores an `add` of an id that exists, and an `update` or a
+/// `delete` of an id that does not exist. Read the records first to know.
 ///
 /// ```no_run
 /// # use chroma_blocking::{Client, Error, Hashing, Record};
@@ -83,11 +83,12 @@ impl Collection {
 }
 
 impl Transaction {
-    /// Reads records by id: one id or several. Ids without a record count as read, too: if another program adds such a
-    /// record, the commit fails.
+    /// Reads records by id: one id or several. Ids without a record count as read, too: if another program
+    /// adds such a record, the commit fails.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on servers up to 1.5.9; [`Error::Invalid`] for an id that this transaction has written.
+    /// [`Error::Unsupported`] on servers up to 1.5.9; [`Error::Invalid`] for an id that this transaction has
+    /// written.
     pub fn get_ids<M>(
         &mut self,
         ids: impl IntoIds<M>,
@@ -95,13 +96,13 @@ impl Transaction {
     ) -> Result<GetResult> {
         let ids = ids.into_ids();
         let selection = Selection::from_ids(ids.iter());
-        let found = self.read(selection, Page::default(), include)?;
+        let found = self.read(selection, &Page::default(), include)?;
         self.read_ids.extend(ids);
         Ok(found)
     }
 
-    /// Reads at most `limit` records that pass a filter. Only the returned records count as read: a record that another
-    /// program makes pass the filter later is no conflict.
+    /// Reads at most `limit` records that pass a filter. Only the returned records count as read: a record
+    /// that another program makes pass the filter later is not a conflict.
     ///
     /// # Errors
     /// As for [`get_ids`](Transaction::get_ids).
@@ -116,7 +117,7 @@ impl Transaction {
             limit: Some(limit.min(u32::MAX as usize)),
             offset: None,
         };
-        let found = self.read(selection, page, include)?;
+        let found = self.read(selection, &page, include)?;
         self.read_ids.extend(found.ids.iter().cloned());
         Ok(found)
     }
@@ -124,7 +125,7 @@ impl Transaction {
     fn read(
         &mut self,
         selection: Selection,
-        page: Page,
+        page: &Page,
         include: impl IntoIterator<Item = Include>,
     ) -> Result<GetResult> {
         let operation = &op::CONDITIONAL_GET;
@@ -133,7 +134,7 @@ impl Transaction {
         };
         self.refuse_written(operation, parts.ids.iter().flatten())?;
         let include: Vec<_> = include.into_iter().collect();
-        let body = write::conditional_get(&parts, &page, &include, self.read_token);
+        let body = write::conditional_get(&parts, page, &include, self.read_token);
         let (found, token) = self
             .collection
             .request(operation)
@@ -188,22 +189,17 @@ impl Transaction {
     }
 
     fn write(&mut self, operation: &'static Operation, rows: &dyn Records) -> Result<()> {
-        let collection = self.collection.begin();
-        collection.with_vectors(operation, rows, |limits, vectors| {
-            self.claim(
-                operation,
-                (0..rows.len()).map(|index| rows.record(index).id),
-            )?;
-            let batch = Batch {
-                rows,
-                vectors,
-                range: 0..rows.len(),
-                nulls: operation.name != op::ADD.name,
-                base64: limits.supports_base64_encoding,
-            };
-            self.buffer(operation, |to| batch.write(to));
-            Ok(())
-        })
+        let Some(prepared) = self.collection.begin().prepare(operation, rows)? else {
+            return Ok(());
+        };
+        self.claim(
+            operation,
+            (0..rows.len()).map(|index| rows.record(index).id),
+        )?;
+        let vectors = prepared.vectors();
+        let batch = prepared.batch(&vectors, 0..rows.len());
+        self.buffer(operation, |to| batch.write(to));
+        Ok(())
     }
 
     fn buffer(&mut self, operation: &Operation, payload: impl FnOnce(&mut Vec<u8>)) {
@@ -216,7 +212,8 @@ impl Transaction {
         self.operations.push(b'}');
     }
 
-    /// Marks ids as written. Each id may be written once: the server does not order the writes of a transaction.
+    /// Marks ids as written. Each id may be written once: the server does not order the writes of a
+    /// transaction.
     fn claim<'a>(
         &mut self,
         operation: &Operation,
@@ -248,8 +245,8 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Error::Conflict`] if another program wrote a record that was read; nothing is written then. After
-    /// [`Error::Timeout`] or [`Error::Connection`], the server may have written all of them or none. The request is not
-    /// sent again.
+    /// [`Error::Timeout`] or [`Error::Connection`], the server may have written all of them or none. The
+    /// request is not sent again.
     pub fn commit(self) -> Result<Committed> {
         if self.operations.is_empty() {
             return Ok(Committed {

@@ -1,4 +1,4 @@
-//! Writing records: check, embed, cut into requests, send.
+//! Writes records: checks them, embeds their texts, and sends them in one or more requests.
 
 use std::sync::atomic::Ordering;
 
@@ -6,105 +6,167 @@ use super::Collection;
 use super::batches::Batches;
 use crate::client::{PreFlightChecks, operations as op};
 use crate::embed::{self, Purpose};
-use crate::error::Result;
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::{InvalidInput, Result};
 use crate::model::check::{CheckedRecords, check_records};
-use crate::model::records::Records;
+use crate::model::embeddings::Embeddings;
+use crate::model::records::{IntoRecords, Records};
 use crate::transport::Operation;
 use crate::wire::read;
 use crate::wire::write::{self, Batch};
 
 impl Collection {
-    pub(crate) fn write(&self, operation: &'static Operation, rows: &dyn Records) -> Result<()> {
-        self.with_vectors(operation, rows, |limits, vectors| {
-            let base64 = limits.supports_base64_encoding;
-            let mut body = Vec::new();
-            let send = |range, bytes| {
-                body.clear();
-                // Not twice as much because the last request was a little smaller.
-                body.reserve_exact(bytes);
-                Batch {
-                    rows,
-                    vectors,
-                    range,
-                    nulls: operation.name != op::ADD.name,
-                    base64,
-                }
-                .write(&mut body);
-                self.request(operation).body(&body).send(read::done)
-            };
-            let batches = Batches {
-                operation,
-                count: rows.len(),
-                entry_size: |index: usize| write::size(rows.record(index), vectors[index], base64),
-                overhead: 0,
-                max_count: limits.max_batch_size,
-            };
-            let sent = batches.send(self, send).map_err(|failed| {
-                let ids: Vec<&str> = (0..rows.len()).map(|i| rows.record(i).id).collect();
-                failed.with_ids(&ids)
-            })?;
-            if let Some(bytes) = sent.reduced_payload {
-                self.client().limit_payload_size(bytes);
-            }
-            if let Some(vector) = vectors.iter().flatten().next() {
-                self.inner.dimension.store(vector.len(), Ordering::Relaxed);
-            }
-            Ok(())
-        })
+    /// Adds new records. The server ignores a record whose id exists already, without an error; to replace
+    /// it, use [`upsert`](Collection::upsert).
+    ///
+    /// Takes the same records as [`upsert`](Collection::upsert).
+    ///
+    /// # Errors
+    /// As for [`upsert`](Collection::upsert).
+    pub fn add(&self, records: impl IntoRecords) -> Result<()> {
+        self.begin().write(&op::ADD, &records.into_records())
     }
 
-    /// Checks records, embeds those that have a text and no vector, and goes on with a vector for each that has one.
-    /// Without records there is nothing to go on with.
-    pub(super) fn with_vectors(
+    /// Adds records, or updates those whose id exists already.
+    ///
+    /// An update replaces what the new record has: its vector, its document, each of its metadata keys.
+    /// Everything else is kept. To remove a metadata key, use
+    /// [`Record::remove_metadata`](crate::Record::remove_metadata).
+    ///
+    /// A record with a document and no vector is embedded. A large call is split into as many requests as the
+    /// server's limits require.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing, Record};
+    /// # use chroma_blocking::record::Columns;
+    /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
+    /// notes.upsert([
+    ///     Record::new("1")
+    ///         .document("Rust has no garbage collector")
+    ///         .metadata("year", 2015),
+    ///     Record::new("2").document("Chroma stores embeddings"),
+    /// ])?;
+    /// // Borrowed columns:
+    /// let ids = ["3"];
+    /// notes.upsert(Columns::new(&ids).documents(&["Cargo builds Rust programs"]))?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`Error::Invalid`] for input that the server would refuse or lose. Nothing is sent then.
+    /// - [`Error::PartlyDone`], with the ids, if a later one of several requests fails.
+    pub fn upsert(&self, records: impl IntoRecords) -> Result<()> {
+        self.begin().write(&op::UPSERT, &records.into_records())
+    }
+
+    /// Updates existing records: replaces what a record has, and keeps everything else. A new document
+    /// without a vector is embedded. The server ignores an id that does not exist, without an error.
+    ///
+    /// Takes the same records as [`upsert`](Collection::upsert).
+    ///
+    /// # Errors
+    /// As for [`upsert`](Collection::upsert).
+    pub fn update(&self, records: impl IntoRecords) -> Result<()> {
+        self.begin().write(&op::UPDATE, &records.into_records())
+    }
+
+    /// Writes records with one of the operations `add`, `upsert` and `update`.
+    pub(crate) fn write(&self, operation: &'static Operation, rows: &dyn Records) -> Result<()> {
+        let Some(prepared) = self.prepare(operation, rows)? else {
+            return Ok(());
+        };
+        let vectors = prepared.vectors();
+        let base64 = prepared.limits.supports_base64_encoding;
+        let batches = Batches {
+            operation,
+            count: rows.len(),
+            entry_size: |index: usize| write::size(rows.record(index), vectors[index], base64),
+            overhead: 0,
+            max_count: prepared.limits.max_batch_size,
+        };
+        let mut body = Vec::new();
+        let sent = batches.send(self, |range, bytes| {
+            body.clear();
+            // Without `exact`, the buffer could double for a request that is a little larger than the one
+            // before.
+            body.reserve_exact(bytes);
+            prepared.batch(&vectors, range).write(&mut body);
+            self.request(operation).body(&body).send(read::done)
+        });
+        let sent = sent.map_err(|failed| {
+            let ids: Vec<&str> = (0..rows.len()).map(|index| rows.record(index).id).collect();
+            failed.with_ids(&ids)
+        })?;
+        if let Some(bytes) = sent.reduced_payload {
+            self.client().limit_payload_size(bytes);
+        }
+        if let Some(vector) = vectors.iter().flatten().next() {
+            self.inner.dimension.store(vector.len(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Checks records and embeds those that have a document and no vector. Returns `None` if there are no
+    /// records.
+    pub(super) fn prepare<'a>(
         &self,
         operation: &'static Operation,
-        rows: &dyn Records,
-        go_on: impl FnOnce(PreFlightChecks, &[Option<&[f32]>]) -> Result<()>,
-    ) -> Result<()> {
-        let partial = operation.name == op::UPDATE.name;
+        rows: &'a dyn Records,
+    ) -> Result<Option<Prepared<'a>>> {
+        let is_update = operation.name == op::UPDATE.name;
         let function = self.embedding_function();
         let dimension = self.dimension().or(function.and_then(|f| f.dimension()));
         let CheckedRecords {
             to_embed,
             has_sparse,
-        } = check_records(rows, dimension, partial)
+        } = check_records(rows, dimension, is_update)
             .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
         if rows.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        // Before embedding, which costs: no server, no need.
+        // Embedding may cost money, so the server is asked first whether it is there.
         let limits = self.client.pre_flight_checks()?;
-        // A sparse vector ends a server of Chroma 1.0.21 or 1.1 for good.
+        // A sparse vector breaks servers of Chroma 1.0.21 and 1.1 for good.
         if has_sparse && !self.client().supports(|server| server.sparse_vectors)? {
-            let why = "it would fail on sparse vectors, and from then on";
+            let why = "it would break on sparse vectors, and fail on every later request";
             return Err(self.unsupported(operation, why));
         }
-        let texts: Vec<&str> = to_embed
+        let prepared = Prepared {
+            rows,
+            limits,
+            // `add` has no metadata keys to remove.
+            nulls: operation.name != op::ADD.name,
+            embeddings: self.embed_rows(operation, rows, &to_embed)?,
+            embedded: to_embed,
+        };
+        if !prepared.embedded.is_empty() {
+            self.check_dimension(operation, rows, &prepared.vectors())?;
+        }
+        Ok(Some(prepared))
+    }
+
+    /// Embeds the documents of these rows.
+    fn embed_rows(
+        &self,
+        operation: &'static Operation,
+        rows: &dyn Records,
+        indices: &[usize],
+    ) -> Result<Embeddings> {
+        let Some(first) = indices.first() else {
+            return Ok(Embeddings::default());
+        };
+        let texts: Vec<&str> = indices
             .iter()
             .map(|index| rows.record(*index).document.unwrap_or_default())
             .collect();
-        let embedded = match to_embed.first() {
-            Some(first) => self
-                .embed(operation, &texts, Purpose::Documents, || {
-                    format!("record {:?}", rows.record(*first).id)
-                })
-                .map_err(|error| embed::by_record(error, &to_embed))?,
-            None => Default::default(),
-        };
-        let mut vectors: Vec<Option<&[f32]>> = (0..rows.len())
-            .map(|index| rows.record(index).embedding)
-            .collect();
-        for (index, vector) in to_embed.iter().zip(embedded.rows()) {
-            vectors[*index] = Some(vector);
-        }
-        if !to_embed.is_empty() {
-            self.one_dimension(operation, rows, &vectors)?;
-        }
-        go_on(limits, &vectors)
+        let of = || format!("record {:?}", rows.record(*first).id);
+        self.embed(operation, &texts, Purpose::Documents, of)
+            .map_err(|error| embed::by_record(error, indices))
     }
 
-    /// Vectors that were given and vectors that were made have one dimension.
-    fn one_dimension(
+    /// Refuses vectors of different dimensions: given ones and embedded ones must match.
+    fn check_dimension(
         &self,
         operation: &Operation,
         rows: &dyn Records,
@@ -115,7 +177,7 @@ impl Collection {
             let Some(vector) = vector else { continue };
             let expected = *expected.get_or_insert(vector.len());
             if vector.len() != expected {
-                let reason = crate::InvalidInput::Dimension {
+                let reason = InvalidInput::Dimension {
                     of: format!("record {:?}", rows.record(index).id),
                     expected,
                     found: vector.len(),
@@ -124,5 +186,45 @@ impl Collection {
             }
         }
         Ok(())
+    }
+}
+
+/// Records that are ready to be sent.
+pub(super) struct Prepared<'a> {
+    rows: &'a dyn Records,
+    limits: PreFlightChecks,
+    /// Whether metadata values may be null, which removes the key.
+    nulls: bool,
+    /// The rows that were embedded.
+    embedded: Vec<usize>,
+    /// The vectors of these rows, in the same order.
+    embeddings: Embeddings,
+}
+
+impl Prepared<'_> {
+    /// Returns the vector of each row: the given one or the embedded one.
+    pub(super) fn vectors(&self) -> Vec<Option<&[f32]>> {
+        let mut vectors: Vec<Option<&[f32]>> = (0..self.rows.len())
+            .map(|index| self.rows.record(index).embedding)
+            .collect();
+        for (index, vector) in self.embedded.iter().zip(self.embeddings.rows()) {
+            vectors[*index] = Some(vector);
+        }
+        vectors
+    }
+
+    /// Returns some of the rows as the body of a request. `vectors` are those of all rows.
+    pub(super) fn batch<'b>(
+        &'b self,
+        vectors: &'b [Option<&'b [f32]>],
+        range: std::ops::Range<usize>,
+    ) -> Batch<'b> {
+        Batch {
+            rows: self.rows,
+            vectors,
+            range,
+            nulls: self.nulls,
+            base64: self.limits.supports_base64_encoding,
+        }
     }
 }

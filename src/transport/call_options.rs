@@ -40,6 +40,14 @@ impl CallOptions {
         }
     }
 
+    /// Returns the options of calls with another retry policy. The cancel flag stays.
+    pub(crate) fn with_policy(self, policy: RetryPolicy) -> CallOptions {
+        CallOptions {
+            cancel: self.cancel,
+            ..CallOptions::from(policy)
+        }
+    }
+
     /// Starts the clock of the policy's deadline. Does nothing if the call has begun already.
     pub(crate) fn begin(mut self) -> CallOptions {
         if self.deadline.is_none() {
@@ -65,7 +73,6 @@ impl CallOptions {
     }
 
     /// Sets the flag that cancels the call. The transport checks it before each attempt and while it waits.
-    #[allow(dead_code)]
     pub(crate) fn with_cancel(mut self, flag: Arc<AtomicBool>) -> CallOptions {
         self.cancel = Some(flag);
         self
@@ -97,9 +104,14 @@ impl CallOptions {
         self.time_left().is_none_or(|left| wait < left)
     }
 
+    /// Returns the flag that cancels the call, if there is one.
+    pub(crate) fn cancel_flag(&self) -> Option<&AtomicBool> {
+        self.cancel.as_deref()
+    }
+
     /// Whether the caller has cancelled the call.
     pub(crate) fn is_cancelled(&self) -> bool {
-        let flag = self.cancel.as_ref();
+        let flag = self.cancel_flag();
         flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 

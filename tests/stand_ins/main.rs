@@ -10,6 +10,7 @@
 mod support;
 
 mod bounds;
+mod cancel;
 mod connections;
 mod deadlines;
 mod distributed;

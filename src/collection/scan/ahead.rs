@@ -13,8 +13,8 @@ use crate::transport::Parent;
 pub(super) struct Ahead<T>(Receiver<Result<Option<T>>>);
 
 impl<T: Send + 'static> Ahead<T> {
-    /// Starts the thread. It ends when `next` returns `None` or an error. When this value is dropped, the thread ends
-    /// after its current call of `next`.
+    /// Starts the thread. It ends when `next` returns `None` or an error. When this value is dropped, the
+    /// thread ends after its current call of `next`.
     pub(super) fn start(
         mut next: impl FnMut() -> Result<Option<T>> + Send + 'static,
     ) -> io::Result<Ahead<T>> {

@@ -15,8 +15,8 @@ use options::ScanOptions;
 pub use pages::ScanPages;
 
 impl Collection {
-    /// Scans all records, or all that pass a filter: page by page, in constant memory, newest first. Returns ids,
-    /// documents and metadata unless [`include`](Scan::include) is set.
+    /// Scans all records, or all that pass a filter: page by page, in constant memory, newest first. Returns
+    /// ids, documents and metadata unless [`include`](Scan::include) is set.
     ///
     /// Records may be deleted or changed during the scan: see [`Scan`].
     ///
@@ -41,8 +41,8 @@ impl Collection {
 
 /// A scan of a whole collection; see [`Collection::scan`].
 ///
-/// It is an iterator of [`Record`]s. Set all options before the first record is read: later changes have no effect.
-/// [`pages`](Scan::pages) iterates over whole pages instead, which hold their records in columns.
+/// It is an iterator of [`Record`]s. Set all options before the first record is read: later changes have no
+/// effect. [`pages`](Scan::pages) iterates over whole pages instead, which hold their records in columns.
 ///
 /// `scan.filter(...)` is [`Scan::filter`], which filters on the server. To filter records with a closure, use
 /// [`Iterator::filter_map`], or `scan.by_ref().filter(...)`.
@@ -52,23 +52,25 @@ impl Collection {
 /// [`get`](Collection::get). Changing a record does not move it.
 ///
 /// # Concurrent writes
-/// A record that exists from the start of the scan to its end, and passes the filter all the time, is returned exactly
-/// once. So records may be deleted and changed during the scan, and new ones may be added.
+/// A record that exists from the start of the scan to its end, and passes the filter all the time, is
+/// returned exactly once. So records may be deleted and changed during the scan, and new ones may be added.
 ///
-/// - The scan lists the ids of nine pages at a time: at most 9,000 ids (270 on Chroma Cloud). The filter applies to this
-///   listing. The records are read later, page by page, as they are by then. A record that was deleted in the meantime
-///   is left out; a record that no longer passes the filter is returned all the same.
-/// - A record that is added during the scan, or starts to pass the filter, may be returned or not. A record that is
-///   deleted and added again counts as a new one.
-/// - There are two limits, both for changes between two listings. If more than 1,000 records (30 on Chroma Cloud) start
-///   to pass the filter, other records may be missed. If more than 90,000 unread records are deleted or stop passing the
-///   filter, other records may be returned twice.
-/// - Distributed servers assign the final positions of new records some time after they were added. Records that were
-///   added shortly before the scan may move during the scan, and be missed.
+/// - The scan lists the ids of nine pages at a time: at most 9,000 ids (270 on Chroma Cloud). The filter
+///   applies to this listing. The records are read later, page by page, as they are by then. A record that
+///   was deleted in the meantime is left out; a record that no longer passes the filter is returned all the
+///   same.
+/// - A record that is added during the scan, or starts to pass the filter, may be returned or not. A record
+///   that is deleted and added again counts as a new one.
+/// - There are two limits, both for changes between two listings. If more than 1,000 records (30 on Chroma
+///   Cloud) start to pass the filter, other records may be missed. If more than 90,000 unread records are
+///   deleted or stop passing the filter, other records may be returned twice.
+/// - Distributed servers assign the final positions of new records some time after they were added. Records
+///   that were added shortly before the scan may move during the scan, and be missed.
 ///
 /// # Memory
-/// One page and its response, whatever the collection's size. [`read_ahead`](Scan::read_ahead) adds one page. Pages of
-/// large records hold fewer records: the size of each page is chosen from the size of the page before.
+/// One page and its response, whatever the collection's size. [`read_ahead`](Scan::read_ahead) adds one page.
+/// Pages of large records hold fewer records: the size of each page is chosen from the size of the page
+/// before.
 ///
 /// # Errors
 /// An error, after the client's own retries, is returned once. Then the iterator ends.
@@ -91,8 +93,8 @@ struct Reading {
 }
 
 impl Scan {
-    /// Restricts the scan to records that pass the filter; `None` changes nothing. If called twice, a record must pass
-    /// both filters.
+    /// Restricts the scan to records that pass the filter; `None` changes nothing. If called twice, a record
+    /// must pass both filters.
     pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Scan {
         if let Some(filter) = filter.into() {
             restrict(&mut self.options.filter, filter);
@@ -106,24 +108,26 @@ impl Scan {
         self
     }
 
-    /// Sets the maximum number of records per page. Clamped to 1–9,000, on Chroma Cloud to 1–270. Default: 1,000.
+    /// Sets the maximum number of records per page. Clamped to 1–9,000, on Chroma Cloud to 1–270. Default:
+    /// 1,000.
     pub fn page_size(mut self, records: usize) -> Scan {
         self.options.page_size = records;
         self
     }
 
-    /// Sets whether the next page is read on another thread while the caller works on the current one. Default:
-    /// `false`.
+    /// Sets whether the next page is read on another thread while the caller works on the current one.
+    /// Default: `false`.
     ///
-    /// The thread starts with the first record, or with [`pages`](Scan::pages). When the iterator is dropped, the thread
-    /// ends after its current request and the retries of that request. If no thread can be started, nothing is read
-    /// ahead.
+    /// The thread starts with the first record, or with [`pages`](Scan::pages). When the iterator is dropped,
+    /// the thread ends after its current request and the retries of that request. If no thread can be
+    /// started, nothing is read ahead.
     pub fn read_ahead(mut self, read_ahead: bool) -> Scan {
         self.read_ahead = read_ahead;
         self
     }
 
-    /// Scans page by page. A page holds its records in columns, and its vectors in one flat matrix. No page is empty.
+    /// Scans page by page. A page holds its records in columns, and its vectors in one flat matrix. No page
+    /// is empty.
     ///
     /// Starts with the newest record, even if records have been read from this scan before.
     ///

@@ -6,7 +6,7 @@ use crate::model::results::Include;
 /// Records per page unless the caller sets another number.
 const DEFAULT_PAGE_SIZE: usize = 1_000;
 
-/// What a scan reads.
+/// The options of a scan that its requests depend on.
 #[derive(Debug, Clone)]
 pub(super) struct ScanOptions {
     pub(super) filter: Option<Where>,

@@ -3,6 +3,7 @@
 use super::ahead::Ahead;
 use super::options::ScanOptions;
 use super::reader::Reader;
+use crate::client::operations as op;
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::logs;
@@ -13,12 +14,18 @@ use crate::model::results::GetResult;
 /// An iterator of [`GetResult`]s. After an error it returns `None`.
 #[derive(Debug)]
 #[must_use = "reads nothing unless it is iterated"]
-pub struct ScanPages(Source);
+pub struct ScanPages {
+    collection: Collection,
+    source: Source,
+}
 
 #[derive(Debug)]
 enum Source {
+    /// Pages are read when they are asked for.
     ThisThread(Box<Reader>),
+    /// Another thread reads the next page.
     ReadAhead(Ahead<GetResult>),
+    /// All pages have been returned, or an error.
     Finished,
 }
 
@@ -29,18 +36,35 @@ impl ScanPages {
         options: &ScanOptions,
         read_ahead: bool,
     ) -> ScanPages {
-        if read_ahead {
-            let mut reader = Reader::new(collection, options);
-            match Ahead::start(move || reader.next()) {
-                Ok(ahead) => return ScanPages(Source::ReadAhead(ahead)),
-                Err(error) => {
-                    log::warn!(target: logs::CLIENT, "cannot start a thread to read ahead: {error}");
-                }
+        ScanPages {
+            collection: collection.clone(),
+            source: Source::start(Reader::new(collection, options), read_ahead),
+        }
+    }
+
+    fn next_page(&mut self) -> Result<Option<GetResult>> {
+        self.collection.check_cancelled(&op::GET)?;
+        match &mut self.source {
+            Source::ThisThread(reader) => reader.next(),
+            Source::ReadAhead(ahead) => ahead.next(),
+            Source::Finished => Ok(None),
+        }
+    }
+}
+
+impl Source {
+    fn start(reader: Reader, read_ahead: bool) -> Source {
+        if !read_ahead {
+            return Source::ThisThread(Box::new(reader));
+        }
+        let mut ahead = reader.clone();
+        match Ahead::start(move || ahead.next()) {
+            Ok(ahead) => Source::ReadAhead(ahead),
+            Err(error) => {
+                log::warn!(target: logs::CLIENT, "cannot start a thread to read ahead: {error}");
+                Source::ThisThread(Box::new(reader))
             }
         }
-        ScanPages(Source::ThisThread(Box::new(Reader::new(
-            collection, options,
-        ))))
     }
 }
 
@@ -48,13 +72,12 @@ impl Iterator for ScanPages {
     type Item = Result<GetResult>;
 
     fn next(&mut self) -> Option<Result<GetResult>> {
-        let next = match &mut self.0 {
-            Source::ThisThread(reader) => reader.next(),
-            Source::ReadAhead(ahead) => ahead.next(),
-            Source::Finished => Ok(None),
-        };
+        if let Source::Finished = self.source {
+            return None;
+        }
+        let next = self.next_page();
         if !matches!(next, Ok(Some(_))) {
-            self.0 = Source::Finished;
+            self.source = Source::Finished;
         }
         next.transpose()
     }

@@ -1,14 +1,14 @@
 //! [`Reader`]: which requests a scan sends, and where it continues.
 //!
-//! Servers page by position only, in the order in which records were added. A deletion shifts all records that were
-//! added later. So the scan goes from the last position to the first: a deletion then shifts only records that have been
-//! returned already.
+//! Servers page by position only, in the order in which records were added. A deletion shifts all records
+//! that were added later. So the scan goes from the last position to the first: a deletion then shifts only
+//! records that have been returned already.
 //!
-//! It lists ids by position, one window at a time, and reads the records by id. A single-node server needs as much time
-//! for a position as for all records before it, and almost none for an id.
+//! It lists ids by position, one window at a time, and reads the records by id. A single-node server needs as
+//! much time for a position as for all records before it, and almost none for an id.
 //!
-//! A record that starts to pass the filter shifts the records after it the other way, out of the next window. So each
-//! listing overlaps the one before, and ids that were listed before are dropped.
+//! A record that starts to pass the filter shifts the records after it the other way, out of the next window.
+//! So each listing overlaps the one before, and ids that were listed before are dropped.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ const FIRST_PAGE_SIZE: usize = 100;
 const TARGET_PAGE_BYTES: usize = 8 << 20;
 
 /// Reads one page after the other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reader {
     collection: Collection,
     filter: Option<Where>,
@@ -137,8 +137,8 @@ impl Reader {
         Ok(start)
     }
 
-    /// Refuses a filter that names too many ids. Each listing sends the filter, so its ids cannot be split over several
-    /// requests.
+    /// Refuses a filter that names too many ids. Each listing sends the filter, so its ids cannot be split
+    /// over several requests.
     fn check_id_count(&self, filter: &Where) -> Result<()> {
         let parts = self
             .collection
@@ -158,14 +158,14 @@ impl Reader {
         }
     }
 
-    /// Returns the number of records in the collection, whether they pass the filter or not. Positions are 32-bit
-    /// numbers on servers.
+    /// Returns the number of records in the collection, whether they pass the filter or not. Positions are
+    /// 32-bit numbers on servers.
     fn total(&self) -> Result<usize> {
         Ok(self.collection.count()?.min(u32::MAX as usize))
     }
 
-    /// Finds the first position after all records, or one at most a window above it, by bisection between `low` and
-    /// `high`.
+    /// Finds the first position after all records, or one at most a window above it, by bisection between
+    /// `low` and `high`.
     fn find_end(&self, mut low: usize, mut high: usize) -> Result<usize> {
         while high.saturating_sub(low) > self.window {
             let middle = low + (high - low) / 2;
@@ -202,8 +202,8 @@ impl Reader {
         self.listed = ids;
     }
 
-    /// Reads the records of the next listed ids, without the filter: a single-node server needs ten seconds for a
-    /// request with a filter and a thousand ids.
+    /// Reads the records of the next listed ids, without the filter: a single-node server needs ten seconds
+    /// for a request with a filter and a thousand ids.
     fn read_page(&mut self) -> Result<GetResult> {
         let rest = self.listed.len().saturating_sub(self.page_size);
         let ids = self.listed.split_off(rest);

@@ -5,9 +5,9 @@ use std::hash::{BuildHasher, RandomState};
 
 /// A set of the most recently inserted ids, of limited size.
 ///
-/// It keeps a 64-bit hash of each id, whatever the id's length. Two ids of one set share a hash in about one of 10^8
-/// scans of a million records.
-#[derive(Debug)]
+/// It keeps a 64-bit hash of each id, whatever the id's length. Two ids of one set share a hash in about one
+/// of 10^8 scans of a million records.
+#[derive(Debug, Clone)]
 pub(super) struct RecentIds {
     hasher: RandomState,
     hashes: HashSet<u64>,

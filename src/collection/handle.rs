@@ -1,0 +1,230 @@
+//! [`Collection`]: the handle that all calls start from.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::stored::Stored;
+use crate::client::{Client, Request};
+use crate::embed::{EmbeddingFunction, remembered};
+use crate::error::{Call, Error, InvalidInput, Result};
+use crate::model::configuration::CollectionConfiguration;
+use crate::model::metadata::Metadata;
+use crate::model::progress::Progress;
+use crate::model::schema::Schema;
+use crate::model::space::Space;
+use crate::transport::{Operation, RetryPolicy};
+
+/// A collection of records on a server.
+///
+/// Cloning is cheap, and threads can share a collection. It refers to the collection on the server by its id.
+/// If the collection is deleted and another one of the same name is created, calls fail with
+/// [`Error::NotFound`].
+#[derive(Clone)]
+pub struct Collection {
+    pub(super) client: Client,
+    pub(super) inner: Arc<Inner>,
+    /// Called with the progress of each call.
+    pub(super) report: Option<Report>,
+}
+
+/// A function that is called with the progress of calls.
+pub(super) type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
+
+/// The state that all clones share.
+pub(super) struct Inner {
+    pub(super) stored: Stored,
+    /// The number of floats per vector; 0 as long as it is unknown.
+    pub(super) dimension: AtomicUsize,
+    pub(super) embedding_function: Option<Arc<dyn EmbeddingFunction>>,
+    /// Why the embedding function in the collection's configuration cannot be used.
+    pub(super) unusable_function: Option<InvalidInput>,
+}
+
+impl Collection {
+    /// Creates a handle with the given embedding function, or the one in the collection's configuration if
+    /// this crate has it.
+    pub(crate) fn new(
+        client: Client,
+        stored: Stored,
+        given: Option<Arc<dyn EmbeddingFunction>>,
+    ) -> Collection {
+        let (embedding_function, unusable_function) = match (given, stored.function()) {
+            (Some(given), _) => (Some(given), None),
+            (None, None) => (None, None),
+            (None, Some(configured)) => match remembered::make(&configured) {
+                Ok(function) => (function, None),
+                Err(reason) => (None, Some(reason)),
+            },
+        };
+        let dimension = AtomicUsize::new(stored.dimension.unwrap_or(0));
+        let inner = Arc::new(Inner {
+            stored,
+            dimension,
+            embedding_function,
+            unusable_function,
+        });
+        Collection {
+            client,
+            inner,
+            report: None,
+        }
+    }
+
+    /// Returns the same collection with another retry policy and its deadline. Both handles share their
+    /// connections.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use chroma_blocking::{Client, Record, RetryPolicy};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// let minute = Duration::from_secs(60);
+    /// let patient = RetryPolicy::default().max_retries(10).deadline(minute);
+    /// notes.with_retry(patient).upsert([Record::new("1").embedding([0.1, 0.2])])?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_retry(&self, policy: RetryPolicy) -> Collection {
+        self.with_client(&self.client.with_retry(policy))
+    }
+
+    /// Returns the same collection, whose calls end when the flag is set to `true`. Any thread may set it.
+    ///
+    /// A call checks the flag before each request, during the waits between attempts, and between the pages
+    /// of a scan or an export. A request that has been sent is not interrupted. While texts are embedded, the
+    /// embedding function checks the flag, if it supports that
+    /// ([`EmbeddingContext::is_cancelled`](crate::embed::EmbeddingContext)).
+    ///
+    /// The call then fails with [`Error::Cancelled`]. A write or deletion that the server has acknowledged in
+    /// part fails with [`Error::PartlyDone`], whose source is [`Error::Cancelled`].
+    ///
+    /// ```no_run
+    /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    /// # use chroma_blocking::{Client, Error};
+    /// # let notes = Client::from_env()?.collection("notes").get()?;
+    /// let stop = Arc::new(AtomicBool::new(false));
+    /// // Somewhere else: stop.store(true, Ordering::Relaxed);
+    /// match notes.with_cancel(stop.clone()).export().to_file("notes.jsonl") {
+    ///     Err(Error::Cancelled { .. }) => eprintln!("cancelled"),
+    ///     result => println!("{} records", result?),
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_cancel(&self, flag: Arc<AtomicBool>) -> Collection {
+        self.with_client(&self.client.with_cancel(flag))
+    }
+
+    /// Returns the same collection for one call: the policy's deadline applies to all of its requests
+    /// together.
+    pub(crate) fn begin(&self) -> Collection {
+        self.with_client(&self.client.begin())
+    }
+
+    /// Returns the same collection with another client of the same server.
+    pub(super) fn with_client(&self, client: &Client) -> Collection {
+        Collection {
+            client: client.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the collection's name.
+    pub fn name(&self) -> &str {
+        &self.inner.stored.name
+    }
+
+    /// Returns the collection's id, a UUID that the server chose.
+    pub fn id(&self) -> &str {
+        &self.inner.stored.id
+    }
+
+    /// Returns the metadata of the collection itself, as of when it was opened.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.inner.stored.metadata.as_ref()
+    }
+
+    /// Returns the distance function, if the server reports it. Chroma 1.0.0 does not.
+    pub fn space(&self) -> Option<Space> {
+        self.configuration().space()
+    }
+
+    /// Returns the configuration, as of when the collection was opened. Its fields are `None` if the server
+    /// does not report them, as Chroma 1.0.0 does not.
+    ///
+    /// ```no_run
+    /// # let notes = chroma_blocking::Client::from_env()?.collection("notes").get()?;
+    /// let hnsw = notes.configuration().hnsw.as_ref();
+    /// let candidates = hnsw.and_then(|hnsw| hnsw.ef_search);
+    /// println!("a query looks at {candidates:?} candidates");
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn configuration(&self) -> &CollectionConfiguration {
+        &self.inner.stored.configuration_json
+    }
+
+    /// Returns the schema, which lists the indexes, as of when the collection was opened. Servers before
+    /// Chroma 1.3 have no schemas.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.inner.stored.schema.as_ref()
+    }
+
+    /// Returns the number of floats per vector; `None` until the first record is written.
+    pub fn dimension(&self) -> Option<usize> {
+        match self.inner.dimension.load(Ordering::Relaxed) {
+            0 => None,
+            dimension => Some(dimension),
+        }
+    }
+
+    /// Returns the client that the collection was opened with.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns the embedding function: the one that the collection was opened with, or else the one in its
+    /// configuration, if this crate has it.
+    pub fn embedding_function(&self) -> Option<&Arc<dyn EmbeddingFunction>> {
+        self.inner.embedding_function.as_ref()
+    }
+
+    /// Fails if the caller has cancelled this collection's calls.
+    pub(super) fn check_cancelled(&self, operation: &Operation) -> Result<()> {
+        let flag = self.client.cancel_flag();
+        if flag.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            let call = Box::new(self.unsent_call(operation));
+            return Err(Error::Cancelled { call });
+        }
+        Ok(())
+    }
+
+    /// Prepares a request about this collection.
+    pub(super) fn request(&self, operation: &'static Operation) -> Request<'_> {
+        self.client
+            .request(operation)
+            .collection(self.name(), self.id())
+    }
+
+    /// Returns the description of a call that has sent nothing yet, for an error.
+    pub(super) fn unsent_call(&self, operation: &Operation) -> Call {
+        Call::new(operation.name, Some(self.name()))
+    }
+}
+
+impl fmt::Debug for Collection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collection")
+            .field("name", &self.name())
+            .field("id", &self.id())
+            .field("dimension", &self.dimension())
+            .field(
+                "embedding_function",
+                &self
+                    .inner
+                    .embedding_function
+                    .as_ref()
+                    .map(EmbeddingFunction::name),
+            )
+            .finish_non_exhaustive()
+    }
+}
