@@ -12,8 +12,8 @@ use crate::model::record::Record;
 
 /// How a job handles bad records.
 ///
-/// A record is bad if it cannot be read, is invalid, or is refused by the embedding function or by the server. If a
-/// whole batch is refused, the job halves it until the bad records are alone.
+/// A record is bad if it cannot be read, is invalid, or is refused by the embedding function or by the
+/// server. If a whole batch is refused, the job halves it until the bad records are alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRecords {
     limit: u64,
@@ -43,9 +43,9 @@ impl BadRecords {
 
     /// Skips and counts bad records, and appends each of them to a file as one line of JSON.
     ///
-    /// The fields are `item`, `stage`, `reason`, and if known, `id` and `record` (with `id`, `document`, `embedding`,
-    /// `metadata` and `uri`, as far as the record has them). A job that resumes after it was killed may append records
-    /// again that were in flight.
+    /// The fields are `item`, `stage`, `reason`, and if known, `id` and `record` (with `id`, `document`,
+    /// `embedding`, `metadata` and `uri`, if the record has them). A job that resumes after it was killed may
+    /// append the records that were in flight again.
     ///
     /// After you have corrected the records, `jq -c '.record // empty'` turns the file into one that
     /// [`jsonl_records`](crate::ingest::jsonl_records) reads.

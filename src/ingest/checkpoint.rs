@@ -88,7 +88,7 @@ impl Checkpoint {
         Ok((checkpoint, position))
     }
 
-    /// Returns the position in the file, or the start if there is no file.
+    /// Returns the position in the file, or the start if the file does not exist.
     ///
     /// # Errors
     /// If the file belongs to a different job, is not a checkpoint, or cannot be read.

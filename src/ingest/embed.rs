@@ -187,7 +187,7 @@ fn is_unexplained(error: &Error) -> bool {
     matches!(error, Error::Embedding { source, .. } if !source.is::<Error>())
 }
 
-/// What an error of an embedding function means for a job.
+/// The meaning of an embedding function's error for a job.
 enum Failure {
     /// Some texts have vectors.
     Partial(Partial),

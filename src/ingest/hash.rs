@@ -7,7 +7,8 @@ use twox_hash::XxHash3_64;
 use crate::model::metadata::Metadata;
 use crate::model::record::Record;
 
-/// Returns the hash of an id (XXH3, 64 bits). It decides the shard, and a sync remembers it for each id of the input.
+/// Returns the hash of an id (XXH3, 64 bits). It decides the shard, and a sync remembers it for each id of
+/// the input.
 pub(super) fn id_hash(id: &str) -> u64 {
     XxHash3_64::oneshot(id.as_bytes())
 }
@@ -26,8 +27,8 @@ pub(super) fn document_hash(text: &str) -> u128 {
 
 /// Returns the hash of a record's content (XXH3, 64 bits) as 16 hexadecimal digits.
 ///
-/// It changes with any part of the record and with `function`, the cache key of the embedding function. It does not
-/// cover the metadata value under `key`, which is where the hash itself is stored.
+/// It changes with any part of the record and with `function`, the cache key of the embedding function. It
+/// does not cover the metadata value under `key`, which is where the hash itself is stored.
 pub(super) fn content_hash(record: &Record, function: &str, key: &str) -> String {
     let mut bytes = Vec::new();
     push_part(&mut bytes, Some(function.as_bytes()));

@@ -65,7 +65,9 @@ impl<'a> InFlight<'a> {
         } = self;
         // Closes the channel, so that the threads end after the last batch.
         drop(to_prepare);
-        events.iter().for_each(|event| on_progress(&event.progress));
+        for event in events {
+            on_progress(&event.progress);
+        }
     }
 
     /// Reads a batch and waits until there is room for the next one. Returns whether there was a batch.

@@ -14,9 +14,10 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// An error means one of two things:
 ///
 /// - The source itself failed, if the error is [`Error::Io`], or an [`io::Error`] other than
-///   [`io::ErrorKind::InvalidData`]. The following items are unknown then. The job writes what it has read, and stops.
-/// - The item is a bad record, if it is any other error. [`BadRecords`](crate::ingest::BadRecords) decides whether the
-///   job continues.
+///   [`io::ErrorKind::InvalidData`]. The following items are unknown then. The job writes what it has read,
+///   and stops.
+/// - The item is a bad record, if it is any other error. [`BadRecords`](crate::ingest::BadRecords) decides
+///   whether the job continues.
 pub trait TryIntoRecord {
     /// Returns the record.
     ///

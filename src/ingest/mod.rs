@@ -31,9 +31,9 @@
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```
 
-// The caller's thread reads the input (`reader`). Worker threads look records up and embed them (`prepare`, `embed`).
-// One more thread writes the batches in input order and keeps the checkpoint (`writer`). `run` starts the threads and
-// bounds the number of batches in flight.
+// The caller's thread reads the input (`reader`). Worker threads look records up and embed them (`prepare`,
+// `embed`). One more thread writes the batches in input order and keeps the checkpoint (`writer`). `run`
+// starts the threads and bounds the number of batches in flight.
 
 mod bad;
 mod batch;
@@ -76,14 +76,15 @@ use settings::{Mode, Settings, Shard};
 
 /// A batch job that writes any number of records. Created by [`Collection::ingest`].
 ///
-/// The thread that calls [`run`](Ingest::run) reads the records, several threads embed them, and one thread writes
-/// them in input order, all at the same time. If an id occurs more than once, the last record wins, as if the records
-/// had been written one by one. The job holds at most a few thousand records in memory, regardless of the input's
-/// length.
+/// The thread that calls [`run`](Ingest::run) reads the records, several threads embed them, and one thread
+/// writes them in input order, all at the same time. If an id occurs more than once, the last record wins, as
+/// if the records had been written one by one. The job holds at most a few thousand records in memory,
+/// regardless of the input's length.
 ///
-/// - **It can be killed at any time.** With a [`checkpoint`](Ingest::checkpoint), the next run continues after the last
-///   record that is known to be written. Records that were in flight are read, embedded and written again, with the
-///   same result. With a [cache](crate::embed::GeminiBuilder::cache) they are not paid for twice.
+/// - **It can be killed at any time.** With a [`checkpoint`](Ingest::checkpoint), the next run continues
+///   after the last record that is known to be written. Records that were in flight are read, embedded and
+///   written again, with the same result. With a [cache](crate::embed::GeminiBuilder::cache) they are not
+///   paid for twice.
 /// - **It waits for an unavailable server**, as the job's [retry policy](Ingest::retry) allows.
 /// - **Bad records** stop the job, or are [skipped](Ingest::bad_records).
 ///
@@ -125,8 +126,9 @@ impl<I> fmt::Debug for Ingest<'_, I> {
 impl Collection {
     /// Creates a batch job that embeds and writes the records of an iterator.
     ///
-    /// The items are [`Record`](crate::Record)s, or `Result`s of them with any error type (see [`TryIntoRecord`]). The
-    /// job uses bounded memory and can be killed and resumed. See [`Ingest`] for its options.
+    /// The items are [`Record`](crate::Record)s, or `Result`s of them with any error type (see
+    /// [`TryIntoRecord`]). The job uses bounded memory and can be killed and resumed. See [`Ingest`] for its
+    /// options.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing, Record};
@@ -160,8 +162,8 @@ where
 {
     /// Sets how many batches of texts are embedded at the same time, 1 to 64. Default: 4.
     ///
-    /// An embedding function may have its own limit, as [`Gemini`](crate::embed::GeminiBuilder::concurrency) does. Set
-    /// both to the same number.
+    /// An embedding function may have its own limit, as [`Gemini`](crate::embed::GeminiBuilder::concurrency)
+    /// does. Set both to the same number.
     pub fn concurrency(mut self, batches: usize) -> Self {
         self.settings.concurrency = batches;
         self
@@ -177,12 +179,14 @@ where
 
     /// Sets the file that records how far the job has come. Default: none.
     ///
-    /// The job creates the file if it does not exist, updates it after each write to the server (atomically and synced,
-    /// at most twenty times a second), and deletes it when the job is complete. If the file exists when the job starts,
-    /// the job resumes there: it reads the items before that position, but does not write them.
+    /// The job creates the file if it does not exist, updates it after each write to the server (atomically
+    /// and synced, at most twenty times a second), and deletes it when the job is complete. If the file
+    /// exists when the job starts, the job resumes there: it reads the items before that position, but does
+    /// not write them.
     ///
-    /// The file identifies the collection, the embedding function, the mode, the shard, and the input up to that
-    /// position (by a hash of its records). The job refuses a file of another job before it writes anything.
+    /// The file identifies the collection, the embedding function, the mode, the shard, and the input up to
+    /// that position (by a hash of its records). The job refuses a file of another job before it writes
+    /// anything.
     pub fn checkpoint(mut self, file: impl Into<PathBuf>) -> Self {
         self.settings.checkpoint = Some(file.into());
         self
@@ -197,8 +201,8 @@ where
 
     /// Sets a flag that stops the job gracefully when it is `true`. Default: none.
     ///
-    /// The job then stops reading, finishes the records in flight, updates the checkpoint, and returns its report with
-    /// [`cancelled`](IngestReport::cancelled) set.
+    /// The job then stops reading, finishes the records in flight, updates the checkpoint, and returns its
+    /// report with [`cancelled`](IngestReport::cancelled) set.
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
         self.settings.cancel = Some(flag);
         self
@@ -210,12 +214,12 @@ where
         self
     }
 
-    /// Sets the job's retry policy for a server or an embedding function that fails. Default: ten retries, after about
-    /// 1, 2, 4 seconds and so on up to a minute, which is about five minutes in total.
+    /// Sets the job's retry policy for a server or an embedding function that fails. Default: ten retries,
+    /// after about 1, 2, 4 seconds and so on up to a minute, which is about five minutes in total.
     ///
-    /// These retries are in addition to those that the client and the embedding function make themselves. The job
-    /// retries an error of your own embedding function if it is an [`io::Error`](std::io::Error) or a retryable
-    /// [`Error`](crate::Error), or if the function refuses every single text of a batch.
+    /// These retries are in addition to those that the client and the embedding function make themselves. The
+    /// job retries an error of an embedding function of yours if it is an [`io::Error`](std::io::Error) or a
+    /// retryable [`Error`](crate::Error), or if the function refuses every single text of a batch.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self
@@ -223,8 +227,8 @@ where
 
     /// Embeds and writes only records that have changed. Default: off.
     ///
-    /// The job stores a hash of each record in the record's metadata under this key, and skips records whose stored
-    /// hash is equal. Changing the embedding function changes all hashes.
+    /// The job stores a hash of each record in the record's metadata under this key, and skips records whose
+    /// stored hash is equal. Changing the embedding function changes all hashes.
     ///
     /// A metadata key that the new version of a record no longer has stays in the collection, as with
     /// [`upsert`](Collection::upsert).
@@ -236,14 +240,15 @@ where
     /// Restricts the job to shard `index` (counted from 0) of `count` shards. Default: shard 0 of 1, which is
     /// everything.
     ///
-    /// The hash of a record's id decides which shard it belongs to. This way, `count` machines can share one job without
-    /// communicating. Each of them reads the whole input and has its own checkpoint.
+    /// The hash of a record's id decides which shard it belongs to. This way, `count` machines can share one
+    /// job without communicating. Each of them reads the whole input and has its own checkpoint.
     pub fn shard(mut self, index: u32, count: u32) -> Self {
         self.settings.shard = Shard { index, count };
         self
     }
 
-    /// Sets whether the job only adds records whose ids do not exist yet, and skips all others. Default: `false`.
+    /// Sets whether the job only adds records whose ids do not exist yet, and skips all others. Default:
+    /// `false`.
     ///
     /// The job asks the server which ids exist. Replaces [`sync`](Ingest::sync).
     pub fn only_new(mut self, only_new: bool) -> Self {
@@ -255,13 +260,13 @@ where
         self
     }
 
-    /// Makes the collection match the input: writes all records, then deletes those that match the filter and are not
-    /// in the input. Default: off. Replaces [`only_new`](Ingest::only_new).
+    /// Makes the collection match the input: writes all records, then deletes those that match the filter and
+    /// are not in the input. Default: off. Replaces [`only_new`](Ingest::only_new).
     ///
     /// With `None` or [`Where::everything`], the job deletes all records that are not in the input.
     ///
-    /// Nothing is deleted if the job stops early, if an item could not be read (its record might exist), or if the input
-    /// is empty.
+    /// Nothing is deleted if the job stops early, if an item could not be read (its record might exist), or
+    /// if the input is empty.
     ///
     /// The job remembers the ids of the input, at about 16 bytes each.
     pub fn sync(mut self, within: impl Into<Option<Where>>) -> Self {
@@ -271,8 +276,9 @@ where
 
     /// Sets whether the job only reports what it would do. Default: `false`.
     ///
-    /// A dry run reads, validates and looks up everything. It does not embed, write or delete anything. An id that
-    /// occurs twice counts twice, because the first record does not exist when the second one is looked up.
+    /// A dry run reads, validates and looks up everything. It does not embed, write or delete anything. An id
+    /// that occurs twice counts twice, because the first record does not exist when the second one is looked
+    /// up.
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.settings.dry_run = dry_run;
         self
@@ -281,11 +287,13 @@ where
     /// Runs the job until the input ends.
     ///
     /// # Errors
-    /// - [`Error::Invalid`](crate::Error::Invalid) for an invalid option or a checkpoint of another job. Nothing has
-    ///   been written then.
-    /// - [`Error::Ingest`](crate::Error::Ingest) if the job stops early: because of a bad record, or because the input,
-    ///   the embedding function or the server fails permanently. It holds the report and the cause.
-    /// - [`Error::Io`](crate::Error::Io) if the input fails before the job has reached the position of its checkpoint.
+    /// - [`Error::Invalid`](crate::Error::Invalid) for an invalid option or a checkpoint of another job.
+    ///   Nothing has been written then.
+    /// - [`Error::Ingest`](crate::Error::Ingest) if the job stops early: because of a bad record, or because
+    ///   the input, the embedding function or the server fails permanently. It holds the report and the
+    ///   cause.
+    /// - [`Error::Io`](crate::Error::Io) if the input fails before the job has reached the position of its
+    ///   checkpoint.
     ///
     /// # Panics
     /// If the iterator, the embedding function or the progress function panics.

@@ -6,9 +6,9 @@ use super::batch::{Item, QUEUED};
 
 /// Unused allocations.
 ///
-/// glibc gives each thread its own heap. Memory that one thread allocates and another one frees stays with the heap of
-/// the first. Without this pool each heap grew to the maximum that its thread ever had in flight, three times what a
-/// job holds.
+/// glibc gives each thread its own heap. Memory that one thread allocates and another one frees stays with
+/// the heap of the first. Without this pool each heap grew to the maximum that its thread ever had in flight,
+/// three times what a job holds.
 #[derive(Debug, Default)]
 pub(super) struct VectorPool(Mutex<Vec<Vec<f32>>>);
 

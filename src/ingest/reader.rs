@@ -13,7 +13,8 @@ use crate::model::check::check_record;
 use crate::model::record::{AsRecord, Record};
 use crate::model::report::{BadRecord, IngestStage};
 
-/// A batch is closed after this many items, even if few of them are to be written, such as those of other shards.
+/// A batch is closed after this many items, even if few of them are to be written, such as those of other
+/// shards.
 const MAX_ITEMS: u64 = 10_000;
 
 pub(super) struct Reader<'a, I> {
@@ -258,19 +259,16 @@ where
             record,
             vector: None,
         };
-        match valid {
-            Err(reason) => {
-                let rejected = item.rejected(IngestStage::Check, reason.to_string());
-                self.batch.rejected.push(rejected);
-            }
-            Ok(()) => {
-                if !has_vector {
-                    self.batch.bytes += size_of::<f32>() * dimension.unwrap_or(0);
-                }
-                self.ids.insert(id);
-                self.batch.records.push(item);
-            }
+        if let Err(reason) = valid {
+            let rejected = item.rejected(IngestStage::Check, reason.to_string());
+            self.batch.rejected.push(rejected);
+            return;
         }
+        if !has_vector {
+            self.batch.bytes += size_of::<f32>() * dimension.unwrap_or(0);
+        }
+        self.ids.insert(id);
+        self.batch.records.push(item);
     }
 
     /// Rejects an item that could not be read. Its shard is unknown, so the first shard reports it.

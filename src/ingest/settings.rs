@@ -96,7 +96,8 @@ impl Settings {
         }
     }
 
-    /// Returns the cache key of the embedding function: everything that determines a vector, except for the text.
+    /// Returns the cache key of the embedding function: everything that determines a vector, except for the
+    /// text.
     pub(super) fn function_key(&self) -> Option<String> {
         let function = self.collection.embedding_function()?;
         Some(function.cache_key(Purpose::Documents))

@@ -1,22 +1,28 @@
-//! [`TextSplitter`]: long texts in pieces.
+//! [`TextSplitter`]: splits long texts into chunks.
+//!
+//! Written here because `text-splitter` 0.33 adds 36 crates to the build and drops white space between its
+//! chunks.
 
 use std::ops::Range;
 
 use crate::model::record::Record;
 
-/// Cuts long texts into pieces that an embedding function takes, and that say one thing each.
+/// Splits long texts into chunks that an embedding function accepts.
 ///
-/// A piece has at most so many characters (`char`s, not bytes; about four of them are a token of English text). It ends
-/// behind a paragraph, or else behind a sentence, a line or a word, whichever comes first in this list and is not too far
-/// from the end; a word that is too long is cut anywhere between two characters. Between two pieces and around them white
-/// space is left out, and nothing else.
+/// A chunk has a maximum number of characters (`char`s rather than bytes; a token of English text has about
+/// four). The splitter prefers to end a chunk after a paragraph, then after a sentence, a line and a word, as
+/// long as the chunk gets at least half full. A word that is too long is split between any two characters.
+/// The white space around chunks is dropped, and nothing else.
 ///
 /// ```
 /// use chroma_blocking::ingest::TextSplitter;
 ///
-/// let text = "Gouda is a cheese. It is Dutch.\n\nEdam is another one, round and red.";
-/// let pieces: Vec<&str> = TextSplitter::new(40).split(text).collect();
-/// assert_eq!(pieces, ["Gouda is a cheese. It is Dutch.", "Edam is another one, round and red."]);
+/// let text = "Gouda is a cheese. It is Dutch.\n\nEdam is round and red.";
+/// let chunks: Vec<&str> = TextSplitter::new(40).split(text).collect();
+/// assert_eq!(
+///     chunks,
+///     ["Gouda is a cheese. It is Dutch.", "Edam is round and red."]
+/// );
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextSplitter {
@@ -25,7 +31,8 @@ pub struct TextSplitter {
 }
 
 impl TextSplitter {
-    /// Pieces of at most this many characters, and of no overlap. 0 is taken for 1.
+    /// Creates a splitter for chunks of at most `size` characters that do not overlap. A size of 0 is treated
+    /// as 1.
     pub fn new(size: usize) -> TextSplitter {
         TextSplitter {
             size: size.max(1),
@@ -33,35 +40,47 @@ impl TextSplitter {
         }
     }
 
-    /// Each piece starts with the end of the one before: at most this many characters, of whole sentences where one fits,
-    /// else of whole words. What is said across a cut is in one piece then. More than half of a piece is taken for that.
+    /// Sets the maximum number of characters that a chunk repeats from the end of the chunk before it.
+    /// Default: 0.
+    ///
+    /// The repeated part consists of whole sentences if one fits, and of whole words otherwise. It keeps a
+    /// statement that spans two chunks in one piece. Values above half the chunk size are treated as half the
+    /// chunk size.
     #[must_use]
     pub fn overlap(mut self, characters: usize) -> TextSplitter {
         self.overlap = characters.min(self.size / 2);
         self
     }
 
-    /// The pieces of a text, in order. A text of nothing but white space has none.
+    /// Returns the chunks of a text, in order. A text that contains only white space has none.
     pub fn split<'a>(&self, text: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut walk = Walk::new(*self);
         std::iter::from_fn(move || Some(&text[walk.next(text)?]))
     }
 
-    /// A record for each piece of its document. The ids have a number behind that of the record, `id#0`, `id#1` …, also
-    /// where there is one piece only, and the metadata has that number as `chunk`, beside what the record has. The address
-    /// is the record's; the vector, which is that of the whole text, is left out.
+    /// Returns one record for each chunk of a record's document.
     ///
-    /// A record without a document comes as it is, and of a document of nothing but white space nothing comes.
+    /// Each id is the record's id with the number of the chunk: `id#0`, `id#1` and so on, even if there is
+    /// only one chunk. The metadata is the record's, with that number added as `chunk`. The URI is the
+    /// record's. The vector is dropped, because it belongs to the whole text.
+    ///
+    /// A record without a document is returned unchanged. A document that contains only white space gives no
+    /// records.
     ///
     /// ```
     /// use chroma_blocking::Record;
     /// use chroma_blocking::ingest::TextSplitter;
     ///
-    /// let cheeses = Record::new("cheeses").document("Gouda is Dutch. So is Edam.").metadata("year", 2015);
-    /// let pieces: Vec<Record> = TextSplitter::new(20).records(cheeses).collect();
-    /// let first = Record::new("cheeses#0").document("Gouda is Dutch.").metadata("year", 2015);
-    /// assert_eq!(pieces[0], first.metadata("chunk", 0));
-    /// assert_eq!(pieces[1].id, "cheeses#1");
+    /// let cheeses = Record::new("cheeses")
+    ///     .document("Gouda is Dutch. So is Edam.")
+    ///     .metadata("year", 2015);
+    /// let chunks: Vec<_> = TextSplitter::new(20).records(cheeses).collect();
+    /// let first = Record::new("cheeses#0")
+    ///     .document("Gouda is Dutch.")
+    ///     .metadata("year", 2015)
+    ///     .metadata("chunk", 0);
+    /// assert_eq!(chunks[0], first);
+    /// assert_eq!(chunks[1].id, "cheeses#1");
     /// ```
     pub fn records(&self, mut record: Record) -> impl Iterator<Item = Record> + use<> {
         let mut walk = Walk::new(*self);
@@ -86,14 +105,16 @@ impl TextSplitter {
         })
     }
 
-    /// The [pieces](TextSplitter::records) of all records that a reader gives. An error comes in its place.
+    /// Splits all records of a reader as [`records`](TextSplitter::records) does. Errors are passed on in
+    /// their place.
     ///
     /// ```
     /// use chroma_blocking::ingest::{JsonLines, TextSplitter};
     ///
-    /// let lines = r#"{"id": "cheeses", "document": "Gouda is Dutch. So is Edam."}"#;
-    /// let pieces = TextSplitter::new(20).split_records(JsonLines::from_reader(lines.as_bytes()));
-    /// assert_eq!(pieces.count(), 2);
+    /// let line = r#"{"id": "1", "text": "Gouda is Dutch. So is Edam."}"#;
+    /// let records = JsonLines::from_reader(line.as_bytes());
+    /// let chunks = TextSplitter::new(20).split_records(records);
+    /// assert_eq!(chunks.count(), 2);
     /// ```
     pub fn split_records<I, E>(
         &self,
@@ -108,18 +129,18 @@ impl TextSplitter {
                 Ok(record) => (Some(record), None),
                 Err(error) => (None, Some(Err(error))),
             };
-            let pieces = record.map(|record| splitter.records(record).map(Ok));
-            pieces.into_iter().flatten().chain(error)
+            let chunks = record.map(|record| splitter.records(record).map(Ok));
+            chunks.into_iter().flatten().chain(error)
         })
     }
 }
 
-/// A way through a text. All places are bytes, between two characters.
+/// The state of splitting one text. All positions are byte offsets at character boundaries.
 struct Walk {
     splitter: TextSplitter,
-    /// Where the next piece may start.
+    /// Where the next chunk may start.
     start: usize,
-    /// What is in front of here has been in a piece, or is white space.
+    /// Everything before this position is in a chunk or is white space.
     covered: usize,
 }
 
@@ -132,71 +153,74 @@ impl Walk {
         }
     }
 
-    /// The next piece, if there is one.
+    /// Returns the next chunk.
     fn next(&mut self, text: &str) -> Option<Range<usize>> {
         let TextSplitter { size, overlap } = self.splitter;
-        self.covered = behind_space(text, self.covered);
+        self.covered = skip_space(text, self.covered);
         if self.covered == text.len() {
             return None;
         }
-        let mut start = behind_space(text, self.start);
-        let mut limit = after(text, start, size);
+        let mut start = skip_space(text, self.start);
+        let mut limit = skip_chars(text, start, size);
         if limit <= self.covered {
-            // The white space between is so long that nothing new would fit behind what is repeated.
+            // The white space is so long that nothing new would fit after the repeated part.
             start = self.covered;
-            limit = after(text, start, size);
+            limit = skip_chars(text, start, size);
         }
-        let end = match limit == text.len() {
-            true => start + text[start..].trim_end().len(),
-            false => cut(text, start, self.covered, limit),
+        let end = if limit == text.len() {
+            start + text[start..].trim_end().len()
+        } else {
+            best_end(text, start..limit, self.covered)
         };
         self.covered = end;
         self.start = match overlap {
             0 => end,
-            _ => repeated(text, start, end, overlap),
+            _ => overlap_start(text, start..end, overlap),
         };
         Some(start..end)
     }
 }
 
-/// The place behind so many characters, or the end of the text.
-fn after(text: &str, start: usize, characters: usize) -> usize {
+/// Returns the position after some characters, or the end of the text.
+fn skip_chars(text: &str, start: usize, characters: usize) -> usize {
     let mut places = text[start..].char_indices().skip(characters);
     places.next().map_or(text.len(), |(place, _)| start + place)
 }
 
-fn behind_space(text: &str, start: usize) -> usize {
+fn skip_space(text: &str, start: usize) -> usize {
     text.len() - text[start..].trim_start().len()
 }
 
-/// Where a piece ends that starts at `start`, and goes at least beyond `covered` and at most to `limit`.
-fn cut(text: &str, start: usize, covered: usize, limit: usize) -> usize {
-    // So that no piece has little that is new: at least half of what it may have.
-    let least = covered + (limit - covered) / 2;
+/// Returns the best end of a chunk within `range`, which starts with the chunk. The end is after `covered`.
+fn best_end(text: &str, range: Range<usize>, covered: usize) -> usize {
+    // At least half of the possible new text, so that no chunk is mostly repetition.
+    let preferred = covered + (range.end - covered) / 2;
     let mut best = None;
-    for gap in gaps(text, start, limit) {
+    for gap in gaps(text, range.start, range.end) {
         if gap.end > covered {
-            // The last one of the best kind, but for words, which are better than nothing wherever they end.
-            let kind = match gap.end < least {
-                true => Kind::Word,
-                false => gap.kind,
+            // The last gap of the best kind. An early gap counts as a gap between words: better than none.
+            let kind = if gap.end < preferred {
+                Kind::Word
+            } else {
+                gap.kind
             };
             best = best.max(Some((kind, gap.end)));
         }
     }
-    best.map_or(limit, |(_, end)| end)
+    best.map_or(range.end, |(_, end)| end)
 }
 
-/// Where the next piece starts: at the first sentence in the last so many characters of this one, or else at the first word,
-/// or else, where that is all one word, so many characters before the end.
-fn repeated(text: &str, start: usize, end: usize, overlap: usize) -> usize {
-    let mut last = text[start..end].char_indices().rev();
-    let from = last
+/// Returns where the chunk after `chunk` starts, at most `overlap` characters before its end.
+///
+/// Prefers the first start of a sentence there, then the first start of a word, then the earliest position.
+fn overlap_start(text: &str, chunk: Range<usize>, overlap: usize) -> usize {
+    let mut last = text[chunk.clone()].char_indices().rev();
+    let earliest = last
         .nth(overlap - 1)
-        .map_or(start, |(place, _)| start + place);
-    let within = |gap: &Gap| gap.start >= from && gap.start < end;
+        .map_or(chunk.start, |(place, _)| chunk.start + place);
+    let is_within = |gap: &Gap| gap.start >= earliest && gap.start < chunk.end;
     let mut word = None;
-    for gap in gaps(text, start, end).filter(within) {
+    for gap in gaps(text, chunk.start, chunk.end).filter(is_within) {
         if gap.kind >= Kind::Sentence {
             return gap.start;
         }
@@ -204,13 +228,13 @@ fn repeated(text: &str, start: usize, end: usize, overlap: usize) -> usize {
     }
     match word {
         Some(word) => word,
-        // Never as far back as this piece.
-        None if from == start => end,
-        None => from,
+        // Each chunk must start after the previous one.
+        None if earliest == chunk.start => chunk.end,
+        None => earliest,
     }
 }
 
-/// What stands between two words, the best place for a cut last.
+/// The kinds of gaps, from the worst to the best place for a cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Word,
@@ -222,17 +246,17 @@ enum Kind {
 /// A place where a text may be cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Gap {
-    /// Where the text in front ends.
+    /// The end of the text before it.
     end: usize,
-    /// Where the text behind starts; the same place where there is no white space.
+    /// The start of the text after it. The same as `end` without white space between.
     start: usize,
     kind: Kind,
 }
 
-/// The gaps from a place on which end at `limit` or before.
+/// Returns the gaps after `from` that start at `limit` or before.
 fn gaps(text: &str, from: usize, limit: usize) -> impl Iterator<Item = Gap> {
     let mut chars = text[from..].char_indices().peekable();
-    // Whether a sentence has ended, and nothing has come since but what closes it.
+    // Whether the characters so far end a sentence. Closing quotes and brackets may follow the end.
     let mut ended = false;
     std::iter::from_fn(move || {
         loop {
@@ -261,7 +285,7 @@ fn gaps(text: &str, from: usize, limit: usize) -> impl Iterator<Item = Gap> {
                 '"' | '\'' | '”' | '’' | '»' | ')' | ']' | '」' | '』' | '）' => ended,
                 _ => false,
             };
-            // Chinese and Japanese have no space between sentences.
+            // Chinese and Japanese sentences are not separated by spaces.
             let wide = matches!(char, '。' | '！' | '？' | '」' | '』' | '）');
             let end = end + char.len_utf8();
             let more =
@@ -294,7 +318,7 @@ mod tests {
     fn cuts_at_the_best_place() {
         let text = "First one. Second one.\n\nThird one. Fourth\none without an end";
         assert_eq!(split(100, 0, text), [text]);
-        // A paragraph, though a sentence ends later.
+        // After a paragraph, although a sentence ends later.
         assert_eq!(
             split(35, 0, text),
             [
@@ -303,7 +327,7 @@ mod tests {
                 "one without an end"
             ]
         );
-        // A paragraph too far from the end is no place for a cut.
+        // Not after a paragraph that would leave the chunk less than half full.
         assert_eq!(
             split(25, 0, "One.\n\nTwo three four. Five six"),
             ["One.\n\nTwo three four.", "Five six"]
@@ -328,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_start_with_the_end_of_the_one_before() {
+    fn chunks_repeat_the_end_of_the_previous_chunk() {
         assert_eq!(
             split(24, 10, "One is here. Two is. Three is there."),
             ["One is here. Two is.", "Two is. Three is there."]
@@ -338,12 +362,12 @@ mod tests {
             ["one two", "two three", "three four"]
         );
         assert_eq!(split(6, 2, "abcdefghij"), ["abcdef", "efghij"]);
-        // A quarter of the text again, at most.
+        // An overlap of 100 is reduced to half of 8 characters, into which no word fits.
         assert_eq!(split(8, 100, "aaaa bbbb cccc"), ["aaaa", "bbbb", "cccc"]);
     }
 
     #[test]
-    fn records_of_pieces_have_what_the_record_has() {
+    fn chunks_keep_the_metadata_and_the_uri_of_their_record() {
         let record = Record::new("a")
             .document("one two")
             .metadata("k", 1)
@@ -351,7 +375,7 @@ mod tests {
             .uri("u")
             .embedding([1.0]);
         let splitter = TextSplitter::new(3);
-        let pieces: Vec<_> = splitter.records(record.clone()).collect();
+        let chunks: Vec<_> = splitter.records(record.clone()).collect();
         let expected = |n: i64, text: &str| {
             Record::new(format!("a#{n}"))
                 .document(text)
@@ -359,7 +383,7 @@ mod tests {
                 .metadata("chunk", n)
                 .uri("u")
         };
-        assert_eq!(pieces, [expected(0, "one"), expected(1, "two")]);
+        assert_eq!(chunks, [expected(0, "one"), expected(1, "two")]);
 
         let mut vector = record;
         vector.document = None;
@@ -382,7 +406,7 @@ mod tests {
         assert_eq!(items, [Ok(vector), Err("bad"), Ok(c)]);
     }
 
-    /// A text of words, sentences, white space of all kinds, and words without end.
+    /// Generates a text of words, sentences, all kinds of white space, and very long words.
     fn text(random: &mut Random) -> String {
         const PARTS: [&str; 24] = [
             "a",
@@ -418,25 +442,25 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_text_and_the_sizes() {
+    fn random_texts_and_sizes_lose_no_text() {
         let mut random = Random(0x5EED);
         let mut many = 0;
         for case in 0..20_000 {
             let text = text(&mut random);
             let size = random.place(40);
             let overlap = random.place(40);
-            let pieces = split(size, overlap, &text);
+            let chunks = split(size, overlap, &text);
             let mut covered = 0;
             let mut before = 0;
-            for piece in &pieces {
-                let case = format!("{case}: {size} {overlap} {text:?} {pieces:?}");
-                // The place of the piece in the text, which a piece of the text has.
-                let start = piece.as_ptr() as usize - text.as_ptr() as usize;
-                let end = start + piece.len();
-                assert!(!piece.is_empty() && piece.trim() == *piece, "{case}");
-                assert!(piece.chars().count() <= size.max(1), "{case}");
+            for chunk in &chunks {
+                let case = format!("{case}: {size} {overlap} {text:?} {chunks:?}");
+                // A chunk is a slice of the text, so its address gives its position.
+                let start = chunk.as_ptr() as usize - text.as_ptr() as usize;
+                let end = start + chunk.len();
+                assert!(!chunk.is_empty() && chunk.trim() == *chunk, "{case}");
+                assert!(chunk.chars().count() <= size.max(1), "{case}");
                 assert!(end > covered && (start > before || before == 0), "{case}");
-                // White space alone is left out, and what is there twice is not too much.
+                // Only white space is dropped, and the repeated part is short enough.
                 match text.get(covered..start) {
                     Some(between) => assert!(between.trim().is_empty(), "{case}"),
                     None => {
@@ -453,8 +477,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_any_place_to_cut_takes_no_longer() {
-        // Were all of the text looked at for each piece, this would take hours.
+    fn long_texts_are_split_in_linear_time() {
+        // In quadratic time this would take hours.
         for unit in ["x", " x                    ", "x\n", "。"] {
             let text = unit.repeat(2_000_000 / unit.len());
             assert!(split(20, 10, &text).len() > 1_000);

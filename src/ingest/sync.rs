@@ -23,8 +23,8 @@ pub(super) struct Cleanup<'a> {
 }
 
 impl Cleanup<'_> {
-    /// Deletes the records of the job's shard that match the filter and are not in the input. Calls `report` after each
-    /// request.
+    /// Deletes the records of the job's shard that match the filter and are not in the input. Calls `report`
+    /// after each request.
     pub(super) fn run<'w>(
         &self,
         writer: &mut Writer<'w>,

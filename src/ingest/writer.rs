@@ -158,10 +158,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes records in input order. A request that the server refuses is halved until the bad records are alone.
+    /// Writes records in input order. A request that the server refuses is halved until the bad records are
+    /// alone.
     ///
-    /// `rejected` are bad already. The first bad record beyond the limit ends the job: all records before it are
-    /// written, and none after it.
+    /// `rejected` are bad already. The first bad record beyond the limit ends the job: all records before it
+    /// are written, and none after it.
     fn write_records(&mut self, records: Vec<Item>, mut rejected: Vec<Rejected>) -> Result<()> {
         rejected.sort_by_key(|rejected| rejected.bad.item);
         let mut rejected = VecDeque::from(rejected);

@@ -6,10 +6,11 @@ use std::time::Duration;
 /// The maximum number of bad records that a report describes. It counts all of them.
 const MAX_DESCRIBED: usize = 100;
 
-/// What a batch job did.
+/// The result of a batch job.
 ///
-/// Returned by [`Ingest::run`](crate::ingest::Ingest::run), and part of [`Error::Ingest`](crate::Error::Ingest). Its
-/// `Display` is one line: `12000 written, 3 skipped in 60.0 s, 200 per second`.
+/// Returned by [`Ingest::run`](crate::ingest::Ingest::run), and part of
+/// [`Error::Ingest`](crate::Error::Ingest). Its `Display` is one line: `12000 written, 3 skipped in 60.0 s,
+/// 200 per second`.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct IngestReport {
@@ -25,19 +26,21 @@ pub struct IngestReport {
     pub skipped: u64,
     /// Bad records. They were not written.
     pub failed: u64,
-    /// Records that were deleted because the input no longer has them. In a dry run, records that would be deleted.
+    /// Records that were deleted because the input no longer has them. In a dry run, records that would be
+    /// deleted.
     pub deleted: u64,
     /// Texts embedded for records that the job tried to write. In a dry run, texts that would be embedded.
     pub embedded: u64,
     /// How many of the embedded texts came from a cache, if the embedding function reports it.
     pub cached: u64,
-    /// Repeated requests to the server, repeated requests of the embedding function if it reports them, and batches that
-    /// were embedded again. Includes requests of this crate's clients that the input and the callbacks repeat on the
-    /// job's threads.
+    /// Repeated requests to the server, repeated requests of the embedding function if it reports them, and
+    /// batches that were embedded again. Includes requests of this crate's clients that the input and the
+    /// callbacks repeat on the job's threads.
     pub retries: u64,
     /// The time from the start to the end of the run.
     pub elapsed: Duration,
-    /// Whether [the caller's flag](crate::ingest::Ingest::cancel) stopped the job before the end of the input.
+    /// Whether [the caller's flag](crate::ingest::Ingest::cancel) stopped the job before the end of the
+    /// input.
     pub cancelled: bool,
     /// Whether this was a [dry run](crate::ingest::Ingest::dry_run).
     pub dry_run: bool,

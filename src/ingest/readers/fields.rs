@@ -7,8 +7,8 @@ use crate::wire::cursor::Cursor;
 
 /// How [`JsonLines`](crate::ingest::JsonLines) treats a field that Chroma's metadata cannot hold.
 ///
-/// Metadata cannot hold an object (other than a sparse vector), a list in a list, or a list of values of different
-/// types.
+/// Metadata cannot hold an object (other than a sparse vector), a list in a list, or a list of values of
+/// different types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum NestedFields {

@@ -15,8 +15,8 @@ pub enum MissingIds {
     FromLine,
     /// Generates the id from the document, as a 128-bit hash.
     ///
-    /// The id does not depend on the record's position. A changed text is a different record, and records with the same
-    /// text are one record.
+    /// The id does not depend on the record's position. A changed text is a different record, and records
+    /// with the same text are one record.
     FromDocument,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Ids {
     pub(super) missing: MissingIds,
     /// The start of ids that are generated from lines.
     pub(super) prefix: String,
-    /// What holds an id: a `field` or a `column`.
+    /// The kind of place that holds an id: `field` or `column`.
     kind: &'static str,
 }
 

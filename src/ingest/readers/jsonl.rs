@@ -17,7 +17,8 @@ use crate::wire::read::short;
 /// ```no_run
 /// # use chroma_blocking::{Client, Hashing};
 /// # use chroma_blocking::ingest::jsonl_records;
-/// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get_or_create()?;
+/// # let notes = Client::from_env()?.collection("notes");
+/// # let notes = notes.embedding_function(Hashing::default()).get_or_create()?;
 /// let records = jsonl_records("corpus.jsonl")?
 ///     .id_field("sku")
 ///     .document_field("body");
@@ -37,17 +38,18 @@ pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
 /// [`jsonl_records`] opens a file, and [`from_reader`](JsonLines::from_reader) reads any other source.
 ///
 /// # Fields
-/// By default, a record's id, document, vector, address and metadata are in the fields `id`, `document`, `embedding` (an
-/// array of numbers), `uri` and `metadata` (an object). Setters change these names. If a line has no field `document`,
-/// the reader uses the field `text`, unless [`document_field`](JsonLines::document_field) names a different one. All
-/// other fields are added to the metadata. [Exports](crate::Collection::export) need no options.
+/// By default, a record's id, document, vector, address and metadata are in the fields `id`, `document`,
+/// `embedding` (an array of numbers), `uri` and `metadata` (an object). Setters change these names. If a line
+/// has no field `document`, the reader uses the field `text`, unless
+/// [`document_field`](JsonLines::document_field) names a different one. All other fields are added to the
+/// metadata. [Exports](crate::Collection::export) need no options.
 ///
 /// - An integer id becomes the string of its digits.
 /// - A metadata field that is `null` or an empty array becomes
 ///   [`MetadataValue::Null`](crate::MetadataValue::Null). An upsert removes that key from a stored record.
 /// - [`nested_fields`](JsonLines::nested_fields) handles values that metadata cannot hold.
-/// - An integer that does not fit into 64 bits becomes a float, as in JSON itself. Write numbers of which every digit
-///   counts as strings.
+/// - An integer that does not fit into 64 bits becomes a float, as in JSON itself. Write numbers of which
+///   every digit counts as strings.
 ///
 /// ```
 /// use chroma_blocking::Record;
@@ -72,12 +74,12 @@ pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
 /// # Errors
 /// The iterator returns
 ///
-/// - [`Error::Invalid`] in place of a line that is not a record, with the file, the line and the reason. It continues
-///   with the next line.
+/// - [`Error::Invalid`] in place of a line that is not a record, with the file, the line and the reason. It
+///   continues with the next line.
 /// - [`Error::Io`] if the source cannot be read. This is the last item.
 ///
-/// The reader ignores blank lines. Each other line is one item, so the same source always gives the same items in the
-/// same order. To resume after `n` items, use [`skip(n)`](Iterator::skip).
+/// The reader ignores blank lines. Each other line is one item, so the same source always gives the same
+/// items in the same order. To resume after `n` items, use [`skip(n)`](Iterator::skip).
 ///
 /// [`Error::Invalid`]: crate::Error::Invalid
 /// [`Error::Io`]: crate::Error::Io
@@ -98,12 +100,14 @@ impl<R: BufRead> JsonLines<R> {
         }
     }
 
-    /// Creates an iterator of the records in any source, such as standard input, a decompressor, or bytes in memory.
+    /// Creates an iterator of the records in any source, such as standard input, a decompressor, or bytes in
+    /// memory.
     pub fn from_reader(source: R) -> JsonLines<R> {
         JsonLines::new(Origin::new("JsonLines", "input"), source)
     }
 
-    /// Sets the name of the source for errors and for ids that are generated [from lines](MissingIds::FromLine).
+    /// Sets the name of the source for errors and for ids that are generated [from
+    /// lines](MissingIds::FromLine).
     ///
     /// Default: the file's path in errors and its name in ids, or `input` if the source is not a file.
     pub fn name(mut self, name: impl Into<String>) -> JsonLines<R> {
@@ -156,7 +160,8 @@ impl<R: BufRead> JsonLines<R> {
 
     /// Sets the maximum number of bytes in a line. Default: 64 MiB.
     ///
-    /// A longer line is an error in its place. The limit keeps a file without line breaks from filling the memory.
+    /// A longer line is an error in its place. The limit keeps a file without line breaks from filling the
+    /// memory.
     pub fn max_line_len(mut self, bytes: usize) -> JsonLines<R> {
         self.lines.max_len = bytes;
         self

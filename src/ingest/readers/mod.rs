@@ -1,8 +1,8 @@
 //! Readers of files: iterators of `Result<Record>`.
 //!
-//! All of them hold one record in memory at a time, and return an `Err` in place of a record that cannot be read, then
-//! continue. A source that has not changed gives the same items in the same order again, so a job can resume by
-//! skipping as many items as it has done.
+//! All of them hold one record in memory at a time, and return an `Err` in place of a record that cannot be
+//! read, then continue. A source that has not changed gives the same items in the same order again, so a job
+//! can resume by skipping as many items as it has done.
 
 #[cfg(feature = "csv")]
 mod csv;

@@ -9,7 +9,7 @@ use crate::error::{Call, Error, InvalidInput, Result};
 /// The default of the maximum size of a record in its source: 64 MiB.
 pub(super) const MAX_LEN: usize = 64 << 20;
 
-/// What a reader reads from.
+/// A reader and its source.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     /// The name of the reader.

@@ -15,7 +15,8 @@ use crate::model::record::Record;
 /// ```no_run
 /// # use chroma_blocking::{Client, Hashing};
 /// # use chroma_blocking::ingest::{TextSplitter, text_records};
-/// # let docs = Client::from_env()?.collection("docs").embedding_function(Hashing::default()).get_or_create()?;
+/// # let docs = Client::from_env()?.collection("docs");
+/// # let docs = docs.embedding_function(Hashing::default()).get_or_create()?;
 /// let files = text_records("docs")?.extensions(["md", "rst"]);
 /// let splitter = TextSplitter::new(1_000).overlap(100);
 /// docs.ingest(splitter.split_records(files)).run()?;
@@ -28,21 +29,23 @@ pub fn text_records(folder: impl AsRef<Path>) -> Result<TextFiles> {
     TextFiles::new(folder.as_ref())
 }
 
-/// An iterator of the text files in a folder and its subfolders, one record per file. Created by [`text_records`].
+/// An iterator of the text files in a folder and its subfolders, one record per file. Created by
+/// [`text_records`].
 ///
-/// A record's id is the file's path in the folder, with `/` as the separator on every system. The metadata value
-/// `source` is the same path. The document is the whole text, without a byte order mark.
+/// A record's id is the file's path in the folder, with `/` as the separator on every system. The metadata
+/// value `source` is the same path. The document is the whole text, without a byte order mark.
 /// [`TextSplitter`](crate::ingest::TextSplitter) splits long texts.
 ///
-/// The iterator ignores files and folders whose names start with a dot. It reads links to files, and does not follow
-/// links to folders.
+/// The iterator ignores files and folders whose names start with a dot. It reads links to files, and does not
+/// follow links to folders.
 ///
 /// # Order
-/// Files and folders are sorted by name, byte by byte. The files of a folder come at the folder's place. Folders that
-/// have not changed give the same records in the same order again.
+/// Files and folders are sorted by name, byte by byte. The files of a folder come at the folder's place.
+/// Folders that have not changed give the same records in the same order again.
 ///
 /// # Errors
-/// The iterator returns an error in place of a file or folder, with its path, and continues with the next one:
+/// The iterator returns an error in place of a file or folder, with its path, and continues with the next
+/// one:
 ///
 /// - [`Error::Invalid`] if a file is not UTF-8, its name is not UTF-8, it is too large, or it cannot be read,
 /// - [`Error::Io`] if a folder cannot be read.
@@ -96,8 +99,8 @@ impl TextFiles {
         }
     }
 
-    /// Sets the extensions of the files to read, ignoring case. An empty list stands for all files. Default: `md` and
-    /// `txt`.
+    /// Sets the extensions of the files to read, ignoring case. An empty list stands for all files. Default:
+    /// `md` and `txt`.
     pub fn extensions<S: AsRef<str>>(
         mut self,
         extensions: impl IntoIterator<Item = S>,
@@ -119,8 +122,8 @@ impl TextFiles {
         self.extensions.is_empty() || self.extensions.iter().any(is_equal)
     }
 
-    /// Reads an entry of a folder. Returns `None` for a folder, whose entries come next, and for anything else that is
-    /// not to be read.
+    /// Reads an entry of a folder. Returns `None` for a folder, whose entries come next, and for anything
+    /// else that is not to be read.
     fn read_entry(&mut self, folder: &str, entry: &DirEntry) -> Option<Result<Record>> {
         let path = entry.path();
         let name = entry.file_name();

@@ -14,12 +14,14 @@ use crate::ingest::readers::origin::{MAX_LEN, Origin};
 use crate::model::record::Record;
 use crate::wire::read::short;
 
-/// Opens a CSV file and returns an iterator of its records. See [`CsvRows`] for the options. Requires the feature `csv`.
+/// Opens a CSV file and returns an iterator of its records. See [`CsvRows`] for the options. Requires the
+/// feature `csv`.
 ///
 /// ```no_run
 /// # use chroma_blocking::{Client, Hashing};
 /// # use chroma_blocking::ingest::csv_records;
-/// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get_or_create()?;
+/// # let notes = Client::from_env()?.collection("notes");
+/// # let notes = notes.embedding_function(Hashing::default()).get_or_create()?;
 /// let records = csv_records("products.csv")?
 ///     .id_column("sku")
 ///     .document_column("body")
@@ -40,14 +42,14 @@ pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
 /// [`csv_records`] opens a file, and [`from_reader`](CsvRows::from_reader) reads any other source.
 ///
 /// # Columns
-/// By default, a record's id, document, vector and address are in the columns `id`, `document`, `embedding` (a list of
-/// numbers in brackets) and `uri`. Setters change these names. If there is no column `document`, the reader uses the
-/// column `text`, unless [`document_column`](CsvRows::document_column) names a different one. All other columns are
-/// metadata. Columns without a name are ignored. An empty cell has no value. In metadata, that is
-/// [`MetadataValue::Null`](crate::MetadataValue::Null).
+/// By default, a record's id, document, vector and address are in the columns `id`, `document`, `embedding`
+/// (a list of numbers in brackets) and `uri`. Setters change these names. Without a column `document`, the
+/// reader uses the column `text`, unless [`document_column`](CsvRows::document_column) names a different one.
+/// All other columns are metadata. Columns without a name are ignored. An empty cell has no value. In
+/// metadata, that is [`MetadataValue::Null`](crate::MetadataValue::Null).
 ///
-/// Metadata values are strings by default, because a cell does not show its type: `007` may be a number or a code, and a
-/// filter cannot use a column with numbers in some rows and strings in others.
+/// Metadata values are strings by default, because a cell does not show its type: `007` may be a number or a
+/// code, and a filter cannot use a column with numbers in some rows and strings in others.
 /// [`int_columns`](CsvRows::int_columns), [`float_columns`](CsvRows::float_columns) and
 /// [`bool_columns`](CsvRows::bool_columns) set other types.
 ///
@@ -70,17 +72,18 @@ pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
 /// ```
 ///
 /// # Errors
-/// The iterator returns [`Error::Invalid`] in place of a row that is not a record, with the file, the line and the
-/// reason. It continues with the next row.
+/// The iterator returns [`Error::Invalid`] in place of a row that is not a record, with the file, the line
+/// and the reason. It continues with the next row.
 ///
 /// These errors are the last item:
 ///
 /// - [`Error::Io`] if the source cannot be read,
 /// - [`Error::Invalid`] if the header lacks a column that was named,
-/// - [`Error::Invalid`] if a row is [too long](CsvRows::max_row_len), because the start of the next one is unknown.
+/// - [`Error::Invalid`] if a row is [too long](CsvRows::max_row_len), because the start of the next one is
+///   unknown.
 ///
-/// Each row is one item, so the same source always gives the same items in the same order. To resume after `n` items,
-/// use [`skip(n)`](Iterator::skip).
+/// Each row is one item, so the same source always gives the same items in the same order. To resume after
+/// `n` items, use [`skip(n)`](Iterator::skip).
 #[derive(Debug)]
 #[must_use = "reads nothing unless it is iterated"]
 pub struct CsvRows<R = File> {
@@ -122,7 +125,8 @@ impl<R: Read> CsvRows<R> {
         CsvRows::new(Origin::new("CsvRows", "input"), source)
     }
 
-    /// Sets the name of the source for errors and for ids that are generated [from lines](MissingIds::FromLine).
+    /// Sets the name of the source for errors and for ids that are generated [from
+    /// lines](MissingIds::FromLine).
     ///
     /// Default: the file's path in errors and its name in ids, or `input` if the source is not a file.
     pub fn name(mut self, name: impl Into<String>) -> CsvRows<R> {
@@ -247,8 +251,8 @@ impl<R: Read> CsvRows<R> {
         }))
     }
 
-    /// Converts an error of the parser. `left` is the number of bytes that the row could still have, and `next_line` the
-    /// line that the parser had reached.
+    /// Converts an error of the parser. `left` is the number of bytes that the row could still have, and
+    /// `next_line` the line that the parser had reached.
     fn failure(&self, error: ::csv::Error, left: usize, next_line: u64) -> Failure {
         // More exact, because blank lines may come before the row.
         let line = error.position().map_or(next_line, ::csv::Position::line);
