@@ -3,11 +3,9 @@
 use std::fmt::Write;
 use std::fs;
 use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::support::closed_port;
 use crate::support::example::{Folder, example, run};
+use crate::support::{closed_port, wait_until};
 
 fn ingest(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let own = folder.0.to_str().unwrap();
@@ -122,14 +120,7 @@ fn ctrl_c_stops_it_and_the_same_command_goes_on() {
         let place = fs::read_to_string(&checkpoint).unwrap_or_default();
         place.contains("items") && !place.contains("\"items\":0,")
     };
-    let started = Instant::now();
-    while !begun() {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "it does not begin"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the job has begun to write", begun);
     let kill = format!("kill -INT {}", child.id());
     assert!(
         Command::new("/bin/sh")

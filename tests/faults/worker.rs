@@ -294,7 +294,7 @@ impl<'a> Worker<'a> {
             }
         }
         // A request for each record at most, one for the server's limits or a heartbeat, and what a busy machine takes.
-        let longest = self.patience.request * (records as u32 + 2) + Duration::from_secs(5);
+        let longest = self.patience.request * (records as u32 + 2) + Duration::from_secs(30);
         if took > longest {
             self.tally.hangs += 1;
             self.tally

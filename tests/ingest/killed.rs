@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::env;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Client, Collection, Gemini, LocalServer, RetryPolicy, ingest::IngestReport};
+use chroma_blocking::{
+    Client, Collection, Gemini, LocalServer, Progress, RetryPolicy, ingest::IngestReport,
+};
 
 use super::support::gemini::{Google, KEY, Rules};
 use super::support::random::Random;
@@ -188,19 +191,26 @@ fn a_server_that_is_killed_under_a_job_is_waited_for() {
             .base_delay(Duration::from_millis(20))
             .max_delay(Duration::from_secs(1));
         let notes = &notes;
+        // After each of its first writes the job waits until the server is killed, so that the kill meets it at work.
+        let (written, has_written) = mpsc::channel();
+        let (killed, is_killed) = mpsc::channel();
+        let wait = move |_: &Progress| {
+            if written.send(()).is_ok() {
+                let _ = is_killed.recv();
+            }
+        };
         let job = move || {
-            notes
-                .ingest(records(5_000))
-                .batch_size(250)
-                .retry(patient)
-                .run()
+            let job = notes.ingest(records(5_000)).batch_size(250);
+            job.retry(patient).on_progress(wait).run()
         };
         let job = scope.spawn(job);
         for _ in 0..3 {
-            thread::sleep(Duration::from_millis(400));
+            has_written.recv().unwrap();
             kill(running.take().unwrap());
+            let _ = killed.send(());
             running = Some(start());
         }
+        drop((has_written, killed));
         job.join().unwrap().unwrap()
     });
     let IngestReport {

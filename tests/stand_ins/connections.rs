@@ -39,30 +39,27 @@ fn a_thread_that_waits_for_its_answer_holds_up_no_other() {
         false => Answer::ok("7"),
     });
     let client = builder(&server.url()).retry(RetryPolicy::none());
-    let client = client.request_timeout(Duration::from_secs(4));
+    let client = client.request_timeout(Duration::from_secs(60));
     let abc = &client.build().unwrap().collection("abc").get().unwrap();
-    let hangs = || server.requests_to("/get").len() == 8;
     thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| abc.get().run().unwrap_err());
-        }
-        let started = Instant::now();
-        while !hangs() {
-            assert!(
-                started.elapsed() < Duration::from_secs(8),
-                "not all were sent"
-            );
-            thread::sleep(Duration::from_millis(1));
-        }
-        let started = Instant::now();
-        for _ in 0..8 {
-            scope.spawn(move || {
-                for _ in 0..10 {
-                    assert_eq!(abc.count().unwrap(), 7);
-                }
-                assert!(started.elapsed() < Duration::from_secs(3));
-            });
-        }
+        let hanging: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| abc.get().run().unwrap_err()))
+            .collect();
+        wait_until("eight requests hang", || {
+            server.requests_to("/get").len() == 8
+        });
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        assert_eq!(abc.count().unwrap(), 7);
+                    }
+                });
+            }
+        });
+        assert!(hanging.iter().all(|thread| !thread.is_finished()));
+        // Ends the requests that hang.
+        drop(server);
     });
 }
 
@@ -90,11 +87,8 @@ fn a_server_that_takes_a_body_slowly_does_not_outlast_the_timeout() {
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut some = vec![0; 8 << 10];
-        // For three seconds; the client gives up before.
-        for _ in 0..60 {
-            if !stream.read(&mut some).is_ok_and(|read| read > 0) {
-                break;
-            }
+        // At this pace, the whole body takes more than a minute. The client gives up before that.
+        while stream.read(&mut some).is_ok_and(|read| read > 0) {
             thread::sleep(Duration::from_millis(50));
         }
     });
@@ -108,7 +102,7 @@ fn a_server_that_takes_a_body_slowly_does_not_outlast_the_timeout() {
         .get_or_create();
     assert!(matches!(error, Err(Error::Timeout { .. })), "{error:?}");
     let took = started.elapsed();
-    assert!(took < Duration::from_millis(2500), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
     drop(client);
     server.join().unwrap();
 }

@@ -1,5 +1,6 @@
 //! No call takes longer than its deadline, whatever the server does.
 
+use std::cell::Cell;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,9 @@ use crate::support::{LIMITS, OLD_LIMITS, chroma, closed_port, records};
 use chroma_blocking::{Client, Collection, Error, Record, Result, RetryPolicy, client::Jitter};
 
 const DEADLINE: Duration = Duration::from_millis(300);
-/// What a call may take beyond that.
+/// The longest time that a call may take after its deadline.
 const OVERSHOOT: Duration = Duration::from_millis(100);
+const TRIES: usize = 20;
 
 fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -34,18 +36,15 @@ fn collection(server: &StandIn) -> Collection {
     abc.with_retry(stubborn())
 }
 
-/// By how much a call exceeded its deadline; it has to fail. The machine may be busy with something else, so it has three
-/// chances.
-fn overshoot(what: &str, call: impl Fn() -> Result<()>) -> Duration {
-    let once = || {
+/// Measures how much later than its deadline a call returns. The call has to fail. On a busy machine a call may be late for
+/// other reasons, so one in `TRIES` is enough.
+fn overshoot(what: &str, deadline: Duration, call: impl Fn() -> Result<()>) -> Duration {
+    let mut least = Duration::MAX;
+    for _ in 0..TRIES {
         let started = Instant::now();
         let error = call().unwrap_err();
+        least = least.min(started.elapsed().saturating_sub(deadline));
         assert!(error.is_retryable(), "{what}: {error}");
-        started.elapsed().saturating_sub(DEADLINE)
-    };
-    let mut least = Duration::MAX;
-    for _ in 0..3 {
-        least = least.min(once());
         if least <= OVERSHOOT {
             break;
         }
@@ -86,10 +85,13 @@ fn no_call_takes_longer_than_its_deadline() {
     for (what, answer) in ways() {
         let server = chroma(LIMITS, move |_| answer.clone());
         let abc = collection(&server);
-        note(what, overshoot(what, || abc.count().map(drop)));
-        note(what, overshoot(what, || abc.upsert(records(3))));
+        note(what, overshoot(what, DEADLINE, || abc.count().map(drop)));
+        note(what, overshoot(what, DEADLINE, || abc.upsert(records(3))));
         let lost = abc.client().with_retry(stubborn());
-        note(what, overshoot(what, || lost.delete_collection("xyz")));
+        note(
+            what,
+            overshoot(what, DEADLINE, || lost.delete_collection("xyz")),
+        );
     }
 
     // Many requests, each well in time.
@@ -98,36 +100,36 @@ fn no_call_takes_longer_than_its_deadline() {
         Answer::ok("{}")
     });
     let abc = collection(&server);
-    let many = overshoot("35 requests", || match abc.upsert(records(350)) {
-        Err(Error::PartlyDone { done, source, .. }) if !done.is_empty() => Err(*source),
-        other => panic!("{other:?}"),
+    let some_done = Cell::new(false);
+    let many = overshoot("35 requests", DEADLINE, || {
+        let Err(Error::PartlyDone { done, source, .. }) = abc.upsert(records(350)) else {
+            panic!("a deadline of {DEADLINE:?} is too short for all of them");
+        };
+        some_done.set(some_done.get() || !done.is_empty());
+        Err(*source)
     });
+    assert!(some_done.get());
     note("35 requests", many);
 
     // The system's timers are the less exact the longer they are.
     let server = StandIn::start(|_| Answer::hang());
     let long = Duration::from_secs(9);
     let patient = client(&server.url()).with_retry(RetryPolicy::none().deadline(long));
-    let once = |_| {
-        let started = Instant::now();
-        patient.heartbeat().unwrap_err();
-        started.elapsed().saturating_sub(long)
-    };
-    let late = (0..3).map(once).find(|late| *late <= OVERSHOOT);
-    note("nine seconds", late.unwrap());
+    let late = overshoot("nine seconds", long, || patient.heartbeat().map(drop));
+    note("nine seconds", late);
 
     // An address where nothing listens, and one that never accepts.
     let (_reserved, closed) = closed_port();
     let url = closed.to_string();
     note(
         "closed",
-        overshoot("closed", || client(&url).heartbeat().map(drop)),
+        overshoot("closed", DEADLINE, || client(&url).heartbeat().map(drop)),
     );
     let full = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = full.local_addr().unwrap().to_string();
     note(
         "silent",
-        overshoot("silent", || client(&url).heartbeat().map(drop)),
+        overshoot("silent", DEADLINE, || client(&url).heartbeat().map(drop)),
     );
     println!("{count} calls, worst overshoot {worst:?}");
 }
@@ -150,14 +152,14 @@ fn a_deadline_says_so() {
 
 #[test]
 fn a_wait_that_would_end_too_late_is_not_begun() {
-    let server = StandIn::start(|_| Answer::new(429, "slow down").header("retry-after", 30));
-    let patient = RetryPolicy::default().deadline(Duration::from_secs(20));
+    let server = StandIn::start(|_| Answer::new(429, "slow down").header("retry-after", 50));
+    let patient = RetryPolicy::default().deadline(Duration::from_secs(40));
     let started = Instant::now();
     let error = client(&server.url())
         .with_retry(patient)
         .version()
         .unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(30));
     assert!(matches!(error, Error::RateLimited { .. }), "{error}");
     assert_eq!(server.requests().len(), 1);
 }
@@ -186,12 +188,12 @@ fn a_deadline_ends_with_its_call() {
         "GET" => Answer::ok("7"),
         _ => Answer::ok("{}"),
     });
-    let abc = collection(&server);
-    abc.count().unwrap();
-    std::thread::sleep(DEADLINE + millis(50));
-    // The next call has all of it again, also on what the first one made.
+    let deadline = millis(2_000);
+    let client = client(&server.url()).with_retry(stubborn().deadline(deadline));
+    let abc = client.collection("abc").get().unwrap();
     assert_eq!(abc.count().unwrap(), 7);
-    let made = abc.client().collection("abc").get().unwrap();
-    std::thread::sleep(DEADLINE + millis(50));
-    made.upsert([Record::new("a").embedding([1.0])]).unwrap();
+    std::thread::sleep(deadline + millis(50));
+    // Each later call has the whole time again, also on a collection that an earlier call returned.
+    assert_eq!(abc.count().unwrap(), 7);
+    abc.upsert([Record::new("a").embedding([1.0])]).unwrap();
 }

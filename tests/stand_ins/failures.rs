@@ -79,7 +79,10 @@ fn no_answer_in_time_is_a_timeout() {
         let took = started.elapsed();
         assert!(matches!(error, Error::Timeout { .. }), "{error}");
         assert!(error.to_string().contains(&server.url()), "{error}");
-        assert!(took >= patience && took < patience * 10, "{took:?}");
+        assert!(
+            took >= patience && took < Duration::from_secs(30),
+            "{took:?}"
+        );
         // The connection is of no use any more.
         let _ = client.version();
         assert_eq!(server.connections(), 2);
@@ -174,7 +177,7 @@ fn create_is_sent_again_when_the_server_certainly_did_nothing() {
         let answer = script([Answer::ok(COLLECTION)]);
         StandIn::on(TcpListener::from(reserved), Habits::default(), answer)
     });
-    let patient = fast().max_retries(8).base_delay(Duration::from_millis(10));
+    let patient = fast().max_retries(12).base_delay(Duration::from_millis(10));
     let client = builder(&format!("http://{address}")).retry(patient);
     let made = client.build().unwrap().collection("abc").create();
     let server = late.join().unwrap();
@@ -188,8 +191,10 @@ fn a_connection_that_was_closed_while_idle_is_not_used() {
     let server = StandIn::script([answer, Answer::ok(COLLECTION)]);
     let client = client(&server);
     client.version().unwrap();
-    thread::sleep(Duration::from_millis(300));
-    // It may not be repeated, so it must not meet the dead connection.
+    wait_until("the server closes the connection", || {
+        server.open_connections() == 0
+    });
+    // The client cannot repeat this request, so it must not send it on the closed connection.
     client.collection("abc").create().unwrap();
     assert_eq!((server.connections(), server.requests().len()), (2, 2));
 }
@@ -364,7 +369,7 @@ fn an_announced_giant_is_an_error_at_once() {
         let started = Instant::now();
         let error = client.version().unwrap_err();
         assert!(error.to_string().contains(&server.url()), "{error}");
-        assert!(started.elapsed() < Duration::from_secs(5), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(30), "{error}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::stand_in::{Answer, Request, StandIn};
 use crate::support::*;
@@ -265,11 +265,7 @@ fn nothing_is_sent_before_it_is_iterated_and_one_page_is_read_ahead() {
 
     let mut pages = notes.scan().page_size(10).read_ahead(true).pages();
     pages.next().unwrap().unwrap();
-    let started = Instant::now();
-    while page_sizes(&server).len() < 3 {
-        assert!(started.elapsed() < Duration::from_secs(20));
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_until("a page is read ahead", || page_sizes(&server).len() >= 3);
     drop(pages);
     thread::sleep(Duration::from_millis(50));
     assert_eq!(page_sizes(&server), [10, 10, 10]);

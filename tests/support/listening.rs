@@ -53,9 +53,14 @@ impl Listening {
         format!("http://{}", self.address)
     }
 
-    /// How many connections were made so far.
+    /// The number of connections that clients have made so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// The number of connections that the server has not closed yet.
+    pub fn open_connections(&self) -> usize {
+        lock(&self.shared.open).len()
     }
 }
 
@@ -95,9 +100,11 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
             let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 let _ = (shared.serving)(number, &stream);
             }));
-            // Both handles go, so that this really closes the connection.
-            lock(&shared.open).remove(&number);
+            // The connection is closed when both handles are dropped, and only then no longer counted as open.
             drop(stream);
+            let mut open = lock(&shared.open);
+            drop(open.remove(&number));
+            drop(open);
             if let Err(panic) = served {
                 std::panic::resume_unwind(panic);
             }

@@ -16,7 +16,7 @@ pub mod telling;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chroma_blocking::{Client, ClientBuilder, Collection, Embeddings, Error, Record, RetryPolicy};
 use serde_json::{Value, json};
@@ -55,10 +55,24 @@ pub fn chroma(
     })
 }
 
-/// Patient enough for a busy machine; the tests of time-outs set their own.
+/// Waits until a condition holds, however busy the machine is. Only a test that hangs reaches the limit of a minute.
+#[track_caller]
+pub fn wait_until(what: &str, holds: impl Fn() -> bool) -> Duration {
+    let started = Instant::now();
+    while !holds() {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "{what}: not within a minute"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    started.elapsed()
+}
+
+/// Builds clients whose timeout is long enough for a busy machine. Tests of timeouts set their own.
 pub fn builder(url: &str) -> ClientBuilder {
     let builder = Client::builder().host(url).retry(fast());
-    builder.request_timeout(Duration::from_secs(10))
+    builder.request_timeout(Duration::from_secs(30))
 }
 
 pub fn client(server: &StandIn) -> Client {

@@ -294,9 +294,14 @@ impl StandIn {
         requests
     }
 
-    /// How many connections were made so far.
+    /// The number of connections that clients have made so far.
     pub fn connections(&self) -> usize {
         self.listening.connections()
+    }
+
+    /// The number of connections that the server has not closed yet.
+    pub fn open_connections(&self) -> usize {
+        self.listening.open_connections()
     }
 }
 
