@@ -5,10 +5,8 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -17,40 +15,11 @@ use chroma_blocking::{
     embed::{Cached, DiskCache, EmbeddingCache, EmbeddingError},
 };
 
-/// A folder of one test, removed when dropped.
-struct Folder(PathBuf);
+#[path = "support/mod.rs"]
+mod support;
 
-impl Folder {
-    fn new() -> Folder {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("disk-cache-test-{}-{n}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("vectors")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (self.0 >> 33) as usize % n
-    }
-}
+use support::folder::Folder;
+use support::random::Random;
 
 fn key(index: usize) -> Vec<u8> {
     format!("text {index}").into_bytes()
@@ -105,13 +74,13 @@ const START: usize = "chroma-blocking vectors 1\n".len();
 fn what_was_put_is_there_when_it_is_opened_again() {
     let folder = Folder::new();
     for round in 0..5 {
-        let cache = DiskCache::open(folder.file()).unwrap();
+        let cache = DiskCache::open(folder.path("vectors")).unwrap();
         assert_eq!(kept(&cache, round * 20, 30), all(round * 20));
         // Also what is there already, and the same one twice.
         put(&cache, (0..round * 20 + 20).chain([0, round * 20 + 19]), 30);
         assert_eq!(kept(&cache, round * 20 + 20, 30), all(round * 20 + 20));
     }
-    let length = fs::metadata(folder.file()).unwrap().len() as usize;
+    let length = fs::metadata(folder.path("vectors")).unwrap().len() as usize;
     let records: usize = (0..100).map(|index| record(index, 30)).sum();
     assert_eq!(length, START + records, "nothing is in it twice");
 }
@@ -126,10 +95,10 @@ fn every_bit_of_a_float_comes_back() {
         f32::EPSILON,
         f32::from_bits(0x7fc0_1234),
     ];
-    let cache = DiskCache::open(folder.file()).unwrap();
+    let cache = DiskCache::open(folder.path("vectors")).unwrap();
     cache.put_many(&[(b"odd", &odd)]).unwrap();
     drop(cache);
-    let cache = DiskCache::open(folder.file()).unwrap();
+    let cache = DiskCache::open(folder.path("vectors")).unwrap();
     let found = cache.get_many(&[b"odd"]).unwrap().remove(0).unwrap();
     assert!(
         found
@@ -144,11 +113,15 @@ fn every_bit_of_a_float_comes_back() {
 fn a_file_that_was_cut_off_keeps_every_whole_record() {
     const COUNT: usize = 8;
     let folder = Folder::new();
-    put(&DiskCache::open(folder.file()).unwrap(), 0..COUNT, 6);
-    let whole = fs::read(folder.file()).unwrap();
+    put(
+        &DiskCache::open(folder.path("vectors")).unwrap(),
+        0..COUNT,
+        6,
+    );
+    let whole = fs::read(folder.path("vectors")).unwrap();
     for length in 0..whole.len() {
-        fs::write(folder.file(), &whole[..length]).unwrap();
-        let cache = DiskCache::open(folder.file()).unwrap();
+        fs::write(folder.path("vectors"), &whole[..length]).unwrap();
+        let cache = DiskCache::open(folder.path("vectors")).unwrap();
         let mut end = START;
         let expected: Vec<bool> = (0..COUNT)
             .map(|index| {
@@ -159,7 +132,7 @@ fn a_file_that_was_cut_off_keeps_every_whole_record() {
         assert_eq!(kept(&cache, COUNT, 6), expected, "cut at {length}");
         put(&cache, 0..COUNT, 6);
         drop(cache);
-        let bytes = fs::read(folder.file()).unwrap();
+        let bytes = fs::read(folder.path("vectors")).unwrap();
         assert_eq!(bytes, whole, "mended after a cut at {length}");
     }
 }
@@ -168,8 +141,12 @@ fn a_file_that_was_cut_off_keeps_every_whole_record() {
 fn damage_costs_the_vectors_that_it_hits_and_no_other() {
     const COUNT: usize = 60;
     let folder = Folder::new();
-    put(&DiskCache::open(folder.file()).unwrap(), 0..COUNT, 40);
-    let whole = fs::read(folder.file()).unwrap();
+    put(
+        &DiskCache::open(folder.path("vectors")).unwrap(),
+        0..COUNT,
+        40,
+    );
+    let whole = fs::read(folder.path("vectors")).unwrap();
     let mut record_of = vec![0; START];
     for index in 0..COUNT {
         record_of.resize(record_of.len() + record(index, 40), index);
@@ -196,12 +173,12 @@ fn damage_costs_the_vectors_that_it_hits_and_no_other() {
         for (at, byte) in bytes.iter().enumerate().skip(START) {
             expected[record_of[at]] &= *byte == whole[at];
         }
-        fs::write(folder.file(), &bytes).unwrap();
-        let cache = DiskCache::open(folder.file()).unwrap();
+        fs::write(folder.path("vectors"), &bytes).unwrap();
+        let cache = DiskCache::open(folder.path("vectors")).unwrap();
         assert_eq!(kept(&cache, COUNT, 40), expected, "round {round}");
         put(&cache, 0..COUNT, 40);
         drop(cache);
-        let cache = DiskCache::open(folder.file()).unwrap();
+        let cache = DiskCache::open(folder.path("vectors")).unwrap();
         assert_eq!(
             kept(&cache, COUNT, 40),
             all(COUNT),
@@ -215,8 +192,12 @@ fn damage_costs_the_vectors_that_it_hits_and_no_other() {
 fn damage_of_other_kinds() {
     const COUNT: usize = 40;
     let folder = Folder::new();
-    put(&DiskCache::open(folder.file()).unwrap(), 0..COUNT, 40);
-    let whole = fs::read(folder.file()).unwrap();
+    put(
+        &DiskCache::open(folder.path("vectors")).unwrap(),
+        0..COUNT,
+        40,
+    );
+    let whole = fs::read(folder.path("vectors")).unwrap();
     let mut random = Random(9);
     for round in 0..150 {
         let mut bytes = whole.clone();
@@ -236,14 +217,18 @@ fn damage_of_other_kinds() {
                 1
             }
         };
-        fs::write(folder.file(), &bytes).unwrap();
-        let cache = DiskCache::open(folder.file()).unwrap();
+        fs::write(folder.path("vectors"), &bytes).unwrap();
+        let cache = DiskCache::open(folder.path("vectors")).unwrap();
         let kept_ones = kept(&cache, COUNT, 40).iter().filter(|kept| **kept).count();
         assert!(kept_ones + costs >= COUNT, "round {round}: {kept_ones}");
         if cfg!(windows) {
             continue; // nobody can write to it now
         }
-        fs::write(folder.file(), vec![b'?'; random.below(bytes.len())]).unwrap();
+        fs::write(
+            folder.path("vectors"),
+            vec![b'?'; random.below(bytes.len())],
+        )
+        .unwrap();
         assert_eq!(kept(&cache, COUNT, 40), vec![false; COUNT]);
     }
 }
@@ -256,15 +241,15 @@ fn a_file_of_another_kind_is_left_alone() {
         b"?",
         b"chroma-blocking vectors 2\n",
     ] {
-        fs::write(folder.file(), other).unwrap();
-        let error = DiskCache::open(folder.file()).unwrap_err();
+        fs::write(folder.path("vectors"), other).unwrap();
+        let error = DiskCache::open(folder.path("vectors")).unwrap_err();
         assert!(matches!(error, Error::Cache { .. }));
         let text = error.to_string();
         assert!(
             text.contains("is not a cache") && text.contains("vectors"),
             "{text}"
         );
-        assert_eq!(fs::read(folder.file()).unwrap(), other);
+        assert_eq!(fs::read(folder.path("vectors")).unwrap(), other);
     }
     assert!(DiskCache::open(&folder.0).is_err(), "a folder");
     assert!(DiskCache::open(folder.0.join("no/such/folder")).is_err());
@@ -292,7 +277,7 @@ fn nothing_is_paid_for_twice() {
     let paid = Paid::default();
     let texts = ["a", "bb", "a", "ccc"];
     for _ in 0..3 {
-        let cached = Cached::new(&paid, DiskCache::open(folder.file()).unwrap());
+        let cached = Cached::new(&paid, DiskCache::open(folder.path("vectors")).unwrap());
         let vectors = cached.embed_documents(&texts).unwrap();
         assert_eq!(vectors.as_flat(), [1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 3.0, 1.0]);
     }
@@ -340,7 +325,7 @@ impl Program {
                 "--nocapture",
                 "--test-threads=1",
             ])
-            .env("CACHE", folder.file())
+            .env("CACHE", folder.path("vectors"))
             .env("FROM", from.to_string())
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -382,7 +367,7 @@ fn what_was_acknowledged_survives_a_kill() {
         let batches = random.below(2);
         let mut said: Vec<_> = (0..batches).map(|_| program.says().unwrap()).collect();
         // When it has begun to write the next one.
-        let length = || fs::metadata(folder.file()).unwrap().len();
+        let length = || fs::metadata(folder.path("vectors")).unwrap().len();
         let before = length();
         while length() == before {
             thread::sleep(Duration::from_millis(1));
@@ -396,7 +381,7 @@ fn what_was_acknowledged_survives_a_kill() {
         }
 
         let found = length();
-        let cache = DiskCache::open(folder.file()).unwrap();
+        let cache = DiskCache::open(folder.path("vectors")).unwrap();
         torn += usize::from(length() < found);
         let kept = kept(&cache, there + 2 * BATCH, LONGEST);
         assert!(kept[..there].iter().all(|kept| *kept), "lost of {there}");
@@ -412,11 +397,15 @@ fn one_process_at_a_time() {
     let folder = Folder::new();
     let mut program = Program::start(&folder, IDLE);
     assert_eq!(program.says().unwrap(), "open");
-    let refused = || DiskCache::open(folder.file()).unwrap_err().to_string();
+    let refused = || {
+        DiskCache::open(folder.path("vectors"))
+            .unwrap_err()
+            .to_string()
+    };
     assert!(refused().contains("is open already"), "{}", refused());
     program.kill();
-    let cache = DiskCache::open(folder.file()).unwrap();
+    let cache = DiskCache::open(folder.path("vectors")).unwrap();
     assert!(refused().contains("is open already"), "{}", refused());
     drop(cache);
-    DiskCache::open(folder.file()).unwrap();
+    DiskCache::open(folder.path("vectors")).unwrap();
 }

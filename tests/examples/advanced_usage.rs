@@ -1,6 +1,7 @@
 //! The example `advanced_usage`, as a user runs it.
 
-use crate::support::example::{Folder, chroma, run};
+use crate::support::example::{chroma, run};
+use crate::support::folder::Folder;
 use crate::support::server::is_given;
 use chroma_blocking::Client;
 
@@ -47,8 +48,8 @@ A deadline
 "##;
 
 /// Runs it with these settings, and looks at all that it says.
-fn check(folder: &str, settings: &[(&str, &str)]) {
-    let output = run("advanced_usage", &Folder::new(folder), &[], settings);
+fn check(settings: &[(&str, &str)]) {
+    let output = run("advanced_usage", &Folder::new(), &[], settings);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
@@ -94,7 +95,7 @@ fn check(folder: &str, settings: &[(&str, &str)]) {
 #[test]
 fn with_a_server_of_ones_own_it_leaves_nothing_behind() {
     let (url, _server) = chroma();
-    check("advanced-own", &[("CHROMA_HOST", &url)]);
+    check(&[("CHROMA_HOST", &url)]);
     let client = Client::new(url).unwrap();
     let databases = client.list_databases().run().unwrap();
     let mut left = databases.iter().map(|database| &database.name);
@@ -105,6 +106,6 @@ fn with_a_server_of_ones_own_it_leaves_nothing_behind() {
 fn without_settings_it_starts_a_server() {
     // Where a server is named, none may be started.
     if !is_given() {
-        check("advanced-bare", &[]);
+        check(&[]);
     }
 }

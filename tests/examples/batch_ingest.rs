@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::example::{Folder, example, run};
+use crate::support::example::{example, run};
+use crate::support::folder::Folder;
 use crate::support::{closed_port, wait_until};
 
 fn ingest(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
@@ -21,7 +22,7 @@ fn texts(output: &Output) -> (i32, String, String) {
 
 #[test]
 fn without_settings_it_writes_the_corpus_and_then_what_has_changed() {
-    let folder = Folder::new("corpus");
+    let folder = Folder::new();
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/corpus.jsonl");
     let input = folder.0.join("corpus.jsonl");
     fs::copy(corpus, &input).unwrap();
@@ -47,7 +48,7 @@ fn without_settings_it_writes_the_corpus_and_then_what_has_changed() {
 
 #[test]
 fn its_exit_codes_tell_what_to_do() {
-    let folder = Folder::new("codes");
+    let folder = Folder::new();
     let bad = folder.0.join("bad.jsonl");
     fs::write(
         &bad,
@@ -84,7 +85,7 @@ fn its_exit_codes_tell_what_to_do() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_stops_it_and_the_same_command_goes_on() {
-    let folder = Folder::new("stopped");
+    let folder = Folder::new();
     let input = folder.0.join("large.jsonl");
     let lines = (0..12_000).fold(String::new(), |mut all, i| {
         writeln!(all, r#"{{"id":"{i}","text":"text number {i}"}}"#).unwrap();

@@ -5,7 +5,8 @@ mod evaluate;
 #[path = "../../examples/hybrid_search/stand_in.rs"]
 mod stand_in;
 
-use crate::support::example::{Folder, run};
+use crate::support::example::run;
+use crate::support::folder::Folder;
 use chroma_blocking::{
     Client, Collection, Error, Key, Metadata, Record, Search, Space,
     record::SparseVector,
@@ -72,8 +73,8 @@ won the gold medal  (sum; since 1900, no history, the best of each subject)
 ";
 
 /// What it prints, with these settings.
-fn printed(folder: &str, settings: &[(&str, &str)]) -> (bool, String, String) {
-    let output = run("hybrid_search", &Folder::new(folder), &[], settings);
+fn printed(settings: &[(&str, &str)]) -> (bool, String, String) {
+    let output = run("hybrid_search", &Folder::new(), &[], settings);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.success(),
@@ -84,7 +85,7 @@ fn printed(folder: &str, settings: &[(&str, &str)]) -> (bool, String, String) {
 
 #[test]
 fn without_settings_it_says_that_it_asks_a_stand_in_and_what_that_finds() {
-    let (done, out, err) = printed("bare", &[]);
+    let (done, out, err) = printed(&[]);
     assert!(done && err.is_empty(), "{err}");
     assert_eq!(out, [STAND_IN, FOUND].concat());
 }
@@ -96,12 +97,12 @@ fn with_a_key_it_asks_the_server_that_the_environment_names() {
         ("CHROMA_HOST", url.as_str()),
         ("CHROMA_API_KEY", stand_in::KEY),
     ];
-    let (done, out, err) = printed("key", &settings);
+    let (done, out, err) = printed(&settings);
     assert!(done && err.is_empty(), "{err}");
     assert_eq!(out, format!("Chroma: {url}\n{FOUND}"));
 
     let settings = [("CHROMA_HOST", url.as_str()), ("CHROMA_API_KEY", "another")];
-    let (done, _, err) = printed("wrong-key", &settings);
+    let (done, _, err) = printed(&settings);
     assert!(!done && err.contains("not authorized"), "{err}");
 }
 

@@ -2,7 +2,8 @@
 
 use std::process::Output;
 
-use crate::support::example::{Folder, chroma, run};
+use crate::support::example::{chroma, run};
+use crate::support::folder::Folder;
 use crate::support::gemini::{Google, KEY};
 
 /// Runs it with no setting but these.
@@ -17,7 +18,7 @@ fn text(bytes: Vec<u8>) -> String {
 #[test]
 fn answers_on_the_server_that_the_environment_names() {
     let (url, _server) = chroma();
-    let folder = Folder::new("host");
+    let folder = Folder::new();
     let output = quickstart(&folder, &[("CHROMA_HOST", &url)]);
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
@@ -82,7 +83,7 @@ fn embeds_with_gemini_where_a_key_is_set_and_logs_no_key() {
         ("GOOGLE_GEMINI_BASE_URL", &google.url()),
         ("RUST_LOG", "debug"),
     ];
-    let output = quickstart(&Folder::new("gemini"), &settings);
+    let output = quickstart(&Folder::new(), &settings);
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
 
@@ -101,7 +102,7 @@ fn embeds_with_gemini_where_a_key_is_set_and_logs_no_key() {
 
 #[test]
 fn reads_the_env_file_and_says_what_is_wrong() {
-    let folder = Folder::new("env");
+    let folder = Folder::new();
     // A port that nothing listens on: reserved for multiplexing services, RFC 1078.
     std::fs::write(
         folder.0.join(".env"),

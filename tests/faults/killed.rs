@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use chroma_blocking::{Client, Collection, Include, RetryPolicy};
 
+use crate::support::folder::Folder;
 use crate::support::random::Random;
-use crate::support::server::{self, Folder, kill, port};
+use crate::support::server::{self, kill, port};
 use crate::tally::Tally;
 use crate::worker::{Patience, THREADS, Worker, compare_all, together};
 

@@ -11,7 +11,8 @@ mod support;
 use std::process::Command;
 
 use chroma_blocking::LocalServer;
-use support::example::{Folder, example};
+use support::example::example;
+use support::folder::Folder;
 
 /// A guide, the program of the other client that it quotes, and the calls of that client that it may name.
 struct Guide {
@@ -72,7 +73,7 @@ fn the_program_of_this_library_prints_the_expected_output() {
     if support::server::is_given() {
         return;
     }
-    let folder = Folder::new("guide");
+    let folder = Folder::new();
     assert_eq!(output_of(&mut example("guide", &folder, &[])), OUTPUT);
 }
 

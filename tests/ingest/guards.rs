@@ -11,7 +11,7 @@ use chroma_blocking::{
     ingest::{BadRecords, IngestReport, text_records},
 };
 
-use super::support::server::Folder;
+use super::support::folder::Folder;
 use super::{Letters, Scrap, Scratch, record, records};
 
 fn all() -> Where {
@@ -163,7 +163,6 @@ fn an_outage_is_not_taken_for_bad_records() {
 #[test]
 fn one_file_that_cannot_be_read_is_one_bad_record() {
     let folder = Folder::new();
-    std::fs::create_dir(&folder.0).unwrap();
     for name in ["a.txt", "c.txt"] {
         std::fs::write(folder.0.join(name), name).unwrap();
     }

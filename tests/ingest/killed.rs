@@ -11,9 +11,10 @@ use chroma_blocking::{
     Client, Collection, Gemini, LocalServer, Progress, RetryPolicy, ingest::IngestReport,
 };
 
+use super::support::folder::Folder;
 use super::support::gemini::{Google, KEY, Rules};
 use super::support::random::Random;
-use super::support::server::{self, Folder, kill, port, unique_name};
+use super::support::server::{self, kill, port, unique_name};
 use super::support::{assert_belongs, fast};
 use super::{Scrap, Scratch, record, records};
 

@@ -4,12 +4,10 @@
 use std::fs;
 use std::process::Command;
 
-use crate::helpers::{
-    Folder, TWO_SECONDS, executable, is_alive, is_open, names, signal, skipped, within,
-};
+use crate::helpers::{Folder, executable, is_alive, is_open, names, signal, skipped, wait_until};
 use crate::program::Program;
 
-/// Starts a server in another program, does something to it, and sees everything gone within two seconds.
+/// Starts a server in another program, does something to it, and waits until everything is gone.
 fn no_orphan(
     what: &str,
     scenario: &str,
@@ -28,7 +26,7 @@ fn no_orphan(
     assert_eq!(names(&folder.path("tmp")).len(), 1);
     harm(&mut program, pid);
     let gone = || !is_alive(pid) && !is_open(port) && names(&folder.path("tmp")).is_empty();
-    let took = within(TWO_SECONDS, "no server and no folder", gone);
+    let took = wait_until("no server and no folder", gone);
     println!("{what}: all gone after {took:?}");
 }
 
@@ -98,7 +96,7 @@ fn an_executable_ends_with_its_supervisor_on_linux() {
         |program, server| {
             // In this order, or the supervisor cleans up; the folder is left, which the program would have removed.
             assert!(signal("9", &supervisor(server)));
-            within(TWO_SECONDS, "no server", || !is_alive(server));
+            wait_until("no server", || !is_alive(server));
             program.finish();
         },
     );

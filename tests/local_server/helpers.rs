@@ -7,10 +7,9 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
+pub use crate::support::folder::Folder;
+pub use crate::support::wait_until;
 use chroma_blocking::{LocalServer, local::LocalServerBuilder};
 
 pub const VERSION: &str = "1.5.9";
@@ -25,44 +24,6 @@ pub fn skipped() -> bool {
     env::var_os("CHROMA_HOST").is_some_and(|host| !host.is_empty())
 }
 
-/// A folder of one test, removed when dropped.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Folder {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("local-server-test-{}-{n}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    pub fn make(&self, name: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
-
-    #[cfg(unix)]
-    pub fn script(&self, name: &str, text: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 pub fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
@@ -71,18 +32,6 @@ pub fn names(folder: &Path) -> Vec<String> {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect()
 }
-
-/// Waits until it holds; says how long that took.
-pub fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) -> Duration {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-    start.elapsed()
-}
-
-pub const TWO_SECONDS: Duration = Duration::from_secs(2);
 
 pub fn is_open(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()

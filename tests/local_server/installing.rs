@@ -4,9 +4,9 @@ use std::io::BufRead;
 #[cfg(unix)]
 use std::{fs, path::PathBuf};
 
-use crate::helpers::{Folder, names, skipped};
 #[cfg(unix)]
-use crate::helpers::{TWO_SECONDS, within};
+use crate::helpers::wait_until;
+use crate::helpers::{Folder, names, skipped};
 use crate::program::Program;
 
 #[test]
@@ -60,9 +60,7 @@ fn a_half_done_install_is_never_used() {
     let target = PathBuf::from(plan.split(" into ").last().unwrap());
     program.kill();
     let is_lock = |name: &String| name.ends_with(".lock");
-    within(TWO_SECONDS, "no half-done install", || {
-        names(&cache).iter().all(is_lock)
-    });
+    wait_until("no half-done install", || names(&cache).iter().all(is_lock));
     // What a power failure may leave: a temporary folder, and a target that is not whole.
     let name = target.file_name().unwrap().to_str().unwrap();
     let stale = cache.join(format!("{name}.tmp-dead"));

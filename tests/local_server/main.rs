@@ -13,3 +13,5 @@ mod helpers;
 mod installing;
 mod program;
 mod starting;
+#[path = "../support/mod.rs"]
+mod support;

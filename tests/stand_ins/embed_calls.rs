@@ -219,7 +219,7 @@ fn a_quota_of_the_day_is_not_waited_for_and_keeps_what_is_paid() {
     let error = gemini.embed(numbers(0..50)).run().unwrap_err();
     assert!(!error.is_retryable());
     assert_eq!(error.status(), Some(429));
-    let words = error.to_string();
+    let words = format!("{error:#}");
     assert!(words.contains("EmbedContentRequestsPerDay"), "{words}");
     assert!(words.contains("20 of 50 texts"), "{words}");
     let Error::PartlyEmbedded { done, pending, .. } = error else {

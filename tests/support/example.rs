@@ -1,9 +1,10 @@
 //! The examples, as a user runs them.
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use chroma_blocking::LocalServer;
+
+use super::folder::Folder;
 
 /// An example, to be run in a folder without `.env`, with no setting but what is given to the command, and these arguments.
 pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
@@ -63,21 +64,4 @@ pub fn chroma() -> (String, Option<LocalServer>) {
     let builder = LocalServer::builder().version("1.5.9").install(true);
     let server = builder.start().unwrap();
     (server.url().to_owned(), Some(server))
-}
-
-/// An empty folder of one test, removed when dropped.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("example-{name}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -5,6 +5,7 @@
 
 pub mod example;
 pub mod fault_proxy;
+pub mod folder;
 pub mod gemini;
 pub mod listening;
 pub mod markdown;

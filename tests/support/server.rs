@@ -1,7 +1,6 @@
 //! The real server of a test program: one that it starts, or the one that `CHROMA_HOST` names.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,22 +49,6 @@ pub fn unique_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("test-{}-{}-{next}", now.as_nanos(), std::process::id())
-}
-
-/// A folder that is removed when dropped.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    /// A name for one that is not there yet.
-    pub fn new() -> Folder {
-        Folder(std::env::temp_dir().join(unique_name()))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A port that nobody has, and nobody is given: none of those that the system gives to whoever connects, or the client could

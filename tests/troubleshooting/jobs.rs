@@ -10,13 +10,12 @@ use chroma_blocking::{
 };
 
 use crate::messages::Messages;
-use crate::support::server::Folder;
+use crate::support::folder::Folder;
 use crate::support::stand_in::{Answer, StandIn};
 use crate::support::{LIMITS, chroma, client, collection, records};
 
 pub fn all(seen: &mut Messages) {
     let folder = Folder::new();
-    fs::create_dir(&folder.0).unwrap();
     readers(seen, &folder);
     #[cfg(feature = "csv")]
     csv(seen);

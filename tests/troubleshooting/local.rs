@@ -3,7 +3,7 @@
 use chroma_blocking::LocalServer;
 
 use crate::messages::Messages;
-use crate::support::server::Folder;
+use crate::support::folder::Folder;
 
 pub fn all(seen: &mut Messages) {
     let empty = Folder::new();
