@@ -244,7 +244,7 @@ fn a_file_of_another_kind_is_left_alone() {
         fs::write(folder.path("vectors"), other).unwrap();
         let error = DiskCache::open(folder.path("vectors")).unwrap_err();
         assert!(matches!(error, Error::Cache { .. }));
-        let text = error.to_string();
+        let text = format!("{error:#}");
         assert!(
             text.contains("is not a cache") && text.contains("vectors"),
             "{text}"
