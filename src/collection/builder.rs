@@ -11,7 +11,7 @@ use super::open::open;
 use super::stored::{Comparison, Stored};
 use crate::client::reconcile::{self, Outcome};
 use crate::client::{Client, operations as op};
-use crate::embed::{EmbeddingFunction, remembered};
+use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::index::{HnswConfig, SpannConfig};
@@ -323,7 +323,7 @@ impl CollectionBuilder {
             (None, None) => {}
         }
         let function = self.embedding_function.as_deref();
-        configuration.embedding_function = function.and_then(remembered::describe);
+        configuration.embedding_function = function.and_then(configured::describe);
         Ok(configuration)
     }
 
@@ -356,9 +356,9 @@ impl CollectionBuilder {
         let function = self.embedding_function.as_deref();
         let in_schema = schema.vector_index().embedding_function;
         if let (Some(function), Some(in_schema)) = (function, in_schema) {
-            remembered::check(&in_schema, function)?;
+            configured::check(&in_schema, function)?;
         }
-        let described = function.and_then(remembered::describe);
+        let described = function.and_then(configured::describe);
         let schema = schema.clone();
         Ok(Some(
             schema.complete(described.as_ref(), self.default_space()),

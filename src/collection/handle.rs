@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::stored::Stored;
 use crate::client::{Client, Request};
-use crate::embed::{EmbeddingFunction, remembered};
+use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::metadata::Metadata;
@@ -52,7 +52,7 @@ impl Collection {
         let (embedding_function, unusable_function) = match (given, stored.function()) {
             (Some(given), _) => (Some(given), None),
             (None, None) => (None, None),
-            (None, Some(configured)) => match remembered::make(&configured) {
+            (None, Some(configured)) => match configured::make(&configured) {
                 Ok(function) => (function, None),
                 Err(reason) => (None, Some(reason)),
             },

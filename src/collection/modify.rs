@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Collection;
 use super::stored::Stored;
 use crate::client::{Client, operations as op};
-use crate::embed::{EmbeddingFunction, remembered};
+use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::index::{HnswConfig, SpannConfig};
@@ -131,7 +131,7 @@ impl Modify {
         let configuration = Configuration {
             hnsw: self.hnsw.as_ref(),
             spann: self.spann.as_ref(),
-            embedding_function: function.and_then(remembered::describe),
+            embedding_function: function.and_then(configured::describe),
         };
         let has_configuration = configuration.hnsw.is_some()
             || configuration.spann.is_some()
@@ -188,7 +188,7 @@ impl Modify {
         self.check_index()?;
         if let Some(function) = self.embedding_function.as_deref() {
             if let Some(stored) = self.collection.inner.stored.function() {
-                remembered::check(&stored, function)?;
+                configured::check(&stored, function)?;
             }
             if function.config().is_none() {
                 return Err(InvalidInput::setting(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Collection;
 use super::stored::Stored;
 use crate::client::{Client, operations as op};
-use crate::embed::{EmbeddingFunction, remembered};
+use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::wire::read;
 
@@ -94,7 +94,7 @@ pub(super) fn open(
     given: Option<Arc<dyn EmbeddingFunction>>,
 ) -> Result<Collection> {
     if let (Some(configured), Some(given)) = (stored.function(), &given) {
-        remembered::check(&configured, given.as_ref()).map_err(|reason| call.invalid(reason))?;
+        configured::check(&configured, given.as_ref()).map_err(|reason| call.invalid(reason))?;
     }
     Ok(Collection::new(client, stored, given))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::EmbeddingError;
+use super::error::EmbeddingError;
 use crate::error::{Error, InvalidInput};
 use crate::metrics::Used;
 use crate::model::embeddings::Embeddings;

@@ -3,7 +3,8 @@
 #[cfg(feature = "gemini")]
 use rayon::prelude::*;
 
-use super::{EmbeddingError, EmbeddingFunction};
+use super::error::EmbeddingError;
+use super::function::EmbeddingFunction;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
@@ -39,6 +40,8 @@ pub struct Hashing {
     dimension: usize,
 }
 
+/// The name of the function in a collection's configuration.
+pub(super) const NAME: &str = "chroma_blocking_hashing";
 /// The lengths of the letter n-grams.
 const GRAMS: std::ops::RangeInclusive<usize> = 3..=5;
 /// The length of the vector of all n-grams of a word, compared with that of the word itself, which is 1.
@@ -146,6 +149,24 @@ impl Hashing {
     }
 }
 
+/// Checks that two stored configurations make the same vectors.
+///
+/// # Errors
+/// [`InvalidInput::EmbeddingFunctionConflict`] if their dimensions differ.
+pub(super) fn check_same_vectors(
+    stored: &serde_json::Value,
+    given: &serde_json::Value,
+) -> Result<(), InvalidInput> {
+    if stored["dimension"] == given["dimension"] {
+        return Ok(());
+    }
+    let describe = |config: &serde_json::Value| format!("{NAME}, {} floats", config["dimension"]);
+    Err(InvalidInput::EmbeddingFunctionConflict {
+        stored: describe(stored),
+        given: describe(given),
+    })
+}
+
 /// Adds the features of a word and their weights: the word, and its letter n-grams. The ends of the word are marked.
 fn collect_features(word: &str, features: &mut Vec<(u64, f32)>) {
     let letters = word.chars().count();
@@ -180,7 +201,7 @@ fn hash(kind: u8, text: &str) -> u64 {
 
 impl EmbeddingFunction for Hashing {
     fn name(&self) -> &str {
-        "chroma_blocking_hashing"
+        NAME
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {

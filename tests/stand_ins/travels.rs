@@ -124,7 +124,7 @@ fn a_function_that_is_unknown_here_leaves_vectors() {
         ),
         (
             json!({ "type": "known", "name": "default", "config": {} }),
-            "bring along",
+            "does not have",
         ),
         (
             json!({ "type": "known", "name": "google_gemini", "config": { "model_name": "m", "vertexai": true } }),

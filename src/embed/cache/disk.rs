@@ -1,17 +1,21 @@
-//! [`DiskCache`]: vectors in a file that is only ever appended to.
+//! [`DiskCache`]: vectors in a file that grows at its end.
 //!
-//! The file is [`START`] and then records, each a header of 64 bytes and the floats, all numbers little-endian:
+//! The file is [`START`], followed by records. A record is a header of 64 bytes and the floats. All numbers are
+//! little-endian:
 //!
 //! | bytes | |
 //! |---|---|
 //! | 0 to 4 | [`MARK`] |
 //! | 4 to 36 | SHA-256 of the key |
-//! | 36 to 40 | the number of floats |
-//! | 40 to 56 | the first half of the SHA-256 of bytes 0 to 40 and the floats |
-//! | 56 to 64 | the first quarter of the SHA-256 of bytes 0 to 56 |
+//! | 36 to 40 | number of floats |
+//! | 40 to 56 | first half of the SHA-256 of bytes 0 to 40 and the floats |
+//! | 56 to 64 | first quarter of the SHA-256 of bytes 0 to 56 |
 //!
-//! So a damaged place costs the record that it is in, and no other: a header says by itself whether it is one, and behind
-//! a damaged one the next is found by its mark.
+//! So a damaged place costs only the record that contains it. A header has its own checksum, and the record after a
+//! damaged one is found by its mark.
+//!
+//! The format is the crate's own. An embedded database would bring many crates, and needs more than a key and a vector
+//! that never change.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,41 +26,40 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::EmbeddingCache;
-use crate::embed::EmbeddingError;
+use super::embedding_cache::EmbeddingCache;
+use crate::embed::error::EmbeddingError;
 use crate::error::{Error, Result};
 use crate::logs;
 
-/// Keeps vectors in a file, so that the next run of a program needs not embed its texts again.
+/// Keeps vectors in a file, so that the next run of a program need not embed the same texts again.
 ///
-/// - What a call has put is in the file, and the file on the disk, when the call returns: a program that is killed, or a
-///   machine that loses power, loses nothing that was put before.
-/// - A vector comes back exactly as it was put, or not at all: every one has a checksum, over the text's key too.
-///   What is damaged is logged, embedded again and put again; all else in the file stays usable.
-/// - One process at a time has it open; a second one gets an error that says so, and may open it when the first has
-///   ended, however that ended. In one process threads and functions share it through an `Arc`.
-/// - The file holds vectors, and hashes of the texts, but no text. It grows by 64 bytes and the floats for each new text
-///   (3.1 kB for 768 floats) and never shrinks: to begin again, delete it while nobody has it open.
-/// - In memory it takes about 100 bytes for each vector in the file.
+/// - **Durable**: the vectors of a call are on the disk when the call returns. A program that is killed, or a machine that
+///   loses power, loses nothing that was stored before.
+/// - **Exact**: a vector is returned exactly as it was stored, or not at all. Each has a checksum that also covers its key.
+///   Damaged vectors are logged, embedded again and stored again. The rest of the file stays usable.
+/// - **One process at a time** can open the file. A second one gets an error. It can open the file when the first process
+///   has ended, however that ended. Within a process, threads and functions share the cache through an `Arc`.
+/// - **Size**: the file contains vectors and hashes of texts, but no text. It grows by 64 bytes and the floats for each new
+///   text (3.1 kB for 768 floats) and never shrinks. To start again, delete the file while no process has it open.
+/// - **Memory**: about 100 bytes for each vector in the file.
 ///
 /// Needs the feature `disk-cache`.
 ///
 /// ```
-/// use std::sync::Arc;
-///
-/// use chroma_blocking::{EmbeddingFunction, Hashing};
 /// use chroma_blocking::embed::{Cached, DiskCache};
+/// use chroma_blocking::{EmbeddingFunction, Hashing};
 ///
-/// # let folder = std::env::temp_dir().join(format!("disk-cache-example-{}", std::process::id()));
+/// # let folder = std::env::temp_dir()
+/// #     .join(format!("disk-cache-example-{}", std::process::id()));
 /// # std::fs::create_dir(&folder)?;
 /// # let path = folder.join("vectors");
 /// let function = Cached::new(Hashing::default(), DiskCache::open(&path)?);
 /// let first = function.embed_documents(&["a galaxy", "bread"])?;
 /// drop(function);
 ///
-/// // tomorrow
+/// // In the next run, the vectors come from the file
 /// let function = Cached::new(Hashing::default(), DiskCache::open(&path)?);
-/// assert_eq!(function.embed_documents(&["a galaxy", "bread"])?, first); // asks nobody
+/// assert_eq!(function.embed_documents(&["a galaxy", "bread"])?, first);
 /// # drop(function);
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
@@ -69,7 +72,7 @@ pub struct DiskCache {
 struct State {
     file: File,
     place_of: HashMap<Hash, Place>,
-    /// Where the next record goes.
+    /// The position of the next record.
     end: u64,
 }
 
@@ -81,18 +84,18 @@ struct Place {
     dimension: u32,
 }
 
-/// What the file begins with. Another version of what follows would have another number.
+/// The first bytes of the file. Another format would have another number.
 const START: &[u8] = b"chroma-blocking vectors 1\n";
-/// What a record begins with; the first byte is in no text.
+/// The first bytes of a record. The first one does not occur in text.
 const MARK: [u8; 4] = *b"\xf5vec";
 const HEADER: usize = 64;
 
 impl DiskCache {
-    /// Opens the file, or makes it, in a folder that exists. Reads through it once to find what is there.
+    /// Opens a file, or creates it in an existing folder. Reads the file once to find its vectors.
     ///
     /// # Errors
-    /// [`Error::Cache`] when it is open elsewhere, cannot be read or made, or is not such a file: it does not begin as one, and
-    /// is left as it is.
+    /// [`Error::Cache`] if the file is open already, cannot be read or created, or is not a cache of vectors. In the last
+    /// case the file is not changed.
     pub fn open(path: impl AsRef<Path>) -> Result<DiskCache> {
         let path = path.as_ref();
         let failed = |error: io::Error| Error::Cache {
@@ -101,8 +104,8 @@ impl DiskCache {
         };
         let file = open_alone(path).map_err(failed)?.ok_or_else(|| Error::Cache {
             message: format!(
-                "cannot open {}: it is open already, in another process or in this one; share one DiskCache by Arc, or \
-                 wait",
+                "cannot open {}: it is open already, in another process or in this one; share one DiskCache through an \
+                 Arc, or wait",
                 path.display()
             ),
             source: None,
@@ -111,13 +114,13 @@ impl DiskCache {
         if damaged > 0 {
             log::warn!(
                 target: logs::EMBED,
-                "{}: {damaged} bytes are damaged or incomplete; what they held will be embedded again, and {} vectors \
-                 are there",
+                "{}: {damaged} bytes are damaged or incomplete; their texts will be embedded again, and {} vectors are \
+                 readable",
                 path.display(),
                 state.place_of.len()
             );
         }
-        // The file's name, too, is to survive a loss of power. Windows has no such call, and needs none.
+        // Syncs the folder, so that the file's name survives a loss of power. Windows neither has nor needs this call.
         let absolute = std::path::absolute(path);
         if let Some(Ok(folder)) = absolute.ok().and_then(|path| path.parent().map(File::open)) {
             let _ = folder.sync_all();
@@ -154,12 +157,11 @@ impl EmbeddingCache for DiskCache {
         Ok(keys.iter().map(&mut get).collect())
     }
 
-    /// What is there already stays as it is.
+    /// Stores vectors. Those of keys that are in the file already are not changed.
     fn put_many(&self, entries: &[(&[u8], &[f32])]) -> Result<(), EmbeddingError> {
         let state = &mut *self.state();
-        let put = state.append(entries);
-        put.map_err(|error| {
-            // Whatever came of it is no part of the file; the next record goes there.
+        state.append(entries).map_err(|error| {
+            // Removes incomplete records. If that fails, the next record overwrites them.
             let _ = state.file.set_len(state.end);
             let cache_error = Error::Cache {
                 message: format!("cannot write {}", self.path.display()),
@@ -171,7 +173,7 @@ impl EmbeddingCache for DiskCache {
 }
 
 impl State {
-    /// What is in a file, and how many of its bytes are of no use.
+    /// Reads a file. Returns its state, and the number of bytes that are in no valid record.
     fn read(file: File) -> io::Result<(State, u64)> {
         let length = file.metadata()?.len();
         let mut from = BufReader::new(&file);
@@ -184,7 +186,7 @@ impl State {
                 let why = "it is not a cache of vectors, or its first bytes are damaged";
                 return Err(io::Error::new(ErrorKind::InvalidData, why));
             }
-            // New, or its maker was killed at once.
+            // The file is new, or the process that created it was killed at once.
             file.set_len(0)?;
             (&file).seek(SeekFrom::Start(0))?;
             (&file).write_all(START)?;
@@ -254,7 +256,7 @@ impl State {
     }
 }
 
-/// The bytes of a record.
+/// Returns the bytes that a record takes.
 fn size(dimension: u32) -> u64 {
     HEADER as u64 + 4 * u64::from(dimension)
 }
@@ -273,7 +275,7 @@ fn header(hash: &Hash, dimension: u32, floats: &[u8]) -> [u8; HEADER] {
     header
 }
 
-/// Whose vector is behind this header, and how long that is; nothing where it is no undamaged header.
+/// Reads a header. Returns the hash of the key and the number of floats, or `None` if the header is damaged.
 fn parse(header: &[u8; HEADER]) -> Option<(Hash, u32)> {
     if header[..4] != MARK || header[56..] != Sha256::digest(&header[..56])[..8] {
         return None;
@@ -283,19 +285,16 @@ fn parse(header: &[u8; HEADER]) -> Option<(Hash, u32)> {
     Some((hash, u32::from_le_bytes(dimension)))
 }
 
-/// The vector at a place, if it is there as it was put.
+/// Reads the vector at a place, and validates its checksum.
 fn read(mut file: &File, hash: &Hash, place: Place) -> io::Result<Vec<f32>> {
     file.seek(SeekFrom::Start(place.at))?;
     let mut found = [0; HEADER];
     file.read_exact(&mut found)?;
-    // Not larger than the file was when this place was found in it.
+    // The record was inside the file when this place was found, so the size is bounded.
     let mut floats = vec![0; 4 * place.dimension as usize];
     file.read_exact(&mut floats)?;
     if found != header(hash, place.dimension, &floats) {
-        return Err(io::Error::new(
-            ErrorKind::InvalidData,
-            "its checksum is another",
-        ));
+        return Err(io::Error::new(ErrorKind::InvalidData, "checksum mismatch"));
     }
     let float = |bytes: &[u8]| bytes.try_into().map(f32::from_le_bytes);
     floats
@@ -305,7 +304,7 @@ fn read(mut file: &File, hash: &Hash, place: Place) -> io::Result<Vec<f32>> {
         .map_err(io::Error::other)
 }
 
-/// Opens a file for this process alone; `None` where it is open already. The system ends that when the process ends.
+/// Opens a file for this process alone. Returns `None` if it is open already. The system unlocks it when the process ends.
 #[cfg(unix)]
 fn open_alone(path: &Path) -> io::Result<Option<File>> {
     use rustix::fs::{FlockOperation, flock};
@@ -338,7 +337,7 @@ fn options() -> OpenOptions {
 
 impl Drop for DiskCache {
     fn drop(&mut self) {
-        // A process that is being started by another thread holds a copy of the file, and the lock, for a moment.
+        // A child process that another thread is starting holds a copy of the file, and so the lock, for a moment.
         #[cfg(unix)]
         let _ = rustix::fs::flock(&self.state().file, rustix::fs::FlockOperation::Unlock);
     }
@@ -358,9 +357,9 @@ impl fmt::Debug for DiskCache {
 mod tests {
     use super::*;
 
-    /// As on a disk that is full for a while.
+    /// Simulates a disk that is full for a while.
     #[test]
-    fn a_write_that_fails_leaves_everything_as_it_was() {
+    fn a_failed_write_changes_nothing() {
         let name = format!("disk-cache-unit-test-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         let cache = DiskCache::open(&path).unwrap();

@@ -1,18 +1,22 @@
-//! [`Embed`]: any number of texts, embedded in as many requests as it takes.
+//! [`Embed`]: a call that embeds any number of texts, in as many requests as necessary.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::answer;
+use super::cached::CachedTexts;
+use super::embedder::{EMBED, Embedder, NAME, RefusedTexts};
+use super::fault;
 use super::gathered::Gathered;
-use super::kept::Kept;
-use super::request::{self, Item};
-use super::{EMBED, Inner, LongTexts, NAME, RefusedTexts, TaskType, answer, model};
-use crate::embed::fan_out::{FanOut, Work};
+use super::model;
+use super::request::Item;
+use super::task::TaskType;
+use crate::embed::fan_out::{FanOut, Outcome, Work};
 use crate::embed::limiter::Cost;
-use crate::error::{Call, Error, InvalidInput, Result};
-use crate::logs;
+use crate::error::{Error, InvalidInput, Result};
 use crate::metrics::{Embedded, Used};
 use crate::model::embeddings::Embeddings;
 use crate::model::json_len::json_len;
@@ -20,13 +24,13 @@ use crate::model::progress::{Progress, ProgressStage};
 use crate::transport::{CallOptions, Outgoing};
 use crate::wire::cut::cut;
 
-/// What stands around a text in a request, at most, but for the model's name.
-const AROUND: usize = 250;
+/// The most that an entry of a request takes in addition to its text, its title and the model's name.
+const ENTRY_BYTES: usize = 250;
 
-/// Texts to be embedded; made by [`Gemini::embed`](crate::Gemini::embed).
+/// A call that embeds texts. Made by [`Gemini::embed`](crate::Gemini::embed), and sent by [`run`](Embed::run).
 #[must_use = "nothing is sent until run() is called"]
 pub struct Embed<'a, T> {
-    gemini: &'a Inner,
+    embedder: &'a Embedder,
     texts: Vec<T>,
     titles: Option<Vec<Option<&'a str>>>,
     task: Option<TaskType>,
@@ -38,13 +42,13 @@ pub struct Embed<'a, T> {
 }
 
 impl<'a, T: AsRef<str>> Embed<'a, T> {
-    pub(super) fn new(gemini: &'a Inner, texts: Vec<T>) -> Embed<'a, T> {
+    pub(super) fn new(embedder: &'a Embedder, texts: Vec<T>) -> Embed<'a, T> {
         Embed {
-            gemini,
+            embedder,
             texts,
             titles: None,
-            task: gemini.document_task,
-            deadline: gemini.deadline,
+            task: embedder.document_task,
+            deadline: embedder.deadline,
             cancel: None,
             context_cancel: None,
             on_progress: Box::new(|_| {}),
@@ -52,7 +56,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
     }
 
     pub(super) fn for_queries(mut self) -> Embed<'a, T> {
-        self.task = self.gemini.query_task;
+        self.task = self.embedder.query_task;
         self
     }
 
@@ -61,52 +65,55 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         self
     }
 
-    /// What the vectors are for. Default: the builder's [`document_task`](crate::embed::GeminiBuilder::document_task).
+    /// Sets what the vectors are for. Default: the builder's
+    /// [`document_task`](crate::embed::GeminiBuilder::document_task).
     pub fn task(mut self, task: TaskType) -> Embed<'a, T> {
         self.task = Some(task);
         self
     }
 
-    /// A title for each text, `None` for one that has none. They make for better vectors, and are only for
-    /// [`TaskType::RetrievalDocument`].
+    /// Sets a title for each text, or `None` for a text without one. Titles improve the vectors of documents. They are
+    /// allowed only with [`TaskType::RetrievalDocument`]. Default: no titles.
     pub fn titles<S: AsRef<str>>(mut self, titles: &'a [Option<S>]) -> Embed<'a, T> {
         let titles = titles.iter().map(|title| title.as_ref().map(AsRef::as_ref));
         self.titles = Some(titles.collect());
         self
     }
 
-    /// How long the call may take, whatever it waits for. Default: the builder's. A deadline of the builder's
-    /// [policy](crate::embed::GeminiBuilder::retry) counts, too.
+    /// Sets the longest time that the call may take, including all waits. Default: the builder's. A deadline of the
+    /// builder's [retry policy](crate::embed::GeminiBuilder::retry) holds as well.
     pub fn deadline(mut self, deadline: Duration) -> Embed<'a, T> {
         self.deadline = Some(deadline);
         self
     }
 
-    /// A flag that stops the call, beside the [builder's](crate::embed::GeminiBuilder::cancel): when it is true nothing more is
-    /// sent.
+    /// Sets a flag that stops the call: nothing more is sent once it is `true`. The flag of the
+    /// [builder](crate::embed::GeminiBuilder::cancel) holds as well. Default: none.
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Embed<'a, T> {
         self.cancel = Some(flag);
         self
     }
 
-    /// Is told after each batch how many texts have vectors, and how many there are. On the thread that called
-    /// [`run`](Embed::run).
+    /// Sets a callback that receives the number of texts that have vectors, after each batch. It runs on the thread that
+    /// called [`run`](Embed::run). Default: none.
     pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Embed<'a, T> {
         self.on_progress = Box::new(report);
         self
     }
 
-    /// Embeds them: a vector for each text, in the order of the texts.
+    /// Embeds the texts. Returns one vector for each, in the order of the texts.
     ///
     /// # Errors
-    /// - [`Error::Invalid`] before anything is sent: an empty text or one that is [too long](LongTexts), titles where
-    ///   they cannot be.
-    /// - [`Error::PartlyEmbedded`] when something is known already: vectors, or texts that were refused. Else the plain
-    ///   error, which is its `source` there:
-    /// - [`Error::QuotaExhausted`], [`Error::Cancelled`], [`Error::Timeout`] when the deadline has passed, and those of any
-    ///   request.
+    /// - [`Error::Invalid`], before anything is sent: a text is empty or [too long](crate::embed::LongTexts), or titles
+    ///   are not allowed or not as many as texts.
+    /// - [`Error::PartlyEmbedded`] if some vectors are there, or some texts were refused. Its `source` is the error that
+    ///   stopped the call. If there is nothing to keep, that error is returned itself:
+    /// - [`Error::QuotaExhausted`] if the quota of the day is used up.
+    /// - [`Error::Cancelled`] if a flag stopped the call.
+    /// - [`Error::Timeout`] if the deadline has passed.
+    /// - The errors of any request.
     pub fn run(self) -> Result<Embeddings> {
-        let (gemini, texts, started) = (self.gemini, self.texts.len(), Instant::now());
+        let (embedder, texts, started) = (self.embedder, self.texts.len(), Instant::now());
         let mut used = Used::default();
         let result = self.run_for(&mut used);
         let call = Embedded {
@@ -115,100 +122,89 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
             failed: result.is_err(),
             took: started.elapsed(),
         };
-        gemini.transport.recorder().embedded(NAME, call);
+        embedder.transport.recorder().embedded(NAME, call);
         result
     }
 
-    /// As [`run`](Embed::run), and says what it took.
+    /// Like [`run`](Embed::run). Adds cache hits, retries and waits to `used` instead of the embedder's metrics.
     pub(super) fn run_for(mut self, used: &mut Used) -> Result<Embeddings> {
         let started = Instant::now();
-        let gemini = self.gemini;
-        let call = || Call::new(EMBED.name, Some(&gemini.model));
+        let embedder = self.embedder;
         self.check_titles()
-            .map_err(|reason| call().invalid(reason))?;
-        let items: Vec<Item<'_>> = (self.texts.iter().enumerate())
-            .map(|(index, text)| Item {
-                text: text.as_ref(),
-                title: (self.titles.as_ref())
-                    .and_then(|titles| titles[index])
-                    .filter(|title| !title.is_empty()),
-            })
-            .collect();
-        let mut gathered = Gathered::new(items.len(), gemini.dimension);
-        let mut refusal = None;
-        let mut sound = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            let Some(why) = gemini.what_is_wrong(index, item.text) else {
-                sound.push(index);
-                continue;
-            };
-            gathered.refuse(index, &why);
-            let error = call().invalid(InvalidInput::Text { index, why });
-            if gemini.refused_texts == RefusedTexts::Stop {
-                return Err(error);
-            }
-            refusal.get_or_insert(error);
-        }
-        let distinct = gathered.distinct(&items, sound);
-        let kept = Kept::new(gemini, self.task, &items);
-        let distinct = kept.take(distinct, &mut gathered);
+            .map_err(|reason| embedder.call().invalid(reason))?;
+        let (texts, titles) = (std::mem::take(&mut self.texts), self.titles.take());
+        let items = items(&texts, titles.as_deref());
+        let mut gathered = Gathered::new(items.len(), embedder.dimension);
+        let checked = check_texts(embedder, &items, &mut gathered)?;
+        let distinct = gathered.remove_duplicates(&items, checked.good);
+        let cached = CachedTexts::new(embedder, self.task, &items);
+        let distinct = cached.take(distinct, &mut gathered);
         if gathered.count() > 0 {
             used.cache_hits += gathered.count() as u64;
             (self.on_progress)(&progress(&gathered, items.len()));
         }
-        let within = [self.deadline, gemini.retry.deadline];
-        let within = within.into_iter().flatten().min();
         let work = Texts {
-            gemini,
+            embedder,
             distinct,
             items: &items,
             task: self.task,
-            // One that is too far away for the clock is none.
-            deadline: within.and_then(|time| started.checked_add(time)),
+            started,
+            deadline: self.deadline_from(started),
         };
-        let mut batches = cut(
-            work.distinct.len(),
-            |index| work.bytes(index),
-            gemini.batch_size,
-            gemini.max_bytes,
-        );
+        let outcome = self.send(&work, &cached, &mut gathered)?;
+        used.retries += outcome.retries;
+        used.limiter_wait += outcome.throttled;
+        for (index, why) in outcome.refused {
+            gathered.refuse(work.distinct[index], &why);
+        }
+        gathered.finish(outcome.error.or(checked.first_refusal))
+    }
+
+    /// The earlier one of the call's and the policy's deadlines. A time that the clock cannot represent is no deadline.
+    fn deadline_from(&self, started: Instant) -> Option<Instant> {
+        let deadlines = [self.deadline, self.embedder.retry.deadline];
+        let shorter = deadlines.into_iter().flatten().min()?;
+        started.checked_add(shorter)
+    }
+
+    /// Sends all batches, and puts their vectors into the cache and into `gathered`.
+    fn send(
+        &mut self,
+        work: &Texts<'_>,
+        cached: &CachedTexts<'_>,
+        gathered: &mut Gathered,
+    ) -> Result<Outcome> {
+        let embedder = self.embedder;
+        let mut batches = work.batches();
         let (first, second) = (batches.next(), batches.next());
-        let several = second.is_some() && gemini.concurrency > 1;
+        let needs_pool = second.is_some() && embedder.concurrency > 1;
         let flags = [
-            gemini.cancel.as_deref(),
+            embedder.cancel.as_deref(),
             self.cancel.as_deref(),
             self.context_cancel,
         ];
         let flags: Vec<&AtomicBool> = flags.into_iter().flatten().collect();
-        let outcome = FanOut {
-            pool: several.then(|| gemini.pool()).transpose()?,
-            limiter: &gemini.limiter,
-            policy: &gemini.retry,
-            go_on: gemini.refused_texts == RefusedTexts::GoOn,
+        let fan_out = FanOut {
+            pool: needs_pool.then(|| embedder.pool()).transpose()?,
+            limiter: &embedder.limiter,
+            policy: &embedder.retry,
+            skip_refused: embedder.refused_texts == RefusedTexts::GoOn,
             cancel: &flags,
             deadline: work.deadline,
-            call: call(),
-            started,
-        }
-        .run(
-            &work,
-            first.into_iter().chain(second).chain(batches),
-            |batch, vectors| {
-                let texts = &work.distinct[batch];
-                let rows = || vectors.chunks_exact(gemini.dimension);
-                kept.keep(texts, rows());
-                for (index, row) in texts.iter().zip(rows()) {
-                    gathered.put(*index, row);
-                }
-                (self.on_progress)(&progress(&gathered, items.len()));
-            },
-        );
-        used.retries += outcome.retries;
-        used.limiter_wait += outcome.held_back;
-        for (index, why) in outcome.refused {
-            gathered.refuse(work.distinct[index], &why);
-        }
-        gathered.finish(outcome.error.or(refusal))
+            call: embedder.call(),
+            started: work.started,
+        };
+        let batches = first.into_iter().chain(second).chain(batches);
+        let on_progress = &mut self.on_progress;
+        Ok(fan_out.run(work, batches, |batch, vectors| {
+            let texts = &work.distinct[batch];
+            let rows = || vectors.chunks_exact(embedder.dimension);
+            cached.put(texts, rows());
+            for (index, row) in texts.iter().zip(rows()) {
+                gathered.put(*index, row);
+            }
+            on_progress(&progress(gathered, work.items.len()));
+        }))
     }
 
     fn check_titles(&self) -> Result<(), InvalidInput> {
@@ -216,11 +212,8 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
             return Ok(());
         };
         let bad = |why: String| {
-            Err(InvalidInput::Setting {
-                name: "titles",
-                value: format!("{} titles", titles.len()),
-                why,
-            })
+            let value = format!("{} titles", titles.len());
+            Err(InvalidInput::setting("titles", value, why))
         };
         if titles.len() != self.texts.len() {
             let texts = self.texts.len();
@@ -237,44 +230,90 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
     }
 }
 
-impl Inner {
-    /// Why a text is not to be sent.
-    fn what_is_wrong(&self, index: usize, text: &str) -> Option<String> {
-        if text.is_empty() {
-            return Some("is empty; there is nothing to embed".to_owned());
-        }
-        let why = model::too_long(text, self.max_tokens?)?;
-        match self.long_texts {
-            LongTexts::Refuse => Some(format!(
-                "{why}: cut it, or allow it with .long_texts(LongTexts::Warn)"
-            )),
-            LongTexts::Warn => {
-                log::warn!(target: logs::EMBED, operation = EMBED.name, model = self.model.as_str(); "text {index} {why}: the rest is ignored");
-                None
-            }
-        }
+impl<T> fmt::Debug for Embed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embed")
+            .field("model", &self.embedder.model)
+            .field("texts", &self.texts.len())
+            .field("task", &self.task)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }
 
-/// The texts of a call.
+fn items<'a, T: AsRef<str>>(texts: &'a [T], titles: Option<&[Option<&'a str>]>) -> Vec<Item<'a>> {
+    let item = |(index, text): (usize, &'a T)| Item {
+        text: text.as_ref(),
+        title: titles
+            .and_then(|titles| titles[index])
+            .filter(|title| !title.is_empty()),
+    };
+    texts.iter().enumerate().map(item).collect()
+}
+
+/// The texts of a call that may be sent, and the error of the first one that may not.
+struct Checked {
+    good: Vec<usize>,
+    first_refusal: Option<Error>,
+}
+
+/// Refuses texts that are empty or too long.
+fn check_texts(
+    embedder: &Embedder,
+    items: &[Item<'_>],
+    gathered: &mut Gathered,
+) -> Result<Checked> {
+    let mut checked = Checked {
+        good: Vec::with_capacity(items.len()),
+        first_refusal: None,
+    };
+    for (index, item) in items.iter().enumerate() {
+        let Some(why) = embedder.reason_against(index, item.text) else {
+            checked.good.push(index);
+            continue;
+        };
+        gathered.refuse(index, &why);
+        let error = embedder.call().invalid(InvalidInput::Text { index, why });
+        if embedder.refused_texts == RefusedTexts::Stop {
+            return Err(error);
+        }
+        checked.first_refusal.get_or_insert(error);
+    }
+    Ok(checked)
+}
+
+/// The texts of a call that are sent.
 struct Texts<'a> {
-    gemini: &'a Inner,
+    embedder: &'a Embedder,
+    /// All texts of the call.
     items: &'a [Item<'a>],
-    /// Those that are sent; batches are ranges of these.
+    /// The indices of those that are sent. Batches are ranges of this list.
     distinct: Vec<usize>,
     task: Option<TaskType>,
+    started: Instant,
     deadline: Option<Instant>,
 }
 
 impl Texts<'_> {
-    fn batch(&self, range: Range<usize>) -> impl Iterator<Item = Item<'_>> {
-        self.distinct[range].iter().map(|index| self.items[*index])
+    /// Cuts the texts into batches by count and by bytes.
+    fn batches(&self) -> impl Iterator<Item = Range<usize>> {
+        let Embedder {
+            batch_size,
+            max_bytes,
+            ..
+        } = *self.embedder;
+        let bytes = |index| self.max_entry_bytes(index);
+        cut(self.distinct.len(), bytes, batch_size, max_bytes)
     }
 
-    /// What an item takes in a request, at most.
-    fn bytes(&self, index: usize) -> usize {
+    fn items_of(&self, batch: Range<usize>) -> impl Iterator<Item = Item<'_>> {
+        self.distinct[batch].iter().map(|index| self.items[*index])
+    }
+
+    /// The most that a text takes in a request.
+    fn max_entry_bytes(&self, index: usize) -> usize {
         let Item { text, title } = self.items[self.distinct[index]];
-        json_len(text) + title.map_or(0, json_len) + AROUND + self.gemini.model.len()
+        json_len(text) + title.map_or(0, json_len) + ENTRY_BYTES + self.embedder.model.len()
     }
 }
 
@@ -283,43 +322,40 @@ impl Work for Texts<'_> {
         let tokens = |Item { text, title }| model::tokens(text) + title.map_or(0, model::tokens);
         Cost {
             items: batch.len(),
-            tokens: self.batch(batch).map(tokens).sum(),
+            tokens: self.items_of(batch).map(tokens).sum(),
         }
     }
 
     fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<f32>> {
-        let gemini = self.gemini;
+        let embedder = self.embedder;
         let mut body = Vec::new();
-        request::write(
-            &mut body,
-            self.batch(batch.clone()),
-            &gemini.model,
-            gemini.style,
-            self.task,
-            gemini.dimension,
-        );
+        let parameters = embedder.parameters(self.task);
+        parameters.write(&mut body, self.items_of(batch.clone()));
         let out = Outgoing {
             operation: &EMBED,
-            subject: Some(&gemini.model),
+            subject: Some(&embedder.model),
             namespace: None,
-            path: &gemini.path,
+            path: &embedder.path,
             body: Some(&body),
         };
-        let unit = gemini.style.answers_unit_length(gemini.dimension);
-        gemini
-            .transport
-            .send(CallOptions::single_attempt(self.deadline), out, |bytes| {
-                answered();
-                answer::read(bytes, &self.distinct[batch], gemini.dimension, unit)
-            })
+        let expected = answer::Expected {
+            texts: &self.distinct[batch],
+            dimension: embedder.dimension,
+            has_unit_length: embedder.style.answers_unit_length(embedder.dimension),
+        };
+        let options = CallOptions::single_attempt(self.deadline);
+        embedder.transport.send(options, out, |bytes| {
+            answered();
+            expected.read(bytes)
+        })
     }
 
-    fn refuses(&self, error: &Error) -> bool {
-        answer::refuses_texts(error)
+    fn is_refusal(&self, error: &Error) -> bool {
+        fault::is_about_texts(error)
     }
 }
 
-/// How many of `texts` have vectors.
+/// How many of the call's `texts` have vectors.
 fn progress(gathered: &Gathered, texts: usize) -> Progress {
     let (done, total) = (gathered.count() as u64, Some(texts as u64));
     Progress::new(EMBED.name, ProgressStage::Embedding, done, total)

@@ -1,4 +1,4 @@
-//! [`Gathered`]: vectors as they come in, in whatever order, put where they belong.
+//! [`Gathered`]: collects vectors, which arrive in any order, into the matrix of a call.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,63 +7,66 @@ use super::request::Item;
 use crate::error::{Error, RefusedText, Result};
 use crate::model::embeddings::Embeddings;
 
-/// A matrix with a row for each text, filled bit by bit.
+/// A matrix with a row for each text of a call, filled as vectors arrive.
 pub(super) struct Gathered {
     floats: Vec<f32>,
     dimension: usize,
-    done: Vec<bool>,
+    is_done: Vec<bool>,
     count: usize,
-    /// Texts that are the same as an earlier one, by that one.
-    same: HashMap<usize, Vec<usize>>,
+    /// For a text: the later texts that are equal to it.
+    duplicates: HashMap<usize, Vec<usize>>,
     refused: Vec<RefusedText>,
 }
 
 impl Gathered {
     pub(super) fn new(texts: usize, dimension: usize) -> Gathered {
         Gathered {
-            // The system hands out cleared memory bit by bit, as it is used.
+            // Zeroed memory costs nothing until it is used.
             floats: vec![0.0; texts * dimension],
             dimension,
-            done: vec![false; texts],
+            is_done: vec![false; texts],
             count: 0,
-            same: HashMap::new(),
+            duplicates: HashMap::new(),
             refused: Vec::new(),
         }
     }
 
-    /// Which of the texts are to be embedded, when equal ones need to be only once.
-    pub(super) fn distinct(&mut self, items: &[Item<'_>], of: Vec<usize>) -> Vec<usize> {
-        let mut first = HashMap::with_capacity(of.len());
-        let mut distinct = of;
-        distinct.retain(|index| match first.entry(items[*index]) {
+    /// Removes texts that are equal to an earlier one. These get the same vector as that one.
+    pub(super) fn remove_duplicates(
+        &mut self,
+        items: &[Item<'_>],
+        mut texts: Vec<usize>,
+    ) -> Vec<usize> {
+        let mut first = HashMap::with_capacity(texts.len());
+        texts.retain(|index| match first.entry(items[*index]) {
             Entry::Vacant(new) => {
                 new.insert(*index);
                 true
             }
             Entry::Occupied(earlier) => {
-                let same = self.same.entry(*earlier.get()).or_default();
-                same.push(*index);
+                let duplicates = self.duplicates.entry(*earlier.get()).or_default();
+                duplicates.push(*index);
                 false
             }
         });
-        distinct
+        texts
     }
 
-    /// The vector of a text, and of all that are the same.
+    /// Sets the vector of a text and its duplicates.
     pub(super) fn put(&mut self, index: usize, row: &[f32]) {
-        let same = self.same.get(&index).into_iter().flatten();
-        for index in [index].iter().chain(same) {
+        let duplicates = self.duplicates.get(&index).into_iter().flatten();
+        for index in [index].iter().chain(duplicates) {
             let start = index * self.dimension;
             self.floats[start..start + self.dimension].copy_from_slice(row);
-            self.done[*index] = true;
+            self.is_done[*index] = true;
             self.count += 1;
         }
     }
 
-    /// Why a text, and all that are the same, cannot be embedded.
+    /// Records why a text and its duplicates cannot be embedded.
     pub(super) fn refuse(&mut self, index: usize, message: &str) {
-        let same = self.same.get(&index).into_iter().flatten();
-        for index in [index].iter().chain(same) {
+        let duplicates = self.duplicates.get(&index).into_iter().flatten();
+        for index in [index].iter().chain(duplicates) {
             self.refused.push(RefusedText {
                 index: *index,
                 message: message.to_owned(),
@@ -71,12 +74,12 @@ impl Gathered {
         }
     }
 
-    /// How many texts have vectors.
+    /// The number of texts that have vectors.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// All vectors, or, where there is an error, those that there are.
+    /// Returns all vectors, or the error with the vectors that there are.
     pub(super) fn finish(mut self, error: Option<Error>) -> Result<Embeddings> {
         let Some(error) = error else {
             return Ok(Embeddings::new(self.floats, self.dimension)?);
@@ -85,13 +88,16 @@ impl Gathered {
             return Err(error);
         }
         self.refused.sort_unstable_by_key(|refused| refused.index);
-        let refused = |index| {
+        let is_refused = |index: &usize| {
             let refused = |refused: &RefusedText| refused.index;
-            self.refused.binary_search_by_key(&index, refused).is_ok()
+            self.refused.binary_search_by_key(index, refused).is_ok()
         };
         let (done, left): (Vec<usize>, Vec<usize>) =
-            (0..self.done.len()).partition(|index| self.done[*index]);
-        let pending = left.into_iter().filter(|index| !refused(*index)).collect();
+            (0..self.is_done.len()).partition(|index| self.is_done[*index]);
+        let pending = left
+            .into_iter()
+            .filter(|index| !is_refused(index))
+            .collect();
         for (row, index) in done.iter().enumerate() {
             let start = index * self.dimension;
             let whole = start..start + self.dimension;
@@ -132,7 +138,10 @@ mod tests {
         let mut items = items(&["a", "b", "a", "a", "b"]);
         items[4].title = Some("T");
         let mut gathered = Gathered::new(5, 2);
-        assert_eq!(gathered.distinct(&items, (0..5).collect()), [0, 1, 4]);
+        assert_eq!(
+            gathered.remove_duplicates(&items, (0..5).collect()),
+            [0, 1, 4]
+        );
         gathered.put(4, &[5.0, 6.0]);
         gathered.put(0, &[1.0, 2.0]);
         assert_eq!(gathered.count(), 4);
@@ -145,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn an_error_brings_what_there_is() {
+    fn an_error_carries_the_vectors_that_there_are() {
         let mut gathered = Gathered::new(6, 1);
         let items = items(&["a", "b", "c", "b", "d", "e"]);
-        gathered.distinct(&items, (0..6).collect());
+        gathered.remove_duplicates(&items, (0..6).collect());
         gathered.put(5, &[5.0]);
         gathered.put(2, &[2.0]);
         gathered.refuse(1, "no");
@@ -171,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_brings_nothing_comes_as_it_is() {
+    fn an_error_without_vectors_is_returned_as_it_is() {
         let error = Gathered::new(3, 1).finish(Some(cancelled())).unwrap_err();
         assert!(matches!(error, Error::Cancelled { .. }));
     }

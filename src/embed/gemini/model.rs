@@ -1,18 +1,18 @@
-//! What is known about Gemini's models.
+//! What is known about Gemini's models: the style of their requests, their limits, and how tokens are estimated.
 
-/// How a model is told what its vectors are for ([`TaskType`](crate::embed::TaskType)).
+/// How a request tells the model what its vectors are for ([`TaskType`](crate::embed::TaskType)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelStyle {
-    /// In the field `taskType`, as `gemini-embedding-001` is. Its vectors have unit length at 3072 floats; shorter ones
-    /// are given it here.
+    /// In the field `taskType`, like `gemini-embedding-001`. Its vectors have unit length at 3072 floats. The client
+    /// scales shorter ones to unit length.
     TaskField,
-    /// By words before the text, as `gemini-embedding-2` is. Its vectors have unit length.
+    /// By words before the text, like `gemini-embedding-2`. Its vectors have unit length.
     TaskInText,
 }
 
 impl ModelStyle {
-    /// Whether vectors come with unit length.
+    /// Whether the model returns vectors of unit length.
     pub(super) fn answers_unit_length(self, dimension: usize) -> bool {
         self == ModelStyle::TaskInText || dimension == 3072
     }
@@ -22,10 +22,11 @@ impl ModelStyle {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     pub(super) style: ModelStyle,
-    /// The rest of a longer text is lost.
+    /// The model ignores the rest of a longer text.
     pub(super) max_tokens: usize,
 }
 
+/// Returns what is known about a model.
 pub(super) fn known(model: &str) -> Option<Known> {
     let (style, max_tokens) = match model {
         "gemini-embedding-001" => (ModelStyle::TaskField, 2048),
@@ -35,22 +36,24 @@ pub(super) fn known(model: &str) -> Option<Known> {
     Some(Known { style, max_tokens })
 }
 
-/// Tokens of a text, about: a token is four bytes of English.
+/// A token is about four bytes of English text.
+pub(super) const BYTES_PER_TOKEN: usize = 4;
+
+/// Estimates the tokens of a text.
 pub(super) fn tokens(text: &str) -> usize {
     text.len().div_ceil(BYTES_PER_TOKEN)
 }
 
-/// See [`tokens`].
-pub(super) const BYTES_PER_TOKEN: usize = 4;
-
-/// What is wrong with a text that surely has more tokens than `most`: it has more words, and each is a token at least.
-pub(super) fn too_long(text: &str, most: usize) -> Option<String> {
-    // So many words need as many bytes, and the gaps between them.
-    if text.len() < 2 * most + 1 {
+/// Describes what is wrong with a text that certainly has more than `max_tokens` tokens: it has more words than that,
+/// and each word is at least one token.
+pub(super) fn too_long(text: &str, max_tokens: usize) -> Option<String> {
+    // `max_tokens + 1` words need at least one byte each, and a space between them.
+    if text.len() < 2 * max_tokens + 1 {
         return None;
     }
     let words = text.split_whitespace().count();
-    (words > most).then(|| format!("has {words} words, and the model reads {most} tokens"))
+    (words > max_tokens)
+        .then(|| format!("has {words} words, and the model reads {max_tokens} tokens"))
 }
 
 #[cfg(test)]
@@ -58,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn too_long_is_what_surely_is() {
+    fn a_text_is_too_long_if_it_has_more_words_than_tokens_allowed() {
         assert_eq!(too_long("a b c", 3), None);
         assert_eq!(
             too_long("a b\nc d", 3).unwrap(),

@@ -1,16 +1,24 @@
-//! The parsers of what Google answers, for the fuzz tests.
+//! The parsers of Google's answers, for the fuzz tests.
 
-use super::answer::{Google, read};
+use super::answer::Expected;
+use super::fault::Google;
 use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
 use crate::transport::{Dialect, Refusal};
 
 pub(crate) const PARSERS: &[Parser] = &[
     ("embed", |answer| {
-        // As many as there are in the answer that was recorded.
-        let (texts, dimension) = (&[0, 1], 4);
-        let whole = read(answer, texts, dimension, true)?;
-        let unit = read(answer, texts, dimension, false)?;
+        // The shape of the recorded answer
+        let dimension = 4;
+        let read = |has_unit_length| {
+            let expected = Expected {
+                texts: &[0, 1],
+                dimension,
+                has_unit_length,
+            };
+            expected.read(answer)
+        };
+        let (whole, unit) = (read(true)?, read(false)?);
         Ok(Box::new(move || {
             assert_eq!((whole.len(), unit.len()), (2 * dimension, 2 * dimension));
             assert!(whole.iter().all(|x| x.is_finite()));

@@ -1,151 +1,53 @@
-//! What Gemini is asked: one item per text, in the style of the model.
+//! The body of a request: one entry per text, in the style of the model.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use super::model::ModelStyle;
+use super::task::TaskType;
 
-/// What vectors are for; models make different ones for different tasks. The names are Gemini's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TaskType {
-    /// Comparing texts by meaning.
-    SemanticSimilarity,
-    /// Sorting texts under known labels.
-    Classification,
-    /// Finding groups of texts.
-    Clustering,
-    /// Texts that are to be found.
-    RetrievalDocument,
-    /// Texts that look for documents.
-    RetrievalQuery,
-    /// Texts that look for code.
-    CodeRetrievalQuery,
-    /// Questions that look for answers.
-    QuestionAnswering,
-    /// Claims that look for evidence.
-    FactVerification,
-}
-
-impl TaskType {
-    /// Gemini's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            TaskType::SemanticSimilarity => "SEMANTIC_SIMILARITY",
-            TaskType::Classification => "CLASSIFICATION",
-            TaskType::Clustering => "CLUSTERING",
-            TaskType::RetrievalDocument => "RETRIEVAL_DOCUMENT",
-            TaskType::RetrievalQuery => "RETRIEVAL_QUERY",
-            TaskType::CodeRetrievalQuery => "CODE_RETRIEVAL_QUERY",
-            TaskType::QuestionAnswering => "QUESTION_ANSWERING",
-            TaskType::FactVerification => "FACT_VERIFICATION",
-        }
-    }
-
-    /// The task of a name.
-    pub(super) fn named(name: &str) -> Option<TaskType> {
-        use TaskType::*;
-        let all = [
-            SemanticSimilarity,
-            Classification,
-            Clustering,
-            RetrievalDocument,
-            RetrievalQuery,
-            CodeRetrievalQuery,
-            QuestionAnswering,
-            FactVerification,
-        ];
-        all.into_iter().find(|task| task.name() == name)
-    }
-
-    /// What stands before a text for a model that has no task field (Google's documentation of
-    /// `gemini-embedding-2`); a document has its title there, too.
-    fn prefix(self) -> &'static str {
-        match self {
-            TaskType::SemanticSimilarity => "task: sentence similarity | query: ",
-            TaskType::Classification => "task: classification | query: ",
-            TaskType::Clustering => "task: clustering | query: ",
-            TaskType::RetrievalDocument => "title: none | text: ",
-            TaskType::RetrievalQuery => "task: search result | query: ",
-            TaskType::CodeRetrievalQuery => "task: code retrieval | query: ",
-            TaskType::QuestionAnswering => "task: question answering | query: ",
-            TaskType::FactVerification => "task: fact checking | query: ",
-        }
-    }
-}
-
-/// A text that is to be embedded.
+/// A text to embed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Item<'a> {
     pub(super) text: &'a str,
-    /// Of a document.
+    /// The title of a document.
     pub(super) title: Option<&'a str>,
 }
 
-/// Writes the body: an entry for each text, since several texts in one entry would become one vector.
-pub(super) fn write<'a>(
-    to: &mut Vec<u8>,
-    items: impl Iterator<Item = Item<'a>>,
-    model: &str,
-    style: ModelStyle,
-    task: Option<TaskType>,
-    dimension: usize,
-) {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        requests: Vec<Request<'a>>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Request<'a> {
-        model: &'a str,
-        content: Content<'a>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        task_type: Option<&'static str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        title: Option<&'a str>,
-        output_dimensionality: usize,
-    }
-    #[derive(Serialize)]
-    struct Content<'a> {
-        parts: [Part<'a>; 1],
-        role: &'static str,
-    }
-    #[derive(Serialize)]
-    struct Part<'a> {
-        text: Text<'a>,
-    }
-    enum Text<'a> {
-        Titled(&'a str, &'a str),
-        Behind(&'static str, &'a str),
+/// What all entries of a request have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parameters<'a> {
+    pub(super) model: &'a str,
+    pub(super) style: ModelStyle,
+    pub(super) task: Option<TaskType>,
+    pub(super) dimension: usize,
+}
+
+impl Parameters<'_> {
+    /// Writes the body of a request: one entry per text, because several texts in one entry would become one vector.
+    pub(super) fn write<'a>(self, to: &mut Vec<u8>, items: impl Iterator<Item = Item<'a>>) {
+        let model = &format!("models/{}", self.model);
+        let body = Body {
+            requests: items.map(|item| self.entry(model, item)).collect(),
+        };
+        let written = serde_json::to_writer(to, &body);
+        debug_assert!(written.is_ok(), "{written:?}");
     }
 
-    impl Serialize for Text<'_> {
-        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            match self {
-                Text::Titled(title, text) => {
-                    serializer.collect_str(&format_args!("title: {title} | text: {text}"))
-                }
-                Text::Behind("", text) => serializer.serialize_str(text),
-                Text::Behind(prefix, text) => {
-                    serializer.collect_str(&format_args!("{prefix}{text}"))
-                }
-            }
-        }
-    }
-
-    let model = &format!("models/{model}");
-    let request = |Item { text, title }| {
-        let (task_type, title, text) = match (style, title) {
+    fn entry<'a>(self, model: &'a str, Item { text, title }: Item<'a>) -> Entry<'a> {
+        let task = self.task;
+        let (task_type, title, text) = match (self.style, title) {
             (ModelStyle::TaskField, title) => {
-                (task.map(TaskType::name), title, Text::Behind("", text))
+                (task.map(TaskType::name), title, Text::Prefixed("", text))
             }
             (ModelStyle::TaskInText, Some(title)) => (None, None, Text::Titled(title, text)),
             (ModelStyle::TaskInText, None) => {
                 let prefix = task.map_or("", TaskType::prefix);
-                (None, None, Text::Behind(prefix, text))
+                (None, None, Text::Prefixed(prefix, text))
             }
         };
-        Request {
+        Entry {
             model,
             content: Content {
                 parts: [Part { text }],
@@ -153,14 +55,62 @@ pub(super) fn write<'a>(
             },
             task_type,
             title,
-            output_dimensionality: dimension,
+            output_dimensionality: self.dimension,
         }
-    };
-    let body = Body {
-        requests: items.map(request).collect(),
-    };
-    let written = serde_json::to_writer(to, &body);
-    debug_assert!(written.is_ok(), "{written:?}");
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    requests: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    model: &'a str,
+    content: Content<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    output_dimensionality: usize,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    parts: [Part<'a>; 1],
+    role: &'static str,
+}
+
+#[derive(Serialize)]
+struct Part<'a> {
+    text: Text<'a>,
+}
+
+/// A text with the words that a model without a task field reads before it.
+enum Text<'a> {
+    Titled(&'a str, &'a str),
+    Prefixed(&'static str, &'a str),
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Text::Titled(title, text) => write!(f, "title: {title} | text: {text}"),
+            Text::Prefixed(prefix, text) => write!(f, "{prefix}{text}"),
+        }
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            // A plain string is written faster than formatted text.
+            Text::Prefixed("", text) => serializer.serialize_str(text),
+            _ => serializer.collect_str(self),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -171,12 +121,18 @@ mod tests {
         let mut to = Vec::new();
         let items = ["a", "\"b\""].map(|text| Item { text, title });
         let model = "gemini-embedding-001";
-        write(&mut to, items.into_iter(), model, style, Some(task), 768);
+        let parameters = Parameters {
+            model,
+            style,
+            task: Some(task),
+            dimension: 768,
+        };
+        parameters.write(&mut to, items.into_iter());
         String::from_utf8(to).unwrap()
     }
 
     #[test]
-    fn equals_what_googles_sdk_sends() {
+    fn equals_the_request_of_googles_sdk() {
         assert_eq!(
             body(
                 ModelStyle::TaskField,
@@ -190,17 +146,17 @@ mod tests {
     }
 
     #[test]
-    fn a_model_without_tasks_reads_them_in_the_text() {
+    fn a_model_without_a_task_field_gets_the_task_in_the_text() {
         let query = body(ModelStyle::TaskInText, TaskType::RetrievalQuery, None);
         let text = r#"{"text":"task: search result | query: \"b\""}"#;
         assert!(query.contains(text), "{query}");
         assert!(!query.contains("taskType"));
         let entries = query.matches("\"parts\"").count();
-        assert_eq!(entries, 2, "one for each text");
+        assert_eq!(entries, 2, "one per text");
     }
 
     #[test]
-    fn a_model_without_titles_reads_them_in_the_text() {
+    fn a_model_without_a_title_field_gets_the_title_in_the_text() {
         let document = |title| body(ModelStyle::TaskInText, TaskType::RetrievalDocument, title);
         let titled = document(Some("Say \"T\""));
         assert!(

@@ -1,17 +1,23 @@
-//! The embedding function that a collection remembers: made again from its configuration, and compared with one that
-//! is passed in.
+//! The embedding function in a collection's configuration: described, made, and compared with the caller's function.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::function::EmbeddingFunction;
 #[cfg(feature = "gemini")]
 use super::gemini;
-use super::{EmbeddingFunction, Hashing};
+use super::hashing::{self, Hashing};
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 
-/// How a collection is to remember a function; nothing where the function does not describe itself.
+#[cfg(feature = "gemini")]
+const GEMINI: &str = gemini::NAME;
+#[cfg(not(feature = "gemini"))]
+const GEMINI: &str = "google_gemini";
+
+/// Returns what a collection's configuration stores about a function. `None` if the function has no
+/// [`config`](EmbeddingFunction::config).
 pub(crate) fn describe(function: &dyn EmbeddingFunction) -> Option<EmbeddingFunctionConfiguration> {
     let config = function.config()?;
     Some(EmbeddingFunctionConfiguration::known(
@@ -20,10 +26,11 @@ pub(crate) fn describe(function: &dyn EmbeddingFunction) -> Option<EmbeddingFunc
     ))
 }
 
-/// The function that a collection remembers, if it has a name. Reads no environment.
+/// Makes the function that a configuration describes. Returns `None` if the configuration names no function. Reads no
+/// environment variables.
 ///
 /// # Errors
-/// Why there is no such function here.
+/// [`InvalidInput::StoredEmbeddingFunction`] if this crate cannot make the function.
 pub(crate) fn make(
     stored: &EmbeddingFunctionConfiguration,
 ) -> Result<Option<Arc<dyn EmbeddingFunction>>, InvalidInput> {
@@ -31,33 +38,34 @@ pub(crate) fn make(
         return Ok(None);
     };
     let config = stored.config.as_ref().unwrap_or(&Value::Null);
-    let made: Result<Arc<dyn EmbeddingFunction>, String> = match name {
-        #[cfg(not(feature = "gemini"))]
-        "google_gemini" => Err("this crate was built without its feature `gemini`".to_owned()),
-        #[cfg(feature = "gemini")]
-        "google_gemini" => match gemini::Remembered::new(config) {
-            Ok(function) => Ok(Arc::new(function)),
-            Err(why) => Err(why),
-        },
-        "chroma_blocking_hashing" => match Hashing::from_config(config) {
-            Ok(function) => Ok(Arc::new(function)),
-            Err(why) => Err(why),
-        },
-        "default" => Err(
-            "it is a model that Chroma's Python and JavaScript clients bring along, and this crate does not"
-                .to_owned(),
-        ),
-        _ => Err("this crate has no function of that name".to_owned()),
-    };
-    made.map(Some)
+    make_named(name, config)
+        .map(Some)
         .map_err(|why| InvalidInput::StoredEmbeddingFunction {
             name: name.to_owned(),
             why,
         })
 }
 
-/// Refuses a function whose vectors do not match those of the one that a collection remembers: another name, or, for
-/// those that are known here, another model or dimension.
+fn make_named(name: &str, config: &Value) -> Result<Arc<dyn EmbeddingFunction>, String> {
+    match name {
+        #[cfg(feature = "gemini")]
+        GEMINI => Ok(Arc::new(gemini::StoredGemini::new(config)?)),
+        #[cfg(not(feature = "gemini"))]
+        GEMINI => Err("this crate was built without its feature `gemini`".to_owned()),
+        hashing::NAME => Ok(Arc::new(Hashing::from_config(config)?)),
+        "default" => Err(
+            "it is a model of Chroma's Python and JavaScript clients, which this crate does not have"
+                .to_owned(),
+        ),
+        _ => Err("this crate has no function of that name".to_owned()),
+    }
+}
+
+/// Checks that a function makes the same vectors as the one in a configuration: that the names are equal, and for
+/// functions of this crate also the models and dimensions.
+///
+/// # Errors
+/// [`InvalidInput::EmbeddingFunctionConflict`] if it does not.
 pub(crate) fn check(
     stored: &EmbeddingFunctionConfiguration,
     given: &dyn EmbeddingFunction,
@@ -65,20 +73,21 @@ pub(crate) fn check(
     let Some(name) = stored.name.as_deref() else {
         return Ok(());
     };
-    let same = match (name, &stored.config, given.config()) {
-        _ if name != given.name() => Err((name.to_owned(), given.name().to_owned())),
-        #[cfg(feature = "gemini")]
-        ("google_gemini", Some(stored), Some(given)) => gemini::same(stored, &given),
-        ("chroma_blocking_hashing", Some(stored), Some(given)) => {
-            let words = |config: &Value| format!("{name}, {} floats", config["dimension"]);
-            match stored["dimension"] == given["dimension"] {
-                true => Ok(()),
-                false => Err((words(stored), words(&given))),
-            }
-        }
-        _ => Ok(()),
+    if name != given.name() {
+        return Err(InvalidInput::EmbeddingFunctionConflict {
+            stored: name.to_owned(),
+            given: given.name().to_owned(),
+        });
+    }
+    let (Some(stored), Some(given)) = (&stored.config, given.config()) else {
+        return Ok(());
     };
-    same.map_err(|(stored, given)| InvalidInput::EmbeddingFunctionConflict { stored, given })
+    match name {
+        #[cfg(feature = "gemini")]
+        GEMINI => gemini::check_same_vectors(stored, &given),
+        hashing::NAME => hashing::check_same_vectors(stored, &given),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn hashing_comes_back_with_its_dimension() {
+    fn hashing_is_made_with_its_dimension() {
         let hashing = Hashing::with_dimension(16).unwrap();
         let remembered = describe(&hashing).unwrap();
         let made = make(&remembered).unwrap().unwrap();
@@ -108,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_name_is_no_function() {
+    fn a_configuration_without_a_name_describes_no_function() {
         for kind in ["legacy", "unknown"] {
             let nameless = EmbeddingFunctionConfiguration::new().kind(kind);
             assert!(make(&nameless).unwrap().is_none());
@@ -117,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_here_is_named() {
+    fn an_unknown_function_is_an_error_with_its_name() {
         for remembered in [
             stored("openai", json!({ "model_name": "text-embedding-3-small" })),
             stored("default", json!({})),

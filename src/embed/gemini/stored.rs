@@ -1,22 +1,29 @@
-//! [`Remembered`]: Gemini as a collection remembers it, made when the first text comes.
+//! [`StoredGemini`]: the function that a collection's configuration describes.
 
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::builder::{DIMENSIONS, KEY_VARIABLES};
-use super::{Gemini, GeminiBuilder, ModelStyle, TaskType, cache_key, model};
-use crate::embed::{EmbeddingContext, EmbeddingError, EmbeddingFunction, Purpose};
+use super::build::{DIMENSIONS, KEY_VARIABLES};
+use super::builder::GeminiBuilder;
+use super::embedder::{NAME, cache_key};
+use super::function::Gemini;
+use super::model::{self, ModelStyle};
+use super::request::Parameters;
+use super::task::TaskType;
+use crate::embed::context::{EmbeddingContext, Purpose};
+use crate::embed::error::EmbeddingError;
+use crate::embed::function::EmbeddingFunction;
 use crate::environment::Environment;
 use crate::error::InvalidInput;
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 
-/// What both models give when no dimension is asked for.
+/// The dimension of both models if a request names none.
 const FULL_DIMENSION: usize = 3072;
 
-/// What Chroma's clients store for `google_gemini`.
+/// The configuration that Chroma's clients store for `google_gemini`.
 #[derive(Debug, Deserialize)]
 struct Config {
     model_name: String,
@@ -24,7 +31,7 @@ struct Config {
     task_type: Option<String>,
     #[serde(default)]
     dimension: Option<usize>,
-    /// Without one, the default of Chroma's clients.
+    /// Default: that of Chroma's clients.
     #[serde(default = "default_variable")]
     api_key_env_var: Option<String>,
     #[serde(default)]
@@ -35,53 +42,61 @@ fn default_variable() -> Option<String> {
     Some(KEY_VARIABLES[1].to_owned())
 }
 
-/// Whether two configurations give vectors that match. Only the model and the dimension count: the task shifts
-/// vectors within one space (a query's differs from a document's anyway), and the key's place changes nothing. Where
-/// they do not match: both, in words. What cannot be read is let pass.
-pub(in crate::embed) fn same(stored: &Value, given: &Value) -> Result<(), (String, String)> {
+/// Checks that two stored configurations make matching vectors: that their models and dimensions are equal. The task does
+/// not count, because it shifts vectors within one space; neither does the variable of the key. A configuration that
+/// cannot be read matches any other.
+///
+/// # Errors
+/// [`InvalidInput::EmbeddingFunctionConflict`] if the vectors do not match.
+pub(in crate::embed) fn check_same_vectors(
+    stored: &Value,
+    given: &Value,
+) -> Result<(), InvalidInput> {
     let (Ok(stored), Ok(given)) = (Config::deserialize(stored), Config::deserialize(given)) else {
         return Ok(());
     };
-    let essence = |config: &Config| {
-        (
-            config.model().to_owned(),
-            config.dimension.unwrap_or(FULL_DIMENSION),
-        )
-    };
-    let (stored, given) = (essence(&stored), essence(&given));
-    if stored == given {
+    if (stored.model(), stored.dimension()) == (given.model(), given.dimension()) {
         return Ok(());
     }
-    let words = |(model, dimension)| format!("google_gemini, {model}, {dimension} floats");
-    Err((words(stored), words(given)))
+    Err(InvalidInput::EmbeddingFunctionConflict {
+        stored: stored.describe(),
+        given: given.describe(),
+    })
 }
 
 impl Config {
-    /// Google's SDK takes a model with or without the kind of resource before it.
+    /// The model's name without the prefix `models/`, which Google's SDK also accepts.
     fn model(&self) -> &str {
         let name = &self.model_name;
         name.strip_prefix("models/").unwrap_or(name)
     }
 
+    fn dimension(&self) -> usize {
+        self.dimension.unwrap_or(FULL_DIMENSION)
+    }
+
+    fn describe(&self) -> String {
+        format!("{NAME}, {}, {} floats", self.model(), self.dimension())
+    }
+
     fn builder(&self) -> Result<GeminiBuilder, String> {
         if self.vertexai == Some(true) {
             return Err(
-                "it was made for Vertex AI, and this crate speaks with the Gemini API only"
-                    .to_owned(),
+                "it was made for Vertex AI, and this crate supports only the Gemini API".to_owned(),
             );
         }
         let task = match &self.task_type {
             None => None,
             Some(name) => Some(
-                TaskType::named(name)
+                TaskType::from_name(name)
                     .ok_or_else(|| format!("this version does not know the task {name:?}"))?,
             ),
         };
         let mut builder = Gemini::builder()
             .model(self.model())
-            .dimension(self.dimension.unwrap_or(FULL_DIMENSION));
+            .dimension(self.dimension());
         builder.document_task = task;
-        // Chroma's clients embed queries as documents; what was stored for retrieval is found better by a query.
+        // Chroma's clients embed queries like documents. For documents of a retrieval, the task of queries finds more.
         builder.query_task = match task {
             Some(TaskType::RetrievalDocument) => Some(TaskType::RetrievalQuery),
             task => task,
@@ -95,7 +110,7 @@ impl Config {
             return Vec::new();
         };
         let mut variables = vec![variable.clone()];
-        // Both of Google's names hold the same kind of key: one machine may have this one, another that one.
+        // Google's two variables hold the same kind of key, and one machine may have the other one.
         if KEY_VARIABLES.contains(&variable.as_str()) {
             let other = KEY_VARIABLES.into_iter().filter(|name| name != variable);
             variables.extend(other.map(str::to_owned));
@@ -104,67 +119,71 @@ impl Config {
     }
 }
 
-/// Gemini as a collection remembers it. It looks for the key when the first text is to be embedded, and not before:
-/// who opens a collection for its vectors needs none, and no secret is read for nothing.
-pub(in crate::embed) struct Remembered {
+/// The function that a collection's configuration describes. It reads the API key when it embeds the first text, so a
+/// program that only uses vectors needs no key.
+pub(in crate::embed) struct StoredGemini {
     builder: GeminiBuilder,
     style: ModelStyle,
     config: Value,
-    made: OnceLock<Gemini>,
+    gemini: OnceLock<Gemini>,
 }
 
-impl Remembered {
+impl StoredGemini {
     /// # Errors
-    /// Why there cannot be such a function here, in words.
-    pub(in crate::embed) fn new(config: &Value) -> Result<Remembered, String> {
+    /// Why this crate cannot make the function.
+    pub(in crate::embed) fn new(config: &Value) -> Result<StoredGemini, String> {
         let read = Config::deserialize(config)
             .map_err(|error| format!("its configuration cannot be read: {error}"))?;
         let builder = read.builder()?;
-        let Some(model::Known { style, .. }) = model::known(&builder.model) else {
-            return Err(format!("the model {:?} is not known here", builder.model));
+        let Some(known) = model::known(&builder.model) else {
+            return Err(format!(
+                "this version does not know the model {:?}",
+                builder.model
+            ));
         };
         if !DIMENSIONS.contains(&builder.dimension) {
             return Err(format!(
-                "{} floats are not what its models give",
+                "its models do not make vectors of {} floats",
                 builder.dimension
             ));
         }
-        Ok(Remembered {
+        Ok(StoredGemini {
             builder,
-            style,
+            style: known.style,
             config: config.clone(),
-            made: OnceLock::new(),
+            gemini: OnceLock::new(),
         })
     }
 
-    fn made(&self, environment: &Environment<'_>) -> Result<&Gemini, EmbeddingError> {
-        if let Some(gemini) = self.made.get() {
+    /// Returns the function. Makes it if that has not succeeded yet.
+    fn gemini(&self, environment: &Environment<'_>) -> Result<&Gemini, EmbeddingError> {
+        if let Some(gemini) = self.gemini.get() {
             return Ok(gemini);
         }
-        let made = self
+        let gemini = self
             .builder
             .clone()
             .build_in(environment)
             .map_err(|reason| InvalidInput::StoredEmbeddingFunction {
-                name: self.name().to_owned(),
+                name: NAME.to_owned(),
                 why: reason.to_string(),
             })?;
-        Ok(self.made.get_or_init(|| made))
+        Ok(self.gemini.get_or_init(|| gemini))
     }
 }
 
-impl EmbeddingFunction for Remembered {
+impl EmbeddingFunction for StoredGemini {
     fn name(&self) -> &str {
-        "google_gemini"
+        NAME
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        self.made(&Environment::of_process())?
+        self.gemini(&Environment::of_process())?
             .embed_documents(documents)
     }
 
     fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        self.made(&Environment::of_process())?
+        self.gemini(&Environment::of_process())?
             .embed_queries(queries)
     }
 
@@ -173,7 +192,7 @@ impl EmbeddingFunction for Remembered {
         texts: &[&str],
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Embeddings, EmbeddingError> {
-        self.made(&Environment::of_process())?
+        self.gemini(&Environment::of_process())?
             .embed_with(texts, context)
     }
 
@@ -190,14 +209,15 @@ impl EmbeddingFunction for Remembered {
     }
 
     fn cache_key(&self, purpose: Purpose) -> String {
-        let GeminiBuilder {
-            model, dimension, ..
-        } = &self.builder;
-        let task = match purpose {
-            Purpose::Documents => self.builder.document_task,
-            Purpose::Queries => self.builder.query_task,
-        };
-        cache_key(model, self.style, *dimension, task)
+        cache_key(Parameters {
+            model: &self.builder.model,
+            style: self.style,
+            task: match purpose {
+                Purpose::Documents => self.builder.document_task,
+                Purpose::Queries => self.builder.query_task,
+            },
+            dimension: self.builder.dimension,
+        })
     }
 }
 
@@ -222,16 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn what_python_stores_is_understood() {
-        let stored = json!({
+    fn the_configuration_of_the_python_client_is_read() {
+        let config = json!({
             "model_name": "models/gemini-embedding-001", "api_key_env_var": "MY_KEY", "vertexai": null, "project": null,
             "location": null,
         });
-        let remembered = Remembered::new(&stored).unwrap();
-        assert_eq!(remembered.dimension(), Some(3072));
-        assert_eq!(remembered.config(), Some(stored));
+        let stored = StoredGemini::new(&config).unwrap();
+        assert_eq!(stored.dimension(), Some(3072));
+        assert_eq!(stored.config(), Some(config));
         let variables = with(&[("MY_KEY", "k"), ("GOOGLE_API_KEY", "no")]);
-        let gemini = remembered.made(&Environment::of(&variables)).unwrap();
+        let gemini = stored.gemini(&Environment::of(&variables)).unwrap();
         assert_eq!(
             gemini.config().unwrap(),
             json!({ "model_name": "gemini-embedding-001", "dimension": 3072, "api_key_env_var": "MY_KEY" }),
@@ -239,23 +259,23 @@ mod tests {
         );
     }
 
-    /// Else it would refuse the caller's own vectors, for not being as long as those of a model that it knows.
+    /// Otherwise the collection would refuse vectors of the caller that have another dimension.
     #[test]
-    fn a_model_that_is_not_known_is_no_function() {
+    fn an_unknown_model_or_dimension_is_an_error() {
         for config in [
             json!({ "model_name": "text-embedding-004" }),
             json!({ "model_name": "gemini-embedding-001", "dimension": 5 }),
         ] {
-            assert!(Remembered::new(&config).is_err(), "{config}");
+            assert!(StoredGemini::new(&config).is_err(), "{config}");
         }
     }
 
     #[test]
-    fn a_query_asks_for_what_was_stored_for_retrieval() {
+    fn queries_have_the_task_that_matches_documents() {
         let tasks = |task: &str| {
             let config = json!({ "model_name": "gemini-embedding-001", "task_type": task });
-            let remembered = Remembered::new(&config).unwrap();
-            let builder = remembered.builder;
+            let stored = StoredGemini::new(&config).unwrap();
+            let builder = stored.builder;
             (builder.document_task.unwrap(), builder.query_task.unwrap())
         };
         assert_eq!(
@@ -269,21 +289,21 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_key_is_named_and_looked_for_again() {
-        let remembered = |variable: &str| {
+    fn a_missing_key_is_named_and_read_again_later() {
+        let stored = |variable: &str| {
             let config =
                 json!({ "model_name": "gemini-embedding-001", "api_key_env_var": variable });
-            Remembered::new(&config).unwrap()
+            StoredGemini::new(&config).unwrap()
         };
         let nothing = with(&[("GOOGLE_API_KEY", "k")]);
-        let custom = remembered("MY_KEY");
-        let error = custom.made(&Environment::of(&nothing)).err().unwrap();
+        let custom = stored("MY_KEY");
+        let error = custom.gemini(&Environment::of(&nothing)).err().unwrap();
         assert!(error.to_string().contains("MY_KEY"), "{error}");
         let set = with(&[("MY_KEY", "k")]);
-        assert!(custom.made(&Environment::of(&set)).is_ok());
+        assert!(custom.gemini(&Environment::of(&set)).is_ok());
 
-        let standard = remembered("GEMINI_API_KEY");
-        let gemini = standard.made(&Environment::of(&nothing)).unwrap();
+        let standard = stored("GEMINI_API_KEY");
+        let gemini = standard.gemini(&Environment::of(&nothing)).unwrap();
         assert_eq!(
             gemini.config().unwrap()["api_key_env_var"],
             "GOOGLE_API_KEY"
@@ -291,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_made_says_why() {
+    fn an_error_says_why_the_function_cannot_be_made() {
         for (config, words) in [
             (json!({ "model_name": "m", "vertexai": true }), "Vertex AI"),
             (
@@ -301,23 +321,27 @@ mod tests {
             (json!({ "dimension": 768 }), "model_name"),
             (json!(null), "cannot be read"),
         ] {
-            let why = Remembered::new(&config).err().unwrap();
+            let why = StoredGemini::new(&config).err().unwrap();
             assert!(why.contains(words), "{why}");
         }
     }
 
     #[test]
-    fn only_model_and_dimension_make_a_difference() {
+    fn only_model_and_dimension_must_be_equal() {
         let stored = json!({ "model_name": "gemini-embedding-001", "dimension": 768 });
         let given = json!({
             "model_name": "models/gemini-embedding-001", "dimension": 768, "task_type": "CLUSTERING",
             "api_key_env_var": "X",
         });
-        assert_eq!(same(&stored, &given), Ok(()));
+        assert_eq!(check_same_vectors(&stored, &given), Ok(()));
         let full = json!({ "model_name": "gemini-embedding-001" });
-        let (left, right) = same(&stored, &full).unwrap_err();
-        assert_eq!(left, "google_gemini, gemini-embedding-001, 768 floats");
-        assert_eq!(right, "google_gemini, gemini-embedding-001, 3072 floats");
-        assert_eq!(same(&full, &json!(7)), Ok(()));
+        assert_eq!(
+            check_same_vectors(&stored, &full),
+            Err(InvalidInput::EmbeddingFunctionConflict {
+                stored: "google_gemini, gemini-embedding-001, 768 floats".to_owned(),
+                given: "google_gemini, gemini-embedding-001, 3072 floats".to_owned(),
+            })
+        );
+        assert_eq!(check_same_vectors(&full, &json!(7)), Ok(()));
     }
 }

@@ -1,0 +1,18 @@
+//! [`Outcome`]: how a call that sent many batches ended.
+
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// How a call ended, apart from the vectors.
+#[derive(Debug, Default)]
+pub(in crate::embed) struct Outcome {
+    /// What stopped the call. If nothing did: why the first refused text was refused.
+    pub(in crate::embed) error: Option<Error>,
+    /// The refused texts, and why each was refused.
+    pub(in crate::embed) refused: Vec<(usize, String)>,
+    /// Repeated requests, without those that were split because of a refused text.
+    pub(in crate::embed) retries: u64,
+    /// How long nothing could be sent because of a rate limit, or a pause that the server asked for.
+    pub(in crate::embed) throttled: Duration,
+}

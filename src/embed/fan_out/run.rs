@@ -1,0 +1,35 @@
+//! [`FanOut::run`]: connects the scheduler on the caller's thread with the threads of the pool.
+
+use std::ops::Range;
+
+use super::job::Work;
+use super::options::FanOut;
+use super::outcome::Outcome;
+use super::scheduler::Scheduler;
+use crate::transport::Parent;
+
+impl FanOut<'_> {
+    /// Sends all batches. Calls `done` with the vectors of each batch, on the caller's thread, in any order.
+    pub(in crate::embed) fn run(
+        &self,
+        work: &dyn Work,
+        batches: impl Iterator<Item = Range<usize>>,
+        done: impl FnMut(Range<usize>, Vec<f32>),
+    ) -> Outcome {
+        let scheduler = Scheduler::new(self, work, batches, done);
+        let Some(pool) = self.pool else {
+            return scheduler.run(|job| job.run(work));
+        };
+        // The span that is current here is the parent of the spans of all requests.
+        let parent = Parent::current();
+        pool.in_place_scope(|scope| {
+            scheduler.run(|job| {
+                let parent = parent.clone();
+                scope.spawn(move |_| {
+                    let _entered = parent.enter();
+                    job.run(work);
+                });
+            })
+        })
+    }
+}

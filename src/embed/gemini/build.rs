@@ -1,0 +1,375 @@
+//! [`GeminiBuilder::build`]: checks the options and makes a [`Gemini`].
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, OnceLock};
+
+use ureq::http::{HeaderName, HeaderValue};
+
+use super::builder::{GeminiBuilder, MAX_BATCH};
+use super::embedder::{EMBED, Embedder};
+use super::fault::Google;
+use super::function::Gemini;
+use super::model::{self, BYTES_PER_TOKEN, ModelStyle};
+use crate::embed::limiter::Limiter;
+use crate::environment::Environment;
+use crate::error::{Call, InvalidInput, Result};
+use crate::transport::{self, Connecting, Endpoint, Endpoints, ReadFrom, Transport};
+
+/// The address of Google's API.
+const BASE_URL: &str = "https://generativelanguage.googleapis.com";
+/// The variable that replaces [`BASE_URL`].
+const BASE_URL_VARIABLE: &str = "GOOGLE_GEMINI_BASE_URL";
+/// The dimensions of the known models.
+pub(super) const DIMENSIONS: RangeInclusive<usize> = 128..=3072;
+/// The largest dimension of an unknown model.
+const MAX_DIMENSION: usize = 65_536;
+/// The API refuses larger bodies: "Request payload size exceeds the limit: 4194304 bytes".
+const MAX_BODY: usize = 4_000_000;
+/// The transport keeps as many connections open.
+const MAX_CONCURRENCY: usize = 64;
+/// The variables that may hold the API key. Like Google's SDK, the client prefers the first one if both are set.
+pub(super) const KEY_VARIABLES: [&str; 2] = ["GOOGLE_API_KEY", "GEMINI_API_KEY"];
+
+impl Gemini {
+    /// Returns the function with default options. The API key is in the variable `GOOGLE_API_KEY` or `GEMINI_API_KEY`. The
+    /// variable `GOOGLE_GEMINI_BASE_URL` replaces the address of the API, if it is set.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if neither variable holds a key, or the address is malformed.
+    pub fn from_env() -> Result<Gemini> {
+        Gemini::builder().build()
+    }
+
+    /// Returns a builder with the default options.
+    pub fn builder() -> GeminiBuilder {
+        GeminiBuilder::default()
+    }
+}
+
+impl GeminiBuilder {
+    /// Returns the embedding function. Sends nothing.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if an option is out of range, or there is no API key.
+    pub fn build(self) -> Result<Gemini> {
+        self.build_in(&Environment::of_process())
+            .map_err(|reason| Call::new("gemini", None).invalid(reason))
+    }
+
+    /// Like [`build`](GeminiBuilder::build), with the variables of `environment`.
+    pub(super) fn build_in(self, environment: &Environment<'_>) -> Result<Gemini, InvalidInput> {
+        let key = self.key(environment)?;
+        let style = self.checked_style()?;
+        let path = self.path()?;
+        let max_tokens = self.checked_dimension()?;
+        let Limits {
+            limiter,
+            batch_size,
+            max_bytes,
+        } = self.limits()?;
+        let transport = self.transport(environment, &key.value)?;
+        Ok(Gemini(Arc::new(Embedder {
+            transport,
+            path,
+            model: self.model,
+            style,
+            max_tokens,
+            dimension: self.dimension,
+            document_task: self.document_task,
+            query_task: self.query_task,
+            batch_size,
+            max_bytes,
+            concurrency: self.concurrency,
+            pool: OnceLock::new(),
+            limiter,
+            retry: self.retry,
+            refused_texts: self.refused_texts,
+            long_texts: self.long_texts,
+            deadline: self.deadline,
+            cancel: self.cancel,
+            cache: self.cache,
+            key_variable: key.variable,
+        })))
+    }
+
+    fn key(&self, environment: &Environment<'_>) -> Result<Key, InvalidInput> {
+        let Some(key) = &self.key else {
+            return Key::from_environment(environment, &self.key_variables);
+        };
+        let variable = self.key_variables.first().cloned();
+        Ok(Key {
+            variable: variable.unwrap_or_else(|| KEY_VARIABLES[1].to_owned()),
+            value: key.clone(),
+        })
+    }
+
+    /// Returns the style of the model: the one that was set, or that of a known model.
+    fn checked_style(&self) -> Result<ModelStyle, InvalidInput> {
+        let known = model::known(&self.model).map(|known| known.style);
+        match (self.style, known) {
+            (Some(style), Some(known)) if style != known => {
+                let why = format!(
+                    "the style of {} is ModelStyle::{known:?}; omit .model_style(...)",
+                    self.model
+                );
+                let value = format!("{style:?}");
+                Err(InvalidInput::setting("model_style", value, why))
+            }
+            (Some(style), _) | (None, Some(style)) => Ok(style),
+            (None, None) => {
+                let why = "this version knows gemini-embedding-001 and gemini-embedding-2; for another model, set its \
+                           style with .model_style(...)";
+                Err(InvalidInput::setting("model", &self.model, why))
+            }
+        }
+    }
+
+    /// Returns the path of the API's endpoint.
+    fn path(&self) -> Result<String, InvalidInput> {
+        let (model, version) = (&self.model, &self.api_version);
+        let fits_path = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if model.is_empty() || !model.bytes().all(fits_path) {
+            let why = "use a name such as gemini-embedding-001";
+            return Err(InvalidInput::setting("model", model, why));
+        }
+        if version.is_empty() || !version.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            let why = "use a version such as v1beta or v1";
+            return Err(InvalidInput::setting("api_version", version, why));
+        }
+        let path = EMBED.path.replace("{version}", version);
+        Ok(path.replace("{model}", model))
+    }
+
+    /// Checks the dimension. Returns the longest text of the model in tokens, if the model is known.
+    fn checked_dimension(&self) -> Result<Option<usize>, InvalidInput> {
+        let known = model::known(&self.model);
+        let allowed = known.map_or(1..=MAX_DIMENSION, |_| DIMENSIONS);
+        check_range("dimension", self.dimension, allowed)?;
+        Ok(known.map(|known| known.max_tokens))
+    }
+
+    /// Checks the limits. No batch may cost more than a minute allows.
+    fn limits(&self) -> Result<Limits, InvalidInput> {
+        check_range("batch_size", self.batch_size, 1..=MAX_BATCH)?;
+        check_range("concurrency", self.concurrency, 1..=MAX_CONCURRENCY)?;
+        let mut limits = Limits {
+            limiter: Limiter::new(self.concurrency),
+            batch_size: self.batch_size,
+            max_bytes: MAX_BODY,
+        };
+        if let Some(items) = check_rate("requests_per_minute", self.requests_per_minute)? {
+            limits.batch_size = limits.batch_size.min(items);
+            limits.limiter = limits.limiter.items(items, limits.batch_size);
+        }
+        if let Some(tokens) = check_rate("tokens_per_minute", self.tokens_per_minute)? {
+            let bytes = tokens.saturating_mul(BYTES_PER_TOKEN);
+            limits.max_bytes = limits.max_bytes.min(bytes);
+            limits.limiter = limits.limiter.tokens(tokens);
+        }
+        Ok(limits)
+    }
+
+    fn transport(
+        &self,
+        environment: &Environment<'_>,
+        key: &str,
+    ) -> Result<Transport, InvalidInput> {
+        let endpoint = self.endpoint(environment)?;
+        let headers = vec![
+            (
+                HeaderName::from_static("x-goog-api-key"),
+                transport::secret("api_key", key)?,
+            ),
+            (
+                HeaderName::from_static("x-goog-api-client"),
+                HeaderValue::from_static(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION"))),
+            ),
+        ];
+        Ok(Transport::new(
+            Endpoints::new(endpoint, Vec::new(), ReadFrom::default(), false, None),
+            headers,
+            Connecting {
+                timeouts: self.timeouts,
+                ..Connecting::default()
+            },
+            &Google,
+        ))
+    }
+
+    fn endpoint(&self, environment: &Environment<'_>) -> Result<Endpoint, InvalidInput> {
+        let variable = environment.get(BASE_URL_VARIABLE)?;
+        let (name, url) = match (&self.base_url, variable) {
+            (Some(url), _) => ("base_url", url.clone()),
+            (None, Some(url)) => (BASE_URL_VARIABLE, url),
+            (None, None) => ("base_url", BASE_URL.to_owned()),
+        };
+        let endpoint = Endpoint::parse(name, &url, 443)?;
+        if !endpoint.is_secure() && !endpoint.is_loopback() {
+            let why = "without https others could read the key; use https";
+            return Err(InvalidInput::setting(name, url, why));
+        }
+        Ok(endpoint)
+    }
+}
+
+/// The limits of requests, after they were checked.
+struct Limits {
+    limiter: Limiter,
+    batch_size: usize,
+    max_bytes: usize,
+}
+
+fn check_range(
+    name: &'static str,
+    value: usize,
+    allowed: RangeInclusive<usize>,
+) -> Result<(), InvalidInput> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let why = format!("it must be from {} to {}", allowed.start(), allowed.end());
+    Err(InvalidInput::setting(name, value.to_string(), why))
+}
+
+fn check_rate(name: &'static str, limit: Option<u32>) -> Result<Option<usize>, InvalidInput> {
+    if limit == Some(0) {
+        return Err(InvalidInput::setting(name, "0", "it must be 1 or more"));
+    }
+    Ok(limit.map(|limit| limit as usize))
+}
+
+/// An API key, and the variable that holds it.
+struct Key {
+    variable: String,
+    value: String,
+}
+
+impl Key {
+    /// Reads the key from the first of the variables that is set. Without `chosen` ones these are [`KEY_VARIABLES`].
+    fn from_environment(
+        environment: &Environment<'_>,
+        chosen: &[String],
+    ) -> Result<Key, InvalidInput> {
+        let mut variables = chosen.to_vec();
+        if chosen.is_empty() {
+            variables.extend(KEY_VARIABLES.map(str::to_owned));
+        }
+        for variable in &variables {
+            if let Some(value) = environment.text(variable) {
+                let variable = variable.clone();
+                return Ok(Key { variable, value });
+            }
+        }
+        let names = variables.join(" or ");
+        let why = format!("set {names} to a key of the Gemini API, or pass one with .api_key(...)");
+        Err(if chosen.is_empty() {
+            InvalidInput::setting(KEY_VARIABLES[0], "", why)
+        } else {
+            let why = format!("that variable holds no key; {why}");
+            InvalidInput::setting("api_key_env_var", &variables[0], why)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embed::function::EmbeddingFunction;
+
+    fn refused(builder: GeminiBuilder) -> String {
+        let environment = Environment::of(&|_| None);
+        builder.build_in(&environment).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_key_comes_from_the_environment() {
+        let both = |name: &str| match name {
+            "GOOGLE_API_KEY" => Some("first".into()),
+            "GEMINI_API_KEY" => Some("second".into()),
+            "GOOGLE_GEMINI_BASE_URL" => Some("localhost:1".into()),
+            _ => None,
+        };
+        let gemini = Gemini::builder().build_in(&Environment::of(&both)).unwrap();
+        assert_eq!(
+            gemini.config().unwrap(),
+            serde_json::json!({
+                "model_name": "gemini-embedding-001", "task_type": "RETRIEVAL_DOCUMENT",
+                "dimension": 768, "api_key_env_var": "GOOGLE_API_KEY"
+            })
+        );
+        assert!(refused(Gemini::builder()).contains("GEMINI_API_KEY"));
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        let builder = || Gemini::builder().api_key("k");
+        assert!(refused(builder().dimension(127)).contains("127"));
+        assert!(refused(builder().dimension(3073)).contains("3073"));
+        assert!(refused(builder().batch_size(0)).contains('0'));
+        assert!(refused(builder().batch_size(101)).contains("101"));
+        assert!(refused(builder().concurrency(0)).contains("1 to 64"));
+        assert!(refused(builder().concurrency(65)).contains("65"));
+        assert!(refused(builder().requests_per_minute(0)).contains("1 or more"));
+        assert!(refused(builder().tokens_per_minute(0)).contains("tokens_per_minute"));
+        assert!(refused(builder().model("text-embedding-004")).contains("text-embedding-004"));
+        let unknown = builder().model_style(ModelStyle::TaskField);
+        assert!(refused(unknown.clone().model("")).contains("model"));
+        assert!(refused(unknown.clone().model("a/b")).contains("a/b"));
+        assert!(refused(unknown.model("new").dimension(0)).contains("dimension"));
+        assert!(refused(builder().api_version("v1/../x")).contains("v1/../x"));
+        assert!(refused(builder().base_url("http://example.com")).contains("https"));
+    }
+
+    #[test]
+    fn an_unknown_model_needs_a_style() {
+        let builder = Gemini::builder().api_key("k").base_url("localhost:1");
+        let builder = builder.model("gemini-embedding-003").dimension(4096);
+        let error = refused(builder.clone());
+        assert!(error.contains("model_style"), "{error}");
+        let builder = builder.model_style(ModelStyle::TaskInText);
+        let gemini = builder.build_in(&Environment::of(&|_| None)).unwrap();
+        assert_eq!(gemini.dimension(), Some(4096));
+    }
+
+    #[test]
+    fn a_known_model_accepts_only_its_own_style() {
+        let builder = Gemini::builder().api_key("k");
+        let error = refused(builder.clone().model_style(ModelStyle::TaskInText));
+        assert!(
+            error.contains("TaskInText") && error.contains("TaskField"),
+            "{error}"
+        );
+        let same = builder.model_style(ModelStyle::TaskField);
+        assert!(same.build_in(&Environment::of(&|_| None)).is_ok());
+    }
+
+    #[test]
+    fn no_batch_costs_more_than_a_minute_allows() {
+        let builder = Gemini::builder().api_key("k").base_url("localhost:1");
+        let builder = builder.requests_per_minute(60).tokens_per_minute(1000);
+        let gemini = builder.build_in(&Environment::of(&|_| None)).unwrap();
+        assert_eq!((gemini.0.batch_size, gemini.0.max_bytes), (60, 4000));
+    }
+
+    #[test]
+    fn the_key_is_never_shown() {
+        let builder = Gemini::builder()
+            .api_key("s3cret\n")
+            .base_url("http://localhost:1");
+        let error = refused(builder.clone());
+        assert!(
+            !error.contains("s3cret") && error.contains("<hidden>"),
+            "{error}"
+        );
+        let gemini = Gemini::builder()
+            .api_key("s3cret")
+            .base_url("http://localhost:1");
+        let gemini = gemini.build_in(&Environment::of(&|_| None)).unwrap();
+        let shown = format!(
+            "{builder:?} {gemini:?} {:?} {:?}",
+            gemini.0.transport,
+            gemini.config()
+        );
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}

@@ -1,0 +1,247 @@
+//! [`Google`]: the errors of Google's APIs.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::transport::{Dialect, Operation, Refusal};
+#[cfg(feature = "opentelemetry")]
+use crate::transport::{Endpoint, Outgoing};
+use crate::wire::read::shown;
+#[cfg(feature = "opentelemetry")]
+use opentelemetry::KeyValue;
+
+/// Returns whether an error may be about some of the texts, or about their size in bytes.
+pub(super) fn is_about_texts(error: &Error) -> bool {
+    match error {
+        Error::Server { status: 413, .. } => true,
+        Error::Server { status, name, .. } => *status == 400 && name == "INVALID_ARGUMENT",
+        _ => false,
+    }
+}
+
+/// The form of errors of Google's APIs: `{"error":{"code":…,"message":…,"status":…,"details":[…]}}`.
+#[derive(Debug)]
+pub(super) struct Google;
+
+/// The error object of an answer. Every field is read on its own, so that an unexpected one does not hide the others.
+struct Fault<'a>(&'a Value);
+
+impl Fault<'_> {
+    fn details(&self) -> &[Value] {
+        self.0["details"].as_array().map_or(&[][..], Vec::as_slice)
+    }
+
+    fn is_bad_key(&self) -> bool {
+        let is_bad_key = |detail: &Value| detail["reason"] == "API_KEY_INVALID";
+        self.details().iter().any(is_bad_key)
+    }
+
+    /// The quota of the day that is used up, if the error is about one.
+    fn daily_quota(&self) -> Option<String> {
+        let details = self.details().iter();
+        details
+            .filter_map(|detail| detail["violations"].as_array())
+            .flatten()
+            .map(|violation| text(&violation["quotaId"]))
+            .find(|quota| quota.contains("PerDay"))
+    }
+
+    fn retry_delay(&self) -> Option<Duration> {
+        let mut details = self.details().iter();
+        details.find_map(|detail| duration(detail["retryDelay"].as_str()?))
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl Dialect for Google {
+    fn error(&self, refusal: Refusal) -> Error {
+        let Refusal {
+            call,
+            status,
+            retry_after,
+            body,
+        } = refusal;
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let fault = Fault(&answer.get(0).unwrap_or(&answer)["error"]);
+        let mut message = text(&fault.0["message"]);
+        if message.is_empty() {
+            message = shown(&body);
+        }
+        let retry_after = fault.retry_delay().or(retry_after);
+        match (status, fault.daily_quota()) {
+            (401 | 403, _) => Error::Unauthorized {
+                call,
+                status,
+                message,
+            },
+            (400, _) if fault.is_bad_key() => Error::Unauthorized {
+                call,
+                status,
+                message,
+            },
+            (404, _) => Error::NotFound { call, message },
+            (429, Some(quota)) => Error::QuotaExhausted {
+                call,
+                quota,
+                message,
+            },
+            (429, None) => Error::RateLimited {
+                call,
+                retry_after,
+                message,
+            },
+            _ => Error::Server {
+                call,
+                status,
+                name: text(&fault.0["status"]),
+                retry_after,
+                message,
+            },
+        }
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    fn span(&self, out: Outgoing<'_>, _: &Endpoint) -> (String, Vec<KeyValue>) {
+        let model = out.subject.unwrap_or_default();
+        let attributes = vec![
+            KeyValue::new("gen_ai.operation.name", "embeddings"),
+            KeyValue::new("gen_ai.provider.name", "gcp.gemini"),
+            KeyValue::new("gen_ai.request.model", model.to_owned()),
+        ];
+        (format!("embeddings {model}"), attributes)
+    }
+
+    fn subject_is(&self, _: &Operation) -> &'static str {
+        "model"
+    }
+
+    fn unreachable_hint(&self) -> &'static str {
+        "is the network up? A proxy is taken from HTTPS_PROXY"
+    }
+}
+
+/// Reads a duration in the JSON form of protobuf: `31s`, `0.5s`, `31.247891s`.
+fn duration(text: &str) -> Option<Duration> {
+    let seconds = text.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Call;
+
+    fn error(status: u16, body: &str) -> Error {
+        Google.error(Refusal {
+            call: Box::new(Call::new("embed", None)),
+            status,
+            retry_after: None,
+            body: body.into(),
+        })
+    }
+
+    #[test]
+    fn errors_of_google_are_recognized() {
+        let limited = error(
+            429,
+            r#"{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED","details":[
+                {"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[]},
+                {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"31.5s"}]}}"#,
+        );
+        assert!(matches!(
+            limited,
+            Error::RateLimited { retry_after: Some(wait), .. } if wait == Duration::from_millis(31_500)
+        ));
+        let key = r#"{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#;
+        assert!(matches!(
+            error(400, key),
+            Error::Unauthorized { status: 400, .. }
+        ));
+        assert!(matches!(error(403, "{}"), Error::Unauthorized { .. }));
+        assert!(matches!(error(404, "{}"), Error::NotFound { .. }));
+        let overloaded =
+            r#"{"error":{"message":"The model is overloaded","status":"UNAVAILABLE"}}"#;
+        let overloaded = error(503, overloaded);
+        assert!(overloaded.is_retryable());
+        assert_eq!(
+            overloaded.to_string(),
+            "embed: HTTP 503 UNAVAILABLE: The model is overloaded"
+        );
+        assert!(
+            error(502, "<html>bad gateway")
+                .to_string()
+                .contains("bad gateway")
+        );
+    }
+
+    #[test]
+    fn an_unexpected_field_does_not_hide_the_others() {
+        let odd = |error: &str| format!(r#"[{{"error":{error}}}]"#);
+        let limited = error(
+            429,
+            &odd(
+                r#"{"code":"429","message":7,"status":null,"details":[null,3,{"violations":{}},
+                {"reason":[],"violations":[1,{"quotaId":2}]},{"retryDelay":5},{"retryDelay":"2s"}]}"#,
+            ),
+        );
+        assert!(
+            limited.to_string().contains("retryDelay"),
+            "the whole body: {limited}"
+        );
+        assert_eq!(limited.asked_wait(), Some(Duration::from_secs(2)));
+        let key =
+            odd(r#"{"message":"no","details":[{"retryDelay":1,"reason":"API_KEY_INVALID"}]}"#);
+        assert!(matches!(error(400, &key), Error::Unauthorized { .. }));
+        let named = error(
+            500,
+            &odd(r#"{"status":"INTERNAL","message":"oops","details":"none"}"#),
+        );
+        assert_eq!(named.to_string(), "embed: HTTP 500 INTERNAL: oops");
+    }
+
+    #[test]
+    fn a_quota_per_day_is_distinguished_from_one_per_minute() {
+        let limited = |quotas: &[&str]| {
+            let violation = |quota| serde_json::json!({ "quotaId": quota, "quotaValue": "1000" });
+            let violations: Vec<_> = quotas.iter().map(violation).collect();
+            let details = serde_json::json!([{ "violations": violations }, { "retryDelay": "3s" }]);
+            let fault = serde_json::json!({ "error": { "message": "quota", "details": details } });
+            error(429, &fault.to_string())
+        };
+        let minute = limited(&["EmbedContentRequestsPerMinutePerUser-FreeTier"]);
+        assert!(minute.is_retryable(), "{minute}");
+        let day = limited(&["PerMinute", "EmbedContentRequestsPerDayPerUser-FreeTier"]);
+        assert!(!day.is_retryable());
+        assert_eq!(day.status(), Some(429));
+        assert_eq!(
+            day.to_string(),
+            "embed: the quota EmbedContentRequestsPerDayPerUser-FreeTier is used up: quota"
+        );
+    }
+
+    #[test]
+    fn errors_about_texts_are_recognized() {
+        let invalid = r#"{"error":{"message":"bad","status":"INVALID_ARGUMENT"}}"#;
+        let location = r#"{"error":{"message":"bad","status":"FAILED_PRECONDITION"}}"#;
+        let key = r#"{"error":{"message":"bad","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#;
+        assert!(is_about_texts(&error(400, invalid)));
+        assert!(is_about_texts(&error(413, "<html>")));
+        for (status, body) in [(400, location), (400, key), (400, "{}"), (500, invalid)] {
+            assert!(!is_about_texts(&error(status, body)), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn protobuf_durations_are_read() {
+        assert_eq!(duration("31s"), Some(Duration::from_secs(31)));
+        assert_eq!(duration("0.5s"), Some(Duration::from_millis(500)));
+        for bad in ["", "s", "5", "-1s", "NaNs", "1e99s"] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+}
