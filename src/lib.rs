@@ -2,6 +2,8 @@
 //! command-line tools, threaded daemons, build scripts, batch jobs.
 //!
 //! ```
+//! # #[cfg(feature = "local-server")]
+//! # fn main() -> chroma_blocking::Result<()> {
 //! use chroma_blocking::{Hashing, Key, LocalServer, Record};
 //!
 //! // A server for as long as the program runs. For a server that runs
@@ -27,7 +29,10 @@
 //! for hit in hits {
 //!     println!("{:.3}  {}", hit.distance, hit.document.unwrap_or_default());
 //! }
-//! # Ok::<(), chroma_blocking::Error>(())
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "local-server"))]
+//! # fn main() {}
 //! ```
 //!
 //! # Where to start
@@ -71,6 +76,7 @@ pub mod error;
 pub mod fuzzing;
 pub mod ingest;
 mod invalid;
+#[cfg(feature = "local-server")]
 pub mod local;
 mod logs;
 pub mod metrics;
@@ -91,6 +97,7 @@ pub use embed::{EmbeddingFunction, Hashing};
 #[doc(inline)]
 pub use error::{Error, Result};
 pub use invalid::InvalidInput;
+#[cfg(feature = "local-server")]
 #[doc(inline)]
 pub use local::LocalServer;
 pub use model::embeddings::Embeddings;
@@ -103,6 +110,8 @@ pub use model::results::{GetResult, Hit, Include, QueryResult};
 pub use model::search::Search;
 pub use model::space::Space;
 pub use model::{schema, search};
+/// JSON, as it stands in the public API: [`serde_json::Value`] in [`Metadata`], filters and function parameters.
+pub use serde_json;
 pub use transport::RetryPolicy;
 
 /// The forms in which a program hands over records: owned, borrowed, by row or by column.
@@ -117,7 +126,12 @@ pub mod record {
 
 #[allow(unused_imports)]
 pub mod manual {
-    #![doc = include_str!("../docs/manual.md")]
+    //! The manual.
+    // Its examples start a server.
+    #![cfg_attr(
+        any(feature = "local-server", not(doctest)),
+        doc = include_str!("../docs/manual.md")
+    )]
     #[cfg(doc)]
     use crate::*;
 }
@@ -130,7 +144,7 @@ pub mod operations {
 }
 
 /// The programs in the README compile.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "local-server"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

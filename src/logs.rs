@@ -17,6 +17,7 @@ pub(crate) const EMBED: &str = "chroma_blocking::embed";
 /// Batch jobs.
 pub(crate) const INGEST: &str = "chroma_blocking::ingest";
 /// Servers on this machine.
+#[cfg(feature = "local-server")]
 pub(crate) const LOCAL: &str = "chroma_blocking::local";
 
 /// A line with key-values of which not all are always there, as `log`'s own macros want it. To be called where the level is

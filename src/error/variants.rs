@@ -292,22 +292,6 @@ impl Call {
 }
 
 impl Error {
-    /// Returns an error of a local server.
-    pub(crate) fn local(message: impl Into<String>) -> Error {
-        Error::LocalServer {
-            message: message.into(),
-            source: None,
-        }
-    }
-
-    /// Returns an error of a local server with its cause.
-    pub(crate) fn local_io(message: impl Into<String>, cause: std::io::Error) -> Error {
-        Error::LocalServer {
-            message: message.into(),
-            source: Some(cause.into()),
-        }
-    }
-
     /// Returns the error of a call about `ids` whose request for `range` failed with `self`.
     ///
     /// That is `self`, if the request was the whole call, or if it was the first one and the server has certainly not

@@ -1,6 +1,7 @@
 //! [`LocalServer`]: a real Chroma server on this machine, as a child process.
 
 mod builder;
+mod error;
 mod find;
 mod folder;
 mod install;

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+#[cfg(feature = "local-server")]
 use chroma_blocking::LocalServer;
 
 use super::folder::Folder;
@@ -56,6 +57,7 @@ pub fn run(name: &str, folder: &Folder, arguments: &[&str], settings: &[(&str, &
 
 /// The address of a server of the version that the examples start, and the server where it is one of this test. CHROMA_HOST is
 /// honoured: then none is started.
+#[cfg(feature = "local-server")]
 pub fn chroma() -> (String, Option<LocalServer>) {
     let given = std::env::var("CHROMA_HOST").ok();
     if let Some(url) = given.filter(|host| !host.is_empty()) {

@@ -10,6 +10,7 @@ pub mod gemini;
 pub mod listening;
 pub mod markdown;
 pub mod random;
+#[cfg(feature = "local-server")]
 pub mod server;
 pub mod stand_in;
 pub mod telling;
