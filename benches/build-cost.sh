@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What a program pays for a client of Chroma: crates, the CPU time of a cold `cargo build --release`, the size
-# of the binary. Prints the table of benches/RESULTS.md. Needs protoc, which the official crate wants (Debian:
-# apt-get install protobuf-compiler).
+# Measures the cost of a Chroma client to a program: crates, the CPU time of a cold `cargo build --release`,
+# the size of the binary. Prints the table of benches/RESULTS.md. Needs protoc, for the official crate
+# (Debian: apt-get install protobuf-compiler).
 #
 #     benches/build-cost.sh [chroma-blocking]     all clients, or only this one, without protoc
 set -euo pipefail
@@ -11,7 +11,7 @@ repository=$(cd "$(dirname "$0")/.." && pwd)
     echo "build-cost: no protoc; on Debian: apt-get install protobuf-compiler" >&2
     exit 1
 }
-# What is cached, shared or tuned would not be cold, or not comparable.
+# Caches, shared folders and flags would make the builds incomparable.
 unset CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR RUSTC_WRAPPER CARGO_BUILD_RUSTC_WRAPPER RUSTFLAGS
 export CARGO_INCREMENTAL=0
 

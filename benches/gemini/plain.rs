@@ -1,4 +1,4 @@
-//! What a program without this library does: `ureq` and `serde_json`, one batch after the other.
+//! A program without this library: `ureq` and `serde_json`, one batch at a time.
 
 use std::error::Error;
 
@@ -38,7 +38,7 @@ pub fn embed(url: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, Box<dyn Error
         let answer = agent
             .post(&url)
             .header("x-goog-api-key", KEY)
-            // The stand-in wants to know who calls.
+            // The stand-in requires this header.
             .header("x-goog-api-client", "chroma-blocking/bench")
             .header("content-type", "application/json")
             .send(json!({ "requests": items }).to_string())?;
@@ -53,7 +53,7 @@ pub fn embed(url: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, Box<dyn Error
     Ok(vectors)
 }
 
-/// What Google leaves to its clients.
+/// Normalizes a vector, which Google leaves to its clients.
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     vector.iter_mut().for_each(|x| *x /= length);

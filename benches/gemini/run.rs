@@ -1,4 +1,4 @@
-//! The course of a run: many texts at once, the same in a plain loop, and a stream of very many.
+//! Runs the benchmark: many texts in one call, the same in a plain loop, and a stream of many more.
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::server::Server;
 pub const DIMENSION: usize = 768;
 /// Texts per request.
 pub const BATCH: usize = 100;
-/// Requests in flight.
+/// Concurrent requests.
 pub const WORKERS: usize = 8;
 
-/// How much is done.
+/// The amount of work.
 pub struct Size {
     /// Texts in one call.
     pub texts: usize,
-    /// How long the server takes to answer.
+    /// The time in which the server answers.
     pub latency: Duration,
     pub rounds: usize,
     /// Texts in the plain loop.
@@ -31,20 +31,20 @@ pub struct Size {
     pub chunk: usize,
 }
 
-/// What was found.
+/// The results.
 pub struct Found {
-    /// `WORKERS` requests at once.
+    /// With `WORKERS` concurrent requests.
     pub parallel: Cost,
-    /// One request after the other, without this library.
+    /// One request at a time, without this library.
     pub plain: Cost,
-    /// The first call of a stream, and all of it.
+    /// The first call of a stream, and the whole stream.
     pub chunk: Cost,
     pub stream: Cost,
     pub latency: Duration,
 }
 
 impl Found {
-    /// How long so many texts take where nothing but the server takes time.
+    /// Returns the time for these texts if only the server took time.
     pub fn ideal(&self, cost: &Cost) -> Duration {
         let batches = cost.units.div_ceil(BATCH) as f64;
         self.latency.mul_f64(batches / WORKERS as f64)
@@ -55,10 +55,10 @@ pub fn all(size: &Size) -> Result<Found, Box<dyn Error>> {
     let server = Server::start(size.latency)?;
     let texts = texts(size.texts.max(size.plain))?;
 
-    eprintln!("measuring: {WORKERS} requests at once");
+    eprintln!("measuring: {WORKERS} concurrent requests");
     let gemini = gemini(server.url())?;
     let some = &texts[..size.texts];
-    // Makes threads and connections.
+    // Starts the threads and the connections.
     gemini
         .embed(&texts[..size.texts.min(WORKERS * BATCH)])
         .run()?;
@@ -94,7 +94,7 @@ pub fn all(size: &Size) -> Result<Found, Box<dyn Error>> {
     })
 }
 
-/// Short texts, a chunk at a time, from a server that answers at once; the vectors are dropped.
+/// Embeds short texts in chunks, with a server that answers immediately. The vectors are dropped.
 fn stream(size: &Size) -> Result<(Cost, Cost), Box<dyn Error>> {
     let server = Server::start(Duration::ZERO)?;
     let gemini = gemini(server.url())?;
@@ -126,7 +126,7 @@ fn gemini(url: &str) -> chroma_blocking::Result<Gemini> {
         .build()
 }
 
-/// The corpus of the examples over and over, each time with another number.
+/// Returns the texts of the examples' corpus, repeated with different numbers.
 fn texts(count: usize) -> Result<Vec<String>, serde_json::Error> {
     let corpus = include_str!("../../examples/data/corpus.jsonl").lines();
     let corpus: Vec<serde_json::Value> =
@@ -138,7 +138,7 @@ fn texts(count: usize) -> Result<Vec<String>, serde_json::Error> {
     Ok(numbered.map(|(i, text)| format!("{i}: {text}")).collect())
 }
 
-/// That each vector is that of its text.
+/// Checks that each vector belongs to its text.
 fn check<'a>(
     vectors: impl Iterator<Item = &'a [f32]>,
     texts: &[String],
@@ -152,12 +152,13 @@ fn check<'a>(
             .zip(&expected)
             .map(|(a, b)| (a - b / length).abs());
         if off.fold(0.0, f32::max) > 1e-5 {
-            return Err(format!("not the vector of {text:?}").into());
+            return Err(format!("wrong vector for {text:?}").into());
         }
         count += 1;
     }
-    match count == texts.len() {
-        true => Ok(()),
-        false => Err(format!("{count} vectors for {} texts", texts.len()).into()),
+    if count == texts.len() {
+        Ok(())
+    } else {
+        Err(format!("{count} vectors for {} texts", texts.len()).into())
     }
 }

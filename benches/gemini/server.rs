@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::google::{Google, Rules};
 
-/// The first argument of the other process; the second is how long an answer takes, in milliseconds.
+/// The first argument of the other process. The second is its latency in milliseconds.
 pub const ARGUMENT: &str = "--google";
 
-/// The other process, which ends when this is dropped, or when this process ends.
+/// The other process. It ends when this is dropped, or when this process ends.
 pub struct Server {
     child: Child,
     url: String,
@@ -32,7 +32,7 @@ impl Server {
         BufReader::new(output).read_line(&mut server.url)?;
         match server.url.pop() {
             Some(_) => Ok(server),
-            None => Err("the server has ended".into()),
+            None => Err("the server ended".into()),
         }
     }
 
@@ -40,12 +40,13 @@ impl Server {
         &self.url
     }
 
-    /// Ends it; an error when it saw a wrong request.
+    /// Stops the server. Fails if it received a wrong request.
     pub fn stop(mut self) -> Result<(), Box<dyn Error>> {
         drop(self.child.stdin.take());
-        match self.child.wait()?.success() {
-            true => Ok(()),
-            false => Err("the server was asked what no sound client asks".into()),
+        if self.child.wait()?.success() {
+            Ok(())
+        } else {
+            Err("the server received a wrong request".into())
         }
     }
 }
@@ -57,7 +58,7 @@ impl Drop for Server {
     }
 }
 
-/// The other process: prints its address, and answers until its standard input ends.
+/// Runs the other process: prints its address, and answers until its standard input ends.
 pub fn main(latency: &str) -> Result<(), Box<dyn Error>> {
     let google = Google::with(Rules {
         latency: Duration::from_millis(latency.parse()?),

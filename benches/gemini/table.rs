@@ -1,11 +1,11 @@
-//! The figures, for people and for programs.
+//! Prints the figures as a table or as JSON.
 
 use serde_json::json;
 
 use crate::measure::Cost;
 use crate::run::{DIMENSION, Found, WORKERS};
 
-/// How much longer than the ideal it may take.
+/// The goal: the time divided by the ideal.
 const GOAL: f64 = 1.1;
 
 fn cpu(cost: &Cost) -> f64 {
@@ -46,7 +46,7 @@ pub fn print(found: &Found) {
     line("a plain loop", &found.plain, ideal(&found.plain));
     line("a stream", &found.stream, None);
     println!(
-        "{WORKERS} at once may take {GOAL} times the ideal. The stream held {:.1} MiB at its peak; its first {} texts \
+        "The goal for {WORKERS} at once is {GOAL} times the ideal. The stream held {:.1} MiB at its peak; its first {} texts \
          alone {:.1} MiB, {:.1} of them their vectors.",
         mib(found.stream.peak),
         found.chunk.units,
@@ -59,7 +59,7 @@ fn mib(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// One line for each figure: `{"name":"parallel/time","unit":"s","value":…,"floor_ratio":…}`.
+/// Prints a line for each figure: `{"name":"parallel/time","unit":"s","value":…,"floor_ratio":…}`.
 pub fn print_json(found: &Found) {
     let line = |name: &str, unit: &str, value: f64, floor_ratio: Option<f64>| {
         let line =

@@ -1,5 +1,4 @@
-//! One job at the null server, in a process of its own: what an earlier one left in memory is not counted as
-//! its own.
+//! Runs a job at the null server in a separate process, so that memory from earlier jobs is not counted.
 
 use std::error::Error;
 use std::fs;
@@ -17,14 +16,14 @@ use crate::measure::Cost;
 pub const ARGUMENT: &str = "--job";
 pub const COLLECTION: &str = "ingest";
 
-/// Records per write of the loop.
+/// Records per request of the loop.
 pub const BATCH: usize = 1_000;
-/// Batches that are embedded at the same time.
+/// Batches embedded concurrently.
 const CONCURRENCY: usize = 8;
 /// Bytes of a document.
 const TEXT: usize = 1 << 10;
 
-/// What is to be done.
+/// The work of a process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     pub url: String,
@@ -36,7 +35,7 @@ pub struct Job {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Way {
     Ingest,
-    /// What a program without `ingest` does: so many records are collected, and upserted.
+    /// Upserts batches in a loop, as a program without `ingest` does.
     Loop,
 }
 
@@ -48,30 +47,30 @@ pub enum Input {
     Vectors,
 }
 
-/// What it took.
+/// The cost of a job.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Outcome {
     pub cost: Cost,
-    /// The most bytes that the system had given to the process, beyond those when it was idle; where the
-    /// system says so.
+    /// The peak resident memory in addition to that of the idle process, in bytes. Only on Linux.
     pub resident: Option<usize>,
 }
 
 impl Job {
-    /// Does it in another process.
+    /// Runs the job in another process.
     pub fn run(&self) -> Result<Outcome, Box<dyn Error>> {
         let output = Command::new(std::env::current_exe()?)
             .args([ARGUMENT, &serde_json::to_string(self)?])
             .stderr(Stdio::inherit())
             .output()?;
-        match output.status.success() {
-            true => Ok(serde_json::from_slice(&output.stdout)?),
-            false => Err(format!("{self:?} failed").into()),
+        if output.status.success() {
+            Ok(serde_json::from_slice(&output.stdout)?)
+        } else {
+            Err(format!("{self:?} failed").into())
         }
     }
 }
 
-/// The other process: does the job, and prints the outcome.
+/// Runs the other process: does the job, and prints the outcome.
 pub fn main(job: &str) -> Result<(), Box<dyn Error>> {
     let job: Job = serde_json::from_str(job)?;
     let collection = open(&job.url)?;
@@ -87,13 +86,14 @@ pub fn main(job: &str) -> Result<(), Box<dyn Error>> {
         resident: peak.zip(idle).map(|(peak, idle)| peak.saturating_sub(idle)),
     };
     println!("{}", serde_json::to_string(&outcome)?);
-    match cost.units == job.records {
-        true => Ok(()),
-        false => Err(format!("{} of {} records", cost.units, job.records).into()),
+    if cost.units == job.records {
+        Ok(())
+    } else {
+        Err(format!("{} of {} records", cost.units, job.records).into())
     }
 }
 
-/// The collection, opened; what a client asks only once is asked.
+/// Opens the collection, after the requests that a client sends only once.
 pub fn open(url: &str) -> Result<Collection, Box<dyn Error>> {
     let client = Client::builder().host(url).build()?;
     client.pre_flight_checks()?;
@@ -129,7 +129,7 @@ pub fn by_loop(
     })
 }
 
-/// Made as they are asked for, without end.
+/// Returns an endless iterator that makes records on demand.
 pub fn records(input: Input) -> Result<impl Iterator<Item = Record>, Box<dyn Error>> {
     let some = data::records(100)?;
     let texts: String = some.into_iter().filter_map(|r| r.document).collect();
@@ -147,7 +147,7 @@ pub fn records(input: Input) -> Result<impl Iterator<Item = Record>, Box<dyn Err
     }))
 }
 
-/// A model that takes no time: one vector for all texts.
+/// An embedding function that takes no time: one vector for all texts.
 struct Instant(Vec<f32>);
 
 impl Instant {
@@ -166,7 +166,7 @@ impl EmbeddingFunction for Instant {
     }
 }
 
-/// What Linux knows of this process, in bytes: now (`VmRSS:`) or at its peak (`VmHWM:`).
+/// Returns the resident memory of this process in bytes: now (`VmRSS:`) or at its peak (`VmHWM:`).
 fn resident(name: &str) -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

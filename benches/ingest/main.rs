@@ -1,5 +1,5 @@
-//! What a batch job costs: `cargo bench --bench ingest`, with `-- --quick` for less, and `-- --json` for
-//! programs. README.md beside this folder says how to read it.
+//! Measures the cost of a batch job: `cargo bench --bench ingest`. `-- --quick` measures less data, and
+//! `-- --json` prints JSON. See `benches/README.md`.
 
 #[allow(unsafe_code, dead_code)]
 #[path = "../throughput/alloc.rs"]
@@ -39,7 +39,7 @@ const QUICK: Size = Size {
     pieces: 5,
     piece: 1_000,
 };
-/// For `cargo test --benches`: that it works, not how fast.
+/// For `cargo test --benches`: tests that the benchmark works.
 const SMOKE: Size = Size {
     memory: &[300],
     records: 300,
@@ -66,8 +66,7 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let has = |name| arguments.iter().any(|argument| argument == name);
-    // Cargo says --bench when it is to measure. Else it is `cargo test --benches`, whose arguments mean
-    // nothing here.
+    // Cargo passes --bench to measure. Otherwise this is `cargo test --benches`, whose arguments are ignored.
     let size = match (has("--bench"), has("--quick")) {
         (false, _) => &SMOKE,
         (true, true) => &QUICK,
@@ -75,14 +74,15 @@ fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     };
     let known = ["--bench", "--quick", "--json"];
     if !has("--bench") {
-        eprintln!("a trial of the benchmark itself; to measure: cargo bench --bench ingest");
+        eprintln!("testing the benchmark; to measure, run cargo bench --bench ingest");
     } else if let Some(other) = arguments.iter().find(|a| !known.contains(&a.as_str())) {
-        return Err(format!("{other} is unknown; there are --quick and --json").into());
+        return Err(format!("unknown option {other}; the options are --quick and --json").into());
     }
     let found = run::all(size)?;
-    match has("--json") {
-        true => table::print_json(&found),
-        false => table::print(&found),
+    if has("--json") {
+        table::print_json(&found)
+    } else {
+        table::print(&found)
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The course of a run: jobs of growing size at the null server, and the same by a loop; then pieces of a job
-//! at the real server, and a loop in turns with it.
+//! Runs the benchmark: jobs of growing size and loops at the null server, then jobs and loops in alternation
+//! at the real server.
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,34 +12,33 @@ use crate::measure::Cost;
 use crate::null_server::NullServer;
 use crate::recorder::{Exchange, Recorder};
 
-/// How much is done.
+/// The amount of work.
 pub struct Size {
-    /// Records of the jobs whose memory is looked at.
+    /// Records of the jobs whose memory is measured.
     pub memory: &'static [usize],
-    /// Records of the jobs that are compared with a loop, at the null server, and how often.
+    /// Records of the jobs that are compared with a loop at the null server, and the number of rounds.
     pub records: usize,
     pub rounds: usize,
-    /// Pieces written by each at the real server, and their records.
+    /// The number of pieces that both write to the real server, and their size in records.
     pub pieces: usize,
     pub piece: usize,
 }
 
-/// What was found.
+/// The results.
 pub struct Found {
     pub null: Vec<Row>,
     pub real: Real,
 }
 
-/// What a job costs at the null server.
+/// The cost of a job or a loop at the null server.
 pub struct Row {
     pub way: Way,
     pub input: Input,
-    /// The median of each figure of the rounds; of memory, the most.
+    /// The median of each figure; for memory the maximum.
     pub outcome: Outcome,
 }
 
-/// A piece, in the median; and how many times the rate of the loop that of the job was, piece by piece, in
-/// order.
+/// The median cost of a piece, and the rate of the job divided by that of the loop for each piece, sorted.
 pub struct Real {
     pub ingest: Cost,
     pub by_loop: Cost,
@@ -47,7 +46,7 @@ pub struct Real {
 }
 
 pub fn all(size: &Size) -> Result<Found, Box<dyn Error>> {
-    eprintln!("starting a server, and recording what it says");
+    eprintln!("starting a server, and recording its answers");
     let server = LocalServer::builder()
         .version("1.5.9")
         .install(true)
@@ -61,7 +60,7 @@ pub fn all(size: &Size) -> Result<Found, Box<dyn Error>> {
     })
 }
 
-/// What a client says before its first write, and a write.
+/// Records the requests before the first write, and a write.
 fn record(port: u16) -> Result<Vec<Exchange>, Box<dyn Error>> {
     let recorder = Recorder::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     let collection = job::open(&recorder.url())?;
@@ -87,13 +86,13 @@ fn at_null(size: &Size, url: &str) -> Result<Vec<Row>, Box<dyn Error>> {
         rows.push(Row::new(Way::Ingest, Input::Texts, &[outcome]));
     }
     for input in [Input::Texts, Input::Vectors] {
-        eprintln!("measuring: {input:?} in turns with a loop");
+        eprintln!("measuring: {input:?} in alternation with a loop");
         let (mut jobs, mut loops) = (Vec::new(), Vec::new());
         for _ in 0..size.rounds {
             jobs.push(run(Way::Ingest, input, size.records)?);
             loops.push(run(Way::Loop, input, size.records)?);
         }
-        // The median of several says more than what is there.
+        // Replaces a row with a single measurement.
         let same = |row: &Row| row.input == input && row.outcome.cost.units == size.records;
         rows.retain(|row| !same(row));
         rows.push(Row::new(Way::Ingest, input, &jobs));
@@ -121,7 +120,8 @@ impl Row {
     }
 }
 
-/// Each piece to a new collection: the server takes longer the larger one is, and hides the client then.
+/// Writes each piece to a new collection. In a large collection the server is slower, which would hide the
+/// client.
 fn at_real(size: &Size, server: &LocalServer) -> Result<Real, Box<dyn Error>> {
     let client = server.client()?;
     let mut records = data::stream()?;
@@ -133,7 +133,7 @@ fn at_real(size: &Size, server: &LocalServer) -> Result<Real, Box<dyn Error>> {
         let looped = client.collection("looped").create()?;
         let by_ingest = || job::by_ingest(&ingested, copy);
         let by_loop = || by_loop(&looped, &piece_of);
-        // None is always the first.
+        // Alternates the order.
         let (job, by_loop) = match piece % 2 {
             0 => {
                 let job = by_ingest()?;
@@ -155,7 +155,7 @@ fn at_real(size: &Size, server: &LocalServer) -> Result<Real, Box<dyn Error>> {
         loops.push(by_loop);
         for collection in [ingested, looped] {
             if collection.count()? != size.piece {
-                return Err("not all records are there".into());
+                return Err("records are missing".into());
             }
             client.delete_collection(collection.name())?;
         }
@@ -168,7 +168,7 @@ fn at_real(size: &Size, server: &LocalServer) -> Result<Real, Box<dyn Error>> {
     })
 }
 
-/// Batches that are all there before.
+/// Upserts prepared batches.
 fn by_loop(
     collection: &chroma_blocking::Collection,
     records: &[Record],

@@ -1,4 +1,4 @@
-//! The figures, for people and for programs.
+//! Prints the figures as a table or as JSON.
 
 use serde_json::json;
 
@@ -6,10 +6,10 @@ use crate::job::{Input, Way};
 use crate::measure::Cost;
 use crate::run::{Found, Real, Row};
 
-/// What a job may hold beside the idle program, in MiB.
-const MOST_MEMORY: usize = 64;
-/// How many times the rate of a loop it must have at the real server.
-const LEAST_RATE: f64 = 0.95;
+/// The goal for the memory of a job, in addition to the idle program, in MiB.
+const MAX_MEMORY: usize = 64;
+/// The goal for the rate of a job divided by that of a loop, at the real server.
+const MIN_RATE: f64 = 0.95;
 
 impl Way {
     fn name(self) -> &'static str {
@@ -30,7 +30,7 @@ impl Input {
 }
 
 impl Row {
-    /// Name, unit, value.
+    /// Returns name, unit and value of each figure.
     fn figures(&self) -> Vec<(&'static str, &'static str, f64)> {
         let cost = &self.outcome.cost;
         let allocations = cost.allocations as f64 / cost.units as f64;
@@ -45,12 +45,13 @@ impl Row {
         figures
     }
 
-    /// The loop over the same input.
+    /// Returns the row of the loop with the same input, if this is a job.
     fn floor<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {
-        let is_floor = |row: &&Row| row.way == Way::Loop && row.input == self.input;
-        rows.iter()
-            .find(is_floor)
-            .filter(|_| self.way == Way::Ingest)
+        if self.way == Way::Loop {
+            return None;
+        }
+        let mut rows = rows.iter();
+        rows.find(|row| row.way == Way::Loop && row.input == self.input)
     }
 }
 
@@ -63,7 +64,7 @@ fn cpu(cost: &Cost) -> f64 {
 }
 
 impl Real {
-    /// The median.
+    /// Returns the median of the ratios.
     fn ratio(&self) -> f64 {
         let middle = self.ratios.len() / 2;
         match self.ratios.len() % 2 {
@@ -113,9 +114,9 @@ pub fn print(found: &Found) {
         [] => return,
     };
     println!(
-        "A job may hold {MOST_MEMORY} MiB. At the real server, in pieces of {} records, it wrote {:.0} records/s, a loop \
-         {:.0}: {:.3} times the loop's rate ({lowest:.2} to {highest:.2} in {} pieces), which ought to be {LEAST_RATE} at \
-         least.",
+        "The goal for memory is {MAX_MEMORY} MiB. At the real server, in pieces of {} records, a job wrote {:.0} records/s \
+         and a loop {:.0}: {:.3} times the loop's rate ({lowest:.2} to {highest:.2} in {} pieces). The goal is at least \
+         {MIN_RATE}.",
         real.ingest.units,
         rate(&real.ingest),
         rate(&real.by_loop),
@@ -124,7 +125,7 @@ pub fn print(found: &Found) {
     );
 }
 
-/// One line for each figure:
+/// Prints a line for each figure:
 /// `{"name":"ingest/texts/10000/cpu","unit":"us/record","value":…,"floor_ratio":…}`.
 pub fn print_json(found: &Found) {
     let line = |name: String, unit: &str, value: f64, floor_ratio: Option<f64>| {

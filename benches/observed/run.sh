@@ -20,7 +20,7 @@ build metrics --features metrics
 build opentelemetry --features opentelemetry
 build both --features metrics,opentelemetry
 
-# This package beside the old library, which has no such features.
+# This package with the old library, which has no such features.
 rm -rf target/before
 mkdir -p target/before
 git -C ../.. archive "$before" | tar -xf - -C target/before

@@ -1,5 +1,4 @@
-//! The global allocator, which counts: how often memory was asked for, how much is held, and the most that
-//! was held.
+//! A global allocator that counts allocations, the bytes in use, and their peak.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -13,7 +12,7 @@ static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is left to the system's allocator; the counters never allocate.
+// SAFETY: all calls go to the system's allocator, and the counters never allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grown(layout.size());
@@ -30,8 +29,8 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(at, layout) }
     }
 
-    /// Counts as one allocation, and as both pieces at once: where the system cannot stretch the old one,
-    /// there are two.
+    /// Counts as one allocation. The peak includes both the old and the new block, because the system may
+    /// need both.
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         grown(size);
         HELD.fetch_sub(layout.size(), Relaxed);
@@ -45,12 +44,12 @@ fn grown(by: usize) {
     PEAK.fetch_max(held, Relaxed);
 }
 
-/// Bytes that are held now.
+/// Returns the bytes in use.
 pub fn held() -> usize {
     HELD.load(Relaxed)
 }
 
-/// What has been asked for since it was started. The peak is the whole process's: one watch at a time.
+/// Counts from its start. Use one at a time, because the peak is that of the whole process.
 pub struct Watch {
     allocations: u64,
     held: usize,
@@ -66,7 +65,7 @@ impl Watch {
         }
     }
 
-    /// Allocations, and the most bytes held beyond those held at the start.
+    /// Returns the allocations, and the peak of the bytes in use in addition to those at the start.
     pub fn stop(self) -> (u64, usize) {
         let peak = PEAK.load(Relaxed).saturating_sub(self.held);
         (ALLOCATIONS.load(Relaxed) - self.allocations, peak)

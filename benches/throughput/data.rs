@@ -1,4 +1,4 @@
-//! Records as real ones are: texts of the examples, vectors of unit length, two metadata values.
+//! Realistic records: texts from the examples, vectors of length 1, two metadata values.
 
 use chroma_blocking::Record;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ pub fn records(count: usize) -> Result<Vec<Record>, serde_json::Error> {
     Ok(stream()?.take(count).collect())
 }
 
-/// One after the other, without end.
+/// Returns an endless iterator.
 pub fn stream() -> Result<impl Iterator<Item = Record>, serde_json::Error> {
     let corpus = include_str!("../../examples/data/corpus.jsonl").lines();
     let corpus: Vec<Document> = corpus.map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -34,18 +34,18 @@ pub fn stream() -> Result<impl Iterator<Item = Record>, serde_json::Error> {
     }))
 }
 
-/// A vector that is none of the records'.
+/// Returns a vector that no record has.
 pub fn query() -> Vec<f32> {
     Random(0x9e37_79b9_7f4a_7c15).vector()
 }
 
-/// The same numbers in every run.
+/// A random number generator that is the same in every run.
 struct Random(u64);
 
 impl Random {
-    /// From -1 to 1.
+    /// Returns a number from -1 to 1.
     fn float(&mut self) -> f32 {
-        // Xorshift, whose upper bits are good enough for this.
+        // Xorshift; its upper bits are good enough here.
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

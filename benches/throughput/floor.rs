@@ -1,4 +1,5 @@
-//! The floor: the recorded requests through bare `ureq`, each answer read into a `Vec` and not looked at.
+//! The floor: sends the recorded requests through bare `ureq`, and reads each answer into a `Vec` without
+//! parsing it.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -33,13 +34,12 @@ impl Floor {
             let request = Request::builder()
                 .method(method)
                 .uri(format!("{}{path}", self.url));
-            let response = match sent.body.is_empty() {
-                true => self.agent.run(request.body(())?),
-                false => {
-                    let request = request.header("content-type", "application/json");
-                    self.agent.run(request.body(sent.body.as_slice())?)
-                }
-            }?;
+            let response = if sent.body.is_empty() {
+                self.agent.run(request.body(())?)?
+            } else {
+                let request = request.header("content-type", "application/json");
+                self.agent.run(request.body(sent.body.as_slice())?)?
+            };
             let body = response.into_body();
             let length = body.content_length().unwrap_or(0);
             let mut bytes = Vec::with_capacity(length as usize);
@@ -48,7 +48,7 @@ impl Floor {
                 .reader()
                 .read_to_end(&mut bytes)?;
             if bytes.len() != exchange.answer.body.len() {
-                return Err(format!("another answer than the recorded one to {line}").into());
+                return Err(format!("the answer to {line} differs from the recorded one").into());
             }
             black_box(bytes);
         }

@@ -1,18 +1,18 @@
-//! HTTP/1.1 messages, as bytes: as much of it as passing them on takes.
+//! HTTP/1.1 messages as bytes, for relaying them.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::TcpStream;
 
-/// A request or an answer, to the byte.
+/// The bytes of a request or an answer.
 #[derive(Debug, Default)]
 pub struct Message {
-    /// With the empty line at its end.
+    /// Including the empty line at its end.
     pub head: Vec<u8>,
     pub body: Vec<u8>,
 }
 
 impl Message {
-    /// The next message in place of this one; `false` at the end of the connection.
+    /// Replaces this message by the next one. Returns `false` at the end of the connection.
     pub fn read(&mut self, from: &mut BufReader<TcpStream>) -> io::Result<bool> {
         self.head.clear();
         self.body.clear();
@@ -20,9 +20,10 @@ impl Message {
         loop {
             let start = self.head.len();
             if from.read_until(b'\n', &mut self.head)? == 0 {
-                return match self.head.is_empty() {
-                    true => Ok(false),
-                    false => Err(io::ErrorKind::UnexpectedEof.into()),
+                return if self.head.is_empty() {
+                    Ok(false)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
                 };
             }
             let line = String::from_utf8_lossy(&self.head[start..]).to_ascii_lowercase();
@@ -38,18 +39,19 @@ impl Message {
             }
         }
         let read = from.take(length).read_to_end(&mut self.body)?;
-        match read as u64 == length {
-            true => Ok(true),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        if read as u64 == length {
+            Ok(true)
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
         }
     }
 
-    /// Bytes on the wire.
+    /// Returns the number of bytes on the wire.
     pub fn len(&self) -> u64 {
         (self.head.len() + self.body.len()) as u64
     }
 
-    /// Of a request: `POST /path`.
+    /// Returns method and path of a request: `POST /path`.
     pub fn method_and_path(&self) -> String {
         let head = String::from_utf8_lossy(&self.head);
         let mut words = head.split(' ');
@@ -58,7 +60,7 @@ impl Message {
     }
 }
 
-/// For reading large messages.
+/// Returns a reader for large messages.
 pub fn buffered(stream: TcpStream) -> io::Result<BufReader<TcpStream>> {
     stream.set_nodelay(true)?;
     Ok(BufReader::with_capacity(256 << 10, stream))

@@ -1,5 +1,5 @@
-//! What the client costs: `cargo bench --bench throughput`, with `-- --quick` for less, and `-- --json` for
-//! programs. README.md beside this folder says how to read it.
+//! Measures the cost of the client: `cargo bench --bench throughput`. `-- --quick` measures less data, and
+//! `-- --json` prints JSON. See `benches/README.md`.
 
 #[allow(unsafe_code)]
 mod alloc;
@@ -35,7 +35,7 @@ const QUICK: Size = Size {
     hurry: 2,
     deadline: Duration::from_secs(25),
 };
-/// For `cargo test --benches`: that it works, not how fast.
+/// For `cargo test --benches`: tests that the benchmark works.
 const SMOKE: Size = Size {
     records: 20,
     large: 20,
@@ -62,8 +62,7 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let has = |name| arguments.iter().any(|argument| argument == name);
-    // Cargo says --bench when it is to measure. Else it is `cargo test --benches`, whose arguments mean
-    // nothing here.
+    // Cargo passes --bench to measure. Otherwise this is `cargo test --benches`, whose arguments are ignored.
     let size = match (has("--bench"), has("--quick")) {
         (false, _) => &SMOKE,
         (true, true) => &QUICK,
@@ -71,14 +70,15 @@ fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     };
     let known = ["--bench", "--quick", "--json"];
     if !has("--bench") {
-        eprintln!("a trial of the benchmark itself; to measure: cargo bench --bench throughput");
+        eprintln!("testing the benchmark; to measure, run cargo bench --bench throughput");
     } else if let Some(other) = arguments.iter().find(|a| !known.contains(&a.as_str())) {
-        return Err(format!("{other} is unknown; there are --quick and --json").into());
+        return Err(format!("unknown option {other}; the options are --quick and --json").into());
     }
     let (rows, large) = run::all(size)?;
-    match has("--json") {
-        true => table::print_json(&rows, &large),
-        false => table::print(&rows, &large),
+    if has("--json") {
+        table::print_json(&rows, &large)
+    } else {
+        table::print(&rows, &large)
     }
     Ok(())
 }

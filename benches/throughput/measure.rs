@@ -1,4 +1,4 @@
-//! What a piece of work costs this process.
+//! Measures the cost of work in this process.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -10,18 +10,18 @@ use crate::alloc::Watch;
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Cost {
-    /// What it did: records, queries …
+    /// The amount of work: records, queries …
     pub units: usize,
     pub time: Duration,
     /// User and system time of all threads of this process.
     pub cpu: Duration,
     pub allocations: u64,
-    /// The most bytes held beyond those held before.
+    /// The peak of the bytes in use, in addition to those before.
     pub peak: usize,
 }
 
 impl Cost {
-    /// Of work that says how many units it did.
+    /// Measures work that returns its number of units.
     pub fn of(
         work: impl FnOnce() -> Result<usize, Box<dyn Error>>,
     ) -> Result<Cost, Box<dyn Error>> {
@@ -41,7 +41,7 @@ impl Cost {
         })
     }
 
-    /// Of each figure the median; there is at least one round.
+    /// Returns the median of each figure. There must be at least one round.
     pub fn median(rounds: &[Cost]) -> Cost {
         fn middle<T: Ord + Copy>(rounds: &[Cost], figure: impl Fn(&Cost) -> T) -> T {
             let mut all: Vec<T> = rounds.iter().map(figure).collect();

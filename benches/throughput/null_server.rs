@@ -1,5 +1,5 @@
-//! A server that does nothing: it reads each request to its end and sends the recorded answer, byte for byte.
-//! It is this program in another process, so that its work is not counted as the client's.
+//! A server that does no work: it reads each request to its end, and sends the recorded answer byte for byte.
+//! It runs in another process, so that its work is not counted as the client's.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,10 +16,11 @@ use crate::recorder::Exchange;
 /// The first argument of the other process.
 pub const ARGUMENT: &str = "--null-server";
 
-/// A longer body is a write. All writes to its path have the same answer, whatever is in them.
-const LONGEST_READ: usize = 64 << 10;
+/// A request with a longer body is a write. All writes to a path have the same answer, whatever their
+/// content.
+const MAX_READ: usize = 64 << 10;
 
-/// Bytes that passed its sockets, heads included.
+/// Bytes received and sent, including heads.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Traffic {
     pub received: u64,
@@ -35,7 +36,7 @@ impl Traffic {
     }
 }
 
-/// The other process, which ends when this is dropped, or when this process ends.
+/// The other process. It ends when this is dropped, or when this process ends.
 pub struct NullServer {
     child: Child,
     commands: Option<ChildStdin>,
@@ -44,7 +45,7 @@ pub struct NullServer {
 }
 
 impl NullServer {
-    /// Starts one that answers as was recorded.
+    /// Starts a server with the recorded answers.
     pub fn start<'a>(
         recorded: impl Iterator<Item = &'a Exchange>,
     ) -> Result<NullServer, Box<dyn Error>> {
@@ -57,9 +58,10 @@ impl NullServer {
         let replies = child.stdout.take().ok_or("no pipe from the null server")?;
         for Exchange { request, answer } in recorded {
             let path = request.method_and_path();
-            match request.body.len() > LONGEST_READ {
-                true => send(&mut commands, &[path.as_bytes()])?,
-                false => send(&mut commands, &[&key(&path, &request.body)])?,
+            if request.body.len() > MAX_READ {
+                send(&mut commands, &[path.as_bytes()])?
+            } else {
+                send(&mut commands, &[&key(&path, &request.body)])?
             }
             send(&mut commands, &[&answer.head, &answer.body])?;
         }
@@ -78,12 +80,12 @@ impl NullServer {
         &self.url
     }
 
-    /// What has passed so far.
+    /// Returns the traffic so far.
     pub fn traffic(&mut self) -> Result<Traffic, Box<dyn Error>> {
         let mut commands = self.commands.as_ref().ok_or("no pipe")?;
         commands.write_all(b"traffic\n")?;
         let reply = self.reply()?;
-        let (received, sent) = reply.split_once(' ').ok_or("half a reply")?;
+        let (received, sent) = reply.split_once(' ').ok_or("incomplete reply")?;
         Ok(Traffic {
             received: received.parse()?,
             sent: sent.parse()?,
@@ -94,7 +96,7 @@ impl NullServer {
         let mut line = String::new();
         self.replies.read_line(&mut line)?;
         match line.trim_end() {
-            "" => Err("the null server has ended".into()),
+            "" => Err("the null server ended".into()),
             line => Ok(line.to_owned()),
         }
     }
@@ -107,12 +109,12 @@ impl Drop for NullServer {
     }
 }
 
-/// What a request is known by, when its path does not say it all.
+/// Returns the key of a request whose answer depends on its body.
 fn key(path: &str, body: &[u8]) -> Vec<u8> {
     [path.as_bytes(), b"\n", body].concat()
 }
 
-/// Its length, eight bytes, and then the bytes.
+/// Sends the length in eight bytes, and then the bytes.
 fn send(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     to.write_all(&(length as u64).to_le_bytes())?;
@@ -134,8 +136,8 @@ struct Shared {
     sent: AtomicU64,
 }
 
-/// The other process: takes the answers from its standard input, prints its port, and answers until the input
-/// ends.
+/// Runs the other process: reads the answers from standard input, prints its port, and answers until the
+/// input ends.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let mut input = io::stdin().lock();
     let mut shared = Shared::default();
@@ -174,7 +176,7 @@ fn answer(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         let write = shared.answers.get(path.as_bytes());
         let answer = write.or_else(|| shared.answers.get(&key(&path, &request.body)));
         let answer = answer.map_or(UNKNOWN, Vec::as_slice);
-        // Counted before it is sent: who has the answer may ask for the count.
+        // Counts before sending, because the client may ask for the traffic as soon as it has the answer.
         shared.received.fetch_add(request.len(), SeqCst);
         shared.sent.fetch_add(answer.len() as u64, SeqCst);
         stream.get_mut().write_all(answer)?;

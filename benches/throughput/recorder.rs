@@ -1,5 +1,5 @@
-//! A relay in front of the real server that keeps every exchange: what the null server answers, and what the
-//! floor sends, is what was said here.
+//! A relay that records the exchanges with the real server. The null server sends the recorded answers, and
+//! the floor sends the recorded requests.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -44,7 +44,7 @@ impl Recorder {
         format!("http://{}", self.address)
     }
 
-    /// What was said since this was last called.
+    /// Returns the exchanges since the last call.
     pub fn take(&self) -> Vec<Exchange> {
         let mut exchanges = self
             .exchanges
@@ -68,7 +68,7 @@ fn relay(client: TcpStream, server: SocketAddr, kept: &Mutex<Vec<Exchange>>) -> 
             return Err(io::Error::other("the server closed without an answer"));
         }
         let back = [&answer.head[..], &answer.body].concat();
-        // Kept before it is passed on: who has the answer may ask for what was said.
+        // Stores the exchange before relaying the answer, because the client may then call `take`.
         kept.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Exchange { request, answer });

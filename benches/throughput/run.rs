@@ -1,5 +1,5 @@
-//! The course of a run: record what the real server says, then measure at the null server, on the floor, and
-//! at the real server.
+//! Runs the benchmark: records the answers of the real server, then measures at the null server, on the
+//! floor, and at the real server.
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,25 +21,25 @@ use crate::work::{self, Place, Work};
 
 const COLLECTION: &str = "throughput";
 
-/// How much is done.
+/// The amount of work.
 pub struct Size {
     pub records: usize,
     /// Records in one large call.
     pub large: usize,
-    /// At the null server and on the floor, in turns, after one that is not counted.
+    /// Rounds at the null server and on the floor, in alternation, after one that is not counted.
     pub rounds: usize,
-    /// At the real server, which takes a second to write a thousand records.
+    /// Rounds at the real server, which takes a second to write a thousand records.
     pub real_rounds: usize,
-    /// What the repetitions of small work are divided by.
+    /// The divisor for the repetitions of small work.
     pub hurry: usize,
-    /// From when on a single round must do.
+    /// After this time, each kind of work has only one round.
     pub deadline: Duration,
 }
 
 /// Measures everything: the rows of the table, and one large call.
 pub fn all(size: &Size) -> Result<(Vec<Row>, Large), Box<dyn Error>> {
     let started = Instant::now();
-    eprintln!("starting a server, and recording what it says");
+    eprintln!("starting a server, and recording its answers");
     let server = LocalServer::builder()
         .version("1.5.9")
         .install(true)
@@ -60,14 +60,13 @@ pub fn all(size: &Size) -> Result<(Vec<Row>, Large), Box<dyn Error>> {
         null,
     };
     let mut rows = Vec::new();
-    for (work, said) in work::ALL.iter().zip(&recording.of_work) {
+    for (work, exchanges) in work::ALL.iter().zip(&recording.of_work) {
         eprintln!("measuring: {}", work.name);
-        match work.asks {
-            true => {
-                rows.extend(bench.null_and_floor(work, said)?);
-                rows.push(bench.real(work, said)?);
-            }
-            false => rows.push(bench.alone(work)?),
+        if work.uses_server {
+            rows.extend(bench.null_and_floor(work, exchanges)?);
+            rows.push(bench.real(work, exchanges)?);
+        } else {
+            rows.push(bench.alone(work)?);
         }
     }
     eprintln!("measuring: one large call");
@@ -75,7 +74,7 @@ pub fn all(size: &Size) -> Result<(Vec<Row>, Large), Box<dyn Error>> {
     Ok((rows, large))
 }
 
-/// What the client and the real server said to each other.
+/// The exchanges between the client and the real server.
 struct Recording {
     opening: Vec<Exchange>,
     /// For each of [`work::ALL`].
@@ -83,7 +82,7 @@ struct Recording {
 }
 
 impl Recording {
-    /// Does all work once at the real server.
+    /// Does each kind of work once at the real server.
     fn make(port: u16, records: &[Record], query: &[f32]) -> Result<Recording, Box<dyn Error>> {
         let recorder = Recorder::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let client = Client::builder().host(recorder.url());
@@ -102,8 +101,8 @@ impl Recording {
     }
 }
 
-/// With all that a client can have against failures: a breaker, replicas (which nobody asks while all is
-/// well), retries and their budget, a deadline.
+/// Returns a client with all protections against failures: a breaker, replicas (unused while the primary
+/// works), retries and their budget, a deadline.
 fn guarded(url: &str) -> ClientBuilder {
     Client::builder()
         .host(url)
@@ -113,7 +112,7 @@ fn guarded(url: &str) -> ClientBuilder {
         .retry(RetryPolicy::default().deadline(Duration::from_secs(60)))
 }
 
-/// The collection, opened; what a client asks only once is asked.
+/// Opens the collection, after the requests that a client sends only once.
 fn place<'a>(
     client: ClientBuilder,
     records: &'a [Record],
@@ -143,7 +142,7 @@ impl Bench<'_> {
     fn null_and_floor(
         &mut self,
         work: &Work,
-        said: &[Exchange],
+        exchanges: &[Exchange],
     ) -> Result<[Row; 3], Box<dyn Error>> {
         let [mut ours, mut guarded, mut floors] = [Vec::new(), Vec::new(), Vec::new()];
         let mut traffic = [Traffic::default(); 3];
@@ -154,7 +153,7 @@ impl Bench<'_> {
             let with_guards = self.cost(work, &self.guarded)?;
             let before_floor = self.null.traffic()?;
             let floor = Cost::of(|| {
-                (0..self.repeat(work)).try_for_each(|_| self.floor.replay(said))?;
+                (0..self.repeat(work)).try_for_each(|_| self.floor.replay(exchanges))?;
                 Ok(our.units)
             })?;
             let after = self.null.traffic()?;
@@ -176,7 +175,7 @@ impl Bench<'_> {
         ])
     }
 
-    fn real(&self, work: &Work, said: &[Exchange]) -> Result<Row, Box<dyn Error>> {
+    fn real(&self, work: &Work, exchanges: &[Exchange]) -> Result<Row, Box<dyn Error>> {
         let mut costs = Vec::new();
         for round in self.rounds(1..=self.size.real_rounds) {
             let mut place = self.at_real.clone();
@@ -189,9 +188,9 @@ impl Bench<'_> {
                 place.client.delete_collection(place.collection.name())?;
             }
         }
-        // As it passed the recorder.
+        // From the recording.
         let repeat = self.repeat(work) as u64;
-        let sum = |size: fn(&Exchange) -> u64| said.iter().map(size).sum::<u64>() * repeat;
+        let sum = |size: fn(&Exchange) -> u64| exchanges.iter().map(size).sum::<u64>() * repeat;
         let traffic = Traffic {
             received: sum(|exchange| exchange.request.len()),
             sent: sum(|exchange| exchange.answer.len()),
@@ -199,14 +198,14 @@ impl Bench<'_> {
         Ok(Row::new(work, "real", &costs, traffic))
     }
 
-    /// Work that asks no server.
+    /// Measures work without a server.
     fn alone(&self, work: &Work) -> Result<Row, Box<dyn Error>> {
         let rounds = self.rounds(1..=self.size.rounds);
         let costs: Result<Vec<_>, _> = rounds.map(|_| self.cost(work, &self.at_null)).collect();
         Ok(Row::new(work, "none", &costs?, Traffic::default()))
     }
 
-    /// A round.
+    /// Measures a round.
     fn cost(&self, work: &Work, place: &Place<'_>) -> Result<Cost, Box<dyn Error>> {
         Cost::of(|| (0..self.repeat(work)).map(|_| (work.run)(place)).sum())
     }
@@ -215,13 +214,13 @@ impl Bench<'_> {
         (work.repeat / self.size.hurry).max(1)
     }
 
-    /// These, or fewer when it gets late.
+    /// Returns these rounds, or fewer after the deadline.
     fn rounds(&self, rounds: RangeInclusive<usize>) -> impl Iterator<Item = usize> + use<> {
         let late = self.started + self.size.deadline;
         rounds.take_while(move |round| *round <= 1 || Instant::now() < late)
     }
 
-    /// One upsert of many records, to see what it holds beside them.
+    /// Measures one upsert of many records, for its memory.
     fn large(&self) -> Result<Large, Box<dyn Error>> {
         let before = alloc::held();
         let records = data::records(self.size.large)?;
@@ -234,7 +233,7 @@ impl Bench<'_> {
     }
 }
 
-/// What one large call cost.
+/// The cost of one large call.
 pub struct Large {
     /// Bytes of the caller's records.
     pub callers: usize,

@@ -1,4 +1,4 @@
-//! The figures, for people and for programs.
+//! Prints the figures as a table or as JSON.
 
 use serde_json::json;
 
@@ -7,15 +7,15 @@ use crate::null_server::Traffic;
 use crate::run::Large;
 use crate::work::Work;
 
-/// What a kind of work costs at one target.
+/// The cost of a kind of work at one target.
 pub struct Row {
     pub work: &'static str,
     /// "null", "guarded", "real", or "floor".
     pub target: &'static str,
     pub unit: &'static str,
-    /// Of a round.
+    /// The cost of a round.
     pub cost: Cost,
-    /// Of a round.
+    /// The traffic of a round.
     pub traffic: Traffic,
 }
 
@@ -38,7 +38,7 @@ impl Row {
         }
     }
 
-    /// In the order of the table's columns.
+    /// Returns the figures in the order of the table's columns.
     fn figures(&self) -> [Figure; 6] {
         let units = self.cost.units as f64;
         let each = |name, what: &str, all: f64, decimals| Figure {
@@ -77,10 +77,10 @@ impl Row {
     }
 }
 
-/// What one large call may hold beside the caller's records, in MiB.
+/// The goal for the memory of one large call in addition to the caller's records, in MiB.
 const PEAK_GOAL: f64 = 32.0;
 
-/// One line for each row.
+/// Prints a line for each row.
 pub fn print(rows: &[Row], large: &Large) {
     println!(
         "{:<12} {:<8} {:<7} {:>10} {:>11} {:>10} {:>10} {:>10} {:>10} {:>10}",
@@ -108,15 +108,14 @@ pub fn print(rows: &[Row], large: &Large) {
     }
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     println!(
-        "One upsert of {} records, {:.0} MiB of the caller's, held {:.1} MiB more at its peak; \
-         the goal is {PEAK_GOAL:.0}.",
+        "One upsert of {} records ({:.0} MiB) took {:.1} MiB more at its peak; the goal is {PEAK_GOAL:.0} MiB.",
         large.cost.units,
         mib(large.callers),
         mib(large.cost.peak),
     );
 }
 
-/// One line for each figure: `{"name":"get/null/cpu","unit":"us/record","value":…,"floor_ratio":…}`.
+/// Prints a line for each figure: `{"name":"get/null/cpu","unit":"us/record","value":…,"floor_ratio":…}`.
 pub fn print_json(rows: &[Row], large: &Large) {
     for row in rows {
         let floor = row.floor(rows).map(Row::figures);

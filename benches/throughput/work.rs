@@ -1,4 +1,4 @@
-//! What is measured.
+//! The kinds of work that are measured.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -11,19 +11,19 @@ pub const BATCH: usize = 1_000;
 /// One kind of work.
 pub struct Work {
     pub name: &'static str,
-    /// What its costs are divided by.
+    /// The unit of the costs.
     pub unit: &'static str,
-    /// Does it once, checks what comes back, and says how many units that were.
+    /// Does the work once, checks the results, and returns the number of units.
     pub run: fn(&Place<'_>) -> Result<usize, Box<dyn Error>>,
     /// Whether each run needs an empty collection.
     pub writes: bool,
-    /// Whether a server is asked.
-    pub asks: bool,
-    /// How often it is done in a round that is worth its time.
+    /// Whether it needs a server.
+    pub uses_server: bool,
+    /// Repetitions in a round.
     pub repeat: usize,
 }
 
-/// Where it is done, and with what.
+/// The client, the collection and the data of the work.
 #[derive(Clone)]
 pub struct Place<'a> {
     pub client: Client,
@@ -32,15 +32,14 @@ pub struct Place<'a> {
     pub query: &'a [f32],
 }
 
-/// Further work is a function and an entry here: the null server and the floor learn from the recording what
-/// it says.
+/// To add work, add a function and an entry here. The null server and the floor use the recording.
 pub const ALL: &[Work] = &[
     Work {
         name: "upsert",
         unit: "record",
         run: upsert,
         writes: true,
-        asks: true,
+        uses_server: true,
         repeat: 1,
     },
     Work {
@@ -48,7 +47,7 @@ pub const ALL: &[Work] = &[
         unit: "record",
         run: get,
         writes: false,
-        asks: true,
+        uses_server: true,
         repeat: 1,
     },
     Work {
@@ -56,7 +55,7 @@ pub const ALL: &[Work] = &[
         unit: "record",
         run: scan,
         writes: false,
-        asks: true,
+        uses_server: true,
         repeat: 1,
     },
     Work {
@@ -64,7 +63,7 @@ pub const ALL: &[Work] = &[
         unit: "query",
         run: query,
         writes: false,
-        asks: true,
+        uses_server: true,
         repeat: 300,
     },
     Work {
@@ -72,7 +71,7 @@ pub const ALL: &[Work] = &[
         unit: "error",
         run: not_found,
         writes: false,
-        asks: true,
+        uses_server: true,
         repeat: 300,
     },
     Work {
@@ -80,7 +79,7 @@ pub const ALL: &[Work] = &[
         unit: "filter",
         run: filter,
         writes: false,
-        asks: false,
+        uses_server: false,
         repeat: 20_000,
     },
 ];
@@ -92,7 +91,7 @@ fn upsert(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     Ok(at.records.len())
 }
 
-/// All records with all that they have, a page at a time.
+/// Reads all columns of all records, in pages.
 fn get(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     let mut found = 0;
     for offset in (0..at.records.len()).step_by(BATCH) {
@@ -105,13 +104,14 @@ fn get(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
         found += page.len();
         black_box(page);
     }
-    match found == at.records.len() {
-        true => Ok(found),
-        false => Err(format!("{found} of {} records", at.records.len()).into()),
+    if found == at.records.len() {
+        Ok(found)
+    } else {
+        Err(format!("{found} of {} records", at.records.len()).into())
     }
 }
 
-/// The same, by the iterator.
+/// Does the same with the iterator.
 fn scan(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     let scan =
         at.collection
@@ -121,13 +121,14 @@ fn scan(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     for page in scan.pages() {
         found += black_box(page?).len();
     }
-    match found == at.records.len() {
-        true => Ok(found),
-        false => Err(format!("{found} of {} records", at.records.len()).into()),
+    if found == at.records.len() {
+        Ok(found)
+    } else {
+        Err(format!("{found} of {} records", at.records.len()).into())
     }
 }
 
-/// The ten records nearest to a vector, with documents and metadata.
+/// Finds the ten records nearest to a vector, with documents and metadata.
 fn query(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     let hits = at.collection.query(at.query).n_results(10).run()?;
     match hits.len() {
@@ -136,7 +137,7 @@ fn query(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     }
 }
 
-/// A collection that is not there.
+/// Opens a collection that does not exist.
 fn not_found(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     match at.client.collection("not-there").get() {
         Err(chroma_blocking::Error::NotFound { .. }) => Ok(1),
@@ -144,7 +145,7 @@ fn not_found(at: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     }
 }
 
-/// Six conditions, joined; nothing is sent.
+/// Joins six conditions. Nothing is sent.
 fn filter(_: &Place<'_>) -> Result<usize, Box<dyn Error>> {
     let recent = Key::field("year").gte(1900) & Key::field("year").lt(2000);
     let science = Key::field("subject").is_in(["astronomy", "physics", "chemistry"]);

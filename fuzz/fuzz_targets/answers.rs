@@ -1,4 +1,4 @@
-//! Bytes for every parser of what servers answer.
+//! Passes bytes to every parser of servers' answers.
 
 #![no_main]
 

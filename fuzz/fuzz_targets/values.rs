@@ -1,4 +1,4 @@
-//! Bytes for every parser of JSON that users bring: filters, metadata, schemas, configurations.
+//! Passes bytes to every parser of users' JSON: filters, metadata, schemas, configurations.
 
 #![no_main]
 

@@ -87,6 +87,9 @@ fn with_std(json: &[u8]) -> Outcome<Vec<f32>> {
 
 /// Returns the list, with its brackets.
 fn list(json: &[u8]) -> Outcome<&[u8]> {
-    let start = json.iter().position(|byte| *byte == b'[').ok_or("no list")?;
+    let start = json
+        .iter()
+        .position(|byte| *byte == b'[')
+        .ok_or("no list")?;
     Ok(&json[start..json.len() - 1])
 }

@@ -1,4 +1,4 @@
-//! [`Child`]: a client's process.
+//! [`Child`]: the process of a client.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ impl Child {
         }
     }
 
-    /// CPU time per query, in µs.
+    /// Returns the CPU time per query, in µs.
     pub fn cpu(&self, queries: u64) -> Result<f64, Box<dyn Error>> {
         let (nanos, _) = self.run(Command::new(&self.program), queries)?;
         Ok(nanos.trim().parse::<f64>()? / 1e3)
     }
 
-    /// Instructions per query, of the program itself and not of the kernel; none without valgrind.
+    /// Returns the instructions per query, without those of the kernel. Returns `None` without valgrind.
     pub fn instructions(&self, queries: u64) -> Result<Option<f64>, Box<dyn Error>> {
         if Command::new("valgrind").arg("--version").output().is_err() {
             return Ok(None);
@@ -35,24 +35,25 @@ impl Child {
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .arg("--zero-before=query::measured")
             .arg(&self.program)
-            // Else what glibc's allocator takes goes by the layout of the heap: the count jumps by 3 %.
+            // Otherwise the cost of glibc's allocator depends on the layout of the heap, and varies by 3 %.
             .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=65535");
         let (_, words) = self.run(valgrind, queries)?;
         let count = words
             .lines()
             .find_map(|line| line.split_once("Collected : "));
-        let (_, count) = count.ok_or("callgrind does not say how many")?;
+        let (_, count) = count.ok_or("callgrind printed no count")?;
         Ok(Some(count.trim().parse::<f64>()? / queries as f64))
     }
 
-    /// What it prints, on standard output and on standard error.
+    /// Returns the standard output and the standard error.
     fn run(&self, mut command: Command, queries: u64) -> Result<(String, String), Box<dyn Error>> {
         let queries = queries.to_string();
         let output = command.args([self.variant, &self.url, &queries]).output()?;
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        match output.status.success() {
-            true => Ok((String::from_utf8(output.stdout)?, words)),
-            false => Err(format!("{}: {words}", self.program.display()).into()),
+        if output.status.success() {
+            Ok((String::from_utf8(output.stdout)?, words))
+        } else {
+            Err(format!("{}: {words}", self.program.display()).into())
         }
     }
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use child::Child;
 use table::Row;
 
-/// What is compared: how it is built, who looks on, and what to call it.
+/// The variants to compare: build, observer and name.
 const ROWS: [(&str, &str, &str); 9] = [
     ("before", "nobody", "before there were counters"),
     ("plain", "nobody", "counters, which are always on"),
@@ -44,7 +44,7 @@ const ROWS: [(&str, &str, &str); 9] = [
         "sampled",
         "feature `opentelemetry`, the SDK, all sampled",
     ),
-    ("both", "nobody", "both features, nobody looks on"),
+    ("both", "nobody", "both features, no observer"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -57,16 +57,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let folder = folder.ok_or("usage: observed FOLDER [--quick]")?;
-    let (rounds, queries, counted) = match quick {
-        true => (1, 500, 100),
-        false => (15, 10_000, 3_000),
+    let (rounds, queries, counted) = if quick {
+        (1, 500, 100)
+    } else {
+        (15, 10_000, 3_000)
     };
     let url = server::start()?;
     let children = ROWS.map(|(build, variant, _)| Child::new(&folder, build, variant, &url));
     let mut rows = ROWS.map(|(_, _, name)| Row::new(name));
     for round in 0..rounds {
         eprintln!("CPU time: round {} of {rounds}", round + 1);
-        // No variant is always behind the same one.
+        // Rotates the order of the variants.
         for index in 0..rows.len() {
             let index = (index + round) % rows.len();
             rows[index].cpu.push(children[index].cpu(queries)?);

@@ -1,5 +1,4 @@
-//! A server that does nothing but send a fixed answer. It is on a thread here, since its clients are other
-//! processes.
+//! A server that sends fixed answers. It runs on a thread, because its clients are other processes.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +8,7 @@ const COLLECTION: &str = r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":
 const HIT: &str =
     r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[["a text"]],"metadatas":[[null]]}"#;
 
-/// Its address. It answers until this process ends.
+/// Starts the server, which runs until this process ends. Returns its address.
 pub fn start() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -26,9 +25,10 @@ fn answer(mut stream: &TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     while reader.read_line(&mut line)? > 0 {
-        let body = match line.contains("/query ") {
-            true => HIT,
-            false => COLLECTION,
+        let body = if line.contains("/query ") {
+            HIT
+        } else {
+            COLLECTION
         };
         let mut length = 0;
         while line != "\r\n" {

@@ -1,6 +1,6 @@
 //! The table, in Markdown.
 
-/// What was measured of one variant.
+/// The measurements of a variant.
 pub struct Row {
     pub name: &'static str,
     /// Per query in µs, by round.
@@ -18,7 +18,7 @@ impl Row {
     }
 }
 
-/// The first row is beside the second, and all others too: the library with nobody looking on.
+/// The index of the row with which all rows are compared: the library without an observer.
 const BASE: usize = 1;
 
 pub fn print(rows: &[Row], queries: u64) {
@@ -39,7 +39,7 @@ pub fn print(rows: &[Row], queries: u64) {
             ],
             None => ["", "", ""].map(str::to_owned),
         };
-        // Of the same round: what the machine did meanwhile it did to both.
+        // Ratios within a round, because other load on the machine affects both measurements.
         let ratios = row.cpu.iter().zip(&base.cpu).map(|(own, base)| own / base);
         let ratios = sorted(ratios);
         println!(
@@ -59,7 +59,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// Of sorted values: the one at this place, from 0 to 1.
+/// Returns a quantile of sorted values. `place` is from 0 to 1.
 fn quantile(values: &[f64], place: f64) -> f64 {
     let index = place * values.len().saturating_sub(1) as f64;
     values

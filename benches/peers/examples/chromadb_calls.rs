@@ -1,7 +1,6 @@
-//! The calls of the crate `chromadb` that the tables of docs/from-chromadb.md name, so that each of them
-//! compiles.
+//! The calls of the crate `chromadb` in the tables of docs/from-chromadb.md. They must compile.
 
-// As the tables have them: nothing is done with what they give.
+// The tables do not use the results.
 #![allow(unused)]
 #![allow(clippy::no_effect, clippy::unnecessary_operation)]
 

@@ -1,10 +1,10 @@
-//! [`Stopwatch`]: the CPU time of this process (user and system, all threads) and the time on the wall.
+//! [`Stopwatch`]: measures the CPU time of this process (user and system, all threads) and the wall time.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Adds up what runs under it.
+/// Adds up the times of all work it measures.
 #[derive(Default)]
 pub struct Stopwatch {
     pub cpu: Duration,

@@ -43,7 +43,7 @@ const VOCABULARY: [&str; 32] = [
     "window",
 ];
 
-/// Records by column, and vectors to ask for.
+/// Columns of records, and query vectors.
 pub struct Data {
     pub ids: Vec<String>,
     pub documents: Vec<String>,
@@ -68,7 +68,7 @@ impl Data {
         }
     }
 
-    /// The id of a record, of one length for all.
+    /// Returns the id of a record. All ids have the same length.
     pub fn id(index: usize) -> String {
         format!("record-{index:08}")
     }
@@ -81,12 +81,12 @@ impl Data {
         self.ids.is_empty()
     }
 
-    /// The vectors of some records, one after the other.
+    /// Returns the vectors of some records as one flat slice.
     pub fn floats(&self, range: Range<usize>) -> &[f32] {
         &self.floats[range.start * DIMENSION..range.end * DIMENSION]
     }
 
-    /// The vectors of some records, in the form that other clients insist on.
+    /// Returns the vectors of some records in the form that other clients require.
     pub fn rows(&self, range: Range<usize>) -> Vec<Vec<f32>> {
         let rows = self.floats(range).chunks_exact(DIMENSION);
         rows.map(<[f32]>::to_vec).collect()
@@ -122,7 +122,7 @@ impl Random {
         words.join(" ")
     }
 
-    /// Vectors of length 1, as embedding models make them: each float has all of its 24 bits.
+    /// Returns vectors of length 1, as embedding models make them. Each float uses all 24 bits.
     fn vectors(&mut self, count: usize) -> Vec<f32> {
         let mut floats = Vec::with_capacity(count * DIMENSION);
         for _ in 0..count {

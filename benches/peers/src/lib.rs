@@ -1,5 +1,4 @@
-//! What the clients under test share: the data, the work, the clocks. No client is in here; each has a binary
-//! of its own.
+//! Code that all clients under test share: data, work and clocks. Each client is in a separate binary.
 
 mod clock;
 mod data;

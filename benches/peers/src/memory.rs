@@ -1,17 +1,17 @@
-//! The memory of this process, as Linux counts it.
+//! Measures the resident memory of this process, on Linux.
 
 use std::fs;
 
 use crate::Result;
 
-/// From here on, [`peak`] looks. Returns what is resident now, in bytes.
+/// Starts a measurement with [`peak`]. Returns the current resident memory in bytes.
 pub fn start() -> Result<u64> {
-    // 5: forget the highest value so far (proc_pid_clear_refs(5)).
+    // 5 resets the peak (see proc_pid_clear_refs(5)).
     fs::write("/proc/self/clear_refs", "5")?;
     status("VmRSS:")
 }
 
-/// The most that was resident since [`start`], in bytes.
+/// Returns the peak resident memory since [`start`], in bytes.
 pub fn peak() -> Result<u64> {
     status("VmHWM:")
 }

@@ -1,4 +1,4 @@
-//! [`work`]: what every client does, and [`Peer`]: how a client does it.
+//! [`work`]: the work of every client. [`Peer`]: the calls of a client.
 
 use std::error::Error;
 use std::ops::Range;
@@ -12,38 +12,38 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 pub const BATCH: usize = 1_000;
 /// Hits per query.
 pub const HITS: usize = 10;
-/// What is measured, in the order in which [`work`] prints it.
+/// The measured phases, in the order in which [`work`] prints them.
 pub const PHASES: [&str; 3] = ["upsert", "get", "query"];
 
-/// A client under test. Its methods have a user's calls in them, and nothing else that costs.
+/// A client under test. Its methods contain only the calls of a user, and no other work.
 #[allow(async_fn_in_trait)] // No task is spawned with these futures.
 pub trait Peer: Sized {
-    /// What one `upsert` takes; made before the clock runs, so that a copy which a client insists on is not
-    /// counted.
+    /// The arguments of one `upsert`. They are made before the clock runs, so that copies that the API
+    /// requires are not counted.
     type Batch;
-    /// What one `query` takes; made before the clock runs.
+    /// The argument of one `query`, made before the clock runs.
     type Question;
-    /// What `get` gives back.
+    /// The result of `get`.
     type Page;
-    /// What `query` gives back.
+    /// The result of `query`.
     type Hits;
 
-    /// A client, and a new collection of this name.
+    /// Makes a client, and creates a collection with this name.
     async fn open(url: &str, name: &str) -> Result<Self>;
     async fn count(&self) -> Result<usize>;
     fn batch(data: &'static Data, range: Range<usize>) -> Self::Batch;
     async fn upsert(&self, batch: &mut Self::Batch) -> Result<()>;
     async fn get(&self, offset: usize, limit: usize) -> Result<Self::Page>;
-    /// One record of a page, all of whose parts are there.
+    /// Returns a record of a page, or `None` if a part of it is missing.
     fn row(page: &Self::Page, index: usize) -> Option<Row<'_>>;
     fn question(vector: &'static [f32]) -> Self::Question;
     async fn query(&self, question: &mut Self::Question, n: usize) -> Result<Self::Hits>;
-    /// How many hits have an id, a document, metadata and a distance.
+    /// Counts the hits with an id, a document, metadata and a distance.
     fn complete(hits: &Self::Hits) -> usize;
     async fn delete(self) -> Result<()>;
 }
 
-/// A record that came back.
+/// A record from the server.
 pub struct Row<'a> {
     pub id: &'a str,
     pub document: &'a str,
@@ -52,20 +52,21 @@ pub struct Row<'a> {
     pub year: i64,
 }
 
-/// Writes records, reads them all, asks, and prints a line for each: its name, CPU and wall in nanoseconds.
+/// Writes records, reads them, and queries them. Prints a line for each phase: its name, and CPU and wall
+/// time in nanoseconds.
 pub async fn work<P: Peer>() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [url, records, queries] = arguments.as_slice() else {
         return Err("usage: URL RECORDS QUERIES".into());
     };
-    // For good, so that what borrows from it needs no lifetime.
+    // Leaked on purpose, so that borrows are 'static.
     let data: &'static Data = Box::leak(Box::new(Data::new(records.parse()?, queries.parse()?)));
     let name = format!(
         "peers-{}",
         SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos()
     );
     let peer = P::open(url, &name).await?;
-    // The connection is there, and the path to it is warm.
+    // Opens the connection before measuring.
     if peer.count().await? != 0 {
         return Err("the collection is not new".into());
     }
@@ -94,7 +95,7 @@ async fn upsert<P: Peer>(peer: &P, data: &'static Data) -> Result<Stopwatch> {
     }
     match peer.count().await? {
         count if count == data.len() => Ok(watch),
-        count => Err(format!("{count} of {} records are in", data.len()).into()),
+        count => Err(format!("{count} of {} records were written", data.len()).into()),
     }
 }
 
@@ -104,24 +105,25 @@ async fn get<P: Peer>(peer: &P, data: &'static Data) -> Result<Stopwatch> {
     for range in batches(data) {
         let page = watch.time(peer.get(range.start, range.len())).await?;
         for row in 0..range.len() {
-            let row = P::row(&page, row).ok_or("a record lacks something")?;
+            let row = P::row(&page, row).ok_or("a record is incomplete")?;
             seen[index_of(&row, data)?] = true;
         }
         watch.time(async { drop(page) }).await;
     }
-    match seen.iter().all(|seen| *seen) {
-        true => Ok(watch),
-        false => Err("records are missing".into()),
+    if seen.iter().all(|seen| *seen) {
+        Ok(watch)
+    } else {
+        Err("records are missing".into())
     }
 }
 
-/// Which record this is; it must have come back as it was written.
+/// Returns the index of a record, which must be equal to the one written.
 fn index_of(row: &Row<'_>, data: &Data) -> Result<usize> {
     let index = data
         .ids
         .binary_search_by(|id| id.as_str().cmp(row.id))
         .map_err(|_| format!("unknown id {}", row.id))?;
-    // A parser that goes through f64 may round twice, and be wrong in the last bit.
+    // A parser that uses f64 may round twice, and then differ in the last bit.
     let near = |(a, b): (&f32, &f32)| (a - b).abs() <= f32::EPSILON * b.abs();
     let vector = data.floats(index..index + 1);
     let same = row.document == data.documents[index]
@@ -130,7 +132,7 @@ fn index_of(row: &Row<'_>, data: &Data) -> Result<usize> {
         && row.vector.len() == vector.len()
         && row.vector.iter().zip(vector).all(near);
     if !same {
-        return Err(format!("{} is not what was written", row.id).into());
+        return Err(format!("{} differs from the record written", row.id).into());
     }
     Ok(index)
 }
@@ -141,7 +143,7 @@ async fn query<P: Peer>(peer: &P, data: &'static Data) -> Result<Stopwatch> {
         let mut question = P::question(vector);
         let hits = watch.time(peer.query(&mut question, HITS)).await?;
         if P::complete(&hits) != HITS.min(data.len()) {
-            return Err("hits are missing or lack something".into());
+            return Err("hits are missing or incomplete".into());
         }
         watch.time(async { drop(hits) }).await;
     }

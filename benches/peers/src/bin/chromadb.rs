@@ -1,4 +1,4 @@
-//! The work through the crate `chromadb`.
+//! The work with the crate `chromadb`.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ struct Chromadb {
 }
 
 impl Peer for Chromadb {
-    /// Texts are borrowed; vectors and metadata are taken by value.
+    /// Borrows texts; takes vectors and metadata by value.
     type Batch = CollectionEntries<'static>;
     type Question = Vec<Vec<f32>>;
     type Page = GetResult;
@@ -85,7 +85,7 @@ impl Peer for Chromadb {
     }
 
     async fn query(&self, question: &mut Vec<Vec<f32>>, n: usize) -> Result<QueryResult> {
-        // Documents, metadata and distances, as by default.
+        // The default: documents, metadata and distances.
         let options = QueryOptions {
             query_embeddings: Some(std::mem::take(question)),
             n_results: Some(n),

@@ -1,6 +1,9 @@
-//! How much memory chroma-blocking needs beyond what its caller holds: prints the peak, in bytes.
+//! Measures the memory of chroma-blocking in addition to the caller.s data. Prints the peak in bytes.
 
-use chroma_blocking::{Client, Collection, Include, Metadata, record::{Columns, Vectors}};
+use chroma_blocking::{
+    Client, Collection, Include, Metadata,
+    record::{Columns, Vectors},
+};
 use peers::{DIMENSION, Data, Result, memory};
 
 fn main() -> Result<()> {
@@ -22,7 +25,7 @@ fn open(url: &str) -> Result<Collection> {
     Ok(Client::new(url)?.collection("memory").get_or_create()?)
 }
 
-/// All records in one call.
+/// Writes all records in one call.
 fn upsert(url: &str, records: usize) -> Result<u64> {
     let data = Data::new(records, 0);
     let metadata = |(topic, year): (&&str, &i64)| {
@@ -42,7 +45,7 @@ fn upsert(url: &str, records: usize) -> Result<u64> {
     Ok(memory::peak()?.saturating_sub(before))
 }
 
-/// All records of a collection, the newest first, with their vectors.
+/// Reads all records of a collection with their vectors, the newest first.
 fn pages(url: &str, records: usize) -> Result<u64> {
     let include = [Include::Documents, Include::Metadatas, Include::Embeddings];
     let mut left = records;
@@ -50,7 +53,7 @@ fn pages(url: &str, records: usize) -> Result<u64> {
     let before = memory::start()?;
     for page in open(url)?.scan().include(include).read_ahead(true).pages() {
         for row in page?.iter() {
-            left = left.checked_sub(1).ok_or("too many records came")?;
+            left = left.checked_sub(1).ok_or("too many records")?;
             if row.id != Data::id(left) || row.embedding.map(<[f32]>::len) != Some(DIMENSION) {
                 return Err(format!("{} is not record {left}", row.id).into());
             }
@@ -59,6 +62,6 @@ fn pages(url: &str, records: usize) -> Result<u64> {
     let peak = memory::peak()?;
     match left {
         0 => Ok(peak.saturating_sub(before)),
-        left => Err(format!("{left} of {records} records did not come").into()),
+        left => Err(format!("{left} of {records} records are missing").into()),
     }
 }

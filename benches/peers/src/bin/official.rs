@@ -1,4 +1,4 @@
-//! The work through Chroma's own crate `chroma`.
+//! The work with the official crate `chroma`.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ struct Official {
     collection: ChromaCollection,
 }
 
-/// `upsert` takes all of it by value.
+/// `upsert` takes all columns by value.
 #[derive(Default)]
 struct Batch {
     ids: Vec<String>,
@@ -109,7 +109,7 @@ impl Peer for Official {
     }
 
     async fn query(&self, question: &mut Vec<Vec<f32>>, n: usize) -> Result<QueryResponse> {
-        // Documents, metadata and distances, as by default.
+        // The default: documents, metadata and distances.
         let question = std::mem::take(question);
         let hits = self
             .collection

@@ -1,15 +1,18 @@
-//! The work through chroma-blocking.
+//! The work with chroma-blocking.
 
 use std::ops::Range;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use chroma_blocking::{Client, Collection, GetResult, Include, Metadata, QueryResult, record::{Columns, Vectors}};
+use chroma_blocking::{
+    Client, Collection, GetResult, Include, Metadata, QueryResult,
+    record::{Columns, Vectors},
+};
 use peers::{DIMENSION, Data, Peer, Result, Row};
 
 struct Ours(Collection);
 
-/// Borrowed from where the caller has it; only metadata must be in the library's form.
+/// Borrows all columns; only metadata must have the type of the library.
 struct Batch {
     ids: &'static [String],
     documents: &'static [String],
@@ -93,10 +96,10 @@ impl Peer for Ours {
 }
 
 fn main() -> Result<()> {
-    // Nothing in here waits for a task, so the first poll is the last.
+    // The client blocks, so the first poll completes.
     let mut work = pin!(peers::work::<Ours>());
     match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => Err("a blocking client does not wait".into()),
+        Poll::Pending => Err("a blocking client must not return Pending".into()),
     }
 }

@@ -1,10 +1,10 @@
-//! The client's process: many small queries over one connection.
+//! The process of a client: sends many small queries over one connection.
 //!
 //! ```text
 //! query VARIANT URL QUERIES
 //! ```
 //!
-//! It prints its CPU time per query, user and system, of all of its threads, in nanoseconds.
+//! Prints the CPU time per query (user and system, all threads) in nanoseconds.
 
 mod observers;
 
@@ -17,7 +17,7 @@ use cpu_time::ProcessTime;
 
 use observers::Observers;
 
-/// Connections, caches and lookups are warm after these.
+/// Queries that warm up connections and caches.
 const WARM_UP: u64 = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Instructions are counted from here on: the name is known to `child.rs`.
+/// The function in which callgrind counts; `child.rs` names it.
 #[inline(never)]
 fn measured(
     notes: &Collection,
@@ -47,7 +47,7 @@ fn measured(
 ) -> Result<Duration, Box<dyn Error>> {
     let start = ProcessTime::now();
     query(notes, queries)?;
-    // What is still in a queue is a part of it.
+    // Includes the work that is still queued.
     observers.finish();
     Ok(start.elapsed())
 }

@@ -1,4 +1,4 @@
-//! Who looks on, by variant.
+//! Installs the observers of a variant.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use log::kv::{self, Key, Value, VisitSource};
 
-/// What has to be ended.
+/// Observers that must be flushed at the end.
 #[derive(Default)]
 pub struct Observers {
     #[cfg(feature = "opentelemetry")]
@@ -25,7 +25,7 @@ pub fn install(variant: &str) -> Result<Observers, Box<dyn Error>> {
         "prometheus" => {
             use metrics_exporter_prometheus::PrometheusBuilder;
 
-            // As for one's own server: buckets, and no threads.
+            // With buckets and without threads, as a program with a custom HTTP server does.
             let buckets = [
                 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
             ];
@@ -94,12 +94,13 @@ mod spans {
 
     use super::Observers;
 
-    /// With the SDK as programs use it: spans are handed in batches to an exporter on a thread, which drops
+    /// Installs the SDK as programs do: batches of spans go to an exporter on a thread. This exporter drops
     /// them.
     pub fn install(sampled: bool) -> Observers {
-        let sampler = match sampled {
-            true => Sampler::AlwaysOn,
-            false => Sampler::AlwaysOff,
+        let sampler = if sampled {
+            Sampler::AlwaysOn
+        } else {
+            Sampler::AlwaysOff
         };
         let provider = SdkTracerProvider::builder()
             .with_sampler(sampler)

@@ -1,4 +1,4 @@
-//! The processes that are measured: one binary for each client, built alone and run alone.
+//! The measured processes: one binary for each client, built and run separately.
 
 use std::env;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use peers::{PHASES, Result, Stopwatch};
 
 use crate::options::Options;
 
-/// Binaries, which are named as the feature that brings the client. Ours is the first.
+/// The binaries, named after the feature that enables the client. Ours is the first.
 pub const CLIENTS: [&str; 3] = ["ours", "official", "chromadb"];
 
-/// Builds binaries with one client, and nothing of the others.
+/// Builds binaries with only one of the clients.
 pub fn build(client: &str, binaries: &[&str]) -> Result<()> {
     if cfg!(debug_assertions) {
         return Err("run this with --release".into());
@@ -31,27 +31,35 @@ pub fn build(client: &str, binaries: &[&str]) -> Result<()> {
     for binary in binaries {
         command.args(["--bin", binary]);
     }
-    match command.status()?.success() {
-        true => Ok(()),
-        false if client == "official" => Err("the official crate did not build; it needs protoc \
-            (Debian: apt-get install protobuf-compiler)"
-            .into()),
-        false => Err(format!("{client} did not build").into()),
+    if command.status()?.success() {
+        return Ok(());
     }
+    if client == "official" {
+        return Err("the official crate did not build; it needs protoc \
+            (Debian: apt-get install protobuf-compiler)"
+            .into());
+    }
+    Err(format!("{client} did not build").into())
 }
 
-/// Where this binary is, and the others beside it.
+/// Returns the folder of this binary and the others.
 fn folder() -> Result<PathBuf> {
     let mut path = env::current_exe()?;
     path.pop();
     Ok(path)
 }
 
-/// What a binary prints. What it says of errors goes where ours go.
+/// Returns the output of a binary. Its standard error is inherited.
 fn output(binary: &str, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(folder()?.join(binary));
-    // A proxy between a client and this machine is not what is measured.
-    for variable in ["http_proxy", "https_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+    // Measures without a proxy.
+    for variable in [
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ] {
         command.env_remove(variable);
     }
     let output = command.args(arguments).stderr(Stdio::inherit()).output()?;
@@ -61,7 +69,7 @@ fn output(binary: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// One run of one client: what each of the [`PHASES`] took, per record or query.
+/// Runs a client once. Returns the times of each of the [`PHASES`], per record or query.
 pub struct Run(pub [Stopwatch; PHASES.len()]);
 
 impl Run {
@@ -92,7 +100,7 @@ impl Run {
     }
 }
 
-/// The peak memory of chroma-blocking beyond what its caller holds, in bytes.
+/// Returns the peak memory of chroma-blocking in addition to the caller's data, in bytes.
 pub fn memory(what: &str, url: &str, records: usize) -> Result<u64> {
     let printed = output("memory", &[what, url, &records.to_string()])?;
     Ok(printed.trim().parse()?)

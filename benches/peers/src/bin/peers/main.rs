@@ -1,5 +1,5 @@
-//! Measures chroma-blocking beside other clients of Chroma: the same work, each in a process of its own, in
-//! turns. Prints the tables of `benches/RESULTS.md`. See the README.
+//! Compares chroma-blocking with other clients of Chroma. Each does the same work in a separate process, in
+//! alternation. Prints the tables of `benches/RESULTS.md`. See the README.
 
 mod children;
 mod null_server;
@@ -15,13 +15,15 @@ use report::{Memory, Speed};
 
 fn main() -> Result<()> {
     let options = Options::from_arguments()?;
-    let speed = match options.speed {
-        true => Some(measure_speed(&options)?),
-        false => None,
+    let speed = if options.speed {
+        Some(measure_speed(&options)?)
+    } else {
+        None
     };
-    let memory = match options.memory {
-        true => Some(measure_memory(&options)?),
-        false => None,
+    let memory = if options.memory {
+        Some(measure_memory(&options)?)
+    } else {
+        None
     };
     report::print(&options, speed.as_ref(), memory.as_ref())
 }
@@ -37,7 +39,7 @@ fn measure_speed(options: &Options) -> Result<Speed> {
         .start()?;
     let mut speed = Speed::default();
     for number in 1..=options.runs {
-        // Each of them is the first one in turn.
+        // Rotates the order of the clients.
         for turn in 0..CLIENTS.len() {
             let client = (number + turn) % CLIENTS.len();
             eprintln!("run {number} of {}: {}", options.runs, CLIENTS[client]);

@@ -1,5 +1,5 @@
-//! [`NullServer`]: looks like Chroma, and stores nothing. A real server takes a minute and a half to write
-//! 100,000 records, and what it does is not what is measured here.
+//! [`NullServer`]: answers like Chroma, but stores nothing. A real server takes a minute and a half to write
+//! 100,000 records.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,12 +12,12 @@ const COLLECTION: &str = r#"{"id":"00000000-0000-4000-8000-000000000000","name":
     "tenant":"default_tenant","database":"default_database","dimension":null,"configuration_json":{}}"#;
 const LIMITS: &str = r#"{"max_batch_size":5461,"supports_base64_encoding":true}"#;
 
-/// A collection of as many records as were asked for, whatever is written into it.
+/// A collection with a fixed number of records, whatever is written to it.
 pub struct NullServer {
     url: String,
 }
 
-/// What all records have, as JSON.
+/// The values that all records share, as JSON.
 struct Canned {
     records: usize,
     vector: String,
@@ -26,16 +26,16 @@ struct Canned {
 }
 
 impl NullServer {
-    /// It lives as long as this process.
+    /// Starts the server, which runs until this process ends.
     pub fn start(records: usize) -> Result<NullServer> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", listener.local_addr()?);
         let data = Data::new(1, 0);
         let canned = Arc::new(Canned {
             records,
-            // Rust, too, prints the shortest digits that are this float.
+            // Like servers, Rust prints the shortest digits that identify the float.
             vector: format!("{:?}", data.floats(0..1)).replace(' ', ""),
-            // JSON for a text without control characters.
+            // This is JSON, because the text has no control characters.
             document: format!("{:?}", data.documents[0]),
             metadata: format!(
                 r#"{{"topic":"{}","year":{}}}"#,
@@ -56,7 +56,7 @@ impl NullServer {
     }
 }
 
-/// Answers until the client hangs up.
+/// Answers until the client disconnects.
 fn serve(stream: &TcpStream, canned: &Canned) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
@@ -103,7 +103,7 @@ fn serve(stream: &TcpStream, canned: &Canned) -> io::Result<()> {
 }
 
 impl Canned {
-    /// The answer to a `get` by ids, or by `limit` and `offset`.
+    /// Returns the answer to a `get` by ids, or by `limit` and `offset`.
     fn page(&self, request: &str) -> String {
         let ids = ids(request).map_or_else(|| self.some(request), str::to_owned);
         if request.contains("\"include\":[]") {
@@ -119,7 +119,7 @@ impl Canned {
         )
     }
 
-    /// Ids by `limit` and `offset`, as JSON.
+    /// Returns ids by `limit` and `offset`, as JSON.
     fn some(&self, request: &str) -> String {
         let start = number(request, "\"offset\":").unwrap_or(0);
         let start = start.min(self.records);
@@ -132,13 +132,13 @@ impl Canned {
     }
 }
 
-/// The list of ids in a request, as JSON. No id has a comma or a bracket in it.
+/// Returns the list of ids in a request, as JSON. No id contains a comma or a bracket.
 fn ids(json: &str) -> Option<&str> {
     let (_, rest) = json.split_once("\"ids\":[")?;
     rest.split_once(']').map(|(ids, _)| ids)
 }
 
-/// The number behind a key.
+/// Returns the number after a key.
 fn number(json: &str, key: &str) -> Option<usize> {
     let (_, rest) = json.split_once(key)?;
     let rest = rest.trim_start();

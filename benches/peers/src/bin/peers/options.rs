@@ -12,16 +12,16 @@ const USAGE: &str = "usage: cargo run --release -- [option...]
   --speed       only the comparison of clients
   --memory      only the memory of chroma-blocking";
 
-/// What to measure.
+/// The measurements to make.
 pub struct Options {
     pub records: usize,
     pub queries: usize,
     pub runs: usize,
     pub speed: bool,
     pub memory: bool,
-    /// Records of the memory measurements; ten times as many in the last of them.
+    /// Records of the memory measurements; the last one has ten times as many.
     pub memory_records: usize,
-    /// As they were given.
+    /// The arguments, for the report.
     pub arguments: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The tables, in Markdown.
+//! Prints the tables in Markdown.
 
 use std::process::Command;
 use std::time::Duration;
@@ -92,7 +92,7 @@ fn print_speed(options: &Options, speed: &Speed) {
         });
         println!("| {row} | {} |", cells.collect::<Vec<_>>().join(" | "));
     });
-    println!("\nHow many times as much as chroma-blocking in the same run:\n");
+    println!("\nMultiples of chroma-blocking in the same run:\n");
     println!("| | {} |\n|---|---|---|", names[1..].join(" | "));
     each_row(|phase, row, clock| {
         println!(
@@ -115,7 +115,7 @@ fn each_row(row: impl Fn(usize, &str, Clock)) {
     }
 }
 
-/// What another client takes, by what ours takes.
+/// Returns the times of another client divided by ours.
 fn ratio(speed: &Speed, client: usize, phase: usize, clock: Clock) -> Spread {
     let time = |run: &Run| clock(&run.0[phase]).as_secs_f64();
     let runs = speed.0[client].iter().zip(&speed.0[0]);
@@ -145,7 +145,9 @@ fn print_memory_goals(options: &Options, memory: &Memory) {
     let records = options.memory_records;
     let goals = [
         (
-            format!("peak memory over the caller's data, {records} records in one `upsert`"),
+            format!(
+                "peak memory in addition to the caller's data, {records} records in one `upsert`"
+            ),
             32.0,
             memory.upsert,
         ),
@@ -176,9 +178,10 @@ fn at_least(goal: &str, limit: f64, measured: f64) {
 }
 
 fn met(met: bool, missed_by: f64) -> String {
-    match met {
-        true => "yes".to_owned(),
-        false => format!("**no**, by {:.0} %", missed_by * 100.0),
+    if met {
+        "yes".to_owned()
+    } else {
+        format!("**no**, by {:.0} %", missed_by * 100.0)
     }
 }
 
@@ -216,7 +219,7 @@ impl Spread {
 
 impl std::fmt::Display for Spread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Three digits that mean something.
+        // Three significant digits.
         let digits = match self.median {
             median if median < 10.0 => 2,
             median if median < 100.0 => 1,
