@@ -1,6 +1,6 @@
-//! What is refused before it is sent, because a server would refuse it or misread it.
+//! Refuses filters that a server would refuse or misinterpret.
 
-use super::{DOCUMENT, ID, MAX_DEPTH, Node, Operand, Operator, Test, Where};
+use super::expr::{Condition, DOCUMENT, ID, MAX_DEPTH, Node, Operand, Operator, Where};
 use crate::invalid::InvalidInput;
 use crate::model::metadata::{MetadataValue, too_large};
 
@@ -12,7 +12,7 @@ impl Where {
         }
     }
 
-    /// Refuses what a server would refuse, or answer wrongly without a word.
+    /// Refuses what a server would refuse, or answer wrongly without an error.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         match &self.node {
             Node::Everything => Ok(()),
@@ -20,38 +20,36 @@ impl Where {
                 Err(self.bad("it joins no filters, so no record would pass; skip the call"))
             }
             Node::All(parts) | Node::Any(parts) => parts.iter().try_for_each(Where::check),
-            Node::Test(test) => test.check().map_err(|why| self.bad(why)),
+            Node::Condition(condition) => condition.check().map_err(|why| self.bad(why)),
             Node::TooDeep => Err(self.bad(too_deep())),
         }
     }
-}
 
-impl Where {
-    /// As [`check`](Where::check), for a search: there the filter stays whole, and servers look up ids in it.
+    /// Checks the filter of a search. It is sent whole, and servers look up ids in it.
     pub(crate) fn check_in_search(&self) -> Result<(), InvalidInput> {
-        fn ids(filter: &Where) -> Result<(), InvalidInput> {
+        fn check_ids(filter: &Where) -> Result<(), InvalidInput> {
             match &filter.node {
-                Node::All(parts) | Node::Any(parts) => parts.iter().try_for_each(ids),
-                Node::Test(test) if test.key == ID => {
-                    test.check_id().map_err(|why| filter.bad(why))
+                Node::All(parts) | Node::Any(parts) => parts.iter().try_for_each(check_ids),
+                Node::Condition(condition) if condition.key == ID => {
+                    condition.check_id().map_err(|why| filter.bad(why))
                 }
-                Node::Test(_) | Node::Everything | Node::TooDeep => Ok(()),
+                Node::Condition(_) | Node::Everything | Node::TooDeep => Ok(()),
             }
         }
         self.check()?;
-        ids(self)
+        check_ids(self)
     }
 }
 
-/// Why a filter that is nested too deep is refused.
+/// The reason why a filter that is nested too deep is refused.
 pub(super) fn too_deep() -> String {
-    format!("it is nested deeper than {MAX_DEPTH} levels; write it with fewer levels")
+    format!("it is nested deeper than {MAX_DEPTH} levels; rewrite it with fewer levels")
 }
 
-impl Test {
-    /// Why a server would not take this test, or not as it is meant.
+impl Condition {
+    /// Returns why a server would refuse or misinterpret this condition.
     pub(super) fn check(&self) -> Result<(), String> {
-        use Operator::*;
+        use Operator::{Gt, Gte, Lt, Lte};
 
         self.check_key()?;
         let operator = self.operator;
@@ -59,12 +57,12 @@ impl Test {
             Operand::One(value) => {
                 let kind = kind(value)?;
                 if self.key == DOCUMENT && kind != Kind::Text {
-                    return Err("documents are compared with texts".into());
+                    return Err("a document can only be compared with text".into());
                 }
                 if matches!(operator, Gt | Gte | Lt | Lte)
                     && !matches!(kind, Kind::Int | Kind::Float)
                 {
-                    return Err("greater and less compare numbers".into());
+                    return Err("gt, gte, lt and lte can only compare numbers".into());
                 }
                 Ok(())
             }
@@ -72,9 +70,9 @@ impl Test {
                 let kinds = values.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
                 match kinds.split_first() {
                     None if self.key == ID => Ok(()),
-                    None => Err("the list of values is empty".into()),
+                    None => Err("the list of values is empty, so no record would pass; skip the call".into()),
                     Some((first, rest)) if rest.iter().any(|kind| kind != first) => {
-                        Err("the values of a list are of one kind: all integers, all floats, all texts or all booleans".into())
+                        Err("the values of a list must all be integers, all floats, all text or all booleans".into())
                     }
                     Some(_) => Ok(()),
                 }
@@ -82,7 +80,7 @@ impl Test {
         }
     }
 
-    /// Why a search would find nothing by this test of an id, whatever there is.
+    /// Returns why a search with this condition on ids would never find a record.
     fn check_id(&self) -> Result<(), &'static str> {
         use Operator::{Eq, In, Ne, NotIn};
 
@@ -91,19 +89,19 @@ impl Test {
             Operand::Many(values) => values.as_slice(),
         };
         if !matches!(self.operator, Eq | Ne | In | NotIn) {
-            Err("ids can be filtered with eq, ne, is_in and not_in only")
+            Err("ids can only be filtered with eq, ne, is_in and not_in")
         } else if values.is_empty() {
             Err("the list of ids is empty")
         } else if values.iter().any(|value| value.as_str().is_none()) {
-            Err("ids are texts")
+            Err("ids must be text")
         } else {
             Ok(())
         }
     }
 
-    /// Why there is no such key, or why the operator is none for it.
+    /// Returns why the key is invalid, or does not support the operator.
     fn check_key(&self) -> Result<(), String> {
-        use Operator::*;
+        use Operator::{Contains, NotContains, NotRegex, Regex};
 
         match self.key.as_str() {
             "" => Err("the key is empty".to_owned()),
@@ -111,15 +109,16 @@ impl Test {
                 Ok(())
             }
             DOCUMENT => Err(
-                "documents are filtered with contains, not_contains, regex and not_regex".into(),
+                "documents can only be filtered with contains, not_contains, regex and not_regex"
+                    .into(),
             ),
             _ if matches!(self.operator, Regex | NotRegex) => {
-                Err("regex and not_regex look at documents only: Key::document()".into())
+                Err("regex and not_regex can only filter documents; use Key::document()".into())
             }
             ID => Ok(()),
-            // The server would take the one for an operator, and say that no record has the other.
+            // A server would treat $ as an operator, and find no record for #.
             key if key.starts_with(['$', '#']) => Err(format!(
-                "{key} cannot be the name of a field: those do not start with $ or #"
+                "the name of a field must not start with $ or #, as {key} does"
             )),
             _ => Ok(()),
         }
@@ -142,7 +141,7 @@ fn kind(value: &MetadataValue) -> Result<Kind, String> {
         MetadataValue::Float(value) if value.is_finite() => Ok(Kind::Float),
         MetadataValue::Float(value) => Err(format!("{value} is not a finite number")),
         MetadataValue::String(_) => Ok(Kind::Text),
-        _ => Err("a filter compares with a boolean, a number or a text".to_owned()),
+        _ => Err("a filter can only compare with a boolean, a number or text".to_owned()),
     }
 }
 
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_would_refuse_is_refused_here() {
+    fn a_filter_that_the_server_would_refuse_is_an_error() {
         let bad = [
             field("").eq(1),
             field("$and").eq(1),
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_takes_ids_in_its_filter_where_servers_look_them_up() {
+    fn the_filter_of_a_search_may_hold_conditions_on_ids() {
         let id = Key::id;
         for fine in [
             id().eq("1") | field("a").eq(1),
@@ -209,27 +208,27 @@ mod tests {
     }
 
     #[test]
-    fn a_very_deep_filter_is_an_error_and_overflows_nothing() {
-        let test = || field("a").eq(1);
-        let mut filter = test();
+    fn a_very_deep_filter_is_an_error_and_does_not_overflow_the_stack() {
+        let condition = || field("a").eq(1);
+        let mut filter = condition();
         for _ in 0..100_000 {
-            filter = (filter & test()) | test();
+            filter = (filter & condition()) | condition();
         }
         assert_eq!(filter, filter.clone());
         assert!(format!("{filter:?}{filter}").len() < 1_000);
         let error = filter.check().unwrap_err().to_string();
         assert!(error.contains("50 levels"), "{error}");
 
-        let mut filter = test();
+        let mut filter = condition();
         for _ in 0..25 {
-            filter = (filter & test()) | test();
+            filter = (filter & condition()) | condition();
         }
         assert_eq!(filter.check(), Ok(()));
-        assert!((filter & test()).check().is_err());
+        assert!((filter & condition()).check().is_err());
     }
 
     #[test]
-    fn a_long_filter_is_not_a_deep_one() {
+    fn a_long_chain_of_ands_is_one_level() {
         let mut filter = field("a").ne(0);
         for n in 1..20_000 {
             filter = filter & field("a").ne(n);

@@ -1,4 +1,4 @@
-//! [`Json`]: what a filter is read from, before it is known to be one.
+//! [`Json`]: a JSON value of limited depth, from which a filter is read.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde::de::{
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::MAX_DEPTH;
 use super::check::too_deep;
+use super::expr::MAX_DEPTH;
 use crate::invalid::InvalidInput;
 
-/// JSON as it is written: objects keep their order and repeated keys.
+/// A JSON value. Objects keep their order and repeated keys.
 pub(super) enum Json {
     Null,
     Number(serde_json::Number),
@@ -26,19 +26,19 @@ impl Json {
         bad(&short(serde_json::to_string(self).unwrap_or_default()), why)
     }
 
-    /// The key and the value of an object that has one of each.
+    /// Returns the key and the value of an object with one entry. `form` describes the expected form in an error.
     pub(super) fn single(&self, form: &str) -> Result<(&str, &Json), InvalidInput> {
         match self {
             Json::Object(entries) => match entries.as_slice() {
                 [(key, value)] => Ok((key, value)),
-                [] => Err(self.bad(&format!("it is empty: {form}"))),
-                _ => Err(self.bad(&format!("it has {} keys: {form}", entries.len()))),
+                [] => Err(self.bad(&format!("it is empty; {form}"))),
+                _ => Err(self.bad(&format!("it has {} keys; {form}", entries.len()))),
             },
             _ => Err(self.bad(form)),
         }
     }
 
-    /// The parts of a join.
+    /// Reads the parts of a join.
     pub(super) fn joined<T>(
         &self,
         parts: &Json,
@@ -46,7 +46,7 @@ impl Json {
     ) -> Result<Vec<T>, InvalidInput> {
         match parts {
             Json::List(parts) if !parts.is_empty() => parts.iter().map(reader).collect(),
-            _ => Err(self.bad("$and and $or take a list of at least one filter")),
+            _ => Err(self.bad("$and and $or need a list of at least one filter")),
         }
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn bad(filter: &str, why: &str) -> InvalidInput {
     }
 }
 
-/// The start of a long text.
+/// Shortens text that is too long for an error.
 pub(super) fn short(mut text: String) -> String {
     const SHOWN: usize = 200;
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {
@@ -89,12 +89,12 @@ impl Serialize for Json {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
-        // An object and a list for each join, an object, an object and a list for a test.
+        // A join takes an object and a list. A condition takes two objects and a list.
         Levels(usize::from(MAX_DEPTH) * 2 + 3).deserialize(deserializer)
     }
 }
 
-/// Reads JSON that is no deeper than this.
+/// Reads JSON with at most this many nested objects and lists.
 #[derive(Clone, Copy)]
 struct Levels(usize);
 

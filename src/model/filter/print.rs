@@ -1,10 +1,10 @@
-//! Filters as Chroma's JSON, written.
+//! Writes filters as Chroma's JSON.
 
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Node, Operand, Operator, Test, Where};
+use super::expr::{Condition, Node, Operand, Operator, Where};
 
 impl Operator {
     pub(super) const ALL: [Operator; 12] = [
@@ -52,7 +52,7 @@ impl fmt::Display for Where {
     }
 }
 
-/// A map of one entry.
+/// Writes a map with one entry.
 fn entry<S: Serializer, V: Serialize + ?Sized>(
     serializer: S,
     key: &str,
@@ -69,14 +69,14 @@ impl Serialize for Where {
             Node::Everything => serializer.serialize_map(Some(0))?.end(),
             Node::All(parts) => entry(serializer, "$and", parts),
             Node::Any(parts) => entry(serializer, "$or", parts),
-            Node::Test(test) => entry(serializer, &test.key, &Comparison(test)),
+            Node::Condition(condition) => entry(serializer, &condition.key, &Comparison(condition)),
             Node::TooDeep => entry(serializer, "$and", "…"),
         }
     }
 }
 
-/// `{"$gte":2020}`
-struct Comparison<'a>(&'a Test);
+/// The operator and the operand of a condition: `{"$gte":2020}`.
+struct Comparison<'a>(&'a Condition);
 
 impl Serialize for Comparison<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -88,7 +88,7 @@ impl Serialize for Comparison<'_> {
     }
 }
 
-/// A filter on documents as `where_document` takes it, without the key.
+/// A filter on documents in the form of `where_document`, which leaves out the key.
 pub(crate) struct Document<'a>(pub(crate) &'a Where);
 
 impl Serialize for Document<'_> {
@@ -96,7 +96,7 @@ impl Serialize for Document<'_> {
         let (key, parts) = match &self.0.node {
             Node::All(parts) => ("$and", parts),
             Node::Any(parts) => ("$or", parts),
-            Node::Test(test) => return Comparison(test).serialize(serializer),
+            Node::Condition(condition) => return Comparison(condition).serialize(serializer),
             Node::Everything | Node::TooDeep => return self.0.serialize(serializer),
         };
         let parts: Vec<_> = parts.iter().map(Document).collect();

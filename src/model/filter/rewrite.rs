@@ -1,62 +1,65 @@
-//! Filters that a server understands otherwise than they read, in words that it understands as they are meant.
+//! Rewrites filters that servers misinterpret.
 
-use super::{DOCUMENT, Node, Operand, Operator, Test, Where};
+use super::expr::{Condition, DOCUMENT, Node, Operand, Operator, Where};
 use crate::invalid::InvalidInput;
-use crate::model::metadata::MetadataValue::{Float, Int, String as Text};
+use crate::model::metadata::MetadataValue::{self, Float, Int, String as Text};
 
-/// The levels of "and" and "or" that a server reads.
+/// The maximum number of nested joins that a server reads.
 const LEVELS: u8 = 60;
-/// A server makes an SQL expression of the filter, and refuses one of more than 1,000 levels, or dies of it. This leaves
-/// room for the rest of the expression: `where` and `where_document` are in one.
+/// The maximum depth of the SQL expression that a server makes of the filter. SQLite refuses more than 1,000 levels, or
+/// the server crashes. The difference is left for the rest of the expression, which holds both `where` and
+/// `where_document`.
 const SQL_LEVELS: usize = 400;
-/// The most parts of a join when [`SQL_LEVELS`] do not suffice.
+/// The maximum number of parts of a join in a filter that exceeds [`SQL_LEVELS`].
 const GROUP: usize = 16;
 
 impl Where {
-    /// The filter in words that a server understands as they are meant. `mistakes` says of a field whether the server may
-    /// mistake an integer in it for a fraction.
-    pub(super) fn rewritten(self, mistakes: &dyn Fn(&str) -> bool) -> Result<Where, InvalidInput> {
-        let mut filter = self.tests_rewritten(mistakes);
+    /// Returns an equivalent filter that servers interpret correctly. `truncates` returns whether the server may truncate
+    /// a float that it compares with integers of the field.
+    pub(super) fn rewritten(self, truncates: &dyn Fn(&str) -> bool) -> Result<Where, InvalidInput> {
+        let mut filter = self.conditions_rewritten(truncates);
         if filter.sql_levels() > SQL_LEVELS {
             filter = filter.grouped();
         }
         if filter.depth > LEVELS || filter.sql_levels() > SQL_LEVELS {
             return Err(
-                filter.bad("it is too wide and too deep for a server; ask in several calls")
+                filter.bad("it is too wide and too deep for a server; split it into several calls")
             );
         }
         Ok(filter)
     }
 
-    fn tests_rewritten(self, mistakes: &dyn Fn(&str) -> bool) -> Where {
+    fn conditions_rewritten(self, truncates: &dyn Fn(&str) -> bool) -> Where {
         let all = |parts: Vec<Where>| {
             let parts = parts.into_iter();
-            parts.map(|part| part.tests_rewritten(mistakes)).collect()
+            parts
+                .map(|part| part.conditions_rewritten(truncates))
+                .collect()
         };
         match self.node {
             Node::All(parts) => Where::of(Node::All, all(parts)),
             Node::Any(parts) => Where::of(Node::Any, all(parts)),
-            Node::Test(test) => test.rewritten(mistakes),
+            Node::Condition(condition) => condition.rewritten(truncates),
             Node::Everything | Node::TooDeep => self,
         }
     }
 
-    /// How deep the SQL expression is: a join of n parts is n levels.
+    /// Returns the depth of the SQL expression: a join of n parts has n levels.
     fn sql_levels(&self) -> usize {
         match &self.node {
             Node::All(parts) | Node::Any(parts) => {
                 parts.len() + parts.iter().map(Where::sql_levels).max().unwrap_or(0)
             }
-            Node::Everything | Node::Test(_) | Node::TooDeep => 4,
+            Node::Everything | Node::Condition(_) | Node::TooDeep => 4,
         }
     }
 
-    /// With joins of joins in place of wide joins.
+    /// Replaces each wide join by a tree of joins.
     fn grouped(self) -> Where {
         let (join, parts): (fn(_) -> _, _) = match self.node {
             Node::All(parts) => (Node::All, parts),
             Node::Any(parts) => (Node::Any, parts),
-            Node::Everything | Node::Test(_) | Node::TooDeep => return self,
+            Node::Everything | Node::Condition(_) | Node::TooDeep => return self,
         };
         let mut parts: Vec<Where> = parts.into_iter().map(Where::grouped).collect();
         while parts.len() > GROUP {
@@ -74,62 +77,62 @@ impl Where {
     }
 }
 
-impl Test {
-    fn rewritten(self, mistakes: &dyn Fn(&str) -> bool) -> Where {
+impl Condition {
+    fn rewritten(self, truncates: &dyn Fn(&str) -> bool) -> Where {
         match &self.operand {
             Operand::One(Text(text)) if self.key == DOCUMENT && text.contains('\0') => {
                 let pattern = escaped(text);
                 self.with_nul(pattern)
             }
-            _ if !mistakes(&self.key) => self.unchanged(),
-            Operand::One(Float(float)) => match taken_for(*float) {
+            _ if !truncates(&self.key) => self.unchanged(),
+            Operand::One(Float(float)) => match truncated(*float) {
                 Some(int) => {
                     let float = *float;
-                    self.not_for_the_integer(float, int)
+                    self.without_truncation(float, int)
                 }
                 None => self.unchanged(),
             },
             Operand::Many(values) => {
-                let ints = mistaken(values);
-                self.not_for_the_integers(ints)
+                let ints = all_truncated(values);
+                self.without_truncations(ints)
             }
             Operand::One(_) => self.unchanged(),
         }
     }
 
     fn unchanged(self) -> Where {
-        Where::test(self.key, self.operator, self.operand)
+        Where::condition(self.key, self.operator, self.operand)
     }
 
-    /// `contains` compares texts only up to the first NUL; a regular expression goes on.
+    /// Replaces `contains`, which stops at the first NUL of the document, by a regular expression, which does not.
     fn with_nul(self, pattern: String) -> Where {
         let operator = match self.operator {
             Operator::Contains => Operator::Regex,
             Operator::NotContains => Operator::NotRegex,
             _ => return self.unchanged(),
         };
-        Where::test(self.key, operator, Operand::One(Text(pattern)))
+        Where::condition(self.key, operator, Operand::One(Text(pattern)))
     }
 
-    /// A server compares floats with `float`, as it should, and integers with `int`, which is cut off at the point (and
-    /// so on the side of zero): it would find 2 where 2.7 is asked for.
-    fn not_for_the_integer(self, float: f64, int: i64) -> Where {
-        let also = |operator| Where::test(self.key.clone(), operator, Operand::One(Int(int)));
-        let below = float > 0.0;
+    /// Corrects the comparison with a float that is not an integer. A server compares floats with `float`, which is
+    /// correct, but integers with `int`, the float truncated towards zero: it would find 2 for 2.7.
+    fn without_truncation(self, float: f64, int: i64) -> Where {
+        let also = |operator| Where::condition(self.key.clone(), operator, Operand::One(Int(int)));
+        let is_truncated_down = float > 0.0;
         let (join, other): (fn(_) -> _, _) = match self.operator {
             Operator::Eq => (Node::All, also(Operator::Ne)),
             Operator::Ne => (Node::Any, also(Operator::Eq)),
-            Operator::Gte if below => (Node::All, also(Operator::Ne)),
-            Operator::Lte if !below => (Node::All, also(Operator::Ne)),
-            Operator::Lt if below => (Node::Any, also(Operator::Lte)),
-            Operator::Gt if !below => (Node::Any, also(Operator::Gte)),
+            Operator::Gte if is_truncated_down => (Node::All, also(Operator::Ne)),
+            Operator::Lte if !is_truncated_down => (Node::All, also(Operator::Ne)),
+            Operator::Lt if is_truncated_down => (Node::Any, also(Operator::Lte)),
+            Operator::Gt if !is_truncated_down => (Node::Any, also(Operator::Gte)),
             _ => return self.unchanged(),
         };
         Where::of(join, vec![self.unchanged(), other])
     }
 
-    /// The same for a list, where `ints` are those that a server would mistake for its floats.
-    fn not_for_the_integers(self, ints: Vec<i64>) -> Where {
+    /// Corrects the comparison with a list. `ints` are its truncated floats.
+    fn without_truncations(self, ints: Vec<i64>) -> Where {
         let (join, operator): (fn(_) -> _, _) = match self.operator {
             _ if ints.is_empty() => return self.unchanged(),
             Operator::In => (Node::All, Operator::NotIn),
@@ -137,33 +140,33 @@ impl Test {
             _ => return self.unchanged(),
         };
         let ints = Operand::Many(ints.into_iter().map(Int).collect());
-        let other = Where::test(self.key.clone(), operator, ints);
+        let other = Where::condition(self.key.clone(), operator, ints);
         Where::of(join, vec![self.unchanged(), other])
     }
 }
 
-/// The integer that a server takes for a float, where it is another number.
-fn taken_for(float: f64) -> Option<i64> {
+/// Returns the integer to which a server truncates a float, if that changes its value.
+fn truncated(float: f64) -> Option<i64> {
     let int = float as i64;
     (int as f64 != float).then_some(int)
 }
 
-/// The integers that a server takes for the floats of a list, without those that are in the list.
-fn mistaken(values: &[super::MetadataValue]) -> Vec<i64> {
+/// Returns the integers to which a server truncates the floats of a list, without those that equal one of its floats.
+fn all_truncated(values: &[MetadataValue]) -> Vec<i64> {
     let floats = || {
         values.iter().filter_map(|value| match value {
             Float(float) => Some(*float),
             _ => None,
         })
     };
-    let mut ints: Vec<i64> = floats().filter_map(taken_for).collect();
+    let mut ints: Vec<i64> = floats().filter_map(truncated).collect();
     ints.sort_unstable();
     ints.dedup();
     ints.retain(|int| floats().all(|float| float != *int as f64));
     ints
 }
 
-/// A regular expression for exactly this text.
+/// Returns a regular expression that matches exactly this text.
 fn escaped(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 8);
     for char in text.chars() {
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_understands_is_sent_as_it_is() {
+    fn a_filter_that_servers_interpret_correctly_is_unchanged() {
         for filter in [
             x().eq(2),
             x().eq(2.0),
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fraction_is_not_taken_for_an_integer() {
+    fn a_comparison_with_a_fraction_excludes_the_truncated_integer() {
         for (filter, expected) in [
             (
                 x().eq(2.7),
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_is_asked_for_with_a_regular_expression() {
+    fn text_with_a_nul_is_sent_as_a_regular_expression() {
         assert_eq!(
             sent(Key::document().not_contains("a.\0")),
             r##"{"#document":{"$not_regex":"a\\.\u0000"}}"##
@@ -263,14 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn wide_joins_become_joins_of_joins() {
+    fn wide_joins_become_trees_of_joins() {
         let wide = |n: i64| Where::all((0..n).map(|n| x().ne(n)));
         assert_eq!(wide(300).rewritten(&|_| true), Ok(wide(300)));
         for n in [400, 10_000] {
             let sent = wide(n).rewritten(&|_| true).unwrap();
             assert!(sent.sql_levels() < 100);
-            let again = Where::all([sent.flat()]);
-            assert_eq!(again, wide(n));
+            assert_eq!(Where::all([sent.flat()]), wide(n));
         }
         let mut both = wide(30);
         for _ in 0..24 {
@@ -282,7 +284,7 @@ mod tests {
     }
 
     impl Where {
-        /// Without joins inside joins of the same kind.
+        /// Flattens nested joins of the same kind.
         fn flat(self) -> Where {
             match self.node {
                 Node::All(parts) => Where::all(parts.into_iter().map(Where::flat)),

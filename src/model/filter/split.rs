@@ -1,49 +1,54 @@
-//! A filter's three places in a request.
+//! [`Parts`]: a filter, divided among the fields of a request.
 
 use std::collections::HashSet;
 
-use super::{DOCUMENT, ID, Node, Operand, Operator, Test, Where};
+use super::expr::{Condition, DOCUMENT, ID, Node, Operand, Operator, Where};
 use crate::invalid::InvalidInput;
 
-/// A filter in the three places where a request takes it.
+/// A filter, divided among the three fields of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Parts {
-    /// The ids to look at; `Some` of nothing lets no record through.
+    /// The request's `ids`. No record passes an empty list.
     pub(crate) ids: Option<Vec<String>>,
     /// The request's `where`.
     pub(crate) fields: Option<Where>,
-    /// The request's `where_document`, printed by [`Document`](super::Document).
+    /// The request's `where_document`. Write it as a [`Document`](super::Document).
     pub(crate) documents: Option<Where>,
 }
 
 impl Where {
-    /// Whether it tests lists in metadata.
+    /// Returns whether it has a condition on a list in metadata.
     pub(crate) fn tests_lists(&self) -> bool {
-        self.has(|test| {
-            test.key != DOCUMENT
-                && matches!(test.operator, Operator::Contains | Operator::NotContains)
+        self.has(|condition| {
+            condition.key != DOCUMENT
+                && matches!(
+                    condition.operator,
+                    Operator::Contains | Operator::NotContains
+                )
         })
     }
 
-    fn has(&self, wanted: fn(&Test) -> bool) -> bool {
+    fn has(&self, wanted: fn(&Condition) -> bool) -> bool {
         match &self.node {
             Node::All(parts) | Node::Any(parts) => parts.iter().any(|part| part.has(wanted)),
-            Node::Test(test) => wanted(test),
+            Node::Condition(condition) => wanted(condition),
             Node::Everything | Node::TooDeep => false,
         }
     }
 }
 
 impl Parts {
-    /// Whether there is something in it that the first servers of the v2 API do not know: a regular expression, or the
-    /// document among fields.
+    /// Returns whether it has a part that the first servers with API v2 do not support: a regular expression, or a
+    /// condition on the document among those on fields.
     pub(crate) fn need_a_newer_server(&self) -> bool {
-        let regex = |test: &Test| matches!(test.operator, Operator::Regex | Operator::NotRegex);
+        let is_regex = |condition: &Condition| {
+            matches!(condition.operator, Operator::Regex | Operator::NotRegex)
+        };
         let has = |part: &Option<Where>, wanted| part.as_ref().is_some_and(|part| part.has(wanted));
-        has(&self.documents, regex) || has(&self.fields, |test| test.key == DOCUMENT)
+        has(&self.documents, is_regex) || has(&self.fields, |condition| condition.key == DOCUMENT)
     }
 
-    /// Lets through only those of `ids`, too.
+    /// Restricts it to these ids.
     pub(crate) fn narrow_ids(&mut self, ids: Vec<String>) {
         match &mut self.ids {
             Some(old) => {
@@ -56,15 +61,15 @@ impl Parts {
 }
 
 impl Where {
-    /// Cuts the filter into the three places where a request takes it: ids, `where` and `where_document`, in words that
-    /// a server understands as they are meant.
+    /// Divides the filter among the fields of a request: `ids`, `where` and `where_document`. Conditions that servers
+    /// misinterpret are rewritten.
     ///
-    /// What looks at documents alone goes to `where_document`, which every server knows; a mix under an "or" stays
-    /// in `where`, which servers before 1.0.21 refuse.
+    /// Conditions on documents alone go to `where_document`, which every server supports. If they are joined with other
+    /// conditions by "or", they stay in `where`, which servers before 1.0.21 refuse.
     ///
-    /// `mistakes` says of a field whether the server may mistake an integer in it for a fraction: a single-node server
-    /// does, where integers of that field are indexed.
-    pub(crate) fn split(self, mistakes: &dyn Fn(&str) -> bool) -> Result<Parts, InvalidInput> {
+    /// `truncates` returns whether the server may truncate a float that it compares with integers of the field. A
+    /// single-node server does, if integers of the field are indexed.
+    pub(crate) fn split(self, truncates: &dyn Fn(&str) -> bool) -> Result<Parts, InvalidInput> {
         self.check()?;
         let conjuncts = match self.node {
             Node::Everything => Vec::new(),
@@ -74,43 +79,43 @@ impl Where {
         let mut parts = Parts::default();
         let (mut fields, mut documents) = (Vec::new(), Vec::new());
         for conjunct in conjuncts {
-            if conjunct.has(|test| test.key == ID) {
+            if conjunct.has(|condition| condition.key == ID) {
                 parts.narrow_ids(conjunct.ids()?);
-            } else if conjunct.has(|test| test.key != DOCUMENT) {
+            } else if conjunct.has(|condition| condition.key != DOCUMENT) {
                 fields.push(conjunct);
             } else {
                 documents.push(conjunct);
             }
         }
-        let all = |filters: Vec<Where>| {
-            let filter = (!filters.is_empty()).then(|| Where::all(filters));
-            filter.map(|filter| filter.rewritten(mistakes)).transpose()
-        };
-        parts.fields = all(fields)?;
-        parts.documents = all(documents)?;
+        if !fields.is_empty() {
+            parts.fields = Some(Where::all(fields).rewritten(truncates)?);
+        }
+        if !documents.is_empty() {
+            parts.documents = Some(Where::all(documents).rewritten(truncates)?);
+        }
         Ok(parts)
     }
 
-    /// The ids that a filter on ids lets through.
+    /// Returns the ids that pass a filter on ids.
     fn ids(&self) -> Result<Vec<String>, InvalidInput> {
-        let no = || {
+        let unsupported = || {
             self.bad(
-                "ids can be filtered with eq and is_in only, and not under an \"or\"; ask with .ids(...), or in two calls",
+                "ids can only be filtered with eq and is_in, and not under an \"or\"; use .ids(...), or two calls",
             )
         };
-        let Node::Test(test) = &self.node else {
-            return Err(no());
+        let Node::Condition(condition) = &self.node else {
+            return Err(unsupported());
         };
-        let values = match (test.operator, &test.operand) {
+        let values = match (condition.operator, &condition.operand) {
             (Operator::Eq, Operand::One(value)) => std::slice::from_ref(value),
             (Operator::In, Operand::Many(values)) => values.as_slice(),
-            _ => return Err(no()),
+            _ => return Err(unsupported()),
         };
         values
             .iter()
             .map(|value| value.as_str().map(str::to_owned))
             .collect::<Option<_>>()
-            .ok_or_else(|| self.bad("ids are texts"))
+            .ok_or_else(|| self.bad("ids must be text"))
     }
 }
 
@@ -123,12 +128,12 @@ mod tests {
         Key::field(name)
     }
 
-    fn json(filter: &Option<Where>) -> String {
-        filter.as_ref().map(Where::to_string).unwrap_or_default()
+    fn json(filter: Option<&Where>) -> String {
+        filter.map(Where::to_string).unwrap_or_default()
     }
 
     #[test]
-    fn each_part_goes_to_its_place() {
+    fn each_condition_goes_to_its_field_of_the_request() {
         let text = Key::document();
         let filter = field("a").eq(1)
             & text.clone().contains("x")
@@ -137,7 +142,7 @@ mod tests {
             & Key::id().eq("2");
         let parts = filter.split(&|_| true).unwrap();
         assert_eq!(parts.ids, Some(vec!["2".to_owned()]));
-        assert_eq!(json(&parts.fields), r#"{"a":{"$eq":1}}"#);
+        assert_eq!(json(parts.fields.as_ref()), r#"{"a":{"$eq":1}}"#);
         let documents = serde_json::to_string(&Document(&parts.documents.unwrap())).unwrap();
         assert_eq!(
             documents,
@@ -146,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mix_under_an_or_stays_together() {
+    fn an_or_of_a_field_and_the_document_stays_in_where() {
         let parts = (field("a").eq(1) | Key::document().contains("x"))
             .split(&|_| true)
             .unwrap();
         assert_eq!(parts.documents, None);
         assert_eq!(
-            json(&parts.fields),
+            json(parts.fields.as_ref()),
             r##"{"$or":[{"a":{"$eq":1}},{"#document":{"$contains":"x"}}]}"##
         );
     }
@@ -164,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_where_they_cannot_be_asked_are_an_error() {
+    fn unsupported_conditions_on_ids_are_an_error() {
         for filter in [
             Key::id().eq("1") | field("a").eq(1),
             Key::id().ne("1"),
