@@ -1,4 +1,4 @@
-//! The example `batch_ingest`, as a user and a scheduler run it.
+//! The example `batch_ingest`, run as a user or a scheduler runs it.
 
 use std::fmt::Write;
 use std::fs;
@@ -21,7 +21,7 @@ fn texts(output: &Output) -> (i32, String, String) {
 }
 
 #[test]
-fn without_settings_it_writes_the_corpus_and_then_what_has_changed() {
+fn without_options_it_writes_the_corpus_and_with_only_changed_the_changes() {
     let folder = Folder::new();
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/corpus.jsonl");
     let input = folder.0.join("corpus.jsonl");
@@ -47,7 +47,7 @@ fn without_settings_it_writes_the_corpus_and_then_what_has_changed() {
 }
 
 #[test]
-fn its_exit_codes_tell_what_to_do() {
+fn the_exit_code_shows_whether_to_retry() {
     let folder = Folder::new();
     let bad = folder.0.join("bad.jsonl");
     fs::write(
@@ -84,7 +84,7 @@ fn its_exit_codes_tell_what_to_do() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_stops_it_and_the_same_command_goes_on() {
+fn ctrl_c_stops_it_and_the_same_command_resumes() {
     let folder = Folder::new();
     let input = folder.0.join("large.jsonl");
     let lines = (0..12_000).fold(String::new(), |mut all, i| {
@@ -92,7 +92,7 @@ fn ctrl_c_stops_it_and_the_same_command_goes_on() {
         all
     });
     fs::write(&input, lines).unwrap();
-    // Cargo builds it, and says nothing of where it is.
+    // Builds the example. Cargo does not report the path of the program.
     ingest(&folder, &["--nope"], &[]);
     let program = std::env::current_exe().unwrap();
     let program = program
@@ -116,7 +116,7 @@ fn ctrl_c_stops_it_and_the_same_command_goes_on() {
     let checkpoint = folder.0.join("large.jsonl.ckpt");
 
     let child = command.spawn().unwrap();
-    // It has begun to write when the checkpoint says more than nothing.
+    // The job is writing as soon as the checkpoint has a position.
     let begun = || {
         let place = fs::read_to_string(&checkpoint).unwrap_or_default();
         place.contains("items") && !place.contains("\"items\":0,")

@@ -1,4 +1,4 @@
-//! Bad records: where they are found, and what becomes of the job.
+//! Bad records: the stage that finds them, and how the job continues.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,9 +9,9 @@ use chroma_blocking::{
 };
 use serde_json::Value;
 
-use super::{Letters, Scrap, Scratch, record};
+use super::{Letters, Scratch, TempFile, record};
 
-/// Refuses a whole batch for one text, and does not say which.
+/// Refuses a whole batch because of one text, without naming it.
 struct Picky;
 
 impl EmbeddingFunction for Picky {
@@ -20,10 +20,10 @@ impl EmbeddingFunction for Picky {
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        match documents.iter().any(|text| text.contains("poison")) {
-            true => Err("one of them is poisoned".into()),
-            false => Letters.embed_documents(documents),
+        if documents.iter().any(|text| text.contains("poison")) {
+            return Err("one of them is poisoned".into());
         }
+        Letters.embed_documents(documents)
     }
 
     fn dimension(&self) -> Option<usize> {
@@ -33,7 +33,8 @@ impl EmbeddingFunction for Picky {
 
 type Item = Result<Record, &'static str>;
 
-/// 1,000 items; of these one that cannot be read, one without a text, one with NaN, and three that are poisoned.
+/// Returns 1,000 items and the numbers of the bad ones: one is unreadable, one has no text, one has a NaN,
+/// and three are poisoned.
 fn input() -> (Vec<Item>, Vec<u64>) {
     let mut items: Vec<Item> = (0..1_000).map(|number| Ok(record(number))).collect();
     items[17] = Err("the line is cut off");
@@ -58,7 +59,7 @@ fn bad_items(report: &IngestReport) -> Vec<u64> {
 }
 
 #[test]
-fn the_first_one_stops_the_job_and_all_before_it_is_written() {
+fn the_first_bad_record_stops_the_job_and_all_records_before_it_are_written() {
     for (without, first) in [(0, 17), (1, 218), (3, 300)] {
         let scratch = Scratch::with(Picky);
         let (mut items, bad) = input();
@@ -71,7 +72,11 @@ fn the_first_one_stops_the_job_and_all_before_it_is_written() {
             panic!("{error}");
         };
         assert_eq!((report.written, report.failed), (first, 1), "{text}");
-        assert_eq!(scratch.0.count().unwrap() as u64, first, "and none behind");
+        assert_eq!(
+            scratch.0.count().unwrap() as u64,
+            first,
+            "no record after it"
+        );
         assert!(
             source.to_string().contains(&format!("item {first}")),
             "{text}"
@@ -81,7 +86,7 @@ fn the_first_one_stops_the_job_and_all_before_it_is_written() {
 }
 
 #[test]
-fn they_are_left_out_and_counted() {
+fn skipped_records_are_counted_and_described() {
     let scratch = Scratch::with(Picky);
     let (items, bad) = input();
     let job = scratch.0.ingest(items).bad_records(BadRecords::skip());
@@ -103,7 +108,7 @@ fn they_are_left_out_and_counted() {
 }
 
 #[test]
-fn up_to_a_limit() {
+fn more_bad_records_than_the_limit_stop_the_job() {
     for (limit, written) in [(6, Some(994)), (5, None), (2, None)] {
         let scratch = Scratch::with(Picky);
         let (items, bad) = input();
@@ -117,7 +122,7 @@ fn up_to_a_limit() {
                 assert_eq!(
                     report.written,
                     last - limit,
-                    "what is in front of item {last}"
+                    "all good records before item {last}"
                 );
                 assert_eq!(scratch.0.count().unwrap() as u64, last - limit);
             }
@@ -127,9 +132,9 @@ fn up_to_a_limit() {
 }
 
 #[test]
-fn dead_letters_can_be_mended_and_sent_again() {
+fn dead_letters_hold_the_records_and_the_reasons() {
     let scratch = Scratch::with(Picky);
-    let file = Scrap::new();
+    let file = TempFile::new();
     let (items, bad) = input();
     let policy = BadRecords::dead_letters(&file.0);
     scratch.0.ingest(items).bad_records(policy).run().unwrap();
@@ -155,8 +160,8 @@ fn dead_letters_can_be_mended_and_sent_again() {
 }
 
 #[test]
-fn what_the_server_refuses_is_found_by_halving() {
-    // It is refused by the server alone: the client does not know the dimension of a collection that was empty.
+fn records_that_the_server_refuses_are_found_by_halving() {
+    // Only the server refuses it: the client does not know the dimension of a collection that was empty.
     let scratch = super::client().collection(super::unique_name());
     let scratch = Scratch(scratch.create().unwrap());
     let other = super::client().collection(scratch.0.name()).get().unwrap();
@@ -173,12 +178,12 @@ fn what_the_server_refuses_is_found_by_halving() {
     assert!(report.bad[0].reason.contains("dimension"), "{report:?}");
 }
 
-/// Fails so many times, as a service does that is away.
-struct Away(AtomicUsize);
+/// Fails a number of times with a retryable error.
+struct Unavailable(AtomicUsize);
 
-impl EmbeddingFunction for Away {
+impl EmbeddingFunction for Unavailable {
     fn name(&self) -> &str {
-        "away"
+        "unavailable"
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
@@ -193,7 +198,7 @@ impl EmbeddingFunction for Away {
     }
 }
 
-/// An error that may be gone later.
+/// Returns a retryable error.
 fn down() -> Error {
     let client = chroma_blocking::Client::builder().host("127.0.0.1:9");
     let client = client.retry(RetryPolicy::none()).build().unwrap();
@@ -201,8 +206,8 @@ fn down() -> Error {
 }
 
 #[test]
-fn a_function_that_is_away_is_waited_for() {
-    let scratch = Scratch::with(Away(AtomicUsize::new(6)));
+fn an_unavailable_embedding_function_is_retried() {
+    let scratch = Scratch::with(Unavailable(AtomicUsize::new(6)));
     let records = super::records(500);
     let patient = RetryPolicy::default().max_retries(20);
     let patient = patient.base_delay(std::time::Duration::from_millis(5));
@@ -215,7 +220,7 @@ fn a_function_that_is_away_is_waited_for() {
     scratch.holds(&records);
     assert_eq!((report.written, report.failed, report.retries), (500, 0, 6));
 
-    let scratch = Scratch::with(Away(AtomicUsize::new(usize::MAX)));
+    let scratch = Scratch::with(Unavailable(AtomicUsize::new(usize::MAX)));
     let error = scratch
         .0
         .ingest(records)
@@ -226,15 +231,11 @@ fn a_function_that_is_away_is_waited_for() {
         panic!("{error}");
     };
     assert!(source.is_retryable(), "{source}");
-    assert_eq!(
-        (report.written, report.failed),
-        (0, 0),
-        "no record is to blame"
-    );
+    assert_eq!((report.written, report.failed), (0, 0), "no record is bad");
 }
 
 #[test]
-fn a_source_that_fails_stops_the_job_whatever_becomes_of_bad_records() {
+fn a_failing_source_stops_the_job_even_if_bad_records_are_skipped() {
     let scratch = Scratch::new();
     let broken = || std::io::Error::other("the disk is gone");
     let items = super::records(250)
@@ -244,7 +245,10 @@ fn a_source_that_fails_stops_the_job_whatever_becomes_of_bad_records() {
     let items = items.chain(super::records(500).into_iter().map(Ok));
     let job = scratch.0.ingest(items).bad_records(BadRecords::skip());
     let error = job.run().unwrap_err();
-    assert!(error.to_string().contains("the disk is gone"), "{error}");
+    assert!(
+        format!("{error:#}").contains("the disk is gone"),
+        "{error:#}"
+    );
     let Error::Ingest { report, source, .. } = error else {
         panic!("{error}");
     };
@@ -252,9 +256,9 @@ fn a_source_that_fails_stops_the_job_whatever_becomes_of_bad_records() {
     assert_eq!(
         (report.written, report.failed),
         (250, 0),
-        "what was read is written"
+        "the records before the failure are written"
     );
-    // A line that is no text is one bad record.
+    // A line that is not UTF-8 is just one bad record.
     let odd = std::io::Error::new(std::io::ErrorKind::InvalidData, "no UTF-8");
     let job = scratch.0.ingest([Err(odd), Ok(record(1))]);
     let report = job.bad_records(BadRecords::skip()).run().unwrap();

@@ -1,4 +1,5 @@
-//! What must not go wrong: a sync that deletes too much, an outage that is taken for bad records, a flag that goes down again.
+//! Dangerous cases: a sync must not delete too much, an outage must not look like bad records, and a cancel
+//! flag that is cleared again must still stop the job.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use chroma_blocking::{
 };
 
 use super::support::folder::Folder;
-use super::{Letters, Scrap, Scratch, record, records};
+use super::{Letters, Scratch, TempFile, record, records};
 
 fn all() -> Where {
     Key::field("number").gte(0)
@@ -23,7 +24,7 @@ fn fast() -> RetryPolicy {
     policy.base_delay(Duration::from_millis(2))
 }
 
-/// Reads so many, while the flag goes up, and down again when that is told of.
+/// Runs a job whose flag is set while it reads an item, and cleared at the next progress report.
 fn stopped_at(item: usize, notes: &Collection, input: Vec<Record>) -> IngestReport {
     let flag = Arc::new(AtomicBool::new(false));
     let up = flag.clone();
@@ -37,7 +38,7 @@ fn stopped_at(item: usize, notes: &Collection, input: Vec<Record>) -> IngestRepo
 }
 
 #[test]
-fn a_flag_that_goes_down_again_has_stopped_the_job() {
+fn a_flag_that_is_cleared_again_still_stops_the_job() {
     let scratch = Scratch::new();
     scratch.0.add(records(2_000)).unwrap();
     let report = stopped_at(700, &scratch.0, records(2_000));
@@ -46,10 +47,10 @@ fn a_flag_that_goes_down_again_has_stopped_the_job() {
 }
 
 #[test]
-fn a_flag_that_goes_up_at_the_end_stops_nothing() {
+fn a_flag_that_is_set_after_the_last_write_has_no_effect() {
     let scratch = Scratch::new();
     let flag = Arc::new(AtomicBool::new(false));
-    let file = Scrap::new();
+    let file = TempFile::new();
     let job = scratch.0.ingest(records(50)).cancel(flag.clone());
     let job = job.checkpoint(&file.0);
     let report = job
@@ -61,10 +62,10 @@ fn a_flag_that_goes_up_at_the_end_stops_nothing() {
 }
 
 #[test]
-fn a_sync_keeps_what_is_in_the_input_whatever_became_of_it() {
+fn a_sync_keeps_stored_records_whose_new_versions_are_bad() {
     let scratch = Scratch::new();
     scratch.0.add(records(300)).unwrap();
-    // Bad by now, in two ways, and stored from before.
+    // Two stored records whose new versions are invalid.
     let mut input = records(300);
     input[7] = Record::new("id7");
     input[8] = record(8).embedding([f32::NAN; 9]);
@@ -75,9 +76,9 @@ fn a_sync_keeps_what_is_in_the_input_whatever_became_of_it() {
 }
 
 #[test]
-fn a_sync_that_is_resumed_keeps_what_was_written_before() {
+fn a_resumed_sync_keeps_the_records_of_the_earlier_run() {
     let scratch = Scratch::new();
-    let file = Scrap::new();
+    let file = TempFile::new();
     scratch.0.add([record(9_999)]).unwrap();
     let flag = Arc::new(AtomicBool::new(false));
     let job = || {
@@ -98,7 +99,7 @@ fn a_sync_that_is_resumed_keeps_what_was_written_before() {
 }
 
 #[test]
-fn a_sync_that_fails_or_has_nothing_to_read_deletes_nothing() {
+fn a_sync_that_fails_or_has_an_empty_input_deletes_nothing() {
     let scratch = Scratch::new();
     scratch.0.add(records(100)).unwrap();
     let nothing = scratch.0.ingest(Vec::<Record>::new()).sync(all()).run();
@@ -112,15 +113,15 @@ fn a_sync_that_fails_or_has_nothing_to_read_deletes_nothing() {
     scratch.holds(&records(100));
 }
 
-/// Cannot be reached so many times, and says so as a socket does, or in words.
-struct Out {
+/// Fails a number of times, with an `io::Error` or with an error of unknown type.
+struct Outage {
     left: AtomicUsize,
-    in_words: bool,
+    is_unknown: bool,
 }
 
-impl EmbeddingFunction for Out {
+impl EmbeddingFunction for Outage {
     fn name(&self) -> &str {
-        "out"
+        "outage"
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
@@ -130,18 +131,18 @@ impl EmbeddingFunction for Out {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
         {
             Err(_) => Letters.embed_documents(documents),
-            Ok(_) if self.in_words => Err("it is out for lunch".into()),
+            Ok(_) if self.is_unknown => Err("it is not available".into()),
             Ok(_) => Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
         }
     }
 }
 
 #[test]
-fn an_outage_is_not_taken_for_bad_records() {
-    // In halves and halves of these a batch of 100 texts is asked for 199 times.
-    for (in_words, fails) in [(false, 3), (true, 199)] {
+fn an_outage_is_retried_and_makes_no_bad_records() {
+    // Halving a batch of 100 texts down to single texts takes 199 calls.
+    for (is_unknown, fails) in [(false, 3), (true, 199)] {
         let left = AtomicUsize::new(fails);
-        let scratch = Scratch::with(Out { left, in_words });
+        let scratch = Scratch::with(Outage { left, is_unknown });
         let job = scratch.0.ingest(records(100)).concurrency(1);
         let report = job.bad_records(BadRecords::skip()).retry(fast()).run();
         let report = report.unwrap();
@@ -149,19 +150,19 @@ fn an_outage_is_not_taken_for_bad_records() {
         assert!(report.retries > 0);
 
         let left = AtomicUsize::new(usize::MAX);
-        let scratch = Scratch::with(Out { left, in_words });
-        let file = Scrap::new();
+        let scratch = Scratch::with(Outage { left, is_unknown });
+        let file = TempFile::new();
         let job = scratch.0.ingest(records(100)).checkpoint(&file.0);
         let error = job.bad_records(BadRecords::skip()).retry(fast()).run();
         let error = error.unwrap_err();
         assert!(matches!(error, Error::Ingest { .. }), "{error}");
-        assert!(file.0.exists(), "to go on from");
+        assert!(file.0.exists(), "the job can be resumed");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn one_file_that_cannot_be_read_is_one_bad_record() {
+fn an_unreadable_file_is_one_bad_record() {
     let folder = Folder::new();
     for name in ["a.txt", "c.txt"] {
         std::fs::write(folder.0.join(name), name).unwrap();
@@ -176,7 +177,7 @@ fn one_file_that_cannot_be_read_is_one_bad_record() {
 }
 
 #[test]
-fn an_iterator_is_not_asked_again_behind_its_end() {
+fn an_iterator_is_not_polled_after_its_end() {
     let mut number = 0;
     let twice = std::iter::from_fn(|| {
         number += 1;
@@ -187,7 +188,7 @@ fn an_iterator_is_not_asked_again_behind_its_end() {
 }
 
 #[test]
-fn a_job_that_has_failed_reads_no_more() {
+fn a_failed_job_stops_reading() {
     let scratch = Scratch::new();
     let read = AtomicUsize::new(0);
     let endless = (0..100_000).map(|number| {

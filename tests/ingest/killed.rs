@@ -1,4 +1,4 @@
-//! A job that is killed with `kill -9` again and again, and a server that is killed under one.
+//! Jobs that are killed with `kill -9` again and again, and a server that is killed while a job runs.
 
 use std::collections::HashMap;
 use std::env;
@@ -16,18 +16,18 @@ use super::support::gemini::{Google, KEY, Rules};
 use super::support::random::Random;
 use super::support::server::{self, kill, port, unique_name};
 use super::support::{assert_belongs, fast};
-use super::{Scrap, Scratch, record, records};
+use super::{Scratch, TempFile, record, records};
 
 const RECORDS: usize = 8_000;
 const DIMENSION: usize = 128;
 const CONCURRENCY: usize = 4;
-/// Texts that may be under way: read, embedded, and not known to be written ([`chroma_blocking::ingest::Ingest`] has 2 batches for
-/// each thread and 16 more, of 100 texts each).
-const UNDER_WAY: usize = (2 * CONCURRENCY + 16 + 1) * 100;
-/// A job that is not killed takes about five seconds.
+/// The maximum number of texts in flight (read, embedded and not known to be written): 2 batches for each
+/// thread and 16 more, of 100 texts each.
+const IN_FLIGHT: usize = (2 * CONCURRENCY + 16 + 1) * 100;
+/// A generous limit: a job that is not killed takes about five seconds.
 const LONGEST: Duration = Duration::from_secs(240);
 
-/// How many times a job is killed: `INGEST_KILLS`, or a few.
+/// How many times a job is killed: `INGEST_KILLS`. Default: 8.
 fn kills() -> usize {
     let kills = env::var("INGEST_KILLS").ok();
     kills.and_then(|kills| kills.parse().ok()).unwrap_or(8)
@@ -44,7 +44,7 @@ fn gemini(google: &str) -> Gemini {
     builder.retry(fast()).build().unwrap()
 }
 
-/// Not a test of its own: the job that is killed.
+/// The job that is killed. Not a test itself.
 #[test]
 #[ignore = "run by the other tests"]
 fn program() {
@@ -63,11 +63,16 @@ fn program() {
     println!("{report}");
 }
 
-/// The job in another process, killed when dropped.
+/// A job in a separate process. Killed when dropped.
 struct Job(Child);
 
 impl Job {
-    fn start(notes: &Collection, google: &str, checkpoint: &Scrap, cache: Option<&Scrap>) -> Job {
+    fn start(
+        notes: &Collection,
+        google: &str,
+        checkpoint: &TempFile,
+        cache: Option<&TempFile>,
+    ) -> Job {
         let mut command = Command::new(env::current_exe().unwrap());
         command
             .args(["killed::program", "--exact", "--ignored", "--nocapture"])
@@ -83,7 +88,7 @@ impl Job {
         Job(command.spawn().unwrap())
     }
 
-    /// Whether it ends within this time; if so, well.
+    /// Whether the job ends within this time. Panics if it failed.
     fn ends_within(&mut self, time: Duration) -> bool {
         let started = Instant::now();
         while started.elapsed() < time {
@@ -98,30 +103,32 @@ impl Job {
 }
 
 impl Drop for Job {
-    /// SIGKILL on Unix.
+    /// Sends SIGKILL on Unix.
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Kills a job at random moments until it is done, and compares. How many texts were paid for more than once.
-fn killed(cache: Option<&Scrap>) -> usize {
+/// Kills a job at random moments until it is complete, and checks the collection. Returns how many texts were
+/// paid for more than once.
+fn killed(cache: Option<&TempFile>) -> usize {
     let google = Google::with(Rules {
         latency: Duration::from_millis(20),
         ..Rules::default()
     });
     let scratch = Scratch::with(gemini(&google.url()));
-    let (notes, checkpoint) = (&scratch.0, Scrap::new());
+    let (notes, checkpoint) = (&scratch.0, TempFile::new());
     let seed = u64::from(std::process::id());
     let mut random = Random(seed);
     let (started, mut killed) = (Instant::now(), 0);
     loop {
         let mut job = Job::start(notes, &google.url(), &checkpoint, cache);
-        // Most of the kills meet it at work.
-        let longest = match killed < kills() {
-            true => Duration::from_millis(50 + random.below(900) as u64),
-            false => LONGEST,
+        // Most kills happen while the job is writing.
+        let longest = if killed < kills() {
+            Duration::from_millis(50 + random.below(900) as u64)
+        } else {
+            LONGEST
         };
         if job.ends_within(longest) {
             break;
@@ -130,7 +137,7 @@ fn killed(cache: Option<&Scrap>) -> usize {
         killed += 1;
         assert!(
             started.elapsed() < LONGEST,
-            "seed {seed}: it does not come to its end"
+            "seed {seed}: the job does not end"
         );
     }
     let mut paid: HashMap<String, usize> = HashMap::new();
@@ -150,32 +157,32 @@ fn killed(cache: Option<&Scrap>) -> usize {
         assert_belongs(found.embedding.as_deref().unwrap(), &text);
     }
     println!(
-        "killed {killed} times: {} records equal, {twice} texts paid for again, at most {} under way at a time",
+        "killed {killed} times: {} records equal, {twice} texts paid for again, at most {} in flight",
         all.len(),
-        UNDER_WAY
+        IN_FLIGHT
     );
-    assert!(killed > 0, "it was never killed");
-    assert!(twice <= killed * UNDER_WAY, "seed {seed}: {twice}");
+    assert!(killed > 0, "the job was never killed");
+    assert!(twice <= killed * IN_FLIGHT, "seed {seed}: {twice}");
     twice
 }
 
 #[test]
-fn a_job_that_is_killed_goes_on_until_it_is_done() {
+fn a_job_that_is_killed_repeatedly_writes_everything() {
     killed(None);
 }
 
 #[cfg(feature = "disk-cache")]
 #[test]
-fn with_a_cache_nothing_is_paid_for_twice_but_what_was_on_its_way() {
-    let cache = Scrap::new();
+fn with_a_cache_only_requests_in_flight_are_paid_for_twice() {
+    let cache = TempFile::new();
     let twice = killed(Some(&cache));
-    // What Google has answered and the program has not read yet: a request of each thread.
+    // Answers that the program had not read yet: one request of each thread.
     assert!(twice <= kills() * CONCURRENCY * 100, "{twice}");
 }
 
 #[test]
-fn a_server_that_is_killed_under_a_job_is_waited_for() {
-    // What is left of an index of Chroma 1.0.0 that was killed at work can keep the next one busy for ever.
+fn a_job_waits_for_a_server_that_is_killed_and_restarted() {
+    // Chroma 1.0.0 may hang for ever on an index that a killed server left behind.
     if server::is_given() || server::version() == "1.0.0" {
         return;
     }
@@ -220,9 +227,9 @@ fn a_server_that_is_killed_under_a_job_is_waited_for() {
     assert_eq!((written, failed), (5_000, 0), "{report}");
     assert!(
         report.retries > 0,
-        "it was never killed in the midst: {report}"
+        "the server was never killed during a request: {report}"
     );
-    // A server that has just been killed may say 500 to a read of vectors while it mends its index.
+    // A restarted server may answer reads of vectors with HTTP 500 while it repairs its index.
     let scratch = Scratch(notes.with_retry(RetryPolicy::default()));
     scratch.holds(&records(5_000));
 }

@@ -1,4 +1,5 @@
-//! Batch jobs, on a real server: what they write, skip, leave out and delete, and that they may be stopped and killed.
+//! Batch jobs on a real server: what they write, skip and delete, and how they resume after a stop or a
+//! crash.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -21,7 +22,7 @@ use chroma_blocking::{
 };
 use support::server::{client, unique_name};
 
-/// A vector that tells its text, made offline: its first bytes, and its length.
+/// Embeds a text as its first eight bytes and its length, so that a vector shows which text it belongs to.
 struct Letters;
 
 impl EmbeddingFunction for Letters {
@@ -49,7 +50,7 @@ fn letters(text: &str) -> [f32; 9] {
     row
 }
 
-/// A collection of one test, deleted when dropped.
+/// A collection that is deleted when dropped.
 struct Scratch(Collection);
 
 impl Scratch {
@@ -62,7 +63,7 @@ impl Scratch {
         Scratch(collection.embedding_function(function).create().unwrap())
     }
 
-    /// All that is stored, by id: text, vector, metadata.
+    /// Returns all stored records by id, with text, vector and metadata.
     fn all(&self) -> BTreeMap<String, Record> {
         let scan =
             self.0
@@ -72,7 +73,7 @@ impl Scratch {
         records.map(|record| (record.id.clone(), record)).collect()
     }
 
-    /// That these are stored, with the vectors of their texts, and nothing else.
+    /// Asserts that the collection holds exactly these records, with the vectors of their texts.
     fn holds(&self, records: &[Record]) {
         let all = self.all();
         let mut expected = BTreeMap::new();
@@ -107,30 +108,30 @@ fn records(count: usize) -> Vec<Record> {
     (0..count).map(record).collect()
 }
 
-/// A file of one test, deleted when dropped.
-struct Scrap(PathBuf);
+/// A temporary path, deleted when dropped.
+struct TempFile(PathBuf);
 
-impl Scrap {
-    fn new() -> Scrap {
-        Scrap(std::env::temp_dir().join(unique_name()))
+impl TempFile {
+    fn new() -> TempFile {
+        TempFile(std::env::temp_dir().join(unique_name()))
     }
 }
 
-impl Drop for Scrap {
+impl Drop for TempFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
 #[test]
-fn everything_is_written_once_with_its_vector() {
+fn every_record_is_written_once_with_its_vector() {
     let scratch = Scratch::new();
     let records = records(2_345);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let report = scratch
         .0
         .ingest(records.clone())
-        .on_progress(|p| told.push((p.done, p.written)))
+        .on_progress(|p| reported.push((p.done, p.written)))
         .run()
         .unwrap();
     scratch.holds(&records);
@@ -140,8 +141,8 @@ fn everything_is_written_once_with_its_vector() {
         (2_345, 0, 0)
     );
     assert!(
-        told.is_sorted() && told.last() == Some(&(2_345, 2_345)),
-        "{told:?}"
+        reported.is_sorted() && reported.last() == Some(&(2_345, 2_345)),
+        "{reported:?}"
     );
     let line = report.to_string();
     assert!(
@@ -151,7 +152,7 @@ fn everything_is_written_once_with_its_vector() {
 }
 
 #[test]
-fn nothing_is_a_job_too() {
+fn an_empty_input_gives_an_empty_report() {
     let scratch = Scratch::new();
     let report = scratch.0.ingest(Vec::<Record>::new()).run().unwrap();
     assert_eq!(
@@ -161,10 +162,10 @@ fn nothing_is_a_job_too() {
 }
 
 #[test]
-fn the_last_one_of_an_id_wins() {
+fn the_last_record_of_an_id_wins() {
     let scratch = Scratch::new();
     let mut all = records(700);
-    // Next to it, in the same batch, and far away.
+    // Repetitions next to each other, in the same batch, and in distant batches.
     for (number, new) in [(10, 11), (10, 12), (3, 20), (650, 30)] {
         all.push(record(number).document(record(new).document.unwrap()));
     }
@@ -186,7 +187,7 @@ fn the_last_one_of_an_id_wins() {
 }
 
 #[test]
-fn vectors_of_ones_own_need_no_function() {
+fn records_with_vectors_need_no_embedding_function() {
     let name = unique_name();
     let points = client().collection(name.as_str()).create().unwrap();
     let points = Scratch(points);
@@ -194,14 +195,14 @@ fn vectors_of_ones_own_need_no_function() {
     let report = points.0.ingest(records).run().unwrap();
     assert_eq!((report.written, report.embedded), (250, 0));
     assert_eq!(points.0.count().unwrap(), 250);
-    // A text needs one, and that is no record's fault.
+    // A text needs one. This is an error of the job rather than a bad record.
     let error = points.0.ingest([Record::new("t").document("t")]).run();
-    let error = error.unwrap_err().to_string();
+    let error = format!("{:#}", error.unwrap_err());
     assert!(error.contains("without an embedding function"), "{error}");
 }
 
 #[test]
-fn settings_that_cannot_be_are_refused_before_anything_is_read() {
+fn invalid_settings_are_refused_before_anything_is_read() {
     let scratch = Scratch::new();
     let job = || {
         let never = std::iter::from_fn(|| -> Option<Record> { panic!("it was read") });
@@ -223,17 +224,17 @@ fn settings_that_cannot_be_are_refused_before_anything_is_read() {
 }
 
 #[test]
-fn a_function_that_panics_ends_the_job_as_a_panic() {
+fn a_panic_of_the_embedding_function_is_resumed_by_run() {
     struct Panics;
     impl EmbeddingFunction for Panics {
         fn name(&self) -> &str {
             "panics"
         }
         fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-            match documents[0].starts_with("600") {
-                true => panic!("as it does"),
-                false => Letters.embed_documents(documents),
+            if documents[0].starts_with("600") {
+                panic!("on purpose");
             }
+            Letters.embed_documents(documents)
         }
     }
     let scratch = Scratch::with(Panics);

@@ -1,27 +1,27 @@
-//! Only what is new, what has changed, or all and no more; shards; and trying it without doing it.
+//! Modes of a job: only new records, only changed ones, syncs, shards and dry runs.
 
 use chroma_blocking::{Key, Record};
 
 use super::{Scratch, record, records};
 
 #[test]
-fn only_what_is_new_is_added() {
+fn only_new_adds_records_whose_ids_do_not_exist() {
     let scratch = Scratch::new();
     let old = record(7).document("as it was");
     scratch.0.add([old.clone(), record(900)]).unwrap();
     let mut all = records(1_000);
-    // Twice in the input: the first one is new, the second one is not.
+    // An id that occurs twice: only its first record is new.
     all.push(record(5).document("too late"));
     let report = scratch.0.ingest(all).only_new(true).run().unwrap();
     assert_eq!((report.written, report.skipped), (998, 3), "{report}");
-    assert_eq!(report.embedded, 998, "and only that is embedded");
+    assert_eq!(report.embedded, 998, "only new records are embedded");
     let mut expected = records(1_000);
     expected[7] = old;
     scratch.holds(&expected);
 }
 
 #[test]
-fn what_has_not_changed_is_not_embedded_again() {
+fn content_hash_skips_unchanged_records() {
     let scratch = Scratch::new();
     let nightly = |records: Vec<Record>| {
         let job = scratch.0.ingest(records).content_hash("hash");
@@ -29,8 +29,11 @@ fn what_has_not_changed_is_not_embedded_again() {
     };
     let first = nightly(records(800));
     assert_eq!((first.written, first.skipped), (800, 0));
-    let again = nightly(records(800));
-    assert_eq!((again.written, again.skipped, again.embedded), (0, 800, 0));
+    let second = nightly(records(800));
+    assert_eq!(
+        (second.written, second.skipped, second.embedded),
+        (0, 800, 0)
+    );
     let mut changed = records(801);
     changed[3] = record(3).document("another text");
     changed[4] = record(4).metadata("number", 44);
@@ -47,13 +50,13 @@ fn what_has_not_changed_is_not_embedded_again() {
 }
 
 #[test]
-fn an_id_that_comes_twice_is_compared_with_what_is_written_before() {
+fn a_repeated_id_is_compared_with_its_earlier_record() {
     let scratch = Scratch::new();
     let nightly = |records: Vec<Record>| {
         let job = scratch.0.ingest(records).content_hash("hash");
         job.run().unwrap()
     };
-    // The last one is what is stored, so only a look at the first one shows that it has to be written again.
+    // The second record is stored, so each run must write both: the first one differs from it.
     let twice = vec![record(1).document("one"), record(1).document("two")];
     for _ in 0..3 {
         nightly(twice.clone());
@@ -71,7 +74,7 @@ fn an_id_that_comes_twice_is_compared_with_what_is_written_before() {
 }
 
 #[test]
-fn a_sync_deletes_what_is_not_in_the_input_and_passes_the_filter() {
+fn a_sync_deletes_records_that_match_the_filter_and_are_not_in_the_input() {
     let scratch = Scratch::new();
     let stale = |i: usize| record(5_000 + i).metadata("source", "wiki");
     let others = |i: usize| record(9_000 + i).metadata("source", "mail");
@@ -87,21 +90,25 @@ fn a_sync_deletes_what_is_not_in_the_input_and_passes_the_filter() {
     let dry = dry.run().unwrap();
     assert_eq!((dry.written, dry.deleted), (600, 1_100), "{dry}");
     assert!(dry.to_string().starts_with("dry run: "));
-    assert_eq!(scratch.0.count().unwrap(), 1_410, "nothing was done");
-    let mut told = Vec::new();
+    assert_eq!(
+        scratch.0.count().unwrap(),
+        1_410,
+        "a dry run changes nothing"
+    );
+    let mut reported = Vec::new();
     let job = scratch.0.ingest(input.clone()).sync(wiki());
-    let job = job.on_progress(|progress| told.push((progress.written, progress.deleted)));
+    let job = job.on_progress(|progress| reported.push((progress.written, progress.deleted)));
     let report = job.run().unwrap();
     assert_eq!((report.written, report.deleted), (600, 1_100), "{report}");
     assert_eq!(
-        told[told.len() - 3..],
+        reported[reported.len() - 3..],
         [(600, 0), (600, 1_000), (600, 1_100)]
     );
     let mut expected = input.clone();
     expected.extend((0..10).map(others));
     scratch.holds(&expected);
 
-    // An item that cannot be read may be a record that is there.
+    // An unreadable item might be a stored record.
     let items = input[..599].iter().cloned().map(Ok);
     let items = items.chain([Err("cut off")]);
     let job = scratch.0.ingest(items).sync(wiki());
@@ -123,7 +130,7 @@ fn a_sync_without_a_filter_covers_the_whole_collection() {
 }
 
 #[test]
-fn shards_do_everything_once_together() {
+fn each_record_belongs_to_exactly_one_shard() {
     let scratch = Scratch::new();
     let all = records(1_000);
     let mut written = Vec::new();
@@ -138,7 +145,7 @@ fn shards_do_everything_once_together() {
         "{written:?}"
     );
     scratch.holds(&all);
-    // Each deletes only what is its own.
+    // Each shard deletes only its own records.
     let filter = || Key::field("number").gte(0);
     for index in 0..3 {
         let job = scratch.0.ingest(all[..500].to_vec()).shard(index, 3);
@@ -148,7 +155,7 @@ fn shards_do_everything_once_together() {
 }
 
 #[test]
-fn a_dry_run_does_nothing_and_says_what_would_be_done() {
+fn a_dry_run_changes_nothing_and_reports_what_would_change() {
     let scratch = Scratch::new();
     scratch
         .0
@@ -157,7 +164,7 @@ fn a_dry_run_does_nothing_and_says_what_would_be_done() {
         .run()
         .unwrap();
     let before = scratch.all();
-    let file = super::Scrap::new();
+    let file = super::TempFile::new();
     let report = scratch
         .0
         .ingest(records(250))

@@ -1,5 +1,5 @@
-//! Bad records of every kind at random places, against a server that refuses some: what is written is exactly what is good,
-//! and the report is exact.
+//! Bad records of every kind at random positions, with a server that refuses some of them: exactly the good
+//! records are written, and the report is exact.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -13,21 +13,21 @@ use chroma_blocking::{
 use super::support::random::Random;
 use super::support::stand_in::{Answer, StandIn, lock};
 use super::support::{LIMITS, chroma, client, ids_of};
-use super::{Letters, Scrap, record};
+use super::{Letters, TempFile, record};
 
 const ITEMS: usize = 1_500;
 
-/// What is wrong with an item, if anything.
+/// How an item is bad, if it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Good,
     /// The reader fails.
-    Unread,
-    /// The client refuses it: it has no text.
+    Unreadable,
+    /// The client refuses the record, because it has no text.
     Empty,
-    /// The embedding function refuses its batch.
+    /// The embedding function refuses the record's batch.
     Poisoned,
-    /// The server refuses its batch.
+    /// The server refuses the record's batch.
     Refused,
 }
 
@@ -35,7 +35,7 @@ impl Kind {
     fn stage(self) -> Option<IngestStage> {
         match self {
             Kind::Good => None,
-            Kind::Unread => Some(IngestStage::Read),
+            Kind::Unreadable => Some(IngestStage::Read),
             Kind::Empty => Some(IngestStage::Check),
             Kind::Poisoned => Some(IngestStage::Embed),
             Kind::Refused => Some(IngestStage::Write),
@@ -45,7 +45,7 @@ impl Kind {
     fn item(self, number: usize) -> Result<Record, &'static str> {
         match self {
             Kind::Good => Ok(record(number)),
-            Kind::Unread => Err("cut off"),
+            Kind::Unreadable => Err("cut off"),
             Kind::Empty => Ok(Record::new(format!("id{number}"))),
             Kind::Poisoned => Ok(record(number).document("poison")),
             Kind::Refused => Ok(Record::new(format!("refused{number}")).document("refused")),
@@ -61,14 +61,15 @@ impl EmbeddingFunction for Picky {
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        match documents.contains(&"poison") {
-            true => Err("one of them is poisoned".into()),
-            false => Letters.embed_documents(documents),
+        if documents.contains(&"poison") {
+            return Err("one of them is poisoned".into());
         }
+        Letters.embed_documents(documents)
     }
 }
 
-/// A server that refuses a request for one id, and the ids that it has taken, in their order.
+/// Starts a server that refuses requests with certain ids. Returns it with the ids that it accepted, in
+/// order.
 fn server() -> (StandIn, Arc<Mutex<Vec<String>>>) {
     let taken = Arc::new(Mutex::new(Vec::new()));
     let taking = taken.clone();
@@ -77,7 +78,7 @@ fn server() -> (StandIn, Arc<Mutex<Vec<String>>>) {
         if ids.iter().any(|id| id.starts_with("refused")) {
             return Answer::new(
                 400,
-                r#"{"error":"InvalidArgumentError","message":"I do not like it"}"#,
+                r#"{"error":"InvalidArgumentError","message":"refused"}"#,
             );
         }
         lock(&taking).extend(ids);
@@ -86,11 +87,11 @@ fn server() -> (StandIn, Arc<Mutex<Vec<String>>>) {
     (server, taken)
 }
 
-/// About one in 30 is bad, in every way; at times several in a row.
+/// About one item in 30 is bad, in all ways, sometimes several in a row.
 fn input(seed: u64) -> Vec<Kind> {
     let mut random = Random(seed);
     let mut kinds = vec![Kind::Good; ITEMS];
-    let bad = [Kind::Unread, Kind::Empty, Kind::Poisoned, Kind::Refused];
+    let bad = [Kind::Unreadable, Kind::Empty, Kind::Poisoned, Kind::Refused];
     for _ in 0..ITEMS / 60 {
         let (start, kind) = (random.below(ITEMS), bad[random.below(4)]);
         let end = (start + 1 + random.below(3)).min(ITEMS);
@@ -100,7 +101,7 @@ fn input(seed: u64) -> Vec<Kind> {
 }
 
 #[test]
-fn whatever_is_bad_wherever_it_is() {
+fn exactly_the_good_records_are_written_and_the_bad_ones_reported() {
     let mut all = BTreeSet::new();
     for seed in 1..=12 {
         let kinds = input(seed);
@@ -110,7 +111,7 @@ fn whatever_is_bad_wherever_it_is() {
             .filter(|(_, kind)| **kind != Kind::Good);
         let bad: Vec<(u64, Kind)> = bad.map(|(item, kind)| (item as u64, *kind)).collect();
         let limit = Random(seed).below(bad.len()) as u64;
-        let letters = Scrap::new();
+        let letters = TempFile::new();
         for policy in [
             BadRecords::skip(),
             BadRecords::dead_letters(&letters.0),
@@ -132,7 +133,7 @@ fn whatever_is_bad_wherever_it_is() {
                 limited if *limited == BadRecords::skip().at_most(limit) => limit,
                 _ => u64::MAX,
             };
-            // The one that is too many, if there is one, and what is in front of it.
+            // The first bad item beyond the limit. Only records before it are written.
             let end = bad.get(usize::try_from(most).unwrap_or(usize::MAX));
             let end = end.map_or(ITEMS as u64, |(item, _)| *item);
             let (report, stopped) = match result {
@@ -148,11 +149,11 @@ fn whatever_is_bad_wherever_it_is() {
             let known = bad.iter().filter(|(item, _)| *item <= end);
             let known: Vec<(u64, Option<IngestStage>)> =
                 known.map(|(item, kind)| (*item, kind.stage())).collect();
-            let mut told: Vec<_> = (report.bad.iter())
+            let mut reported: Vec<_> = (report.bad.iter())
                 .map(|bad| (bad.item, Some(bad.stage)))
                 .collect();
-            told.sort_by_key(|(item, _)| *item);
-            assert_eq!(told, known, "{shown}");
+            reported.sort_by_key(|(item, _)| *item);
+            assert_eq!(reported, known, "{shown}");
             assert_eq!(report.failed, known.len() as u64, "{shown}");
             all.extend(bad.iter().map(|(_, kind)| format!("{kind:?}")));
         }

@@ -1,4 +1,4 @@
-//! Jobs that are stopped, and go on from their checkpoint.
+//! Jobs that are stopped and resume from their checkpoint.
 
 use std::fs;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use chroma_blocking::{
     ingest::IngestReport,
 };
 
-use super::{Letters, Scrap, Scratch, record, records};
+use super::{Letters, Scratch, TempFile, record, records};
 
-/// Counts the texts.
+/// Counts the texts that it embeds.
 #[derive(Clone, Default)]
 struct Counting(Arc<AtomicUsize>);
 
@@ -26,8 +26,13 @@ impl EmbeddingFunction for Counting {
     }
 }
 
-/// Runs until so many records are written.
-fn run(notes: &Collection, records: Vec<Record>, file: &Scrap, until: u64) -> Result<IngestReport> {
+/// Runs a job until at least `until` records are written.
+fn run(
+    notes: &Collection,
+    records: Vec<Record>,
+    file: &TempFile,
+    until: u64,
+) -> Result<IngestReport> {
     let flag = Arc::new(AtomicBool::new(false));
     let job = notes.ingest(records).checkpoint(&file.0);
     job.cancel(flag.clone())
@@ -38,10 +43,10 @@ fn run(notes: &Collection, records: Vec<Record>, file: &Scrap, until: u64) -> Re
 }
 
 #[test]
-fn a_job_that_was_stopped_goes_on_behind_what_is_written() {
+fn a_stopped_job_resumes_after_the_last_written_record() {
     let counting = Counting::default();
     let scratch = Scratch::with(counting.clone());
-    let file = Scrap::new();
+    let file = TempFile::new();
     let first = run(&scratch.0, records(6_000), &file, 1_000).unwrap();
     assert!(
         first.cancelled && first.to_string().starts_with("stopped: "),
@@ -49,9 +54,12 @@ fn a_job_that_was_stopped_goes_on_behind_what_is_written() {
     );
     assert!((1_000..6_000).contains(&first.written), "{first}");
     assert_eq!(scratch.0.count().unwrap() as u64, first.written);
-    assert!(fs::metadata(&file.0).unwrap().len() < 500, "it is small");
+    assert!(
+        fs::metadata(&file.0).unwrap().len() < 500,
+        "the checkpoint is small"
+    );
 
-    // Stopped again before it has found the place.
+    // Stopped again before it has reached the position of the checkpoint.
     let flag = Arc::new(AtomicBool::new(true));
     let at_once = scratch.0.ingest(records(6_000)).checkpoint(&file.0);
     let at_once = at_once.cancel(flag).run().unwrap();
@@ -63,13 +71,13 @@ fn a_job_that_was_stopped_goes_on_behind_what_is_written() {
     assert_eq!(second.resumed, first.written);
     assert_eq!(second.read, 6_000 - first.written);
     scratch.holds(&records(6_000));
-    // What was under way was finished, so nothing at all is embedded twice.
+    // The stopped job finished the records in flight, so no text is embedded twice.
     assert_eq!(counting.0.load(Ordering::SeqCst), 6_000);
-    assert!(!file.0.exists(), "the job is done");
+    assert!(!file.0.exists(), "a complete job deletes its checkpoint");
 }
 
 #[test]
-fn a_flag_that_is_up_before_stops_before() {
+fn a_flag_that_is_set_before_the_start_stops_the_job_at_once() {
     let scratch = Scratch::new();
     let flag = Arc::new(AtomicBool::new(true));
     let report = scratch.0.ingest(records(10)).cancel(flag).run().unwrap();
@@ -77,16 +85,16 @@ fn a_flag_that_is_up_before_stops_before() {
 }
 
 #[test]
-fn a_checkpoint_of_something_else_is_refused() {
+fn a_checkpoint_of_a_different_job_is_refused() {
     let scratch = Scratch::new();
-    let file = Scrap::new();
+    let file = TempFile::new();
     run(&scratch.0, records(3_000), &file, 300).unwrap();
     let kept = fs::read(&file.0).unwrap();
     let count = scratch.0.count().unwrap();
     let other = Scratch::new();
     let elsewhere = Scratch::with(Counting::default());
     let mut changed = records(3_000);
-    changed[100] = record(100).document("mended");
+    changed[100] = record(100).document("changed");
     let job = || scratch.0.ingest(records(3_000)).checkpoint(&file.0);
     for (job, what) in [
         (
@@ -112,7 +120,7 @@ fn a_checkpoint_of_something_else_is_refused() {
         let text = error.to_string();
         assert!(matches!(error, Error::Invalid { .. }), "{text}");
         assert!(text.contains(what) && text.contains("delete it"), "{text}");
-        assert_eq!(fs::read(&file.0).unwrap(), kept, "and left as it is");
+        assert_eq!(fs::read(&file.0).unwrap(), kept, "the file is unchanged");
     }
     let with_another_function = super::client().collection(scratch.0.name());
     let with_another_function = with_another_function
@@ -135,9 +143,9 @@ fn a_checkpoint_of_something_else_is_refused() {
 }
 
 #[test]
-fn a_bad_record_leaves_a_checkpoint_behind() {
+fn a_job_that_fails_at_a_bad_record_keeps_its_checkpoint() {
     let scratch = Scratch::new();
-    let file = Scrap::new();
+    let file = TempFile::new();
     let mut input: Vec<_> = records(2_000).into_iter().map(Ok).collect();
     input[1_500] = Err("cut off");
     let error = scratch
@@ -148,7 +156,7 @@ fn a_bad_record_leaves_a_checkpoint_behind() {
         .unwrap_err();
     assert!(matches!(error, Error::Ingest { .. }), "{error}");
     assert_eq!(scratch.0.count().unwrap(), 1_500);
-    // An item that cannot be read may be read later: the input in front of it is the same.
+    // The item can be read by now. The input before it is the same.
     let report = scratch.0.ingest(records(2_000)).checkpoint(&file.0).run();
     let report = report.unwrap();
     assert!(report.resumed >= 1_400, "{report}");
