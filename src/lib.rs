@@ -81,6 +81,7 @@ pub mod local;
 mod logs;
 pub mod metrics;
 mod model;
+mod random;
 mod transport;
 mod wire;
 

@@ -5,9 +5,9 @@ use opentelemetry::KeyValue;
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::transport::{Dialect, Operation, Refusal};
+use crate::transport::{Dialect, ErrorResponse, Operation};
 #[cfg(feature = "opentelemetry")]
-use crate::transport::{Endpoint, Outgoing};
+use crate::transport::{Endpoint, HttpRequest};
 use crate::wire::read::shown;
 
 /// Chroma's errors: `{"error":"NotFoundError","message":"Collection [nope] does not exist"}` with the status.
@@ -32,8 +32,8 @@ pub(crate) fn is_record_gone(error: &Error) -> bool {
 }
 
 impl Dialect for Chroma {
-    fn error(&self, refusal: Refusal) -> Error {
-        let Refusal {
+    fn error(&self, refusal: ErrorResponse) -> Error {
+        let ErrorResponse {
             call,
             status,
             retry_after,
@@ -104,7 +104,7 @@ impl Dialect for Chroma {
     }
 
     #[cfg(feature = "opentelemetry")]
-    fn span(&self, out: Outgoing<'_>, at: &Endpoint) -> (String, Vec<KeyValue>) {
+    fn span(&self, out: HttpRequest<'_>, at: &Endpoint) -> (String, Vec<KeyValue>) {
         let operation = out.operation.name;
         // Room for the server's address as well.
         let mut attributes = Vec::with_capacity(6);
@@ -174,7 +174,7 @@ mod tests {
     use crate::error::Call;
 
     fn error(status: u16, body: &str) -> Error {
-        Chroma.error(Refusal {
+        Chroma.error(ErrorResponse {
             call: Box::new(Call::new("get", Some("notes"))),
             status,
             retry_after: None,

@@ -4,14 +4,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use ureq::http::{HeaderName, HeaderValue};
-
 use super::capabilities::Capabilities;
 use super::chroma::Chroma;
 use super::info::PreFlightChecks;
 use crate::logs;
 use crate::metrics::{Metrics, Recorder};
-use crate::transport::{CallOptions, Connecting, Endpoints, RetryPolicy, Transport};
+use crate::transport::{CallOptions, ConnectOptions, Endpoints, RetryPolicy, Transport};
 
 /// A handle to a Chroma server, with a tenant and a database.
 ///
@@ -49,8 +47,7 @@ pub(super) struct Server {
 /// The validated settings of a client.
 pub(crate) struct Settings {
     pub(crate) endpoints: Endpoints,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) connecting: Connecting,
+    pub(crate) connect_options: ConnectOptions,
     pub(crate) retry: RetryPolicy,
     pub(crate) max_payload_size: usize,
     pub(crate) tenant: String,
@@ -61,8 +58,7 @@ impl Client {
     pub(crate) fn with_settings(settings: Settings) -> Client {
         let Settings {
             endpoints,
-            headers,
-            connecting,
+            connect_options,
             retry,
             max_payload_size,
             tenant,
@@ -70,7 +66,7 @@ impl Client {
         } = settings;
         Client {
             server: Arc::new(Server {
-                transport: Transport::new(endpoints, headers, connecting, &Chroma),
+                transport: Transport::new(endpoints, connect_options, &Chroma),
                 limits: OnceLock::new(),
                 capabilities: OnceLock::new(),
                 max_payload_size: AtomicUsize::new(max_payload_size),

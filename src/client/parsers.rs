@@ -6,7 +6,7 @@ use super::info::{Database, Identity, PreFlightChecks, Tenant};
 use super::request::nanoseconds;
 use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
-use crate::transport::{Dialect, Refusal};
+use crate::transport::{Dialect, ErrorResponse};
 use crate::wire::read;
 
 pub(crate) const PARSERS: &[Parser] = &[
@@ -56,7 +56,7 @@ pub(crate) const PARSERS: &[Parser] = &[
         for status in [
             400, 401, 403, 404, 405, 409, 412, 413, 422, 429, 500, 501, 503,
         ] {
-            let refusal = Refusal {
+            let refusal = ErrorResponse {
                 call: Box::new(Call::new("get", Some("notes"))),
                 status,
                 retry_after: None,

@@ -6,7 +6,7 @@ use super::handle::Client;
 use super::operations::{self as op, PathParameters};
 use crate::error::{Call, Error, Result};
 use crate::model::name;
-use crate::transport::{CallOptions, Operation, Outgoing};
+use crate::transport::{CallOptions, HttpRequest, Operation};
 use crate::wire::read;
 
 impl Client {
@@ -141,7 +141,7 @@ impl<'a> Request<'a> {
         options: CallOptions,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T> {
-        let out = Outgoing {
+        let out = HttpRequest {
             operation: self.operation,
             subject: self.subject,
             namespace: self.namespace,

@@ -4,7 +4,7 @@ use super::builder::{ClientBuilder, Named};
 use crate::client::{Client, Identity, Settings};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
-use crate::transport::{self, Connecting, Endpoint, Endpoints};
+use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints};
 
 /// The default address of a Chroma server.
 const DEFAULT_HOST: &str = "http://localhost:8000";
@@ -57,15 +57,19 @@ impl ClientBuilder {
             warn_of_cleartext(&primary, &replicas);
         }
         Ok(Client::with_settings(Settings {
-            connecting: self.connecting()?,
+            connect_options: ConnectOptions {
+                headers,
+                ..self.connect_options()?
+            },
             endpoints: Endpoints::new(
                 primary,
-                replicas,
-                self.read_from,
-                self.fail_over_writes,
-                self.breaker,
+                EndpointOptions {
+                    replicas,
+                    read_from: self.read_from,
+                    fail_over_writes: self.fail_over_writes,
+                    breaker: self.breaker,
+                },
             ),
-            headers,
             retry: self.retry,
             max_payload_size: self.max_payload_size.unwrap_or(DEFAULT_PAYLOAD_SIZE),
             tenant: self.tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned()),
@@ -122,9 +126,9 @@ impl ClientBuilder {
         }?;
         let parse = |host: &String| Endpoint::parse("replicas", host, DEFAULT_PORT);
         let replicas: Vec<_> = self.replicas.iter().map(parse).collect::<Result<_, _>>()?;
-        if replicas.len() >= Endpoints::MOST {
+        if replicas.len() >= Endpoints::MAX {
             let found = format!("{} hosts", replicas.len());
-            let why = format!("at most {} are allowed", Endpoints::MOST - 1);
+            let why = format!("at most {} are allowed", Endpoints::MAX - 1);
             return Err(InvalidInput::setting("replicas", found, why));
         }
         for (index, replica) in replicas.iter().enumerate() {
@@ -136,12 +140,13 @@ impl ClientBuilder {
         Ok((primary, replicas))
     }
 
-    fn connecting(&self) -> Result<Connecting, InvalidInput> {
+    fn connect_options(&self) -> Result<ConnectOptions, InvalidInput> {
         #[cfg(not(feature = "tls"))]
         self.refuse_certificates()?;
-        let defaults = Connecting::default();
-        Ok(Connecting {
+        let defaults = ConnectOptions::default();
+        Ok(ConnectOptions {
             timeouts: self.timeouts,
+            headers: Vec::new(),
             secrets: self.password.iter().cloned().collect(),
             proxy: self.parsed_proxy()?,
             retry_budget: self.retry_budget.unwrap_or(defaults.retry_budget),

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod mutate;
 #[cfg(test)]
-pub(crate) mod random;
+pub(crate) use crate::random;
 
 use std::fmt::Debug;
 

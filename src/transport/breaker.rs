@@ -1,20 +1,20 @@
-//! [`CircuitBreaker`]: an endpoint that keeps failing is left alone for a while.
+//! [`CircuitBreaker`]: stops calls to an endpoint that keeps failing.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::FOREVER;
+use super::connect_options::FOREVER;
 use crate::metrics::{self, BreakerState};
 
-/// When to ask again while a call is on its way to see; how long that takes nobody knows.
+/// The wait that is reported while a trial call is under way. How long the trial takes is unknown.
 const TRIAL: Duration = Duration::from_secs(1);
 
-/// When an endpoint that keeps failing is left alone, and for how long.
+/// When to stop calls to an endpoint that keeps failing, and for how long.
 ///
-/// A failure is a connection that cannot be made or breaks, an answer that does not come in time, and the statuses 502, 503,
-/// 504 and 520 to 524; any other answer is a sign of life. After so many failures in a row the breaker opens: calls fail at
-/// once with [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request. When the time is over one call is let
-/// through: if that succeeds the breaker closes, and else the time begins anew.
+/// These are failures: a connection that cannot be made or that breaks, a timeout, and the statuses 502, 503, 504 and 520
+/// to 524. Any other answer is a success. After several failures in a row the breaker opens: calls fail at once with
+/// [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request. After a while the breaker lets one trial call
+/// through. If that succeeds, the breaker closes. Otherwise it stays open for the same time again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,18 +42,18 @@ impl Default for CircuitBreaker {
 }
 
 impl CircuitBreaker {
-    /// Opens after five failures, for 30 seconds.
+    /// Returns a breaker that opens after five failures in a row, for 30 seconds.
     pub fn new() -> CircuitBreaker {
         CircuitBreaker::default()
     }
 
-    /// How many failures in a row open it, 1 or more. Default 5.
+    /// Sets the number of failures in a row that open the breaker, at least 1. Default: 5.
     pub fn failures(mut self, failures: u32) -> CircuitBreaker {
         self.failures = failures;
         self
     }
 
-    /// How long it stays open. Default 30 s.
+    /// Sets how long the breaker stays open. Default: 30 s.
     pub fn open_for(mut self, time: Duration) -> CircuitBreaker {
         self.open_for = time;
         self
@@ -65,7 +65,7 @@ impl CircuitBreaker {
 pub(crate) struct Breaker {
     settings: CircuitBreaker,
     state: Mutex<State>,
-    /// To metrics; nothing where it only passes over.
+    /// The metrics. `None` if the endpoint is only skipped.
     reported: Option<metrics::Breaker>,
 }
 
@@ -77,7 +77,7 @@ enum State {
     Open {
         until: Instant,
     },
-    /// One call is on its way to see.
+    /// A trial call is under way.
     HalfOpen,
 }
 
@@ -90,7 +90,10 @@ impl Breaker {
         }
     }
 
-    /// Leave to send a request; or how long there is none, as far as is known.
+    /// Admits a request.
+    ///
+    /// # Errors
+    /// The wait until the breaker admits one.
     pub(crate) fn admit(&self, now: Instant) -> Result<Admission<'_>, Duration> {
         let mut state = self.state();
         let trial = match *state {
@@ -108,8 +111,8 @@ impl Breaker {
         })
     }
 
-    /// How long there is no leave, as far as is known.
-    pub(crate) fn left(&self, now: Instant) -> Duration {
+    /// Returns how long the breaker will refuse requests.
+    pub(crate) fn refuses_for(&self, now: Instant) -> Duration {
         match *self.state() {
             State::Closed { .. } => Duration::ZERO,
             State::Open { until } => until.saturating_duration_since(now),
@@ -117,7 +120,7 @@ impl Breaker {
         }
     }
 
-    /// As metrics show it.
+    /// Returns the state for metrics.
     pub(crate) fn shown(&self) -> BreakerState {
         match *self.state() {
             State::Closed { .. } => BreakerState::Closed,
@@ -126,7 +129,7 @@ impl Breaker {
         }
     }
 
-    /// Leave that is not asked for: where there is nothing else to try.
+    /// Admits a request whatever the state, because there is no other endpoint to try.
     pub(crate) fn force(&self) -> Admission<'_> {
         Admission {
             breaker: self,
@@ -141,17 +144,18 @@ impl Breaker {
             _ if !failed => 0,
             State::Closed { failures } => failures.saturating_add(1),
             _ if trial => self.settings.failures,
-            // Of a request that was sent before it opened.
+            // A failure of a request that was sent before the breaker opened.
             _ => return,
         };
         let is_closed = failures < self.settings.failures;
-        *state = match is_closed {
-            true => State::Closed { failures },
-            false => State::Open {
+        *state = if is_closed {
+            State::Closed { failures }
+        } else {
+            State::Open {
                 until: now + self.settings.open_for.min(FOREVER),
-            },
+            }
         };
-        // The program's recorder is called without a lock of ours.
+        // The program's recorder must not run under this lock.
         drop(state);
         match (was_closed, is_closed, &self.reported) {
             (true, false, Some(reported)) => reported.opened(),
@@ -161,13 +165,13 @@ impl Breaker {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Breaker {
-    /// Nobody is kept from anything any more.
+    /// Reports the breaker as closed, so that metrics do not count it as open forever.
     fn drop(&mut self) {
         if let (Some(reported), false) = (&self.reported, self.shown() == BreakerState::Closed) {
             reported.closed();
@@ -175,7 +179,7 @@ impl Drop for Breaker {
     }
 }
 
-/// Leave for one request, which is to be told how it went.
+/// The permission for one request, whose result must be reported.
 #[derive(Debug)]
 pub(crate) struct Admission<'a> {
     breaker: &'a Breaker,
@@ -190,7 +194,7 @@ impl Admission<'_> {
 }
 
 impl Drop for Admission<'_> {
-    /// A trial that nobody tells of (a panic in the caller's logger, say): the next call may try.
+    /// Lets the next call be the trial if this one reported no result, for example because the caller's logger panicked.
     fn drop(&mut self) {
         let mut state = self.breaker.state();
         if let (true, State::HalfOpen) = (self.trial, &*state) {
@@ -224,17 +228,20 @@ mod tests {
     }
 
     #[test]
-    fn one_call_tries_whether_it_may_close() {
+    fn one_trial_call_decides_whether_it_closes() {
         let breaker = breaker(1);
         let late = [(); 2].map(|()| breaker.admit(Instant::now()).unwrap());
         breaker.admit(Instant::now()).unwrap().report(true);
         assert!(breaker.admit(Instant::now()).is_err());
         let later = Instant::now() + 2 * MINUTE;
         let trial = breaker.admit(later).unwrap();
-        assert!(breaker.admit(later).is_err(), "one, and no other");
+        assert!(breaker.admit(later).is_err(), "only one trial");
         let [late, later_still] = late;
         late.report(true);
-        assert!(breaker.admit(later).is_err(), "no news");
+        assert!(
+            breaker.admit(later).is_err(),
+            "a late failure changes nothing"
+        );
         trial.report(true);
         assert!(breaker.admit(Instant::now()).is_err(), "open again");
         breaker.admit(later).unwrap().report(false);
@@ -248,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_nobody_tells_of_blocks_nothing() {
+    fn a_trial_without_a_result_blocks_nothing() {
         let breaker = breaker(1);
         breaker.admit(Instant::now()).unwrap().report(true);
         let later = Instant::now() + 2 * MINUTE;
@@ -257,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_times_are_no_panic() {
+    fn endless_times_do_not_overflow() {
         let endless = CircuitBreaker::new().failures(1).open_for(Duration::MAX);
         let breaker = Breaker::new(endless, None);
         breaker.admit(Instant::now()).unwrap().report(true);

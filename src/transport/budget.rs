@@ -1,45 +1,46 @@
-//! [`RetryBudget`]: what keeps many clients from hammering a server that is ill.
+//! [`RetryBudget`]: limits the retries of all calls together, so that clients do not overload a failing server.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Tokens that a retry takes (AWS's SDKs, standard retry mode).
+/// The tokens that a retry costs, as in the standard retry mode of AWS's SDKs.
 const RETRY: u32 = 5;
-/// Tokens that come back with an answer to a first attempt.
+/// The tokens that a successful first attempt returns.
 const SUCCESS: u32 = 1;
 
-/// A bucket of tokens: retries take some out, answers put some back. While it is empty, what fails is not tried again.
+/// A bucket of tokens. Retries take tokens, and successful attempts return some. While the bucket is empty, there are no
+/// retries.
 ///
-/// As in the standard retry mode of AWS's SDKs: an answer to a retry brings back all that the retry took.
+/// A successful retry returns all of its tokens, as in the standard retry mode of AWS's SDKs.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
-    most: u32,
+    max: u32,
     tokens: AtomicU32,
 }
 
 impl RetryBudget {
-    /// Full, for so many retries in a row.
+    /// Returns a full bucket for this number of retries in a row.
     pub(crate) fn new(retries: u32) -> RetryBudget {
-        let most = retries.saturating_mul(RETRY);
+        let max = retries.saturating_mul(RETRY);
         RetryBudget {
-            most,
-            tokens: AtomicU32::new(most),
+            max,
+            tokens: AtomicU32::new(max),
         }
     }
 
-    /// Takes what a retry costs, if it is there.
+    /// Takes the tokens of a retry. Returns whether there were enough.
     pub(crate) fn spend(&self) -> bool {
         let less = |tokens: u32| tokens.checked_sub(RETRY);
         self.update(less).is_ok()
     }
 
-    /// An answer has come, to a retry or to the first attempt.
+    /// Returns tokens after a success, of a retry or of a first attempt.
     pub(crate) fn succeeded(&self, retried: bool) {
         let more = if retried { RETRY } else { SUCCESS };
         let more = |tokens: u32| {
-            let now = tokens.saturating_add(more).min(self.most);
+            let now = tokens.saturating_add(more).min(self.max);
             (now != tokens).then_some(now)
         };
-        // Full already.
+        // An error means that the bucket is full already.
         let _ = self.update(more);
     }
 
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_never_answers_is_left_alone() {
+    fn failing_retries_use_the_budget_up() {
         let budget = RetryBudget::new(3);
         assert_eq!((0..10).filter(|_| budget.spend()).count(), 3);
         for _ in 0..RETRY {
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_that_help_cost_nothing() {
+    fn successful_retries_cost_nothing() {
         let budget = RetryBudget::new(1);
         for _ in 0..1000 {
             assert!(budget.spend());
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_never_more_than_full() {
+    fn the_bucket_never_overflows() {
         let budget = RetryBudget::new(2);
         (0..1000).for_each(|_| budget.succeeded(true));
         assert_eq!((0..10).filter(|_| budget.spend()).count(), 2);

@@ -143,8 +143,8 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::transport::{
-        Connecting, Dialect, Endpoint, Endpoints, Kind, Operation, Outgoing, ReadFrom, Refusal,
-        Transport,
+        ConnectOptions, Dialect, Endpoint, EndpointOptions, Endpoints, ErrorResponse, HttpRequest,
+        Kind, Operation, Transport,
     };
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -189,12 +189,12 @@ mod tests {
     struct Plain;
 
     impl Dialect for Plain {
-        fn error(&self, refusal: Refusal) -> Error {
+        fn error(&self, response: ErrorResponse) -> Error {
             Error::Server {
-                call: refusal.call,
-                status: refusal.status,
+                call: response.call,
+                status: response.status,
                 name: String::new(),
-                retry_after: refusal.retry_after,
+                retry_after: response.retry_after,
                 message: "overloaded".to_owned(),
             }
         }
@@ -204,7 +204,7 @@ mod tests {
         }
 
         #[cfg(feature = "opentelemetry")]
-        fn span(&self, _: Outgoing<'_>, _: &Endpoint) -> (String, Vec<opentelemetry::KeyValue>) {
+        fn span(&self, _: HttpRequest<'_>, _: &Endpoint) -> (String, Vec<opentelemetry::KeyValue>) {
             (String::new(), Vec::new())
         }
 
@@ -215,12 +215,12 @@ mod tests {
 
     fn transport(address: &str) -> Transport {
         let endpoint = Endpoint::parse("host", address, 8000).unwrap();
-        let endpoints = Endpoints::new(endpoint, Vec::new(), ReadFrom::default(), false, None);
-        Transport::new(endpoints, Vec::new(), Connecting::default(), &Plain)
+        let endpoints = Endpoints::new(endpoint, EndpointOptions::default());
+        Transport::new(endpoints, ConnectOptions::default(), &Plain)
     }
 
     fn upsert(transport: &Transport, options: CallOptions) -> Error {
-        let request = Outgoing {
+        let request = HttpRequest {
             operation: &UPSERT,
             subject: None,
             namespace: None,

@@ -1,4 +1,4 @@
-//! [`Endpoint`]: where a server is, from a URL or `host:port`.
+//! [`Endpoint`]: a server's address, parsed from a URL or `host:port`.
 
 #[cfg(feature = "opentelemetry")]
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use ureq::http::uri::{Authority, Scheme};
 
 use crate::error::InvalidInput;
 
-/// Where a server is: scheme, host, port, and a path in front of its own.
+/// A server's address: scheme, host, port, and a path that is put before the API's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     base: String,
@@ -19,8 +19,10 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads a URL, `host:port`, or a bare host, to which `default_port` belongs. `setting` is the name that an error
-    /// gives to the value.
+    /// Parses a URL, `host:port`, or a host, which gets `default_port`. `setting` is the setting that an error names.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if it is not a valid address.
     pub(crate) fn parse(
         setting: &'static str,
         value: &str,
@@ -31,17 +33,19 @@ impl Endpoint {
             "it must be a URL such as http://localhost:8000, or host:port such as localhost:8000";
 
         let text = value.trim().trim_end_matches('/');
-        // A bare IPv6 address is no authority without its brackets.
+        // A URL needs brackets around an IPv6 address.
         let bracketed = match text.parse::<std::net::Ipv6Addr>() {
             Ok(address) => format!("[{address}]"),
             Err(_) => text.to_owned(),
         };
-        let with_scheme = match bracketed.contains("://") {
-            true => bracketed,
-            false if is_cloud(&bracketed) => format!("https://{bracketed}"),
-            false => format!("http://{bracketed}"),
+        let with_scheme = if bracketed.contains("://") {
+            bracketed
+        } else if is_cloud(&bracketed) {
+            format!("https://{bracketed}")
+        } else {
+            format!("http://{bracketed}")
         };
-        // "https//host": a host of that name is looked for in vain, for long.
+        // In "https//host", the host would be "https", whose look-up takes long and fails.
         if matches!(text.split_once("//"), Some(("http" | "https", _))) {
             return Err(bad(FORM));
         }
@@ -50,20 +54,20 @@ impl Endpoint {
             return Err(bad(FORM));
         };
         if authority.as_str().contains('@') {
-            return Err(bad("a user name or password has no place in it"));
+            return Err(bad("it must not contain a user name or password"));
         }
         if uri.query().is_some() || value.contains('#') {
-            return Err(bad("it must end with the host, the port or a path"));
+            return Err(bad("it must not have a query or a fragment"));
         }
         let secure = *scheme == Scheme::HTTPS;
         if !secure && *scheme != Scheme::HTTP {
-            return Err(bad("only http and https are spoken"));
+            return Err(bad("only http and https are supported"));
         }
         if secure && cfg!(not(feature = "tls")) {
             return Err(bad("https needs the feature \"tls\" of chroma-blocking"));
         }
         let host = authority.host();
-        if host.is_empty() || !port_is_sound(authority) {
+        if host.is_empty() || !has_valid_port(authority) {
             return Err(bad(FORM));
         }
         let port = match (authority.port_u16(), value.contains("://")) {
@@ -72,12 +76,12 @@ impl Endpoint {
             (None, false) if secure => None,
             (None, false) => Some(default_port),
         };
-        let behind_host = port.map_or(String::new(), |port| format!(":{port}"));
-        // Some copy the API's own path, too.
+        let after_host = port.map_or(String::new(), |port| format!(":{port}"));
+        // Some users also copy the path of the API.
         let path = uri.path().trim_end_matches('/');
         let path = path.strip_suffix("/api/v2").unwrap_or(path);
         Ok(Endpoint {
-            base: format!("{scheme}://{host}{behind_host}{path}"),
+            base: format!("{scheme}://{host}{after_host}{path}"),
             loopback: is_loopback(host),
             secure,
             #[cfg(feature = "opentelemetry")]
@@ -88,12 +92,12 @@ impl Endpoint {
         })
     }
 
-    /// Scheme, host, port and path in front, without a slash at the end.
+    /// Returns the URL without a slash at its end.
     pub(crate) fn as_str(&self) -> &str {
         &self.base
     }
 
-    /// As traces show it.
+    /// Returns the host and the port, for traces.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn host_and_port(&self) -> (&Arc<str>, u16) {
         (&self.host_and_port.0, self.host_and_port.1)
@@ -109,13 +113,13 @@ impl Endpoint {
         is_cloud(&self.base)
     }
 
-    /// Whether what is sent is encrypted.
+    /// Whether the connection is encrypted.
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }
 }
 
-/// An address without what may be a secret: what stands before an `@` or behind a `?`.
+/// Returns an address without its parts that may be secret: those before an `@`, and after a `?` or `#`.
 pub(crate) fn shown_address(address: &str) -> String {
     let (rest, secret) = match address.split_once(['?', '#']) {
         Some((rest, _)) => (rest, "?<hidden>"),
@@ -127,8 +131,8 @@ pub(crate) fn shown_address(address: &str) -> String {
     }
 }
 
-/// A port of 1 to 65535, or none at all.
-fn port_is_sound(authority: &Authority) -> bool {
+/// Whether there is no port, or one from 1 to 65535.
+fn has_valid_port(authority: &Authority) -> bool {
     let rest = authority.as_str().strip_prefix(authority.host());
     match rest {
         Some("") => true,
@@ -137,7 +141,7 @@ fn port_is_sound(authority: &Authority) -> bool {
     }
 }
 
-/// Whether an address, with or without scheme, port and path, is one of Chroma Cloud's.
+/// Whether an address belongs to Chroma Cloud. Scheme, port and path are optional.
 pub(crate) fn is_cloud(address: &str) -> bool {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let host = rest.split(['/', ':']).next().unwrap_or_default();
@@ -148,7 +152,7 @@ pub(crate) fn is_cloud(address: &str) -> bool {
             .is_some_and(|sub| sub.ends_with('.'))
 }
 
-/// The bare address of an IPv6 host.
+/// Returns the address of an IPv6 host without its brackets.
 fn without_brackets(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_every_form_of_an_address() {
+    fn every_form_of_an_address_is_accepted() {
         for (value, base) in [
             ("localhost", "http://localhost:8000"),
             ("localhost:9000", "http://localhost:9000"),
@@ -206,7 +210,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "tls")]
-    fn takes_https() {
+    fn https_is_accepted() {
         let cloud = parse("https://api.trychroma.com").unwrap();
         assert_eq!(cloud.as_str(), "https://api.trychroma.com");
         assert!(cloud.is_secure() && !cloud.is_loopback() && cloud.is_cloud());
@@ -219,7 +223,7 @@ mod tests {
 
     #[test]
     #[cfg(not(feature = "tls"))]
-    fn says_which_feature_https_needs() {
+    fn https_without_tls_names_the_feature() {
         assert!(
             parse("https://x")
                 .unwrap_err()
@@ -229,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_address() {
+    fn invalid_addresses_are_refused() {
         for value in [
             "",
             " ",
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
+    fn errors_hide_a_password() {
         let error = parse("http://user:secret@localhost")
             .unwrap_err()
             .to_string();
@@ -263,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_this_machine() {
+    fn loopback_addresses_are_recognized() {
         for here in ["localhost", "127.0.0.1:8000", "127.8.9.1", "[::1]:1"] {
             assert!(parse(here).unwrap().is_loopback(), "{here}");
         }

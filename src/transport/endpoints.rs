@@ -1,38 +1,48 @@
-//! [`Endpoints`]: a server's address, or several of servers that hold the same, and which of them is next.
+//! [`Endpoints`]: the addresses of a server and its replicas, and the choice of the next one.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Endpoint;
 use super::breaker::{Admission, Breaker, CircuitBreaker};
+use super::endpoint::Endpoint;
 use crate::metrics::{self, EndpointMetrics};
 
-/// Among several endpoints, one that has failed once is passed over for so long.
-const PASSED_OVER: CircuitBreaker = CircuitBreaker {
+/// Of several endpoints, one that has failed is skipped for ten seconds.
+const SKIP_FAILED: CircuitBreaker = CircuitBreaker {
     failures: 1,
     open_for: Duration::from_secs(10),
 };
 
-/// Which of several endpoints is read from.
+/// Which of several endpoints the client reads from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ReadFrom {
-    /// The first one that is healthy, in the order in which they were given: the primary, as long as that answers.
+    /// The first healthy endpoint, in the given order. This is the primary as long as it answers.
     #[default]
     FirstHealthy,
-    /// All that are healthy, in turn.
+    /// All healthy endpoints, in turn.
     RoundRobin,
 }
 
-/// The addresses, the primary first.
+/// What a client has in addition to its primary endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct EndpointOptions {
+    pub(crate) replicas: Vec<Endpoint>,
+    pub(crate) read_from: ReadFrom,
+    /// Whether writes may go to a replica if the primary fails.
+    pub(crate) fail_over_writes: bool,
+    pub(crate) breaker: Option<CircuitBreaker>,
+}
+
+/// The endpoints of a client, the primary first.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     nodes: Vec<Node>,
     read_from: ReadFrom,
-    /// Whether writes may go elsewhere when the primary fails.
-    fail_over_writes: bool,
-    /// Whether a breaker refuses, and does not only pass over.
-    refuse: bool,
+    fails_over_writes: bool,
+    /// Whether an open breaker refuses calls. Otherwise endpoints with an open breaker are only skipped.
+    refuses_calls: bool,
+    /// The counter for [`ReadFrom::RoundRobin`].
     next: AtomicUsize,
 }
 
@@ -44,7 +54,7 @@ struct Node {
     failures: AtomicU64,
 }
 
-/// Where an attempt goes.
+/// The endpoint of an attempt.
 #[derive(Debug)]
 pub(crate) struct Choice<'a> {
     node: &'a Node,
@@ -52,12 +62,12 @@ pub(crate) struct Choice<'a> {
     admission: Option<Admission<'a>>,
 }
 
-/// What an attempt says of an endpoint.
+/// What an attempt says about an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
     Up,
     Down,
-    /// Nothing: the caller had no time to see.
+    /// The caller's deadline passed before the endpoint could answer.
     Unknown,
 }
 
@@ -66,7 +76,7 @@ impl<'a> Choice<'a> {
         &self.node.endpoint
     }
 
-    /// Says how it went.
+    /// Reports the result of the attempt.
     pub(crate) fn report(self, health: Health) {
         let node = self.node;
         node.attempts.fetch_add(1, Ordering::Relaxed);
@@ -79,7 +89,7 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// Endpoints that failed since the last wait of a call, and are not chosen again before it.
+/// The endpoints that failed since the last wait of a call, as a set of bits. They are not chosen before the next wait.
 #[derive(Debug, Default)]
 pub(crate) struct Failed(u64);
 
@@ -90,18 +100,18 @@ impl Failed {
 }
 
 impl Endpoints {
-    /// As many as there can be.
-    pub(crate) const MOST: usize = u64::BITS as usize;
+    /// The maximum number of endpoints.
+    pub(crate) const MAX: usize = u64::BITS as usize;
 
-    /// With replicas beside the primary: at most [`MOST`](Endpoints::MOST) in all.
-    pub(crate) fn new(
-        primary: Endpoint,
-        replicas: Vec<Endpoint>,
-        read_from: ReadFrom,
-        fail_over_writes: bool,
-        breaker: Option<CircuitBreaker>,
-    ) -> Endpoints {
-        let several = (!replicas.is_empty()).then_some(PASSED_OVER);
+    /// Returns the primary and its replicas. There must be at most [`MAX`](Endpoints::MAX) in all.
+    pub(crate) fn new(primary: Endpoint, options: EndpointOptions) -> Endpoints {
+        let EndpointOptions {
+            replicas,
+            read_from,
+            fail_over_writes,
+            breaker,
+        } = options;
+        let several = (!replicas.is_empty()).then_some(SKIP_FAILED);
         let node = |endpoint: Endpoint| Node {
             breaker: match breaker {
                 Some(settings) => {
@@ -117,18 +127,18 @@ impl Endpoints {
         Endpoints {
             nodes: [primary].into_iter().chain(replicas).map(node).collect(),
             read_from,
-            fail_over_writes,
-            refuse: breaker.is_some(),
+            fails_over_writes: fail_over_writes,
+            refuses_calls: breaker.is_some(),
             next: AtomicUsize::new(0),
         }
     }
 
-    /// Where writes go.
+    /// Returns the endpoint for writes.
     pub(crate) fn primary(&self) -> &Endpoint {
         &self.nodes[0].endpoint
     }
 
-    /// What is known of each.
+    /// Returns the state and the counts of each endpoint.
     pub(crate) fn metrics(&self) -> Vec<EndpointMetrics> {
         let metrics = |node: &Node| EndpointMetrics {
             url: node.endpoint.as_str().to_owned(),
@@ -139,49 +149,56 @@ impl Endpoints {
         self.nodes.iter().map(metrics).collect()
     }
 
-    /// Whether all of them are on this machine.
+    /// Whether all endpoints are on this machine.
     pub(crate) fn are_loopback(&self) -> bool {
         self.nodes.iter().all(|node| node.endpoint.is_loopback())
     }
 
-    /// How long nothing at all can be sent, as far as is known.
-    pub(crate) fn refused_for(&self, reads: bool) -> Duration {
+    /// Returns how long the breakers will refuse all endpoints.
+    pub(crate) fn refused_for(&self, is_for_any: bool) -> Duration {
+        if !self.refuses_calls {
+            return Duration::ZERO;
+        }
         let now = Instant::now();
         let left = |node: &Node| {
-            let breaker = node.breaker.as_ref().filter(|_| self.refuse);
-            breaker.map_or(Duration::ZERO, |breaker| breaker.left(now))
+            let breaker = node.breaker.as_ref();
+            breaker.map_or(Duration::ZERO, |breaker| breaker.refuses_for(now))
         };
-        let nodes = self.nodes[..self.count(reads)].iter();
+        let nodes = self.nodes[..self.count(is_for_any)].iter();
         nodes.map(left).min().unwrap_or_default()
     }
 
-    /// How many may be asked.
-    fn count(&self, reads: bool) -> usize {
-        match reads || self.fail_over_writes {
-            true => self.nodes.len(),
-            false => 1,
+    /// Returns the number of endpoints that may get the request.
+    fn count(&self, is_for_any: bool) -> usize {
+        if is_for_any || self.fails_over_writes {
+            self.nodes.len()
+        } else {
+            1
         }
     }
 
-    /// The one that a new call tries first.
-    pub(crate) fn first(&self, reads: bool) -> usize {
+    /// Returns the index of the endpoint that a new call tries first.
+    pub(crate) fn first(&self, is_for_any: bool) -> usize {
         match self.read_from {
-            ReadFrom::RoundRobin if reads => {
+            ReadFrom::RoundRobin if is_for_any => {
                 self.next.fetch_add(1, Ordering::Relaxed) % self.nodes.len()
             }
             _ => 0,
         }
     }
 
-    /// The next one from `first` on that has not failed and is healthy. Where there is none: one that has not failed, if
-    /// breakers only pass over; or else an error, with the wait that the breakers ask for. `None`: all have failed.
+    /// Returns the next healthy endpoint from `first` on that has not failed in this call. If there is none and breakers do
+    /// not refuse calls, returns one that has not failed.
+    ///
+    /// # Errors
+    /// The wait until a breaker lets a call through. `None` if all endpoints have failed in this call.
     pub(crate) fn choose(
         &self,
-        reads: bool,
+        is_for_any: bool,
         first: usize,
         failed: &Failed,
     ) -> Result<Choice<'_>, Option<Duration>> {
-        let count = self.count(reads);
+        let count = self.count(is_for_any);
         let candidates = || {
             (0..count)
                 .map(|offset| (first + offset) % count)
@@ -203,12 +220,12 @@ impl Endpoints {
                 Err(wait) => shortest = Some(shortest.map_or(wait, |other| other.min(wait))),
             }
         }
-        match candidates().next().filter(|_| !self.refuse) {
-            Some((index, node)) => Ok(choice(
-                (index, node),
-                self.nodes[index].breaker.as_ref().map(Breaker::force),
-            )),
-            None => Err(shortest),
+        match candidates().next() {
+            Some((index, node)) if !self.refuses_calls => {
+                let forced = node.breaker.as_ref().map(Breaker::force);
+                Ok(choice((index, node), forced))
+            }
+            _ => Err(shortest),
         }
     }
 }

@@ -1,19 +1,21 @@
-//! Where the feature `opentelemetry` is off: there are no spans.
+//! Replaces the spans if the feature `opentelemetry` is off.
 
 use ureq::http::request;
 
-use super::exchange::Answer;
-use super::{Dialect, Endpoint, Outgoing};
+use super::dialect::Dialect;
+use super::endpoint::Endpoint;
+use super::operation::HttpRequest;
+use super::response::HttpResponse;
 use crate::error::{Error, Result};
 
 pub(super) struct Call;
 
 impl Call {
-    pub(super) fn begin(_: Outgoing<'_>, _: &Endpoint, _: &dyn Dialect) -> Call {
+    pub(super) fn begin(_: HttpRequest<'_>, _: &Endpoint, _: &dyn Dialect) -> Call {
         Call
     }
 
-    pub(super) fn attempt(&self, _: Outgoing<'_>, _: &Endpoint, _: u32) -> Attempt {
+    pub(super) fn attempt(&self, _: HttpRequest<'_>, _: &Endpoint, _: u32) -> Attempt {
         Attempt
     }
 
@@ -31,10 +33,10 @@ impl Attempt {
         request
     }
 
-    pub(super) fn end(&self, _: &Result<Answer, ureq::Error>) {}
+    pub(super) fn end(&self, _: &Result<HttpResponse, ureq::Error>) {}
 }
 
-/// What spans of another thread belong to.
+/// The context that spans of another thread belong to.
 #[derive(Clone)]
 pub(crate) struct Parent;
 
@@ -43,7 +45,7 @@ impl Parent {
         Parent
     }
 
-    /// What is done until the guard is dropped belongs to it.
+    /// Makes it the parent of all spans until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
         Entered
     }

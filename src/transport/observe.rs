@@ -1,4 +1,4 @@
-//! [`Observed`]: what others see of a call: counters, log lines, spans.
+//! [`Observed`]: the counters, log lines and spans of a call.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,8 +8,12 @@ use log::Level;
 use log::kv::Value;
 use ureq::http::request;
 
-use super::exchange::Answer;
-use super::{Dialect, Endpoint, Outgoing, trace};
+use super::dialect::Dialect;
+use super::endpoint::Endpoint;
+use super::failure::kind;
+use super::operation::HttpRequest;
+use super::response::HttpResponse;
+use super::trace;
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::metrics::{OperationCounters, Recorder};
@@ -18,87 +22,122 @@ thread_local! {
     static RETRIES: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Attempts that followed a failure, in all calls that this thread has made so far, of any client.
+/// Returns the number of retries in all calls that this thread has made so far, with any client.
 pub(crate) fn retries_of_this_thread() -> u64 {
     RETRIES.get()
 }
 
-/// A call that is under way.
+/// Where calls are observed: the primary endpoint and its dialect, for names, and the recorder of the counts.
+pub(super) struct Observer<'a> {
+    pub(super) primary: &'a Endpoint,
+    pub(super) dialect: &'static dyn Dialect,
+    pub(super) recorder: &'a Recorder,
+}
+
+impl<'a> Observer<'a> {
+    /// Starts to observe a call.
+    pub(super) fn begin(self, request: HttpRequest<'a>) -> Observed<'a> {
+        Observed {
+            request,
+            dialect: self.dialect,
+            started: Instant::now(),
+            counters: self.recorder.operation(request.operation.name),
+            span: trace::Call::begin(request, self.primary, self.dialect),
+        }
+    }
+}
+
+/// A call under way.
 pub(super) struct Observed<'a> {
-    pub(super) out: Outgoing<'a>,
+    pub(super) request: HttpRequest<'a>,
     dialect: &'static dyn Dialect,
     pub(super) started: Instant,
     counters: Option<&'a OperationCounters>,
     span: trace::Call,
 }
 
-impl<'a> Observed<'a> {
-    /// A call begins.
-    pub(super) fn begin(
-        out: Outgoing<'a>,
-        endpoint: &Endpoint,
-        dialect: &'static dyn Dialect,
-        recorder: &'a Recorder,
-    ) -> Observed<'a> {
-        Observed {
-            out,
-            dialect,
-            started: Instant::now(),
-            counters: recorder.operation(out.operation.name),
-            span: trace::Call::begin(out, endpoint, dialect),
+/// A failed attempt of a call.
+pub(super) struct FailedAttempt<'a> {
+    pub(super) endpoint: &'a str,
+    pub(super) number: u32,
+    pub(super) error: &'a Error,
+}
+
+/// What happens after a failed attempt that could be retried.
+#[derive(Clone, Copy)]
+pub(super) enum NextStep<'a> {
+    /// The request is sent again to the same endpoint, after this wait.
+    RetryAfter(Duration),
+    /// The request is sent to this other endpoint at once.
+    RetryAt(&'a str),
+    /// The retry budget is used up.
+    BudgetUsedUp,
+}
+
+impl NextStep<'_> {
+    fn wait(self) -> Option<Duration> {
+        match self {
+            NextStep::RetryAfter(wait) => Some(wait),
+            NextStep::RetryAt(_) => Some(Duration::ZERO),
+            NextStep::BudgetUsedUp => None,
         }
     }
+}
 
-    /// An attempt begins; the first one is number 1.
+impl fmt::Display for NextStep<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NextStep::RetryAfter(wait) => write!(f, "trying again in {:.1} s", wait.as_secs_f64()),
+            NextStep::RetryAt(url) => write!(f, "trying again at {url}"),
+            NextStep::BudgetUsedUp => f.write_str(
+                "not trying again, because too many requests fail (see ClientBuilder::retry_budget)",
+            ),
+        }
+    }
+}
+
+impl Observed<'_> {
+    /// Starts to observe an attempt. The first one has the number 1.
     pub(super) fn attempt<'b>(&'b self, endpoint: &'b Endpoint, number: u32) -> Attempt<'b> {
         Attempt {
             call: self,
             endpoint,
             number,
             started: Instant::now(),
-            span: self.span.attempt(self.out, endpoint, number),
+            span: self.span.attempt(self.request, endpoint, number),
         }
     }
 
-    /// An attempt has failed, and there will be another one after this wait; `None`: there would be, and may not.
-    pub(super) fn failed(
-        &self,
-        endpoint: &str,
-        attempt: u32,
-        error: &Error,
-        wait: Option<Duration>,
-        then: fmt::Arguments<'_>,
-    ) {
+    /// Logs a failed attempt and what happens next.
+    pub(super) fn failed(&self, attempt: &FailedAttempt<'_>, next: NextStep<'_>) {
         if !log::log_enabled!(target: logs::HTTP, Level::Warn) {
             return;
         }
-        let mut pairs = self.about(endpoint, attempt);
+        let error = attempt.error;
+        let mut pairs = self.pairs(attempt.endpoint, attempt.number);
         pairs.extend(logs::of_error(error));
-        pairs.extend(wait.map(logs::wait_ms));
-        logs::line(
-            logs::HTTP,
-            Level::Warn,
-            &pairs,
-            format_args!("{error:#}; {then}"),
-        );
+        pairs.extend(next.wait().map(logs::wait_ms));
+        let message = format_args!("{error:#}; {next}");
+        logs::line(logs::HTTP, Level::Warn, &pairs, message);
     }
 
-    /// The server had closed the connection of an attempt, and there will be one on a new connection.
-    pub(super) fn stale(&self, endpoint: &str, attempt: u32) {
+    /// Logs that a pooled connection was closed, and that the request is sent on a new one.
+    pub(super) fn reconnecting(&self, endpoint: &Endpoint, attempt: u32) {
         if log::log_enabled!(target: logs::HTTP, Level::Debug) {
-            let call = Call::new(self.out.operation.name, self.out.subject);
+            let call = Call::new(self.request.operation.name, self.request.subject);
+            let endpoint = endpoint.as_str();
             logs::line(
                 logs::HTTP,
                 Level::Debug,
-                &self.about(endpoint, attempt),
+                &self.pairs(endpoint, attempt),
                 format_args!(
-                    "{call} at {endpoint}: the server had closed the connection; once more on a new one"
+                    "{call} at {endpoint}: the server had closed the idle connection; sending again on a new one"
                 ),
             );
         }
     }
 
-    /// Another attempt follows a failure.
+    /// Counts a retry.
     pub(super) fn retried(&self) {
         RETRIES.set(RETRIES.get() + 1);
         if let Some(counters) = self.counters {
@@ -106,7 +145,7 @@ impl<'a> Observed<'a> {
         }
     }
 
-    /// The call has ended.
+    /// Counts the call, and ends its span.
     pub(super) fn end<T>(self, result: &Result<T>) {
         let error = result.as_ref().err();
         if let Some(counters) = self.counters {
@@ -115,12 +154,15 @@ impl<'a> Observed<'a> {
         self.span.end(error, self.dialect);
     }
 
-    /// What lines about a request have in common.
-    fn about<'b>(&'b self, endpoint: &'b str, attempt: u32) -> Vec<(&'static str, Value<'b>)> {
+    /// Returns the key-values that all lines about an attempt have.
+    fn pairs<'b>(&'b self, endpoint: &'b str, attempt: u32) -> Vec<(&'static str, Value<'b>)> {
         let mut pairs = Vec::with_capacity(8);
-        pairs.push(("operation", self.out.operation.name.into()));
-        if let Some(subject) = self.out.subject {
-            pairs.push((self.dialect.subject_is(self.out.operation), subject.into()));
+        pairs.push(("operation", self.request.operation.name.into()));
+        if let Some(subject) = self.request.subject {
+            pairs.push((
+                self.dialect.subject_is(self.request.operation),
+                subject.into(),
+            ));
         }
         pairs.push(("endpoint", endpoint.into()));
         pairs.push(("attempt", attempt.into()));
@@ -128,16 +170,7 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// As [`Error::kind`] will call it: why there was no whole answer.
-pub(super) fn kind(error: &ureq::Error) -> &'static str {
-    match error {
-        ureq::Error::Timeout(_) => "timeout",
-        ureq::Error::Protocol(_) | ureq::Error::BodyExceedsLimit(_) => "decode",
-        _ => "connection",
-    }
-}
-
-/// An attempt that is under way.
+/// An attempt under way.
 pub(super) struct Attempt<'a> {
     call: &'a Observed<'a>,
     endpoint: &'a Endpoint,
@@ -147,26 +180,26 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Adds the headers by which a server can go on with the trace.
+    /// Adds the headers with the context of the trace.
     pub(super) fn with_context(&self, request: request::Builder) -> request::Builder {
         self.span.with_context(request, self.call.dialect)
     }
 
-    /// The attempt has ended.
-    pub(super) fn end(self, result: &Result<Answer, ureq::Error>) {
-        let Outgoing {
+    /// Counts and logs the attempt, and ends its span.
+    pub(super) fn end(self, result: &Result<HttpResponse, ureq::Error>) {
+        let HttpRequest {
             operation,
             path,
             body,
             ..
-        } = self.call.out;
+        } = self.call.request;
         let bytes_out = body.map_or(0, <[u8]>::len);
         let bytes_in = result.as_ref().map_or(0, |answer| answer.body.len());
         if let Some(counters) = self.call.counters {
             counters.attempted(bytes_out, bytes_in);
         }
         if log::log_enabled!(target: logs::HTTP, Level::Debug) {
-            let mut pairs = self.call.about(self.endpoint.as_str(), self.number);
+            let mut pairs = self.call.pairs(self.endpoint.as_str(), self.number);
             match result {
                 Ok(answer) => pairs.push(("status", answer.status.into())),
                 Err(error) => pairs.push(("error", kind(error).into())),
@@ -184,21 +217,5 @@ impl Attempt<'_> {
             );
         }
         self.span.end(result);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_no_whole_answer_is_named_as_the_error_will_be() {
-        for (error, name) in [
-            (ureq::Error::BodyExceedsLimit(1), "decode"),
-            (ureq::Error::HostNotFound, "connection"),
-            (ureq::Error::Timeout(ureq::Timeout::Global), "timeout"),
-        ] {
-            assert_eq!(kind(&error), name);
-        }
     }
 }

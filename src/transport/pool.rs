@@ -1,4 +1,4 @@
-//! [`CountingConnector`]: counts connections, how many are open, and how often they serve.
+//! [`CountingConnector`]: counts connections and their uses, for metrics.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 
 use crate::metrics::PoolCounters;
 
-/// The last connector of a chain: what it is given is a connection that requests go over, through proxies and TLS.
+/// The last connector of a chain. It gets connections that are ready for requests, through proxies and TLS.
 #[derive(Debug)]
 pub(super) struct CountingConnector(pub(super) Arc<PoolCounters>);
 
@@ -31,14 +31,14 @@ impl<In: Transport> Connector<In> for CountingConnector {
     }
 }
 
-/// A connection that is counted.
+/// A counted connection.
 #[derive(Debug)]
 pub(super) struct Counted<T> {
     connection: T,
     counters: Arc<PoolCounters>,
-    /// Whether a request is on it.
+    /// Whether a request is under way.
     busy: bool,
-    /// Whether there was one before.
+    /// Whether there was a request before.
     served: bool,
 }
 
@@ -63,7 +63,7 @@ impl<T: Transport> Transport for Counted<T> {
         self.connection.await_input(timeout)
     }
 
-    /// `ureq` asks when the answer is read to its end, to see whether it keeps the connection.
+    /// `ureq` calls this after it has read the whole answer, to decide whether to keep the connection.
     fn is_open(&mut self) -> bool {
         if self.busy {
             self.busy = false;

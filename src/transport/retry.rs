@@ -1,27 +1,28 @@
-//! [`RetryPolicy`]: how often, after which wait, and for how long in all, a failed request is sent again.
+//! [`RetryPolicy`]: how often, after which waits and for how long a failed request is sent again.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-/// How often, after which wait, and for how long in all, a failed request is sent again.
+use crate::random::Random;
+
+/// How often, after which waits and for how long a failed request is sent again.
 ///
-/// The wait doubles from one retry to the next (1 s, 2 s, 4 s by default) up to a cap, and is [scattered](Jitter), so that
-/// many clients do not come back at the same moment. A server that names a wait (`Retry-After`, or Gemini's `retryDelay`)
-/// is obeyed if it asks for more.
+/// The wait doubles from one retry to the next (by default 1 s, 2 s, 4 s) up to [`max_delay`](RetryPolicy::max_delay).
+/// [Jitter] scatters it, so that many clients do not retry at the same moment. If the server asks for a longer wait
+/// (`Retry-After`, or Gemini's `retryDelay`), the client waits that long.
 ///
-/// What may have been acted on already is repeated only where that does no harm: reads, `upsert`, `update`, `delete`,
-/// `get_or_create` and `add`, but not `create`; there the client asks whether it is done.
+/// If the server may have acted on a request already, the client repeats it only where that is harmless: reads, `upsert`,
+/// `update`, `delete`, `get_or_create` and `add`. After a `create`, it looks up whether the write took effect.
 ///
-/// It is set for a client ([`ClientBuilder::retry`](crate::ClientBuilder::retry)), or for some of its calls:
+/// A policy applies to a client ([`ClientBuilder::retry`](crate::ClientBuilder::retry)) or to some of its calls:
 ///
 /// ```no_run
 /// use std::time::Duration;
 /// use chroma_blocking::{Client, RetryPolicy};
 ///
 /// let notes = Client::from_env()?.collection("notes").get()?;
-/// let hurried = notes.with_retry(RetryPolicy::default().deadline(Duration::from_secs(2)));
-/// let hits = hurried.query(vec![0.1, 0.2]).run()?; // within two seconds, or an error
+/// let policy = RetryPolicy::default().deadline(Duration::from_secs(2));
+/// // Ends within two seconds.
+/// let hits = notes.with_retry(policy).query(vec![0.1, 0.2]).run()?;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,17 +39,17 @@ pub struct RetryPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Jitter {
-    /// By up to a half in both directions: the wait is about as long as its name, so that a server has time to come back.
+    /// From 0.5 to 1.5 times the wait. The server gets about the full wait to recover.
     #[default]
     Half,
-    /// From nothing to all of it: a crowd of clients is spread best, and each waits half as long on average.
+    /// From zero to the full wait. This spreads many clients best, and halves the average wait.
     Full,
-    /// From the first wait to three times the last one, whatever the number of the retry.
+    /// From the base delay to three times the previous wait, whatever the number of the retry.
     Decorrelated,
 }
 
 impl Default for RetryPolicy {
-    /// Three retries, after about 1, 2 and 4 seconds.
+    /// Returns a policy of three retries, after about 1, 2 and 4 seconds.
     fn default() -> RetryPolicy {
         RetryPolicy {
             max_retries: 3,
@@ -61,114 +62,110 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// No retries at all.
+    /// Returns a policy without retries.
     pub fn none() -> RetryPolicy {
         RetryPolicy::default().max_retries(0)
     }
 
-    /// How many times a request is sent again after it failed. Default 3.
+    /// Sets the maximum number of retries. Default: 3.
     pub fn max_retries(mut self, retries: u32) -> RetryPolicy {
         self.max_retries = retries;
         self
     }
 
-    /// The wait before the first retry. Default 1 s. Where it is longer than the longest wait, that becomes as long.
+    /// Sets the wait before the first retry. If it exceeds `max_delay`, `max_delay` is raised to match. Default: 1 s.
     pub fn base_delay(mut self, delay: Duration) -> RetryPolicy {
         self.base_delay = delay;
         self.max_delay = self.max_delay.max(delay);
         self
     }
 
-    /// No wait is longer, unless the server asks for it; one that asks for more than this is not waited for, and the
-    /// error says how long it wants. Default 60 s.
+    /// Sets the longest wait. If the server asks for a longer one, the call fails and the error says how long. Default:
+    /// 60 s.
     pub fn max_delay(mut self, delay: Duration) -> RetryPolicy {
         self.max_delay = delay;
         self
     }
 
-    /// How waits are scattered. Default [`Jitter::Half`].
+    /// Sets how waits are scattered. Default: [`Jitter::Half`].
     pub fn jitter(mut self, jitter: Jitter) -> RetryPolicy {
         self.jitter = jitter;
         self
     }
 
-    /// How long a whole call may take: all of its requests, all attempts, and all waits. No wait is begun that would end
-    /// later. Default: no bound, but for the timeouts of its attempts.
+    /// Sets the maximum time of a whole call: all of its requests, attempts and waits. A wait that would end later does
+    /// not begin. Default: no deadline; only the timeouts limit each attempt.
     ///
-    /// A text that is embedded on the way takes the time that its embedding function takes (for Gemini bounded by
-    /// [`GeminiBuilder::deadline`](crate::embed::GeminiBuilder::deadline)), and what is left is for the rest. A
-    /// [`scan`](crate::Collection::scan) has it for each of its requests.
+    /// Embedding functions are not interrupted. The time that they take counts, and the rest is left for the requests. For
+    /// Gemini, set [`GeminiBuilder::deadline`](crate::embed::GeminiBuilder::deadline). A
+    /// [`scan`](crate::Collection::scan) applies the deadline to each of its requests.
     pub fn deadline(mut self, deadline: Duration) -> RetryPolicy {
         self.deadline = Some(deadline);
         self
     }
 
-    /// The waits of one call.
+    /// Returns the waits of one call.
     pub(crate) fn backoff(&self) -> Backoff {
         Backoff {
             policy: *self,
             retries: 0,
-            last: self.base_delay,
+            last_wait: self.base_delay,
         }
-    }
-
-    /// The wait before retry `retry` (counted from 0), or `None` when it is not to be tried again.
-    ///
-    /// `last` is the wait before this one, `random` a number from 0 to 1, `asked` what the server asked for.
-    fn wait(
-        &self,
-        retry: u32,
-        last: Duration,
-        asked: Option<Duration>,
-        random: f64,
-    ) -> Option<Duration> {
-        if retry >= self.max_retries || asked.is_some_and(|asked| asked > self.max_delay) {
-            return None;
-        }
-        let doubled = self.base_delay.saturating_mul(1_u32 << retry.min(31));
-        let doubled = doubled.min(self.max_delay).as_secs_f64();
-        let base = self.base_delay.as_secs_f64();
-        let random = random.clamp(0.0, 1.0);
-        let seconds = match self.jitter {
-            Jitter::Half => doubled * (0.5 + random),
-            Jitter::Full => doubled * random,
-            Jitter::Decorrelated => base + (3.0 * last.as_secs_f64() - base).max(0.0) * random,
-        };
-        let scattered = Duration::try_from_secs_f64(seconds).unwrap_or(self.max_delay);
-        Some(scattered.min(self.max_delay).max(asked.unwrap_or_default()))
     }
 }
 
-/// The waits of one call, one after the other.
+/// The waits of one call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backoff {
     policy: RetryPolicy,
+    /// The number of retries so far.
     retries: u32,
-    last: Duration,
+    last_wait: Duration,
 }
 
 impl Backoff {
-    /// The next wait, or `None` when it is not to be tried again. `asked` is what the server asked for.
+    /// Returns the next wait. `None` if the retries are used up, or if the wait that the server asked for is too long.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
-        let wait = self.policy.wait(self.retries, self.last, asked, random())?;
+        let wait = self.wait(asked, Random::from_entropy().fraction())?;
         self.retries += 1;
-        self.last = wait;
+        self.last_wait = wait;
         Some(wait)
     }
 
-    /// As [`next`](Backoff::next), where there is no need to wait.
-    pub(crate) fn at_once(&mut self) -> bool {
-        let more = self.retries < self.policy.max_retries;
-        self.retries += u32::from(more);
-        more
+    /// Takes a retry without a wait. Returns whether there was one left.
+    pub(crate) fn next_at_once(&mut self) -> bool {
+        let has_retries = self.retries < self.policy.max_retries;
+        self.retries += u32::from(has_retries);
+        has_retries
     }
-}
 
-/// A number from 0 to 1 that differs from call to call and from process to process.
-fn random() -> f64 {
-    // std seeds each RandomState from the system's randomness and a counter; good enough to scatter waits.
-    let bits = RandomState::new().build_hasher().finish() >> 11;
-    bits as f64 / (1_u64 << 53) as f64
+    /// Computes the next wait. `random` is from 0 to 1.
+    ///
+    /// `Full` and `Decorrelated` are the formulas of "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
+    fn wait(&self, asked: Option<Duration>, random: f64) -> Option<Duration> {
+        let policy = &self.policy;
+        let is_too_long = asked.is_some_and(|asked| asked > policy.max_delay);
+        if self.retries >= policy.max_retries || is_too_long {
+            return None;
+        }
+        let factor = 1_u32 << self.retries.min(31);
+        let doubled = policy.base_delay.saturating_mul(factor);
+        let doubled = doubled.min(policy.max_delay).as_secs_f64();
+        let base = policy.base_delay.as_secs_f64();
+        let seconds = match policy.jitter {
+            Jitter::Half => doubled * (0.5 + random),
+            Jitter::Full => doubled * random,
+            Jitter::Decorrelated => {
+                base + (3.0 * self.last_wait.as_secs_f64() - base).max(0.0) * random
+            }
+        };
+        let scattered = Duration::try_from_secs_f64(seconds).unwrap_or(policy.max_delay);
+        Some(
+            scattered
+                .min(policy.max_delay)
+                .max(asked.unwrap_or_default()),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -177,13 +174,23 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// Returns the wait before retry `retry`, counted from 0.
     fn wait(
         policy: RetryPolicy,
         retry: u32,
         asked: Option<Duration>,
         random: f64,
     ) -> Option<Duration> {
-        policy.wait(retry, SECOND, asked, random)
+        let mut backoff = policy.backoff();
+        backoff.retries = retry;
+        backoff.wait(asked, random)
+    }
+
+    /// Returns the first wait after one of `last_wait`.
+    fn wait_after(last_wait: Duration, policy: RetryPolicy, random: f64) -> Option<Duration> {
+        let mut backoff = policy.backoff();
+        backoff.last_wait = last_wait;
+        backoff.wait(None, random)
     }
 
     #[test]
@@ -197,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn scatters_by_a_half() {
+    fn half_jitter_is_from_half_to_one_and_a_half() {
         let policy = RetryPolicy::default();
         assert_eq!(wait(policy, 0, None, 0.0), Some(SECOND / 2));
         assert_eq!(wait(policy, 0, None, 1.0), Some(SECOND * 3 / 2));
     }
 
     #[test]
-    fn full_jitter_is_from_nothing_to_all_of_it() {
+    fn full_jitter_is_from_zero_to_the_wait() {
         let policy = RetryPolicy::default().jitter(Jitter::Full);
         assert_eq!(wait(policy, 1, None, 0.0), Some(Duration::ZERO));
         assert_eq!(wait(policy, 1, None, 0.5), Some(SECOND));
@@ -212,11 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn decorrelated_jitter_goes_by_the_last_wait() {
+    fn decorrelated_jitter_depends_on_the_last_wait() {
         let policy = RetryPolicy::default().jitter(Jitter::Decorrelated);
-        assert_eq!(policy.wait(0, 4 * SECOND, None, 0.0), Some(SECOND));
-        assert_eq!(policy.wait(0, 4 * SECOND, None, 1.0), Some(12 * SECOND));
-        assert_eq!(policy.wait(0, 50 * SECOND, None, 1.0), Some(60 * SECOND));
+        assert_eq!(wait_after(4 * SECOND, policy, 0.0), Some(SECOND));
+        assert_eq!(wait_after(4 * SECOND, policy, 1.0), Some(12 * SECOND));
+        assert_eq!(wait_after(50 * SECOND, policy, 1.0), Some(60 * SECOND));
         let mut backoff = policy.max_retries(1000).backoff();
         let waits: Vec<_> = (0..1000).map(|_| backoff.next(None).unwrap()).collect();
         assert!(
@@ -233,12 +240,12 @@ mod tests {
         assert_eq!(wait(RetryPolicy::default(), 3, None, 0.5), None);
         assert_eq!(wait(RetryPolicy::none(), 0, None, 0.5), None);
         let mut backoff = RetryPolicy::default().backoff();
-        assert!(backoff.at_once() && backoff.next(None).is_some() && backoff.at_once());
-        assert!(!backoff.at_once() && backoff.next(None).is_none());
+        assert!(backoff.next_at_once() && backoff.next(None).is_some() && backoff.next_at_once());
+        assert!(!backoff.next_at_once() && backoff.next(None).is_none());
     }
 
     #[test]
-    fn obeys_the_server_within_the_cap() {
+    fn the_server_may_ask_for_a_wait_up_to_the_cap() {
         let policy = RetryPolicy::default();
         assert_eq!(wait(policy, 0, Some(31 * SECOND), 0.5), Some(31 * SECOND));
         assert_eq!(wait(policy, 0, Some(SECOND / 10), 0.5), Some(SECOND));
@@ -246,21 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn endless_waits_are_no_panic() {
+    fn endless_waits_do_not_overflow() {
         let endless = RetryPolicy::default().base_delay(Duration::MAX);
         for jitter in [Jitter::Half, Jitter::Full, Jitter::Decorrelated] {
             let endless = endless.jitter(jitter);
-            let longest = endless.wait(0, Duration::MAX, None, 1.0);
+            let longest = wait_after(Duration::MAX, endless, 1.0);
             assert_eq!(longest, Some(Duration::MAX), "{jitter:?}");
         }
         let asked = Some(Duration::MAX);
         assert_eq!(wait(endless, 2, asked, 0.9), Some(Duration::MAX));
-    }
-
-    #[test]
-    fn random_numbers_differ() {
-        let numbers: Vec<_> = (0..100).map(|_| random()).collect();
-        assert!(numbers.iter().all(|n| (0.0..1.0).contains(n)));
-        assert!(numbers.windows(2).any(|pair| pair[0] != pair[1]));
     }
 }

@@ -1,8 +1,7 @@
-//! A connector for `ureq` that opens TCP connections with keep-alive, which its own does not.
+//! A connector for `ureq` that opens TCP connections with keep-alive, which ureq's own connector does not.
 //!
-//! It looks a name up only when a connection is made; `ureq` does it for every request, on a thread that it starts for
-//! that. And it marks a failure to find a host or to connect to it as such ([`ConnectFailed`]): the server cannot have
-//! acted then.
+//! It looks up a name only to open a connection; `ureq` does so for every request, on a new thread. It also marks failures
+//! to find a host or to connect to it ([`ConnectFailed`]): then the server cannot have acted.
 
 use std::io::{self, IoSlice, Read, Write};
 #[cfg(unix)]
@@ -19,25 +18,25 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
-/// Pieces of a request wait for the next ones until they are so many bytes, or all: its head goes out with the start of
-/// its body, so the server is not woken by it for nothing, and a small request is one packet.
+/// The start of a request is held back until there are this many bytes, or the whole request. The head is then sent with
+/// the start of the body, and a small request in one packet, so the server wakes up only once.
 const HELD: usize = 4096;
-/// The system is told to wait for a multiple of this, rounded up: the time left is a little less at each call, and to say
-/// so costs one every time.
+/// Socket timeouts are multiples of this. The time left shrinks with each call, and each change of a socket's timeout
+/// costs a system call.
 const STEP: Duration = Duration::from_millis(50);
-/// A timer of the system is not late by more than half a [`STEP`] for so long.
+/// For timeouts up to this, the system's timer is late by at most half a [`STEP`].
 const SHORT: Duration = Duration::from_millis(400);
 
-/// After this long without traffic the system asks whether the other side is still there.
+/// The system checks whether the other side is still there after this time without traffic.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// No connection was made, so nothing was sent.
+/// An error of opening a connection. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct ConnectFailed(io::Error);
 
-/// A connection that had served before closed without a byte of an answer: most likely the server had closed it before the
-/// request came, since it was idle for too long.
+/// An error of a connection that had served before and closed without a byte of an answer. Most likely the server closed it
+/// because it was idle for too long, before the request arrived.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Stale(io::Error);
@@ -56,25 +55,25 @@ pub(super) fn into_io(
     }
 }
 
-/// Whether it failed as a connection does that the server has closed in the meantime.
+/// Whether the connection failed because the server had closed it while it was idle.
 pub(super) fn is_stale(error: &Error) -> bool {
     matches!(error, Error::Other(inner) if inner.is::<Stale>())
 }
 
-/// Leaves it to [`TcpConnector`] to find the addresses of a host: for a connection that is open nobody needs them.
+/// Looks up nothing. [`TcpConnector`] looks up a host when it opens a connection; an open connection needs no address.
 #[derive(Debug)]
-pub(super) struct Later;
+pub(super) struct NoLookup;
 
-impl Resolver for Later {
+impl Resolver for NoLookup {
     fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let mut addresses = self.empty();
-        // There must be one; it is not looked at.
+        // ureq requires an address. It is not used.
         addresses.push((Ipv4Addr::UNSPECIFIED, 0).into());
         Ok(addresses)
     }
 }
 
-/// Finds hosts, and opens TCP connections with keep-alive and without Nagle's delay.
+/// Looks up hosts, and opens TCP connections with keep-alive and without Nagle's algorithm.
 #[derive(Debug, Default)]
 pub(super) struct TcpConnector(DefaultResolver);
 
@@ -86,14 +85,15 @@ impl<In: Transport> Connector<In> for TcpConnector {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
-        // A proxy's connection, made by the connector before this one.
+        // The connector before this one has opened a connection to a proxy.
         if let Some(open) = chained {
             return Ok(Some(Either::A(open)));
         }
-        // The connector before this one knows HTTP proxies; one of another kind must not be passed by unsaid.
+        // The connector before this one supports HTTP proxies only. A proxy of another kind must not be ignored silently.
         let proxy = details.config.proxy();
         if proxy.is_some_and(|proxy| !proxy.is_no_proxy(details.uri)) {
-            let only_http = "only HTTP proxies are supported, and the environment names another";
+            let only_http =
+                "only HTTP proxies are supported, and the environment names another kind";
             return Err(failed(io::Error::other(only_http)));
         }
         let started = Instant::now();
@@ -125,7 +125,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
     }
 }
 
-/// The first address that answers; each has an equal part of the time that is left.
+/// Connects to the first address that answers. Each address gets an equal part of the time left.
 fn connect_any(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<TcpStream, Error> {
     let each = left(timeout)?.map(|all| all / addresses.len().max(1) as u32);
     let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -160,16 +160,16 @@ fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
 pub(super) struct TcpTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
-    /// The start of a request that is not sent yet.
+    /// The start of a request, not sent yet.
     held: Vec<u8>,
-    /// Whether there was an answer before the current request. (With TLS, a handshake counts as one.)
+    /// Whether there was an answer before the current request. A TLS handshake counts as an answer.
     served: bool,
-    /// Whether no byte has come since the current request began.
+    /// Whether no byte has arrived since the current request began.
     silent: bool,
-    /// What the system was told.
+    /// The timeouts of the socket.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
-    /// Why the server takes no more bytes. It may have answered before it closed.
+    /// The error with which the server stopped reading. It may have answered before it closed the connection.
     refused: Option<io::Error>,
 }
 
@@ -202,7 +202,7 @@ impl Transport for TcpTransport {
                 self.read_timeout = wait;
             }
             match (&self.stream).read(self.buffers.input_append_buf()) {
-                Err(error) if is_passing(&error) => {}
+                Err(error) if is_temporary(&error) => {}
                 other => break other,
             }
         };
@@ -223,7 +223,7 @@ impl Transport for TcpTransport {
         Ok(read > 0)
     }
 
-    /// Nothing to read and not closed: anything else on an idle connection makes it useless.
+    /// Whether the connection is open and has nothing to read. Unexpected bytes make an idle connection useless.
     fn is_open(&mut self) -> bool {
         if self.refused.is_some() || !self.held.is_empty() {
             return false;
@@ -233,7 +233,7 @@ impl Transport for TcpTransport {
     }
 }
 
-/// Reads a byte if there is one, and does not wait.
+/// Reads a byte if there is one, without waiting.
 #[cfg(unix)]
 fn read_at_once(stream: &TcpStream) -> io::Result<usize> {
     SockRef::from(stream).recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_DONTWAIT)
@@ -248,18 +248,19 @@ fn read_at_once(mut stream: &TcpStream) -> io::Result<usize> {
 }
 
 impl TcpTransport {
-    /// What it means that the other side has closed the connection.
+    /// Returns the error of a connection that the other side has closed.
     fn closed(&self, error: io::Error) -> Error {
-        match self.served && self.silent {
-            true => Error::Other(Box::new(Stale(error))),
-            false => Error::Io(error),
+        if self.served && self.silent {
+            Error::Other(Box::new(Stale(error)))
+        } else {
+            Error::Io(error)
         }
     }
 
-    /// Sends what was held back, and the first `amount` bytes of the output.
+    /// Sends the bytes held back, and the first `amount` bytes of the output.
     ///
-    /// A server that refuses a large body answers (413), closes, and leaves the rest unread: then the answer is what
-    /// counts, so the failure to write is kept back until there is none to read.
+    /// A server that refuses a large body answers with 413 and closes the connection without reading the rest. The answer
+    /// matters more than the failed write, so that error is kept until there is no answer to read.
     fn write(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let result = match self.refused {
             Some(_) => Ok(()),
@@ -275,7 +276,7 @@ impl TcpTransport {
         }
     }
 
-    /// However slowly the other side takes it, it is over in time.
+    /// Writes everything within the timeout, however slowly the other side reads.
     fn write_all(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let started = Instant::now();
         let mut left_to_write = [
@@ -283,7 +284,7 @@ impl TcpTransport {
             IoSlice::new(&self.buffers.output()[..amount]),
         ];
         let mut pieces = &mut left_to_write[..];
-        // Takes out what is empty.
+        // Removes empty slices.
         IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
             let wait = left(since(timeout, started))?.map(in_steps);
@@ -294,7 +295,7 @@ impl TcpTransport {
             match (&self.stream).write_vectored(pieces) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                 Ok(written) => IoSlice::advance_slices(&mut pieces, written),
-                Err(error) if is_passing(&error) => {}
+                Err(error) if is_temporary(&error) => {}
                 Err(error) => return Err(Error::Io(error)),
             }
         }
@@ -302,27 +303,29 @@ impl TcpTransport {
     }
 }
 
-/// What the system is told to wait, when so much time is left: the same for a while, and a little more than is left where
-/// that is little. Of a longer time less: the timer that Linux keeps for it is late by up to an eighth, so what is still
-/// left then is waited for in a second step.
+/// Returns the socket timeout for the time left, rounded up to a multiple of [`STEP`].
+///
+/// Linux fires a long timer late by up to an eighth. A long timeout is therefore shortened, and the rest of the time is
+/// waited for in a second step.
 fn in_steps(left: Duration) -> Duration {
-    let wait = match left > SHORT {
-        true => left - left / 8 - STEP,
-        false => left,
+    let wait = if left > SHORT {
+        left - left / 8 - STEP
+    } else {
+        left
     };
     let steps = wait.as_millis() / STEP.as_millis() + 1;
     STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
-/// What is left of it after the time since `started`.
+/// Returns the timeout minus the time since `started`.
 fn since(mut timeout: NextTimeout, started: Instant) -> NextTimeout {
     timeout.after = timeout.after.saturating_sub(started.elapsed()).into();
     timeout
 }
 
-/// Whether there is nothing to do but to look at the clock and go on. A socket's own time-out comes as either of two kinds,
-/// by platform.
-fn is_passing(error: &io::Error) -> bool {
+/// Whether to check the clock and try again. A socket's timeout is reported as `WouldBlock` or `TimedOut`, depending on the
+/// platform.
+fn is_temporary(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
@@ -339,7 +342,7 @@ pub(super) fn is_closed(error: &io::Error) -> bool {
     )
 }
 
-/// The time left, or `None` where there is no bound.
+/// Returns the time left; `None` if there is no limit.
 fn left(timeout: NextTimeout) -> Result<Option<Duration>, Error> {
     if timeout.after.is_zero() {
         return Err(Error::Timeout(timeout.reason));
@@ -365,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_waits_a_little_longer_or_a_little_less() {
+    fn socket_timeouts_are_rounded() {
         let millis = Duration::from_millis;
         assert_eq!(in_steps(millis(1)), millis(50));
         assert_eq!(in_steps(millis(49)), millis(50));

@@ -1,7 +1,7 @@
-//! Spans for OpenTelemetry: one for a call, and below it one for each attempt, whose context goes to the server.
+//! Spans for OpenTelemetry: one for each call, and below it one for each attempt, whose context is sent to the server.
 //!
-//! By the semantic conventions for [database clients](https://opentelemetry.io/docs/specs/semconv/db/database-spans/) and
-//! [HTTP clients](https://opentelemetry.io/docs/specs/semconv/http/http-spans/), both stable; for embedding models by those for
+//! They follow the semantic conventions for [database clients](https://opentelemetry.io/docs/specs/semconv/db/database-spans/) and
+//! [HTTP clients](https://opentelemetry.io/docs/specs/semconv/http/http-spans/), both stable, and for embedding models those for
 //! [generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/), which are in development.
 
 use std::sync::LazyLock;
@@ -15,21 +15,23 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, ContextGuard, InstrumentationScope, KeyValue};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, request};
 
-use super::exchange::Answer;
-use super::observe::kind;
-use super::{Dialect, Endpoint, Outgoing};
+use super::dialect::Dialect;
+use super::endpoint::Endpoint;
+use super::failure::kind;
+use super::operation::HttpRequest;
+use super::response::HttpResponse;
 use crate::error::{Error, Result};
 
 const ERROR_TYPE: &str = "error.type";
 
-/// The program's tracer, if there is one. It is asked for each time: a provider may be set at any time.
+/// Returns the program's tracer, if there is one. Looked up for each call, because a provider may be set at any time.
 fn tracer() -> Option<BoxedTracer> {
-    const NOBODYS: SpanId = SpanId::from_bytes(1_u64.to_be_bytes());
-    /// Of no trace that there is; nothing is to be recorded below it.
+    const NO_PROVIDER: SpanId = SpanId::from_bytes(1_u64.to_be_bytes());
+    /// A parent in a trace that does not exist. Nothing is recorded below it.
     static PARENT: LazyLock<Context> = LazyLock::new(|| {
         let (trace, flags) = (TraceId::from(1), TraceFlags::default());
-        let nobodys = SpanContext::new(trace, NOBODYS, flags, true, TraceState::default());
-        let context = Context::new().with_remote_span_context(nobodys);
+        let context = SpanContext::new(trace, NO_PROVIDER, flags, true, TraceState::default());
+        let context = Context::new().with_remote_span_context(context);
         context.with_telemetry_suppressed()
     });
 
@@ -37,10 +39,10 @@ fn tracer() -> Option<BoxedTracer> {
         .with_version(env!("CARGO_PKG_VERSION"))
         .build();
     let tracer = global::tracer_with_scope(scope);
-    // Where no provider is set, a span is its parent once more, says the specification. Nobody will ask then for what a
-    // span tells, and to collect it costs a small query more than everything else that is counted.
+    // Without a provider, a new span has its parent's context, says the specification. Then no attributes are collected:
+    // that would cost a small query more than all counters together.
     let span = tracer.build_with_context(SpanBuilder::default(), &PARENT);
-    let absent = span.span_context().span_id() == NOBODYS;
+    let absent = span.span_context().span_id() == NO_PROVIDER;
     (!absent).then_some(tracer)
 }
 
@@ -60,38 +62,47 @@ fn begin(
     parent.with_span(tracer.build_with_context(span, parent))
 }
 
-/// The span of a call, of all its attempts.
+/// The span of a call.
 pub(super) struct Call {
     context: Context,
-    /// `None` where the call is not recorded: then its attempts have no spans.
+    /// `None` if the call is not recorded. Its attempts then have no spans.
     tracer: Option<BoxedTracer>,
 }
 
 impl Call {
-    pub(super) fn begin(out: Outgoing<'_>, endpoint: &Endpoint, dialect: &dyn Dialect) -> Call {
+    pub(super) fn begin(
+        request: HttpRequest<'_>,
+        endpoint: &Endpoint,
+        dialect: &dyn Dialect,
+    ) -> Call {
         let mut context = Context::current();
         let mut tracer = tracer();
         if let Some(present) = &tracer {
-            let (name, attributes) = dialect.span(out, endpoint);
+            let (name, attributes) = dialect.span(request, endpoint);
             context = begin(present, name, attributes, endpoint, &context);
             tracer = tracer.filter(|_| context.span().is_recording());
         }
         Call { context, tracer }
     }
 
-    pub(super) fn attempt(&self, out: Outgoing<'_>, endpoint: &Endpoint, number: u32) -> Attempt {
+    pub(super) fn attempt(
+        &self,
+        request: HttpRequest<'_>,
+        endpoint: &Endpoint,
+        number: u32,
+    ) -> Attempt {
         let Some(tracer) = &self.tracer else {
             return Attempt {
                 context: self.context.clone(),
                 recorded: false,
             };
         };
-        let method = out.operation.method.as_str();
-        let template = out.operation.path;
-        // Room for all that is to come.
+        let method = request.operation.method.as_str();
+        let template = request.operation.path;
+        // The capacity for all attributes.
         let mut attributes = Vec::with_capacity(8);
         attributes.push(KeyValue::new("http.request.method", method));
-        let url = [endpoint.as_str(), out.path].concat();
+        let url = [endpoint.as_str(), request.path].concat();
         attributes.push(KeyValue::new("url.full", url));
         attributes.push(KeyValue::new("url.template", template));
         if number > 1 {
@@ -128,7 +139,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Adds what the program's propagator makes of the span: `traceparent`, with the usual one.
+    /// Adds the headers of the program's propagator, which is usually `traceparent`.
     pub(super) fn with_context(
         &self,
         mut request: request::Builder,
@@ -143,16 +154,16 @@ impl Attempt {
         request
     }
 
-    pub(super) fn end(&self, result: &Result<Answer, ureq::Error>) {
+    pub(super) fn end(&self, result: &Result<HttpResponse, ureq::Error>) {
         if !self.recorded {
             return;
         }
         let span = self.context.span();
         let failure = match result {
-            Ok(answer) => {
-                let status = i64::from(answer.status);
+            Ok(response) => {
+                let status = i64::from(response.status);
                 span.set_attribute(KeyValue::new("http.response.status_code", status));
-                (answer.status >= 400).then(|| answer.status.to_string())
+                (response.status >= 400).then(|| response.status.to_string())
             }
             Err(error) => Some(kind(error).to_owned()),
         };
@@ -164,12 +175,12 @@ impl Attempt {
     }
 }
 
-/// Headers of a request, as propagators want them.
+/// The headers of a request, for propagators.
 struct Headers<'a>(&'a mut HeaderMap);
 
 impl Injector for Headers<'_> {
     fn set(&mut self, key: &str, value: String) {
-        // W3C's propagator has an empty `tracestate` where there is none, which ought not to be sent, says its specification.
+        // W3C's propagator sets an empty `tracestate` if there is none. Its specification says not to send that.
         if value.is_empty() {
             return;
         }
@@ -182,7 +193,7 @@ impl Injector for Headers<'_> {
     }
 }
 
-/// What spans of another thread belong to.
+/// The context that spans of another thread belong to.
 #[derive(Clone)]
 pub(crate) struct Parent(Context);
 
@@ -191,7 +202,7 @@ impl Parent {
         Parent(Context::current())
     }
 
-    /// What is done until the guard is dropped belongs to it.
+    /// Makes it the parent of all spans until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
         Entered {
             _guard: self.0.clone().attach(),

@@ -213,7 +213,7 @@ fn a_writer_that_fails_is_an_error() {
     notes.add([Record::new("1").embedding([0.5])]).unwrap();
     let error = notes.export().write_to(Full).unwrap_err();
     assert!(
-        error.to_string().starts_with("cannot write the export: "),
+        format!("{error:#}").starts_with("cannot write the export: "),
         "{error}"
     );
 }

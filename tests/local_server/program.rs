@@ -26,7 +26,7 @@ fn program() {
     let server = match builder.start_timeout(Duration::from_secs(20)).start() {
         Ok(server) => server,
         Err(error) => {
-            println!("@error {}", error.to_string().replace('\n', "|"));
+            println!("@error {}", format!("{error:#}").replace('\n', "|"));
             return;
         }
     };

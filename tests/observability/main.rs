@@ -344,7 +344,7 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
                 format!("WARN {operation} \"abc\" at URL: {message}; trying again in 0.0 s")
             }
             None if head == "STALE" => format!(
-                "DEBUG {operation} \"abc\" at URL: the server had closed the connection; once more on a new one"
+                "DEBUG {operation} \"abc\" at URL: the server had closed the idle connection; sending again on a new one"
             ),
             None => format!("{head} {address}"),
         };

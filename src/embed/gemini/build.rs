@@ -13,7 +13,7 @@ use super::model::{self, BYTES_PER_TOKEN, ModelStyle};
 use crate::embed::limiter::Limiter;
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
-use crate::transport::{self, Connecting, Endpoint, Endpoints, ReadFrom, Transport};
+use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints, Transport};
 
 /// The address of Google's API.
 const BASE_URL: &str = "https://generativelanguage.googleapis.com";
@@ -186,11 +186,11 @@ impl GeminiBuilder {
             ),
         ];
         Ok(Transport::new(
-            Endpoints::new(endpoint, Vec::new(), ReadFrom::default(), false, None),
-            headers,
-            Connecting {
+            Endpoints::new(endpoint, EndpointOptions::default()),
+            ConnectOptions {
+                headers,
                 timeouts: self.timeouts,
-                ..Connecting::default()
+                ..ConnectOptions::default()
             },
             &Google,
         ))

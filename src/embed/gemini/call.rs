@@ -21,7 +21,7 @@ use crate::metrics::{Embedded, Used};
 use crate::model::embeddings::Embeddings;
 use crate::model::json_len::json_len;
 use crate::model::progress::{Progress, ProgressStage};
-use crate::transport::{CallOptions, Outgoing};
+use crate::transport::{CallOptions, HttpRequest};
 use crate::wire::cut::cut;
 
 /// The most that an entry of a request takes in addition to its text, its title and the model's name.
@@ -331,7 +331,7 @@ impl Work for Texts<'_> {
         let mut body = Vec::new();
         let parameters = embedder.parameters(self.task);
         parameters.write(&mut body, self.items_of(batch.clone()));
-        let out = Outgoing {
+        let out = HttpRequest {
             operation: &EMBED,
             subject: Some(&embedder.model),
             namespace: None,

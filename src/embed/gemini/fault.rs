@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::transport::{Dialect, Operation, Refusal};
+use crate::transport::{Dialect, ErrorResponse, Operation};
 #[cfg(feature = "opentelemetry")]
-use crate::transport::{Endpoint, Outgoing};
+use crate::transport::{Endpoint, HttpRequest};
 use crate::wire::read::shown;
 #[cfg(feature = "opentelemetry")]
 use opentelemetry::KeyValue;
@@ -59,8 +59,8 @@ fn text(value: &Value) -> String {
 }
 
 impl Dialect for Google {
-    fn error(&self, refusal: Refusal) -> Error {
-        let Refusal {
+    fn error(&self, refusal: ErrorResponse) -> Error {
+        let ErrorResponse {
             call,
             status,
             retry_after,
@@ -106,7 +106,7 @@ impl Dialect for Google {
     }
 
     #[cfg(feature = "opentelemetry")]
-    fn span(&self, out: Outgoing<'_>, _: &Endpoint) -> (String, Vec<KeyValue>) {
+    fn span(&self, out: HttpRequest<'_>, _: &Endpoint) -> (String, Vec<KeyValue>) {
         let model = out.subject.unwrap_or_default();
         let attributes = vec![
             KeyValue::new("gen_ai.operation.name", "embeddings"),
@@ -137,7 +137,7 @@ mod tests {
     use crate::error::Call;
 
     fn error(status: u16, body: &str) -> Error {
-        Google.error(Refusal {
+        Google.error(ErrorResponse {
             call: Box::new(Call::new("embed", None)),
             status,
             retry_after: None,

@@ -4,7 +4,7 @@ use super::answer::Expected;
 use super::fault::Google;
 use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
-use crate::transport::{Dialect, Refusal};
+use crate::transport::{Dialect, ErrorResponse};
 
 pub(crate) const PARSERS: &[Parser] = &[
     ("embed", |answer| {
@@ -30,7 +30,7 @@ pub(crate) const PARSERS: &[Parser] = &[
     }),
     ("google_error", |answer| {
         for status in [400, 401, 403, 404, 413, 429, 500, 503, 504] {
-            let refusal = Refusal {
+            let refusal = ErrorResponse {
                 call: Box::new(Call::new("embed", None)),
                 status,
                 retry_after: None,

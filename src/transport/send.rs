@@ -1,0 +1,117 @@
+//! [`Transport`]: sends requests, with retries, and parses the answers.
+
+use super::agents::Agents;
+use super::attempt::Sender;
+use super::budget::RetryBudget;
+use super::call_options::CallOptions;
+use super::call_state::CallState;
+use super::connect_options::ConnectOptions;
+use super::dialect::Dialect;
+use super::endpoint::Endpoint;
+use super::endpoints::Endpoints;
+use super::failure::FailureReader;
+use super::observe::Observer;
+use super::operation::HttpRequest;
+use super::retry_state::RetryState;
+use crate::error::Result;
+use crate::metrics::{Metrics, Recorder};
+
+/// A pool of connections to a server, or to several servers with the same data. Threads may share it.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    sender: Sender,
+    endpoints: Endpoints,
+    budget: RetryBudget,
+    recorder: Recorder,
+}
+
+impl Transport {
+    pub(crate) fn new(
+        endpoints: Endpoints,
+        options: ConnectOptions,
+        dialect: &'static dyn Dialect,
+    ) -> Transport {
+        let recorder = Recorder::new();
+        Transport {
+            sender: Sender {
+                agents: Agents::new(&endpoints, &options, recorder.pool()),
+                failures: FailureReader::new(&options, dialect),
+                max_response_size: options.max_response_size,
+                headers: options.headers,
+            },
+            budget: RetryBudget::new(options.retry_budget),
+            recorder,
+            endpoints,
+        }
+    }
+
+    /// Returns the primary endpoint.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        self.endpoints.primary()
+    }
+
+    /// Takes a retry from the budget. Returns whether there was one left.
+    pub(crate) fn may_retry(&self) -> bool {
+        self.budget.spend()
+    }
+
+    /// Returns the counts so far.
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics {
+            endpoints: self.endpoints.metrics(),
+            ..self.recorder.snapshot()
+        }
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Sends a request and parses the answer. Sends it again if that is allowed and may help.
+    ///
+    /// # Errors
+    /// The error of the last attempt, [`Error::CircuitOpen`](crate::Error::CircuitOpen) without an attempt, or
+    /// [`Error::Cancelled`](crate::Error::Cancelled).
+    pub(crate) fn send<T>(
+        &self,
+        options: CallOptions,
+        request: HttpRequest<'_>,
+        parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
+    ) -> Result<T> {
+        let observer = Observer {
+            primary: self.endpoint(),
+            dialect: self.sender.failures.dialect,
+            recorder: &self.recorder,
+        };
+        let observed = observer.begin(request);
+        let state = CallState::new(&observed, options.begin());
+        let result = self.send_observed(state, parse);
+        observed.end(&result);
+        result
+    }
+
+    fn send_observed<T>(
+        &self,
+        mut state: CallState<'_>,
+        parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
+    ) -> Result<T> {
+        let mut retries = RetryState::new(&self.endpoints, &self.budget, &state);
+        let mut target = retries.first_target(&state)?;
+        loop {
+            let endpoint = target.endpoint();
+            state.check_cancelled(endpoint)?;
+            match self.sender.attempt(endpoint, &mut state) {
+                Ok(answer) => {
+                    retries.succeeded(target);
+                    return parse(&answer).map_err(|message| {
+                        state.may_have_acted = !state.kind().is_read();
+                        self.sender
+                            .failures
+                            .unreadable(&answer, message, state.call(endpoint))
+                    });
+                }
+                Err(failure) => target = retries.after(failure, target, &mut state)?,
+            }
+        }
+    }
+}
