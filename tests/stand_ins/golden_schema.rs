@@ -89,5 +89,8 @@ fn a_server_without_schemas_is_told_apart() {
     let builder = support::client(&server).collection("abc");
     let error = builder.schema(Schema::new()).get_or_create().unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
-    assert!(error.to_string().contains("schemas need Chroma 1.3"), "{error}");
+    assert!(
+        error.to_string().contains("schemas need Chroma 1.3"),
+        "{error}"
+    );
 }
