@@ -118,7 +118,7 @@ where
 mod tests {
     use super::*;
 
-    fn stored(metadata: Value, configuration: Value) -> Stored {
+    fn stored(metadata: &Value, configuration: &Value) -> Stored {
         let stored = json!({
             "id": "i", "name": "n", "metadata": metadata, "configuration_json": configuration,
         });
@@ -130,17 +130,17 @@ mod tests {
         let requested = json!({
             "name": "n", "metadata": { "a": 1, "b": 0.1 }, "configuration": { "hnsw": { "ef_search": 50 } },
         });
-        let compare = |metadata, configuration| {
+        let compare = |metadata: &Value, configuration: &Value| {
             let stored = stored(metadata, configuration);
             stored.compare(requested.to_string().as_bytes())
         };
-        let metadata = || json!({ "a": 1, "b": 0.100_000_000_000_000_02 });
+        let metadata = json!({ "a": 1, "b": 0.100_000_000_000_000_02 });
         let reported = json!({ "hnsw": { "ef_search": 50, "space": "l2" } });
-        assert_eq!(compare(metadata(), reported.clone()), Comparison::Same);
+        assert_eq!(compare(&metadata, &reported), Comparison::Same);
         // An old server reports no configuration.
-        assert_eq!(compare(metadata(), Value::Null), Comparison::Same);
+        assert_eq!(compare(&metadata, &Value::Null), Comparison::Same);
         let other = json!({ "hnsw": { "ef_search": 51 } });
-        assert_eq!(compare(metadata(), other), Comparison::Different);
+        assert_eq!(compare(&metadata, &other), Comparison::Different);
         for other in [
             json!(null),
             json!({ "a": 1 }),
@@ -149,7 +149,7 @@ mod tests {
             json!({ "a": 1, "c": 0.1 }),
             json!({ "a": 1, "b": 0.1, "c": 1 }),
         ] {
-            let compared = compare(other.clone(), reported.clone());
+            let compared = compare(&other, &reported);
             assert_eq!(compared, Comparison::Different, "{other}");
         }
     }

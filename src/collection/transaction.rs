@@ -188,16 +188,16 @@ impl Transaction {
         Ok(())
     }
 
-    fn write(&mut self, operation: &'static Operation, rows: &dyn Records) -> Result<()> {
-        let Some(prepared) = self.collection.begin().prepare(operation, rows)? else {
+    fn write(&mut self, operation: &'static Operation, records: &dyn Records) -> Result<()> {
+        let Some(prepared) = self.collection.begin().prepare(operation, records)? else {
             return Ok(());
         };
         self.claim(
             operation,
-            (0..rows.len()).map(|index| rows.record(index).id),
+            (0..records.len()).map(|index| records.record(index).id),
         )?;
         let vectors = prepared.vectors();
-        let batch = prepared.batch(&vectors, 0..rows.len());
+        let batch = prepared.batch(&vectors, 0..records.len());
         self.buffer(operation, |to| batch.write(to));
         Ok(())
     }

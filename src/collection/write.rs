@@ -72,16 +72,16 @@ impl Collection {
     }
 
     /// Writes records with one of the operations `add`, `upsert` and `update`.
-    pub(crate) fn write(&self, operation: &'static Operation, rows: &dyn Records) -> Result<()> {
-        let Some(prepared) = self.prepare(operation, rows)? else {
+    pub(crate) fn write(&self, operation: &'static Operation, records: &dyn Records) -> Result<()> {
+        let Some(prepared) = self.prepare(operation, records)? else {
             return Ok(());
         };
         let vectors = prepared.vectors();
         let base64 = prepared.limits.supports_base64_encoding;
         let batches = Batches {
             operation,
-            count: rows.len(),
-            entry_size: |index: usize| write::size(rows.record(index), vectors[index], base64),
+            count: records.len(),
+            entry_size: |index: usize| write::size(records.record(index), vectors[index], base64),
             overhead: 0,
             max_count: prepared.limits.max_batch_size,
         };
@@ -95,7 +95,9 @@ impl Collection {
             self.request(operation).body(&body).send(read::done)
         });
         let sent = sent.map_err(|failed| {
-            let ids: Vec<&str> = (0..rows.len()).map(|index| rows.record(index).id).collect();
+            let ids: Vec<&str> = (0..records.len())
+                .map(|index| records.record(index).id)
+                .collect();
             failed.with_ids(&ids)
         })?;
         if let Some(bytes) = sent.reduced_payload {
@@ -112,7 +114,7 @@ impl Collection {
     pub(super) fn prepare<'a>(
         &self,
         operation: &'static Operation,
-        rows: &'a dyn Records,
+        records: &'a dyn Records,
     ) -> Result<Option<Prepared<'a>>> {
         let is_update = operation.name == op::UPDATE.name;
         let function = self.embedding_function();
@@ -120,9 +122,9 @@ impl Collection {
         let CheckedRecords {
             to_embed,
             has_sparse,
-        } = check_records(rows, dimension, is_update)
+        } = check_records(records, dimension, is_update)
             .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
-        if rows.is_empty() {
+        if records.is_empty() {
             return Ok(None);
         }
         // Embedding may cost money, so the server is asked first whether it is there.
@@ -133,24 +135,24 @@ impl Collection {
             return Err(self.unsupported(operation, why));
         }
         let prepared = Prepared {
-            rows,
+            records,
             limits,
             // `add` has no metadata keys to remove.
             nulls: operation.name != op::ADD.name,
-            embeddings: self.embed_rows(operation, rows, &to_embed)?,
+            embeddings: self.embed_records(operation, records, &to_embed)?,
             embedded: to_embed,
         };
         if !prepared.embedded.is_empty() {
-            self.check_dimension(operation, rows, &prepared.vectors())?;
+            self.check_dimension(operation, records, &prepared.vectors())?;
         }
         Ok(Some(prepared))
     }
 
-    /// Embeds the documents of these rows.
-    fn embed_rows(
+    /// Embeds the documents of these records.
+    fn embed_records(
         &self,
         operation: &'static Operation,
-        rows: &dyn Records,
+        records: &dyn Records,
         indices: &[usize],
     ) -> Result<Embeddings> {
         let Some(first) = indices.first() else {
@@ -158,9 +160,9 @@ impl Collection {
         };
         let texts: Vec<&str> = indices
             .iter()
-            .map(|index| rows.record(*index).document.unwrap_or_default())
+            .map(|index| records.record(*index).document.unwrap_or_default())
             .collect();
-        let of = || format!("record {:?}", rows.record(*first).id);
+        let of = || format!("record {:?}", records.record(*first).id);
         self.embed(operation, &texts, Purpose::Documents, of)
             .map_err(|error| embed::by_record(error, indices))
     }
@@ -169,7 +171,7 @@ impl Collection {
     fn check_dimension(
         &self,
         operation: &Operation,
-        rows: &dyn Records,
+        records: &dyn Records,
         vectors: &[Option<&[f32]>],
     ) -> Result<()> {
         let mut expected = self.dimension();
@@ -178,7 +180,7 @@ impl Collection {
             let expected = *expected.get_or_insert(vector.len());
             if vector.len() != expected {
                 let reason = InvalidInput::Dimension {
-                    of: format!("record {:?}", rows.record(index).id),
+                    of: format!("record {:?}", records.record(index).id),
                     expected,
                     found: vector.len(),
                 };
@@ -191,21 +193,21 @@ impl Collection {
 
 /// Records that are ready to be sent.
 pub(super) struct Prepared<'a> {
-    rows: &'a dyn Records,
+    records: &'a dyn Records,
     limits: PreFlightChecks,
     /// Whether metadata values may be null, which removes the key.
     nulls: bool,
-    /// The rows that were embedded.
+    /// The indices of the records that were embedded.
     embedded: Vec<usize>,
-    /// The vectors of these rows, in the same order.
+    /// The vectors of these records, in the same order.
     embeddings: Embeddings,
 }
 
 impl Prepared<'_> {
-    /// Returns the vector of each row: the given one or the embedded one.
+    /// Returns the vector of each record: the given one or the embedded one.
     pub(super) fn vectors(&self) -> Vec<Option<&[f32]>> {
-        let mut vectors: Vec<Option<&[f32]>> = (0..self.rows.len())
-            .map(|index| self.rows.record(index).embedding)
+        let mut vectors: Vec<Option<&[f32]>> = (0..self.records.len())
+            .map(|index| self.records.record(index).embedding)
             .collect();
         for (index, vector) in self.embedded.iter().zip(self.embeddings.rows()) {
             vectors[*index] = Some(vector);
@@ -213,14 +215,14 @@ impl Prepared<'_> {
         vectors
     }
 
-    /// Returns some of the rows as the body of a request. `vectors` are those of all rows.
+    /// Returns some of the records as the body of a request. `vectors` are the vectors of all records.
     pub(super) fn batch<'b>(
         &'b self,
         vectors: &'b [Option<&'b [f32]>],
         range: std::ops::Range<usize>,
     ) -> Batch<'b> {
         Batch {
-            rows: self.rows,
+            rows: self.records,
             vectors,
             range,
             nulls: self.nulls,

@@ -27,8 +27,10 @@ fn with_cancel(
     (server, notes, flag)
 }
 
-fn is_cancelled<T: std::fmt::Debug>(result: Result<T>) -> bool {
-    matches!(result, Err(Error::Cancelled { .. }))
+#[track_caller]
+fn assert_cancelled<T: std::fmt::Debug>(result: Result<T>) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
 }
 
 #[test]
@@ -37,20 +39,18 @@ fn a_set_flag_prevents_every_request() {
     assert_eq!(notes.count().unwrap(), 1);
     flag.store(true, Ordering::Relaxed);
     let before = server.requests().len();
-    assert!(is_cancelled(notes.count()));
-    assert!(is_cancelled(notes.get().run()));
-    assert!(is_cancelled(notes.get_one("1")));
-    assert!(is_cancelled(notes.query([1.0, 2.0]).run()));
-    assert!(is_cancelled(notes.upsert(records(1))));
-    assert!(is_cancelled(notes.delete().ids("1").run()));
-    assert!(is_cancelled(notes.modify().name("new").run()));
-    assert!(is_cancelled(notes.fork("new")));
-    assert!(is_cancelled(notes.scan().next().unwrap()));
-    assert!(is_cancelled(notes.export().write_to(Vec::new())));
+    assert_cancelled(notes.count());
+    assert_cancelled(notes.get().run());
+    assert_cancelled(notes.get_one("1"));
+    assert_cancelled(notes.query([1.0, 2.0]).run());
+    assert_cancelled(notes.upsert(records(1)));
+    assert_cancelled(notes.delete().ids("1").run());
+    assert_cancelled(notes.modify().name("new").run());
+    assert_cancelled(notes.fork("new"));
+    assert_cancelled(notes.scan().next().unwrap());
+    assert_cancelled(notes.export().write_to(Vec::new()));
     // Another retry policy keeps the flag.
-    assert!(is_cancelled(
-        notes.with_retry(RetryPolicy::default()).count()
-    ));
+    assert_cancelled(notes.with_retry(RetryPolicy::default()).count());
     assert_eq!(server.requests().len(), before);
 
     // The collection that this one was made from has no flag.
@@ -88,7 +88,7 @@ fn a_wait_between_attempts_ends_when_the_flag_is_set() {
     });
     let patient = RetryPolicy::default().base_delay(Duration::from_secs(50));
     let started = Instant::now();
-    assert!(is_cancelled(notes.with_retry(patient).count()));
+    assert_cancelled(notes.with_retry(patient).count());
     assert!(started.elapsed() < Duration::from_secs(20));
     assert_eq!(server.requests_to("/count").len(), 1);
 }
@@ -117,7 +117,7 @@ fn a_scan_ends_after_the_page_in_hand() {
             flag.store(true, Ordering::Relaxed);
             let page: Vec<_> = scan.by_ref().take(9).collect::<Result<_>>().unwrap();
             assert_eq!(page.len(), 9);
-            assert!(is_cancelled(scan.next().unwrap()));
+            assert_cancelled(scan.next().unwrap());
             assert!(scan.next().is_none());
         }
     }
@@ -129,15 +129,15 @@ fn an_export_ends_after_the_page_in_hand() {
     let mut lines = Vec::new();
     let export = notes.export().page_size(10).embeddings(false);
     let export = export.on_progress(|_| flag.store(true, Ordering::Relaxed));
-    assert!(is_cancelled(export.write_to(&mut lines)));
-    assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 10);
+    assert_cancelled(export.write_to(&mut lines));
+    assert_eq!(String::from_utf8(lines).unwrap().lines().count(), 10);
 }
 
 /// Sets the flag when it is called, and stops when it sees the flag.
 struct Stopping(Flag);
 
 impl EmbeddingFunction for Stopping {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "stopping"
     }
 
@@ -167,9 +167,9 @@ fn the_embedding_function_sees_the_flag() {
         .get();
     let notes = opened.unwrap().with_cancel(flag.clone());
     let record = Record::new("1").document("a text");
-    assert!(is_cancelled(notes.upsert([record])));
+    assert_cancelled(notes.upsert([record]));
     flag.store(false, Ordering::Relaxed);
-    assert!(is_cancelled(notes.query("a text").run()));
+    assert_cancelled(notes.query("a text").run());
     assert!(server.requests_to("/upsert").is_empty());
     assert!(server.requests_to("/query").is_empty());
 }
