@@ -6,7 +6,8 @@ use super::function::EmbeddingFunction;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::embeddings::{self, Embeddings};
 
-/// Embeds texts for `call`, and validates the vectors: one for each text, all of the function's dimension, all finite.
+/// Embeds texts for `call`, and validates the vectors: one for each text, all of the function's dimension,
+/// all finite.
 ///
 /// # Errors
 /// - [`Error::Cancelled`] if the context is cancelled before the call starts.

@@ -1,4 +1,5 @@
-//! The embedding function in a collection's configuration: described, made, and compared with the caller's function.
+//! The embedding function in a collection's configuration: described, made, and compared with the caller's
+//! function.
 
 use std::sync::Arc;
 
@@ -26,8 +27,8 @@ pub(crate) fn describe(function: &dyn EmbeddingFunction) -> Option<EmbeddingFunc
     ))
 }
 
-/// Makes the function that a configuration describes. Returns `None` if the configuration names no function. Reads no
-/// environment variables.
+/// Makes the function that a configuration describes. Returns `None` if the configuration names no function.
+/// Reads no environment variables.
 ///
 /// # Errors
 /// [`InvalidInput::StoredEmbeddingFunction`] if this crate cannot make the function.
@@ -61,8 +62,8 @@ fn make_named(name: &str, config: &Value) -> Result<Arc<dyn EmbeddingFunction>, 
     }
 }
 
-/// Checks that a function makes the same vectors as the one in a configuration: that the names are equal, and for
-/// functions of this crate also the models and dimensions.
+/// Checks that a function makes the same vectors as the one in a configuration: that the names are equal, and
+/// for functions of this crate also the models and dimensions.
 ///
 /// # Errors
 /// [`InvalidInput::EmbeddingFunctionConflict`] if it does not.

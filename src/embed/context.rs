@@ -1,4 +1,5 @@
-//! [`EmbeddingContext`]: the purpose of a call, the caller's wish to stop it, and what the function reports back.
+//! [`EmbeddingContext`]: the purpose of a call, the caller's wish to stop it, and what the function reports
+//! back.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,31 +11,34 @@ use crate::metrics::Used;
 use crate::model::embeddings::Embeddings;
 use crate::model::progress::{Progress, ProgressStage};
 
-/// What texts are embedded for.
+/// The purpose of texts that are embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// The texts are stored: see [`EmbeddingFunction::embed_documents`](crate::EmbeddingFunction::embed_documents).
+    /// The texts are stored: see
+    /// [`EmbeddingFunction::embed_documents`](crate::EmbeddingFunction::embed_documents).
     Documents,
     /// The texts search for stored ones: see
     /// [`EmbeddingFunction::embed_queries`](crate::EmbeddingFunction::embed_queries).
     Queries,
 }
 
-/// Accompanies the texts of one call of [`EmbeddingFunction::embed_with`](crate::EmbeddingFunction::embed_with).
+/// Accompanies the texts of one call of
+/// [`EmbeddingFunction::embed_with`](crate::EmbeddingFunction::embed_with).
 ///
 /// It tells the function the [purpose](EmbeddingContext::purpose) of the texts and whether the caller has
-/// [cancelled](EmbeddingContext::is_cancelled) the call. The function reports its progress, cache hits, retries and
-/// waits to it. They appear in [`Client::metrics`](crate::Client::metrics), in the report of a batch job, and in the
-/// progress of [`Collection::with_progress`](crate::Collection::with_progress).
+/// [cancelled](EmbeddingContext::is_cancelled) the call. The function reports its progress, cache hits,
+/// retries and waits to it. They appear in [`Client::metrics`](crate::Client::metrics), in the report of a
+/// batch job, and in the progress of [`Collection::with_progress`](crate::Collection::with_progress).
 ///
 /// # For authors of embedding functions
-/// - A function that takes long calls [`progress`](EmbeddingContext::progress) now and then. Between requests it checks
-///   [`is_cancelled`](EmbeddingContext::is_cancelled), and if that is true it returns any error, for example
-///   `Err("cancelled".into())`. A function that does neither works, too: it finishes, and the caller stops after it.
+/// - A function that takes long calls [`progress`](EmbeddingContext::progress) now and then. Between requests
+///   it checks [`is_cancelled`](EmbeddingContext::is_cancelled), and if that is true it returns any error,
+///   for example `Err("cancelled".into())`. A function that does neither works, too: it finishes, and the
+///   caller stops after it.
 /// - A function with a cache calls [`add_cache_hits`](EmbeddingContext::add_cache_hits).
 /// - A function that wraps another function passes the context on. If it embeds in parts, it passes on
-///   [parts](EmbeddingContext::part) of the context. It also forwards `name`, `dimension`, `default_space`, `config` and
-///   `cache_key`, so that collections treat it as the inner function.
+///   [parts](EmbeddingContext::part) of the context. It also forwards `name`, `dimension`, `default_space`,
+///   `config` and `cache_key`, so that collections treat it as the inner function.
 ///
 /// ```
 /// use chroma_blocking::embed::{EmbeddingContext, EmbeddingError, Purpose};
@@ -137,8 +141,9 @@ impl<'a> EmbeddingContext<'a> {
     /// Sets a flag that cancels the call when it becomes `true`, from any thread. Default: none.
     ///
     /// [`Gemini`](crate::embed::Gemini) sends nothing more then. Its call ends with
-    /// [`Error::Cancelled`](crate::Error::Cancelled), or with [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) if
-    /// some vectors are known already. Other functions may finish first.
+    /// [`Error::Cancelled`](crate::Error::Cancelled), or with
+    /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) if some vectors are known already. Other
+    /// functions may finish first.
     ///
     /// ```
     /// use std::sync::atomic::AtomicBool;
@@ -160,7 +165,8 @@ impl<'a> EmbeddingContext<'a> {
         self.purpose
     }
 
-    /// Returns whether the caller has cancelled the call. Check it before each request, or once per second of work.
+    /// Returns whether the caller has cancelled the call. Check it before each request, or once per second of
+    /// work.
     pub fn is_cancelled(&self) -> bool {
         self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
@@ -213,21 +219,22 @@ impl<'a> EmbeddingContext<'a> {
         self.used.retries = self.used.retries.saturating_add(requests);
     }
 
-    /// Adds to the time for which requests were held back by a rate limit, or by a pause that the service asked for.
+    /// Adds to the time for which requests were held back by a rate limit, or by a pause that the service
+    /// asked for.
     pub fn add_limiter_wait(&mut self, wait: Duration) {
         self.used.limiter_wait = self.used.limiter_wait.saturating_add(wait);
     }
 
-    /// Calls `embed` for a part of the texts, with a context of its own.
+    /// Calls `embed` for a part of the texts, with a separate context.
     ///
-    /// The part follows `before` texts; the call has `all` texts. The part's progress is reported as progress of the
-    /// whole call. Its cache hits, retries and waits are added to this context, even if `embed` fails. The part has the
-    /// same purpose, and is cancelled by the same flag.
+    /// The part follows `before` texts; the call has `all` texts. The part's progress is reported as progress
+    /// of the whole call. Its cache hits, retries and waits are added to this context, even if `embed` fails.
+    /// The part has the same purpose, and is cancelled by the same flag.
     ///
     /// # Errors
-    /// Returns the error of `embed`. If that error names a text by its index in the part, the index is replaced by the
-    /// index in the whole call. An [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) would describe only the part,
-    /// so its source is returned instead.
+    /// Returns the error of `embed`. If that error names a text by its index in the part, the index is
+    /// replaced by the index in the whole call. An [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded)
+    /// would describe only the part, so its source is returned instead.
     pub fn part(
         &mut self,
         before: usize,
@@ -241,8 +248,8 @@ impl<'a> EmbeddingContext<'a> {
             })
     }
 
-    /// Like [`part`](EmbeddingContext::part), with a function from the number of the part's texts that are done to the
-    /// number of the call's texts that are done. Errors are returned as they are.
+    /// Like [`part`](EmbeddingContext::part), with a function from the number of the part's texts that are
+    /// done to the number of the call's texts that are done. Errors are returned as they are.
     pub(crate) fn part_by<R>(
         &mut self,
         done_of_all: impl Fn(usize) -> usize,

@@ -8,11 +8,12 @@ use crate::error::{Error, InvalidInput, RefusedText};
 /// [retryable](Error::is_retryable), and keep the vectors of an [`Error::PartlyEmbedded`].
 pub type EmbeddingError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Validates that an [`Error::PartlyEmbedded`] about `texts` texts lists each of them exactly once. Other errors are
-/// returned as they are.
+/// Validates that an [`Error::PartlyEmbedded`] about `texts` texts lists each of them exactly once. Other
+/// errors are returned as they are.
 ///
-/// A function that embeds in parts may have returned the error of a part, whose indices mean other texts. That error is
-/// replaced by its source if the call can be retried, and by a description of the mistake otherwise.
+/// A function that embeds in parts may have returned the error of a part, whose indices mean other texts.
+/// That error is replaced by its source if the call can be retried, and by a description of the mistake
+/// otherwise.
 pub(super) fn validate_indices(error: EmbeddingError, texts: usize) -> EmbeddingError {
     let error = match error.downcast::<Error>() {
         Ok(error) => *error,
@@ -45,7 +46,8 @@ pub(super) fn validate_indices(error: EmbeddingError, texts: usize) -> Embedding
     }
 }
 
-/// Replaces the indices of texts in an error by indices of records: text `index` belongs to record `records[index]`.
+/// Replaces the indices of texts in an error by indices of records: text `index` belongs to record
+/// `records[index]`.
 pub(crate) fn by_record(error: Error, records: &[usize]) -> Error {
     let record = |text: usize| records.get(text).copied().unwrap_or(text);
     let all = |texts: Vec<usize>| texts.into_iter().map(record).collect();

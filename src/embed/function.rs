@@ -9,8 +9,9 @@ use crate::model::space::Space;
 
 /// Turns texts into vectors.
 ///
-/// Some models make different vectors for stored texts and for queries, so there is a method for each. Implement the
-/// trait for your own model. Only [`name`](Self::name) and [`embed_documents`](Self::embed_documents) are required:
+/// Some models make different vectors for stored texts and for queries, so there is a method for each.
+/// Implement the trait for your own model. Only [`name`](Self::name) and
+/// [`embed_documents`](Self::embed_documents) are required:
 ///
 /// ```
 /// use chroma_blocking::embed::EmbeddingError;
@@ -40,8 +41,8 @@ use crate::model::space::Space;
 /// # Ok::<(), EmbeddingError>(())
 /// ```
 pub trait EmbeddingFunction: Send + Sync {
-    /// Returns the name that a collection's configuration stores. For functions that Chroma's other clients also have,
-    /// this is Chroma's name.
+    /// Returns the name that a collection's configuration stores. For functions that Chroma's other clients
+    /// also have, this is Chroma's name.
     fn name(&self) -> &str;
 
     /// Embeds texts that are stored. Returns one vector for each text, in the same order.
@@ -50,8 +51,8 @@ pub trait EmbeddingFunction: Send + Sync {
     /// Returns any error of the model or service.
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError>;
 
-    /// Embeds texts that search for stored ones. Returns one vector for each text, in the same order. Default: calls
-    /// [`embed_documents`](Self::embed_documents).
+    /// Embeds texts that search for stored ones. Returns one vector for each text, in the same order.
+    /// Default: calls [`embed_documents`](Self::embed_documents).
     ///
     /// # Errors
     /// Returns any error of the model or service.
@@ -64,19 +65,19 @@ pub trait EmbeddingFunction: Send + Sync {
         None
     }
 
-    /// Returns the distance measure of a collection that is created with this function and sets no other. Default:
-    /// [`Space::L2`].
+    /// Returns the distance measure of a collection that is created with this function and sets no other.
+    /// Default: [`Space::L2`].
     fn default_space(&self) -> Space {
         Space::L2
     }
 
-    /// Returns what a collection's configuration stores in addition to the name, so that another client can make the
-    /// same function: a JSON object (of the crate `serde_json`) without secrets. With `None`, the default, the
-    /// configuration does not mention the function.
+    /// Returns what a collection's configuration stores in addition to the name, so that another client can
+    /// make the same function: a JSON object (of the crate `serde_json`) without secrets. With `None`, the
+    /// default, the configuration does not mention the function.
     ///
     /// A collection opens only with a function of the stored name. For `Gemini` and
-    /// [`Hashing`](crate::Hashing) the stored configuration is compared as well. For other functions it is not, because
-    /// the crate does not know which of their settings change the vectors.
+    /// [`Hashing`](crate::Hashing) the stored configuration is compared as well. For other functions it is
+    /// not, because the crate does not know which of their settings change the vectors.
     fn config(&self) -> Option<serde_json::Value> {
         None
     }
@@ -84,10 +85,10 @@ pub trait EmbeddingFunction: Send + Sync {
     /// Embeds texts for the purpose of the context, and reports to the context. Collections call this method.
     ///
     /// Implement it for functions that have a cache, take long, can be
-    /// [cancelled](EmbeddingContext::is_cancelled), or call another function; see [`EmbeddingContext`]. Default: calls
-    /// [`embed_documents`](Self::embed_documents) or [`embed_queries`](Self::embed_queries), and reports nothing. If
-    /// your `embed_documents` or `embed_queries` calls `embed_with`, implement `embed_with` as well; otherwise the two
-    /// call each other without end.
+    /// [cancelled](EmbeddingContext::is_cancelled), or call another function; see [`EmbeddingContext`].
+    /// Default: calls [`embed_documents`](Self::embed_documents) or [`embed_queries`](Self::embed_queries),
+    /// and reports nothing. If your `embed_documents` or `embed_queries` calls `embed_with`, implement
+    /// `embed_with` as well; otherwise the two call each other without end.
     ///
     /// # Errors
     /// Returns any error of the model or service.
@@ -102,11 +103,12 @@ pub trait EmbeddingFunction: Send + Sync {
         }
     }
 
-    /// Returns everything that a vector depends on, except the text. [`Cached`](crate::embed::Cached) stores vectors
-    /// under it: functions with the same key must make the same vectors, also in later versions of a program.
+    /// Returns everything that a vector depends on, except the text. [`Cached`](crate::embed::Cached) stores
+    /// vectors under it: functions with the same key must make the same vectors, also in later versions of a
+    /// program.
     ///
-    /// Default: name, [`config`](Self::config), [`dimension`](Self::dimension) and purpose. A function whose vectors
-    /// depend on other settings must add them.
+    /// Default: name, [`config`](Self::config), [`dimension`](Self::dimension) and purpose. A function whose
+    /// vectors depend on other settings must add them.
     fn cache_key(&self, purpose: Purpose) -> String {
         let purpose = match purpose {
             Purpose::Documents => "documents",
@@ -116,7 +118,8 @@ pub trait EmbeddingFunction: Send + Sync {
     }
 }
 
-/// Implements the trait for a pointer to a function: every method, so that no default hides the function's own.
+/// Implements the trait for a pointer to a function: every method, so that no default hides the function's
+/// own.
 macro_rules! delegate {
     ($pointer:ident) => {
         impl<E: EmbeddingFunction + ?Sized> EmbeddingFunction for $pointer<E> {

@@ -9,19 +9,22 @@ use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 
-/// An offline embedding function: hashes words, and letter n-grams within them, into vectors of 768 floats and unit
-/// length.
+/// An offline embedding function: hashes words, and letter n-grams within them, into vectors of 768 floats
+/// and unit length.
 ///
-/// It is *lexical, not semantic*: texts are near each other if they share words or parts of words ("galaxy" and
-/// "galaxies"). It does not know meanings ("car" and "automobile" are unrelated). Use it for first steps, for tests, and
-/// for search by wording. To search by meaning, use a model such as `Gemini` (feature `gemini`).
+/// It is *lexical, not semantic*: texts are near each other if they share words or parts of words ("galaxy"
+/// and "galaxies"). It does not know meanings ("car" and "automobile" are unrelated). Use it for first steps,
+/// for tests, and for search by wording. To search by meaning, use a model such as `Gemini` (feature
+/// `gemini`).
 ///
-/// The same text has the same vector on every platform and in every version of this crate. The method needs only sums,
-/// products and square roots, which IEEE 754 defines to the last bit, in a fixed order.
+/// The same text has the same vector on every platform and in every version of this crate. The method needs
+/// only sums, products and square roots, which IEEE 754 defines to the last bit, in a fixed order.
 ///
-/// The method is feature hashing: K. Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009).
+/// The method is feature hashing: K. Weinberger et al., "Feature Hashing for Large Scale Multitask Learning"
+/// (2009).
 ///
-/// With the feature `gemini`, calls of 256 or more texts use all cores (through `rayon`'s global thread pool).
+/// With the feature `gemini`, calls of 256 or more texts use all cores (through `rayon`'s global thread
+/// pool).
 ///
 /// ```
 /// use chroma_blocking::Hashing;
@@ -50,8 +53,8 @@ const GRAMS_WEIGHT: f32 = 1.0;
 const FULL_WEIGHT_LETTERS: usize = 6;
 /// The largest dimension.
 const MAX_DIMENSION: usize = 65_536;
-/// Calls with fewer texts stay on the caller's thread. On two cores, 128 texts of 100 bytes take 2 ms either way, and 256
-/// texts take 4 ms instead of 8 ms.
+/// Calls with fewer texts stay on the caller's thread. On two cores, 128 texts of 100 bytes take 2 ms either
+/// way, and 256 texts take 4 ms instead of 8 ms.
 #[cfg(feature = "gemini")]
 const MIN_PARALLEL_TEXTS: usize = 256;
 
@@ -76,7 +79,8 @@ impl Hashing {
         Ok(Hashing { dimension })
     }
 
-    /// Embeds texts: one vector for each, in the order of the texts. Documents and queries have the same vectors.
+    /// Embeds texts: one vector for each, in the order of the texts. Documents and queries have the same
+    /// vectors.
     ///
     /// ```
     /// use chroma_blocking::Hashing;
@@ -167,7 +171,8 @@ pub(super) fn check_same_vectors(
     })
 }
 
-/// Adds the features of a word and their weights: the word, and its letter n-grams. The ends of the word are marked.
+/// Adds the features of a word and their weights: the word, and its letter n-grams. The ends of the word are
+/// marked.
 fn collect_features(word: &str, features: &mut Vec<(u64, f32)>) {
     let letters = word.chars().count();
     if letters == 0 {
@@ -188,7 +193,8 @@ fn collect_features(word: &str, features: &mut Vec<(u64, f32)>) {
     features.extend(n_grams().map(|n_gram| (hash(b'g', &marked[n_gram]), each)));
 }
 
-/// Returns the FNV-1a hash (Fowler, Noll, Vo), mixed by the finalizer of MurmurHash3 so that all bits depend on the text.
+/// Returns the FNV-1a hash (Fowler, Noll, Vo), mixed by the finalizer of MurmurHash3 so that all bits depend
+/// on the text.
 fn hash(kind: u8, text: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in std::iter::once(kind).chain(text.bytes()) {

@@ -1,15 +1,15 @@
 //! Embedding functions: texts in, vectors out.
 //!
-//! A collection with an embedding function takes texts instead of vectors. It embeds the documents that it stores and
-//! the texts of queries. Choose one of these functions:
+//! A collection with an embedding function takes texts instead of vectors. It embeds the documents that it
+//! stores and the texts of queries. Choose one of these functions:
 //!
 //! - `Gemini` (feature `gemini`): Google's models, with batches, retries, rate limits and a cache. Start from
 //!   `Gemini::from_env` or `Gemini::builder`.
 //! - [`Hashing`]: an offline function for tests and for search by wording.
-//! - [`Cached`]: any other function with a cache, in memory ([`MemoryCache`]) or on disk (`DiskCache`, feature
-//!   `disk-cache`).
-//! - Your own: implement [`EmbeddingFunction`]. Functions that take long, can be cancelled, or wrap another function
-//!   also use [`EmbeddingContext`].
+//! - [`Cached`]: any other function with a cache, in memory ([`MemoryCache`]) or on disk (`DiskCache`,
+//!   feature `disk-cache`).
+//! - Your own: implement [`EmbeddingFunction`]. Functions that take long, can be cancelled, or wrap another
+//!   function also use [`EmbeddingContext`].
 //!
 //! ```
 //! use chroma_blocking::embed::{Cached, Hashing, MemoryCache};

@@ -16,17 +16,18 @@ use crate::model::space::Space;
 
 /// An embedding function with a cache: no text is embedded, and paid for, twice.
 ///
-/// Only texts that are not in the cache go to the function, each of them once, in their order, and at most 2,000 in one
-/// call. Their vectors are stored before the next texts are embedded. (`GeminiBuilder::cache` stores them after each
-/// request, and supports titles.)
+/// Only texts that are not in the cache go to the function, each of them once, in their order, and at most
+/// 2,000 in one call. Their vectors are stored before the next texts are embedded. (`GeminiBuilder::cache`
+/// stores them after each request, and supports titles.)
 ///
-/// The key of a vector consists of [`EmbeddingFunction::cache_key`] (for `Gemini`: the model, the dimension and the task)
-/// and the text, so several functions can share a cache. Collections treat it as the inner function: a collection stores
-/// the configuration of that one, and opens without a cache if none is given.
+/// The key of a vector consists of [`EmbeddingFunction::cache_key`] (for `Gemini`: the model, the dimension
+/// and the task) and the text, so several functions can share a cache. Collections treat it as the inner
+/// function: a collection stores the configuration of that one, and opens without a cache if none is given.
 ///
-/// A cache that fails is not an error: the failure is logged at `warn`, and the vectors are returned. If two threads need
-/// the same new text at the same time, both embed it. A [cancelled](EmbeddingContext::is_cancelled) call ends with
-/// [`Error::Cancelled`]; the vectors so far are in the cache.
+/// A cache that fails is not an error: the failure is logged at `warn`, and the vectors are returned. If two
+/// threads need the same new text at the same time, both embed it. A
+/// [cancelled](EmbeddingContext::is_cancelled) call ends with [`Error::Cancelled`]; the vectors so far are in
+/// the cache.
 ///
 /// ```
 /// use chroma_blocking::embed::{Cached, MemoryCache};

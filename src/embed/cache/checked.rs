@@ -4,12 +4,12 @@ use super::embedding_cache::EmbeddingCache;
 use crate::logs;
 use crate::model::embeddings;
 
-/// The number of texts that are looked up at a time. [`Cached`](crate::embed::Cached) also embeds that many before it
-/// stores them, so a program that is killed loses at most these.
+/// The number of texts that are looked up at a time. [`Cached`](crate::embed::Cached) also embeds that many
+/// before it stores them, so a program that is killed loses at most these.
 pub(in crate::embed) const PIECE: usize = 2_000;
 
-/// A cache, and the function that it is for. It stores and returns only valid vectors. Its failures are logged, and cost
-/// only the use of the cache.
+/// A cache, and the function that it is for. It stores and returns only valid vectors. Its failures are
+/// logged, and cost only the use of the cache.
 pub(in crate::embed) struct CheckedCache<'a> {
     pub(in crate::embed) cache: &'a dyn EmbeddingCache,
     /// The name of the function, for the log.

@@ -1,7 +1,7 @@
 //! [`DiskCache`]: vectors in a file that grows at its end.
 //!
-//! The file is [`START`], followed by records. A record is a header of 64 bytes and the floats. All numbers are
-//! little-endian:
+//! The file is [`START`], followed by records. A record is a header of 64 bytes and the floats. All numbers
+//! are little-endian:
 //!
 //! | bytes | |
 //! |---|---|
@@ -11,11 +11,11 @@
 //! | 40 to 56 | first half of the SHA-256 of bytes 0 to 40 and the floats |
 //! | 56 to 64 | first quarter of the SHA-256 of bytes 0 to 56 |
 //!
-//! So a damaged place costs only the record that contains it. A header has its own checksum, and the record after a
-//! damaged one is found by its mark.
+//! So a damaged place costs only the record that contains it. A header has its own checksum, and the record
+//! after a damaged one is found by its mark.
 //!
-//! The format is the crate's own. An embedded database would bring many crates, and needs more than a key and a vector
-//! that never change.
+//! The format is the crate's own. An embedded database would bring many crates, and needs more than a key and
+//! a vector that never change.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -33,14 +33,17 @@ use crate::logs;
 
 /// Keeps vectors in a file, so that the next run of a program need not embed the same texts again.
 ///
-/// - **Durable**: the vectors of a call are on the disk when the call returns. A program that is killed, or a machine that
-///   loses power, loses nothing that was stored before.
-/// - **Exact**: a vector is returned exactly as it was stored, or not at all. Each has a checksum that also covers its key.
-///   Damaged vectors are logged, embedded again and stored again. The rest of the file stays usable.
-/// - **One process at a time** can open the file. A second one gets an error. It can open the file when the first process
-///   has ended, however that ended. Within a process, threads and functions share the cache through an `Arc`.
-/// - **Size**: the file contains vectors and hashes of texts, but no text. It grows by 64 bytes and the floats for each new
-///   text (3.1 kB for 768 floats) and never shrinks. To start again, delete the file while no process has it open.
+/// - **Durable**: the vectors of a call are on the disk when the call returns. A program that is killed, or a
+///   machine that loses power, loses nothing that was stored before.
+/// - **Exact**: a vector is returned exactly as it was stored, or not at all. Each has a checksum that also
+///   covers its key. Damaged vectors are logged, embedded again and stored again. The rest of the file stays
+///   usable.
+/// - **One process at a time** can open the file. A second one gets an error. It can open the file when the
+///   first process has ended, however that ended. Within a process, threads and functions share the cache
+///   through an `Arc`.
+/// - **Size**: the file contains vectors and hashes of texts, but no text. It grows by 64 bytes and the
+///   floats for each new text (3.1 kB for 768 floats) and never shrinks. To start again, delete the file
+///   while no process has it open.
 /// - **Memory**: about 100 bytes for each vector in the file.
 ///
 /// Needs the feature `disk-cache`.
@@ -94,8 +97,8 @@ impl DiskCache {
     /// Opens a file, or creates it in an existing folder. Reads the file once to find its vectors.
     ///
     /// # Errors
-    /// [`Error::Cache`] if the file is open already, cannot be read or created, or is not a cache of vectors. In the last
-    /// case the file is not changed.
+    /// [`Error::Cache`] if the file is open already, cannot be read or created, or is not a cache of vectors.
+    /// In the last case the file is not changed.
     pub fn open(path: impl AsRef<Path>) -> Result<DiskCache> {
         let path = path.as_ref();
         let failed = |error: io::Error| Error::Cache {
@@ -120,7 +123,8 @@ impl DiskCache {
                 state.place_of.len()
             );
         }
-        // Syncs the folder, so that the file's name survives a loss of power. Windows neither has nor needs this call.
+        // Syncs the folder, so that the file's name survives a loss of power. Windows neither has nor needs
+        // this call.
         let absolute = std::path::absolute(path);
         if let Some(Ok(folder)) = absolute.ok().and_then(|path| path.parent().map(File::open)) {
             let _ = folder.sync_all();
@@ -304,7 +308,8 @@ fn read(mut file: &File, hash: &Hash, place: Place) -> io::Result<Vec<f32>> {
         .map_err(io::Error::other)
 }
 
-/// Opens a file for this process alone. Returns `None` if it is open already. The system unlocks it when the process ends.
+/// Opens a file for this process alone. Returns `None` if it is open already. The system unlocks it when the
+/// process ends.
 #[cfg(unix)]
 fn open_alone(path: &Path) -> io::Result<Option<File>> {
     use rustix::fs::{FlockOperation, flock};
@@ -337,7 +342,8 @@ fn options() -> OpenOptions {
 
 impl Drop for DiskCache {
     fn drop(&mut self) {
-        // A child process that another thread is starting holds a copy of the file, and so the lock, for a moment.
+        // A child process that another thread is starting holds a copy of the file, and so the lock, for a
+        // moment.
         #[cfg(unix)]
         let _ = rustix::fs::flock(&self.state().file, rustix::fs::FlockOperation::Unlock);
     }

@@ -7,9 +7,9 @@ use crate::embed::error::EmbeddingError;
 /// A cache of vectors for [`Cached`](crate::embed::Cached) and `GeminiBuilder::cache`:
 /// [`MemoryCache`](crate::embed::MemoryCache), `DiskCache` (feature `disk-cache`), or your own.
 ///
-/// A key contains everything that its vector depends on, including the text. So it may be long; a cache may hash it. A
-/// cache may forget anything at any time, and must never confuse two keys. An `Arc` of a cache is a cache, so that several
-/// functions can share one.
+/// A key contains everything that its vector depends on, including the text. So it may be long; a cache may
+/// hash it. A cache may forget anything at any time, and must never confuse two keys. An `Arc` of a cache is
+/// a cache, so that several functions can share one.
 ///
 /// ```
 /// use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! [`key`]: the key of a vector.
 
-/// Returns the bytes that a vector is stored under. Each part follows its length, so that different inputs never have
-/// the same key.
+/// Returns the bytes that a vector is stored under. Each part follows its length, so that different inputs
+/// never have the same key.
 ///
 /// Files of `DiskCache` hold hashes of these keys. Any change to them invalidates every cache.
 pub(in crate::embed) fn key(function_key: &str, title: Option<&str>, text: &str) -> Vec<u8> {

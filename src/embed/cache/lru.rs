@@ -1,6 +1,7 @@
 //! [`Lru`]: vectors in the order of their last use.
 //!
-//! The crate `lru` would bring one to three crates, and counts entries instead of bytes. These 100 lines replace it.
+//! The crate `lru` would bring one to three crates, and counts entries instead of bytes. These 100 lines
+//! replace it.
 
 use std::collections::HashMap;
 use std::mem::size_of;
@@ -26,8 +27,9 @@ struct Slot {
 
 /// A list or table shrinks to twice its length when it has room for this many times its length.
 const SPARE: usize = 4;
-/// The most that an entry takes in addition to its key and vector: its share of the list and of the hash table (of
-/// which an eighth stays empty), the counters of the `Arc`, and what an allocator adds to two allocations.
+/// The most that an entry takes in addition to its key and vector: its share of the list and of the hash
+/// table (of which an eighth stays empty), the counters of the `Arc`, and what an allocator adds to two
+/// allocations.
 pub(super) const OVERHEAD: usize =
     SPARE * size_of::<Slot>() + (SPARE + 1) * size_of::<(Arc<[u8]>, usize)>() + 16 + 2 * 16;
 

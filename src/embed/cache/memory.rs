@@ -9,8 +9,8 @@ use crate::embed::error::EmbeddingError;
 
 /// Keeps vectors in memory, and forgets the least recently used ones when its limit is reached.
 ///
-/// The limit is in bytes and covers vectors, keys (which contain the texts) and all bookkeeping. A vector of 768 floats
-/// takes 3.5 kB in addition to its text. A vector that is larger than the limit is not stored.
+/// The limit is in bytes and covers vectors, keys (which contain the texts) and all bookkeeping. A vector of
+/// 768 floats takes 3.5 kB in addition to its text. A vector that is larger than the limit is not stored.
 pub struct MemoryCache {
     max_bytes: usize,
     vectors: Mutex<Lru>,

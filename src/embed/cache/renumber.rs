@@ -6,7 +6,8 @@ use crate::embed::error::EmbeddingError;
 use crate::error::{Error, InvalidInput, RefusedText};
 use crate::model::embeddings::Embeddings;
 
-/// Turns the error of a call for the texts that were not in the cache into one about all of the caller's texts.
+/// Turns the error of a call for the texts that were not in the cache into one about all of the caller's
+/// texts.
 pub(super) struct Renumber<'a> {
     /// For each of the caller's texts: the index of the distinct text.
     pub(super) index_of: &'a [usize],

@@ -31,13 +31,15 @@ impl<'a, I: Iterator<Item = Range<usize>>> BatchQueue<'a, I> {
         self.first.is_none() && self.retries.is_empty() && self.new.peek().is_none()
     }
 
-    /// Takes the next batch that may be sent now: one that was put back, then one that is sent again, then a new one.
+    /// Takes the next batch that may be sent now: one that was put back, then one that is sent again, then a
+    /// new one.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Batch> {
         let first = self.first.take().or_else(|| self.take_due_retry(now));
         first.or_else(|| Some(Batch::new(self.new.next()?, self.policy)))
     }
 
-    /// Takes the smallest batch that is due, because a small one may be all that is left of a search for a refused text.
+    /// Takes the smallest batch that is due, because a small one may be all that is left of a search for a
+    /// refused text.
     fn take_due_retry(&mut self, now: Instant) -> Option<Batch> {
         let retries = self.retries.iter().enumerate();
         let due = retries.filter(|(_, (at, _))| *at <= now);

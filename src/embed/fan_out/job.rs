@@ -10,13 +10,13 @@ use crate::embed::limiter::{Cost, Permit};
 use crate::error::{Error, Result};
 use crate::transport::{Backoff, RetryPolicy};
 
-/// What is done with a batch, which is a range of texts.
+/// Sends batches. A batch is a range of texts.
 pub(in crate::embed) trait Work: Sync {
     /// Returns what a request for the batch costs.
     fn cost(&self, batch: Range<usize>) -> Cost;
 
-    /// Sends a batch once. Returns its vectors, one after the other. Calls `answered` when a good answer has arrived,
-    /// before it is parsed: the next request need not wait for that.
+    /// Sends a batch once. Returns its vectors, one after the other. Calls `answered` when a good answer has
+    /// arrived, before it is parsed: the next request need not wait for that.
     fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<f32>>;
 
     /// Returns whether the server may have refused the batch because of its texts, or because of their size.
@@ -58,7 +58,7 @@ pub(super) struct Job<'a> {
     pub(super) events: Sender<Event>,
 }
 
-/// What a job reports.
+/// A report of a job to the scheduler.
 pub(super) enum Event {
     /// A good answer has arrived.
     Answered,
@@ -97,8 +97,8 @@ impl Job<'_> {
         let result = match panic::catch_unwind(send) {
             Ok(Ok(vectors)) => JobResult::Vectors(vectors),
             Ok(Err(error)) => {
-                // The limiter learns of it here, not in the scheduler: that one may be busy with its caller while
-                // other calls send.
+                // The limiter learns of it here, not in the scheduler: that one may be busy with its caller
+                // while other calls send.
                 let failed = |permit: &Permit<'_>| permit.failed(&error, self.sent, Instant::now());
                 let backed_off = permit.as_ref().is_some_and(failed);
                 JobResult::Failed { error, backed_off }

@@ -31,7 +31,7 @@ impl FanOut<'_> {
         self.cancel.iter().any(is_set)
     }
 
-    /// Whether `at` is before the deadline, or there is no deadline.
+    /// Returns whether `at` is before the deadline. Without a deadline it always is.
     pub(super) fn is_in_time(&self, at: Instant) -> bool {
         self.deadline.is_none_or(|deadline| at < deadline)
     }

@@ -7,7 +7,7 @@ use crate::error::Error;
 /// How a call ended, apart from the vectors.
 #[derive(Debug, Default)]
 pub(in crate::embed) struct Outcome {
-    /// What stopped the call. If nothing did: why the first refused text was refused.
+    /// The error that stopped the call. If nothing stopped it: the error of the first refused text.
     pub(in crate::embed) error: Option<Error>,
     /// The refused texts, and why each was refused.
     pub(in crate::embed) refused: Vec<(usize, String)>,

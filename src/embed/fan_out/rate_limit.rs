@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::transport::{Backoff, RetryPolicy};
 
-/// The waits after rate limits (429), for all batches of a call together. They grow only while nothing succeeds: a batch
-/// that is turned away while others get through is sent again without a limit.
+/// The waits after rate limits (429), for all batches of a call together. They grow only while nothing
+/// succeeds: a batch that is turned away while others get through is sent again without a limit.
 pub(super) struct RateLimitBackoff {
     start: Backoff,
     next: Backoff,
@@ -29,15 +29,15 @@ impl RateLimitBackoff {
         self.last = self.start;
     }
 
-    /// Returns the wait after a new rate limit, or `None` if the policy allows no more retries. `asked` is the wait that
-    /// the server asked for.
+    /// Returns the wait after a new rate limit, or `None` if the policy allows no more retries. `asked` is
+    /// the wait that the server asked for.
     pub(super) fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         self.last = self.next;
         self.next.next(asked)
     }
 
-    /// Returns the wait of a request that was in flight when the last rate limit came. Its failure says nothing new, so
-    /// it does not count.
+    /// Returns the wait of a request that was in flight when the last rate limit came. Its failure says
+    /// nothing new, so it does not count.
     pub(super) fn same_as_last(&self, asked: Option<Duration>) -> Option<Duration> {
         let mut last = self.last;
         last.next(asked)

@@ -200,7 +200,8 @@ where
         match result {
             JobResult::Vectors(vectors) => {
                 self.has_succeeded = true;
-                // The caller may start another call with the same limiter, which must not wait for this ticket.
+                // The caller may start another call with the same limiter, which must not wait for this
+                // ticket.
                 self.ticket = None;
                 (self.done)(batch.range, vectors);
             }

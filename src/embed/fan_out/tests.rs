@@ -20,8 +20,8 @@ const MS: Duration = Duration::from_millis(1);
 /// No wait of these tests is longer, unless the code is wrong.
 const LONG: Duration = Duration::from_secs(20);
 
-/// A server in this process. Its closure returns the error of a request, given the batch and the number of earlier
-/// requests.
+/// A server in this process. Its closure returns the error of a request, given the batch and the number of
+/// earlier requests.
 struct Server<F> {
     answer: F,
     sent: Mutex<Vec<(Range<usize>, Instant)>>,
@@ -127,8 +127,8 @@ struct Options<'a> {
     limiter: Option<&'a Limiter>,
 }
 
-/// Sends 100 texts in batches of 10, from eight threads, at most four at a time. Returns the texts that have vectors,
-/// and the outcome.
+/// Sends 100 texts in batches of 10, from eight threads, at most four at a time. Returns the texts that have
+/// vectors, and the outcome.
 fn run<F>(server: &Server<F>, options: Options<'_>) -> (Vec<usize>, Outcome)
 where
     F: Fn(&Range<usize>, usize) -> Option<Error> + Sync,
@@ -280,7 +280,8 @@ fn a_rate_limit_without_end_is_an_error() {
         if without_pool {
             assert_eq!(sent, 3);
         } else {
-            // At most four in flight, then two, then one; and a few while results are on their way to the scheduler.
+            // At most four in flight, then two, then one; and a few while results are on their way to the
+            // scheduler.
             assert!((3..=12).contains(&sent), "{sent}");
         }
     }

@@ -3,7 +3,7 @@
 use crate::wire::cursor::Cursor;
 use crate::wire::read::unread;
 
-/// What an answer must contain.
+/// The expected shape of an answer.
 pub(super) struct Expected<'a> {
     /// The indices of the texts in the call, to name them in errors.
     pub(super) texts: &'a [usize],

@@ -27,12 +27,13 @@ const MAX_DIMENSION: usize = 65_536;
 const MAX_BODY: usize = 4_000_000;
 /// The transport keeps as many connections open.
 const MAX_CONCURRENCY: usize = 64;
-/// The variables that may hold the API key. Like Google's SDK, the client prefers the first one if both are set.
+/// The variables that may hold the API key. Like Google's SDK, the client prefers the first one if both are
+/// set.
 pub(super) const KEY_VARIABLES: [&str; 2] = ["GOOGLE_API_KEY", "GEMINI_API_KEY"];
 
 impl Gemini {
-    /// Returns the function with default options. The API key is in the variable `GOOGLE_API_KEY` or `GEMINI_API_KEY`. The
-    /// variable `GOOGLE_GEMINI_BASE_URL` replaces the address of the API, if it is set.
+    /// Returns the function with default options. The API key is in the variable `GOOGLE_API_KEY` or
+    /// `GEMINI_API_KEY`. The variable `GOOGLE_GEMINI_BASE_URL` replaces the address of the API, if it is set.
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if neither variable holds a key, or the address is malformed.
@@ -245,7 +246,8 @@ struct Key {
 }
 
 impl Key {
-    /// Reads the key from the first of the variables that is set. Without `chosen` ones these are [`KEY_VARIABLES`].
+    /// Reads the key from the first of the variables that is set. Without `chosen` ones these are
+    /// [`KEY_VARIABLES`].
     fn from_environment(
         environment: &Environment<'_>,
         chosen: &[String],

@@ -75,31 +75,33 @@ impl GeminiBuilder {
         self
     }
 
-    /// Sets the variable that holds the API key. A collection that is created with this function stores the name of the
-    /// variable, never the key. Default: `GOOGLE_API_KEY`, or `GEMINI_API_KEY` if that is not set.
+    /// Sets the variable that holds the API key. A collection that is created with this function stores the
+    /// name of the variable, never the key. Default: `GOOGLE_API_KEY`, or `GEMINI_API_KEY` if that is not
+    /// set.
     pub fn api_key_env_var(mut self, variable: impl Into<String>) -> GeminiBuilder {
         self.key_variables = vec![variable.into()];
         self
     }
 
-    /// Sets the model: `gemini-embedding-001` (default) or `gemini-embedding-2`. Any other model also needs its
-    /// [style](GeminiBuilder::model_style).
+    /// Sets the model: `gemini-embedding-001` (default) or `gemini-embedding-2`. Any other model also needs
+    /// its [style](GeminiBuilder::model_style).
     pub fn model(mut self, model: impl Into<String>) -> GeminiBuilder {
         self.model = model.into();
         self
     }
 
-    /// Sets how requests name the task, for a model that this version does not know. A known model accepts only its own
-    /// style.
+    /// Sets how requests name the task, for a model that this version does not know. A known model accepts
+    /// only its own style.
     ///
-    /// The client does not check the dimension and the length of texts for an unknown model. A collection that is created
-    /// with such a model does not open without naming the function again.
+    /// The client does not check the dimension and the length of texts for an unknown model. A collection
+    /// that is created with such a model does not open without naming the function again.
     pub fn model_style(mut self, style: ModelStyle) -> GeminiBuilder {
         self.style = Some(style);
         self
     }
 
-    /// Sets the number of floats per vector, from 128 to 3072. Google recommends 768, 1536 and 3072. Default: 768.
+    /// Sets the number of floats per vector, from 128 to 3072. Google recommends 768, 1536 and 3072. Default:
+    /// 768.
     pub fn dimension(mut self, dimension: usize) -> GeminiBuilder {
         self.dimension = dimension;
         self
@@ -117,8 +119,8 @@ impl GeminiBuilder {
         self
     }
 
-    /// Sets the address of the API. The address must be https, or on this machine, because requests carry the key.
-    /// Default: the value of `GOOGLE_GEMINI_BASE_URL`, or Google's address if that is not set.
+    /// Sets the address of the API. The address must be https, or on this machine, because requests carry the
+    /// key. Default: the value of `GOOGLE_GEMINI_BASE_URL`, or Google's address if that is not set.
     pub fn base_url(mut self, url: impl Into<String>) -> GeminiBuilder {
         self.base_url = Some(url.into());
         self
@@ -138,23 +140,26 @@ impl GeminiBuilder {
 
     /// Sets the maximum number of requests in flight, from 1 to 64. Default: 4.
     ///
-    /// After the server has reported a rate limit (429) or an overload (503), fewer requests are in flight for a while.
-    /// Clones share this limit and the limits per minute. The function has its own threads for sending. They start when
-    /// a call first needs several requests.
+    /// After the server has reported a rate limit (429) or an overload (503), fewer requests are in flight
+    /// for a while. Clones share this limit and the limits per minute. The function has its own threads for
+    /// sending. They start when a call first needs several requests.
     pub fn concurrency(mut self, requests: usize) -> GeminiBuilder {
         self.concurrency = requests;
         self
     }
 
-    /// Sets your quota of requests per minute, at least 1. Google counts every text as one request. Default: no limit.
+    /// Sets your quota of requests per minute, at least 1. Google counts every text as one request. Default:
+    /// no limit.
     ///
-    /// Requests are spread over the minute, so that no minute has more. Other programs with the same key are not counted.
+    /// Requests are spread over the minute, so that no minute has more. Other programs with the same key are
+    /// not counted.
     pub fn requests_per_minute(mut self, requests: u32) -> GeminiBuilder {
         self.requests_per_minute = Some(requests);
         self
     }
 
-    /// Sets your quota of tokens per minute, at least 1. Four bytes of text count as one token. Default: no limit.
+    /// Sets your quota of tokens per minute, at least 1. Four bytes of text count as one token. Default: no
+    /// limit.
     pub fn tokens_per_minute(mut self, tokens: u32) -> GeminiBuilder {
         self.tokens_per_minute = Some(tokens);
         self
@@ -179,19 +184,20 @@ impl GeminiBuilder {
         self
     }
 
-    /// Sets a flag that stops calls. While it is `true`, nothing more is sent. A call that has more to send waits for the
-    /// requests in flight and ends with [`Error::Cancelled`](crate::Error::Cancelled). Default: none.
+    /// Sets a flag that stops calls. While it is `true`, nothing more is sent. A call that has more to send
+    /// waits for the requests in flight and ends with [`Error::Cancelled`](crate::Error::Cancelled). Default:
+    /// none.
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> GeminiBuilder {
         self.cancel = Some(flag);
         self
     }
 
-    /// Sets a cache of vectors: in memory ([`MemoryCache`](crate::embed::MemoryCache)), on disk (`DiskCache`), or your
-    /// own. Share one cache through an `Arc`. Default: none.
+    /// Sets a cache of vectors: in memory ([`MemoryCache`](crate::embed::MemoryCache)), on disk
+    /// (`DiskCache`), or your own. Share one cache through an `Arc`. Default: none.
     ///
-    /// Texts whose vectors are in the cache are not sent. New vectors are stored after each request, so a program that is
-    /// killed loses only the requests in flight. The key consists of model, dimension, task, title and text. It is the
-    /// same as that of [`Cached`](crate::embed::Cached).
+    /// Texts whose vectors are in the cache are not sent. New vectors are stored after each request, so a
+    /// program that is killed loses only the requests in flight. The key consists of model, dimension, task,
+    /// title and text. It is the same as that of [`Cached`](crate::embed::Cached).
     ///
     /// ```
     /// use chroma_blocking::Gemini;
@@ -220,8 +226,9 @@ impl GeminiBuilder {
         self
     }
 
-    /// Sets when and how often a request is sent again. A rate limit (429) makes all requests wait, and counts as a retry
-    /// only if no request has succeeded since the last one. Default: [`RetryPolicy::default`].
+    /// Sets when and how often a request is sent again. A rate limit (429) makes all requests wait, and
+    /// counts as a retry only if no request has succeeded since the last one. Default:
+    /// [`RetryPolicy::default`].
     pub fn retry(mut self, policy: RetryPolicy) -> GeminiBuilder {
         self.retry = policy;
         self

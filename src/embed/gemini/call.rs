@@ -27,7 +27,8 @@ use crate::wire::cut::cut;
 /// The most that an entry of a request takes in addition to its text, its title and the model's name.
 const ENTRY_BYTES: usize = 250;
 
-/// A call that embeds texts. Made by [`Gemini::embed`](crate::Gemini::embed), and sent by [`run`](Embed::run).
+/// A call that embeds texts. Made by [`Gemini::embed`](crate::Gemini::embed), and sent by
+/// [`run`](Embed::run).
 #[must_use = "nothing is sent until run() is called"]
 pub struct Embed<'a, T> {
     embedder: &'a Embedder,
@@ -72,16 +73,16 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         self
     }
 
-    /// Sets a title for each text, or `None` for a text without one. Titles improve the vectors of documents. They are
-    /// allowed only with [`TaskType::RetrievalDocument`]. Default: no titles.
+    /// Sets a title for each text, or `None` for a text without one. Titles improve the vectors of documents.
+    /// They are allowed only with [`TaskType::RetrievalDocument`]. Default: no titles.
     pub fn titles<S: AsRef<str>>(mut self, titles: &'a [Option<S>]) -> Embed<'a, T> {
         let titles = titles.iter().map(|title| title.as_ref().map(AsRef::as_ref));
         self.titles = Some(titles.collect());
         self
     }
 
-    /// Sets the longest time that the call may take, including all waits. Default: the builder's. A deadline of the
-    /// builder's [retry policy](crate::embed::GeminiBuilder::retry) holds as well.
+    /// Sets the longest time that the call may take, including all waits. Default: the builder's. A deadline
+    /// of the builder's [retry policy](crate::embed::GeminiBuilder::retry) holds as well.
     pub fn deadline(mut self, deadline: Duration) -> Embed<'a, T> {
         self.deadline = Some(deadline);
         self
@@ -94,8 +95,8 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         self
     }
 
-    /// Sets a callback that receives the number of texts that have vectors, after each batch. It runs on the thread that
-    /// called [`run`](Embed::run). Default: none.
+    /// Sets a callback that receives the number of texts that have vectors, after each batch. It runs on the
+    /// thread that called [`run`](Embed::run). Default: none.
     pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Embed<'a, T> {
         self.on_progress = Box::new(report);
         self
@@ -104,10 +105,10 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
     /// Embeds the texts. Returns one vector for each, in the order of the texts.
     ///
     /// # Errors
-    /// - [`Error::Invalid`], before anything is sent: a text is empty or [too long](crate::embed::LongTexts), or titles
-    ///   are not allowed or not as many as texts.
-    /// - [`Error::PartlyEmbedded`] if some vectors are there, or some texts were refused. Its `source` is the error that
-    ///   stopped the call. If there is nothing to keep, that error is returned itself:
+    /// - [`Error::Invalid`], before anything is sent: a text is empty or [too long](crate::embed::LongTexts),
+    ///   or titles are not allowed or not as many as texts.
+    /// - [`Error::PartlyEmbedded`] if some vectors are there, or some texts were refused. Its `source` is the
+    ///   error that stopped the call. If there is nothing to keep, that error is returned itself:
     /// - [`Error::QuotaExhausted`] if the quota of the day is used up.
     /// - [`Error::Cancelled`] if a flag stopped the call.
     /// - [`Error::Timeout`] if the deadline has passed.
@@ -126,7 +127,8 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         result
     }
 
-    /// Like [`run`](Embed::run). Adds cache hits, retries and waits to `used` instead of the embedder's metrics.
+    /// Like [`run`](Embed::run). Adds cache hits, retries and waits to `used` instead of the embedder's
+    /// metrics.
     pub(super) fn run_for(mut self, used: &mut Used) -> Result<Embeddings> {
         let started = Instant::now();
         let embedder = self.embedder;
@@ -160,7 +162,8 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         gathered.finish(outcome.error.or(checked.first_refusal))
     }
 
-    /// The earlier one of the call's and the policy's deadlines. A time that the clock cannot represent is no deadline.
+    /// Returns the earlier one of the call's and the policy's deadlines. Ignores a time that the clock cannot
+    /// represent.
     fn deadline_from(&self, started: Instant) -> Option<Instant> {
         let deadlines = [self.deadline, self.embedder.retry.deadline];
         let shorter = deadlines.into_iter().flatten().min()?;

@@ -16,7 +16,8 @@ use crate::error::{Call, InvalidInput, Result};
 use crate::logs;
 use crate::transport::{Kind, Operation, RetryPolicy, Transport};
 
-/// The name of the function in a collection's configuration; Chroma's clients use it, too.
+/// The name of the function in a collection's configuration. Chroma's Python and JavaScript clients use the
+/// same one.
 pub(in crate::embed) const NAME: &str = "google_gemini";
 
 /// The operation of all requests.
@@ -27,22 +28,25 @@ pub(super) static EMBED: Operation = Operation {
     kind: Kind::ReadsRows,
 };
 
-/// What happens to a call when one of its texts is refused.
+/// Decides what happens to a call when one of its texts is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RefusedTexts {
-    /// The call stops. Texts that the client itself refuses (empty ones, and [too long](LongTexts) ones) are found before
-    /// anything is sent.
+    /// The call stops. Texts that the client itself refuses (empty ones, and [too long](LongTexts) ones) are
+    /// found before anything is sent.
     #[default]
     Stop,
-    /// The other texts are embedded. The call ends with [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded), which
-    /// has their vectors and names the refused texts. After 100 refusals without a success the call stops, because then
-    /// the reason is not in the texts.
+    /// The other texts are embedded. The call ends with
+    /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded), which has their vectors and names the refused
+    /// texts. After 100 refusals without a success the call stops, because then the reason is not in the
+    /// texts.
     GoOn,
 }
 
-/// What happens to a text that certainly has more tokens than the model reads, because it has more words. The model
-/// would embed the beginning of the text and ignore the rest.
+/// Decides what happens to a text that is too long for the model.
+///
+/// A text is too long if it has more words than the model reads tokens. The model would embed the beginning
+/// of the text and ignore the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LongTexts {
@@ -96,7 +100,7 @@ impl Embedder {
             .thread_name(|number| format!("gemini-{number}"))
             .build();
         let pool = pool.map_err(|error| {
-            let why = format!("the system cannot start so many threads: {error}");
+            let why = format!("the system cannot start that many threads: {error}");
             let value = self.concurrency.to_string();
             self.call()
                 .invalid(InvalidInput::setting("concurrency", value, why))
@@ -104,7 +108,7 @@ impl Embedder {
         Ok(self.pool.get_or_init(|| pool))
     }
 
-    /// What all texts of a request have in common.
+    /// Returns the parameters that all texts of a request share.
     pub(super) fn parameters(&self, task: Option<TaskType>) -> Parameters<'_> {
         Parameters {
             model: &self.model,
@@ -135,8 +139,8 @@ impl Embedder {
     }
 }
 
-/// Returns the cache key of all vectors with these parameters. The purpose makes no difference apart from its task, and
-/// neither does the variable that holds the API key.
+/// Returns the cache key of all vectors with these parameters. The purpose makes no difference apart from its
+/// task, and neither does the variable that holds the API key.
 pub(super) fn cache_key(parameters: Parameters<'_>) -> String {
     let style = match parameters.style {
         ModelStyle::TaskField => "task in a field",

@@ -25,7 +25,8 @@ pub(super) fn is_about_texts(error: &Error) -> bool {
 #[derive(Debug)]
 pub(super) struct Google;
 
-/// The error object of an answer. Every field is read on its own, so that an unexpected one does not hide the others.
+/// The error object of an answer. Every field is read on its own, so that an unexpected one does not hide the
+/// others.
 struct Fault<'a>(&'a Value);
 
 impl Fault<'_> {

@@ -14,17 +14,17 @@ use crate::metrics::{Metrics, Used};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 
-/// Google Gemini's embeddings. Default: vectors of 768 floats and unit length from `gemini-embedding-001`; see
-/// [`builder`](Gemini::builder).
+/// Google Gemini's embeddings. Default: vectors of 768 floats and unit length from `gemini-embedding-001`;
+/// see [`builder`](Gemini::builder).
 ///
-/// Stored texts are embedded with the task `RETRIEVAL_DOCUMENT`, queries with `RETRIEVAL_QUERY`. Vectors of different
-/// models do not match, so a collection must keep the model that it was filled with.
+/// Stored texts are embedded with the task `RETRIEVAL_DOCUMENT`, queries with `RETRIEVAL_QUERY`. Vectors of
+/// different models do not match, so a collection must keep the model that it was filled with.
 ///
-/// Clones are cheap, and share connections and limits. The API key appears in no log line, error or `Debug` output. The
-/// configuration of a collection stores only the name of the variable that holds the key.
+/// Clones are cheap, and share connections and limits. The API key appears in no log line, error or `Debug`
+/// output. The configuration of a collection stores only the name of the variable that holds the key.
 ///
-/// A collection that was created with this function, by this crate or by Chroma's Python or JavaScript client,
-/// [opens](crate::collection::CollectionBuilder::get) without naming the function again.
+/// A collection that was created with this function, by this crate or by Chroma's Python or JavaScript
+/// client, [opens](crate::collection::CollectionBuilder::get) without naming the function again.
 ///
 /// ```no_run
 /// use chroma_blocking::{Client, Gemini};
@@ -37,19 +37,19 @@ use crate::model::space::Space;
 /// ```
 ///
 /// # Many texts
-/// [`embed`](Gemini::embed) takes any number of texts. It cuts them into batches by count and bytes, and sends several
-/// batches [at a time](crate::embed::GeminiBuilder::concurrency). The vectors come in the order of the texts. Equal texts
-/// are sent once.
+/// [`embed`](Gemini::embed) takes any number of texts. It cuts them into batches by count and bytes, and
+/// sends several batches [at a time](crate::embed::GeminiBuilder::concurrency). The vectors come in the order
+/// of the texts. Equal texts are sent once.
 ///
-/// - **Rate limits**: the client keeps to the
-///   [limits that you set](crate::embed::GeminiBuilder::requests_per_minute). If Google reports a rate limit, all
-///   requests wait for as long as Google asks, and fewer are in flight after that. If the quota of the day is used up,
+/// - **Rate limits**: the client keeps to the [limits that you
+///   set](crate::embed::GeminiBuilder::requests_per_minute). If Google reports a rate limit, all requests
+///   wait for as long as Google asks, and fewer are in flight after that. If the quota of the day is used up,
 ///   the call fails: [`Error::QuotaExhausted`](crate::Error::QuotaExhausted).
-/// - **Failed batches** are sent again ([`RetryPolicy`](crate::RetryPolicy)). If all retries fail, the call stops. The
-///   error has the vectors so far: [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded).
+/// - **Failed batches** are sent again ([`RetryPolicy`](crate::RetryPolicy)). If all retries fail, the call
+///   stops. The error has the vectors so far: [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded).
 /// - **A [cache](crate::embed::GeminiBuilder::cache)** keeps vectors that were paid for.
-/// - **Refused texts**: if Google refuses a batch, the client halves it until it finds the text, and names it. You
-///   [choose](crate::embed::RefusedTexts) whether the other texts are embedded.
+/// - **Refused texts**: if Google refuses a batch, the client halves it until it finds the text, and names
+///   it. You [choose](crate::embed::RefusedTexts) whether the other texts are embedded.
 ///
 /// ```no_run
 /// use chroma_blocking::{Error, Gemini};
@@ -78,12 +78,13 @@ impl Gemini {
         &self.0.model
     }
 
-    /// Returns what all clones have sent so far: requests, bytes, times and connections, with the operation `embed`. A
-    /// repeated request counts again.
+    /// Returns what all clones have sent so far: requests, bytes, times and connections, with the operation
+    /// `embed`. A repeated request counts again.
     ///
-    /// [`Metrics::embeddings`] covers the calls of [`embed`](Gemini::embed): their retries, cache hits, and how long they
-    /// were held back. Calls for a collection are in the metrics of its [client](crate::Client::metrics) instead, and
-    /// calls of [`embed_with`](EmbeddingFunction::embed_with) in their context.
+    /// [`Metrics::embeddings`] covers the calls of [`embed`](Gemini::embed): their retries, cache hits, and
+    /// how long they were held back. Calls for a collection are in the metrics of its
+    /// [client](crate::Client::metrics) instead, and calls of [`embed_with`](EmbeddingFunction::embed_with)
+    /// in their context.
     pub fn metrics(&self) -> Metrics {
         self.0.transport.metrics()
     }

@@ -1,11 +1,11 @@
-//! What is known about Gemini's models: the style of their requests, their limits, and how tokens are estimated.
+//! The known models: the style of their requests, their limits, and an estimate of tokens.
 
 /// How a request tells the model what its vectors are for ([`TaskType`](crate::embed::TaskType)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelStyle {
-    /// In the field `taskType`, like `gemini-embedding-001`. Its vectors have unit length at 3072 floats. The client
-    /// scales shorter ones to unit length.
+    /// In the field `taskType`, like `gemini-embedding-001`. Its vectors have unit length at 3072 floats. The
+    /// client scales shorter ones to unit length.
     TaskField,
     /// By words before the text, like `gemini-embedding-2`. Its vectors have unit length.
     TaskInText,
@@ -44,8 +44,8 @@ pub(super) fn tokens(text: &str) -> usize {
     text.len().div_ceil(BYTES_PER_TOKEN)
 }
 
-/// Describes what is wrong with a text that certainly has more than `max_tokens` tokens: it has more words than that,
-/// and each word is at least one token.
+/// Describes what is wrong with a text that certainly has more than `max_tokens` tokens: it has more words
+/// than that, and each word is at least one token.
 pub(super) fn too_long(text: &str, max_tokens: usize) -> Option<String> {
     // `max_tokens + 1` words need at least one byte each, and a space between them.
     if text.len() < 2 * max_tokens + 1 {

@@ -15,7 +15,7 @@ pub(super) struct Item<'a> {
     pub(super) title: Option<&'a str>,
 }
 
-/// What all entries of a request have in common.
+/// The parameters that all entries of a request share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parameters<'a> {
     pub(super) model: &'a str,
@@ -25,7 +25,8 @@ pub(super) struct Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    /// Writes the body of a request: one entry per text, because several texts in one entry would become one vector.
+    /// Writes the body of a request: one entry per text, because several texts in one entry would become one
+    /// vector.
     pub(super) fn write<'a>(self, to: &mut Vec<u8>, items: impl Iterator<Item = Item<'a>>) {
         let model = &format!("models/{}", self.model);
         let body = Body {

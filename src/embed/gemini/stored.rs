@@ -42,9 +42,9 @@ fn default_variable() -> Option<String> {
     Some(KEY_VARIABLES[1].to_owned())
 }
 
-/// Checks that two stored configurations make matching vectors: that their models and dimensions are equal. The task does
-/// not count, because it shifts vectors within one space; neither does the variable of the key. A configuration that
-/// cannot be read matches any other.
+/// Checks that two stored configurations make matching vectors: that their models and dimensions are equal.
+/// The task does not count, because it shifts vectors within one space; neither does the variable of the key.
+/// A configuration that cannot be read matches any other.
 ///
 /// # Errors
 /// [`InvalidInput::EmbeddingFunctionConflict`] if the vectors do not match.
@@ -96,7 +96,8 @@ impl Config {
             .model(self.model())
             .dimension(self.dimension());
         builder.document_task = task;
-        // Chroma's clients embed queries like documents. For documents of a retrieval, the task of queries finds more.
+        // Chroma's clients embed queries like documents. For documents of a retrieval, the task of queries
+        // finds more.
         builder.query_task = match task {
             Some(TaskType::RetrievalDocument) => Some(TaskType::RetrievalQuery),
             task => task,
@@ -119,8 +120,8 @@ impl Config {
     }
 }
 
-/// The function that a collection's configuration describes. It reads the API key when it embeds the first text, so a
-/// program that only uses vectors needs no key.
+/// The function that a collection's configuration describes. It reads the API key when it embeds the first
+/// text, so a program that only uses vectors needs no key.
 pub(in crate::embed) struct StoredGemini {
     builder: GeminiBuilder,
     style: ModelStyle,

@@ -1,6 +1,7 @@
-//! [`TaskType`]: what vectors are for.
+//! [`TaskType`]: the task that vectors are made for.
 
-/// What vectors are for. Models make different vectors for different tasks. The names are Gemini's.
+/// The task that vectors are made for. Models make different vectors for different tasks. The names are
+/// Gemini's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskType {
@@ -53,8 +54,8 @@ impl TaskType {
         TaskType::ALL.into_iter().find(|task| task.name() == name)
     }
 
-    /// The words before a text for a model without a task field, by Google's documentation of `gemini-embedding-2`. A
-    /// document with a title has other words.
+    /// The words before a text for a model without a task field, by Google's documentation of
+    /// `gemini-embedding-2`. A document with a title has other words.
     pub(super) fn prefix(self) -> &'static str {
         match self {
             TaskType::SemanticSimilarity => "task: sentence similarity | query: ",

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-/// The requests in flight, and how many are allowed: half as many after a complaint of the server, one more after as
-/// many successes in a row as are allowed.
+/// The requests in flight, and how many are allowed: half as many after a complaint of the server, one more
+/// after as many successes in a row as are allowed.
 #[derive(Debug)]
 pub(super) struct Concurrency {
     max: usize,
@@ -45,8 +45,9 @@ impl Concurrency {
         }
     }
 
-    /// Halves the allowed requests because the server complained about one that was sent at `sent`. Returns `false`,
-    /// and changes nothing, if that request was sent before the last back-off: it was in flight then.
+    /// Halves the allowed requests because the server complained about one that was sent at `sent`. Returns
+    /// `false`, and changes nothing, if that request was sent before the last back-off: it was in flight
+    /// then.
     pub(super) fn back_off(&mut self, sent: Instant, now: Instant) -> bool {
         if self.backed_off_at.is_some_and(|at| sent < at) {
             return false;

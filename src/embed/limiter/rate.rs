@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The window in which the server counts. It is a second longer than a minute, because requests travel at different
-/// speeds.
+/// The window in which the server counts. It is a second longer than a minute, because requests travel at
+/// different speeds.
 pub(super) const MINUTE: Duration = Duration::from_secs(61);
 
 /// A limit per minute, spread evenly over the minute.
@@ -12,7 +12,7 @@ pub(super) const MINUTE: Duration = Duration::from_secs(61);
 pub(super) struct Rate {
     per_minute: usize,
     burst: usize,
-    /// What was sent during the last minute, and when.
+    /// The amounts of the last minute, each with its time.
     spent: VecDeque<(Instant, usize)>,
     /// When everything sent so far would be through at an even pace.
     even_pace_end: Option<Instant>,

@@ -10,10 +10,11 @@ use crate::error::Error;
 /// The longest pause. If a server asks for more, it is asked again after this time.
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
-/// Limits the requests in flight, and their rates if there are any. Keeps to the pauses that a server asks for.
+/// Limits the requests in flight, and their rates if there are any. Keeps to the pauses that a server asks
+/// for.
 ///
-/// The number of requests in flight adapts to the server: half as many after it complained, slowly more after successes,
-/// and never more than at the start.
+/// The number of requests in flight adapts to the server: half as many after it complained, slowly more after
+/// successes, and never more than at the start.
 #[derive(Debug)]
 pub(crate) struct Limiter(Mutex<State>);
 
@@ -96,10 +97,11 @@ impl Permit<'_> {
         self.0.state().concurrency.succeeded();
     }
 
-    /// Records that the request, sent at `sent`, has failed. A wait that the server asks for pauses all requests, and
-    /// after a 429 or 503 fewer are in flight.
+    /// Records that the request, sent at `sent`, has failed. A wait that the server asks for pauses all
+    /// requests, and after a 429 or 503 fewer are in flight.
     ///
-    /// Returns whether the limiter backed off. It does not if it already did so while this request was in flight.
+    /// Returns whether the limiter backed off. It does not if it already did so while this request was in
+    /// flight.
     pub(crate) fn failed(&self, error: &Error, sent: Instant, now: Instant) -> bool {
         if let Some(until) = error.asked_wait().and_then(|wait| now.checked_add(wait)) {
             self.0.pause(until);
@@ -126,7 +128,8 @@ mod tests {
         Cost { items, tokens }
     }
 
-    /// Sends requests of this cost one after the other, each as soon as it may go. Returns when each one went.
+    /// Sends requests of this cost one after the other, each as soon as it may go. Returns when each one
+    /// went.
     fn sent(limiter: &Limiter, cost: Cost, during: Duration) -> Vec<Duration> {
         let start = Instant::now();
         let (mut now, mut sent) = (start, Vec::new());

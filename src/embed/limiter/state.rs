@@ -9,7 +9,7 @@ use super::rate::Rate;
 /// When to try again if that depends on other requests.
 const POLL: Duration = Duration::from_millis(5);
 
-/// What a request costs.
+/// The cost of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cost {
     pub(crate) items: usize,
@@ -31,8 +31,8 @@ pub(super) struct State {
     pub(super) items: Option<Rate>,
     pub(super) tokens: Option<Rate>,
     paused_until: Option<Instant>,
-    /// The numbers of the waiting tickets, first come first served. Without it a small call would wait for the end of a
-    /// large one.
+    /// The numbers of the waiting tickets, first come first served. Without it a small call would wait for
+    /// the end of a large one.
     queue: VecDeque<u64>,
     last_ticket: u64,
 }

@@ -33,6 +33,9 @@ pub const MAX_BODY: usize = 4_194_304;
 pub struct Rules {
     /// From the first byte of a request to the first of its answer, at least.
     pub latency: Duration,
+    /// The first requests, as many as this, are answered when all of them have arrived, so that they are in flight at the
+    /// same time.
+    pub gather: usize,
     pub max_body: usize,
     /// So many items in any stretch of time of this length.
     pub per_minute: Option<(usize, Duration)>,
@@ -57,6 +60,7 @@ impl Default for Rules {
     fn default() -> Rules {
         Rules {
             latency: Duration::ZERO,
+            gather: 0,
             max_body: MAX_BODY,
             per_minute: None,
             per_day: None,
@@ -226,6 +230,9 @@ impl State {
             Some(capacity) if in_flight > capacity => overloaded(),
             _ => self.decide(number, asked),
         };
+        if number < self.rules.gather {
+            self.wait_for_requests(self.rules.gather);
+        }
         let until = request.at + self.rules.latency;
         thread::sleep(until.saturating_duration_since(Instant::now()));
         if let Some(place) = place {
@@ -235,6 +242,17 @@ impl State {
         }
         self.in_flight.fetch_sub(1, SeqCst);
         answer
+    }
+
+    /// Waits until this many requests have arrived.
+    fn wait_for_requests(&self, expected: usize) {
+        let started = Instant::now();
+        while self.count.load(SeqCst) < expected {
+            let arrived = self.count.load(SeqCst);
+            let waited = started.elapsed();
+            assert!(waited < Duration::from_secs(30), "only {arrived} requests");
+            thread::yield_now();
+        }
     }
 
     fn decide(&self, number: usize, asked: Result<Vec<Asked>, Refused>) -> Answer {

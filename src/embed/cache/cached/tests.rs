@@ -125,7 +125,7 @@ fn collections_see_the_inner_function() {
     for purpose in [Purpose::Documents, Purpose::Queries] {
         assert_eq!(boxed.cache_key(purpose), inner.cache_key(purpose));
     }
-    // A key that is not the default goes through pointers, too.
+    // Pointers forward a key that is not the default.
     struct Own;
     impl EmbeddingFunction for Own {
         fn name(&self) -> &str {
