@@ -111,11 +111,16 @@ pub use model::results::{GetResult, Hit, Include, QueryResult};
 pub use model::search::Search;
 pub use model::space::Space;
 pub use model::{schema, search};
-/// JSON, as it stands in the public API: [`serde_json::Value`] in [`Metadata`], filters and function parameters.
+/// Re-exported, since its `Value` is part of the public API: in the configuration of an embedding function and in the
+/// parameters of an attached function.
 pub use serde_json;
 pub use transport::RetryPolicy;
 
-/// The forms in which a program hands over records: owned, borrowed, by row or by column.
+/// Forms of records: owned, borrowed, by row or by column.
+///
+/// A write takes anything that is [`IntoRecords`](record::IntoRecords): one [`Record`], an iterator of records, or
+/// [`Columns`](record::Columns) that borrow. A type of the program that implements [`AsRecord`](record::AsRecord) is
+/// written without a copy.
 pub mod record {
     pub use crate::model::columns::Columns;
     pub use crate::model::embeddings::Vectors;
@@ -127,7 +132,6 @@ pub mod record {
 
 #[allow(unused_imports)]
 pub mod manual {
-    //! The manual.
     // Its examples start a server.
     #![cfg_attr(
         any(feature = "local-server", not(doctest)),
@@ -144,7 +148,7 @@ pub mod operations {
     use crate::{client::*, collection::*, *};
 }
 
-/// The programs in the README compile.
+/// The program in the README compiles.
 #[cfg(all(doctest, feature = "local-server"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -154,17 +158,17 @@ struct Readme;
 #[doc = include_str!("../docs/from-python.md")]
 struct FromPython;
 
-/// The same for users of the official crate.
+/// The programs in the guide for users of the official crate compile.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/from-official-crate.md")]
 struct FromOfficialCrate;
 
-/// The same for users of the crate `chromadb`.
+/// The programs in the guide for users of the crate `chromadb` compile.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/from-chromadb.md")]
 struct FromChromadb;
 
-/// Those of the documents, too.
+/// The programs in the document on operating compile.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/operating.md")]
 struct Operating;
