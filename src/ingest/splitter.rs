@@ -461,13 +461,12 @@ mod tests {
                 assert!(chunk.chars().count() <= size.max(1), "{case}");
                 assert!(end > covered && (start > before || before == 0), "{case}");
                 // Only white space is dropped, and the repeated part is short enough.
-                match text.get(covered..start) {
-                    Some(between) => assert!(between.trim().is_empty(), "{case}"),
-                    None => {
-                        let repeated = text[start..covered].chars().count();
-                        assert!(repeated <= overlap.min(size / 2), "{case}");
-                        many += 1;
-                    }
+                if let Some(between) = text.get(covered..start) {
+                    assert!(between.trim().is_empty(), "{case}");
+                } else {
+                    let repeated = text[start..covered].chars().count();
+                    assert!(repeated <= overlap.min(size / 2), "{case}");
+                    many += 1;
                 }
                 (before, covered) = (start, end);
             }

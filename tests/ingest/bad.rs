@@ -15,7 +15,7 @@ use super::{Letters, Scratch, TempFile, record};
 struct Picky;
 
 impl EmbeddingFunction for Picky {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "picky"
     }
 
@@ -182,7 +182,7 @@ fn records_that_the_server_refuses_are_found_by_halving() {
 struct Unavailable(AtomicUsize);
 
 impl EmbeddingFunction for Unavailable {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "unavailable"
     }
 

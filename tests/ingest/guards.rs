@@ -120,7 +120,7 @@ struct Outage {
 }
 
 impl EmbeddingFunction for Outage {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "outage"
     }
 

@@ -1,6 +1,6 @@
 //! Modes of a job: only new records, only changed ones, syncs, shards and dry runs.
 
-use chroma_blocking::{Key, Record};
+use chroma_blocking::{Key, MetadataValue, Record};
 
 use super::{Scratch, record, records};
 
@@ -43,7 +43,10 @@ fn content_hash_skips_unchanged_records() {
     assert_eq!(all.len(), 801);
     assert_eq!(all["id3"].document.as_deref(), Some("another text"));
     assert_eq!(
-        all["id4"].metadata.get("number").and_then(|n| n.as_int()),
+        all["id4"]
+            .metadata
+            .get("number")
+            .and_then(MetadataValue::as_int),
         Some(44)
     );
     assert!(all["id5"].metadata.get("hash").is_some());

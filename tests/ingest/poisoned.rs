@@ -56,7 +56,7 @@ impl Kind {
 struct Picky;
 
 impl EmbeddingFunction for Picky {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "picky"
     }
 

@@ -16,7 +16,7 @@ use super::{Letters, Scratch, TempFile, record, records};
 struct Counting(Arc<AtomicUsize>);
 
 impl EmbeddingFunction for Counting {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "counting"
     }
 
