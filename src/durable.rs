@@ -1,4 +1,4 @@
-//! Makes renames of files survive a loss of power.
+//! Makes renames of files survive a power failure.
 
 use std::fs::File;
 use std::io;

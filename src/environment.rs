@@ -1,23 +1,29 @@
-//! [`Environment`]: the variables of this process, in a form that tests can fill.
+//! [`Environment`]: the environment variables, which tests can replace.
 
 use std::ffi::OsString;
 
 use crate::invalid::InvalidInput;
 
-/// Environment variables, or what a test says they are: setting real ones is not safe among threads.
+/// The environment variables of this process, or those of a test. Setting real ones is unsafe in a program
+/// with threads.
 pub(crate) struct Environment<'a>(&'a dyn Fn(&str) -> Option<OsString>);
 
+#[cfg(test)]
 impl<'a> Environment<'a> {
+    pub(crate) fn of(variables: &'a dyn Fn(&str) -> Option<OsString>) -> Environment<'a> {
+        Environment(variables)
+    }
+}
+
+impl Environment<'_> {
     pub(crate) fn of_process() -> Environment<'static> {
         Environment(&|name| std::env::var_os(name))
     }
 
-    #[cfg(test)]
-    pub(crate) fn of(variables: &'a dyn Fn(&str) -> Option<OsString>) -> Environment<'a> {
-        Environment(variables)
-    }
-
-    /// A variable that is set to something. One that is no text counts as wrong, not as absent.
+    /// Returns the trimmed value of a variable; `None` if it is not set or empty.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if the value is not Unicode.
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, InvalidInput> {
         let Some(value) = (self.0)(name) else {
             return Ok(None);
@@ -29,14 +35,17 @@ impl<'a> Environment<'a> {
         Ok((!value.is_empty()).then(|| value.to_owned()))
     }
 
-    /// A variable whose name is not ours, if it holds a text.
+    /// Returns the trimmed value of any variable; `None` if it is not set, empty or not Unicode.
     #[cfg(feature = "gemini")]
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let value = (self.0)(name)?.into_string().ok()?;
         Some(value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// A whole number.
+    /// Returns the value of a variable as a whole number.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if the value is not a whole number of 0 or more.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, InvalidInput> {
         let Some(value) = self.get(name)? else {
             return Ok(None);

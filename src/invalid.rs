@@ -1,8 +1,8 @@
-//! [`InvalidInput`]: what is wrong with an input that was refused before anything was sent.
+//! [`InvalidInput`]: the fault in an input that was refused before anything was sent.
 
 use std::fmt;
 
-/// What is wrong with an input, found before anything was sent.
+/// A fault in an input, found before anything was sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidInput {
@@ -56,11 +56,12 @@ pub enum InvalidInput {
         /// NaN, inf or -inf.
         value: f64,
     },
-    /// The server would refuse the name of a collection, database or tenant, or the name cannot be part of a URL.
+    /// The server would refuse the name of a collection, database or tenant, or the name cannot be part of a
+    /// URL.
     #[error("invalid {what} name {name:?}: {why}")]
     #[non_exhaustive]
     Name {
-        /// What the name is for, such as `collection`.
+        /// The kind of thing to name, such as `collection`.
         what: &'static str,
         /// The name.
         name: String,
@@ -83,7 +84,8 @@ pub enum InvalidInput {
         /// The record or query with the text.
         of: String,
     },
-    /// A text has to be embedded, but the embedding function in the collection's configuration cannot be created here.
+    /// A text has to be embedded, but the embedding function in the collection's configuration cannot be
+    /// created here.
     #[error(
         "the text needs the collection's embedding function {name:?}, which cannot be created here: {why}; pass vectors, or open the collection with the same function by .embedding_function(...)"
     )]
@@ -91,7 +93,7 @@ pub enum InvalidInput {
     StoredEmbeddingFunction {
         /// The function's name in the collection's configuration.
         name: String,
-        /// What is missing.
+        /// The reason, such as a missing feature or key.
         why: String,
     },
     /// An embedding function cannot take a text.
@@ -100,7 +102,7 @@ pub enum InvalidInput {
     Text {
         /// The text's index in the call, counted from 0.
         index: usize,
-        /// What is wrong with the text.
+        /// The fault in the text.
         why: String,
     },
     /// The embedding function differs from the one that the collection was created with.
@@ -109,13 +111,14 @@ pub enum InvalidInput {
     )]
     #[non_exhaustive]
     EmbeddingFunctionConflict {
-        /// The function's name in the collection's configuration. Includes the model and the dimension if these differ
-        /// and the names do not.
+        /// The function's name in the collection's configuration. Includes the model and the dimension if
+        /// these differ and the names do not.
         stored: String,
         /// The same for the given function.
         given: String,
     },
-    /// A [`Transaction`](crate::collection::Transaction) writes an id twice, or reads an id after it wrote it.
+    /// A [`Transaction`](crate::collection::Transaction) writes an id twice, or reads an id after it wrote
+    /// it.
     #[error("this transaction has already written {id:?}; commit it first")]
     #[non_exhaustive]
     WrittenInTransaction {
@@ -131,7 +134,7 @@ pub enum InvalidInput {
     Filter {
         /// The filter, as JSON.
         filter: String,
-        /// What is wrong with it.
+        /// The fault, and what is allowed.
         why: String,
     },
     /// The server would refuse the search, or silently return a wrong result.
@@ -140,7 +143,7 @@ pub enum InvalidInput {
     Search {
         /// The search among those of the call.
         of: String,
-        /// What is wrong with it.
+        /// The fault, and what is allowed.
         why: String,
     },
     /// A metadata key or value cannot be stored, or does not fit into a struct.
@@ -151,7 +154,7 @@ pub enum InvalidInput {
         of: String,
         /// The key.
         key: String,
-        /// What is wrong with it.
+        /// The fault, and what is allowed.
         why: String,
     },
     /// A record stopped a batch job.
@@ -167,7 +170,7 @@ pub enum InvalidInput {
     Unreadable {
         /// The line, or the file in a folder.
         place: String,
-        /// What is wrong with the record, and what to do.
+        /// The fault in the record, and advice.
         why: String,
     },
     /// A setting, from code or from the environment, has an invalid value.
@@ -178,7 +181,7 @@ pub enum InvalidInput {
         name: &'static str,
         /// The value; `<hidden>` for a secret.
         value: String,
-        /// What is wrong with the value, and what is allowed.
+        /// The fault in the value, and what is allowed.
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Log lines: their targets, and the key-values that those about a request have in common.
+//! The targets of log lines, and the key-values that lines about a request have.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use log::{Level, Record};
 
 use crate::error::Error;
 
-/// Each request, and each retry.
+/// The target for requests and retries.
 pub(crate) const HTTP: &str = "chroma_blocking::http";
-/// A client's settings, and what became of a request whose answer was lost.
+/// The target for a client's settings, and for requests whose answer was lost.
 pub(crate) const CLIENT: &str = "chroma_blocking::client";
-/// Embedding functions, their limits and caches.
+/// The target for embedding functions, their limits and caches.
 pub(crate) const EMBED: &str = "chroma_blocking::embed";
-/// Batch jobs.
+/// The target for batch jobs.
 pub(crate) const INGEST: &str = "chroma_blocking::ingest";
-/// Servers on this machine.
+/// The target for servers on this machine.
 #[cfg(feature = "local-server")]
 pub(crate) const LOCAL: &str = "chroma_blocking::local";
 
-/// A line with key-values of which not all are always there, as `log`'s own macros want it. To be called where the level is
-/// enabled.
+/// Logs a line with a variable number of key-values, which `log`'s macros do not support. Call it only if the
+/// level is enabled.
 pub(crate) fn line(
     target: &'static str,
     level: Level,
@@ -39,7 +39,8 @@ pub(crate) fn line(
     );
 }
 
-/// A line about a request that has failed and what is done now: which it was, the kind of its error and the status, and `more`.
+/// Logs a failed request and the next step. The key-values are the operation, the kind of the error, the
+/// status, and `more`.
 pub(crate) fn failure(
     target: &'static str,
     level: Level,
@@ -61,7 +62,7 @@ pub(crate) fn failure(
     line(target, level, &pairs, message);
 }
 
-/// What lines say of an error: its kind, and the status where there is one.
+/// Returns the key-values of an error: its kind, and the status if there is one.
 pub(crate) fn of_error<'a>(
     error: &Error,
 ) -> impl Iterator<Item = (&'static str, Value<'a>)> + use<'a> {
@@ -69,7 +70,7 @@ pub(crate) fn of_error<'a>(
     [("error", error.kind().into())].into_iter().chain(status)
 }
 
-/// A wait as lines show it.
+/// Returns the key-value of a wait, in milliseconds.
 pub(crate) fn wait_ms<'a>(wait: Duration) -> (&'static str, Value<'a>) {
     ("wait_ms", (wait.as_millis() as u64).into())
 }

@@ -1,4 +1,5 @@
-//! [`Random`]: Marsaglia's xorshift generator, our own because a wait and a test need a few numbers and no dependency.
+//! [`Random`]: Marsaglia's xorshift generator, our own because a wait and a test need a few numbers and no
+//! dependency.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -6,7 +6,8 @@ use std::fmt;
 use super::parts::{AfterPrefix, Refused, TryAgain, advice};
 use super::variants::Error;
 
-/// Prints the message. The alternate form, `{:#}`, prints the message followed by its causes, each after a `": "`.
+/// Prints the message. The alternate form, `{:#}`, prints the message followed by its causes, each after a
+/// `": "`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_message(f)?;
@@ -19,7 +20,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Prints the message and its causes as sentences, so that `fn main() -> chroma_blocking::Result<()>` shows a text.
+/// Prints the message and its causes as sentences, so that `fn main() -> chroma_blocking::Result<()>` shows a
+/// text.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_message(f)?;
@@ -98,6 +100,22 @@ impl Error {
             Error::Embedding { function, .. } => {
                 write!(f, "the embedding function {function} failed")
             }
+            Error::PartlyDone { .. } | Error::PartlyEmbedded { .. } | Error::Ingest { .. } => {
+                self.write_progress(f)
+            }
+            Error::Cancelled { .. } => f.write_str("cancelled"),
+            Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
+            Error::Cache { message, .. } => write!(f, "embedding cache: {message}"),
+            Error::Connection { message, hint, .. } => {
+                write!(f, "{message}{}", AfterPrefix("; ", hint))
+            }
+            Error::Timeout { message, .. } | Error::Io { message, .. } => f.write_str(message),
+        }
+    }
+
+    /// Writes what a call or a job had done when it stopped.
+    fn write_progress(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Error::PartlyDone {
                 done,
                 unknown,
@@ -118,21 +136,12 @@ impl Error {
                 ..
             } => {
                 let all = done.len() + refused.len() + pending.len();
-                write!(
-                    f,
-                    "embedded {} of {all} texts{}",
-                    done.len(),
-                    Refused(refused)
-                )
+                let refused = Refused(refused);
+                write!(f, "embedded {} of {all} texts{refused}", done.len())
             }
             Error::Ingest { report, .. } => write!(f, "stopped ({report})"),
-            Error::Cancelled { .. } => f.write_str("cancelled"),
-            Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
-            Error::Cache { message, .. } => write!(f, "embedding cache: {message}"),
-            Error::Connection { message, hint, .. } => {
-                write!(f, "{message}{}", AfterPrefix("; ", hint))
-            }
-            Error::Timeout { message, .. } | Error::Io { message, .. } => f.write_str(message),
+            // All other errors are about a single step.
+            _ => Ok(()),
         }
     }
 }

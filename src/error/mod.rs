@@ -1,7 +1,8 @@
 //! Errors: what went wrong, sorted by what the caller can do about it.
 //!
-//! Start with [`Error`]. [`Error::is_retryable`] and [`Error::status`] answer the common questions without a `match`, and
-//! [`Error::call`] says which call failed, after how many attempts, and whether the server may have acted on it.
+//! Start with [`Error`]. [`Error::is_retryable`] and [`Error::status`] answer the common questions without a
+//! `match`, and [`Error::call`] says which call failed, after how many attempts, and whether the server may
+//! have acted on it.
 //!
 //! | to print | use |
 //! |---|---|
@@ -9,8 +10,8 @@
 //! | the message and its causes, on one line | `{error:#}` |
 //! | the message and its causes, on several lines | `{error:?}`, as `fn main() -> Result<()>` does |
 //!
-//! The causes are also there as [`source()`](std::error::Error::source): for a broken connection or a file, for example, the
-//! [`std::io::Error`]. No form of an error holds a secret.
+//! The causes are also there as [`source()`](std::error::Error::source): for a broken connection or a file,
+//! for example, the [`std::io::Error`]. No form of an error holds a secret.
 //!
 //! ```
 //! use chroma_blocking::{Client, RetryPolicy};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::call::RefusedText;
 
-/// Advice for a status with which the server, or a gateway in front of it, says that it failed.
+/// Returns the advice for a status that reports a failure of the server or of a gateway.
 ///
-/// Empty if the server gave the error a name of its own: its message then says more.
+/// Empty if the server gave the error a name, because its message then says more.
 pub(super) fn advice(status: u16, name: &str) -> &'static str {
     match (status, name) {
         (500, "" | "InternalError") => "; see the server's log",
@@ -17,7 +17,7 @@ pub(super) fn advice(status: u16, name: &str) -> &'static str {
     }
 }
 
-/// ", refused text 17 and 2 more", or nothing.
+/// Prints ", refused text 17 and 2 more", or nothing.
 pub(super) struct Refused<'a>(pub(super) &'a [RefusedText]);
 
 impl fmt::Display for Refused<'_> {
@@ -33,7 +33,7 @@ impl fmt::Display for Refused<'_> {
     }
 }
 
-/// ", try again in 31.0 s", or nothing.
+/// Prints ", try again in 31.0 s", or nothing.
 pub(super) struct TryAgain(pub(super) Option<Duration>);
 
 impl fmt::Display for TryAgain {
@@ -45,7 +45,7 @@ impl fmt::Display for TryAgain {
     }
 }
 
-/// A text after a prefix, or nothing if the text is empty.
+/// Prints a text after a prefix, or nothing if the text is empty.
 pub(super) struct AfterPrefix<'a>(pub(super) &'static str, pub(super) &'a str);
 
 impl fmt::Display for AfterPrefix<'_> {

@@ -6,8 +6,8 @@ use super::call::Call;
 use super::variants::Error;
 
 impl Error {
-    /// Returns the name of the error's kind, as [metrics](crate::metrics::Metrics), logs and traces show it: the
-    /// variant's name in lower case with underscores, such as `not_found` or `rate_limited`.
+    /// Returns the name of the error's kind, as [metrics](crate::metrics::Metrics), logs and traces show it:
+    /// the variant's name in lower case with underscores, such as `not_found` or `rate_limited`.
     ///
     /// ```
     /// # use chroma_blocking::Client;
@@ -41,10 +41,11 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later without a change. This is so for timeouts, broken connections, rate
-    /// limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524.
+    /// Whether the same call may succeed later without a change. This is so for timeouts, broken connections,
+    /// rate limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524.
     ///
-    /// The client has already made its own retries ([`RetryPolicy`](crate::RetryPolicy)) when it returns the error.
+    /// The client has already made its own retries ([`RetryPolicy`](crate::RetryPolicy)) when it returns the
+    /// error.
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::RateLimited { .. }
@@ -57,8 +58,8 @@ impl Error {
         }
     }
 
-    /// Returns the HTTP status of the answer. `None` if there was no answer, and for kinds that cover several statuses,
-    /// such as [`Error::Conflict`].
+    /// Returns the HTTP status of the answer. `None` without an answer, and for kinds that cover several
+    /// statuses, such as [`Error::Conflict`].
     pub fn status(&self) -> Option<u16> {
         match self {
             Error::NotFound { .. } => Some(404),

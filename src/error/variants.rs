@@ -13,9 +13,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error, by what the caller can do about it.
 ///
-/// Every message names the operation, the collection if there is one, and the value at fault. No message holds a secret.
-/// [`Error::is_retryable`] and [`Error::status`] answer the common questions without a `match`. The
-/// [module](crate::error) says how to print an error with its causes.
+/// Every message names the operation, the collection if there is one, and the value at fault. No message
+/// holds a secret. [`Error::is_retryable`] and [`Error::status`] answer the common questions without a
+/// `match`. The [module](crate::error) says how to print an error with its causes.
 ///
 /// ```
 /// use chroma_blocking::{Client, Error, InvalidInput};
@@ -37,7 +37,7 @@ pub enum Error {
     Invalid {
         /// The call that refused the input.
         call: Box<Call>,
-        /// What is wrong with the input.
+        /// The fault in the input.
         reason: InvalidInput,
     },
     /// The tenant, database, collection or model does not exist (HTTP 404).
@@ -56,8 +56,9 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
-    /// Another client wrote what a [`Transaction`](crate::collection::Transaction) had read (HTTP 409), or the state that
-    /// it had read no longer exists (HTTP 412). Nothing was written. Run the transaction again.
+    /// Another client wrote what a [`Transaction`](crate::collection::Transaction) had read (HTTP 409), or
+    /// the state that it had read no longer exists (HTTP 412). Nothing was written. Run the transaction
+    /// again.
     #[non_exhaustive]
     Conflict {
         /// The call that failed.
@@ -65,7 +66,8 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
-    /// The server does not support the operation: it is too old or a single-node server (HTTP 501, or an unknown path).
+    /// The server does not support the operation: it is too old or a single-node server (HTTP 501, or an
+    /// unknown path).
     #[non_exhaustive]
     Unsupported {
         /// The call that failed.
@@ -103,14 +105,16 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
-    /// The answer did not arrive in time. The server may have acted on the request; see [`Call::may_have_acted`].
+    /// The answer did not arrive in time. The server may have acted on the request; see
+    /// [`Call::may_have_acted`].
     #[non_exhaustive]
     Timeout {
         /// The call that failed.
         call: Box<Call>,
         /// Which time limit was exceeded, and the setting that raises it.
         message: String,
-        /// A [`std::io::Error`] of the kind `TimedOut`. `None` if the deadline had passed before a request was sent.
+        /// A [`std::io::Error`] of the kind `TimedOut`. `None` if the deadline had passed before a request
+        /// was sent.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The server cannot be reached, or the connection broke before the complete answer had arrived.
@@ -118,14 +122,16 @@ pub enum Error {
     Connection {
         /// The call that failed.
         call: Box<Call>,
-        /// What happened.
+        /// A description of the failure.
         message: String,
-        /// What to try. May be empty.
+        /// Advice. May be empty.
         hint: String,
-        /// The cause: most often a [`std::io::Error`], whose kind tells a refused connection from a reset one.
+        /// The cause: most often a [`std::io::Error`], whose kind tells a refused connection from a reset
+        /// one.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The [`CircuitBreaker`](crate::client::CircuitBreaker) is open, because the server kept failing. Nothing was sent.
+    /// The [`CircuitBreaker`](crate::client::CircuitBreaker) is open, because the server kept failing.
+    /// Nothing was sent.
     #[non_exhaustive]
     CircuitOpen {
         /// The call that was not made.
@@ -138,7 +144,7 @@ pub enum Error {
     NotChroma {
         /// The call that failed.
         call: Box<Call>,
-        /// What the server answered instead.
+        /// A description of the server's answer.
         message: String,
     },
     /// The server refused the request or failed while it worked on it (any other HTTP status).
@@ -148,7 +154,8 @@ pub enum Error {
         call: Box<Call>,
         /// The HTTP status.
         status: u16,
-        /// The server's name for the error, such as `InvalidArgumentError` or `INTERNAL`. Empty if it gave none.
+        /// The server's name for the error, such as `InvalidArgumentError` or `INTERNAL`. Empty if it gave
+        /// none.
         name: String,
         /// The wait that the server asked for, if it named one.
         retry_after: Option<Duration>,
@@ -160,7 +167,7 @@ pub enum Error {
     Decode {
         /// The call that failed.
         call: Box<Call>,
-        /// What is wrong with the answer, and where.
+        /// The fault in the answer, and its position.
         message: String,
     },
     /// An embedding function failed. Nothing was written or queried.
@@ -175,7 +182,8 @@ pub enum Error {
     },
     /// A call that sends several requests failed at one of them.
     ///
-    /// To finish the call, send the records of `unknown` and `pending` again. Each id is in one of the three lists.
+    /// To finish the call, send the records of `unknown` and `pending` again. Each id is in one of the three
+    /// lists.
     ///
     /// ```no_run
     /// # use std::collections::HashSet;
@@ -213,14 +221,14 @@ pub enum Error {
     },
     /// Some texts of a call could not be embedded.
     ///
-    /// The vectors made so far, which may have cost money, are in `vectors`. To finish the call, embed the texts of
-    /// `pending` again, and correct those of `refused`.
+    /// The vectors made so far, which may have cost money, are in `vectors`. To finish the call, embed the
+    /// texts of `pending` again, and correct those of `refused`.
     #[non_exhaustive]
     PartlyEmbedded {
         /// The call that failed.
         call: Box<Call>,
-        /// The indices of the texts that have vectors, counted from 0, in ascending order. If this error is the source
-        /// of a write's error, they are indices of the records given to the write.
+        /// The indices of the texts that have vectors, counted from 0, in ascending order. If this error is
+        /// the source of a write's error, they are indices of the records given to the write.
         done: Vec<usize>,
         /// The vectors, in the order of `done`.
         vectors: Box<Embeddings>,
@@ -231,8 +239,8 @@ pub enum Error {
         /// The failure that stopped the call. If none did, the reason why a text was refused.
         source: Box<Error>,
     },
-    /// A batch job ([`Ingest`](crate::ingest::Ingest)) stopped before the end of its input. If it has a checkpoint, the
-    /// next run continues from there.
+    /// A batch job ([`Ingest`](crate::ingest::Ingest)) stopped before the end of its input. If it has a
+    /// checkpoint, the next run continues from there.
     #[non_exhaustive]
     Ingest {
         /// The job.
@@ -251,7 +259,7 @@ pub enum Error {
     /// A local server could not be found, installed, started or stopped.
     #[non_exhaustive]
     LocalServer {
-        /// What happened, and what to do.
+        /// A description of the failure, and advice.
         message: String,
         /// The cause, such as a [`std::io::Error`], if there is one.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -259,7 +267,7 @@ pub enum Error {
     /// A file, a reader or a writer failed.
     #[non_exhaustive]
     Io {
-        /// What failed, with the file's name.
+        /// A description of the failure, with the file's name.
         message: String,
         /// The cause.
         source: std::io::Error,
@@ -267,7 +275,7 @@ pub enum Error {
     /// An embedding cache could not be opened, read or written.
     #[non_exhaustive]
     Cache {
-        /// What failed, with the file's name.
+        /// A description of the failure, with the file's name.
         message: String,
         /// The cause, such as a [`std::io::Error`], if there is one.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -292,10 +300,11 @@ impl Call {
 }
 
 impl Error {
-    /// Returns the error of a call about `ids` whose request for `range` failed with `self`.
+    /// Turns the error of the request for `range` into the error of a call about all `ids`.
     ///
-    /// That is `self`, if the request was the whole call, or if it was the first one and the server has certainly not
-    /// acted on it. Otherwise it is an [`Error::PartlyDone`] that says what happened to each id.
+    /// Returns `self`, if the request was the whole call, or if it was the first one and the server has
+    /// certainly not acted on it. Otherwise returns an [`Error::PartlyDone`] that says what happened to each
+    /// id.
     pub(crate) fn stopped<S: AsRef<str>>(self, ids: &[S], range: Range<usize>) -> Error {
         let call = self.call().cloned().unwrap_or_default();
         if range == (0..ids.len()) || range.start == 0 && !call.may_have_acted {

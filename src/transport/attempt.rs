@@ -30,14 +30,15 @@ pub(super) struct Sender {
 impl Sender {
     /// Sends a request and reads the whole answer.
     ///
-    /// If a pooled connection turns out to be closed, sends the request once more on a new one. `state` counts both.
+    /// If a pooled connection turns out to be closed, sends the request once more on a new one. `state`
+    /// counts both.
     pub(super) fn attempt(
         &self,
         endpoint: &Endpoint,
         state: &mut CallState<'_>,
     ) -> Result<Vec<u8>, Failure> {
-        // If a pooled connection breaks, the server may have closed it before, or it may have acted and then failed. A
-        // request that must be sent only once therefore gets a new connection.
+        // If a pooled connection breaks, the server may have closed it before, or it may have acted and then
+        // failed. A request that must be sent only once therefore gets a new connection.
         let is_pooled = state.kind() != Kind::Once;
         let agent = if is_pooled {
             &self.agents.pooled

@@ -11,10 +11,11 @@ const TRIAL: Duration = Duration::from_secs(1);
 
 /// When to stop calls to an endpoint that keeps failing, and for how long.
 ///
-/// These are failures: a connection that cannot be made or that breaks, a timeout, and the statuses 502, 503, 504 and 520
-/// to 524. Any other answer is a success. After several failures in a row the breaker opens: calls fail at once with
-/// [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request. After a while the breaker lets one trial call
-/// through. If that succeeds, the breaker closes. Otherwise it stays open for the same time again.
+/// These are failures: a connection that cannot be made or that breaks, a timeout, and the statuses 502, 503,
+/// 504 and 520 to 524. Any other answer is a success. After several failures in a row the breaker opens:
+/// calls fail at once with [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request. After a
+/// while the breaker lets one trial call through. If that succeeds, the breaker closes. Otherwise it stays
+/// open for the same time again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -194,7 +195,8 @@ impl Admission<'_> {
 }
 
 impl Drop for Admission<'_> {
-    /// Lets the next call be the trial if this one reported no result, for example because the caller's logger panicked.
+    /// Lets the next call be the trial if this one reported no result, for example because the caller's
+    /// logger panicked.
     fn drop(&mut self) {
         let mut state = self.breaker.state();
         if let (true, State::HalfOpen) = (self.trial, &*state) {

@@ -1,4 +1,5 @@
-//! [`RetryBudget`]: limits the retries of all calls together, so that clients do not overload a failing server.
+//! [`RetryBudget`]: limits the retries of all calls together, so that clients do not overload a failing
+//! server.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,8 +8,8 @@ const RETRY: u32 = 5;
 /// The tokens that a successful first attempt returns.
 const SUCCESS: u32 = 1;
 
-/// A bucket of tokens. Retries take tokens, and successful attempts return some. While the bucket is empty, there are no
-/// retries.
+/// A bucket of tokens. Retries take tokens, and successful attempts return some. While the bucket is empty,
+/// there are no retries.
 ///
 /// A successful retry returns all of its tokens, as in the standard retry mode of AWS's SDKs.
 #[derive(Debug)]

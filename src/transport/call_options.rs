@@ -51,7 +51,7 @@ impl CallOptions {
     /// Starts the clock of the policy's deadline. Does nothing if the call has begun already.
     pub(crate) fn begin(mut self) -> CallOptions {
         if self.deadline.is_none() {
-            // A deadline too far away for the clock is no deadline.
+            // `None` if the deadline is too far away for the clock.
             self.deadline = self
                 .policy
                 .deadline
@@ -88,7 +88,7 @@ impl CallOptions {
         self.reads_from_primary
     }
 
-    /// Returns the time left until the deadline; `None` if there is no deadline.
+    /// Returns the time left until the deadline; `None` without a deadline.
     pub(crate) fn time_left(&self) -> Option<Duration> {
         let deadline = self.deadline?;
         Some(deadline.saturating_duration_since(Instant::now()))

@@ -35,16 +35,16 @@ impl<'a> CallState<'a> {
     }
 
     /// Returns this call, for an error.
-    pub(super) fn call(&self, endpoint: &Endpoint) -> Box<Call> {
+    pub(super) fn call(&self, endpoint: &Endpoint) -> Call {
         let request = self.request();
-        Box::new(Call {
+        Call {
             operation: request.operation.name,
             subject: request.subject.map(str::to_owned),
             url: endpoint.as_str().to_owned(),
             attempts: self.attempts,
             elapsed: self.observed.started.elapsed(),
             may_have_acted: self.may_have_acted,
-        })
+        }
     }
 
     /// # Errors
@@ -52,7 +52,7 @@ impl<'a> CallState<'a> {
     pub(super) fn check_cancelled(&self, endpoint: &Endpoint) -> Result<(), Error> {
         if self.options.is_cancelled() {
             return Err(Error::Cancelled {
-                call: self.call(endpoint),
+                call: Box::new(self.call(endpoint)),
             });
         }
         Ok(())

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ureq::http::{HeaderName, HeaderValue};
 
-/// The longest timeout. A longer one is cut to this, because `Duration::MAX`, which means "no timeout" to many callers,
-/// cannot be added to a time.
+/// The longest timeout. A longer one is cut to this, because `Duration::MAX`, which means "no timeout" to
+/// many callers, cannot be added to a time.
 pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The default retry budget, as in the standard retry mode of AWS's SDKs: 500 tokens, 5 for each retry.
 const RETRY_BUDGET: u32 = 100;
@@ -38,8 +38,8 @@ pub(crate) struct ConnectOptions {
     pub(crate) proxy: Option<ureq::Proxy>,
     /// The headers of each request. Their sensitive values are kept out of errors and logs.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Secrets that are not a header's value, such as a password that a header encodes. They are kept out of errors and
-    /// logs.
+    /// Secrets that are not a header's value, such as a password that a header encodes. They are kept out of
+    /// errors and logs.
     pub(crate) secrets: Vec<String>,
     /// The number of retries that all calls together can make in a row.
     pub(crate) retry_budget: u32,

@@ -42,14 +42,15 @@ pub(crate) trait Dialect: Debug + Send + Sync {
         at: &Endpoint,
     ) -> (String, Vec<opentelemetry::KeyValue>);
 
-    /// Whether requests carry the trace's context. It may hold the program's baggage, which is only for the program's own
-    /// servers.
+    /// Whether requests carry the trace's context. It may hold the program's baggage, which is only for the
+    /// program's own servers.
     #[cfg(feature = "opentelemetry")]
     fn is_told_of_traces(&self) -> bool {
         false
     }
 
-    /// Returns the span attribute for the status of a failed call, if the conventions for this kind of server have one.
+    /// Returns the span attribute for the status of a failed call, if the conventions for this kind of server
+    /// have one.
     #[cfg(feature = "opentelemetry")]
     fn status_is(&self) -> Option<&'static str> {
         None

@@ -19,7 +19,8 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Parses a URL, `host:port`, or a host, which gets `default_port`. `setting` is the setting that an error names.
+    /// Parses a URL, `host:port`, or a host, which gets `default_port`. `setting` is the setting that an
+    /// error names.
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if it is not a valid address.
@@ -131,7 +132,7 @@ pub(crate) fn shown_address(address: &str) -> String {
     }
 }
 
-/// Whether there is no port, or one from 1 to 65535.
+/// Whether the port is missing or from 1 to 65535.
 fn has_valid_port(authority: &Authority) -> bool {
     let rest = authority.as_str().strip_prefix(authority.host());
     match rest {

@@ -24,7 +24,7 @@ pub enum ReadFrom {
     RoundRobin,
 }
 
-/// What a client has in addition to its primary endpoint.
+/// The settings of a client's endpoints, except for the primary.
 #[derive(Debug, Default)]
 pub(crate) struct EndpointOptions {
     pub(crate) replicas: Vec<Endpoint>,
@@ -62,7 +62,7 @@ pub(crate) struct Choice<'a> {
     admission: Option<Admission<'a>>,
 }
 
-/// What an attempt says about an endpoint.
+/// The state of an endpoint, as an attempt shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
     Up,
@@ -89,7 +89,8 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// The endpoints that failed since the last wait of a call, as a set of bits. They are not chosen before the next wait.
+/// The endpoints that failed since the last wait of a call, as a set of bits. They are not chosen before the
+/// next wait.
 #[derive(Debug, Default)]
 pub(crate) struct Failed(u64);
 
@@ -187,8 +188,8 @@ impl Endpoints {
         }
     }
 
-    /// Returns the next healthy endpoint from `first` on that has not failed in this call. If there is none and breakers do
-    /// not refuse calls, returns one that has not failed.
+    /// Returns the next healthy endpoint from `first` on that has not failed in this call. If there is none
+    /// and breakers do not refuse calls, returns one that has not failed.
     ///
     /// # Errors
     /// The wait until a breaker lets a call through. `None` if all endpoints have failed in this call.

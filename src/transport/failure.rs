@@ -1,4 +1,4 @@
-//! [`Failure`]: what a failed attempt means for the call, and for the endpoint.
+//! [`Failure`]: a failed attempt, and its meaning for the call and for the endpoint.
 
 use std::io;
 
@@ -25,10 +25,10 @@ pub(super) struct Failure {
     pub(super) error: Error,
     /// Whether the server may have acted on the request.
     pub(super) may_have_acted: bool,
-    /// What the attempt says about the endpoint.
+    /// The state of the endpoint, as the attempt shows it.
     pub(super) health: Health,
     /// Whether a read may succeed at another endpoint, although this one is up.
-    pub(super) is_local: bool,
+    pub(super) may_succeed_elsewhere: bool,
 }
 
 impl Failure {
@@ -54,14 +54,16 @@ impl FailureReader {
     }
 
     /// Reads a response whose status is not a success.
-    pub(super) fn refused(&self, response: HttpResponse, call: Box<Call>) -> Failure {
+    pub(super) fn refused(&self, response: HttpResponse, call: Call) -> Failure {
         let status = response.status;
-        // A refusal with a reason means that nothing was done. After an error of the server or a gateway it is unknown.
+        // A refusal with a reason means that nothing was done. After an error of the server or a gateway it
+        // is unknown.
         let may_have_acted = match status {
             503 => response.retry_after.is_none(),
             408 | 500.. => true,
             _ => false,
         };
+        let call = Box::new(call);
         let error = match response.location {
             Some(location) => Error::Server {
                 call,
@@ -87,12 +89,12 @@ impl FailureReader {
                 502..=504 | 520..=524 => Health::Down,
                 _ => Health::Up,
             },
-            is_local: status == 500,
+            may_succeed_elsewhere: status == 500,
         }
     }
 
     /// Reads an error of the connection. `in_time` says that the call's deadline has not passed.
-    pub(super) fn broken(&self, error: ureq::Error, call: Box<Call>, in_time: bool) -> Failure {
+    pub(super) fn broken(&self, error: ureq::Error, call: Call, in_time: bool) -> Failure {
         let was_sent = !is_from_connecting(&error);
         let health = match &error {
             ureq::Error::Timeout(_) if !in_time => Health::Unknown,
@@ -102,11 +104,11 @@ impl FailureReader {
         let error = match error {
             ureq::Error::Timeout(reason) => timeout(reason, call, in_time),
             ureq::Error::Protocol(error) => Error::Decode {
-                call,
+                call: Box::new(call),
                 message: self.secrets.clean(format!("it is not HTTP: {error}")),
             },
             ureq::Error::BodyExceedsLimit(limit) => Error::Decode {
-                call,
+                call: Box::new(call),
                 message: format!(
                     "it is larger than {limit} bytes; ask for less, or raise the limit with max_response_size(...)"
                 ),
@@ -117,19 +119,19 @@ impl FailureReader {
             error,
             may_have_acted: was_sent,
             health,
-            is_local: false,
+            may_succeed_elsewhere: false,
         }
     }
 
     /// Returns the error of a successful response that cannot be parsed.
-    pub(super) fn unreadable(&self, answer: &[u8], message: String, call: Box<Call>) -> Error {
+    pub(super) fn unreadable(&self, answer: &[u8], message: String, call: Call) -> Error {
         Error::Decode {
-            call,
+            call: Box::new(call),
             message: self.secrets.clean_message_about(answer, message),
         }
     }
 
-    fn connection(&self, error: ureq::Error, call: Box<Call>, was_sent: bool) -> Error {
+    fn connection(&self, error: ureq::Error, call: Call, was_sent: bool) -> Error {
         let (message, hint) = if is_distrusted(&error) {
             ("cannot connect", DISTRUSTED_HINT)
         } else if was_sent {
@@ -138,7 +140,7 @@ impl FailureReader {
             ("cannot connect", self.dialect.unreachable_hint())
         };
         Error::Connection {
-            call,
+            call: Box::new(call),
             message: message.to_owned(),
             hint: hint.to_owned(),
             source: Some(self.secrets.clean_cause(cause(error))),
@@ -146,7 +148,7 @@ impl FailureReader {
     }
 }
 
-fn timeout(reason: Timeout, call: Box<Call>, in_time: bool) -> Error {
+fn timeout(reason: Timeout, call: Call, in_time: bool) -> Error {
     let message = match reason {
         _ if !in_time => "no complete answer before the deadline of the call",
         Timeout::Connect | Timeout::Resolve => {
@@ -155,7 +157,7 @@ fn timeout(reason: Timeout, call: Box<Call>, in_time: bool) -> Error {
         _ => "no complete answer within the request timeout; raise it with request_timeout(...)",
     };
     Error::Timeout {
-        call,
+        call: Box::new(call),
         message: message.to_owned(),
         source: Some(io::Error::from(io::ErrorKind::TimedOut).into()),
     }
@@ -172,16 +174,16 @@ fn is_from_connecting(error: &ureq::Error) -> bool {
     }
 }
 
-/// Whether the server's certificate was refused. rustls reports that as an I/O error with the text "invalid peer
-/// certificate: UnknownIssuer".
+/// Whether the server's certificate was refused. rustls reports that as an I/O error whose text starts with
+/// "invalid peer certificate".
 fn is_distrusted(error: &ureq::Error) -> bool {
     error.to_string().contains("invalid peer certificate")
 }
 
 /// Whether the connection failed because the server had closed it while it was idle.
 ///
-/// With TLS it is unknown whether the connection had served a request before. TLS lets the server announce that it closes
-/// the connection, and that is not a part of an answer.
+/// With TLS it is unknown whether the connection had served a request before. TLS lets the server announce
+/// that it closes the connection, and that is not a part of an answer.
 pub(super) fn is_stale(error: &ureq::Error, endpoint: &Endpoint) -> bool {
     let is_closed = match error {
         ureq::Error::Io(error) => {

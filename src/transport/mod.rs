@@ -1,8 +1,9 @@
 //! The only module that knows HTTP: takes an operation and its bytes, returns a parsed answer or an
 //! [`Error`](crate::Error).
 //!
-//! It knows neither Chroma nor Gemini. Both pass it an [`HttpRequest`], a parser, and a [`Dialect`] that reads their
-//! errors. Endpoints, connections, timeouts, retries, logs and traces are implemented here once for both.
+//! It knows neither Chroma nor Gemini. Both pass it an [`HttpRequest`], a parser, and a [`Dialect`] that
+//! reads their errors. Endpoints, connections, timeouts, retries, logs and traces are implemented here once
+//! for both.
 
 mod agents;
 mod attempt;

@@ -63,7 +63,7 @@ pub(super) struct FailedAttempt<'a> {
     pub(super) error: &'a Error,
 }
 
-/// What happens after a failed attempt that could be retried.
+/// The step after a failed attempt that could be retried.
 #[derive(Clone, Copy)]
 pub(super) enum NextStep<'a> {
     /// The request is sent again to the same endpoint, after this wait.

@@ -1,4 +1,4 @@
-//! [`Operation`] and [`HttpRequest`]: what a server is asked to do, and one request for it.
+//! [`Operation`] and [`HttpRequest`]: an operation of a server's API, and a request for it.
 
 use ureq::http::Method;
 
@@ -13,7 +13,8 @@ pub(crate) struct Operation {
     pub(crate) kind: Kind,
 }
 
-/// What a request does to a server. It decides whether the request may be sent again after its answer was lost.
+/// The effect of a request on a server. It decides whether the request may be sent again after its answer was
+/// lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Reads something small. Any endpoint can answer.

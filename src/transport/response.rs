@@ -8,7 +8,8 @@ use ureq::{Body, Error};
 
 /// The maximum size of an error's body, in bytes. The rest is not read.
 const MAX_ERROR_BODY: u64 = 64 << 10;
-/// The maximum size of the buffer allocated before the first byte arrives, whatever length the server announces.
+/// The maximum size of the buffer allocated before the first byte arrives, whatever length the server
+/// announces.
 const MAX_RESERVED: u64 = 16 << 20;
 
 /// A response with its whole body.

@@ -6,14 +6,17 @@ use crate::random::Random;
 
 /// How often, after which waits and for how long a failed request is sent again.
 ///
-/// The wait doubles from one retry to the next (by default 1 s, 2 s, 4 s) up to [`max_delay`](RetryPolicy::max_delay).
-/// [Jitter] scatters it, so that many clients do not retry at the same moment. If the server asks for a longer wait
-/// (`Retry-After`, or Gemini's `retryDelay`), the client waits that long.
+/// The wait doubles from one retry to the next (by default 1 s, 2 s, 4 s) up to
+/// [`max_delay`](RetryPolicy::max_delay). [Jitter] scatters it, so that many clients do not retry at the same
+/// moment. If the server asks for a longer wait (`Retry-After`, or Gemini's `retryDelay`), the client waits
+/// that long.
 ///
-/// If the server may have acted on a request already, the client repeats it only where that is harmless: reads, `upsert`,
-/// `update`, `delete`, `get_or_create` and `add`. After a `create`, it looks up whether the write took effect.
+/// If the server may have acted on a request already, the client repeats it only where that is harmless:
+/// reads, `upsert`, `update`, `delete`, `get_or_create` and `add`. After a `create`, it looks up whether the
+/// write took effect.
 ///
-/// A policy applies to a client ([`ClientBuilder::retry`](crate::ClientBuilder::retry)) or to some of its calls:
+/// A policy applies to a client ([`ClientBuilder::retry`](crate::ClientBuilder::retry)) or to some of its
+/// calls:
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -73,15 +76,16 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the wait before the first retry. If it exceeds `max_delay`, `max_delay` is raised to match. Default: 1 s.
+    /// Sets the wait before the first retry. If it exceeds `max_delay`, `max_delay` is raised to match.
+    /// Default: 1 s.
     pub fn base_delay(mut self, delay: Duration) -> RetryPolicy {
         self.base_delay = delay;
         self.max_delay = self.max_delay.max(delay);
         self
     }
 
-    /// Sets the longest wait. If the server asks for a longer one, the call fails and the error says how long. Default:
-    /// 60 s.
+    /// Sets the longest wait. If the server asks for a longer one, the call fails and the error says how
+    /// long. Default: 60 s.
     pub fn max_delay(mut self, delay: Duration) -> RetryPolicy {
         self.max_delay = delay;
         self
@@ -93,11 +97,11 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the maximum time of a whole call: all of its requests, attempts and waits. A wait that would end later does
-    /// not begin. Default: no deadline; only the timeouts limit each attempt.
+    /// Sets the maximum time of a whole call: all of its requests, attempts and waits. A wait that would end
+    /// later does not begin. Default: no deadline; only the timeouts limit each attempt.
     ///
-    /// Embedding functions are not interrupted. The time that they take counts, and the rest is left for the requests. For
-    /// Gemini, set [`GeminiBuilder::deadline`](crate::embed::GeminiBuilder::deadline). A
+    /// Embedding functions are not interrupted. The time that they take counts, and the rest is left for the
+    /// requests. For Gemini, set [`GeminiBuilder::deadline`](crate::embed::GeminiBuilder::deadline). A
     /// [`scan`](crate::Collection::scan) applies the deadline to each of its requests.
     pub fn deadline(mut self, deadline: Duration) -> RetryPolicy {
         self.deadline = Some(deadline);
@@ -124,7 +128,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Returns the next wait. `None` if the retries are used up, or if the wait that the server asked for is too long.
+    /// Returns the next wait. `None` if the retries are used up, or if the wait that the server asked for is
+    /// too long.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         let wait = self.wait(asked, Random::from_entropy().fraction())?;
         self.retries += 1;
@@ -141,7 +146,8 @@ impl Backoff {
 
     /// Computes the next wait. `random` is from 0 to 1.
     ///
-    /// `Full` and `Decorrelated` are the formulas of "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
+    /// `Full` and `Decorrelated` are the formulas of "Exponential Backoff And Jitter" (AWS Architecture Blog,
+    /// 2015).
     fn wait(&self, asked: Option<Duration>, random: f64) -> Option<Duration> {
         let policy = &self.policy;
         let is_too_long = asked.is_some_and(|asked| asked > policy.max_delay);

@@ -48,12 +48,12 @@ impl<'a> RetryState<'a> {
     /// [`Error::CircuitOpen`] if no endpoint may be asked, [`Error::Timeout`] if the deadline has passed.
     pub(super) fn first_target(&self, state: &CallState<'_>) -> Result<Choice<'a>, Error> {
         let target = self.choose().map_err(|wait| Error::CircuitOpen {
-            call: state.call(self.endpoints.primary()),
+            call: Box::new(state.call(self.endpoints.primary())),
             retry_after: wait.unwrap_or_default(),
         })?;
         if state.options.is_out_of_time() {
             return Err(Error::Timeout {
-                call: state.call(target.endpoint()),
+                call: Box::new(state.call(target.endpoint())),
                 message: "the deadline of the call passed before this request was sent".to_owned(),
                 source: None,
             });
@@ -77,7 +77,8 @@ impl<'a> RetryState<'a> {
         target: Choice<'a>,
         state: &mut CallState<'_>,
     ) -> Result<Choice<'a>, Error> {
-        let may_move = failure.health == Health::Down || failure.is_local && self.is_for_any;
+        let may_move =
+            failure.health == Health::Down || failure.may_succeed_elsewhere && self.is_for_any;
         if may_move {
             self.failed.add(&target);
         }
@@ -110,15 +111,14 @@ impl<'a> RetryState<'a> {
             None => NextStep::RetryAfter(wait),
         };
         state.observed.failed(&attempt, step);
-        let next = match other {
-            Some(other) => other,
-            None => {
-                state.options.sleep(wait);
-                state.check_cancelled(endpoint)?;
-                self.failed = Failed::default();
-                // If a breaker opened in the meantime, its cause says more than that it is open.
-                self.choose().map_err(|_| error)?
-            }
+        let next = if let Some(other) = other {
+            other
+        } else {
+            state.options.sleep(wait);
+            state.check_cancelled(endpoint)?;
+            self.failed = Failed::default();
+            // If a breaker opened in the meantime, its cause says more than that it is open.
+            self.choose().map_err(|_| error)?
         };
         state.observed.retried();
         self.has_retried = true;

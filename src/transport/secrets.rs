@@ -48,8 +48,9 @@ impl Secrets {
         Secrets(forms)
     }
 
-    /// Hides the secrets in the body of a refusal, which may repeat them ("Consumer 'api_key:…' has been suspended"), and
-    /// shortens the strings in it. Done before the body is parsed, so no part of it can end up in an error.
+    /// Hides the secrets in the body of a refusal, which may repeat them ("Consumer 'KEY' has been
+    /// suspended"), and shortens the strings in it. Done before the body is parsed, so no part of it can end
+    /// up in an error.
     pub(super) fn clean_body(&self, mut body: Vec<u8>) -> Vec<u8> {
         // JSON can write a string in many ways, so the secrets are searched for in the decoded strings.
         if let Ok(mut json) = serde_json::from_slice(&body) {
@@ -69,7 +70,8 @@ impl Secrets {
         text
     }
 
-    /// Hides the secrets in a message about `answer`. The message may quote the start of the answer, cut at any byte.
+    /// Hides the secrets in a message about `answer`. The message may quote the start of the answer, cut at
+    /// any byte.
     pub(super) fn clean_message_about(&self, answer: &[u8], message: String) -> String {
         if self.is_in(&answer[..answer.len().min(MAX_QUOTE)]) {
             return "it does not match the request, and is not shown because it repeats a secret"
@@ -78,7 +80,8 @@ impl Secrets {
         self.clean(message)
     }
 
-    /// Returns the cause of an error. If one of its texts repeats a secret, returns an error with the cleaned text instead.
+    /// Returns the cause of an error. If one of its texts repeats a secret, returns an error with the cleaned
+    /// text instead.
     pub(super) fn clean_cause(
         &self,
         cause: Box<dyn StdError + Send + Sync>,

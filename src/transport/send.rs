@@ -70,8 +70,8 @@ impl Transport {
     /// Sends a request and parses the answer. Sends it again if that is allowed and may help.
     ///
     /// # Errors
-    /// The error of the last attempt, [`Error::CircuitOpen`](crate::Error::CircuitOpen) without an attempt, or
-    /// [`Error::Cancelled`](crate::Error::Cancelled).
+    /// The error of the last attempt, [`Error::CircuitOpen`](crate::Error::CircuitOpen) without an attempt,
+    /// or [`Error::Cancelled`](crate::Error::Cancelled).
     pub(crate) fn send<T>(
         &self,
         options: CallOptions,

@@ -1,7 +1,7 @@
 //! A connector for `ureq` that opens TCP connections with keep-alive, which ureq's own connector does not.
 //!
-//! It looks up a name only to open a connection; `ureq` does so for every request, on a new thread. It also marks failures
-//! to find a host or to connect to it ([`ConnectFailed`]): then the server cannot have acted.
+//! It looks up a name only to open a connection; `ureq` does so for every request, on a new thread. It also
+//! marks failures to find a host or to connect to it ([`ConnectFailed`]): then the server cannot have acted.
 
 use std::io::{self, IoSlice, Read, Write};
 #[cfg(unix)]
@@ -18,11 +18,11 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
-/// The start of a request is held back until there are this many bytes, or the whole request. The head is then sent with
-/// the start of the body, and a small request in one packet, so the server wakes up only once.
+/// The start of a request is held back until there are this many bytes, or the whole request. The head is
+/// then sent with the start of the body, and a small request in one packet, so the server wakes up only once.
 const HELD: usize = 4096;
-/// Socket timeouts are multiples of this. The time left shrinks with each call, and each change of a socket's timeout
-/// costs a system call.
+/// Socket timeouts are multiples of this. The time left shrinks with each call, and each change of a socket's
+/// timeout costs a system call.
 const STEP: Duration = Duration::from_millis(50);
 /// For timeouts up to this, the system's timer is late by at most half a [`STEP`].
 const SHORT: Duration = Duration::from_millis(400);
@@ -35,8 +35,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 #[error("{0}")]
 pub(super) struct ConnectFailed(io::Error);
 
-/// An error of a connection that had served before and closed without a byte of an answer. Most likely the server closed it
-/// because it was idle for too long, before the request arrived.
+/// An error of a connection that had served before and closed without a byte of an answer. Most likely the
+/// server closed it because it was idle for too long, before the request arrived.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Stale(io::Error);
@@ -60,7 +60,8 @@ pub(super) fn is_stale(error: &Error) -> bool {
     matches!(error, Error::Other(inner) if inner.is::<Stale>())
 }
 
-/// Looks up nothing. [`TcpConnector`] looks up a host when it opens a connection; an open connection needs no address.
+/// Looks up nothing. [`TcpConnector`] looks up a host when it opens a connection; an open connection needs no
+/// address.
 #[derive(Debug)]
 pub(super) struct NoLookup;
 
@@ -89,7 +90,8 @@ impl<In: Transport> Connector<In> for TcpConnector {
         if let Some(open) = chained {
             return Ok(Some(Either::A(open)));
         }
-        // The connector before this one supports HTTP proxies only. A proxy of another kind must not be ignored silently.
+        // The connector before this one supports HTTP proxies only. A proxy of another kind must not be
+        // ignored silently.
         let proxy = details.config.proxy();
         if proxy.is_some_and(|proxy| !proxy.is_no_proxy(details.uri)) {
             let only_http =
@@ -223,7 +225,8 @@ impl Transport for TcpTransport {
         Ok(read > 0)
     }
 
-    /// Whether the connection is open and has nothing to read. Unexpected bytes make an idle connection useless.
+    /// Whether the connection is open and has nothing to read. Unexpected bytes make an idle connection
+    /// useless.
     fn is_open(&mut self) -> bool {
         if self.refused.is_some() || !self.held.is_empty() {
             return false;
@@ -259,8 +262,9 @@ impl TcpTransport {
 
     /// Sends the bytes held back, and the first `amount` bytes of the output.
     ///
-    /// A server that refuses a large body answers with 413 and closes the connection without reading the rest. The answer
-    /// matters more than the failed write, so that error is kept until there is no answer to read.
+    /// A server that refuses a large body answers with 413 and closes the connection without reading the
+    /// rest. The answer matters more than the failed write, so that error is kept until the answer has been
+    /// read.
     fn write(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let result = match self.refused {
             Some(_) => Ok(()),
@@ -305,11 +309,11 @@ impl TcpTransport {
 
 /// Returns the socket timeout for the time left, rounded up to a multiple of [`STEP`].
 ///
-/// Linux fires a long timer late by up to an eighth. A long timeout is therefore shortened, and the rest of the time is
-/// waited for in a second step.
+/// Linux fires a long timer late by up to an eighth. A long timeout is therefore shortened, and the rest of
+/// the time is waited for in a second step.
 fn in_steps(left: Duration) -> Duration {
     let wait = if left > SHORT {
-        left - left / 8 - STEP
+        left.saturating_sub(left / 8 + STEP)
     } else {
         left
     };
@@ -323,8 +327,8 @@ fn since(mut timeout: NextTimeout, started: Instant) -> NextTimeout {
     timeout
 }
 
-/// Whether to check the clock and try again. A socket's timeout is reported as `WouldBlock` or `TimedOut`, depending on the
-/// platform.
+/// Whether to check the clock and try again. A socket's timeout is reported as `WouldBlock` or `TimedOut`,
+/// depending on the platform.
 fn is_temporary(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -342,7 +346,7 @@ pub(super) fn is_closed(error: &io::Error) -> bool {
     )
 }
 
-/// Returns the time left; `None` if there is no limit.
+/// Returns the time left; `None` without a limit.
 fn left(timeout: NextTimeout) -> Result<Option<Duration>, Error> {
     if timeout.after.is_zero() {
         return Err(Error::Timeout(timeout.reason));

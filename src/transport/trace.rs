@@ -1,8 +1,11 @@
-//! Spans for OpenTelemetry: one for each call, and below it one for each attempt, whose context is sent to the server.
+//! Spans for OpenTelemetry: one for each call, and below it one for each attempt, whose context is sent to
+//! the server.
 //!
-//! They follow the semantic conventions for [database clients](https://opentelemetry.io/docs/specs/semconv/db/database-spans/) and
-//! [HTTP clients](https://opentelemetry.io/docs/specs/semconv/http/http-spans/), both stable, and for embedding models those for
-//! [generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/), which are in development.
+//! They follow the semantic conventions for [database
+//! clients](https://opentelemetry.io/docs/specs/semconv/db/database-spans/) and [HTTP
+//! clients](https://opentelemetry.io/docs/specs/semconv/http/http-spans/), both stable, and for embedding
+//! models those for [generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/), which are in
+//! development.
 
 use std::sync::LazyLock;
 
@@ -24,7 +27,8 @@ use crate::error::{Error, Result};
 
 const ERROR_TYPE: &str = "error.type";
 
-/// Returns the program's tracer, if there is one. Looked up for each call, because a provider may be set at any time.
+/// Returns the program's tracer, if there is one. Looked up for each call, because a provider may be set at
+/// any time.
 fn tracer() -> Option<BoxedTracer> {
     const NO_PROVIDER: SpanId = SpanId::from_bytes(1_u64.to_be_bytes());
     /// A parent in a trace that does not exist. Nothing is recorded below it.
@@ -39,8 +43,8 @@ fn tracer() -> Option<BoxedTracer> {
         .with_version(env!("CARGO_PKG_VERSION"))
         .build();
     let tracer = global::tracer_with_scope(scope);
-    // Without a provider, a new span has its parent's context, says the specification. Then no attributes are collected:
-    // that would cost a small query more than all counters together.
+    // Without a provider, a new span has its parent's context, says the specification. Then no attributes are
+    // collected: that would cost a small query more than all counters together.
     let span = tracer.build_with_context(SpanBuilder::default(), &PARENT);
     let absent = span.span_context().span_id() == NO_PROVIDER;
     (!absent).then_some(tracer)
@@ -180,7 +184,8 @@ struct Headers<'a>(&'a mut HeaderMap);
 
 impl Injector for Headers<'_> {
     fn set(&mut self, key: &str, value: String) {
-        // W3C's propagator sets an empty `tracestate` if there is none. Its specification says not to send that.
+        // W3C's propagator sets an empty `tracestate` if there is none. Its specification says not to send
+        // that.
         if value.is_empty() {
             return;
         }
