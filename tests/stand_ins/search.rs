@@ -205,7 +205,7 @@ fn bad_searches_are_refused_before_anything_is_embedded_or_sent() {
     let error = notes.search_many([fine(), fine().limit(0)]).run();
     assert_eq!(
         error.unwrap_err().to_string(),
-        "search \"abc\": search 1: limit 0 finds nothing; it is at least 1"
+        "search \"abc\": search 1: limit 0 finds nothing; it must be at least 1"
     );
 
     let without = collection(&server).search(fine()).run().unwrap_err();

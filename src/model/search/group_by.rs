@@ -1,21 +1,24 @@
-//! [`GroupBy`]: the best hits of each group.
+//! [`GroupBy`]: limits the hits of each group.
 
 use serde::Serialize;
 
-use super::count;
+use super::check::check_count;
 use crate::model::filter::Key;
 
-/// Sorts the hits of a search into groups, by metadata fields, and keeps only some of each group.
+/// Groups the hits of a search by metadata fields, and keeps only some hits of each group.
 ///
-/// Records that have the same values in all of the fields are one group; those that lack a field are together, too.
-/// The hits that stay come in one list, by score.
+/// Records with the same values in all of the fields are one group. Records without one of the fields are grouped
+/// together. The remaining hits are returned in one list, by score.
 ///
 /// ```
 /// use chroma_blocking::{Key, Search};
 /// use chroma_blocking::search::{GroupBy, Knn};
 ///
 /// let by_author = GroupBy::new(["author"]).min_k(3, [Key::score(), Key::field("year")]);
-/// let search = Search::new().rank(Knn::text("memory safety").limit(100)).group_by(by_author).limit(20);
+/// let search = Search::new()
+///     .rank(Knn::text("memory safety").limit(100))
+///     .group_by(by_author)
+///     .limit(20);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[must_use = "groups do nothing until they are given to a search"]
@@ -48,8 +51,8 @@ impl Best {
 }
 
 impl GroupBy {
-    /// Groups by these metadata fields, at least one. Unless told otherwise, the hit with the smallest score stays,
-    /// which is the best.
+    /// Groups by these metadata fields, at least one. Default: keeps the best hit of each group, which has the smallest
+    /// score.
     pub fn new<K: Into<Key>>(keys: impl IntoIterator<Item = K>) -> GroupBy {
         GroupBy {
             keys: keys.into_iter().map(Into::into).collect(),
@@ -57,43 +60,45 @@ impl GroupBy {
         }
     }
 
-    /// Keeps the `k` hits of each group with the smallest values of the first key; among equals, of the second key,
-    /// and so on. Keys are [`Key::score`] and metadata fields.
+    /// Keeps the `k` hits of each group with the smallest values of the first key. Equal values are ordered by the second
+    /// key, and so on. Keys are [`Key::score`] and metadata fields. `k` must be at least 1.
     pub fn min_k<K: Into<Key>>(mut self, k: usize, keys: impl IntoIterator<Item = K>) -> GroupBy {
         self.aggregate = Aggregate::Min(Best::new(k, keys));
         self
     }
 
-    /// As [`min_k`](GroupBy::min_k), with the largest values.
+    /// Does the same as [`min_k`](GroupBy::min_k) with the largest values.
     pub fn max_k<K: Into<Key>>(mut self, k: usize, keys: impl IntoIterator<Item = K>) -> GroupBy {
         self.aggregate = Aggregate::Max(Best::new(k, keys));
         self
     }
 
-    /// See [`Search::check`](super::Search::check).
+    /// Does this part of [`Search::check`](super::Search::check). Returns what is wrong.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.keys.is_empty() {
-            return Err("group_by has no keys; it groups by at least one".into());
+            return Err("group_by has no keys; pass at least one".into());
         }
         if let Some(key) = self.keys.iter().find(|key| !key.is_field()) {
             let key = key.name();
-            return Err(format!("group_by {key:?}: groups are by metadata fields"));
+            return Err(format!(
+                "group_by {key:?}: only metadata fields can be grouped by"
+            ));
         }
         let (name, best) = match &self.aggregate {
             Aggregate::Min(best) => ("min_k", best),
             Aggregate::Max(best) => ("max_k", best),
         };
         if best.keys.is_empty() {
-            return Err(format!("{name} has no keys; it takes at least one"));
+            return Err(format!("{name} has no keys; pass at least one"));
         }
         let fits = |key: &&Key| key.is_field() || **key == Key::score();
         if let Some(key) = best.keys.iter().find(|key| !fits(key)) {
             return Err(format!(
-                "{name} by {:?}: it goes by #score and metadata fields",
+                "{name} by {:?}: its keys must be #score or metadata fields",
                 key.name()
             ));
         }
-        count(&format!("{name} with k"), best.k)
+        check_count(&format!("{name} with k"), best.k)
     }
 }
 
@@ -102,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_keep_the_best_unless_told_otherwise() {
+    fn a_group_keeps_its_best_hit_by_default() {
         let json = |group_by: GroupBy| serde_json::to_string(&group_by).unwrap();
         assert_eq!(
             json(GroupBy::new(["a", "b"])),

@@ -1,375 +1,43 @@
-//! [`Search`]: what to look for, how to rank it, and what to bring.
+//! Searches: rank records by dense vectors, sparse vectors and arithmetic, and group the hits.
+//!
+//! Only Chroma Cloud and distributed Chroma support them. On a single-node server, use
+//! [`Collection::query`](crate::Collection::query).
+//!
+//! Start from [`Search::new`]. Score records with a [`Knn`], with several of them joined by arithmetic (see [`Rank`]), or
+//! with reciprocal rank fusion ([`Rrf`]). [`GroupBy`] limits the hits of each group. Pass the search to
+//! [`Collection::search`](crate::Collection::search).
+//!
+//! ```no_run
+//! use chroma_blocking::{Client, Key, Search};
+//! use chroma_blocking::search::Knn;
+//!
+//! let notes = Client::cloud_from_env()?.collection("notes").get()?;
+//! let search = Search::new()
+//!     .filter(Key::field("year").gte(2020))
+//!     .rank(Knn::text("memory safety").limit(100))
+//!     .limit(10)
+//!     .select([Key::document(), Key::score()]);
+//! for hit in notes.search(search).run()? {
+//!     println!("{:?} {}", hit.score, hit.id);
+//! }
+//! # Ok::<(), chroma_blocking::Error>(())
+//! ```
 
+mod arithmetic;
+mod check;
 mod group_by;
 mod knn;
+mod print;
 mod rank;
+mod read_level;
+mod request;
 mod result;
 mod rrf;
-
-use std::fmt;
-
-use serde::ser::{SerializeStruct, Serializer};
-use serde::{Deserialize, Serialize};
 
 pub use group_by::GroupBy;
 pub use knn::Knn;
 pub use rank::Rank;
+pub use read_level::ReadLevel;
+pub use request::Search;
 pub use result::{SearchHit, SearchResult};
 pub use rrf::Rrf;
-
-use super::filter::{Key, Where, restrict};
-use crate::invalid::InvalidInput;
-
-/// A search: a filter, a rank, a page, and what to bring of the records. Prints as Chroma's JSON.
-///
-/// It is given to [`Collection::search`](crate::Collection::search), and several to
-/// [`search_many`](crate::Collection::search_many). Chroma Cloud and distributed Chroma have search; a single-node
-/// server does not, and answers [`Error::Unsupported`](crate::Error::Unsupported).
-///
-/// ```
-/// use chroma_blocking::{Key, Search};
-/// use chroma_blocking::record::SparseVector;
-/// use chroma_blocking::search::{GroupBy, Knn};
-///
-/// let words = SparseVector::new([3, 17], [0.5, 0.25]);
-/// let search = Search::new()
-///     .filter(Key::field("year").gte(2020))
-///     .rank(0.7 * Knn::text("memory safety") + 0.3 * Knn::sparse("words", words).default(10))
-///     .group_by(GroupBy::new(["category"]).min_k(3, [Key::score()]))
-///     .limit(10)
-///     .select([Key::document(), Key::score(), Key::field("title")]);
-/// assert!(search.to_string().starts_with(r#"{"filter":{"year":{"$gte":2020}},"rank":{"$sum":[{"$mul":"#));
-/// ```
-#[derive(Debug, Clone, Default, PartialEq)]
-#[must_use = "a search does nothing until it is given to a collection"]
-pub struct Search {
-    filter: Option<Where>,
-    rank: Option<Rank>,
-    group_by: Option<GroupBy>,
-    limit: Option<usize>,
-    offset: usize,
-    select: Vec<Key>,
-}
-
-impl Search {
-    /// All records, in the order in which the server keeps them, and of each the id alone.
-    pub fn new() -> Search {
-        Search::default()
-    }
-
-    /// Only records that pass the filter; called twice, both. It may look at metadata, documents and ids.
-    pub fn filter(mut self, filter: Where) -> Search {
-        restrict(&mut self.filter, filter);
-        self
-    }
-
-    /// How to score the records: by a [`Knn`], by an [`Rrf`], or by arithmetic with them. The smallest score comes
-    /// first, as distances do. Default: no scores.
-    pub fn rank(mut self, rank: impl Into<Rank>) -> Search {
-        self.rank = Some(rank.into());
-        self
-    }
-
-    /// Only the best of each group, before the page is cut. It needs a [`rank`](Search::rank).
-    pub fn group_by(mut self, group_by: GroupBy) -> Search {
-        self.group_by = Some(group_by);
-        self
-    }
-
-    /// At most this many hits. Default: as many as the rank finds, within what the server gives at most.
-    pub fn limit(mut self, limit: usize) -> Search {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// From this one on, counted from 0.
-    pub fn offset(mut self, offset: usize) -> Search {
-        self.offset = offset;
-        self
-    }
-
-    /// What to bring of each record, in place of what was selected before: [`Key::document`], [`Key::embedding`],
-    /// [`Key::score`], [`Key::metadata`], or single metadata fields. Default: nothing but the id, which always comes.
-    pub fn select<K: Into<Key>>(mut self, keys: impl IntoIterator<Item = K>) -> Search {
-        self.select.clear();
-        for key in keys {
-            let key = key.into();
-            // A server would take it for a metadata field.
-            if key != Key::id() && !self.select.contains(&key) {
-                self.select.push(key);
-            }
-        }
-        self
-    }
-
-    /// Brings documents, embeddings, all metadata and scores.
-    pub fn select_all(self) -> Search {
-        self.select(special_keys())
-    }
-
-    /// Refuses what the server would refuse, or answer wrongly without a word. `of` says which search of a call it
-    /// is, `dimension` how many floats the collection's vectors have.
-    pub(crate) fn check(&self, of: &str, dimension: Option<usize>) -> Result<(), InvalidInput> {
-        let bad = |why: String| InvalidInput::Search {
-            of: of.to_owned(),
-            why,
-        };
-        if let Some(filter) = &self.filter {
-            filter.check_in_search()?;
-        }
-        if let Some(rank) = &self.rank {
-            rank.check(of, dimension)?;
-            if !rank.has_knn() {
-                return Err(bad(
-                    "its rank has no Knn, and would find no record; leave the rank out to find all"
-                        .into(),
-                ));
-            }
-        }
-        if let Some(group_by) = &self.group_by {
-            group_by.check().map_err(bad)?;
-            if self.rank.is_none() {
-                return Err(bad("group_by needs a rank".into()));
-            }
-        }
-        if let Some(limit) = self.limit {
-            count("limit", limit).map_err(bad)?;
-        }
-        if u32::try_from(self.offset).is_err() {
-            return Err(bad(format!("offset {} is too large", self.offset)));
-        }
-        let special = special_keys();
-        let mut keys = self.select.iter();
-        match keys.find(|key| !key.is_field() && !special.contains(key)) {
-            Some(key) => Err(bad(format!(
-                "{:?} cannot be selected: it is no metadata field, nor #document, #embedding, #metadata or #score",
-                key.name()
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    /// The parts of the rank that ask with a text, which is still to be embedded.
-    pub(crate) fn texts(&mut self) -> Vec<&mut Knn> {
-        let mut knns = self.rank.as_mut().map(Rank::knns_mut).unwrap_or_default();
-        knns.retain(|knn| knn.as_text().is_some());
-        knns
-    }
-}
-
-/// What can be selected beside metadata fields.
-fn special_keys() -> [Key; 4] {
-    [
-        Key::document(),
-        Key::embedding(),
-        Key::metadata(),
-        Key::score(),
-    ]
-}
-
-/// A number of records, at least one, that a server can read.
-fn count(name: &str, count: usize) -> Result<(), String> {
-    match u32::try_from(count) {
-        Ok(0) => Err(format!("{name} 0 finds nothing; it is at least 1")),
-        Ok(_) => Ok(()),
-        Err(_) => Err(format!("{name} {count} is too large")),
-    }
-}
-
-impl Serialize for Search {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Page {
-            offset: usize,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            limit: Option<usize>,
-        }
-
-        #[derive(Serialize)]
-        struct Select<'a> {
-            keys: &'a [Key],
-        }
-
-        #[derive(Serialize)]
-        struct NoGroups {}
-
-        let mut to = serializer.serialize_struct("Search", 5)?;
-        to.serialize_field("filter", &self.filter)?;
-        to.serialize_field("rank", &self.rank)?;
-        match &self.group_by {
-            Some(group_by) => to.serialize_field("group_by", group_by)?,
-            None => to.serialize_field("group_by", &NoGroups {})?,
-        }
-        let page = Page {
-            offset: self.offset,
-            limit: self.limit,
-        };
-        to.serialize_field("limit", &page)?;
-        to.serialize_field("select", &Select { keys: &self.select })?;
-        to.end()
-    }
-}
-
-impl fmt::Display for Search {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        as_json(self, f)
-    }
-}
-
-fn as_json(value: &impl Serialize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let json = serde_json::to_string(value).map_err(|_| fmt::Error)?;
-    f.write_str(&json)
-}
-
-/// Which records a search sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ReadLevel {
-    /// All that were written. The server's default.
-    #[default]
-    IndexAndWal,
-    /// Those that are indexed: faster, and without the latest writes.
-    IndexOnly,
-    /// Those that are indexed, and of the latest writes as many as the server reads in bounded time.
-    IndexAndBoundedWal,
-}
-
-impl ReadLevel {
-    /// Chroma's word for it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            ReadLevel::IndexAndWal => "index_and_wal",
-            ReadLevel::IndexOnly => "index_only",
-            ReadLevel::IndexAndBoundedWal => "index_and_bounded_wal",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::metadata::SparseVector;
-
-    fn knn() -> Knn {
-        Knn::dense([1.0, 2.0])
-    }
-
-    fn why(search: Search) -> String {
-        search
-            .check("the search", Some(2))
-            .expect_err(&search.to_string())
-            .to_string()
-    }
-
-    #[test]
-    fn what_a_server_takes_passes() {
-        for search in [
-            Search::new(),
-            Search::new().filter(Key::id().ne("1") | Key::document().contains("x")),
-            Search::new().rank(Knn::text("x")).select_all().limit(1),
-            Search::new().rank(knn()).group_by(GroupBy::new(["a"])),
-            Search::new().select(["title", "#document", "#id"]),
-        ] {
-            assert_eq!(search.check("the search", Some(2)), Ok(()), "{search}");
-        }
-    }
-
-    #[test]
-    fn what_the_server_would_refuse_is_refused_here() {
-        let search = Search::new;
-        let sparse = |indices: &[u32], values: &[f32]| SparseVector::new(indices, values);
-        let by = |keys: &[&str]| GroupBy::new(keys.iter().copied());
-        for (bad, part) in [
-            (search().limit(0), "limit 0"),
-            (search().limit(1 << 32), "too large"),
-            (search().offset(1 << 32), "offset"),
-            (search().select(["#nope"]), "#nope"),
-            (search().select([""]), "\"\""),
-            (search().filter(Key::field("a").gt("x")), "compare numbers"),
-            (search().filter(Key::id().gt(1)), "ids"),
-            (search().rank(Rank::val(1.0) + 1), "no Knn"),
-            (search().rank(knn() + f64::NAN), "NaN"),
-            (search().rank(1e300 * knn()), "1e300"),
-            (search().rank(knn().limit(0)), "limit 0"),
-            (search().rank(knn().default(f64::INFINITY)), "inf"),
-            (search().rank(Knn::dense([1.0])), "1 floats, not 2"),
-            (search().rank(Knn::dense([])), "0 floats"),
-            (search().rank(-Knn::dense([1.0, f32::NAN]).exp()), "NaN"),
-            (search().rank(knn().key("other")), "\"other\""),
-            (search().rank(Knn::text("x").key("other")), "\"other\""),
-            (
-                search().rank(Knn::sparse("#embedding", sparse(&[], &[]))),
-                "#embedding",
-            ),
-            (search().rank(Knn::sparse("", sparse(&[], &[]))), "\"\""),
-            (
-                search().rank(Knn::sparse("s", sparse(&[1], &[]))),
-                "1 indices",
-            ),
-            (
-                search().rank(Knn::sparse("s", sparse(&[2, 2], &[1.0, 1.0]))),
-                "ascend",
-            ),
-            (
-                search().rank(Knn::sparse("s", sparse(&[1], &[f32::NAN]))),
-                "NaN",
-            ),
-            (search().group_by(by(&["a"])), "needs a rank"),
-            (search().rank(knn()).group_by(by(&[])), "no keys"),
-            (search().rank(knn()).group_by(by(&["#score"])), "#score"),
-            (
-                search()
-                    .rank(knn())
-                    .group_by(by(&["a"]).min_k(0, [Key::score()])),
-                "k 0",
-            ),
-            (
-                search()
-                    .rank(knn())
-                    .group_by(by(&["a"]).max_k(1, [Key::document()])),
-                "#document",
-            ),
-            (
-                search()
-                    .rank(knn())
-                    .group_by(by(&["a"]).max_k(1, Vec::<Key>::new())),
-                "no keys",
-            ),
-        ] {
-            let why = why(bad);
-            assert!(why.contains(part), "{why} / {part}");
-        }
-    }
-
-    #[test]
-    fn a_filter_adds_and_a_selection_replaces() {
-        let search = Search::new()
-            .filter(Key::field("a").eq(1))
-            .filter(Key::field("b").eq(2))
-            .select_all()
-            .select(["t", "#score", "t", "#id"]);
-        assert_eq!(
-            search.to_string(),
-            r##"{"filter":{"$and":[{"a":{"$eq":1}},{"b":{"$eq":2}}]},"rank":null,"group_by":{},"limit":{"offset":0},"select":{"keys":["t","#score"]}}"##
-        );
-    }
-
-    #[test]
-    fn texts_are_found_wherever_they_are() {
-        let a = Knn::text("a");
-        let rank = 0.5 * a.clone().exp() + Rrf::new([a, Knn::text("b"), knn()]) - Knn::text("c");
-        let mut search = Search::new().rank(rank);
-        for knn in search.texts() {
-            let text = knn.as_text().unwrap();
-            knn.embedded(vec![f32::from(text.as_bytes()[0]), 0.0]);
-        }
-        assert!(search.texts().is_empty());
-        let json = search.to_string();
-        let at = |vector: &str| json.matches(vector).count();
-        assert_eq!(
-            [at("[97.0,0.0]"), at("[98.0,0.0]"), at("[99.0,0.0]")],
-            [2, 1, 1]
-        );
-    }
-}

@@ -1,32 +1,60 @@
-//! [`SearchResult`] and [`SearchHit`]: what a search found.
+//! [`SearchResult`] and [`SearchHit`]: the records that a search found.
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::metadata::Metadata;
+use crate::model::record::{Record, metadata_or_null};
 use crate::model::results::list_of_hits;
 
-/// One answer to a search.
-#[derive(Debug, Clone, PartialEq)]
+/// A record that a [`search`](crate::Collection::search) found.
+///
+/// # Serde
+/// The fields are `id`, `score`, `document`, `metadata` and `embedding`. Absent fields are left out. When a hit is read,
+/// all fields but the id may be missing or `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SearchHit {
-    /// The record's id.
+    /// The id of the record.
     pub id: String,
-    /// Its score by the search's rank, smaller first; `None` when it was not selected, or is no finite number (by a
-    /// division by 0, for example).
+    /// The score by the search's rank; the smallest comes first. `None` if it was not selected, or is not finite, such as
+    /// after a division by 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
-    /// Its text, if it has one and it was selected.
+    /// The document, if the record has one and it was selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
-    /// Its metadata, or those fields that were selected; empty when it has none of them, or none was selected.
+    /// The metadata, or the selected fields of it. Empty if the record has none of them, or none was selected.
+    #[serde(
+        default,
+        skip_serializing_if = "Metadata::is_empty",
+        deserialize_with = "metadata_or_null"
+    )]
     pub metadata: Metadata,
-    /// Its vector, if it was selected.
+    /// The vector, if it was selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Vec<f32>>,
 }
 
-/// The hits of one search, the smallest score first: a list to iterate, index and slice.
+/// Drops the score. A field that was not selected is absent from the record.
+impl From<SearchHit> for Record {
+    fn from(hit: SearchHit) -> Record {
+        let mut record = Record::new(hit.id);
+        record.document = hit.document;
+        record.metadata = hit.metadata;
+        record.embedding = hit.embedding;
+        record
+    }
+}
+
+/// The hits of one search, the smallest score first. It dereferences to a slice of [`SearchHit`]s.
 ///
 /// ```no_run
 /// # use chroma_blocking::{Client, Key, Search};
 /// # use chroma_blocking::search::Knn;
 /// # let notes = Client::from_env()?.collection("notes").get()?;
-/// let search = Search::new().rank(Knn::dense([0.25, -0.5])).select([Key::score()]);
+/// let search = Search::new()
+///     .rank(Knn::dense([0.25, -0.5]))
+///     .select([Key::score()]);
 /// let hits = notes.search(search).run()?;
 /// let best = hits.first().map(|hit| &hit.id);
 /// for hit in hits {
@@ -40,7 +68,7 @@ pub struct SearchResult {
 }
 
 impl SearchResult {
-    /// The column of scores.
+    /// Iterates over the scores.
     pub fn scores(&self) -> impl ExactSizeIterator<Item = Option<f32>> {
         self.hits.iter().map(|hit| hit.score)
     }

@@ -1,16 +1,18 @@
-//! [`Rrf`]: ranks joined by the places that records have in each of them.
+//! [`Rrf`]: reciprocal rank fusion.
 
 use std::fmt;
 
-use super::as_json;
+use super::print::as_json;
 use super::rank::{Number, Rank};
 use crate::invalid::InvalidInput;
 
-/// Reciprocal rank fusion: joins ranks whose scores are on different scales, by the records' places in each of them.
+/// Reciprocal rank fusion: combines rankings whose scores have different scales, by the position of a record in each of
+/// them.
 ///
-/// A record's score is `-Σ weightᵢ / (k + placeᵢ)`, so that the smallest comes first here, too. A [`Knn`](crate::search::Knn)
-/// in it gives its places by itself, with or without [`return_rank`](crate::search::Knn::return_rank); arithmetic on `Knn`s
-/// is taken as it is. It is a [`Rank`] and is sent as one, written out in arithmetic.
+/// The score of a record is `-Σ weightᵢ / (k + positionᵢ)`, so the smallest score comes first. A
+/// [`Knn`](crate::search::Knn) in it returns positions, with or without
+/// [`return_rank`](crate::search::Knn::return_rank). For an expression, set `return_rank` on each `Knn` in it. An `Rrf`
+/// converts into a [`Rank`] and is sent as arithmetic, as Chroma's client does.
 ///
 /// ```
 /// use chroma_blocking::Search;
@@ -34,12 +36,12 @@ pub struct Rrf {
 }
 
 impl Rrf {
-    /// Joins these ranks, at least one, all with the weight 1.
+    /// Combines these ranks, at least one. The weight of each is 1.
     pub fn new<R: Into<Rank>>(ranks: impl IntoIterator<Item = R>) -> Rrf {
         Rrf {
             ranks: ranks
                 .into_iter()
-                .map(|rank| rank.into().by_place())
+                .map(|rank| rank.into().returning_ranks())
                 .collect(),
             k: 60,
             weights: None,
@@ -47,25 +49,26 @@ impl Rrf {
         }
     }
 
-    /// How much less the first places count: the larger, the less. At least 1. Default 60.
+    /// Sets the constant `k`. The larger it is, the smaller is the advantage of the first positions. Must be at least 1.
+    /// Default: 60.
     pub fn k(mut self, k: u32) -> Rrf {
         self.k = k;
         self
     }
 
-    /// How much each of the ranks counts: a number for each of them, none below 0. Default 1.
+    /// Sets the weight of each rank, in their order. Weights must not be negative. Default: 1 for each.
     pub fn weights<W: Into<f64>>(mut self, weights: impl IntoIterator<Item = W>) -> Rrf {
         self.weights = Some(weights.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Whether the weights are divided by their sum, which must not be 0. Default: they are taken as they are.
+    /// Sets whether the weights are divided by their sum, which must not be 0. Default: `false`.
     pub fn normalize(mut self, normalize: bool) -> Rrf {
         self.normalize = normalize;
         self
     }
 
-    /// Refuses what Chroma's client would refuse; the ranks in it are checked by themselves.
+    /// Refuses what Chroma's client would refuse. Does not check the ranks in it. `of` names the search in an error.
     pub(super) fn check(&self, of: &str) -> Result<(), InvalidInput> {
         let bad = |why: String| {
             Err(InvalidInput::Search {
@@ -74,10 +77,10 @@ impl Rrf {
             })
         };
         if self.ranks.is_empty() {
-            return bad("an Rrf without ranks; it joins at least one".into());
+            return bad("an Rrf needs at least one rank".into());
         }
         if self.k == 0 {
-            return bad("the k of an Rrf is 0; it is at least 1".into());
+            return bad("the k of an Rrf is 0; it must be at least 1".into());
         }
         let Some(weights) = &self.weights else {
             return Ok(());
@@ -92,31 +95,30 @@ impl Rrf {
             Number::Float(value).check(of)?;
             if value < 0.0 {
                 return bad(format!(
-                    "the weight {value} of an Rrf; weights are 0 or more"
+                    "the weight {value} of an Rrf is negative; weights must be 0 or more"
                 ));
             }
         }
         let sum: f64 = weights.iter().sum();
         if self.normalize && sum == 0.0 {
-            return bad("the weights of an Rrf are all 0, and cannot be normalized".into());
+            return bad("the weights of an Rrf are all 0 and cannot be normalized".into());
         }
         Ok(())
     }
 
-    /// In arithmetic, as Chroma's client writes it.
+    /// Returns the formula, as Chroma's client writes it.
     pub(super) fn expanded(&self) -> Rank {
         let equal = vec![1.0; self.ranks.len()];
         let weights = self.weights.as_ref().unwrap_or(&equal);
-        let whole = match self.normalize {
-            true => weights.iter().sum(),
-            false => 1.0,
+        let divisor = if self.normalize {
+            weights.iter().sum()
+        } else {
+            1.0
         };
         let ranks = weights.iter().zip(&self.ranks);
-        -Rank::sum(
-            ranks.map(|(weight, rank)| {
-                weight / whole / (Rank::from(i64::from(self.k)) + rank.clone())
-            }),
-        )
+        -Rank::sum(ranks.map(|(weight, rank)| {
+            weight / divisor / (Rank::from(i64::from(self.k)) + rank.clone())
+        }))
     }
 }
 
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_knn_in_it_gives_its_place() {
+    fn a_knn_in_it_returns_its_rank() {
         let json = Rrf::new([Knn::text("a")]).k(1).to_string();
         assert_eq!(
             json,
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_weights_sum_to_one() {
+    fn normalized_weights_sum_to_one() {
         let json = two().weights([3, 1]).normalize(true).to_string();
         let weight = |value: &str| json.contains(&format!(r#""left":{{"$val":{value}}}"#));
         assert!(weight("0.75") && weight("0.25"), "{json}");
@@ -160,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_parameters_are_refused() {
         assert_eq!(two().weights([0.0, 0.5]).check("it"), Ok(()));
         for (bad, part) in [
-            (Rrf::new(Vec::<Knn>::new()), "without ranks"),
+            (Rrf::new(Vec::<Knn>::new()), "at least one rank"),
             (two().k(0), "k of an Rrf"),
             (two().weights([1]), "1 weights for the 2 ranks"),
             (two().weights([1, 2, 3]), "3 weights"),
