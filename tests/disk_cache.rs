@@ -290,7 +290,8 @@ const BATCH: usize = 250;
 /// Begins with it who is to put nothing.
 const IDLE: usize = usize::MAX;
 
-/// Not a test of its own: what [`Program`] runs. Puts one batch after the other, and says so, until it is killed.
+/// Not a test of its own: what [`Program`] runs. Puts one batch after the other, and says so, until it is
+/// killed.
 #[test]
 #[ignore = "run by the other tests"]
 fn program() {

@@ -166,7 +166,8 @@ fn a_function_that_does_not_describe_itself_is_not_remembered() {
 
 #[test]
 fn chroma_host_is_honoured() {
-    // One of these tests again, where no server can be found or installed: it passes only on the one that it is given.
+    // One of these tests again, where no server can be found or installed: it passes only on the one that it
+    // is given.
     let nowhere = std::env::temp_dir().join("no-such-folder");
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "queries::the_nearest_come_first"])

@@ -1,5 +1,5 @@
-//! How collections are set up, on a real server: made, read back, modified; and the embedding function that they
-//! remember.
+//! How collections are set up, on a real server: made, read back, modified; and the embedding function that
+//! they remember.
 
 use chroma_blocking::{
     Error, Hashing, InvalidInput, Key, Metadata, Record, Space,
@@ -22,7 +22,8 @@ fn scratch(builder: CollectionBuilder) -> Scratch {
     Scratch(builder.create().unwrap())
 }
 
-/// Whether the server says how a collection is set up. Chroma 1.0.0 does not: there is nothing to compare then.
+/// Whether the server says how a collection is set up. Chroma 1.0.0 does not: there is nothing to compare
+/// then.
 fn silent() -> bool {
     let silent = Scratch::new().configuration().hnsw.is_none();
     if silent {

@@ -68,8 +68,8 @@ impl Deref for Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A server of 1.5 forgets to delete the lists in the metadata of a collection's records, and gives them to the
-        // next records of any collection; with the records it deletes them.
+        // A server of 1.5 forgets to delete the lists in the metadata of a collection's records, and gives
+        // them to the next records of any collection; with the records it deletes them.
         if let Ok(found) = self.get().include([]).run() {
             let _ = self.delete().ids(found.ids).run();
         }

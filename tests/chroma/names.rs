@@ -1,5 +1,5 @@
-//! Odd characters in ids, documents, metadata keys and values: each comes back unchanged or is refused before anything
-//! is sent.
+//! Odd characters in ids, documents, metadata keys and values: each comes back unchanged or is refused before
+//! anything is sent.
 
 use chroma_blocking::{Error, Include, InvalidInput, Key, Record};
 
@@ -107,7 +107,8 @@ fn what_is_written_is_read() {
             .filter(holds)
             .include([Include::Documents])
             .run();
-        // A server's text search takes no more than 50,000 bytes, and that of Chroma 1.0.0 no NUL, and they say so.
+        // A server's text search takes no more than 50,000 bytes, and that of Chroma 1.0.0 no NUL, and they
+        // say so.
         match found {
             Ok(found) => {
                 let behind_nul = text.starts_with('\0') || text.ends_with('\0');

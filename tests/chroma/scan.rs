@@ -149,8 +149,8 @@ fn each_record_may_be_deleted_as_it_comes() {
 
 #[test]
 fn each_record_may_leave_the_filter_as_it_comes() {
-    // Of pages of 5, a listing has 45 new ids and 1,000 old ones: so there is more than one, each of a filter that
-    // passes less.
+    // Of pages of 5, a listing has 45 new ids and 1,000 old ones: so there is more than one, each of a filter
+    // that passes less.
     let notes = filled(1_100);
     let mut scan = notes.scan().filter(open()).page_size(5);
     let mut found = Vec::new();

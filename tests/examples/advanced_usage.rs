@@ -76,7 +76,8 @@ fn check(settings: &[(&str, &str)]) {
 
     let (certain, last) = stdout.split_at(CERTAIN.len().min(stdout.len()));
     assert_eq!(certain, CERTAIN);
-    // The deadline is far too short for any machine that is known; where it is not, there is no line about it.
+    // The deadline is far too short for any machine that is known; where it is not, there is no line about
+    // it.
     let (cut, end) = last.rsplit_once("  2000 pictures in the end\n").unwrap();
     assert_eq!(end, "");
     let digits = |c: char| !c.is_ascii_digit();

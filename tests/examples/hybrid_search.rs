@@ -115,7 +115,8 @@ fn sparse(pairs: &[(u32, f32)]) -> SparseVector {
     pairs.iter().copied().collect()
 }
 
-/// Four records in the plane, with the sparse vectors `words`, of which all but one have the place 7 and one has 9.
+/// Four records in the plane, with the sparse vectors `words`, of which all but one have the place 7 and one
+/// has 9.
 fn four(bm25: bool) -> Collection {
     let words = SparseVectorIndexConfig::new().bm25(bm25);
     let cosine = VectorIndexConfig::new().space(Space::Cosine);

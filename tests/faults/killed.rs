@@ -1,5 +1,6 @@
-//! A real server that is killed with `kill -9` in the middle of writes, and started again on the same data and port, while
-//! the same client goes on: what was acknowledged is there, what is unknown is there or not, and nothing else is.
+//! Kills a real server with `kill -9` during writes, and restarts it with the same data and port, while the
+//! same client continues. Acknowledged writes are stored, writes with an unknown outcome are stored or not,
+//! and nothing else is stored.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,11 +14,11 @@ use crate::support::server::{self, kill, port};
 use crate::tally::Tally;
 use crate::worker::{Patience, THREADS, Worker, compare_all, together};
 
-/// A round takes a second or two.
+/// The longest time of a round. A round takes about two seconds.
 const ROUND: Duration = Duration::from_secs(120);
-/// How often a server that cannot read its own index is started anew.
+/// The number of restarts of a server that cannot read its index.
 const STARTS: usize = 3;
-/// How many servers there may be, where one is lost so.
+/// The maximum number of servers, if some of them cannot read their index any more.
 const SERVERS: usize = 3;
 
 #[test]
@@ -31,7 +32,7 @@ fn what_was_acknowledged_survives_kill_9_a_hundred_times() {
     rounds(100);
 }
 
-/// Whether the server answers a read of vectors, which it may not while it mends its index.
+/// Returns whether the server answers a read of vectors. It may answer 500 while it repairs its index.
 fn is_readable(collection: &Collection) -> bool {
     let patient = RetryPolicy::default()
         .max_retries(30)
@@ -65,7 +66,8 @@ fn rounds(count: usize) {
     assert!(all.unknown > 0, "never killed in the middle of a write");
 }
 
-/// Kills a new server so often, unless no vector can be read from it any more; how many rounds were compared.
+/// Kills a new server `count` times, or until no vector can be read from it any more. Returns the number of
+/// rounds that were compared.
 fn on_one_server(count: usize, random: &mut Random, seed: u64, all: &mut Tally) -> usize {
     if count == 0 {
         return 0;
@@ -84,7 +86,7 @@ fn on_one_server(count: usize, random: &mut Random, seed: u64, all: &mut Tally) 
         .host(format!("127.0.0.1:{port}"))
         .request_timeout(timeout)
         .max_payload_size(400)
-        // Most of what is sent fails while the server is away.
+        // Most requests fail while the server is down.
         .retry_budget(u32::MAX)
         .retry(policy);
     let client = client.build().unwrap();
@@ -102,7 +104,7 @@ fn on_one_server(count: usize, random: &mut Random, seed: u64, all: &mut Tally) 
         thread::scope(|scope| {
             let writing = scope.spawn(|| {
                 together(&mut workers, |worker| {
-                    // Should the server not come up again, that is said only when they have ended.
+                    // If the server does not start again, the test fails after the workers have ended.
                     let started = Instant::now();
                     while !over.load(Ordering::SeqCst) && started.elapsed() < ROUND {
                         worker.write_step();
@@ -112,7 +114,7 @@ fn on_one_server(count: usize, random: &mut Random, seed: u64, all: &mut Tally) 
             thread::sleep(kill_after);
             kill(running.take().unwrap());
             running = Some(start());
-            // For some writes to the new one.
+            // Time for some writes to the new server.
             thread::sleep(Duration::from_millis(150));
             over.store(true, Ordering::SeqCst);
             writing.join().unwrap();
@@ -126,7 +128,7 @@ fn on_one_server(count: usize, random: &mut Random, seed: u64, all: &mut Tally) 
             readable
         });
         if !readable {
-            // That of the server itself: seldom, 1.5.9 cannot take its log into its index any more, whoever wrote it.
+            // A defect of the server: rarely, Chroma 1.5.9 cannot apply its log to its index any more.
             println!(
                 "no vector can be read after {done} rounds and {STARTS} starts: on with another server"
             );

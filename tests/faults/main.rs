@@ -1,5 +1,5 @@
-//! Never lose a record, never hang, never lie: the client on a real server, with a proxy between them that breaks one
-//! request in five, and on one that is killed again and again.
+//! The client loses no record, does not hang, and reports outcomes correctly: on a real server behind a proxy
+//! that breaks every fifth request, and on a server that is killed repeatedly.
 
 // The settings of clippy.toml reach the tests, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]

@@ -1,18 +1,19 @@
-//! What the server may hold: of each id every state that is possible, after what the client was told.
+//! A model of the server: every possible state of each id, given the results of the calls.
 //!
-//! A call that is known to have worked takes each possible state to the next, one that certainly did nothing leaves them,
-//! and of one whose fate is unknown both remain. What a read finds must be among them, and is then the only one. That
-//! is right as long as one thread writes to an id, and nothing that it has given up is acted on later: in front of a real
-//! server nobody can promise that, so the tests wait until it is so (`FaultProxy::settle`).
+//! A successful call moves each possible state to the next one. A call that had no effect keeps the states. A
+//! call with an unknown outcome keeps both. A read must find one of the possible states, and that is then the
+//! only one. This holds if one thread writes to an id, and if the server does not execute an abandoned
+//! request later. A real server may do that, so the tests wait until no request is left
+//! (`FaultProxy::settle`).
 
 use std::collections::{BTreeMap, HashSet};
 
 use chroma_blocking::{Error, Record, Result};
 
-/// A record as it is stored, or that there is none.
+/// A stored record, or none.
 pub type State = Option<Record>;
 
-/// A write of one record; of a deletion only the id counts.
+/// A write of one record. A deletion uses the id only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
     Add,
@@ -22,7 +23,7 @@ pub enum Write {
 }
 
 impl Write {
-    /// The name of the operation, as errors show it.
+    /// The name of the operation in errors.
     pub fn name(self) -> &'static str {
         match self {
             Write::Add => "add",
@@ -42,7 +43,7 @@ impl Write {
     }
 }
 
-/// What the new record names is replaced, what it does not name stays, and null takes a key away.
+/// Merges metadata: keys of the new record replace old values, other keys stay, and null removes a key.
 fn merged(mut stored: Record, given: &Record) -> Record {
     stored.document = given.document.clone().or(stored.document);
     stored.embedding = given.embedding.clone().or(stored.embedding);
@@ -55,7 +56,7 @@ fn merged(mut stored: Record, given: &Record) -> Record {
     stored
 }
 
-/// What became of one record of a call.
+/// The outcome of a call for one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Done,
@@ -63,7 +64,7 @@ pub enum Fate {
     NotDone,
 }
 
-/// What a result says of each record of its call, in order. It must say it of all of them.
+/// Returns the outcome of each record of a call, in order. Panics if the result leaves a record out.
 pub fn fates(write: Write, given: &[Record], result: &Result<()>) -> Result<Vec<Fate>, String> {
     let error = match result {
         Ok(()) => return Ok(vec![Fate::Done; given.len()]),
@@ -79,7 +80,7 @@ pub fn fates(write: Write, given: &[Record], result: &Result<()>) -> Result<Vec<
         let call = error.call().ok_or("an error without a call")?;
         let fate = match call.operation == write.name() && call.may_have_acted {
             true => Fate::Unknown,
-            // It stopped before anything was written: the server was asked for its limits first.
+            // The first request, for the limits of the server, failed, so nothing was written.
             false => Fate::NotDone,
         };
         return Ok(vec![fate; given.len()]);
@@ -97,17 +98,18 @@ pub fn fates(write: Write, given: &[Record], result: &Result<()>) -> Result<Vec<
     Ok(fates.concat())
 }
 
-/// Every state that an id may be in; at least one.
+/// The possible states of an id: at least one.
 #[derive(Debug, Clone)]
 pub struct Possible(Vec<State>);
 
 impl Possible {
-    /// Of an id that was never written.
+    /// The state of an id that was never written.
     pub fn absent() -> Possible {
         Possible(vec![None])
     }
 
-    /// Of an id that each of these may have been the last to replace as a whole. It was, if one of them was done.
+    /// The states of an id that several threads replaced as a whole: each of these writes may have been the
+    /// last one.
     pub fn one_of(writes: Vec<(Record, Fate)>) -> Possible {
         let written = writes.iter().any(|(_, fate)| *fate == Fate::Done);
         let states = writes.into_iter().map(|(record, _)| Some(record));
@@ -128,7 +130,7 @@ impl Possible {
         self.0 = next;
     }
 
-    /// Whether it may be so. If it may, it is.
+    /// Returns whether a state is possible. If it is, it becomes the only one.
     pub fn see(&mut self, found: &State) -> bool {
         let possible = self.0.contains(found);
         if possible {
@@ -137,25 +139,25 @@ impl Possible {
         possible
     }
 
-    /// Whether there certainly is one.
+    /// Returns whether the record certainly exists.
     pub fn is_there(&self) -> bool {
         !self.0.contains(&None)
     }
 }
 
-/// The ids of one writer.
+/// The possible states of the ids of one writer.
 pub type Model = BTreeMap<String, Possible>;
 
-/// What was seen that must not be.
+/// Results that contradict the model.
 #[derive(Debug, Default)]
 pub struct Flaws {
-    /// Records that must be there and are not.
+    /// The number of records that are missing.
     pub lost: usize,
-    /// Ids that came twice in one answer.
+    /// The number of ids that an answer contained twice.
     pub duplicated: usize,
-    /// Records that cannot be as they are, or cannot be at all.
+    /// The number of records in an impossible state.
     pub wrong: usize,
-    /// One line for each.
+    /// A line for each flaw.
     pub words: Vec<String>,
 }
 
@@ -172,7 +174,7 @@ impl Flaws {
         self.words.extend(other.words);
     }
 
-    /// Compares an answer about these ids with what may be, and remembers what it says.
+    /// Compares an answer about these ids with the possible states, and keeps the states that it confirms.
     pub fn compare<'a>(
         &mut self,
         model: &mut Model,
@@ -235,7 +237,7 @@ mod tests {
         assert_eq!(seen(vec![]), (1, 0, 0));
         assert_eq!(seen(vec![record(1), record(1)]), (0, 1, 0));
         assert_eq!(seen(vec![record(1), Record::new("b")]), (0, 0, 1));
-        // What was seen cannot have been otherwise.
+        // After a read, only the state that was read is possible.
         assert!(possible.see(&Some(record(3))) && !possible.see(&Some(record(1))));
     }
 }

@@ -1,7 +1,7 @@
-//! Several threads use a real server through the fault proxy, and know all the while what it may hold.
+//! Several threads use a real server through the fault proxy, and compare its answers with a model.
 //!
-//! `FAULT_SEEDS=100 cargo test --test faults seeds` runs a hundred seeds; `FAULT_SEED=7` runs that one again. A seed
-//! says what the threads do and what goes wrong in which order, but not who comes first.
+//! `FAULT_SEEDS=100 cargo test --test faults seeds` runs a hundred seeds, and `FAULT_SEED=7` repeats one. A
+//! seed determines the calls of each thread and the sequence of faults, but not the order between threads.
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -18,13 +18,13 @@ use crate::support::server::{client, unique_name};
 use crate::tally::Tally;
 use crate::worker::{Patience, THREADS, Worker, compare_all, together};
 
-/// Operations of each thread.
+/// The number of operations of each thread.
 const STEPS: usize = 130;
-/// Requests of a hundred that a fault meets.
+/// The percentage of requests with a fault.
 const PERCENT: usize = 20;
-/// So many seeds run at a time, on one server: most of the time they wait.
+/// The number of seeds that run at the same time, on one server.
 const AT_ONCE: usize = 8;
-/// After this long without a seed that ends, a thread hangs.
+/// If no seed ends within this time, a thread hangs.
 const WATCH: Duration = Duration::from_secs(120);
 
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -53,7 +53,7 @@ fn run(seeds: Vec<u64>) {
     let (sender, receiver) = mpsc::channel();
     for _ in 0..AT_ONCE.min(count) {
         let (seeds, next, sender) = (seeds.clone(), next.clone(), sender.clone());
-        // Not in a scope: a thread that hangs would keep it open.
+        // Not a scoped thread: a scope does not end if a thread hangs.
         thread::spawn(move || {
             while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
                 let tally = catch_unwind(|| run_seed(*seed)).unwrap_or_else(|_| Tally {
@@ -93,7 +93,7 @@ fn run(seeds: Vec<u64>) {
         bad.is_empty(),
         "seeds {bad:?} failed; their words are above"
     );
-    // That it was what it says that it was.
+    // The run had as many operations and faults as planned.
     assert!(all.operations >= 500 * count, "{}", all.operations);
     let faults: usize = all.faults.values().sum();
     assert!(
@@ -104,7 +104,7 @@ fn run(seeds: Vec<u64>) {
     assert!(all.checked > 1_000 * count && (seldom || count < 4));
 }
 
-/// Some seeds try again and again, others not at all: then more is left unknown.
+/// Some seeds retry often, others never, so that more outcomes are unknown.
 fn policy(seed: u64) -> (RetryPolicy, u32) {
     let retries = (seed % 4) as u32;
     let policy = RetryPolicy::default()
@@ -126,7 +126,7 @@ fn run_seed(seed: u64) -> Tally {
         .retry(policy)
         .build()
         .unwrap();
-    // As long as it takes: that is no operation.
+    // This is not an operation of the test, so it may take any time.
     let mut opened = (0..100).filter_map(|_| faulty.collection(direct.name()).get().ok());
     let collection = opened.next().unwrap();
     let patience = Patience {
@@ -146,11 +146,11 @@ fn run_seed(seed: u64) -> Tally {
     let seen = proxy.seen();
     all.requests = seen.len();
     all.faults = proxy.faults();
-    // What the client has counted is what went over the wire.
+    // The metrics of the client agree with the requests that the proxy received.
     let metrics = faulty.metrics();
     let sum = |count: fn(&OperationMetrics) -> u64| metrics.operations.values().map(count).sum();
     let (attempts, calls): (u64, u64) = (sum(|it| it.attempts), sum(|it| it.calls));
-    // On a new connection, since the kept one was closed: perhaps before the proxy had read the request.
+    // Requests that were repeated on a new connection, perhaps before the proxy had read them.
     let anew: u64 = attempts - calls - sum(|it| it.retries);
     let all_seen = seen.len() as u64;
     assert!(
@@ -158,7 +158,7 @@ fn run_seed(seed: u64) -> Tally {
         "seed {seed}: {all_seen} requests, {attempts} attempts, {anew} anew"
     );
     let pool = metrics.pool;
-    // One that is closed at once may not be a connection yet.
+    // A connection that is refused may not count as a connection of the client.
     let refused = all.faults.get("Refuse").copied().unwrap_or(0) as u64;
     let made = pool.opened..=pool.opened + refused;
     assert!(made.contains(&(proxy.connections() as u64)), "seed {seed}");

@@ -1,26 +1,26 @@
-//! [`Tally`]: what was done, and what came of it.
+//! [`Tally`]: the numbers of operations and results.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::Flaws;
 
-/// What a thread or a seed or a run comes to.
+/// The totals of a thread, of a seed, or of a run.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub operations: usize,
-    /// Calls that failed.
+    /// The number of calls that failed.
     pub failed: usize,
-    /// Calls that were done in part.
+    /// The number of calls that were executed in part.
     pub partly: usize,
-    /// Records that were compared with the model.
+    /// The number of records that were compared with the model.
     pub checked: usize,
-    /// Records whose fate the client could not tell.
+    /// The number of records with an unknown outcome.
     pub unknown: usize,
-    /// Calls that took longer than they may.
+    /// The number of calls that took too long.
     pub hangs: usize,
     pub panics: usize,
-    /// What a proxy has seen, and done to it.
+    /// Adds the requests and faults of a proxy.
     pub requests: usize,
     pub faults: BTreeMap<String, usize>,
     pub flaws: Flaws,

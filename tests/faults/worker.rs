@@ -1,4 +1,5 @@
-//! One of several threads that use a collection at once: what it does at random, and what it makes of the answers.
+//! A worker: one of several threads that use a collection at the same time. It makes random calls and checks
+//! the results.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,21 +14,21 @@ use crate::support::fault_proxy::FaultProxy;
 use crate::support::random::Random;
 use crate::tally::Tally;
 
-/// How many use a collection.
+/// The number of threads that use a collection.
 pub const THREADS: usize = 4;
-/// Ids that one thread has for itself.
+/// The number of ids that only one thread uses.
 const OWN: usize = 40;
-/// Ids that all threads write.
+/// The number of ids that all threads write.
 const SHARED: usize = 6;
-/// The most records of a call.
+/// The maximum number of records in a call.
 const LARGE: usize = 15;
 
-/// How long calls may take.
+/// The longest times that calls may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// One attempt.
+    /// The timeout of one attempt.
     pub timeout: Duration,
-    /// All attempts of one request, and the waits between them.
+    /// The time of all attempts of one request, with the waits between them.
     pub request: Duration,
 }
 
@@ -37,9 +38,9 @@ pub struct Worker<'a> {
     collection: Collection,
     proxy: Option<&'a FaultProxy>,
     patience: Patience,
-    /// Of this thread's own ids.
+    /// The model of the ids that only this thread writes.
     pub model: Model,
-    /// Of each shared id: what this thread has written last, and what it may have written after that.
+    /// For each shared id, the last write of this thread, and later writes that may have succeeded.
     pub last: BTreeMap<String, Vec<(Record, Fate)>>,
     pub tally: Tally,
 }
@@ -71,13 +72,13 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// One operation, chosen at random.
+    /// Makes a random call.
     pub fn step(&mut self) {
         let choice = self.random.below(100);
         self.act(choice);
     }
 
-    /// The same, but a write.
+    /// Makes a random write.
     pub fn write_step(&mut self) {
         let choice = self.random.below(39);
         self.act(choice);
@@ -103,7 +104,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Some of this thread's ids, each once.
+    /// Returns some of the ids of this thread, without duplicates.
     fn some_ids(&mut self, most: usize) -> Vec<String> {
         let mut ids: Vec<usize> = (0..OWN).collect();
         let count = 1 + self.random.below(most);
@@ -111,13 +112,14 @@ impl<'a> Worker<'a> {
         chosen.map(|id| own_id(self.number, id)).collect()
     }
 
-    /// A record unlike all others of this id.
+    /// Returns a record that differs from all others with this id.
     fn record(&mut self, write: Write, id: String) -> Record {
         let n = self.tally.operations as i64;
         let mut record = Record::new(id);
-        // An update may leave the vector as it is; then the document stays, too. Where there may be no record, it must:
-        // two readers at once may make Chroma's index take in the same writes twice, and then an update that was ignored
-        // since there was no record finds the one that was added after it, and changes its vector.
+        // An update may leave out the vector; then it leaves out the document as well. If the record may not
+        // exist, an update always leaves out the vector: two concurrent readers can make Chroma's index apply
+        // the same writes twice. An update that was ignored at first then changes the vector of a record that
+        // was added later.
         let vector = self.model[&record.id].is_there() && self.random.below(2) == 0;
         if write != Write::Update || vector {
             record = record.embedding([
@@ -182,7 +184,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Without a proxy the server is so quick, or so dead, that nothing is left to wait for.
+    /// Waits until the server has no abandoned request left. Without a proxy there is nothing to wait for.
     fn settle(&self) {
         if let Some(proxy) = self.proxy {
             proxy.settle();
@@ -212,7 +214,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Everything; of what others write only the ids can be known.
+    /// Reads all records. For records of other threads, only the ids can be checked.
     fn scan(&mut self) {
         let found = self.timed(OWN, |collection| {
             let scan = collection.scan().page_size(100);
@@ -231,12 +233,12 @@ impl<'a> Worker<'a> {
             if !record.id.starts_with("w") && !self.last.contains_key(&record.id) {
                 self.tally
                     .flaws
-                    .wrong(format!("scan: nobody wrote {record:?}"));
+                    .wrong(format!("scan: no thread wrote {record:?}"));
             }
         }
     }
 
-    /// How many the others have is not known, but how many they can have.
+    /// Checks the count between its possible limits: the number of records of other threads is unknown.
     fn count(&mut self) {
         let Ok(count) = self.timed(1, Collection::count) else {
             return;
@@ -248,7 +250,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The neighbours of a random vector. An index may leave some out, but must not make them up.
+    /// Queries the neighbours of a random vector. An approximate index may leave some out, but must not
+    /// invent any.
     fn query(&mut self) {
         let near = vec![self.random.below(200) as f32, self.number as f32, 1.0];
         let hits = self.timed(1, |collection| {
@@ -276,7 +279,7 @@ impl<'a> Worker<'a> {
         self.tally.flaws.compare(&mut self.model, ids, found, when);
     }
 
-    /// Makes a call about so many records, and sees that it returns in time.
+    /// Makes a call about this number of records, and checks that it returns in time.
     fn timed<T>(
         &mut self,
         records: usize,
@@ -293,7 +296,8 @@ impl<'a> Worker<'a> {
                     .wrong(format!("not of the network: {error}"));
             }
         }
-        // A request for each record at most, one for the server's limits or a heartbeat, and what a busy machine takes.
+        // At most one request for each record, one for the limits or a heartbeat, and a margin for a busy
+        // machine.
         let longest = self.patience.request * (records as u32 + 2) + Duration::from_secs(30);
         if took > longest {
             self.tally.hangs += 1;
@@ -302,7 +306,7 @@ impl<'a> Worker<'a> {
                 .words
                 .push(format!("a call of {records} records took {took:?}"));
         }
-        // An attempt may have been given up while the server was at it.
+        // The client may have abandoned an attempt that the server still executes.
         if took > self.patience.timeout / 2 {
             self.settle();
         }
@@ -310,7 +314,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Each of them does this, on a thread of its own.
+/// Runs this for each worker, on separate threads.
 pub fn together<'a>(workers: &mut [Worker<'a>], work: impl Fn(&mut Worker<'a>) + Sync) {
     thread::scope(|scope| {
         for worker in workers {
@@ -322,10 +326,10 @@ pub fn together<'a>(workers: &mut [Worker<'a>], work: impl Fn(&mut Worker<'a>) +
     });
 }
 
-/// Reads all that there is, while nobody writes, and compares it with what may be.
+/// Reads all records, while no thread writes, and compares them with the possible states.
 pub fn compare_all(collection: &Collection, workers: &mut [Worker<'_>]) -> Tally {
     let mut tally = Tally::default();
-    // A server that has just been killed may say 500 to a read of vectors while it mends its index.
+    // A server that was killed may answer 500 to a read of vectors while it repairs its index.
     let patient = RetryPolicy::default()
         .max_retries(40)
         .base_delay(Duration::from_millis(100))
@@ -346,7 +350,7 @@ pub fn compare_all(collection: &Collection, workers: &mut [Worker<'_>]) -> Tally
             shared.entry(id).or_default().extend(writes);
         }
     }
-    // Who came last to an id that all of them write is not known. It is one who did not come again.
+    // The last writer of a shared id is unknown. It is one of the last writes of the threads.
     let shared = shared.into_iter();
     model.extend(shared.map(|(id, writes)| (id, Possible::one_of(writes))));
     let ids: Vec<String> = model.keys().cloned().collect();

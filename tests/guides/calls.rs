@@ -1,4 +1,5 @@
-//! The calls of this library that the tables of the guides name, so that each of them compiles. Nothing runs them.
+//! The calls of this library that the tables of the guides name, so that each of them compiles. Nothing runs
+//! them.
 
 // As the tables have them: nothing is done with what they give.
 #![allow(unused)]

@@ -1,5 +1,5 @@
-//! The program of the guides in `docs/`, which quote all that follows. It prints what `output.txt` holds, and so do the
-//! same programs by the other clients.
+//! The program of the guides in `docs/`, which quote all that follows. It prints what `output.txt` holds, and
+//! so do the same programs by the other clients.
 
 use chroma_blocking::{Client, Error, Key, Record, Space};
 

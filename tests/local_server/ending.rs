@@ -1,4 +1,4 @@
-//! No orphan and no litter, however the program ends.
+//! No process and no file is left behind, however the program ends.
 
 #[cfg(target_os = "linux")]
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::helpers::{Folder, executable, is_alive, is_open, names, signal, skipped, wait_until};
 use crate::program::Program;
 
-/// Starts a server in another program, does something to it, and waits until everything is gone.
+/// Starts a server in another program, does `harm` to it, and waits until the server and its files are gone.
 fn no_orphan(
     what: &str,
     scenario: &str,
@@ -47,14 +47,14 @@ fn ctrl_c_leaves_nothing() {
         "pinned",
         |_, _| {},
         |program, _| {
-            // The terminal sends it to the whole process group.
+            // A terminal sends the signal to the whole process group.
             assert!(signal("INT", &format!("-{}", program.child.id())));
             program.child.wait().unwrap();
         },
     );
 }
 
-/// The supervisor is the server's parent.
+/// Returns the process id of the supervisor: the parent of the server.
 #[cfg(target_os = "linux")]
 fn supervisor(server: u32) -> String {
     let stat = fs::read_to_string(format!("/proc/{server}/stat")).unwrap();
@@ -94,7 +94,7 @@ fn an_executable_ends_with_its_supervisor_on_linux() {
         "found",
         set,
         |program, server| {
-            // In this order, or the supervisor cleans up; the folder is left, which the program would have removed.
+            // The supervisor dies first, so that it cannot clean up. The program removes the folder.
             assert!(signal("9", &supervisor(server)));
             wait_until("no server", || !is_alive(server));
             program.finish();

@@ -1,4 +1,4 @@
-//! Which server is started, and what is said where there is none.
+//! The search for a server to start, and the error if there is none.
 
 #[cfg(unix)]
 use std::env;
@@ -9,7 +9,7 @@ use crate::helpers::{Folder, names};
 use crate::helpers::{executable, pinned, skipped};
 use crate::program::Program;
 
-/// The error of a program that starts whatever it finds.
+/// Returns the error of a program that starts any server that it finds.
 fn error_of(folder: &Folder, set: impl FnOnce(&mut Command)) -> String {
     let mut program = Program::run("found", folder, |command| {
         command.env("PATH", folder.make("path"));
@@ -96,7 +96,7 @@ fn a_broken_chroma_on_the_path_is_passed_over() {
     });
     program.wait_for("up");
     program.finish();
-    // And where there is no other, it is named.
+    // If there is no other server, the error names it.
     let error = error_of(&folder, |command| {
         command.env("PATH", &path);
     });

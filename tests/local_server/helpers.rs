@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers for these tests.
 
 use std::env;
 use std::fs;
@@ -14,12 +14,12 @@ use chroma_blocking::{LocalServer, local::LocalServerBuilder};
 
 pub const VERSION: &str = "1.5.9";
 
-/// The pinned server, from the user's cache folder.
+/// Returns a builder for the pinned server in the user's cache folder.
 pub fn pinned() -> LocalServerBuilder {
     LocalServer::builder().version(VERSION).install(true)
 }
 
-/// Whether the caller wants no server started on this machine.
+/// Returns whether `CHROMA_HOST` names a server, so that tests start none.
 pub fn skipped() -> bool {
     env::var_os("CHROMA_HOST").is_some_and(|host| !host.is_empty())
 }
@@ -37,7 +37,7 @@ pub fn is_open(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
-/// Whether the process runs; one that only waits to be reaped does not.
+/// Returns whether the process runs. A zombie does not.
 #[cfg(target_os = "linux")]
 pub fn is_alive(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
@@ -56,7 +56,7 @@ pub fn is_alive(pid: u32) -> bool {
 
 #[cfg(not(unix))]
 pub fn is_alive(_: u32) -> bool {
-    false // the port tells
+    false // the check of the port is enough
 }
 
 #[cfg(unix)]
@@ -69,7 +69,7 @@ pub fn signal(name: &str, target: &str) -> bool {
         .success()
 }
 
-/// One request, without any client: its status and its body.
+/// Sends one request without the client library. Returns the status and the body.
 pub fn request(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     write!(
@@ -87,7 +87,7 @@ pub fn request(port: u16, method: &str, path: &str, body: &str) -> (u16, String)
 
 pub const COLLECTIONS: &str = "tenants/default_tenant/databases/default_database/collections";
 
-/// A chroma executable, made from the installed copy.
+/// Creates a chroma executable from the installed package.
 #[cfg(unix)]
 pub fn executable(folder: &Folder) -> PathBuf {
     let library = pinned().install_only().unwrap();

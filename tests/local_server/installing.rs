@@ -1,4 +1,4 @@
-//! Two installs at once; installs that are killed.
+//! Two installations at the same time, and installations that are killed.
 
 use std::io::BufRead;
 #[cfg(unix)]
@@ -37,7 +37,7 @@ fn two_installs_at_once_download_once() {
         .sum::<usize>();
     assert_eq!(downloads, 1);
     programs.iter_mut().for_each(Program::finish);
-    // The copy and the lock file.
+    // The installation and the lock file.
     assert_eq!(names(&cache).len(), 2, "{:?}", names(&cache));
 }
 
@@ -54,14 +54,14 @@ fn a_half_done_install_is_never_used() {
             command.env("CHROMA_BLOCKING_CACHE", &cache);
         })
     };
-    // Killed in the middle: nothing is left but the lock file.
+    // After a kill during the installation, only the lock file is left.
     let mut program = run();
     let plan = program.wait_for("installing");
     let target = PathBuf::from(plan.split(" into ").last().unwrap());
     program.kill();
     let is_lock = |name: &String| name.ends_with(".lock");
     wait_until("no half-done install", || names(&cache).iter().all(is_lock));
-    // What a power failure may leave: a temporary folder, and a target that is not whole.
+    // After a power failure, a temporary folder and an incomplete target may be left.
     let name = target.file_name().unwrap().to_str().unwrap();
     let stale = cache.join(format!("{name}.tmp-dead"));
     for half in [&stale.join("lib"), &target] {

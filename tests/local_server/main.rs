@@ -1,6 +1,6 @@
-//! `LocalServer` on real servers: how it starts, how it ends, how it installs.
+//! `LocalServer` with real servers: start, end, installation.
 //!
-//! With `CHROMA_HOST` set no server is started here.
+//! These tests start no server if `CHROMA_HOST` is set.
 
 // The settings of clippy.toml reach the tests, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]

@@ -1,5 +1,5 @@
-//! Another program, to be killed or to have another environment: this test executable again, with the one test
-//! [`program`] and the variable `SCENARIO`.
+//! Another process that a test can kill, or that has another environment. It runs this test executable with
+//! the single test [`program`] and the variable `SCENARIO`.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use chroma_blocking::LocalServer;
 
 use crate::helpers::{Folder, pinned};
 
-/// Not a test of its own: what [`Program`] runs.
+/// The program that [`Program`] runs.
 #[test]
 #[ignore = "run by the other tests"]
 fn program() {
@@ -33,14 +33,14 @@ fn program() {
     println!("@pid {}", server.pid());
     println!("@port {}", server.port());
     println!("@up {}", server.url());
-    // Until it is killed, or its standard input ends.
+    // Waits until it is killed, or its standard input ends.
     let _ = std::io::stdin().read(&mut [0; 1]);
     drop(server);
     println!("@down");
 }
 
-/// The other program; killed when dropped. Its temporary folder is `folder/tmp`, its cache folder `folder/cache`
-/// unless it is to use the shared one.
+/// The other process, killed when dropped. Its temporary folder is `folder/tmp`. Its cache folder is
+/// `folder/cache` or the shared one.
 pub struct Program {
     pub child: Child,
     pub lines: BufReader<ChildStdout>,
@@ -59,7 +59,7 @@ impl Program {
             ])
             .env("SCENARIO", scenario)
             .env("TMPDIR", folder.make("tmp"))
-            .env("TMP", folder.path("tmp")) // what Windows looks at
+            .env("TMP", folder.path("tmp")) // the variable of Windows
             .env_remove("CHROMA_BIN")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -72,7 +72,7 @@ impl Program {
         Program { child, lines }
     }
 
-    /// What it says after `@word`; fails if it ends without it.
+    /// Returns the rest of the line after `@word`. Panics if the process ends without this line.
     pub fn wait_for(&mut self, word: &str) -> String {
         self.find(word)
             .unwrap_or_else(|seen| panic!("no {word:?} in:\n{seen}"))
@@ -82,7 +82,7 @@ impl Program {
         let mut seen = String::new();
         let mut line = String::new();
         while self.lines.read_line(&mut line).unwrap() > 0 {
-            // libtest writes its own words before ours on the same line
+            // libtest writes text before ours on the same line
             if let Some((_, said)) = line.split_once(&format!("@{word}")) {
                 return Ok(said.trim().to_owned());
             }
@@ -97,7 +97,7 @@ impl Program {
         self.child.wait().unwrap();
     }
 
-    /// Lets it end by itself.
+    /// Closes the standard input, so that the program ends.
     pub fn finish(&mut self) {
         drop(self.child.stdin.take());
         self.wait_for("down");

@@ -1,4 +1,4 @@
-//! Start, use, stop.
+//! Servers start, answer and stop.
 
 use std::collections::HashSet;
 use std::env;

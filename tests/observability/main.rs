@@ -41,7 +41,8 @@ fn trouble() -> Vec<Answer> {
         // count: nothing but failures
         chroma_error(500),
         chroma_error(502),
-        // As if the connection had been closed while it was kept; so once more on a new one, which is no retry.
+        // As if the connection had been closed while it was kept; so once more on a new one, which is no
+        // retry.
         Answer::close(),
         Answer::close(),
         // count: no number
@@ -219,7 +220,8 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
     run_into(&server);
     let path = "URL/api/v2/tenants/default_tenant/databases/default_database/collections";
     let id = "6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
-    // Level, method, operation with its subject, and what is said of it; for a warning, the message in front of that.
+    // Level, method, operation with its subject, and what is said of it; for a warning, the message in front
+    // of that.
     let expected = [
         (
             "DEBUG GET",

@@ -1,4 +1,5 @@
-//! What a server can make the client hold, say or send: bounded answers, bounded words, no secrets, no second header.
+//! What a server can make the client hold, say or send: bounded answers, bounded words, no secrets, no second
+//! header.
 
 use crate::support;
 use crate::support::stand_in::{Answer, StandIn};

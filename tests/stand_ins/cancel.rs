@@ -1,5 +1,5 @@
-//! `Collection::with_cancel`: the server or the embedding function sets the flag at a known point of a call, and nothing
-//! is sent after that.
+//! `Collection::with_cancel`: the server or the embedding function sets the flag at a known point of a call,
+//! and nothing is sent after that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -36,8 +36,8 @@ fn collection(server: &StandIn) -> Collection {
     abc.with_retry(stubborn())
 }
 
-/// Measures how much later than its deadline a call returns. The call has to fail. On a busy machine a call may be late for
-/// other reasons, so one in `TRIES` is enough.
+/// Measures how much later than its deadline a call returns. The call has to fail. On a busy machine a call
+/// may be late for other reasons, so one in `TRIES` is enough.
 fn overshoot(what: &str, deadline: Duration, call: impl Fn() -> Result<()>) -> Duration {
     let mut least = Duration::MAX;
     for _ in 0..TRIES {

@@ -1,5 +1,6 @@
-//! What only distributed servers and Chroma Cloud have, against a stand-in with the shapes of the OpenAPI of 1.5.9 (and,
-//! for transactions, of Chroma's source): forks, functions, indexing, transactions, keys, tenants found by asking.
+//! What only distributed servers and Chroma Cloud have, against a stand-in with the shapes of the OpenAPI of
+//! 1.5.9 (and, for transactions, of Chroma's source): forks, functions, indexing, transactions, keys, tenants
+//! found by asking.
 
 use crate::support::stand_in::{Answer, Request, StandIn};
 use crate::support::*;
@@ -394,8 +395,8 @@ fn a_crn_opens_a_collection_where_it_is() {
         ]
     );
 
-    // A single-node server breaks the connection: it is asked twice, and once more on a new connection, and not as often
-    // as the policy has it.
+    // A single-node server breaks the connection: it is asked twice, and once more on a new connection, and
+    // not as often as the policy has it.
     let heartbeat = Answer::ok(r#"{"nanosecond heartbeat":1}"#);
     let close = Answer::close;
     let server = StandIn::script([close(), heartbeat, close(), close()]);

@@ -1,4 +1,5 @@
-//! `Gemini` against a stand-in for Google on loopback, which checks every request and refuses what Google refuses.
+//! `Gemini` against a stand-in for Google on loopback, which checks every request and refuses what Google
+//! refuses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -271,7 +272,8 @@ fn a_key_that_google_repeats_is_not_passed_on() {
     assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
 }
 
-// Quotes and line ends take two bytes each in JSON: 3 MiB of text may be more than the 4 MiB that Google takes.
+// Quotes and line ends take two bytes each in JSON: 3 MiB of text may be more than the 4 MiB that Google
+// takes.
 #[test]
 fn texts_that_grow_in_json_stay_below_googles_limit() {
     let server = Google::start();

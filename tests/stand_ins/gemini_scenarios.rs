@@ -1,5 +1,5 @@
-//! Many texts through `Gemini` while Google fails, refuses, limits and dies. Whatever happens, every vector belongs to
-//! its text.
+//! Many texts through `Gemini` while Google fails, refuses, limits and dies. Whatever happens, every vector
+//! belongs to its text.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -56,7 +56,8 @@ struct Partly {
     source: Error,
 }
 
-/// The parts of such an error, after a look at all of it: each text is in one place, and each vector is that of its text.
+/// The parts of such an error, after a look at all of it: each text is in one place, and each vector is that
+/// of its text.
 fn partly(result: Result<Embeddings>, texts: &[String]) -> Partly {
     let Err(Error::PartlyEmbedded {
         done,

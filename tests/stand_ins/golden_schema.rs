@@ -1,5 +1,5 @@
-//! Schemas as Chroma's own Python client 1.5.9 sends them (`data/golden-1.5.9.json`), made with this crate's types and
-//! caught on their way to the server.
+//! Schemas as Chroma's own Python client 1.5.9 sends them (`data/golden-1.5.9.json`), made with this crate's
+//! types and caught on their way to the server.
 
 use std::collections::BTreeMap;
 

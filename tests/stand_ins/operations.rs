@@ -1,5 +1,5 @@
-//! Every row of the table of operations: a fault before, during and after the request, how many times the server sees it,
-//! and what the caller is told.
+//! Every row of the table of operations: a fault before, during and after the request, how many times the
+//! server sees it, and what the caller is told.
 
 use std::sync::{Arc, Mutex};
 
@@ -69,7 +69,8 @@ impl Row {
     }
 }
 
-/// A server where `made` is made or deleted by the operation that is tested, and the first request for that goes wrong.
+/// A server where `made` is made or deleted by the operation that is tested, and the first request for that
+/// goes wrong.
 struct Server {
     row: Row,
     fault: Option<Answer>,

@@ -29,8 +29,8 @@ fn asked(request: &Request) -> Option<Asked> {
     })
 }
 
-/// A server of these records, which pass any filter or none, and whose documents are this long. Before each answer it
-/// does what `meanwhile` says to them.
+/// A server of these records, which pass any filter or none, and whose documents are this long. Before each
+/// answer it does what `meanwhile` says to them.
 fn holding(
     mut records: Vec<(String, bool)>,
     document: usize,

@@ -1,5 +1,5 @@
-//! The embedding function travels with its collection: opened here as Chroma's other clients stored it. Chroma and
-//! Google are stand-ins on loopback.
+//! The embedding function travels with its collection: opened here as Chroma's other clients stored it.
+//! Chroma and Google are stand-ins on loopback.
 
 use std::process::Command;
 

@@ -177,7 +177,8 @@ fn stopped_by(third: Answer) -> Error {
     );
     let abc = once(&server).collection("abc").get().unwrap();
     let error = abc.upsert(records(35)).unwrap_err();
-    // A connection that closes in silence may have been closed before: then it is sent once more, on another one.
+    // A connection that closes in silence may have been closed before: then it is sent once more, on another
+    // one.
     let sent = server.requests_to("/upsert").len();
     assert_eq!(sent, 2 + error.call().unwrap().attempts as usize);
     assert!(sent <= 4);

@@ -1,4 +1,4 @@
-//! The examples, as a user runs them.
+//! Runs the examples as a user does.
 
 use std::process::{Command, Output};
 
@@ -7,7 +7,8 @@ use chroma_blocking::LocalServer;
 
 use super::folder::Folder;
 
-/// An example, to be run in a folder without `.env`, with no setting but what is given to the command, and these arguments.
+/// Returns a command that runs an example with these arguments, in a folder without `.env`, and without
+/// settings.
 pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let mut command = Command::new(env!("CARGO"));
@@ -38,8 +39,8 @@ pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
     ] {
         command.env_remove(variable);
     }
-    // With those of this package, which `cargo test` sets, the crate ring would be built again, and again by the next
-    // `cargo test`.
+    // `cargo test` sets the variables of this package. With them, cargo would build the crate ring again, and
+    // once more at the next `cargo test`.
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -49,14 +50,14 @@ pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
     command
 }
 
-/// The same, run to its end.
+/// Runs an example to its end.
 pub fn run(name: &str, folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let mut command = example(name, folder, arguments);
     command.envs(settings.iter().copied()).output().unwrap()
 }
 
-/// The address of a server of the version that the examples start, and the server where it is one of this test. CHROMA_HOST is
-/// honoured: then none is started.
+/// Returns the address of a server, and the server itself if this function started it. It starts none if
+/// `CHROMA_HOST` names one.
 #[cfg(feature = "local-server")]
 pub fn chroma() -> (String, Option<LocalServer>) {
     let given = std::env::var("CHROMA_HOST").ok();

@@ -1,6 +1,6 @@
-//! Takes connections on loopback, each on a thread of its own. What stands in for a server is built on it.
+//! Accepts connections on loopback, and serves each of them on a separate thread. The stand-ins use it.
 //!
-//! Dropping it closes all of its connections and joins all of its threads.
+//! Dropping it closes all connections and joins all threads.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,12 +16,12 @@ type Serving = Box<dyn Fn(usize, &TcpStream) -> io::Result<()> + Send + Sync>;
 struct Shared {
     serving: Serving,
     connections: AtomicUsize,
-    /// The open ones, to be closed at the end.
+    /// The open connections, to close them at the end.
     open: Mutex<HashMap<usize, TcpStream>>,
     over: AtomicBool,
 }
 
-/// A port that is listened on until it is dropped.
+/// A listener on a port, until it is dropped.
 pub struct Listening {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -29,7 +29,8 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Gives every connection to `serve`, with its number, counted from 0; it is closed when that returns.
+    /// Calls `serve` for each connection, with its number, counted from 0. Closes the connection when `serve`
+    /// returns.
     pub fn start(
         listener: TcpListener,
         serve: impl Fn(usize, &TcpStream) -> io::Result<()> + Send + Sync + 'static,
@@ -67,7 +68,7 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
-        // Wakes the acceptor, which takes connections until it sees that it is over.
+        // Wakes the acceptor, which checks for the end after each connection.
         let woken = TcpStream::connect(self.address);
         let threads = self.acceptor.take().map(JoinHandle::join);
         for stream in lock(&self.shared.open).values() {
@@ -76,7 +77,7 @@ impl Drop for Listening {
         drop(woken);
         let threads = threads.and_then(Result::ok).unwrap_or_default();
         let fine = threads.into_iter().all(|thread| thread.join().is_ok());
-        // A panic while the test panics would hide the test's own words.
+        // A second panic would hide the message of the first one.
         assert!(
             fine || thread::panicking(),
             "the answering closure panicked"
@@ -84,7 +85,7 @@ impl Drop for Listening {
     }
 }
 
-/// Takes connections, each on a thread of its own; gives the threads back when it is over.
+/// Accepts connections, each on a separate thread. Returns the threads at the end.
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
     let mut threads = Vec::new();
     for stream in listener.incoming() {
@@ -96,11 +97,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
         lock(&shared.open).insert(number, stream.try_clone().unwrap());
         let shared = shared.clone();
         threads.push(thread::spawn(move || {
-            // A panic in the closure must not leave the client waiting.
+            // The connection has to be closed even if the closure panics.
             let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 let _ = (shared.serving)(number, &stream);
             }));
-            // The connection is closed when both handles are dropped, and only then no longer counted as open.
+            // The connection is closed when both handles are dropped, and only then no longer counted as
+            // open.
             drop(stream);
             let mut open = lock(&shared.open);
             drop(open.remove(&number));

@@ -1,6 +1,6 @@
-//! What tests of bad servers and of Gemini share.
+//! Helpers for tests: servers that misbehave, a stand-in for Google, real servers, examples.
 
-// Each test file uses a part of it.
+// Each test program uses some of these.
 #![allow(dead_code)]
 
 pub mod example;
@@ -26,7 +26,7 @@ use socket2::{Domain, Socket, Type};
 
 use stand_in::{Answer, Request, StandIn, script};
 
-/// Three attempts, and waits that a test does not feel.
+/// A policy with three attempts and very short waits.
 pub fn fast() -> RetryPolicy {
     RetryPolicy::default()
         .max_retries(2)
@@ -35,15 +35,15 @@ pub fn fast() -> RetryPolicy {
 
 const DATABASE: &str = "/api/v2/tenants/default_tenant/databases/default_database";
 pub const COLLECTION: &str = r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":"abc","metadata":null,"dimension":null,"configuration_json":{}}"#;
-/// The answer to a query: one hit.
+/// The answer to a query, with one hit.
 pub const HITS: &str =
     r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
 pub const LIMITS: &str = r#"{"max_batch_size":1000,"supports_base64_encoding":true}"#;
-/// What a server before 1.0.21 says.
+/// The limits of a server before 1.0.21.
 pub const OLD_LIMITS: &str = r#"{"max_batch_size":10}"#;
 
-/// A Chroma server that leaves it to `answer` what to say to all requests about collections and records, but for
-/// the one that opens the collection.
+/// Starts a stand-in for Chroma that answers heartbeats, the limits and the request that opens the collection
+/// `abc`. `answer` answers all other requests.
 pub fn chroma(
     limits: &'static str,
     mut answer: impl FnMut(&Request) -> Answer + Send + 'static,
@@ -57,7 +57,8 @@ pub fn chroma(
     })
 }
 
-/// Waits until a condition holds, however busy the machine is. Only a test that hangs reaches the limit of a minute.
+/// Waits until a condition holds, however busy the machine is. Only a test that hangs reaches the limit of a
+/// minute.
 #[track_caller]
 pub fn wait_until(what: &str, holds: impl Fn() -> bool) -> Duration {
     let started = Instant::now();
@@ -99,18 +100,18 @@ pub fn ids(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|i| format!("id{i}")).collect()
 }
 
-/// A Chroma server that gives these answers, one after the other.
+/// Starts a stand-in for Chroma that gives these answers, one after the other.
 pub fn scripted(answers: impl IntoIterator<Item = Answer>) -> StandIn {
     chroma(LIMITS, script(answers))
 }
 
-/// A client that does not try again.
+/// Builds a client without retries.
 pub fn once(server: &StandIn) -> Client {
     let builder = builder(&server.url()).retry(RetryPolicy::none());
     builder.build().unwrap()
 }
 
-/// Ids that are in, that may be in, and that are not.
+/// Returns the ids that were written, that may have been written, and that were not.
 pub fn fates(error: &Error) -> [Vec<String>; 3] {
     match error {
         Error::PartlyDone {
@@ -123,7 +124,7 @@ pub fn fates(error: &Error) -> [Vec<String>; 3] {
     }
 }
 
-/// Ways to lose an answer that was asked for: the server may have acted.
+/// Answers that do not arrive, although the server may have executed the request.
 pub fn lost_answers() -> [Answer; 4] {
     [
         Answer::close(),
@@ -133,7 +134,7 @@ pub fn lost_answers() -> [Answer; 4] {
     ]
 }
 
-/// What is to be empty, or else all of it is shown.
+/// Panics with all of the items if there are any.
 #[track_caller]
 pub fn assert_none<T: std::fmt::Display>(what: &str, found: impl IntoIterator<Item = T>) {
     let found: Vec<String> = found.into_iter().map(|one| one.to_string()).collect();
@@ -145,14 +146,14 @@ pub fn chroma_error(status: u16) -> Answer {
     Answer::new(status, words.to_string())
 }
 
-/// The vector in unit length.
+/// Returns the vector, scaled to unit length.
 pub fn unit(vector: &[f32]) -> Vec<f32> {
     let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
     let shorten = |x: &f32| (f64::from(*x) / square.sqrt()) as f32;
     vector.iter().map(shorten).collect()
 }
 
-/// That each vector is that of its text, in unit length.
+/// Asserts that each vector is the unit vector of its text.
 pub fn assert_belong(found: &Embeddings, texts: &[impl AsRef<str>], dimension: usize) {
     assert_eq!((found.len(), found.dimension()), (texts.len(), dimension));
     for (row, text) in found.rows().zip(texts) {
@@ -160,7 +161,7 @@ pub fn assert_belong(found: &Embeddings, texts: &[impl AsRef<str>], dimension: u
     }
 }
 
-/// That it is the vector of this text, in unit length.
+/// Asserts that this is the unit vector of the text.
 pub fn assert_belongs(row: &[f32], text: &str) {
     let expected = unit(&gemini::vector_of(text, row.len()));
     let off = row.iter().zip(&expected).map(|(a, b)| (a - b).abs());
@@ -169,7 +170,8 @@ pub fn assert_belongs(row: &[f32], text: &str) {
     assert!((length - 1.0).abs() < 1e-4, "{length}");
 }
 
-/// An address where nothing listens, and the socket that keeps it so: nobody else can take the port meanwhile.
+/// Returns an address on which no server listens. The socket reserves the port, so that no other process can
+/// take it.
 pub fn closed_port() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -178,7 +180,7 @@ pub fn closed_port() -> (Socket, SocketAddr) {
     (socket, address)
 }
 
-/// Every line that this process logs from the first call on, at every level, of every crate.
+/// Returns the log lines of this process, of all crates and levels. The first call starts the collection.
 pub fn logs() -> &'static Logs {
     static LOGS: OnceLock<Logs> = OnceLock::new();
     let mut first = false;
@@ -203,13 +205,14 @@ impl Logs {
             .clone()
     }
 
-    /// That no line holds any of these words, and that both this crate and ureq did log: else it would prove nothing.
+    /// Asserts that no line contains any of these words. Asserts first that this crate and ureq logged at
+    /// all.
     pub fn assert_free_of(&self, words: &[&str]) {
         let lines = self.lines();
         for source in ["chroma_blocking", "ureq"] {
             assert!(lines.iter().any(|l| l.starts_with(source)), "no {source}");
         }
-        // What ureq_proto logs at the level trace is every byte that is sent.
+        // At the level trace, ureq_proto logs every byte that is sent.
         for line in lines.iter().filter(|l| !l.starts_with("ureq_proto")) {
             assert!(!words.iter().any(|word| line.contains(word)), "{line}");
         }

@@ -1,6 +1,6 @@
-//! Random numbers that a seed repeats.
+//! Random numbers from a seed.
 
-/// Numbers that look random (splitmix64).
+/// A generator of pseudo-random numbers (splitmix64).
 pub struct Random(pub u64);
 
 impl Random {

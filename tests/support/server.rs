@@ -1,4 +1,4 @@
-//! The real server of a test program: one that it starts, or the one that `CHROMA_HOST` names.
+//! The real server of a test program: a server that the program starts, or the server in `CHROMA_HOST`.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -8,8 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chroma_blocking::{Client, LocalServer, local::LocalServerBuilder};
 
-/// A client of the server that all tests share. The server ends with this process: nothing drops a static, and
-/// nothing has to.
+/// Returns a client of the server that all tests share. The server ends with this process.
 pub fn client() -> &'static Client {
     static SHARED: OnceLock<(Client, Option<LocalServer>)> = OnceLock::new();
     let (client, _server) = SHARED.get_or_init(|| {
@@ -22,12 +21,12 @@ pub fn client() -> &'static Client {
     client
 }
 
-/// Whether the caller wants no server started on this machine.
+/// Returns whether `CHROMA_HOST` names a server, so that tests start none.
 pub fn is_given() -> bool {
     std::env::var("CHROMA_HOST").is_ok_and(|host| !host.is_empty())
 }
 
-/// A server of the version that is tested, installed where it is not.
+/// Returns a builder for a server of the tested version. The server is installed if necessary.
 pub fn local() -> LocalServerBuilder {
     LocalServer::builder()
         .version(version())
@@ -35,7 +34,7 @@ pub fn local() -> LocalServerBuilder {
         .on_install(|plan| eprintln!("{plan}"))
 }
 
-/// The server's version: `CHROMA_VERSION`, or the newest that is tested.
+/// Returns the version of the server: `CHROMA_VERSION`, or the newest tested version.
 pub fn version() -> String {
     let version = std::env::var("CHROMA_VERSION").ok();
     version
@@ -43,7 +42,7 @@ pub fn version() -> String {
         .unwrap_or_else(|| "1.5.9".to_owned())
 }
 
-/// A collection name that no other test and no other run uses.
+/// Returns a collection name that no other test and no other run uses.
 pub fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -51,8 +50,8 @@ pub fn unique_name() -> String {
     format!("test-{}-{}-{next}", now.as_nanos(), std::process::id())
 }
 
-/// A port that nobody has, and nobody is given: none of those that the system gives to whoever connects, or the client could
-/// be given it while the server is away, and be connected with itself.
+/// Returns a free port outside of the range of ephemeral ports. While the server is down, a client could
+/// otherwise get the port for a connection, and connect to itself.
 pub fn port() -> u16 {
     let first = 20_000 + (std::process::id() % 10_000) as u16;
     let mut ports = first..first + 1_000;
@@ -60,7 +59,7 @@ pub fn port() -> u16 {
     ports.find(is_free).unwrap()
 }
 
-/// Ends the server's process at once. Then its supervisor goes as well, which has locked the data folder.
+/// Kills the server. Waits until its supervisor has ended, which locks the data folder.
 pub fn kill(server: LocalServer) {
     let killed = Command::new("/bin/sh")
         .args(["-c", &format!("kill -9 {}", server.pid())])

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 server on loopback that answers as a test says, and keeps what it was asked.
+//! A small HTTP/1.1 server on loopback. A test chooses its answers, and reads the requests afterwards.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,17 +10,17 @@ use socket2::SockRef;
 
 use super::listening::Listening;
 
-/// A request as it came in.
+/// A request that the server received.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
-    /// With the query, and as it was sent: nothing is decoded.
+    /// The path with the query, not decoded.
     pub path: String,
-    /// The names in small letters.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Empty where the server did not read it ([`Habits::longest_read`]).
+    /// The body. Empty if the server did not read it ([`Habits::longest_read`]).
     pub body: Vec<u8>,
-    /// When its first line was in.
+    /// The time when its first line was read.
     pub at: Instant,
 }
 
@@ -30,14 +30,14 @@ impl Request {
         named.next().map(|(_, value)| value.as_str())
     }
 
-    /// How long its body is, by its head.
+    /// Returns the value of `Content-Length`.
     pub fn length(&self) -> usize {
         let length = self.header("content-length");
         length.map_or(0, |length| length.parse().unwrap())
     }
 }
 
-/// What is sent back, and how.
+/// An answer, and the way in which it is sent.
 #[derive(Debug, Clone)]
 pub struct Answer {
     status: u16,
@@ -49,19 +49,19 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 enum Manner {
     Whole,
-    /// All of it, and then the connection is closed without a word before.
+    /// Sends all of it, and closes the connection without announcing that.
     ThenClose,
     /// Announces this many bytes, sends fewer, and closes.
     Announcing(u64),
-    /// The same, with fewer or more bytes than announced, and the connection stays open.
+    /// Announces this many bytes, sends fewer or more, and keeps the connection open.
     Miscounted(u64),
-    /// So many bytes at a time, with this pause.
+    /// Sends this many bytes at a time, with this pause.
     Slowly(usize, Duration),
-    /// The body alone, as it is, instead of HTTP; then closes.
+    /// Sends only the body, without HTTP, and closes.
     Raw,
-    /// Half of it, and then the connection is reset.
+    /// Sends half of it, and resets the connection.
     Reset,
-    /// Nothing, until the other side gives up.
+    /// Sends nothing until the client gives up.
     Hang,
 }
 
@@ -75,7 +75,7 @@ impl Answer {
         }
     }
 
-    /// 200 with JSON.
+    /// Status 200 with a JSON body.
     pub fn ok(json: impl Into<Vec<u8>>) -> Answer {
         Answer::new(200, json).header("content-type", "application/json")
     }
@@ -94,27 +94,27 @@ impl Answer {
         self.manner(Manner::ThenClose)
     }
 
-    /// Says that it is this long, sends what it has, and closes.
+    /// Announces this length, sends the body, and closes the connection.
     pub fn announcing(self, length: u64) -> Answer {
         self.manner(Manner::Announcing(length))
     }
 
-    /// Says that it is this long, sends what it has, and goes on as if that were right.
+    /// Announces this length, sends the body, and keeps the connection open.
     pub fn miscounted(self, length: u64) -> Answer {
         self.manner(Manner::Miscounted(length))
     }
 
-    /// A byte at a time.
+    /// Sends a byte at a time.
     pub fn slowly(self, pause: Duration) -> Answer {
         self.in_pieces(1, pause)
     }
 
-    /// So many bytes at a time.
+    /// Sends this many bytes at a time.
     pub fn in_pieces(self, bytes: usize, pause: Duration) -> Answer {
         self.manner(Manner::Slowly(bytes, pause))
     }
 
-    /// These bytes in place of an HTTP answer, and then the connection is closed.
+    /// Sends these bytes instead of an HTTP answer, and closes the connection.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Answer {
         Answer::new(0, bytes).manner(Manner::Raw)
     }
@@ -138,7 +138,7 @@ impl Answer {
         self.manner(Manner::Reset)
     }
 
-    /// 0 where no HTTP is said.
+    /// Returns the status, or 0 for an answer without HTTP.
     pub fn status(&self) -> u16 {
         self.status
     }
@@ -148,11 +148,11 @@ impl Answer {
         self
     }
 
-    /// Sends it; whether the connection may be used again.
+    /// Sends the answer. Returns whether the connection can be used again.
     pub fn send(&self, mut to: &TcpStream) -> io::Result<bool> {
         let length = match self.manner {
             Manner::Hang => {
-                // Ends when the client gives up, or when the server is dropped.
+                // Returns when the client gives up, or when the server is dropped.
                 to.read_to_end(&mut Vec::new())?;
                 return Ok(false);
             }
@@ -180,7 +180,7 @@ impl Answer {
                 if self.status != 0 {
                     to.write_all(&bytes[..bytes.len() / 2])?;
                 }
-                // Closed so, it says that it was reset, not that it is over.
+                // With this option, closing the socket sends a reset instead of an end of the stream.
                 SockRef::from(to).set_linger(Some(Duration::ZERO))?;
             }
             _ => to.write_all(&bytes)?,
@@ -192,15 +192,15 @@ impl Answer {
     }
 }
 
-/// How a server treats connections, whatever it answers.
+/// The way a server treats connections, independent of its answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Habits {
-    /// So many connections are closed before anything is read from them.
+    /// The number of connections that the server closes without reading from them.
     pub drop_first: usize,
-    /// A longer body is not read: its head is answered, and the connection closed, so that the client meets a broken
-    /// pipe.
+    /// The longest body that the server reads. It answers the head of a longer request and closes the
+    /// connection, so that the client gets a broken pipe.
     pub longest_read: usize,
-    /// Requests are not kept: there will be too many.
+    /// Whether requests are dropped after the answer, for tests with very many of them.
     pub forget: bool,
 }
 
@@ -222,19 +222,19 @@ struct Shared {
     requests: Mutex<Vec<Request>>,
 }
 
-/// The server. It answers until it is dropped.
+/// The server. It answers requests until it is dropped.
 pub struct StandIn {
     listening: Listening,
     shared: Arc<Shared>,
 }
 
 impl StandIn {
-    /// One that answers what `answer` says.
+    /// Starts a server that answers each request by `answer`.
     pub fn start(answer: impl FnMut(&Request) -> Answer + Send + 'static) -> StandIn {
         StandIn::with(Habits::default(), answer)
     }
 
-    /// One that gives these answers, one after the other, and 418 to any request after them.
+    /// Starts a server that gives these answers, one after the other, and status 418 after them.
     pub fn script(answers: impl IntoIterator<Item = Answer>) -> StandIn {
         StandIn::start(script(answers))
     }
@@ -255,7 +255,7 @@ impl StandIn {
         StandIn::at_once(listener, habits, move |request| lock(&one_by_one)(request))
     }
 
-    /// One whose `answer` is called for several connections at once.
+    /// Starts a server that calls `answer` from several threads at the same time.
     pub fn at_once(
         listener: TcpListener,
         habits: Habits,
@@ -282,12 +282,12 @@ impl StandIn {
         self.listening.url()
     }
 
-    /// All requests so far.
+    /// Returns all requests so far.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.shared.requests).clone()
     }
 
-    /// Those whose path ends so.
+    /// Returns the requests whose path ends with `end`.
     pub fn requests_to(&self, end: &str) -> Vec<Request> {
         let mut requests = self.requests();
         requests.retain(|request| request.path.ends_with(end));
@@ -305,7 +305,7 @@ impl StandIn {
     }
 }
 
-/// What a server does that has one answer for each request, in order.
+/// Returns a function that gives one answer to each request, in order.
 pub fn script(
     answers: impl IntoIterator<Item = Answer>,
 ) -> impl FnMut(&Request) -> Answer + Send + 'static {
@@ -323,7 +323,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Answers the requests of one connection.
 fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
-    // Else the end of a large answer waits for the other side to say that it has the rest.
+    // Without this, the end of a large answer waits for an acknowledgement of the rest.
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut reader)? {
@@ -341,7 +341,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         if !shared.habits.forget {
             lock(&shared.requests).push(request.clone());
         }
-        // No lock is held while the answer is sent, or a slow one would hold up the others.
+        // No lock is held while the answer is sent, so a slow answer does not delay others.
         let answer = (shared.answering)(&request);
         if !answer.send(stream)? || !whole {
             break;
@@ -350,7 +350,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-/// The next request without its body; `None` when the client has closed the connection.
+/// Reads the next request without its body. Returns `None` if the client has closed the connection.
 pub fn read_head(from: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if from.read_line(&mut line)? == 0 {

@@ -1,4 +1,4 @@
-//! [`Telling`]: an embedding function that tells all that it can tell.
+//! [`Telling`]: an embedding function that reports everything that a function can report.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use chroma_blocking::{
     embed::{EmbeddingContext, EmbeddingError, Purpose},
 };
 
-/// Embeds as `Hashing` does, and says that some were in a cache, and the like.
+/// Embeds with `Hashing`, and reports cache hits, retries and waits.
 pub struct Telling;
 
 impl EmbeddingFunction for Telling {

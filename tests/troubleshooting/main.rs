@@ -1,7 +1,7 @@
 //! The headings of `docs/troubleshooting.md` are the messages that the library gives.
 //!
-//! The tests provoke messages. Each of them needs a heading, and each heading has to be one of them, or to appear in the
-//! source of the library.
+//! The tests provoke messages. Each of them needs a heading, and each heading has to be one of them, or to
+//! appear in the source of the library.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(not(feature = "gemini"), allow(dead_code))]

@@ -1,4 +1,4 @@
-//! [`Fault`]: what can go wrong on the way, and who says what does.
+//! [`Fault`]: a fault between client and server, and the plans that choose faults.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,49 +7,49 @@ use std::time::Duration;
 use crate::support::random::Random;
 use crate::support::stand_in::{Answer, Request};
 
-/// What goes wrong with one request.
+/// A fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    // The upstream sees nothing of the request.
-    /// The connection is reset as soon as it is made, before a byte is read. On one that is open already, as soon as there
-    /// is a request.
+    // The upstream does not receive the request.
+    /// Resets a new connection before reading a byte. Resets an open connection at the next request.
     Refuse,
-    /// Reset after half of the body.
+    /// Resets the connection after half of the request body.
     ResetInside,
-    /// Reset after the whole request.
+    /// Resets the connection after the whole request.
     ResetBefore,
-    /// Silence, until the client gives up.
+    /// Sends nothing until the client gives up.
     HangBefore,
     GarbageBefore,
 
-    // The upstream has acted, and its answer does not come through.
+    // The upstream executes the request, and the client does not get the answer.
     ResetAfter,
     HangAfter,
     GarbageAfter,
-    /// The right length, half of the body, and the end of the connection.
+    /// Sends the right length and half of the body, and closes the connection.
     CutBody,
-    /// A chunked answer without its last chunk.
+    /// Sends a chunked answer without its last chunk.
     CutChunks,
-    /// A length that is larger than the body, and then silence.
+    /// Announces more bytes than the body has, and sends nothing after it.
     TooLong,
-    /// A length that is smaller than the body. It is all that the client can know, so what it cuts off must be missed: of
-    /// a bare number nothing is left, since a part of one is a number, too.
+    /// Announces fewer bytes than the body has. The client has to notice the missing end, so a bare number is
+    /// cut to nothing: a part of a number is a number as well.
     TooShort,
 
-    // It comes through, in a way.
-    /// The request waits a little before it goes on.
+    // The client gets the answer.
+    /// Delays the request.
     Delay,
-    /// The answer comes a few bytes at a time.
+    /// Sends the answer in small pieces.
     Trickle,
-    /// The connection is closed after the answer, without a word before: it goes stale in the client's pool.
+    /// Closes the connection after the answer without announcing it, so that it becomes stale in the client's
+    /// pool.
     CloseAfter,
 
-    /// A gateway's answer.
+    /// Sends the answer of a gateway.
     Status {
         code: u16,
-        /// Seconds, for `Retry-After`.
+        /// The value of `Retry-After`, in seconds.
         retry_after: Option<u64>,
-        /// In place of the upstream's, which has acted; else it has not seen the request.
+        /// Whether the upstream executes the request.
         acted: bool,
     },
 }
@@ -64,7 +64,7 @@ const fn status(code: u16, retry_after: Option<u64>, acted: bool) -> Fault {
     }
 }
 
-/// Every fault that there is. What says that nothing was done (429, and 503 with a time to come back) never lies.
+/// All faults. Answers that claim no effect (429, and 503 with `Retry-After`) are true.
 pub const ALL: [Fault; 32] = [
     Refuse,
     ResetInside,
@@ -100,7 +100,7 @@ pub const ALL: [Fault; 32] = [
     status(504, Some(0), true),
 ];
 
-/// What a thing that is no HTTP server says, one that is no Chroma, and one that is out of its mind.
+/// Answers of a program without HTTP, of a server other than Chroma, and of one that sends nonsense.
 const GARBAGE: [&[u8]; 3] = [
     b"SSH-2.0-OpenSSH_9.6\r\n",
     b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n<html>ok</html>",
@@ -108,7 +108,7 @@ const GARBAGE: [&[u8]; 3] = [
 ];
 
 impl Fault {
-    /// Whether the upstream sees the request.
+    /// Returns whether the upstream receives the request.
     pub fn reaches_upstream(self) -> bool {
         match self {
             Refuse | ResetInside | ResetBefore | HangBefore | GarbageBefore => false,
@@ -117,8 +117,8 @@ impl Fault {
         }
     }
 
-    /// What the client gets instead of this answer, or of none where the upstream has not seen the request. `number` is the
-    /// request's.
+    /// What the client gets instead of this answer, or of none where the upstream has not seen the request.
+    /// `number` is the request's.
     pub(super) fn answer(self, answer: &Upstreams, number: usize) -> Answer {
         let body = &answer.body;
         let length = body.len() as u64;
@@ -126,7 +126,7 @@ impl Fault {
             Refuse | ResetInside | ResetBefore | ResetAfter => Answer::reset(),
             HangBefore | HangAfter => Answer::hang(),
             GarbageBefore | GarbageAfter => Answer::raw(GARBAGE[number % GARBAGE.len()]),
-            // An empty body has no half; then not all of the head comes.
+            // An empty body has no half, so the head is cut instead.
             CutBody if body.is_empty() => Answer::raw("HTTP/1.1 200 OK\r\ncontent-le"),
             CutBody => answer.with(&body[..body.len() / 2]).announcing(length),
             CutChunks => {
@@ -156,7 +156,7 @@ impl Fault {
     }
 }
 
-/// Between two pieces of a slow answer, of which there are 50 or so.
+/// The pause between two of the about 50 pieces of a slow answer.
 const PAUSE: Duration = Duration::from_micros(500);
 
 impl fmt::Display for Fault {
@@ -180,7 +180,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What an upstream answered.
+/// An answer of the upstream.
 #[derive(Debug, Default)]
 pub(super) struct Upstreams {
     pub(super) status: u16,
@@ -202,11 +202,11 @@ impl Upstreams {
     }
 }
 
-/// Says what goes wrong with the next request, or, asked without one, whether a new connection is refused
+/// Chooses the fault of the next request. Without a request, chooses whether to refuse a new connection
 /// ([`Fault::Refuse`]).
 pub type Plan = Box<dyn FnMut(Option<&Request>) -> Option<Fault> + Send>;
 
-/// These, one after the other, and then nothing any more.
+/// Chooses these faults, one after the other, and none after that.
 pub fn script(faults: impl IntoIterator<Item = Option<Fault>>) -> Plan {
     let mut faults: VecDeque<_> = faults.into_iter().collect();
     Box::new(move |request| {
@@ -218,14 +218,15 @@ pub fn script(faults: impl IntoIterator<Item = Option<Fault>>) -> Plan {
     })
 }
 
-/// Any of all faults, for so many of a hundred requests. The same seed gives the same faults in the same order.
+/// Chooses random faults for this percentage of requests. The same seed gives the same faults in the same
+/// order.
 pub fn seeded(seed: u64, percent: usize) -> Plan {
     let mut random = Random(seed);
     Box::new(
         move |request| match (random.below(100) < percent, request) {
             (false, _) => None,
             (true, Some(_)) => Some(random.one(&ALL)),
-            // Most connections are new because of a fault, so there are enough of these.
+            // Most new connections follow a fault, so refusals are frequent enough.
             (true, None) => (random.below(4) == 0).then_some(Refuse),
         },
     )

@@ -1,10 +1,10 @@
-//! A proxy on loopback that stands between a client and a server, and breaks what passes as it is told.
+//! A proxy on loopback between a client and a server. It breaks requests and answers according to a plan.
 //!
-//! It takes whole requests and whole answers, so it knows of each request whether the server has acted on it. A request is
-//! sent on at most once. What breaks an answer breaks it after the server has given it, and what keeps a request back
-//! keeps it for good: nothing that a client has been refused, or has given up, is acted on later
-//! ([`FaultProxy::settle`]). Each proxy has its own connections to the server; one that fails is not tried again, but
-//! noted ([`Upstream::Failed`]).
+//! The proxy reads whole requests and whole answers, so it knows for each request whether the server executed
+//! it. It sends a request at most once. A fault of an answer happens after the server has answered. A request
+//! that is held back is never sent, so the server executes no request later that the client was refused or
+//! has abandoned ([`FaultProxy::settle`]). Each proxy has its own connections to the server. The proxy does
+//! not retry a request that fails, and records it ([`Upstream::Failed`]).
 
 pub mod fault;
 
@@ -22,51 +22,51 @@ use super::listening::Listening;
 use super::stand_in::{Answer, Request, lock, read_head};
 use fault::{Fault, Plan, Upstreams};
 
-/// For an answer of the server. A client has long given up by then.
+/// The longest wait for an answer of the server, much longer than the timeouts of the clients.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// For a request that is to wait.
+/// The delay of a delayed request.
 const DELAY: Duration = Duration::from_millis(15);
 
-/// What became of a request.
+/// A request and its outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
-    /// Empty, like the path, where a connection was refused.
+    /// The method. Empty if the connection was refused, like the path.
     pub method: String,
     pub path: String,
     pub fault: Option<Fault>,
     pub upstream: Upstream,
 }
 
-/// What a server has to do with a request.
+/// The part of the server in a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Upstream {
-    /// It has not seen it.
+    /// The server did not receive it.
     Unasked,
-    /// It has acted, and answered with this status.
+    /// The server executed it, and answered with this status.
     Answered(u16),
-    /// It cannot be reached, or gave no whole answer.
+    /// The server cannot be reached, or did not send a whole answer.
     Failed(String),
 }
 
 struct Shared {
-    /// The server's address, without a slash at the end.
+    /// The address of the server, without a slash at the end.
     upstream: String,
     agent: Agent,
     plan: Mutex<Plan>,
     seen: Mutex<Vec<Seen>>,
-    /// Requests that the server may be acting on at this moment.
+    /// The number of requests that the server may be executing.
     in_flight: Mutex<BTreeSet<usize>>,
     landed: Condvar,
 }
 
-/// The proxy. It works until it is dropped.
+/// The proxy. It runs until it is dropped.
 pub struct FaultProxy {
     listening: Listening,
     shared: Arc<Shared>,
 }
 
 impl FaultProxy {
-    /// One in front of the server at this URL.
+    /// Starts a proxy for the server at this URL.
     pub fn start(upstream: &str, plan: Plan) -> FaultProxy {
         let agent = Agent::config_builder()
             .proxy(None)
@@ -94,17 +94,17 @@ impl FaultProxy {
         self.listening.url()
     }
 
-    /// How many connections were made so far.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.listening.connections()
     }
 
-    /// All requests so far, in the order in which they came.
+    /// Returns all requests so far, in the order of their arrival.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.shared.seen).clone()
     }
 
-    /// How many faults of each kind there were so far.
+    /// Returns the number of faults of each kind so far.
     pub fn faults(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for fault in lock(&self.shared.seen).iter().filter_map(|seen| seen.fault) {
@@ -113,8 +113,8 @@ impl FaultProxy {
         counts
     }
 
-    /// Waits until the server has answered all requests that it is acting on now. After that, none that a client has given
-    /// up is acted on any more.
+    /// Waits until the server has answered all requests that it is executing now. After that, it executes no
+    /// request that a client has abandoned.
     pub fn settle(&self) {
         let flying = lock(&self.shared.in_flight);
         let Some(last) = flying.last().copied() else {
@@ -136,7 +136,7 @@ impl Shared {
         (lock(&self.plan))(request)
     }
 
-    /// Notes a request that the server has not seen so far; its number.
+    /// Records a request that the server has not received yet. Returns its number.
     fn note(&self, request: Option<&Request>, fault: Option<Fault>) -> usize {
         let of = |part: fn(&Request) -> &String| request.map_or(String::new(), |r| part(r).clone());
         let mut seen = lock(&self.seen);
@@ -149,7 +149,7 @@ impl Shared {
         seen.len() - 1
     }
 
-    /// Passes on the requests of one connection.
+    /// Forwards the requests of one connection.
     fn serve(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         if let Some(refuse) = self.next(None) {
@@ -193,8 +193,8 @@ impl Shared {
         Ok(())
     }
 
-    /// The server's answer. There is none where the client has given up before, or where the server failed: then the
-    /// connection is to be closed.
+    /// Returns the answer of the server, or `None` if the client has given up before or the server failed.
+    /// The caller then closes the connection.
     fn pass_on(
         &self,
         stream: &TcpStream,
@@ -202,8 +202,8 @@ impl Shared {
         number: usize,
     ) -> io::Result<Option<Upstreams>> {
         lock(&self.in_flight).insert(number);
-        // In this order: settle() is called by one who has given up, so it either waits for this request, or the client is
-        // seen to be gone.
+        // The order matters: a client that has given up calls settle(). So either settle() waits for this
+        // request, or this check sees that the client has gone.
         let result = match is_gone(stream) {
             Ok(false) => Some(self.ask(request)),
             _ => None,
@@ -253,7 +253,7 @@ impl Shared {
     }
 }
 
-/// Whether the client has closed the connection.
+/// Returns whether the client has closed the connection.
 fn is_gone(stream: &TcpStream) -> io::Result<bool> {
     stream.set_nonblocking(true)?;
     let peeked = stream.peek(&mut [0]);
@@ -261,7 +261,7 @@ fn is_gone(stream: &TcpStream) -> io::Result<bool> {
     Ok(!peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
 }
 
-/// The body, by its length or in chunks.
+/// Reads a body with a length or in chunks.
 fn read_body(from: &mut impl BufRead, request: &mut Request) -> io::Result<()> {
     if request.header("transfer-encoding") != Some("chunked") {
         request.body.resize(request.length(), 0);
@@ -276,7 +276,7 @@ fn read_body(from: &mut impl BufRead, request: &mut Request) -> io::Result<()> {
         let start = request.body.len();
         request.body.resize(start + length, 0);
         from.read_exact(&mut request.body[start..])?;
-        // The end of the chunk, or, behind the last one, of the body: no trailers are known.
+        // The end of the chunk or, after the last one, of the body. Trailers are not supported.
         line.clear();
         from.read_line(&mut line)?;
         if length == 0 {

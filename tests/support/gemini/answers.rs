@@ -1,4 +1,4 @@
-//! What Google answers: vectors, each a function of its text, and errors.
+//! The answers of the stand-in for Google: errors, and vectors that are functions of their texts.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 
 use super::super::stand_in::Answer;
 
-/// A vector, float by float, as it is written.
+/// A vector in JSON, float by float.
 pub type Row = Vec<&'static str>;
 
-/// What the vector of a text with a title is known by.
+/// Returns the text from which the vector of a text with a title is made.
 pub fn titled(title: &str, text: &str) -> String {
     format!("{title}\n{text}")
 }
 
-/// A vector that only this text has, of any length but 1: Google's are of unit length at 3072, but so a test sees
-/// whether the client touches them.
+/// Returns the vector of a text, which no other text has. Its length is not 1, so that a test can see whether
+/// the client normalizes it. (Google's vectors of 3,072 dimensions have unit length.)
 pub fn vector_of(text: &str, dimension: usize) -> Vec<f32> {
     floats_of(text, dimension).map(|float| float.0).collect()
 }
 
-/// The same, as it is written.
+/// Returns the vector of a text in JSON.
 pub fn row_of(text: &str, dimension: usize) -> Row {
     floats_of(text, dimension)
         .map(|float| float.1.as_str())
@@ -39,8 +39,8 @@ fn floats_of(text: &str, dimension: usize) -> impl Iterator<Item = &'static (f32
     })
 }
 
-/// All floats that there are, each with its digits: writing them anew each time is what a benchmark's server would do
-/// most.
+/// All floats of the vectors with their digits. Formatting them for each answer would take most of the time
+/// of a benchmark.
 fn floats() -> &'static [(f32, String)] {
     static FLOATS: OnceLock<Vec<(f32, String)>> = OnceLock::new();
     FLOATS.get_or_init(|| {
@@ -51,7 +51,7 @@ fn floats() -> &'static [(f32, String)] {
     })
 }
 
-/// Bits that look random.
+/// Returns pseudo-random bits.
 pub fn mixed(number: u64) -> u64 {
     let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -59,7 +59,7 @@ pub fn mixed(number: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// The answer that has these vectors.
+/// Returns an answer with these vectors.
 pub fn vectors(rows: &[Row], pretty: bool) -> Answer {
     let (line, float_line) = match pretty {
         true => ("\n    ", "\n        "),
@@ -84,7 +84,7 @@ pub fn vectors(rows: &[Row], pretty: bool) -> Answer {
     Answer::ok(body)
 }
 
-/// What is wrong with an answer.
+/// A defect of an answer.
 #[derive(Debug, Clone, Copy)]
 pub enum Wrong {
     /// A vector too few, or too many.
@@ -94,7 +94,7 @@ pub enum Wrong {
     Short,
     Long,
     Empty,
-    /// A float that is none.
+    /// A value that is not a float.
     Float(&'static str),
     /// Nothing but zeros.
     Zeros,
@@ -121,7 +121,7 @@ pub enum Period {
     Day,
 }
 
-/// 429: so many items per period are too many, try again after this wait.
+/// Returns an error 429: the quota of items per period is exceeded, with the wait until the next attempt.
 pub fn over_quota(period: Period, limit: usize, model: &str, wait: Duration) -> Answer {
     let id = format!("EmbedContentRequestsPer{period:?}PerUserPerProjectPerModel-FreeTier");
     let details = json!([
@@ -159,7 +159,7 @@ pub fn overloaded() -> Answer {
     fault(503, "UNAVAILABLE", message, json!([]))
 }
 
-/// An error in Google's form.
+/// Returns an error in Google's format.
 pub fn fault(status: u16, name: &str, message: &str, details: Value) -> Answer {
     let error = json!({ "code": status, "message": message, "status": name, "details": details });
     let body = json!({ "error": error }).to_string();

@@ -1,4 +1,4 @@
-//! What Google looks at before it embeds.
+//! Checks requests as Google does before it embeds.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -38,7 +38,7 @@ struct Part {
     text: String,
 }
 
-/// An item of a sound request.
+/// An item of a valid request.
 pub struct Asked {
     pub model: String,
     title: Option<String>,
@@ -46,11 +46,11 @@ pub struct Asked {
     dimension: usize,
 }
 
-/// Why there are no vectors.
+/// The reason why a request gets no vectors.
 pub enum Refused {
-    /// No sound client asks so.
+    /// The request is invalid: no correct client sends it.
     Wrong(String),
-    /// It may ask so, and hears this.
+    /// The request is valid, and gets this error.
     So(Answer),
 }
 
@@ -65,7 +65,7 @@ const TASKS: [&str; 8] = [
     "FACT_VERIFICATION",
 ];
 
-/// Where a model without a field for it reads its task.
+/// The prefix from which a model without a field for the task reads it.
 const TASKS_IN_TEXT: [&str; 7] = [
     "task: search result | query: ",
     "task: question answering | query: ",

@@ -1,7 +1,7 @@
-//! A stand-in for Google on loopback: it checks every request to the last field, refuses what Google refuses, and fails
-//! as Google fails. Tests and benchmarks use it.
+//! A stand-in for Google's Gemini API on loopback. It checks every field of each request, and returns the
+//! same errors as Google. Tests and benchmarks use it.
 //!
-//! A request that no sound client sends is noted, and dropping the stand-in then panics with what was wrong.
+//! The stand-in records invalid requests. If there were any, dropping it panics and lists them.
 
 mod answers;
 mod check;
@@ -23,36 +23,36 @@ use check::{Asked, Refused, check};
 pub const KEY: &str = "AIza-5ecret-k3y";
 pub const V001: &str = "gemini-embedding-001";
 pub const V2: &str = "gemini-embedding-2";
-/// A model that this crate does not know, which reads its task in a field.
+/// A model that this crate does not know. It reads the task from a field of the request.
 pub const V003: &str = "gemini-embedding-003";
-/// Google refuses a body that is larger.
+/// The largest body that Google accepts.
 pub const MAX_BODY: usize = 4_194_304;
 
-/// What Google does; by default it works, at once and without end.
+/// The behaviour of the stand-in. By default it answers immediately, without quotas.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// From the first byte of a request to the first of its answer, at least.
+    /// The shortest time between the first byte of a request and the first byte of its answer.
     pub latency: Duration,
     /// The first requests, as many as this, are answered when all of them have arrived, so that they are in flight at the
     /// same time.
     pub gather: usize,
     pub max_body: usize,
-    /// So many items in any stretch of time of this length.
+    /// The maximum number of items in a period of this length.
     pub per_minute: Option<(usize, Duration)>,
-    /// So many items, and then no more.
+    /// The maximum number of items in all.
     pub per_day: Option<usize>,
-    /// While more requests than this are in flight, the newest of them are turned away: 503.
+    /// The maximum number of requests in flight. Further requests get status 503.
     pub capacity: Option<usize>,
     pub failures: Option<Failures>,
-    /// A batch with such a word in one of its texts is refused.
+    /// Words that Google refuses: a batch with one of them in a text gets an error.
     pub poison: Option<&'static str>,
-    /// A batch with such a word in one of its texts is answered wrongly.
+    /// Words with which a batch gets a wrong answer.
     pub spoiled: Option<(&'static str, Wrong)>,
-    /// What certain requests are answered, counted from 0, whatever they ask.
+    /// Fixed answers to certain requests, by the number of the request, counted from 0.
     pub scripted: HashMap<usize, Answer>,
-    /// JSON on many lines.
+    /// Whether answers are JSON with line breaks.
     pub pretty: bool,
-    /// Requests are not kept: there will be too many.
+    /// Whether requests are dropped after the answer, for tests with very many of them.
     pub forget: bool,
 }
 
@@ -75,27 +75,27 @@ impl Default for Rules {
     }
 }
 
-/// Requests that fail though nothing is wrong with them: 500, 503, 504, or a connection that is reset, before or in the
-/// midst of the answer. Which ones they are, in the order of their coming, depends on the seed alone.
+/// Valid requests that fail: with status 500, 503 or 504, or by a reset of the connection before or during
+/// the answer. The seed alone decides which requests fail, in the order of their arrival.
 #[derive(Debug, Clone, Copy)]
 pub struct Failures {
     pub seed: u64,
     pub percent: u64,
 }
 
-/// A request, and what became of it.
+/// A request and its answer.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub request: Request,
-    /// As they were sent; empty where the request was wrong.
+    /// The texts as they were sent. Empty if the request was invalid.
     pub texts: Vec<String>,
-    /// The status of the answer; 0 where there was none, and `None` while there is none yet.
+    /// The status of the answer: 0 after a reset, and `None` before the answer.
     pub status: Option<u16>,
-    /// When the answer was about to be sent.
+    /// The time before the answer was sent.
     pub answered: Instant,
 }
 
-/// The stand-in. It answers until it is dropped.
+/// The stand-in. It answers requests until it is dropped.
 pub struct Google {
     address: SocketAddr,
     server: Mutex<Option<StandIn>>,
@@ -105,7 +105,7 @@ pub struct Google {
 #[derive(Default)]
 struct State {
     rules: Rules,
-    /// Requests so far.
+    /// The number of requests so far.
     count: AtomicUsize,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
@@ -115,12 +115,12 @@ struct State {
 }
 
 impl Google {
-    /// One that works.
+    /// Starts a stand-in that answers every valid request.
     pub fn start() -> Google {
         Google::with(Rules::default())
     }
 
-    /// One that first gives these answers, and then works.
+    /// Starts a stand-in that gives these answers first, and then answers every valid request.
     pub fn after(answers: impl IntoIterator<Item = Answer>) -> Google {
         Google::with(Rules {
             scripted: answers.into_iter().enumerate().collect(),
@@ -146,11 +146,12 @@ impl Google {
         format!("http://{}", self.address)
     }
 
-    /// Closes every connection, takes none for a while, and then works again. Returns after that.
+    /// Closes every connection, refuses new ones for a while, and then works again. Returns at the end of
+    /// that time.
     pub fn die_for(&self, time: Duration) {
         let mut server = lock(&self.server);
         drop(server.take());
-        // The port stays taken, so that nobody else gets it meanwhile; who connects is refused.
+        // The bound port cannot be taken by another process, and connections to it are refused.
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_reuse_address(true).unwrap();
         socket.bind(&self.address.into()).unwrap();
@@ -159,7 +160,7 @@ impl Google {
         *server = Some(serve(socket.into(), &self.state));
     }
 
-    /// Everything that was asked so far, in the order of its coming.
+    /// Returns all requests so far, in the order of their arrival.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.state.seen).clone()
     }
@@ -168,7 +169,7 @@ impl Google {
         self.seen().into_iter().map(|seen| seen.request).collect()
     }
 
-    /// The texts that were answered with vectors, as they were sent.
+    /// Returns the texts that got vectors, as they were sent.
     pub fn paid(&self) -> Vec<String> {
         let seen = self.seen().into_iter();
         seen.filter(|seen| seen.status == Some(200))
@@ -176,12 +177,12 @@ impl Google {
             .collect()
     }
 
-    /// What was wrong with requests so far; it is forgiven.
+    /// Removes and returns the descriptions of invalid requests.
     pub fn take_wrong(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.state.wrong))
     }
 
-    /// How many requests waited for an answer at the same time, at most.
+    /// Returns the largest number of requests in flight at the same time.
     pub fn most_in_flight(&self) -> usize {
         self.state.most_in_flight.load(SeqCst)
     }
@@ -191,7 +192,7 @@ impl Drop for Google {
     fn drop(&mut self) {
         drop(lock(&self.server).take());
         let wrong = lock(&self.state.wrong);
-        // A panic while the test panics would hide the test's own words.
+        // A second panic would hide the message of the first one.
         assert!(
             wrong.is_empty() || thread::panicking(),
             "wrong requests: {wrong:#?}"
@@ -209,7 +210,7 @@ fn serve(listener: TcpListener, state: &Arc<State>) -> StandIn {
 }
 
 impl State {
-    /// Called for several requests at once.
+    /// Answers a request. Several threads call this at the same time.
     fn answer(&self, request: &Request) -> Answer {
         let number = self.count.fetch_add(1, SeqCst);
         let in_flight = self.in_flight.fetch_add(1, SeqCst) + 1;
@@ -257,7 +258,7 @@ impl State {
 
     fn decide(&self, number: usize, asked: Result<Vec<Asked>, Refused>) -> Answer {
         let rules = &self.rules;
-        // What is wrong is noted even where the answer has nothing to do with it.
+        // An invalid request is recorded even if its answer is fixed.
         if let Err(Refused::Wrong(why)) = &asked {
             lock(&self.wrong).push(why.clone());
         }
@@ -314,7 +315,7 @@ impl Failures {
     }
 }
 
-/// What was asked lately.
+/// The items of the current period.
 #[derive(Default)]
 struct Ledger {
     minute: VecDeque<(Instant, usize)>,
@@ -322,13 +323,13 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// The refusal of what goes beyond a quota; what does not is entered.
+    /// Returns an error if the request exceeds a quota. Counts its items otherwise.
     fn refuse(&mut self, rules: &Rules, asked: &[Asked]) -> Option<Answer> {
         let (now, items) = (Instant::now(), asked.len());
         let model = &asked[0].model;
         if let Some(limit) = rules.per_day {
             if self.today + items > limit {
-                // Google names a wait here, too; it is of no use.
+                // Google names a wait here as well, although waiting does not help.
                 let wait = Duration::from_millis(50);
                 return Some(over_quota(Period::Day, limit, model, wait));
             }
@@ -340,7 +341,7 @@ impl Ledger {
             }
             let mut used: usize = self.minute.iter().map(|entry| entry.1).sum();
             if used + items > limit {
-                // Until so many of them are forgotten that these fit in.
+                // Until enough items have left the period.
                 let mut wait = length;
                 for entry in &self.minute {
                     used -= entry.1;
