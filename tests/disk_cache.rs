@@ -1,4 +1,4 @@
-//! Vectors on disk: damage, crashes, and several processes.
+//! `DiskCache`: damaged files, crashes, and several processes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -25,7 +25,7 @@ fn key(index: usize) -> Vec<u8> {
     format!("text {index}").into_bytes()
 }
 
-/// The one right vector of a key; lengths differ, so that records do.
+/// Returns the correct vector of a key. Vectors have different lengths.
 fn vector(index: usize, longest: usize) -> Vec<f32> {
     let mut random = Random(index as u64);
     let length = 1 + random.below(longest);
@@ -45,7 +45,7 @@ fn put(cache: &DiskCache, indices: impl Iterator<Item = usize>, longest: usize) 
     cache.put_many(&entries).unwrap();
 }
 
-/// Which of the first `count` are there; those that are, are right.
+/// Returns which of the first `count` keys the cache contains. Asserts that their vectors are correct.
 fn kept(cache: &DiskCache, count: usize, longest: usize) -> Vec<bool> {
     let keys: Vec<_> = (0..count).map(key).collect();
     let keys: Vec<_> = keys.iter().map(Vec::as_slice).collect();
@@ -63,7 +63,7 @@ fn all(count: usize) -> Vec<bool> {
     vec![true; count]
 }
 
-/// How long a record is: 64 bytes and the floats.
+/// Returns the length of a record: 64 bytes and the floats.
 fn record(index: usize, longest: usize) -> usize {
     64 + 4 * vector(index, longest).len()
 }
@@ -76,7 +76,7 @@ fn what_was_put_is_there_when_it_is_opened_again() {
     for round in 0..5 {
         let cache = DiskCache::open(folder.path("vectors")).unwrap();
         assert_eq!(kept(&cache, round * 20, 30), all(round * 20));
-        // Also what is there already, and the same one twice.
+        // Keys that are stored already, and one key twice.
         put(&cache, (0..round * 20 + 20).chain([0, round * 20 + 19]), 30);
         assert_eq!(kept(&cache, round * 20 + 20, 30), all(round * 20 + 20));
     }
@@ -108,7 +108,7 @@ fn every_bit_of_a_float_comes_back() {
     );
 }
 
-/// The file of a crash, at every byte that it may have ended at.
+/// A crash can cut the file at any byte.
 #[test]
 fn a_file_that_was_cut_off_keeps_every_whole_record() {
     const COUNT: usize = 8;
@@ -156,7 +156,7 @@ fn damage_costs_the_vectors_that_it_hits_and_no_other() {
         let mut bytes = whole.clone();
         let mut somewhere = || START + random.below(whole.len() - START);
         let from = somewhere();
-        // Single bits, bytes far apart, and a page of zeros or of noise.
+        // Single bits, distant bytes, and a page of zeros or noise.
         let damaged: Vec<usize> = match round % 4 {
             0 => vec![from],
             1 => (0..30).map(|_| somewhere()).collect(),
@@ -187,7 +187,7 @@ fn damage_costs_the_vectors_that_it_hits_and_no_other() {
     }
 }
 
-/// Bytes that are lost or come in between, and a file that is damaged while it is open.
+/// Lost bytes, inserted bytes, and damage while the file is open.
 #[test]
 fn damage_of_other_kinds() {
     const COUNT: usize = 40;
@@ -222,7 +222,7 @@ fn damage_of_other_kinds() {
         let kept_ones = kept(&cache, COUNT, 40).iter().filter(|kept| **kept).count();
         assert!(kept_ones + costs >= COUNT, "round {round}: {kept_ones}");
         if cfg!(windows) {
-            continue; // nobody can write to it now
+            continue; // no other process can write to it now
         }
         fs::write(
             folder.path("vectors"),
@@ -255,7 +255,7 @@ fn a_file_of_another_kind_is_left_alone() {
     assert!(DiskCache::open(folder.0.join("no/such/folder")).is_err());
 }
 
-/// Counts what it embeds.
+/// An embedding function that counts texts.
 #[derive(Default)]
 struct Paid(Mutex<usize>);
 
@@ -284,14 +284,14 @@ fn nothing_is_paid_for_twice() {
     assert_eq!(*paid.0.lock().unwrap(), 3);
 }
 
-/// So much that a batch is written piece by piece.
+/// The size of a vector: large enough that a batch takes several writes.
 const LONGEST: usize = 3072;
 const BATCH: usize = 250;
-/// Begins with it who is to put nothing.
+/// The first index of a program that stores nothing.
 const IDLE: usize = usize::MAX;
 
-/// Not a test of its own: what [`Program`] runs. Puts one batch after the other, and says so, until it is
-/// killed.
+/// The program that [`Program`] runs. It stores one batch after the other, and prints a line after each,
+/// until it is killed.
 #[test]
 #[ignore = "run by the other tests"]
 fn program() {
@@ -309,7 +309,7 @@ fn program() {
     thread::sleep(Duration::from_secs(60));
 }
 
-/// This test executable again, with the one test [`program`]; killed when dropped.
+/// A process that runs the test [`program`] of this executable, killed when dropped.
 struct Program {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -334,7 +334,7 @@ impl Program {
         Program { child, lines }
     }
 
-    /// The next thing that it says after `@`; nothing when it has ended.
+    /// Returns the rest of the next line after `@`, or `None` if the process has ended.
     fn says(&mut self) -> Option<String> {
         self.lines
             .find_map(|line| Some(line.unwrap().split_once('@')?.1.to_owned()))
@@ -367,7 +367,7 @@ fn what_was_acknowledged_survives_a_kill() {
         assert_eq!(program.says().unwrap(), "open");
         let batches = random.below(2);
         let mut said: Vec<_> = (0..batches).map(|_| program.says().unwrap()).collect();
-        // When it has begun to write the next one.
+        // Wait until it has begun to write the next batch.
         let length = || fs::metadata(folder.path("vectors")).unwrap().len();
         let before = length();
         while length() == before {
@@ -386,7 +386,7 @@ fn what_was_acknowledged_survives_a_kill() {
         torn += usize::from(length() < found);
         let kept = kept(&cache, there + 2 * BATCH, LONGEST);
         assert!(kept[..there].iter().all(|kept| *kept), "lost of {there}");
-        // Of the batch that it was at, the first ones.
+        // Of the interrupted batch, only the first vectors may be stored.
         there = kept.iter().take_while(|kept| **kept).count();
         assert!(kept[there..].iter().all(|kept| !kept));
     }

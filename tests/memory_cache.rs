@@ -1,6 +1,6 @@
-//! The bound of the cache in memory, in bytes that the allocator has given out.
+//! The limit of `MemoryCache`, measured in allocated bytes.
 
-#![allow(unsafe_code)] // an allocator cannot do without
+#![allow(unsafe_code)] // a global allocator needs it
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -26,7 +26,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The only test here: another one would allocate meanwhile.
+/// The only test of this program: another one would allocate at the same time.
 #[test]
 fn all_of_it_is_within_the_bound() {
     const BOUND: usize = 4 << 20;
@@ -38,7 +38,8 @@ fn all_of_it_is_within_the_bound() {
         key = index.to_le_bytes();
         cache.put_many(&[(&key, &vector[..dimension])]).unwrap();
     };
-    // Small ones first, which take the most around them; it is not to be left over when they have gone.
+    // Small vectors first, which have the largest overhead. The memory must be free again after their
+    // removal.
     for (dimension, count) in [
         (1, 60_000),
         (768, 5_000),

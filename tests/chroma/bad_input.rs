@@ -1,4 +1,4 @@
-//! Bad input: each has an error of its own, and nothing is written.
+//! Bad input gives a specific error, and the client writes nothing.
 
 use chroma_blocking::{
     Collection, Error, Hashing, InvalidInput, Key, Metadata, Record, Result,
@@ -7,7 +7,7 @@ use chroma_blocking::{
 
 use crate::{Scratch, client};
 
-/// The reason why a call was refused before anything was sent.
+/// Returns the reason of a refusal before a request.
 fn reason<T: std::fmt::Debug>(result: Result<T>) -> InvalidInput {
     match result.unwrap_err() {
         Error::Invalid { call, reason, .. } => {

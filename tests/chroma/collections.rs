@@ -1,4 +1,4 @@
-//! The server itself, and collections: made, opened, listed, counted, deleted.
+//! The server itself, and creating, opening, listing, counting and deleting collections.
 
 use chroma_blocking::{
     EmbeddingFunction, Embeddings, Error, Hashing, InvalidInput, Metadata, Space,
@@ -38,7 +38,7 @@ fn made_opened_and_deleted() {
         opened.metadata(),
         Some(&Metadata::from([("owner", "tests")]))
     );
-    // 1.0.0 keeps the configuration to itself.
+    // Chroma 1.0.0 does not return the configuration.
     if version() != "1.0.0" {
         assert_eq!(opened.space(), Some(Space::Ip));
     }
@@ -117,7 +117,7 @@ impl EmbeddingFunction for Other {
 #[test]
 fn the_embedding_function_is_remembered() {
     if version() == "1.0.0" {
-        return; // it remembers none
+        return; // it stores no function
     }
     let made = Scratch::hashing();
     assert_eq!(
@@ -146,7 +146,7 @@ fn the_embedding_function_is_remembered() {
             ("chroma_blocking_hashing", "other")
         );
     }
-    // Without a function it opens with that one.
+    // Opened without a function, it uses the stored one.
     let opened = open().get().unwrap();
     let name = opened.embedding_function().map(|function| function.name());
     assert_eq!(name, Some("chroma_blocking_hashing"));

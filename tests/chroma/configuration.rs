@@ -1,5 +1,5 @@
-//! How collections are set up, on a real server: made, read back, modified; and the embedding function that
-//! they remember.
+//! The configuration of collections on a real server: set, read back, modified; and the stored embedding
+//! function.
 
 use chroma_blocking::{
     Error, Hashing, InvalidInput, Key, Metadata, Record, Space,
@@ -22,8 +22,7 @@ fn scratch(builder: CollectionBuilder) -> Scratch {
     Scratch(builder.create().unwrap())
 }
 
-/// Whether the server says how a collection is set up. Chroma 1.0.0 does not: there is nothing to compare
-/// then.
+/// Returns whether the server returns the configuration of a collection. Chroma 1.0.0 does not.
 fn silent() -> bool {
     let silent = Scratch::new().configuration().hnsw.is_none();
     if silent {
@@ -32,7 +31,7 @@ fn silent() -> bool {
     silent
 }
 
-/// Whether the server has schemas, which is since Chroma 1.3.
+/// Returns whether the server supports schemas, as Chroma does since 1.3.
 fn no_schemas() -> bool {
     let none = Scratch::new().schema().is_none();
     if none {
@@ -43,7 +42,7 @@ fn no_schemas() -> bool {
     none
 }
 
-/// The words of an error before anything was sent.
+/// Returns the message of an error before a request.
 fn refused<T: std::fmt::Debug>(result: chroma_blocking::Result<T>) -> String {
     match result.unwrap_err() {
         Error::Invalid { call, reason, .. } => {
@@ -140,7 +139,7 @@ fn contradictions_are_refused() {
     let builder = new().schema(Schema::new().create_vector_index(index));
     let error = refused(builder.embedding_function(Hashing::default()).create());
     assert!(error.contains("\"other\""), "{error}");
-    // Said twice, but the same.
+    // Set twice, to the same value.
     scratch(new().hnsw(cosine).space(Space::Cosine));
 }
 
@@ -175,7 +174,7 @@ fn modified_and_read_again() {
     let again = changed.modify().metadata([("c", true)]).run().unwrap();
     assert_eq!(again.metadata(), Some(&Metadata::from([("c", true)])));
     assert_eq!(again.name(), name);
-    // The same once more changes nothing.
+    // The same modification again changes nothing.
     again.modify().name(&name).run().unwrap();
     let gone = client().collection(made.name()).get().unwrap_err();
     assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
@@ -245,7 +244,7 @@ fn a_collection_opens_with_the_function_that_it_remembers() {
     let listed = listed.iter().find(|one| one.id() == made.id()).unwrap();
     assert!(listed.embedding_function().is_some());
 
-    // A cache in front of it makes no difference.
+    // A function with a cache is the same function.
     let cached = Cached::new(
         Hashing::with_dimension(32).unwrap(),
         MemoryCache::new(1 << 20),
@@ -303,7 +302,7 @@ fn gemini_is_remembered_without_its_key() {
     let error = opened.query("text").run().unwrap_err().to_string();
     assert!(error.contains("NO_SUCH_KEY"), "{error}");
 
-    // What does not change vectors may change.
+    // Settings that do not change vectors may differ.
     let moved = opened
         .modify()
         .embedding_function(gemini("ANOTHER_KEY"))

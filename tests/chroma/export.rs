@@ -1,4 +1,4 @@
-//! Exports: what is read again makes an equal collection.
+//! Exports: reading an export gives an equal collection.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ fn imported(lines: &[u8]) -> Vec<Record> {
     records.unwrap()
 }
 
-/// Everything in a collection, by id.
+/// Returns all records of a collection, by id.
 fn all(notes: &Scratch) -> Vec<Record> {
     let everything = [
         Include::Documents,
@@ -37,10 +37,10 @@ fn bits(record: &Record) -> Vec<u32> {
     vector.iter().map(|float| float.to_bits()).collect()
 }
 
-/// A record with vectors of all bit patterns, and with some of what a record can have.
+/// Returns a record with a vector of random bit patterns, and with some of the optional fields.
 fn record(number: usize, random: &mut Random) -> Record {
     let floats = std::iter::repeat_with(|| f32::from_bits(random.next() as u32));
-    // A server computes with them, and those that are too large overflow.
+    // The server computes with the floats, and very large ones overflow.
     let floats = floats.filter(|float| float.abs() < 1e15);
     let mut record = Record::new(format!("{number:03} \"\\\u{1F980}\u{2028}"))
         .embedding(floats.take(16).collect::<Vec<_>>());
@@ -88,7 +88,7 @@ fn progress_is_that_of_the_export_and_not_of_its_requests() {
         seen,
         ["export: 100 read", "export: 200 read", "export: 250 read"]
     );
-    // Who scans is told by what comes.
+    // A scan sees new records while it runs.
     for ahead in [false, true] {
         assert_eq!(
             telling
@@ -158,7 +158,7 @@ fn a_filter_and_no_vectors() {
     assert_eq!(nothing.write_to(&mut lines).unwrap(), 0);
 }
 
-/// A path of this test, removed when dropped, with what an export may leave beside it.
+/// A path for one test. Dropping it removes the file, and the temporary file of an export next to it.
 struct Scratched(PathBuf);
 
 impl Scratched {

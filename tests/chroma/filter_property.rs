@@ -1,7 +1,7 @@
-//! Filters on random records: a server's answer is what a plain evaluation in memory gives.
+//! Filters on random records: the server returns the same records as a plain evaluation in memory.
 //!
-//! The evaluation below says what filters mean, and knows nothing of the library. To try other filters:
-//! `FILTER_SEED=7 cargo test --test chroma filter_property`.
+//! The evaluation below defines the meaning of filters, and uses nothing of the library. To test other
+//! filters, run `FILTER_SEED=7 cargo test --test chroma filter_property`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use chroma_blocking::{Collection, Key, MetadataValue, Record, Where};
 use crate::random::Random;
 use crate::{Scratch, stores_lists};
 
-/// Not more than a query looks at by default (`ef_search`), or the index would leave some out.
+/// The number of records: at most the default of `ef_search`, so that the index finds all of them.
 const RECORDS: usize = 90;
 const FILTERS: usize = 1_500;
 const DELETES: usize = 40;
@@ -37,7 +37,7 @@ impl Value {
         }
     }
 
-    /// As a number; all of them here are as precise as a float.
+    /// Returns the value as a number. All numbers of this test are exact in a float.
     fn number(&self) -> Option<f64> {
         match self {
             Value::Int(int) => Some(*int as f64),
@@ -64,7 +64,7 @@ impl Value {
     }
 }
 
-/// What a record holds at a key.
+/// The value of a record at a key.
 #[derive(Debug, Clone)]
 enum Held {
     One(Value),
@@ -155,7 +155,7 @@ fn list<T>(values: &[Value], get: impl Fn(&MetadataValue) -> Option<T>) -> Vec<T
     values.collect::<Option<_>>().unwrap()
 }
 
-/// Regular expressions that can be matched without an engine.
+/// A regular expression that needs no engine.
 #[derive(Debug, Clone)]
 enum Pattern {
     Has(String),
@@ -164,7 +164,7 @@ enum Pattern {
     Whole(String),
     Either(String, String),
     Digits,
-    /// One character between, which is no line break.
+    /// Two texts with one character between them, except for a line break.
     Around(String, String),
     IgnoreAsciiCase(String),
 }
@@ -244,7 +244,7 @@ enum Filter {
     NotRegex(Pattern),
 }
 
-/// What this server knows.
+/// The features of this server.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     lists: bool,
@@ -317,7 +317,7 @@ impl Filter {
         }
     }
 
-    /// With our types.
+    /// Returns the filter in the types of the library.
     fn ours(&self) -> Where {
         let field = |key: &String| Key::field(key);
         let values = |values: &[Value]| values.iter().map(Value::to_metadata).collect::<Vec<_>>();
@@ -341,7 +341,7 @@ impl Filter {
         }
     }
 
-    /// What it means.
+    /// Evaluates the filter.
     fn lets_through(&self, record: &Stored) -> bool {
         let equals = |key: &String, value: &Value| match record.metadata.get(key) {
             Some(Held::One(held)) => held.equals(value),
@@ -407,7 +407,7 @@ impl Filter {
     }
 }
 
-/// The server's answer, or what it said instead, where that is not what the filter means.
+/// Returns the answer of the server, or its error, if it differs from the evaluation.
 fn fault(notes: &Collection, records: &[Stored], filter: &Filter) -> Option<String> {
     let expected = expected(records, filter);
     match notes.get().filter(filter.ours()).include([]).run() {
@@ -425,7 +425,7 @@ fn expected(records: &[Stored], filter: &Filter) -> Vec<String> {
     through.map(|record| record.id.clone()).collect()
 }
 
-/// The smallest part of a filter with which it goes wrong.
+/// Returns the smallest part of a filter with a wrong answer.
 fn smallest<'a>(notes: &Collection, records: &[Stored], filter: &'a Filter) -> &'a Filter {
     let wrong = |part: &&Filter| fault(notes, records, part).is_some();
     match filter.parts().iter().find(wrong) {
@@ -477,7 +477,7 @@ fn the_server_answers_what_a_filter_means() {
             assert_eq!(ids, expected, "FILTER_SEED={seed}, query {}", filter.ours());
         }
     }
-    // Filters that let everything or nothing through prove little.
+    // Filters that pass all records or none prove little.
     assert!(found > FILTERS / 3, "{found}");
 
     for number in 0..DELETES {
@@ -517,7 +517,7 @@ fn filters_of_any_size_are_answered_or_refused() {
         ids.sort();
         ids.concat()
     };
-    // A server before 1.6 dies of 5,000 tests in one list.
+    // A server before 1.6 crashes at 5,000 conditions in one list.
     assert_eq!(
         ids(Where::all((1..5_001).map(|i| n().ne(i.to_string())))),
         "012"

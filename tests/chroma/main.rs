@@ -1,4 +1,4 @@
-//! The client on a real Chroma server: one for all of these tests, or the one that `CHROMA_HOST` names.
+//! The client with a real Chroma server, which all of these tests share. `CHROMA_HOST` can name another one.
 
 // The settings of clippy.toml reach the tests, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -32,7 +32,7 @@ use chroma_blocking::{Collection, Hashing, Record};
 
 use server::{client, unique_name, version};
 
-/// Whether the server stores lists in metadata, which those before 1.5 do not.
+/// Returns whether the server stores lists in metadata, as Chroma does since 1.5.
 fn stores_lists() -> bool {
     static STORES: OnceLock<bool> = OnceLock::new();
     *STORES.get_or_init(|| {
@@ -41,7 +41,7 @@ fn stores_lists() -> bool {
     })
 }
 
-/// A collection of one test, deleted when dropped.
+/// A collection for one test, deleted when dropped.
 struct Scratch(Collection);
 
 impl Scratch {

@@ -1,4 +1,4 @@
-//! Metadata: kinds, keys taken away, structs.
+//! Metadata: types of values, removed keys, structs.
 
 use chroma_blocking::{Error, InvalidInput, Metadata, MetadataValue, Record, record::SparseVector};
 use serde::{Deserialize, Serialize};
@@ -32,11 +32,11 @@ fn a_null_takes_a_key_away() {
         Metadata::from([("a", 1)]).with("c", true)
     );
 
-    // What is not named stays, in an upsert too.
+    // Keys that are not named stay, also in an upsert.
     notes.upsert([point("1").metadata("d", 0.5)]).unwrap();
     assert_eq!(stored(&notes, "1").len(), 3);
 
-    // In what is new, nothing is there to take away.
+    // A new record has no key to remove.
     let nulls = || point("2").remove_metadata("a");
     notes.add([nulls(), full().remove_metadata("x")]).unwrap();
     notes.upsert([point("3").remove_metadata("a")]).unwrap();
@@ -148,7 +148,7 @@ fn structs_come_back() {
         editions: vec![],
         ..first.clone()
     };
-    // The second takes away what it does not have.
+    // The second record removes a key that it does not have.
     for book in [&first, &second, &first] {
         let metadata = Metadata::from_struct(book).unwrap();
         notes.upsert([point("1").metadatas(metadata)]).unwrap();
@@ -163,7 +163,7 @@ fn what_a_single_node_server_cannot_store() {
     let notes = Scratch::new();
     let sparse = SparseVector::new([1, 5], [0.5, 1.0]);
     let error = notes.add([point("1").metadata("k", sparse.clone())]);
-    // Older ones do not know what it is.
+    // Older servers do not support it.
     let unsupported = matches!(error, Err(Error::Unsupported { .. }));
     assert!(
         unsupported || !stores_lists() && error.is_err(),

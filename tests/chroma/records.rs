@@ -1,4 +1,4 @@
-//! Records: written, read, changed, deleted.
+//! Writing, reading, changing and deleting records.
 
 use std::thread;
 
@@ -83,7 +83,7 @@ fn update_changes_only_what_it_names() {
     assert_eq!(row.document, Some("red apples"));
     assert_eq!(row.metadata, &Metadata::from([("a", 1), ("b", 3)]));
 
-    // A new text gets a new vector, beside a record that gets none.
+    // A new text gets a new vector, and a record without a text gets none.
     let new_text = Record::new("1").document("green pears");
     notes
         .update([new_text, Record::new("2").metadata("c", 1)])
@@ -93,7 +93,7 @@ fn update_changes_only_what_it_names() {
     assert!(nearest[0].distance < 1e-5, "{}", nearest[0].distance);
     assert_eq!(nearest[0].metadata, Metadata::from([("a", 1), ("b", 3)]));
 
-    // The server ignores ids that it does not have.
+    // The server ignores unknown ids.
     notes
         .update([Record::new("3").document("nothing")])
         .unwrap();
@@ -207,7 +207,7 @@ fn read_by_id_by_page_and_by_peek() {
         (10, 4)
     );
 
-    // No ids are no ids: not all of them, as the server would have it.
+    // An empty list of ids matches no record. The server would return all records.
     assert!(
         notes
             .get()
@@ -233,7 +233,7 @@ fn deleted_by_id_and_by_filter() {
     assert_eq!(notes.count().unwrap(), 8);
     notes.delete().filter(Key::field("n").gte(8)).run().unwrap();
     assert_eq!(notes.count().unwrap(), 6);
-    // Both: only those that meet all of it.
+    // With both, a record has to match both.
     let both = notes
         .delete()
         .ids(["00002", "00003"])

@@ -1,4 +1,4 @@
-//! Scans: every record once, whatever happens meanwhile.
+//! A scan returns each record once, whatever happens meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ fn record(number: u16) -> Record {
         .metadata("open", true)
 }
 
-/// A collection of the records 0 to `count`, in an order that is not that of their ids.
+/// Creates a collection with the records 0 to `count`, not in the order of their ids.
 fn filled(count: u16) -> Scratch {
     let notes = Scratch::new();
     notes.add((0..count).rev().map(record)).unwrap();
@@ -35,7 +35,7 @@ fn open() -> Where {
     Key::field("open").eq(true)
 }
 
-/// That these are all of the numbers, none twice, and perhaps others.
+/// Asserts that these include all of the numbers, without duplicates.
 fn assert_has_once(ids: &[String], numbers: impl IntoIterator<Item = u16>) {
     let unique: BTreeSet<_> = ids.iter().collect();
     assert_eq!(unique.len(), ids.len(), "none twice");
@@ -199,7 +199,7 @@ fn records_that_enter_the_filter_push_none_of_the_others_out() {
     let notes = filled(400);
     let closed = |n| Record::new(id(n)).metadata("open", false);
     notes.update((350..400).map(closed)).unwrap();
-    // All that pass are listed at once if they can be: so more than that.
+    // More records pass than one listing can contain.
     notes.add((1_000..2_000).map(record)).unwrap();
     let scan = notes.scan().filter(open()).page_size(5).include([]);
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! Search on a single-node server, which has none: it says so, and it has read the request by then.
+//! Search on a single-node server, which does not support it. The server parses the request before it says
+//! so.
 
 use chroma_blocking::{
     Error, Key, Record, Result, Search,

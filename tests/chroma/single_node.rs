@@ -1,5 +1,5 @@
-//! What a single-node server does not have is [`Error::Unsupported`], never an answer that cannot be read;
-//! and what an old server would silently take for something else is not sent.
+//! Operations that a single-node server lacks are [`Error::Unsupported`]. The client does not send requests
+//! that an old server would misinterpret.
 
 use chroma_blocking::{Error, Key, Record, search::ReadLevel};
 

@@ -39,7 +39,7 @@ fn a_tenant_of_any_name_comes_back_unchanged() {
 fn a_resource_name_that_the_server_forgets_is_an_error() {
     let name = unique_name();
     client().create_tenant(&name).unwrap();
-    // A single-node server says yes and stores nothing; the first of them say 405.
+    // A single-node server answers 200 and stores nothing. Early versions answer 405.
     let forgotten = client().update_tenant(&name, "resource").unwrap_err();
     assert!(
         matches!(forgotten, Error::Unsupported { .. }),

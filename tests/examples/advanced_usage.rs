@@ -1,11 +1,11 @@
-//! The example `advanced_usage`, as a user runs it.
+//! Runs the example `advanced_usage` as a user does.
 
 use crate::support::example::{chroma, run};
 use crate::support::folder::Folder;
 use crate::support::server::is_given;
 use chroma_blocking::Client;
 
-/// What comes before its last part, where a clock decides.
+/// The output before the last part, which depends on the clock.
 const CERTAIN: &str = r##"Collections
   tickets: 6 records, Cosine, function: chroma_blocking_hashing
   answers: 4 records, Ip, function: chroma_blocking_hashing
@@ -47,7 +47,7 @@ Errors
 A deadline
 "##;
 
-/// Runs it with these settings, and looks at all that it says.
+/// Runs the example with these settings, and checks its output.
 fn check(settings: &[(&str, &str)]) {
     let output = run("advanced_usage", &Folder::new(), &[], settings);
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -55,7 +55,7 @@ fn check(settings: &[(&str, &str)]) {
     assert!(output.status.success(), "{stdout}{stderr}");
     assert!(stderr.ends_with("  6000 written\n"), "{stderr}");
 
-    // The table of metrics: what does not hang on the clock is the same in each run.
+    // The table of metrics: columns that do not depend on the clock are the same in each run.
     let (stdout, metrics) = stdout.split_once("Metrics\n").unwrap();
     let counts = |operation: &str| -> Vec<String> {
         let mut words = metrics
@@ -76,8 +76,7 @@ fn check(settings: &[(&str, &str)]) {
 
     let (certain, last) = stdout.split_at(CERTAIN.len().min(stdout.len()));
     assert_eq!(certain, CERTAIN);
-    // The deadline is far too short for any machine that is known; where it is not, there is no line about
-    // it.
+    // The deadline is too short for any known machine. If the call is faster, there is no line about it.
     let (cut, end) = last.rsplit_once("  2000 pictures in the end\n").unwrap();
     assert_eq!(end, "");
     let digits = |c: char| !c.is_ascii_digit();
@@ -105,7 +104,7 @@ fn with_a_server_of_ones_own_it_leaves_nothing_behind() {
 
 #[test]
 fn without_settings_it_starts_a_server() {
-    // Where a server is named, none may be started.
+    // The example may not start a server if the environment names one.
     if !is_given() {
         check(&[]);
     }

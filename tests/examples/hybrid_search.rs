@@ -1,4 +1,4 @@
-//! The example `hybrid_search`, as a user runs it, and the stand-in for Chroma Cloud that it has inside.
+//! Runs the example `hybrid_search` as a user does, and tests its stand-in for Chroma Cloud.
 
 #[path = "../../examples/hybrid_search/evaluate.rs"]
 mod evaluate;
@@ -72,7 +72,7 @@ won the gold medal  (sum; since 1900, no history, the best of each subject)
   biology      0.930  Scissors Called CRISPR
 ";
 
-/// What it prints, with these settings.
+/// Runs the example with these settings. Returns whether it succeeded, and its output.
 fn printed(settings: &[(&str, &str)]) -> (bool, String, String) {
     let output = run("hybrid_search", &Folder::new(), &[], settings);
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -144,7 +144,7 @@ fn found(on: &Collection, search: Search) -> Vec<(String, f32)> {
     hits.iter().map(hit).collect()
 }
 
-/// The same ids in the same order, and as good as the same scores.
+/// Asserts the same ids in the same order, with nearly the same scores.
 fn assert_found(on: &Collection, search: Search, expected: &[(&str, f32)]) {
     let found = found(on, search.clone());
     assert_eq!(found.len(), expected.len(), "{found:?} {search}");
@@ -254,7 +254,7 @@ fn the_stand_in_says_what_it_does_not_know() {
     let again = four.upsert([Record::new("east").embedding([1.0, 0.0]).document("east")]);
     assert!(again.is_err());
 
-    // What the library would not send.
+    // Requests that the library would not send.
     let knn = json!({ "query": [1.0, 0.0], "key": "#embedding", "limit": 1 });
     let fine = json!({
         "filter": null, "rank": { "$knn": knn }, "group_by": {}, "limit": { "offset": 0, "limit": 1 },
@@ -282,7 +282,7 @@ fn the_stand_in_says_what_it_does_not_know() {
     }
 }
 
-/// What it answers to this search.
+/// Returns the answer to this search.
 fn status(on: &Collection, search: &Value) -> u16 {
     let (server, id) = (on.client().url(), on.id());
     let path = "/api/v2/tenants/you/databases/stand-in/collections";

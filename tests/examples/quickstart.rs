@@ -1,4 +1,4 @@
-//! The quickstart, as a user runs it.
+//! Runs the example `quickstart` as a user does.
 
 use std::process::Output;
 
@@ -6,7 +6,7 @@ use crate::support::example::{chroma, run};
 use crate::support::folder::Folder;
 use crate::support::gemini::{Google, KEY};
 
-/// Runs it with no setting but these.
+/// Runs the example with only these settings.
 fn quickstart(folder: &Folder, settings: &[(&str, &str)]) -> Output {
     run("quickstart", folder, &[], settings)
 }
@@ -90,7 +90,7 @@ fn embeds_with_gemini_where_a_key_is_set_and_logs_no_key() {
     assert!(stderr.contains("gemini-embedding-001"), "{stderr}");
     let corpus = include_str!("../../examples/data/corpus.jsonl");
     assert!(google.paid().len() > corpus.lines().count());
-    // Both those who could tell do speak: else it would prove nothing.
+    // Both loggers that could print the key are active; without this, the test would prove nothing.
     for source in ["DEBUG chroma_blocking", "DEBUG ureq"] {
         assert!(stderr.contains(source), "no {source}");
     }
@@ -103,7 +103,7 @@ fn embeds_with_gemini_where_a_key_is_set_and_logs_no_key() {
 #[test]
 fn reads_the_env_file_and_says_what_is_wrong() {
     let folder = Folder::new();
-    // A port that nothing listens on: reserved for multiplexing services, RFC 1078.
+    // A port without a listener: reserved for multiplexing services, RFC 1078.
     std::fs::write(
         folder.0.join(".env"),
         "CHROMA_HOST=127.0.0.1:1\nMAX_RETRIES=0\n",
@@ -115,7 +115,7 @@ fn reads_the_env_file_and_says_what_is_wrong() {
     for part in ["http://127.0.0.1:1", "cannot connect", "docker compose up"] {
         assert!(stderr.contains(part), "{part} in {stderr}");
     }
-    // What is set in the environment wins over the file.
+    // Variables of the environment take precedence over the file.
     let stderr = text(quickstart(&folder, &[("MAX_RETRIES", "many")]).stderr);
     assert!(stderr.contains("MAX_RETRIES is \"many\""), "{stderr}");
 }

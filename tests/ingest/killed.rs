@@ -199,7 +199,8 @@ fn a_job_waits_for_a_server_that_is_killed_and_restarted() {
             .base_delay(Duration::from_millis(20))
             .max_delay(Duration::from_secs(1));
         let notes = &notes;
-        // After each of its first writes the job waits until the server is killed, so that the kill meets it at work.
+        // After each of its first writes the job waits until the server is killed, so that the kill meets it
+        // at work.
         let (written, has_written) = mpsc::channel();
         let (killed, is_killed) = mpsc::channel();
         let wait = move |_: &Progress| {

@@ -1,4 +1,4 @@
-//! What an operator sees of a scripted run with faults: log lines and metrics, exactly.
+//! The exact log lines and metrics of a run with scripted faults.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -21,7 +21,7 @@ use support::{COLLECTION, HITS, LIMITS, chroma, chroma_error, client, logs, reco
 
 const SLOW: Duration = Duration::from_millis(60);
 
-/// Every kind of trouble once, in an order that is the same in each run: what a client is told.
+/// Returns the answers of the server: each kind of fault once, in a fixed order.
 fn trouble() -> Vec<Answer> {
     let not_found = r#"{"error":"NotFoundError","message":"no such record"}"#;
     vec![
@@ -41,8 +41,8 @@ fn trouble() -> Vec<Answer> {
         // count: nothing but failures
         chroma_error(500),
         chroma_error(502),
-        // As if the connection had been closed while it was kept; so once more on a new one, which is no
-        // retry.
+        // The connection looks as if it had been closed while idle, so the client repeats the request on a
+        // new one. That is not a retry.
         Answer::close(),
         Answer::close(),
         // count: no number
@@ -134,7 +134,7 @@ fn metrics_of_a_run_with_faults_are_as_expected() {
         .collect();
     assert_eq!(found, expected);
 
-    // What was sent is what the server got.
+    // The server received as many bytes as the client counted.
     for (name, end) in [("upsert", "/upsert"), ("query", "/query"), ("get", "/get")] {
         let bodies = server
             .requests_to(end)
@@ -152,7 +152,7 @@ fn metrics_of_a_run_with_faults_are_as_expected() {
         .map(|operation| operation.attempts)
         .sum();
     assert_eq!(attempts, server.requests().len() as u64);
-    // The one on a new connection, since the kept one was closed, is none of its own here.
+    // A repetition on a new connection, after the idle one was closed, is not an attempt of its own here.
     assert_eq!(metrics.endpoints[0].attempts, attempts - 1);
     // 503, the answer cut short, 502, and the connection that broke.
     assert_eq!(metrics.endpoints[0].failures, 4);
@@ -220,8 +220,8 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
     run_into(&server);
     let path = "URL/api/v2/tenants/default_tenant/databases/default_database/collections";
     let id = "6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
-    // Level, method, operation with its subject, and what is said of it; for a warning, the message in front
-    // of that.
+    // Level and method, operation with its subject, and the rest of the line. Warnings have the message in
+    // the first field.
     let expected = [
         (
             "DEBUG GET",

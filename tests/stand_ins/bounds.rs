@@ -1,5 +1,4 @@
-//! What a server can make the client hold, say or send: bounded answers, bounded words, no secrets, no second
-//! header.
+//! Limits against a hostile server: the size of answers and messages, secrets, injected headers.
 
 use crate::support;
 use crate::support::stand_in::{Answer, StandIn};
@@ -55,7 +54,7 @@ fn words_without_end_are_cut() {
             text.len()
         );
     }
-    // It may also send so much that nobody reads it to its end.
+    // The body of an error can also be too large to read.
     let server = StandIn::start(|_| Answer::new(400, "x".repeat(100 << 20)));
     let error = support::once(&server).version().unwrap_err();
     assert!(error.to_string().len() < 3_000);
@@ -64,7 +63,7 @@ fn words_without_end_are_cut() {
 
 #[test]
 fn a_secret_in_an_answer_is_not_passed_on_even_in_part() {
-    // An error quotes the first 200 bytes: this one is cut in the midst of the token.
+    // An error quotes the first 200 bytes, and this token is in the middle of the cut.
     let before = "-".repeat(192);
     for body in [
         format!("{before}{TOKEN}"),

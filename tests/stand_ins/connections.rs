@@ -1,4 +1,4 @@
-//! Connections: one for each thread, through proxies, and what goes over them.
+//! Connections: one for each thread, also through proxies.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -107,7 +107,7 @@ fn a_server_that_takes_a_body_slowly_does_not_outlast_the_timeout() {
     server.join().unwrap();
 }
 
-/// A proxy that opens tunnels; how many it opened is the result of the thread, which ends after `tunnels`.
+/// Starts a proxy that opens tunnels. The thread ends after `tunnels` of them, and returns their requests.
 fn proxy(tunnels: usize) -> (String, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

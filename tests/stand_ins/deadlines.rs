@@ -17,7 +17,7 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// Would go on for minutes, if it were not for the deadline.
+/// A policy that would retry for minutes without its deadline.
 fn stubborn() -> RetryPolicy {
     let policy = RetryPolicy::default().max_retries(1000);
     policy.base_delay(millis(20)).deadline(DEADLINE)
@@ -28,7 +28,7 @@ fn client(url: &str) -> Client {
     client.retry_budget(u32::MAX).build().unwrap()
 }
 
-/// A collection on a server that is well until it is asked for records.
+/// Opens a collection. The server answers these first requests, so that only a request for records can fail.
 fn collection(server: &StandIn) -> Collection {
     let well = client(&server.url()).with_retry(RetryPolicy::default());
     let abc = well.collection("abc").get().unwrap();
@@ -53,7 +53,7 @@ fn overshoot(what: &str, deadline: Duration, call: impl Fn() -> Result<()>) -> D
     least
 }
 
-/// What a server may do to a request for records.
+/// The ways in which a server can answer a request for records badly.
 fn ways() -> Vec<(&'static str, Answer)> {
     let large = format!("{{}}{}", " ".repeat(1 << 20));
     vec![
@@ -94,7 +94,7 @@ fn no_call_takes_longer_than_its_deadline() {
         );
     }
 
-    // Many requests, each well in time.
+    // Many requests, each of them fast enough.
     let server = chroma(OLD_LIMITS, |_| {
         std::thread::sleep(millis(40));
         Answer::ok("{}")
@@ -111,14 +111,14 @@ fn no_call_takes_longer_than_its_deadline() {
     assert!(some_done.get());
     note("35 requests", many);
 
-    // The system's timers are the less exact the longer they are.
+    // The timers of the system are less exact for longer times.
     let server = StandIn::start(|_| Answer::hang());
     let long = Duration::from_secs(9);
     let patient = client(&server.url()).with_retry(RetryPolicy::none().deadline(long));
     let late = overshoot("nine seconds", long, || patient.heartbeat().map(drop));
     note("nine seconds", late);
 
-    // An address where nothing listens, and one that never accepts.
+    // An address without a listener, and a listener that never accepts.
     let (_reserved, closed) = closed_port();
     let url = closed.to_string();
     note(

@@ -1,6 +1,6 @@
-//! What only distributed servers and Chroma Cloud have, against a stand-in with the shapes of the OpenAPI of
-//! 1.5.9 (and, for transactions, of Chroma's source): forks, functions, indexing, transactions, keys, tenants
-//! found by asking.
+//! Features of distributed servers and Chroma Cloud: forks, functions, indexing, transactions, keys,
+//! discovery of the tenant. The stand-in follows the OpenAPI description of 1.5.9 and, for transactions,
+//! Chroma's source.
 
 use crate::support::stand_in::{Answer, Request, StandIn};
 use crate::support::*;
@@ -13,7 +13,8 @@ fn answering(answer: Value) -> StandIn {
     scripted([Answer::ok(answer.to_string())])
 }
 
-/// Method, path behind the collection, and body of the only request whose path ends so.
+/// Returns the method, the path after the collection, and the body of the only request whose path ends with
+/// `end`.
 fn asked(server: &StandIn, end: &str) -> (String, String, Value) {
     let requests = server.requests_to(end);
     assert_eq!(requests.len(), 1, "{end}");
@@ -206,7 +207,7 @@ fn a_transaction_refuses_what_it_could_not_keep() {
             "{reason}"
         );
     }
-    // What was refused has left no trace.
+    // The refused write is not part of the transaction.
     transaction.upsert([point("b")]).unwrap();
     let nothing = collection(&server).transaction().commit().unwrap();
     assert_eq!(nothing.record_count, 0);
@@ -267,7 +268,7 @@ fn tenant_and_database_of_a_key_are_found() {
         "/api/v2/auth/identity" => identity(&["only"]),
         _ => Answer::ok("3"),
     });
-    // A host of one's own is no Cloud: nothing is asked.
+    // With another host than Chroma Cloud, the client sends no request for the tenant.
     let client = cloud(&server).build().unwrap();
     assert_eq!(
         (client.tenant(), client.database()),
@@ -284,7 +285,7 @@ fn tenant_and_database_of_a_key_are_found() {
         "/api/v2/tenants/team/databases/only/collections_count"
     );
     assert_eq!(last.header("x-chroma-token"), Some("ck-secret"));
-    // What is set is not asked for.
+    // The client sends no request if tenant and database are set.
     let set = cloud(&server)
         .find_database(true)
         .tenant("t")
@@ -305,7 +306,7 @@ fn tenant_and_database_of_a_key_are_found() {
             "{error}"
         );
     }
-    // Named twice, it is still one; good for anything, it is none.
+    // A database that is named twice counts once, and the wildcard does not count.
     let server = StandIn::script([identity(&["db", "db"])]);
     assert_eq!(
         cloud(&server)
@@ -317,7 +318,7 @@ fn tenant_and_database_of_a_key_are_found() {
     );
     let server = StandIn::script([identity(&["*"])]);
     assert!(cloud(&server).find_database(true).build().is_err());
-    // The only database of one tenant is not that of another.
+    // The only database of one tenant is not the database of another tenant.
     let server = StandIn::script([identity(&["db"])]);
     assert!(
         cloud(&server)
@@ -361,7 +362,7 @@ fn every_way_in_reaches_the_server() {
 
 #[test]
 fn a_proxy_is_asked_where_one_is_set() {
-    // It is asked for a tunnel; this one refuses.
+    // The client asks the proxy for a tunnel, and this proxy refuses.
     let proxy = StandIn::start(|_| Answer::new(403, "no tunnels here").then_close());
     let client = builder("http://db.example.invalid:8000").proxy(proxy.url());
     let client = client.retry(RetryPolicy::none()).build().unwrap();
@@ -395,8 +396,8 @@ fn a_crn_opens_a_collection_where_it_is() {
         ]
     );
 
-    // A single-node server breaks the connection: it is asked twice, and once more on a new connection, and
-    // not as often as the policy has it.
+    // A single-node server closes the connection. The client sends two attempts, and one more on a new
+    // connection, fewer than the policy allows.
     let heartbeat = Answer::ok(r#"{"nanosecond heartbeat":1}"#);
     let close = Answer::close;
     let server = StandIn::script([close(), heartbeat, close(), close()]);

@@ -1,4 +1,5 @@
-//! `Gemini::embed`: calls of many texts, against a stand-in whose vectors hold the number that is their text.
+//! `Gemini::embed`: calls with many texts. The stand-in returns vectors that contain the number in their
+//! text.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 
 const DIMENSION: usize = 128;
 
-/// The texts of a request, without what stands before them.
+/// Returns the texts of a request, without the prefix for the task.
 fn texts(request: &Request) -> Vec<String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap();
     let items = body["requests"].as_array().unwrap().iter();
@@ -88,7 +89,7 @@ fn equal_texts_are_sent_once() {
     let found = gemini.embed(some).run().unwrap();
     assert_eq!(firsts(&found), [3, 1, 3, 3, 2, 1]);
     assert_eq!(texts(&server.requests()[0]), ["3", "1", "2"]);
-    // Another title makes another vector.
+    // Another title gives another vector.
     let titles = [Some("a"), Some("b"), Some("a"), None, None, Some("b")];
     gemini.embed(some).titles(&titles).run().unwrap();
     assert_eq!(texts(&server.requests()[1]), ["3", "1", "3", "2"]);

@@ -13,7 +13,7 @@ use chroma_blocking::{
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Well; the number that it answers to `count` tells which one it is.
+/// Returns the answers of a healthy server. `number`, its answer to `count`, identifies the server.
 fn well(number: usize) -> impl FnMut(&Request) -> Answer + Send + 'static {
     move |request| match request.path.as_str() {
         "/api/v2/pre-flight-checks" => Answer::ok(LIMITS),
@@ -213,7 +213,7 @@ fn each_endpoint_has_a_breaker_of_its_own() {
     let client = client.build().unwrap();
     assert_eq!(count(&client), 1);
     assert_eq!(first.requests().len(), 1);
-    // A write has nowhere else to go.
+    // A write has no other endpoint.
     let error = client.create_tenant("tenant").unwrap_err();
     assert!(matches!(error, Error::CircuitOpen { .. }), "{error}");
 }
@@ -235,7 +235,7 @@ fn a_server_that_is_ill_is_not_hammered() {
     assert_eq!(server.requests().len(), 100 + 20);
 }
 
-/// Answers each request well, and closes the connection a little later, without having said so.
+/// Starts a server that answers each request, and then closes the connection without announcing that.
 fn closes_after_each(number: usize) -> StandIn {
     let mut healthy = well(number);
     StandIn::start(move |request| healthy(request).then_close())
@@ -248,7 +248,7 @@ fn a_connection_that_the_server_has_closed_is_nobodys_problem() {
     let client = client.build().unwrap();
     let abc = client.collection("abc").get().unwrap();
     let record = || [Record::new("a").embedding([1.0])];
-    // At once, where the closing may still be on its way, and later.
+    // Immediately, before the client may see the end of the connection, and later.
     for pause in [0, 0, 0, 0, 5, 20] {
         for _ in 0..20 {
             assert_eq!(abc.count().unwrap(), 4);
@@ -282,7 +282,7 @@ fn a_date_is_a_wait_too() {
     assert!(retry_after.unwrap() > Duration::from_secs(3500));
 }
 
-/// A date as HTTP writes it.
+/// Returns a date in HTTP format.
 fn httpdate_in(time: Duration) -> String {
     httpdate::fmt_http_date(std::time::SystemTime::now() + time)
 }
@@ -318,7 +318,7 @@ fn settings_that_cannot_be_are_refused() {
 
 #[test]
 fn what_became_of_a_write_is_asked_where_it_was_written() {
-    // The primary loses the answer, and does nothing; the copy has never heard of the collection.
+    // The primary sends no answer and does not delete. The replica does not have the collection.
     let mut first = true;
     let primary = StandIn::start(move |request| match request.method.as_str() {
         "DELETE" if std::mem::take(&mut first) => Answer::reset(),

@@ -1,4 +1,4 @@
-//! `Client` against servers that are away, slow, broken, busy, or not Chroma at all.
+//! `Client` with servers that are down, slow, broken, busy, or not Chroma at all.
 
 use std::net::TcpListener;
 use std::thread;
@@ -15,7 +15,7 @@ fn an_unreachable_host_is_named_with_what_to_start() {
     let (_reserved, address) = closed_port();
     let url = format!("http://{address}");
     let client = builder(&url).build().unwrap();
-    // Nothing was sent, so even create() is tried again.
+    // Nothing was sent, so even create() is retried.
     for error in [
         client.heartbeat().map(drop).unwrap_err(),
         client.collection("abc").create().map(drop).unwrap_err(),
@@ -83,7 +83,7 @@ fn no_answer_in_time_is_a_timeout() {
             took >= patience && took < Duration::from_secs(30),
             "{took:?}"
         );
-        // The connection is of no use any more.
+        // The connection cannot be used again.
         let _ = client.version();
         assert_eq!(server.connections(), 2);
     }
@@ -120,7 +120,7 @@ fn a_connection_closed_before_it_was_read_is_made_again() {
 #[test]
 fn create_is_sent_once_when_its_answer_is_lost() {
     let create = |server: &StandIn| client(server).collection("abc").create().unwrap_err();
-    // It is asked for then (operations.rs); these servers have no answer to that.
+    // The client then looks for the collection (operations.rs). These servers do not answer that request.
     let created = |server: &StandIn| {
         let requests = server.requests();
         requests.iter().filter(|r| r.method == "POST").count()
@@ -133,17 +133,17 @@ fn create_is_sent_once_when_its_answer_is_lost() {
         assert!(error.call().unwrap().may_have_acted, "{shown}");
         assert_eq!(created(&server), 1, "{shown}");
     }
-    // A busy server that does not say that it did nothing.
+    // A busy server that does not say whether it executed the request.
     let server = scripted([Answer::new(503, "busy")]);
     assert!(create(&server).is_retryable());
     assert_eq!(created(&server), 1);
-    // Too late.
+    // A timeout.
     let server = scripted([Answer::hang()]);
     let hasty = builder(&server.url()).request_timeout(Duration::from_secs(1));
     let made = hasty.build().unwrap().collection("abc").create();
     assert!(matches!(made, Err(Error::Timeout { .. })));
     assert_eq!(created(&server), 1);
-    // Closed before anything was read: the client cannot know that.
+    // The server closes the connection without reading. The client cannot know that.
     let habits = Habits {
         drop_first: 1,
         ..Habits::default()
@@ -158,7 +158,7 @@ fn create_is_sent_again_when_the_server_certainly_did_nothing() {
     for busy in [
         Answer::new(429, "slow down"),
         Answer::new(503, "busy").header("retry-after", 0),
-        // So says Chroma 1.0.0 where several write at once.
+        // Chroma 1.0.0 answers this to concurrent writes.
         Answer::new(
             500,
             r#"{"error":"InternalError","message":"Database error: error returned from database: (code: 5) database is locked"}"#,
@@ -169,7 +169,7 @@ fn create_is_sent_again_when_the_server_certainly_did_nothing() {
         assert_eq!(server.requests().len(), 2);
     }
 
-    // A server that comes up while the client waits.
+    // A server that starts while the client waits.
     let (reserved, address) = closed_port();
     let late = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
@@ -208,7 +208,7 @@ fn retry_after_is_waited_for() {
         let sent = server.requests();
         assert!(sent[1].at - sent[0].at >= Duration::from_secs(1));
     };
-    // Both at once: the header counts in seconds.
+    // Both at the same time, because the shortest wait in the header is a second.
     thread::scope(|scope| {
         for status in [429, 503] {
             scope.spawn(move || waited(status));
@@ -362,7 +362,7 @@ fn garbage_that_can_be_counted_is_a_decoding_error_too() {
 
 #[test]
 fn an_announced_giant_is_an_error_at_once() {
-    // Room for it cannot be had: trying would end the process.
+    // Allocating this much memory would abort the process.
     for length in [1 << 40, 1 << 62, u64::MAX] {
         let server = StandIn::start(move |_| Answer::ok("{}").announcing(length));
         let client = once(&server);

@@ -1,5 +1,5 @@
-//! `Gemini` against a stand-in for Google on loopback, which checks every request and refuses what Google
-//! refuses.
+//! `Gemini` with a stand-in for Google on loopback, which checks each request and returns the same errors as
+//! Google.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +80,7 @@ fn the_second_model_reads_its_task_in_the_text() {
     let documents = gemini.embed_documents(&["a", "b"]).unwrap();
     let query = gemini.embed_queries(&["who?"]).unwrap();
 
-    // As they came: this model's have unit length at every dimension.
+    // Not changed: the vectors of this model have unit length at every dimension.
     let sent = ["title: none | text: a", "title: none | text: b"];
     for (row, text) in documents.rows().zip(sent) {
         assert_eq!(row, vector_of(text, 128));
@@ -132,7 +132,7 @@ fn behind_a_cache_only_new_texts_are_sent() {
         let found = Cached::new(gemini(), cache.clone()).embed_documents(texts);
         assert_belong(&found.unwrap(), texts, 128);
     }
-    // Another task, so another vector.
+    // Another task gives another vector.
     let queries = Cached::new(gemini(), cache).embed_queries(&["a"]);
     assert_belong(&queries.unwrap(), &["a"], 128);
     let sent: Vec<Vec<Value>> = server
@@ -262,7 +262,7 @@ fn a_wrong_answer_is_an_error_and_never_data() {
     }
 }
 
-// Google's real words for a suspended key (403, reason CONSUMER_SUSPENDED) have the key in them.
+// Google's real message about a suspended key (403, reason CONSUMER_SUSPENDED) contains the key.
 #[test]
 fn a_key_that_google_repeats_is_not_passed_on() {
     let words = format!("Permission denied: Consumer 'api_key:{KEY}' has been suspended.");
@@ -272,8 +272,7 @@ fn a_key_that_google_repeats_is_not_passed_on() {
     assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
 }
 
-// Quotes and line ends take two bytes each in JSON: 3 MiB of text may be more than the 4 MiB that Google
-// takes.
+// Quotes and line breaks take two bytes each in JSON, so 3 MiB of text may exceed Google's limit of 4 MiB.
 #[test]
 fn texts_that_grow_in_json_stay_below_googles_limit() {
     let server = Google::start();
@@ -293,7 +292,7 @@ fn texts_that_grow_in_json_stay_below_googles_limit() {
     assert!(sizes.max() <= Some(MAX_BODY));
 }
 
-// As Google's own answers are.
+// Google's real answers have line breaks.
 #[test]
 fn answers_on_many_lines_are_read() {
     let server = Google::with(Rules {
@@ -315,7 +314,7 @@ fn nobody_there_is_named() {
     assert!(error.to_string().contains(&url), "{error}");
 }
 
-// As Google's own SDK was recorded.
+// Recorded requests of Google's SDK.
 #[test]
 fn a_titled_document_is_sent_as_google_sends_it() {
     let google = Google::start();
@@ -379,7 +378,7 @@ fn the_second_model_has_its_task_and_title_in_the_text_and_one_text_per_item() {
         };
         let other = format!("{}b", text.strip_suffix('a').unwrap());
         assert_eq!(items(&google), [item(text), item(&other)]);
-        // As they came: this model's have unit length at every dimension.
+        // Not changed: the vectors of this model have unit length at every dimension.
         assert_eq!(found.row(0).unwrap(), vector_of(text, 128));
         assert_eq!(found.row(1).unwrap(), vector_of(&other, 128));
     }
@@ -425,7 +424,7 @@ fn what_cannot_be_embedded_is_refused_before_anything_is_sent() {
     assert!(google.requests().is_empty());
 }
 
-// Else the tests above would prove little.
+// Without these checks in the stand-in, the tests above would prove little.
 #[test]
 fn the_stand_in_sees_what_is_wrong() {
     let item = |odd: Value| {

@@ -1,4 +1,4 @@
-//! A cache in `Gemini` itself: kept request by request, by title and text, and never in the way.
+//! The cache of `Gemini`: it stores each request, by title and text, and its errors do not fail a call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,7 +55,7 @@ fn titles_make_a_difference() {
     }
     gemini.embed(["same"]).titles(&[Some("C")]).run().unwrap();
     assert_eq!(google.paid().len(), 4);
-    // None is no title: what was embedded without one is found without one.
+    // `None` is the same as no title.
     gemini.embed(["same"]).run().unwrap();
     assert_eq!(google.paid().len(), 4);
 }
@@ -97,7 +97,7 @@ fn it_is_the_same_cache_from_inside_and_outside() {
 
 type Found = Result<Vec<Option<Vec<f32>>>, EmbeddingError>;
 
-/// Gives what it is told, and can keep nothing.
+/// A cache that returns fixed vectors, and cannot store any.
 struct Bad(fn(usize) -> Found);
 
 impl EmbeddingCache for Bad {

@@ -1,4 +1,4 @@
-//! Many texts through `Gemini` while Google fails, refuses, limits and dies. Whatever happens, every vector
+//! Many texts through `Gemini` while Google fails, refuses, limits and stops. In all cases, each vector
 //! belongs to its text.
 
 use std::collections::HashSet;
@@ -48,7 +48,7 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// What came of a call that could not do all.
+/// The result of a call that was executed in part.
 struct Partly {
     done: Vec<usize>,
     refused: Vec<RefusedText>,
@@ -56,8 +56,8 @@ struct Partly {
     source: Error,
 }
 
-/// The parts of such an error, after a look at all of it: each text is in one place, and each vector is that
-/// of its text.
+/// Returns the parts of such an error. Checks that each text is in one of them, and that each vector belongs
+/// to its text.
 fn partly(result: Result<Embeddings>, texts: &[String]) -> Partly {
     let Err(Error::PartlyEmbedded {
         done,
@@ -91,7 +91,7 @@ fn indices(refused: &[RefusedText]) -> Vec<usize> {
     refused.iter().map(|refused| refused.index).collect()
 }
 
-/// How many requests were answered so; 0 is a connection that was reset.
+/// Returns the number of requests with this status. Status 0 is a connection that was reset.
 fn answered(google: &Google, status: u16) -> usize {
     let seen = google.seen().into_iter();
     seen.filter(|seen| seen.status == Some(status)).count()
@@ -108,7 +108,7 @@ fn one_request_in_twenty_fails() {
         });
         let found = gemini(&google).embed(&texts).run().unwrap();
         assert_belong(&found, &texts, DIMENSION);
-        // One that was reset in the midst of its answer counts as answered with 200.
+        // A request that was reset during its answer counts as answered with 200.
         let seen = google.seen();
         let in_vain = seen.len() - texts.len() / BATCH;
         assert!((3..=25).contains(&in_vain), "{in_vain}");
@@ -137,7 +137,7 @@ fn a_quota_that_is_not_known_is_found_out() {
     assert!((1..=25).contains(&in_vain), "{in_vain}");
 }
 
-// A minute of Google's is made a second here: 100 items in it are 6,000 in a minute.
+// In these tests, Google's minute is a second: 100 items in it are 6,000 in a minute.
 #[test]
 fn a_quota_that_is_known_is_never_exceeded_by_all_clones_together() {
     let google = Google::with(Rules {
@@ -158,7 +158,7 @@ fn a_quota_that_is_known_is_never_exceeded_by_all_clones_together() {
         }
     });
     assert_eq!(answered(&google, 429), 0);
-    // Neither a burst nor a crawl.
+    // The rate is neither too high nor too low.
     let took = started.elapsed();
     assert!((millis(2_500)..millis(8_000)).contains(&took), "{took:?}");
 }
@@ -280,7 +280,7 @@ fn the_server_dies_for_two_seconds() {
     assert!(google.requests().len() > texts.len() / BATCH);
 }
 
-/// 300 texts, some of which Google refuses.
+/// Returns 300 texts. Google refuses some of them.
 fn poisoned(indices: &[usize]) -> (Google, Vec<String>) {
     let google = Google::with(Rules {
         poison: Some("poison"),
@@ -479,7 +479,7 @@ fn one_wrong_answer_loses_no_other_and_the_rest_can_be_had_later() {
         let found = partly(first, &texts);
         assert!(matches!(found.source, Error::Decode { .. }), "{wrong:?}");
         assert!((100..110).all(|index| found.pending.contains(&index)));
-        // What came with the other answers is there, down to the last that was on its way.
+        // The vectors of all other answers are in the result, also of those in flight.
         assert_eq!(found.done.len() + BATCH, google.paid().len());
 
         let google = Google::start();

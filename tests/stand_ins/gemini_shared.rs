@@ -1,4 +1,4 @@
-//! What calls of one `Gemini` have to do with each other, and with whoever made them.
+//! Concurrent and nested calls of one `Gemini`.
 
 use std::sync::{Mutex, mpsc};
 use std::thread;

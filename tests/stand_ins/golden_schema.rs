@@ -1,5 +1,4 @@
-//! Schemas as Chroma's own Python client 1.5.9 sends them (`data/golden-1.5.9.json`), made with this crate's
-//! types and caught on their way to the server.
+//! Schemas are sent as Chroma's Python client 1.5.9 sends them (`data/golden-1.5.9.json`).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ use chroma_blocking::{
 };
 use serde_json::{Value, json};
 
-/// The function that Python's client gives to every schema.
+/// The embedding function that the Python client sets in every schema.
 struct Default;
 
 impl EmbeddingFunction for Default {
@@ -29,7 +28,7 @@ impl EmbeddingFunction for Default {
     }
 }
 
-/// A server that answers with the schema that it is sent.
+/// Starts a server that returns the schema of the request.
 fn echo() -> StandIn {
     StandIn::start(|request| {
         let body: Value = serde_json::from_slice(&request.body).unwrap();

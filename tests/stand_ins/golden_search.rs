@@ -1,4 +1,4 @@
-//! Searches print as what Chroma's Python client 1.5.9 sends.
+//! Searches are printed as Chroma's Python client 1.5.9 sends them.
 
 use chroma_blocking::{
     Key, Search,
@@ -16,7 +16,7 @@ fn sparse() -> Knn {
     Knn::sparse("sparse", vector)
 }
 
-/// The searches of the file, by its names for them.
+/// Returns the searches of the file, with their names in it.
 fn searches() -> Vec<(&'static str, Search)> {
     let search = Search::new;
     vec![
@@ -83,14 +83,14 @@ fn searches() -> Vec<(&'static str, Search)> {
     ]
 }
 
-/// The order of `select.keys` means nothing: Python keeps them in a set.
+/// Sorts `select.keys`. Their order has no meaning: Python stores them in a set.
 fn sorted(mut search: Value) -> Value {
     let keys = search["select"]["keys"].as_array_mut().unwrap();
     keys.sort_by_key(Value::to_string);
     search
 }
 
-// Numbers are compared as they are written, 60 and 60.0 being two: integers stay integers here as in Python.
+// Numbers are compared as text: 60 and 60.0 differ, and integers stay integers as in Python.
 #[test]
 fn every_search_of_the_file_is_written_as_chroma_writes_it() {
     let golden: Value = serde_json::from_str(include_str!("../data/golden-1.5.9.json")).unwrap();

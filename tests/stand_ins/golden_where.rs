@@ -1,9 +1,9 @@
-//! Filters are sent as Chroma's own Python client sends them.
+//! Filters are sent as Chroma's Python client sends them.
 
 use chroma_blocking::{Key, Where};
 use serde_json::Value;
 
-/// Each expression of the golden file, with our types.
+/// Returns an expression of the golden file, built with the types of this library.
 fn ours(expression: &str) -> Where {
     let field = Key::field;
     let text = Key::document;

@@ -1,5 +1,5 @@
-//! The client and `Gemini` against servers that a test makes on loopback. They fail in ways that no real
-//! server can be told to, and stand in for services that no test may call: Chroma Cloud and Google.
+//! The client and `Gemini` with servers that a test starts on loopback. These servers fail in ways that a
+//! real server does not, and replace services that no test may call: Chroma Cloud and Google.
 //!
 //! These tests need no Chroma server, no environment and no logger, so one program holds all of them.
 

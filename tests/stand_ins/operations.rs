@@ -1,5 +1,5 @@
-//! Every row of the table of operations: a fault before, during and after the request, how many times the
-//! server sees it, and what the caller is told.
+//! Each row of the table of operations, with a fault before, during and after the request: the number of
+//! attempts and the error.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const ID: &str = "6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
 
-/// A row of the table in the library's source.
+/// A row of the table in the source of the library.
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
     constant: String,
@@ -19,7 +19,7 @@ struct Row {
     kind: String,
 }
 
-/// The rows as they are written there: what is added has to be tested.
+/// Reads the rows from the source, so that the test covers new rows.
 fn table() -> Vec<Row> {
     let source = include_str!("../../src/client/operations.rs");
     let row = |line: &str| {
@@ -69,12 +69,11 @@ impl Row {
     }
 }
 
-/// A server where `made` is made or deleted by the operation that is tested, and the first request for that
-/// goes wrong.
+/// A server on which the tested operation creates or deletes `made`. Its first request fails.
 struct Server {
     row: Row,
     fault: Option<Answer>,
-    /// Whether what is faulty was done all the same.
+    /// Whether the server executes the request that fails.
     acts: bool,
     done: bool,
 }
@@ -138,7 +137,7 @@ impl Server {
     }
 }
 
-/// Does what the operation is for.
+/// Executes the operation.
 fn call(constant: &str, abc: &Collection) -> Result<()> {
     let client = abc.client();
     let record = || [Record::new("a").embedding([1.0, 2.0])];
@@ -193,7 +192,8 @@ fn call(constant: &str, abc: &Collection) -> Result<()> {
     }
 }
 
-/// What came of a call whose first request met this fault, and how many times the server saw that request.
+/// Makes a call whose first request meets this fault. Returns the result, and the number of times that the
+/// server received the request.
 fn met_by(row: &Row, fault: Answer, acts: bool) -> (Result<()>, usize) {
     let state = Arc::new(Mutex::new(Server {
         row: row.clone(),
@@ -224,16 +224,16 @@ fn met_by(row: &Row, fault: Answer, acts: bool) -> (Result<()>, usize) {
     (result, seen() - before)
 }
 
-/// A server that can limit a delete.
+/// The OpenAPI description of a server that supports a limit in a delete.
 const DESCRIPTION: &str = r##"{"openapi":"3.1.0","paths":{},"components":{"schemas":{"DeleteCollectionRecordsPayload":
     {"allOf":[{"type":"object","properties":{"limit":{"type":"integer"}}}]}}}}"##;
 
-/// The server has certainly not acted.
+/// Faults after which the server has certainly not executed the request.
 fn turned_away() -> Answer {
     Answer::new(503, "busy").header("retry-after", 0)
 }
 
-/// Ways to lose an answer: nobody knows whether the server has acted.
+/// Faults that lose the answer: the client cannot know whether the server executed the request.
 fn losses() -> [Answer; 4] {
     [
         Answer::close(),
@@ -287,11 +287,11 @@ fn what_may_be_done_once_is_asked_for_and_not_repeated_blindly() {
                 result.as_ref().is_err_and(call)
             };
             match row.constant.as_str() {
-                // Asking cannot tell.
+                // Another request cannot answer that.
                 "RESET" | "DELETE_SOME" | "CONDITIONAL_COMMIT" => {
                     assert!(unknown(&acted) && unknown(&not) && seen_not == 1, "{shown}");
                 }
-                // What is there may be another one by now.
+                // The existing one may be a different one.
                 "DELETE_DATABASE" | "DELETE_COLLECTION" | "DETACH_FUNCTION" => {
                     assert!(acted.is_ok() && unknown(&not) && seen_not == 1, "{shown}");
                 }
@@ -323,7 +323,8 @@ fn what_is_there_but_another_one_is_not_taken_for_ones_own() {
 
 #[test]
 fn one_that_comes_through_late_is_ones_own() {
-    // Lost, not there yet, sent again, there: by the first one.
+    // The answer is lost, the collection is not there yet, the client repeats the request, and the first one
+    // has created it.
     let mut step = 0;
     let server = StandIn::start(move |_| {
         step += 1;

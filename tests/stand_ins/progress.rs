@@ -1,4 +1,4 @@
-//! What embedding functions tell of their work, and long calls of how far they are.
+//! Reports of embedding functions about their work, and progress of long calls.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -50,7 +50,7 @@ fn what_was_embedded_is_counted_by_function() {
     assert_eq!((found.cache_hits, found.retries), (2, 5));
     assert_eq!(found.limiter_wait, Duration::from_secs(3));
     assert!(found.latency.max > Duration::ZERO && found.texts_per_second() > 0.0);
-    // What was not sent does not count.
+    // A call that sends nothing does not count.
     assert_eq!(metrics.operations["query"].calls, 1);
 
     let cached = with_function(
@@ -104,14 +104,14 @@ fn long_calls_tell_how_far_they_are() {
             "query: 1 of 1 read"
         ]
     );
-    // A batch job has its own.
+    // A batch job has its own progress.
     let report = notes.ingest(documents(10)).run().unwrap();
     assert!(seen().is_empty());
-    // What the function told of its work is in its report.
+    // The report of the job includes the report of the function.
     assert_eq!((report.cached, report.retries), (1, 1));
 }
 
-/// Embeds in parts, and lets the inner function tell of each part as if it were all; fails now and then.
+/// An embedding function that embeds in parts, passes on the progress of each part, and sometimes fails.
 struct Careless {
     failures: AtomicUsize,
     cached: Cached<Hashing, MemoryCache>,
@@ -159,7 +159,7 @@ fn what_failed_and_went_well_later_counts_once() {
     let notes = with_function(&server, careless);
     let again = RetryPolicy::default().base_delay(Duration::from_millis(1));
     let report = notes.ingest(documents(5)).retry(again).run().unwrap();
-    // By the last attempt all were in the cache; the job tried two more times.
+    // At the last attempt, all texts were in the cache. The job made two more attempts.
     assert_eq!((report.embedded, report.cached, report.retries), (5, 5, 2));
     let metrics = notes.client().metrics();
     let found = &metrics.embeddings["careless"];

@@ -1,4 +1,4 @@
-//! Scans of servers that fail, lie, hold large records, or change between any two requests.
+//! Scans of servers that fail, give wrong answers, store large records, or change between requests.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -9,7 +9,7 @@ use crate::support::*;
 use chroma_blocking::{Error, Include, Key, Result};
 use serde_json::{Value, json};
 
-/// What a `get` asks for.
+/// The parameters of a `get`.
 struct Asked {
     ids: Option<Vec<String>>,
     filtered: bool,
@@ -17,7 +17,7 @@ struct Asked {
     limit: usize,
 }
 
-/// `None` for what is no `get`: a count.
+/// Reads the parameters of a `get`. Returns `None` for a count.
 fn asked(request: &Request) -> Option<Asked> {
     let body: Value = serde_json::from_slice(&request.body).ok()?;
     let number = |name: &str| body[name].as_u64().map(|number| number as usize);
@@ -29,8 +29,8 @@ fn asked(request: &Request) -> Option<Asked> {
     })
 }
 
-/// A server of these records, which pass any filter or none, and whose documents are this long. Before each
-/// answer it does what `meanwhile` says to them.
+/// Starts a server with these records: ids, and whether they pass every filter. Documents have this length.
+/// The server calls `meanwhile` with the records before each answer.
 fn holding(
     mut records: Vec<(String, bool)>,
     document: usize,
@@ -59,7 +59,7 @@ fn numbered(range: std::ops::Range<usize>) -> Vec<(String, bool)> {
     ids(range).into_iter().map(|id| (id, true)).collect()
 }
 
-/// Sizes of the pages that were read by id.
+/// Returns the sizes of the pages that were read by id.
 fn page_sizes(server: &StandIn) -> Vec<usize> {
     let asked = server.requests_to("/get");
     let asked = asked.iter().filter_map(asked_ids);
@@ -70,7 +70,7 @@ fn asked_ids(request: &Request) -> Option<Vec<String>> {
     asked(request)?.ids
 }
 
-/// Numbers that look random, the same in each run.
+/// Returns pseudo-random numbers, the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -87,7 +87,7 @@ impl Dice {
 fn what_stays_comes_once_whatever_else_happens() {
     for seed in 0..24 {
         let mut dice = Dice(seed);
-        // Of these, every third stays as it is.
+        // A third of them do not change.
         let mut records = numbered(0..300 + 50 * seed as usize);
         let stays = |id: &str| id[2..].parse::<usize>().is_ok_and(|n| n % 3 == 0);
         for (id, passes) in &mut records {
@@ -134,7 +134,7 @@ fn pages_shrink_where_records_are_large() {
         found += page.unwrap().len();
     }
     assert_eq!(found, 230);
-    // 8 MiB each, once their size is known.
+    // At most 8 MiB each, once the size of records is known.
     assert_eq!(page_sizes(&server), [100, 83, 47]);
 
     let server = holding(numbered(0..2_500), 10, |_| {});
@@ -194,7 +194,7 @@ fn an_error_in_the_middle_comes_once_and_ends_it() {
 
 #[test]
 fn more_than_was_asked_for_is_an_error() {
-    // One that knows no limit, and one that knows no ids.
+    // A server that ignores the limit, and one that ignores the ids.
     for with_ids in [false, true] {
         let server = chroma(LIMITS, move |request| match asked(request) {
             None => Answer::ok("20"),
@@ -215,7 +215,7 @@ fn more_than_was_asked_for_is_an_error() {
 
 #[test]
 fn a_server_without_an_end_has_one() {
-    // So many records, it says, and gives none of them.
+    // A server that counts records, and returns none.
     let server = chroma(LIMITS, |request| match asked(request) {
         None => Answer::ok(u64::MAX.to_string()),
         Some(_) => Answer::ok(r#"{"ids":[]}"#),
@@ -223,7 +223,7 @@ fn a_server_without_an_end_has_one() {
     assert_eq!(collection(&server).scan().count(), 0);
     assert!(server.requests().len() < 40, "{}", server.requests().len());
 
-    // It lists them, and then has none of them.
+    // A server that lists ids, and then returns none of them.
     let server = chroma(LIMITS, |request| match asked(request) {
         None => Answer::ok("1000"),
         Some(Asked { ids: None, .. }) => Answer::ok(json!({ "ids": ids(0..1_000) }).to_string()),

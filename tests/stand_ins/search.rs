@@ -1,4 +1,5 @@
-//! `search` against a stand-in, since only distributed servers have it: shapes as in the OpenAPI of 1.5.9.
+//! `search` with a stand-in, because only distributed servers support it. Requests and answers follow the
+//! OpenAPI description of 1.5.9.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,12 +15,12 @@ use serde_json::{Value, json};
 
 const SEARCH: &str = "/api/v2/tenants/default_tenant/databases/default_database/collections/6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11/search";
 
-/// A server that answers every search so.
+/// Starts a server that gives this answer to every search.
 fn answering(answer: Value) -> StandIn {
     scripted([Answer::ok(answer.to_string())])
 }
 
-/// The body of the only search that was asked.
+/// Returns the body of the only search.
 fn asked(server: &StandIn) -> Value {
     let requests = server.requests_to("/search");
     assert_eq!(requests.len(), 1);
@@ -142,7 +143,7 @@ fn a_server_without_search_says_so() {
     }
 }
 
-/// Two floats per text, and a note of what was embedded.
+/// An embedding function with two dimensions that records its texts.
 #[derive(Clone, Default)]
 struct Noting(Arc<Mutex<Vec<Vec<String>>>>);
 

@@ -1,5 +1,5 @@
-//! https with an authority of one's own. The certificates in `tests/data/tls` are for these tests alone; the
-//! server is Python's.
+//! https with a private certificate authority. The certificates in `tests/data/tls` are for these tests only.
+//! The server is Python's.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,8 +9,8 @@ use chroma_blocking::{Client, Error, RetryPolicy};
 const AUTHORITY: &str = include_str!("../data/tls/authority.pem");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/server.pem");
 
-/// Answers the first GET of each connection with a heartbeat, and reads the second one and closes, as TLS has
-/// it: saying so. Says its port first.
+/// Prints its port. Answers the first GET of each connection with a heartbeat. Reads the second one, and
+/// closes the connection with a TLS `close_notify`.
 const PROGRAM: &str = r#"
 import http.server, ssl, sys
 class Heart(http.server.BaseHTTPRequestHandler):

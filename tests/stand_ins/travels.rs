@@ -1,5 +1,5 @@
-//! The embedding function travels with its collection: opened here as Chroma's other clients stored it.
-//! Chroma and Google are stand-ins on loopback.
+//! A collection stores its embedding function. These tests open collections with functions that Chroma's
+//! other clients stored. Chroma and Google are stand-ins on loopback.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::support::stand_in::{Answer, StandIn};
 use chroma_blocking::{Client, Error, Gemini, InvalidInput, Record};
 use serde_json::{Value, json};
 
-/// A Chroma server with a collection that remembers a function.
+/// Starts a stand-in for Chroma with a collection that stores this function.
 fn chroma(function: Value) -> StandIn {
     StandIn::start(move |request| {
         match request.path.rsplit('/').next() {
@@ -41,7 +41,7 @@ fn google() -> StandIn {
     })
 }
 
-/// As Chroma's Python client stores it.
+/// Returns the configuration that Chroma's Python client stores.
 fn pythons(variable: &str) -> Value {
     json!({ "type": "known", "name": "google_gemini", "config": {
         "model_name": "gemini-embedding-001", "dimension": 256, "task_type": "RETRIEVAL_DOCUMENT",
@@ -56,7 +56,7 @@ fn invalid(error: Error) -> InvalidInput {
     }
 }
 
-/// Tests share one environment, so a child gets one of its own.
+/// Tests share the environment of the process, so this test starts a child process.
 #[test]
 fn gemini_is_made_from_what_python_stored() {
     let (chroma, google) = (chroma(pythons("SOME_GEMINI_KEY")), google());

@@ -1,4 +1,4 @@
-//! Large and interrupted writes: halved, cut, lost in the middle, answered by somebody else.
+//! Large and interrupted writes: split by size, lost in the middle, answered by another server.
 
 use crate::support::stand_in::{Answer, Habits, StandIn, script};
 use crate::support::*;
@@ -32,7 +32,7 @@ fn a_request_that_is_too_large_is_halved() {
     assert_eq!(taken.concat(), ids(0..35), "each once, in order");
     assert!(sent.len() > taken.len());
 
-    // What cannot be halved is an error, and the others are accounted for.
+    // A record that is too large by itself is an error, which lists the outcome of the others.
     let server = chroma(LIMITS, |request| {
         match ids_of(request).contains(&"id2".to_owned()) {
             true => Answer::new(413, "Payload too large"),
@@ -46,7 +46,7 @@ fn a_request_that_is_too_large_is_halved() {
 
 #[test]
 fn a_large_body_that_is_refused_unread_is_halved() {
-    // So does Chroma 1.5.9: it looks at the length only, answers, and closes.
+    // Chroma 1.5.9 does this: it reads only the length, answers, and closes the connection.
     let habits = Habits {
         longest_read: 1_000_000,
         ..Habits::default()
@@ -111,7 +111,7 @@ fn requests_are_cut_at_the_size_that_was_set() {
         let len = request.body.len();
         assert!((15_000..=20_000).contains(&len), "{len} bytes");
     }
-    // One that is larger alone goes alone.
+    // A record above the limit is sent alone.
     abc.upsert([record(0).document("x".repeat(30_000)), record(1)])
         .unwrap();
     let sent = server.requests_to("/upsert");
@@ -169,7 +169,7 @@ fn a_large_filter_does_not_make_writes_small() {
     assert_eq!(server.requests_to("/upsert").len(), 1);
 }
 
-/// 35 records for a server that takes 10 at once, and that answers so to the third request. No retries.
+/// Upserts 35 records, 10 in a request, without retries. The server gives this answer to the third request.
 fn stopped_by(third: Answer) -> Error {
     let server = chroma(
         OLD_LIMITS,
@@ -177,8 +177,8 @@ fn stopped_by(third: Answer) -> Error {
     );
     let abc = once(&server).collection("abc").get().unwrap();
     let error = abc.upsert(records(35)).unwrap_err();
-    // A connection that closes in silence may have been closed before: then it is sent once more, on another
-    // one.
+    // A connection that closes without an answer may have been closed earlier, so the client sends the
+    // request again on a new connection.
     let sent = server.requests_to("/upsert").len();
     assert_eq!(sent, 2 + error.call().unwrap().attempts as usize);
     assert!(sent <= 4);
@@ -268,7 +268,7 @@ fn a_limited_delete_is_not_sent_while_nobody_knows_whether_it_would_be_limited()
         assert!(delete.limit(2).run().is_err());
         assert!(server.requests_to("/delete").is_empty());
     }
-    // A newer server, whose description names things otherwise.
+    // A newer server, whose description uses other names.
     let server = chroma(LIMITS, |request| match request.path.as_str() {
         "/openapi.json" => Answer::ok(r#"{"components":{"schemas":{}}}"#),
         _ => Answer::ok(r#"{"deleted":2}"#),

@@ -1,4 +1,4 @@
-//! What is refused before anything is sent.
+//! Errors before a request.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn settings(seen: &mut Messages) {
     }
 }
 
-/// Keys that are good for several tenants or databases.
+/// Keys with access to several tenants or databases.
 fn identities(seen: &mut Messages) {
     for identity in [
         r#"{"tenant":"*","databases":["*"]}"#,
@@ -84,7 +84,7 @@ fn identities(seen: &mut Messages) {
 }
 
 fn names(seen: &mut Messages) {
-    // Nothing is sent, so nothing has to listen there.
+    // The client sends nothing, so the address needs no server.
     let (_reserved, address) = closed_port();
     let client = Client::new(address.to_string()).unwrap();
     for name in ["a b c", "ab", &"x".repeat(513), "-abc"] {

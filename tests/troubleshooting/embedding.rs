@@ -1,4 +1,4 @@
-//! Embedding functions: what a collection remembers, and Gemini.
+//! Stored embedding functions, and Gemini.
 
 use chroma_blocking::{EmbeddingFunction, Embeddings, Hashing, Record, embed::EmbeddingError};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ pub fn all(seen: &mut Messages) {
     gemini::all(seen);
 }
 
-/// A server whose collection remembers this function.
+/// Starts a server whose collection stores this function.
 fn remembering(function: &Value) -> crate::support::stand_in::StandIn {
     let stored = json!({ "id": "6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11", "name": "notes",
         "configuration_json": { "embedding_function": function } })

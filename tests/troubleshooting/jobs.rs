@@ -44,7 +44,7 @@ impl Write for Full {
     }
 }
 
-/// The errors of all records.
+/// Records the errors of all records.
 fn unread(seen: &mut Messages, records: impl IntoIterator<Item = Result<Record>>) {
     for record in records {
         seen.of(record);
@@ -103,7 +103,7 @@ fn jobs(seen: &mut Messages, abc: &Collection, folder: &Folder) {
     fs::write(&checkpoint, "{}").unwrap();
     seen.of(abc.ingest(records(3)).checkpoint(&checkpoint).run());
     fs::remove_file(&checkpoint).unwrap();
-    // One that is left by a job that stopped.
+    // The checkpoint of a job that stopped.
     let stops = records(300).into_iter().chain([Record::new("bad")]);
     seen.of(abc.ingest(stops).checkpoint(&checkpoint).run());
     let other = records(301).into_iter().rev();
@@ -123,7 +123,7 @@ fn jobs(seen: &mut Messages, abc: &Collection, folder: &Folder) {
     }
 }
 
-/// Gives more floats each time.
+/// An embedding function that returns more floats at each call.
 struct Growing(std::sync::atomic::AtomicUsize);
 
 impl EmbeddingFunction for Growing {
@@ -139,7 +139,7 @@ impl EmbeddingFunction for Growing {
     }
 }
 
-/// Gives none.
+/// An embedding function that returns no vectors.
 struct Mute;
 
 impl EmbeddingFunction for Mute {

@@ -1,4 +1,4 @@
-//! A server of one's own, as far as none is started: `tests/local_server` does the rest.
+//! Errors of `LocalServer` that need no server. `tests/local_server` has the others.
 
 use chroma_blocking::LocalServer;
 

@@ -1,15 +1,15 @@
-//! What errors say, without the call at their start: that is the same for all.
+//! Messages of errors without their first part, the call, which is the same for all.
 
 use std::collections::BTreeSet;
 
 use chroma_blocking::Error;
 
-/// The messages that the library was seen to give.
+/// The messages that the tests have provoked.
 #[derive(Default)]
 pub struct Messages(pub BTreeSet<String>);
 
 impl Messages {
-    /// That the call fails, and with what words.
+    /// Records the error of a call. Panics if the call succeeds.
     #[track_caller]
     pub fn of<T, E: Into<Error>>(&mut self, result: Result<T, E>) {
         match result {
@@ -18,7 +18,7 @@ impl Messages {
         }
     }
 
-    /// An error's own words, and those of its causes.
+    /// Records the message of an error, and those of its causes.
     pub fn add(&mut self, error: &Error) {
         let shown = format!("{error:#}");
         let own = match error.call() {

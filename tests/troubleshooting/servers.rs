@@ -1,4 +1,4 @@
-//! Servers that are away, busy, broken, old, or something else.
+//! Servers that are down, busy, broken, old, or not Chroma.
 
 use std::fs;
 use std::path::Path;
@@ -61,7 +61,7 @@ fn something_else(seen: &mut Messages) {
     }
 }
 
-/// A server that says no in this way, whatever it is asked.
+/// Starts a server that gives this error to every request.
 fn refusing(status: u16, body: &str) -> StandIn {
     let answer = Answer::new(status, body);
     chroma(LIMITS, move |_| answer.clone())
@@ -76,7 +76,7 @@ fn statuses(seen: &mut Messages) {
         "somebody else has written it",
     );
     let locked = "Database error: error returned from database: (code: 5) database is locked";
-    // Of 1.0.0, asked to write more than it says that it takes.
+    // From Chroma 1.0.0, for a write above its limit.
     let many = "Query error: Database error: error returned from database: (code: 1) too many SQL variables";
     let no_index = "Error executing plan: Internal error: Error creating hnsw segment reader: Nothing found on disk";
     let sparse = "Failed to reconcile schema: Invalid schema input: Sparse vector indexing is not enabled in local";
@@ -104,7 +104,7 @@ fn statuses(seen: &mut Messages) {
     seen.of(once(&scripted([busy])).count_collections());
 }
 
-/// What real servers answered, with the statuses that they had.
+/// Recorded errors of real servers, with their statuses.
 fn recorded(seen: &mut Messages) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/answers");
     for version in ["1.0.0", "1.5.9"] {
@@ -116,7 +116,7 @@ fn recorded(seen: &mut Messages) {
             };
             let body = fs::read_to_string(&path).unwrap();
             let status = match kind {
-                // An operation that it does not know.
+                // An unknown operation.
                 _ if body.is_empty() => 404,
                 "body" => 422,
                 "dimension" | "filter" | "name" => 400,
@@ -159,11 +159,11 @@ fn late(seen: &mut Messages) {
 }
 
 fn lost(seen: &mut Messages) {
-    // A write in several requests, of which the second one is lost.
+    // A write in several requests. The answer to the second one is lost.
     let server = scripted([Answer::ok("{}"), Answer::close(), Answer::close()]);
     let abc = collection(&server).with_retry(RetryPolicy::none());
     seen.of(abc.upsert(records(1_500)));
-    // A collection that was to be made, and one that is there in its place.
+    // The answer to a creation is lost, and a different collection has the name.
     let count = |request: &crate::support::stand_in::Request| request.path.ends_with("/count");
     let mut first = true;
     let server = StandIn::start(move |request| match request.method.as_str() {
@@ -172,7 +172,7 @@ fn lost(seen: &mut Messages) {
         _ => Answer::ok(COLLECTION),
     });
     seen.of(once(&server).collection("abc").create());
-    // One that has another name by now.
+    // A collection that was renamed.
     let other = COLLECTION.replace("6f4c", "0000");
     let server = StandIn::start(script([
         Answer::ok(COLLECTION),
@@ -183,7 +183,7 @@ fn lost(seen: &mut Messages) {
     seen.of(abc.modify().metadata([("k", 1)]).run());
 }
 
-/// What a server cannot do, by its own words or by its description.
+/// Operations that a server does not support, by its error or by its description.
 fn old(seen: &mut Messages) {
     let described = |schemas: &str, answer: Answer| {
         let schemas = format!(r#"{{"components":{{"schemas":{schemas}}}}}"#);
@@ -222,7 +222,7 @@ fn old(seen: &mut Messages) {
     seen.of(once(&tenant).update_tenant("team", "res"));
 }
 
-/// Answers that are not what was asked for.
+/// Answers that do not match the request.
 fn wrong(seen: &mut Messages) {
     let query = |abc: &Collection| abc.query([1.0, 2.0]).run().map(drop);
     let get = |abc: &Collection| abc.get().run().map(drop);
@@ -243,7 +243,7 @@ fn wrong(seen: &mut Messages) {
     let client = builder(&large.url()).max_response_size(1_000).build();
     let abc = client.unwrap().collection("abc").get().unwrap();
     seen.of(abc.get().run());
-    // A secret that is cut off, so that nobody can take it out.
+    // A secret that is cut off at the end of a quote cannot be replaced.
     let echo = StandIn::start(|_| Answer::ok("[\"ck-5ecret-t0ken\""));
     let client = builder(&echo.url())
         .api_key("ck-5ecret-t0ken")
