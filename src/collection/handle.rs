@@ -93,10 +93,13 @@ impl Collection {
     /// A call checks the flag before each request, during the waits between attempts, and between the pages
     /// of a scan or an export. A request that has been sent is not interrupted. While texts are embedded, the
     /// embedding function checks the flag, if it supports that
-    /// ([`EmbeddingContext::is_cancelled`](crate::embed::EmbeddingContext)).
+    /// ([`EmbeddingContext::is_cancelled`](crate::embed::EmbeddingContext::is_cancelled)).
     ///
-    /// The call then fails with [`Error::Cancelled`]. A write or deletion that the server has acknowledged in
+    /// A cancelled call fails with [`Error::Cancelled`]. A write or deletion that the server has acknowledged in
     /// part fails with [`Error::PartlyDone`], whose source is [`Error::Cancelled`].
+    ///
+    /// A batch job with such a collection fails. To stop one at a checkpoint, use
+    /// [`Ingest::cancel`](crate::ingest::Ingest::cancel) instead.
     ///
     /// ```no_run
     /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};

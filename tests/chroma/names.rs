@@ -139,9 +139,9 @@ fn what_would_be_lost_is_refused() {
         ("#", "# or $"),
         ("$and", "# or $"),
         ("$", "# or $"),
-        ("chroma:document", "the server's own"),
-        ("chroma:uri", "the server's own"),
-        ("chroma:", "the server's own"),
+        ("chroma:document", "are reserved for the server"),
+        ("chroma:uri", "are reserved for the server"),
+        ("chroma:", "are reserved for the server"),
     ] {
         match notes.upsert([record().metadata(key, "v")]) {
             Err(Error::Invalid {
