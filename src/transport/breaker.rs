@@ -22,8 +22,13 @@ const TRIAL: Duration = Duration::from_secs(1);
 /// use chroma_blocking::Client;
 /// use chroma_blocking::client::CircuitBreaker;
 ///
-/// let breaker = CircuitBreaker::new().failures(3).open_for(Duration::from_secs(10));
-/// let client = Client::builder().host("localhost:8000").circuit_breaker(breaker).build()?;
+/// let breaker = CircuitBreaker::new()
+///     .failures(3)
+///     .open_for(Duration::from_secs(10));
+/// let client = Client::builder()
+///     .host("localhost:8000")
+///     .circuit_breaker(breaker)
+///     .build()?;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,19 +50,17 @@ fn tracer() -> Option<BoxedTracer> {
     (!absent).then_some(tracer)
 }
 
-fn begin(
-    tracer: &BoxedTracer,
-    name: String,
-    mut attributes: Vec<KeyValue>,
-    endpoint: &Endpoint,
-    parent: &Context,
-) -> Context {
+/// Returns a client's span with the address of the endpoint.
+fn client_span(name: String, mut attributes: Vec<KeyValue>, endpoint: &Endpoint) -> SpanBuilder {
     let (host, port) = endpoint.host_and_port();
     attributes.push(KeyValue::new("server.address", host.clone()));
     attributes.push(KeyValue::new("server.port", i64::from(port)));
-    let span = SpanBuilder::from_name(name)
+    SpanBuilder::from_name(name)
         .with_kind(SpanKind::Client)
-        .with_attributes(attributes);
+        .with_attributes(attributes)
+}
+
+fn start(span: SpanBuilder, tracer: &BoxedTracer, parent: &Context) -> Context {
     parent.with_span(tracer.build_with_context(span, parent))
 }
 
@@ -83,7 +81,8 @@ impl Call {
         let mut tracer = tracer();
         if let Some(present) = &tracer {
             let (name, attributes) = dialect.span(request, endpoint);
-            context = begin(present, name, attributes, endpoint, &context);
+            let span = client_span(name, attributes, endpoint);
+            context = start(span, present, &context);
             tracer = tracer.filter(|_| context.span().is_recording());
         }
         Call { context, tracer }
@@ -115,7 +114,11 @@ impl Call {
         }
         let name = [method, " ", template].concat();
         Attempt {
-            context: begin(tracer, name, attributes, endpoint, &self.context),
+            context: start(
+                client_span(name, attributes, endpoint),
+                tracer,
+                &self.context,
+            ),
             recorded: true,
         }
     }
