@@ -1,5 +1,6 @@
 //! `Client` with servers that are down, slow, broken, busy, or not Chroma at all.
 
+use std::io;
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,12 @@ use crate::support::*;
 use chroma_blocking::{Error, Result, RetryPolicy};
 
 const TOKEN: &str = "ck-5ecret-t0ken";
+
+/// Returns the kind of the I/O error that caused an error.
+fn io_kind(error: &Error) -> Option<io::ErrorKind> {
+    let cause = std::error::Error::source(error)?;
+    cause.downcast_ref().map(io::Error::kind)
+}
 
 #[test]
 fn an_unreachable_host_is_named_with_what_to_start() {
@@ -24,6 +31,12 @@ fn an_unreachable_host_is_named_with_what_to_start() {
         assert!(matches!(error, Error::Connection { .. }), "{text}");
         assert!(text.contains(&url) && text.contains("chroma run"), "{text}");
         assert_eq!(error.call().unwrap().attempts, 3, "1 + max_retries");
+        assert_eq!(io_kind(&error), Some(io::ErrorKind::ConnectionRefused));
+        assert!(
+            !text.contains("refused"),
+            "the cause is not repeated: {text}"
+        );
+        assert!(format!("{error:#}").contains("refused"), "{error:#}");
     }
 }
 
@@ -78,6 +91,7 @@ fn no_answer_in_time_is_a_timeout() {
         let error = client.heartbeat().unwrap_err();
         let took = started.elapsed();
         assert!(matches!(error, Error::Timeout { .. }), "{error}");
+        assert_eq!(io_kind(&error), Some(io::ErrorKind::TimedOut));
         assert!(error.to_string().contains(&server.url()), "{error}");
         assert!(
             took >= patience && took < Duration::from_secs(30),
