@@ -32,7 +32,7 @@ fn the_token_is_in_no_debug_error_or_log() {
     shown += &format!("{abc:?} {:?} {:?}", abc.get(), abc.query([1.0]));
     for _ in 0..4 {
         let error = abc.count().unwrap_err();
-        shown += &format!("{error} {error:?} {error:#?}");
+        shown += &format!("{error} {error:#} {error:?} {error:#?}");
     }
     assert!(!shown.contains(TOKEN), "{shown}");
     let sent = server.requests();
@@ -73,7 +73,7 @@ mod gemini {
         shown += &format!("{gemini:?} {gemini:#?} {:?}", gemini.config());
         for _ in 0..4 {
             let error = gemini.embed_documents(&["a"]).unwrap_err();
-            shown += &format!("{error} {error:?}");
+            shown += &format!("{error} {error:#} {error:?}");
         }
         let broken_key = Gemini::builder().api_key(format!("{KEY}\n")).build();
         shown += &format!("{:?}", broken_key.unwrap_err());
