@@ -1,4 +1,4 @@
-//! [`CollectionConfiguration`] and [`EmbeddingFunctionConfiguration`]: what a server tells of a collection.
+//! [`CollectionConfiguration`] and [`EmbeddingFunctionConfiguration`]: the settings that a server stores.
 
 use serde_json::Value;
 
@@ -7,36 +7,36 @@ use super::open::open_object;
 use super::space::Space;
 
 open_object! {
-    /// How a collection is set up, as the server tells it: one kind of index, and the embedding function that it
-    /// remembers.
+    /// The configuration of a collection, as the server returns it: the settings of its index, and the embedding function
+    /// that it was created with.
     ///
-    /// Chroma 1.0.0 takes a configuration and keeps to it, and does not tell it: there, all of it is `None`, and
+    /// Chroma 1.0.0 applies a configuration but does not return it. There, every field is `None`, and
     /// [`other`](CollectionConfiguration::other) holds the same defaults for every collection.
     pub struct CollectionConfiguration {
         /// The HNSW index, on single-node servers.
         hnsw ("hnsw"): HnswConfig as HnswConfig,
         /// The SPANN index, on distributed servers and Chroma Cloud.
         spann ("spann"): SpannConfig as SpannConfig,
-        /// The embedding function that it was made with.
+        /// The embedding function that the collection was created with.
         embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as EmbeddingFunctionConfiguration,
     }
 }
 
 open_object! {
-    /// An embedding function as a collection remembers it: by a name that Chroma's clients share, and what they need to
-    /// make it again. Never its key, only the name of the variable that holds it.
+    /// An embedding function as a collection stores it: a name that Chroma's clients share, and the settings to create it
+    /// again. It never holds an API key, only the name of the environment variable with the key.
     pub struct EmbeddingFunctionConfiguration {
-        /// `known`: it has a name. `legacy` and `unknown`: whoever made the collection did not say.
+        /// `known` if the function has a name. `legacy` or `unknown` if the collection was created without one.
         kind ("type"): String as impl Into<String>,
-        /// The name: `google_gemini`, `default` (the one of Chroma's Python and JavaScript clients) …
+        /// The name, such as `google_gemini`, or `default` for that of Chroma's Python and JavaScript clients.
         name ("name"): String as impl Into<String>,
-        /// Its settings, as the function itself names them.
+        /// The settings of the function.
         config ("config"): Value as Value,
     }
 }
 
 impl CollectionConfiguration {
-    /// How distances are measured, where the server says so.
+    /// Returns the distance function, if the server returned it.
     pub fn space(&self) -> Option<Space> {
         let hnsw = self.hnsw.as_ref().and_then(|index| index.space);
         hnsw.or_else(|| self.spann.as_ref().and_then(|index| index.space))
@@ -44,12 +44,13 @@ impl CollectionConfiguration {
 }
 
 impl EmbeddingFunctionConfiguration {
-    /// A function with a name.
+    /// Creates the configuration of a function with a name.
     ///
     /// ```
     /// use chroma_blocking::schema::EmbeddingFunctionConfiguration;
     ///
-    /// let default = EmbeddingFunctionConfiguration::known("default", serde_json::json!({}));
+    /// let settings = serde_json::json!({});
+    /// let default = EmbeddingFunctionConfiguration::known("default", settings);
     /// assert_eq!(default.name.as_deref(), Some("default"));
     /// ```
     pub fn known(name: impl Into<String>, config: Value) -> EmbeddingFunctionConfiguration {
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_servers_tell_is_read_and_written_back() {
+    fn a_configuration_is_read_and_written_back() {
         let told = json!({
             "hnsw": {
                 "space": "cosine", "ef_construction": 100, "ef_search": 50, "max_neighbors": 16, "resize_factor": 1.2,
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_without_a_name() {
+    fn functions_without_a_name_are_read() {
         for wire in [json!({ "type": "legacy" }), json!({ "type": "unknown" })] {
             let read: EmbeddingFunctionConfiguration =
                 serde_json::from_value(wire.clone()).unwrap();
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_server_tells_nothing() {
+    fn the_oldest_server_returns_no_known_field() {
         let told = r#"{"_type":"CollectionConfigurationInternal","hnsw_configuration":{"M":16,"space":"l2"}}"#;
         let read: CollectionConfiguration = serde_json::from_str(told).unwrap();
         assert_eq!(read.space(), None);

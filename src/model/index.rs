@@ -1,4 +1,4 @@
-//! [`HnswConfig`] and [`SpannConfig`]: how an index of vectors is built and searched.
+//! [`HnswConfig`] and [`SpannConfig`]: the settings of vector indexes.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -8,11 +8,11 @@ use super::space::Space;
 use crate::invalid::InvalidInput;
 
 open_object! {
-    /// An HNSW index, the one of single-node servers: a graph in memory whose links lead to near vectors.
+    /// The settings of an HNSW index, which single-node servers use: a graph in memory that links near vectors.
     ///
-    /// What is not set is the server's to choose; the defaults below are those of Chroma's source
+    /// The server chooses settings that are absent. The defaults below are from Chroma's source
     /// (`rust/types/src/hnsw_configuration.rs`). Larger graphs and longer searches find more of the true neighbors, and
-    /// take more memory and time.
+    /// need more memory and time.
     ///
     /// ```
     /// use chroma_blocking::schema::HnswConfig;
@@ -21,63 +21,65 @@ open_object! {
     /// assert_eq!(config.max_neighbors, Some(32));
     /// ```
     pub struct HnswConfig {
-        /// How distances are measured; the same as the collection's own setting of this name. Fixed when a collection
-        /// is made. Default [`Space::L2`].
+        /// The distance function; the same as the collection's setting with this name. Fixed when the collection is
+        /// created. Default: [`Space::L2`].
         space ("space"): Space as Space,
-        /// Candidates that are looked at for the links of a new vector. Fixed when a collection is made. Default 100.
+        /// The number of candidates for the links of a new vector. Fixed when the collection is created. Default: 100.
         ef_construction ("ef_construction"): usize as usize,
-        /// Links per vector, 2 or more: with fewer, the whole server ends as soon as it builds the index (seen on 1.0.0
-        /// and 1.5.9). Default 16.
+        /// The number of links per vector, at least 2. With fewer, the server crashes when it builds the index (seen on
+        /// 1.0.0 and 1.5.9). Default: 16.
         max_neighbors ("max_neighbors"): usize as usize,
-        /// Candidates that a query looks at. Default 100.
+        /// The number of candidates of a query. Default: 100.
         ef_search ("ef_search"): usize as usize,
-        /// Threads of the server. Default: as many as its machine has. Servers do not say it when they are asked.
+        /// The number of threads on the server. Default: one per core. Servers do not return it.
         num_threads ("num_threads"): usize as usize,
-        /// Vectors that are searched one by one until they go into the graph together, 2 or more. Default 100. Servers
-        /// do not say it when they are asked.
+        /// The number of vectors that are searched linearly before they are added to the graph together, at least 2.
+        /// Default: 100. Servers do not return it.
         batch_size ("batch_size"): usize as usize,
-        /// Vectors after which the graph is written to disk, 2 or more. Default 1000.
+        /// The number of new vectors after which the graph is written to disk, at least 2. Default: 1,000.
         sync_threshold ("sync_threshold"): usize as usize,
-        /// How much the graph grows when it is full, as a factor. Default 1.2.
+        /// The factor by which a full graph grows. Default: 1.2.
         resize_factor ("resize_factor"): f64 as f64,
     }
 }
 
 open_object! {
-    /// A SPANN index, the one of distributed servers and Chroma Cloud: clusters of vectors on disk, found by their
-    /// centers.
+    /// The settings of a SPANN index, which distributed servers and Chroma Cloud use: clusters of vectors on disk, found
+    /// by their centers.
     ///
-    /// What is not set is the server's to choose; the defaults and ranges below are those of Chroma's source
+    /// The server chooses settings that are absent. The defaults and ranges below are from Chroma's source
     /// (`rust/types/src/spann_configuration.rs`, `collection_schema.rs`). A single-node server builds an
-    /// [HNSW](HnswConfig) index of the same space instead, and a distributed one SPANN instead of HNSW: so a program
-    /// runs on both, with the settings of one kind left out.
+    /// [HNSW](HnswConfig) index with the same space instead, and a distributed server builds SPANN instead of HNSW. So
+    /// the same program runs on both; settings of the other kind are ignored.
     pub struct SpannConfig {
-        /// How distances are measured; the same as the collection's own setting of this name. Fixed when a collection
-        /// is made. Default [`Space::L2`].
+        /// The distance function; the same as the collection's setting with this name. Fixed when the collection is
+        /// created. Default: [`Space::L2`].
         space ("space"): Space as Space,
-        /// Clusters that a query looks into, at most 128. Default 64.
+        /// The number of clusters that a query searches, at most 128. Default: 64.
         search_nprobe ("search_nprobe"): u32 as u32,
-        /// Clusters that are considered for a new vector, at most 64. Fixed when a collection is made. Default 32.
+        /// The number of clusters considered for a new vector, at most 64. Fixed when the collection is created. Default:
+        /// 32.
         write_nprobe ("write_nprobe"): u32 as u32,
-        /// Candidates that are looked at for the links of a new center, at most 200. Fixed when a collection is made.
-        /// Default 200.
+        /// The number of candidates for the links of a new center, at most 200. Fixed when the collection is created.
+        /// Default: 200.
         ef_construction ("ef_construction"): usize as usize,
-        /// Centers that a query looks at, at most 200. Default 200.
+        /// The number of candidate centers of a query, at most 200. Default: 200.
         ef_search ("ef_search"): usize as usize,
-        /// Links per center, at most 64. Fixed when a collection is made. Default 64.
+        /// The number of links per center, at most 64. Fixed when the collection is created. Default: 64.
         max_neighbors ("max_neighbors"): usize as usize,
-        /// Near clusters whose vectors may move when a cluster is split, at most 64. Fixed when a collection is made.
-        /// Default 64.
+        /// The number of near clusters whose vectors may move when a cluster is split, at most 64. Fixed when the
+        /// collection is created. Default: 64.
         reassign_neighbor_count ("reassign_neighbor_count"): u32 as u32,
-        /// Vectors after which a cluster is split, 50 to 200. Fixed when a collection is made. Default 50.
+        /// The number of vectors at which a cluster is split, 50–200. Fixed when the collection is created. Default: 50.
         split_threshold ("split_threshold"): u32 as u32,
-        /// Vectors under which clusters are joined, 25 to 100. Fixed when a collection is made. Default 25.
+        /// The number of vectors below which clusters are merged, 25–100. Fixed when the collection is created. Default:
+        /// 25.
         merge_threshold ("merge_threshold"): u32 as u32,
     }
 }
 
 impl HnswConfig {
-    /// Refuses what a server refuses, or ends by.
+    /// Refuses settings that a server refuses, or that crash it.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         within("max_neighbors", self.max_neighbors, 2..=usize::MAX)?;
         within("batch_size", self.batch_size, 2..=usize::MAX)?;
@@ -92,7 +94,7 @@ impl HnswConfig {
         }
     }
 
-    /// Refuses what cannot be changed once the collection is there.
+    /// Refuses settings that cannot be changed after the collection was created.
     pub(crate) fn check_update(&self) -> Result<(), InvalidInput> {
         fixed("space", self.space.map(Space::name))?;
         fixed("ef_construction", self.ef_construction)?;
@@ -101,7 +103,7 @@ impl HnswConfig {
 }
 
 impl SpannConfig {
-    /// Refuses what a server refuses.
+    /// Refuses settings that a server refuses.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         within("search_nprobe", self.search_nprobe, 0..=128)?;
         within("write_nprobe", self.write_nprobe, 0..=64)?;
@@ -117,7 +119,7 @@ impl SpannConfig {
         within("merge_threshold", self.merge_threshold, 25..=100)
     }
 
-    /// Refuses what cannot be changed once the collection is there.
+    /// Refuses settings that cannot be changed after the collection was created.
     pub(crate) fn check_update(&self) -> Result<(), InvalidInput> {
         fixed("space", self.space.map(Space::name))?;
         fixed("write_nprobe", self.write_nprobe)?;
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_servers_refuse() {
+    fn values_that_servers_refuse_are_errors() {
         let bad = [
             HnswConfig::new().max_neighbors(1),
             HnswConfig::new().max_neighbors(0),
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_fixed_cannot_be_updated() {
+    fn fixed_settings_cannot_be_updated() {
         assert_eq!(HnswConfig::new().ef_search(1).check_update(), Ok(()));
         let error = HnswConfig::new()
             .space(Space::Ip)
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_server_is_understood() {
+    fn settings_of_a_newer_server_are_written_back() {
         let wire = json!({ "space": "hamming", "ef_search": 7, "layers": 3 });
         let config: HnswConfig = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!((config.space, config.ef_search), (None, Some(7)));

@@ -1,4 +1,4 @@
-//! What users hold: records, vectors, metadata, filters, searches and results. Knows nothing of HTTP.
+//! The types that users hold: records, vectors, metadata, filters, searches, schemas and results.
 
 pub(crate) mod check;
 pub(crate) mod columns;

@@ -2,22 +2,23 @@
 
 use crate::invalid::InvalidInput;
 
-/// Refuses a name of a new collection or database (`what`) that the server would refuse: 3 to 512 characters of
-/// `[a-zA-Z0-9._-]`, the first and the last a letter or a digit (the server's own words, Chroma 1.0.0 to 1.5.9).
+/// Refuses the name of a new collection or database (`what`) if the server would refuse it. A name has 3 to 512
+/// characters of `[a-zA-Z0-9._-]`, and the first and the last are a letter or a digit (from the server's error message,
+/// Chroma 1.0.0 to 1.5.9).
 pub(crate) fn check(what: &'static str, name: &str) -> Result<(), InvalidInput> {
-    let bytes = name.as_bytes();
-    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     const RULE: &str = "a name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', and starts and ends with a \
                         letter or a digit";
 
-    let why = if !bytes.iter().all(inner) {
+    let bytes = name.as_bytes();
+    let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let why = if !bytes.iter().all(is_inner) {
         "it has a character that is not allowed"
     } else if bytes.len() < 3 {
         "it is too short"
     } else if bytes.len() > 512 {
         "it is too long"
-    } else if !edge(bytes.first()) || !edge(bytes.last()) {
+    } else if !is_edge(bytes.first()) || !is_edge(bytes.last()) {
         "its first or last character is neither a letter nor a digit"
     } else {
         return Ok(());
@@ -25,7 +26,7 @@ pub(crate) fn check(what: &'static str, name: &str) -> Result<(), InvalidInput> 
     Err(bad(what, name, format!("{why}; {RULE}")))
 }
 
-/// Refuses a tenant's name that the server would refuse: it has 3 characters or more, of any kind.
+/// Refuses the name of a tenant if the server would refuse it. It has at least 3 characters, of any kind.
 pub(crate) fn check_tenant(name: &str) -> Result<(), InvalidInput> {
     if name.chars().count() < 3 {
         return Err(bad(
@@ -37,7 +38,7 @@ pub(crate) fn check_tenant(name: &str) -> Result<(), InvalidInput> {
     check_in_path("tenant", name)
 }
 
-/// Refuses a name that cannot stand in a path: nothing, and the two that mean another folder there.
+/// Refuses a name that cannot be a segment of a path: the empty string, `.` and `..`.
 pub(crate) fn check_in_path(what: &'static str, name: &str) -> Result<(), InvalidInput> {
     match name {
         "" => Err(bad(what, name, "it is empty".to_owned())),
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_what_the_server_takes() {
+    fn names_that_the_server_accepts_pass() {
         for name in ["abc", "a.b", "0_9", "A-Z", &"x".repeat(512)] {
             assert_eq!(check("collection", name), Ok(()), "{name}");
         }
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_the_server_refuses() {
+    fn names_that_the_server_refuses_are_errors() {
         for name in [
             "",
             "ab",

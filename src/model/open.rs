@@ -1,12 +1,11 @@
-//! `open_object!`: JSON objects of which this version knows some fields, and keeps the others.
+//! `open_object!`: structs for JSON objects that keep fields which this version does not know.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// A struct for a JSON object of a server that may be newer than this crate: known fields are typed and optional,
-/// each with a method of its
-/// name that sets it; a field that is not known here, or whose value is not, stays in
-/// `other` and is written back.
+/// Defines a struct for a JSON object from a server that may be newer than this crate. Known fields are optional and
+/// typed, and each has a setter with its name. An unknown field, or a known field with an unknown value, is kept in
+/// `other` and written back.
 macro_rules! open_object {
     (
         $(#[$about:meta])*
@@ -19,19 +18,19 @@ macro_rules! open_object {
         #[non_exhaustive]
         pub struct $name {
             $($(#[$field_about])* pub $field: Option<$type>,)+
-            /// What this version does not know, as it came from the server; it is written back. Fields that only a
-            /// newer server has can be set here.
+            /// Fields that this version does not know. They are kept as the server sent them, and written back. To set a
+            /// field that only a newer server has, add it here.
             pub other: serde_json::Map<String, serde_json::Value>,
         }
 
         impl $name {
-            /// Nothing set.
+            /// Creates a value in which no field is set.
             pub fn new() -> $name {
                 $name::default()
             }
 
             $($(#[$field_about])*
-            #[must_use = "returns the changed value, and leaves nothing behind"]
+            #[must_use = "returns the changed value"]
             pub fn $field(mut self, $field: $arg) -> $name {
                 self.$field = Some($field.into());
                 self
@@ -70,19 +69,17 @@ macro_rules! open_object {
 }
 pub(crate) use open_object;
 
-/// Takes a known field out; a value that this version cannot read stays. `null` is the same as nothing.
+/// Removes a known field and reads it. A value that this version cannot read stays in the map. `null` is absent.
 pub(crate) fn take<T: DeserializeOwned>(map: &mut Map<String, Value>, key: &str) -> Option<T> {
     let value = map.remove(key)?;
     if value.is_null() {
         return None;
     }
-    match T::deserialize(&value) {
-        Ok(read) => Some(read),
-        Err(_) => {
-            map.insert(key.to_owned(), value);
-            None
-        }
+    if let Ok(read) = T::deserialize(&value) {
+        return Some(read);
     }
+    map.insert(key.to_owned(), value);
+    None
 }
 
 #[cfg(test)]
@@ -100,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_survives() {
+    fn unknown_fields_and_values_are_written_back() {
         let wire = json!({ "x": 1, "why": "far away", "z": [2], "w": null });
         let point: Point = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!((point.x, point.y), (Some(1), None));
@@ -119,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_nothing() {
+    fn null_is_the_same_as_absent() {
         let point: Point = serde_json::from_str(r#"{"x":null}"#).unwrap();
         assert_eq!(point, Point::new());
         assert!(serde_json::from_str::<Point>("[]").is_err());

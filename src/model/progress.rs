@@ -1,8 +1,8 @@
-//! [`Progress`]: how far a long call is.
+//! [`Progress`]: the progress of a long call.
 
 use std::fmt;
 
-/// How far a long call is, reported while it runs.
+/// The progress of a long call, reported while it runs.
 ///
 /// Every `on_progress` of this crate passes one of these, as does
 /// [`Collection::with_progress`](crate::Collection::with_progress). Its `Display` is a line for people.
@@ -11,7 +11,7 @@ use std::fmt;
 pub struct Progress {
     /// The operation, as errors and logs name it: `upsert`, `query`, `export`, `embed`, `ingest` …
     pub operation: &'static str,
-    /// What the call is doing.
+    /// The current stage.
     pub stage: ProgressStage,
     /// How many texts, records, ids or queries are done. For a batch job: the items of the input that are done in any
     /// way, including those of an earlier run, so that this is the position in the input.
@@ -28,7 +28,7 @@ pub struct Progress {
     pub deleted: u64,
 }
 
-/// What a call is doing. A write with texts to embed embeds all of them first.
+/// The stage of a call. A write embeds all of its texts before it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProgressStage {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_can_read_it() {
+    fn display_is_a_line_for_people() {
         let shown = |operation, stage, total| Progress::new(operation, stage, 7, total).to_string();
         let embedding = shown("upsert", ProgressStage::Embedding, Some(9));
         assert_eq!(embedding, "upsert: 7 of 9 embedded");

@@ -1,10 +1,10 @@
-//! [`Space`]: how Chroma measures the distance of two vectors.
+//! [`Space`]: the distance functions.
 
 use serde::{Deserialize, Serialize};
 
-/// How the distance of two vectors is measured, fixed when a collection is made. Smaller is nearer.
+/// The distance function of a collection, fixed when the collection is created. Smaller is nearer.
 ///
-/// Source of the formulas: Chroma's documentation, "Configure collections".
+/// The formulas are from Chroma's documentation, "Configure collections".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -19,7 +19,7 @@ pub enum Space {
 }
 
 impl Space {
-    /// Chroma's name.
+    /// Returns the name in Chroma's API.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Space::L2 => "l2",

@@ -1,26 +1,26 @@
-//! The parts of a [`Schema`](super::Schema): which values an index is for, and how the indexes of vectors are set up.
+//! The parts of a [`Schema`](super::Schema): the kinds of indexes, and the settings of vector indexes.
 
-use super::super::configuration::EmbeddingFunctionConfiguration;
-use super::super::index::{HnswConfig, SpannConfig};
-use super::super::open::open_object;
-use super::super::space::Space;
+use crate::model::configuration::EmbeddingFunctionConfiguration;
+use crate::model::index::{HnswConfig, SpannConfig};
+use crate::model::open::open_object;
+use crate::model::space::Space;
 
-/// An index over the metadata values of one kind, which filters need.
+/// An index of the metadata values of one type. Filters need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvertedIndex {
-    /// Over texts.
+    /// An index of text.
     String,
-    /// Over integers.
+    /// An index of integers.
     Int,
-    /// Over floats.
+    /// An index of floats.
     Float,
-    /// Over booleans.
+    /// An index of booleans.
     Bool,
 }
 
 impl InvertedIndex {
-    /// Chroma's names: of the kind of value, and of the index.
+    /// Returns the names in Chroma's API: of the type of the values, and of the index.
     pub(super) fn names(self) -> [&'static str; 2] {
         match self {
             InvertedIndex::String => ["string", "string_inverted_index"],
@@ -32,7 +32,7 @@ impl InvertedIndex {
 }
 
 open_object! {
-    /// The index of a collection's vectors, in a [`Schema`](crate::schema::Schema). Either HNSW or SPANN, not both.
+    /// The index of a collection's vectors in a [`Schema`](crate::schema::Schema). Either HNSW or SPANN, not both.
     ///
     /// ```
     /// use chroma_blocking::Space;
@@ -44,28 +44,30 @@ open_object! {
     /// assert_eq!(schema.vector_index().space, Some(Space::Cosine));
     /// ```
     pub struct VectorIndexConfig {
-        /// How distances are measured. Default: what the embedding function asks for, or else [`Space::L2`].
+        /// The distance function. Default: that of the embedding function, or [`Space::L2`] if it does not have one.
         space ("space"): Space as Space,
-        /// What turns documents into vectors. Default: the function that the collection is made with.
+        /// The function that embeds documents. Default: the function that the collection is created with.
         embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as EmbeddingFunctionConfiguration,
-        /// Where the texts come from: `#document`, and nothing else. Default `#document`.
+        /// The source of the texts to embed. Must be `#document`. Default: `#document`.
         source_key ("source_key"): String as impl Into<String>,
-        /// Settings of an HNSW index, for single-node servers.
+        /// The settings of an HNSW index, for single-node servers.
         hnsw ("hnsw"): HnswConfig as HnswConfig,
-        /// Settings of a SPANN index, for distributed servers and Chroma Cloud.
+        /// The settings of a SPANN index, for distributed servers and Chroma Cloud.
         spann ("spann"): SpannConfig as SpannConfig,
     }
 }
 
 open_object! {
-    /// An index of sparse vectors in the metadata, in a [`Schema`](crate::schema::Schema). Single-node servers have none.
+    /// An index of sparse vectors in metadata, in a [`Schema`](crate::schema::Schema). Single-node servers do not support
+    /// it.
     pub struct SparseVectorIndexConfig {
-        /// What turns texts into sparse vectors in Chroma's other clients; this one takes them from the caller.
+        /// The function with which Chroma's other clients make sparse vectors of texts. This crate does not call it; the
+        /// caller passes sparse vectors.
         embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as EmbeddingFunctionConfiguration,
-        /// Where those texts come from: a metadata key, or `#document`. Needs an embedding function.
+        /// The source of those texts: a metadata key, or `#document`. Needs an embedding function.
         source_key ("source_key"): String as impl Into<String>,
-        /// Whether the server makes the places of a query count the more, the fewer records have them, as BM25 does: for
-        /// vectors whose places are words.
+        /// Whether the server weights the indices of a query by how rare they are among the records, as BM25 does. For
+        /// vectors whose indices stand for words.
         bm25 ("bm25"): bool as bool,
     }
 }

@@ -1,4 +1,20 @@
-//! [`Schema`]: which indexes a collection has, for all metadata keys and for single ones.
+//! Schemas, index settings and configurations of collections.
+//!
+//! Start from [`Schema::new`], turn indexes on or off, and pass the schema to
+//! [`CollectionBuilder::schema`](crate::collection::CollectionBuilder::schema). To change only the vector index, see
+//! [`HnswConfig`] and [`SpannConfig`]. [`Collection::configuration`](crate::Collection::configuration) and
+//! [`Collection::schema`](crate::Collection::schema) return what the server stores.
+//!
+//! ```no_run
+//! use chroma_blocking::Client;
+//! use chroma_blocking::schema::{InvertedIndex, Schema};
+//!
+//! // The titles are stored, but never filtered by.
+//! let schema = Schema::new().delete_index("title", InvertedIndex::String);
+//! let client = Client::from_env()?;
+//! let notes = client.collection("notes").schema(schema).create()?;
+//! # Ok::<(), chroma_blocking::Error>(())
+//! ```
 
 mod index;
 
@@ -20,13 +36,13 @@ const VECTORS: [&str; 2] = ["float_list", "vector_index"];
 const SPARSE: [&str; 2] = ["sparse_vector", "sparse_vector_index"];
 const FULL_TEXT: [&str; 2] = ["string", "fts_index"];
 
-/// Which indexes a collection has, chosen when it is made; servers have schemas since Chroma 1.3.
+/// The indexes of a collection, chosen when it is created. Chroma supports schemas since version 1.3.
 ///
-/// A new schema is Chroma's default: texts, integers, floats and booleans in metadata are indexed under every key,
-/// documents for full-text search, and vectors. A key without an index takes less space, and a filter on it is
-/// refused by the server.
+/// A new schema is Chroma's default: text, integers, floats and booleans in metadata are indexed for every key, documents
+/// are indexed for full-text search, and vectors are indexed. A key without an index takes less space, but the server
+/// refuses filters on it.
 ///
-/// What a newer server adds to a schema survives reading, and is written back.
+/// Fields that a newer server adds to a schema are kept and written back.
 ///
 /// ```no_run
 /// use chroma_blocking::{Client, Space};
@@ -34,8 +50,9 @@ const FULL_TEXT: [&str; 2] = ["string", "fts_index"];
 ///
 /// let schema = Schema::new()
 ///     .create_vector_index(VectorIndexConfig::new().space(Space::Cosine))
-///     .delete_index("title", InvertedIndex::String);               // stored, never filtered by
-/// let notes = Client::from_env()?.collection("notes").schema(schema).create()?;
+///     .delete_index("title", InvertedIndex::String); // stored, not filtered by
+/// let client = Client::from_env()?;
+/// let notes = client.collection("notes").schema(schema).create()?;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +66,7 @@ impl Default for Schema {
 }
 
 impl Schema {
-    /// Chroma's default schema.
+    /// Creates Chroma's default schema.
     pub fn new() -> Schema {
         let mut schema = Schema(Map::new());
         for (index, enabled) in [
@@ -72,15 +89,15 @@ impl Schema {
         schema
     }
 
-    /// Sets up the index of vectors, in place of Chroma's default.
-    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    /// Sets the index of vectors. Replaces Chroma's default.
+    #[must_use = "returns the changed schema"]
     pub fn create_vector_index(mut self, mut config: VectorIndexConfig) -> Schema {
-        // A schema has the space beside the index, and a server refuses it within.
-        for within in [
+        // In a schema, the space is next to the index settings. A server refuses it inside of them.
+        for inner in [
             config.hnsw.as_mut().and_then(|hnsw| hnsw.space.take()),
             config.spann.as_mut().and_then(|spann| spann.space.take()),
         ] {
-            config.space = config.space.or(within);
+            config.space = config.space.or(inner);
         }
         self.put(None, VECTORS, false, json!(config));
         let config = VectorIndexConfig {
@@ -91,8 +108,8 @@ impl Schema {
         self
     }
 
-    /// Adds an index of the sparse vectors under a metadata key.
-    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    /// Adds an index of the sparse vectors of a metadata key.
+    #[must_use = "returns the changed schema"]
     pub fn create_sparse_vector_index(
         mut self,
         key: impl AsRef<str>,
@@ -103,55 +120,55 @@ impl Schema {
     }
 
     /// Turns an index on for one metadata key.
-    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    #[must_use = "returns the changed schema"]
     pub fn create_index(mut self, key: impl AsRef<str>, index: InvertedIndex) -> Schema {
         self.put(Some(key.as_ref()), index.names(), true, json!({}));
         self
     }
 
-    /// Turns an index off for one metadata key: the server then refuses filters on such values of it.
-    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    /// Turns an index off for one metadata key. The server then refuses filters on such values of the key.
+    #[must_use = "returns the changed schema"]
     pub fn delete_index(mut self, key: impl AsRef<str>, index: InvertedIndex) -> Schema {
         self.put(Some(key.as_ref()), index.names(), false, json!({}));
         self
     }
 
-    /// Turns an index on for every metadata key that has no setting of its own.
-    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    /// Turns an index on for every metadata key without a setting for that key.
+    #[must_use = "returns the changed schema"]
     pub fn create_default_index(mut self, index: InvertedIndex) -> Schema {
         self.put(None, index.names(), true, json!({}));
         self
     }
 
-    /// Turns an index off for every metadata key that has no setting of its own.
-    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    /// Turns an index off for every metadata key without a setting for that key.
+    #[must_use = "returns the changed schema"]
     pub fn delete_default_index(mut self, index: InvertedIndex) -> Schema {
         self.put(None, index.names(), false, json!({}));
         self
     }
 
     /// Turns the full-text index of documents on, which is the default.
-    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    #[must_use = "returns the changed schema"]
     pub fn create_full_text_index(mut self) -> Schema {
         self.put(Some(DOCUMENT), FULL_TEXT, true, json!({}));
         self
     }
 
-    /// Turns the full-text index of documents off: the server then refuses filters on documents.
-    #[must_use = "returns the changed schema, and leaves nothing behind"]
+    /// Turns the full-text index of documents off. The server then refuses filters on documents.
+    #[must_use = "returns the changed schema"]
     pub fn delete_full_text_index(mut self) -> Schema {
         self.put(Some(DOCUMENT), FULL_TEXT, false, json!({}));
         self
     }
 
-    /// The index of vectors.
+    /// Returns the index of vectors.
     pub fn vector_index(&self) -> VectorIndexConfig {
         self.config(Some(EMBEDDING), VECTORS)
             .or_else(|| self.config(None, VECTORS))
             .unwrap_or_default()
     }
 
-    /// The index of the sparse vectors under a metadata key, where there is one.
+    /// Returns the index of the sparse vectors of a metadata key, if there is one.
     pub fn sparse_vector_index(&self, key: &str) -> Option<SparseVectorIndexConfig> {
         match self.enabled(Some(key), SPARSE) {
             Some(true) => self.config(Some(key), SPARSE),
@@ -159,7 +176,8 @@ impl Schema {
         }
     }
 
-    /// Whether such values of a metadata key are indexed: by the key's own setting, or else by that for all keys.
+    /// Returns whether such values of a metadata key are indexed: by the setting for the key, or else by that for all
+    /// keys.
     pub fn has_index(&self, key: &str, index: InvertedIndex) -> bool {
         let names = index.names();
         self.enabled(Some(key), names)
@@ -167,20 +185,20 @@ impl Schema {
             .unwrap_or(false)
     }
 
-    /// Whether documents are indexed for full-text search.
+    /// Returns whether documents are indexed for full-text search.
     pub fn has_full_text_index(&self) -> bool {
         self.enabled(Some(DOCUMENT), FULL_TEXT)
             .or_else(|| self.enabled(None, FULL_TEXT))
             .unwrap_or(false)
     }
 
-    /// The keys with settings of their own: metadata keys, and Chroma's `#document` and `#embedding`.
+    /// Iterates over the keys that have settings: metadata keys, and Chroma's `#document` and `#embedding`.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         let keys = self.0.get("keys").and_then(Value::as_object);
         keys.into_iter().flat_map(Map::keys).map(String::as_str)
     }
 
-    /// Gives the index of vectors what the collection's embedding function says, where the schema says nothing.
+    /// Adds the embedding function and its space to the index of vectors, if the schema does not set them.
     pub(crate) fn complete(
         mut self,
         function: Option<&EmbeddingFunctionConfiguration>,
@@ -196,7 +214,7 @@ impl Schema {
         self
     }
 
-    /// Refuses what a server would refuse; the rules are those of Chroma's source (`rust/types/src/validators.rs`).
+    /// Refuses what a server would refuse. The rules are from Chroma's source (`rust/types/src/validators.rs`).
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         let bad = |value: &dyn Display, why: &str| {
             Err(InvalidInput::Setting {
@@ -243,26 +261,23 @@ impl Schema {
         if let (Some(_), Some(_)) = (&vectors.hnsw, &vectors.spann) {
             return bad(&"hnsw and spann", "a collection has one kind of index");
         }
-        match vectors.source_key {
-            Some(source) if source != DOCUMENT => {
-                return bad(
-                    &source,
-                    "vectors are made from #document and from nothing else",
-                );
-            }
-            _ => {}
+        if let Some(source) = vectors.source_key.filter(|source| source != DOCUMENT) {
+            return bad(
+                &source,
+                "vectors are made from #document and from nothing else",
+            );
         }
         vectors.hnsw.map_or(Ok(()), |hnsw| hnsw.check())?;
         vectors.spann.map_or(Ok(()), |spann| spann.check())
     }
 
-    /// The kinds of values of which a key has settings.
+    /// Iterates over the types of values for which a key has settings.
     fn kinds(&self, key: &str) -> impl Iterator<Item = &str> {
         let kinds = self.types(Some(key)).and_then(Value::as_object);
         kinds.into_iter().flat_map(Map::keys).map(String::as_str)
     }
 
-    /// The settings of one key, or of all keys that have none.
+    /// Returns the settings of one key, or the defaults of all keys.
     fn types(&self, key: Option<&str>) -> Option<&Value> {
         match key {
             Some(key) => self.0.get("keys")?.get(key),
@@ -296,7 +311,7 @@ impl Schema {
     }
 }
 
-/// Writes into the object at the end of a path, and makes what is missing on the way.
+/// Writes into the object at the end of a path, and creates missing objects on the way.
 fn put(map: &mut Map<String, Value>, path: &[&str], leaf: [(&str, Value); 2]) {
     let Some((first, rest)) = path.split_first() else {
         map.extend(leaf.map(|(key, value)| (key.to_owned(), value)));
@@ -310,7 +325,7 @@ fn put(map: &mut Map<String, Value>, path: &[&str], leaf: [(&str, Value); 2]) {
     map.insert((*first).to_owned(), Value::Object(inner));
 }
 
-/// A sparse index's settings as Chroma's clients write them: without a function, it is `unknown`.
+/// Returns the settings of a sparse index as Chroma's clients write them: without a function, it is `unknown`.
 fn sparse(mut config: SparseVectorIndexConfig) -> Value {
     config
         .embedding_function
@@ -328,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_read() {
+    fn settings_are_read_back() {
         let schema = Schema::new()
             .delete_index("title", InvertedIndex::String)
             .delete_default_index(InvertedIndex::Int)
@@ -354,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn the_space_stands_beside_the_index() {
+    fn the_space_is_moved_out_of_the_index_settings() {
         let hnsw = HnswConfig::new().space(Space::Ip).ef_search(9);
         let schema = Schema::new().create_vector_index(VectorIndexConfig::new().hnsw(hnsw));
         let index = schema.vector_index();
@@ -364,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_missing_is_completed() {
+    fn only_absent_settings_are_completed() {
         let function = EmbeddingFunctionConfiguration::known("f", json!({}));
         let given = VectorIndexConfig::new().space(Space::Ip);
         let schema = Schema::new().create_vector_index(given);
@@ -376,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_would_refuse() {
+    fn a_schema_that_a_server_would_refuse_is_an_error() {
         let sparse = SparseVectorIndexConfig::new;
         let both = VectorIndexConfig::new()
             .hnsw(HnswConfig::new())
@@ -426,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_server_is_understood() {
+    fn fields_of_a_newer_server_are_written_back() {
         let wire = json!({
             "defaults": { "int": { "int_inverted_index": { "enabled": true, "config": { "fast": 1 } } }, "date": {} },
             "keys": { "#embedding": { "float_list": { "vector_index": {
