@@ -6,7 +6,7 @@ use crate::model::metadata::MetadataValue::{self, Float, Int, String as Text};
 
 /// The maximum number of nested joins that a server reads.
 const LEVELS: u8 = 60;
-/// The maximum depth of the SQL expression that a server makes of the filter. SQLite refuses more than 1,000 levels, or
+/// The maximum depth of the SQL expression that a server makes of the filter. `SQLite` refuses more than 1,000 levels, or
 /// the server crashes. The difference is left for the rest of the expression, which holds both `where` and
 /// `where_document`.
 const SQL_LEVELS: usize = 400;
@@ -146,12 +146,14 @@ impl Condition {
 }
 
 /// Returns the integer to which a server truncates a float, if that changes its value.
+#[allow(clippy::float_cmp, reason = "any difference is a different number")]
 fn truncated(float: f64) -> Option<i64> {
     let int = float as i64;
     (int as f64 != float).then_some(int)
 }
 
 /// Returns the integers to which a server truncates the floats of a list, without those that equal one of its floats.
+#[allow(clippy::float_cmp, reason = "any difference is a different number")]
 fn all_truncated(values: &[MetadataValue]) -> Vec<i64> {
     let floats = || {
         values.iter().filter_map(|value| match value {

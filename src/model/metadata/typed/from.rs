@@ -91,6 +91,10 @@ fn sparse_vector(entries: Vec<(String, Tree)>) -> Option<SparseVector> {
 #[derive(Clone, Copy)]
 struct Writer;
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the methods of a Serializer return results"
+)]
 fn value(value: impl Into<MetadataValue>) -> Result<Tree, ConversionError> {
     Ok(Tree::Value(value.into()))
 }
@@ -304,7 +308,7 @@ impl SerializeStruct for Map {
         key: &'static str,
         it: &T,
     ) -> Result<(), ConversionError> {
-        self.key = key.to_owned();
+        key.clone_into(&mut self.key);
         self.serialize_value(it)
     }
 

@@ -8,6 +8,7 @@ mod to;
 
 use serde::{Deserialize, Serialize};
 
+use self::error::ConversionError;
 use super::map::Metadata;
 use crate::invalid::InvalidInput;
 
@@ -47,7 +48,7 @@ impl Metadata {
     /// [`InvalidInput::Metadata`] with the key, for a nested value, a number that is not finite, and an integer outside
     /// of the range of `i64`.
     pub fn from_struct<T: Serialize + ?Sized>(from: &T) -> Result<Metadata, InvalidInput> {
-        from::metadata(from).map_err(|error| error.into_invalid::<T>())
+        from::metadata(from).map_err(ConversionError::into_invalid::<T>)
     }
 
     /// Converts it to a struct, or a map. Each field gets the value of the key with its name. Other keys are ignored.
@@ -58,6 +59,6 @@ impl Metadata {
     /// # Errors
     /// [`InvalidInput::Metadata`] with the key that is missing, or whose value has a different type.
     pub fn to_struct<'a, T: Deserialize<'a>>(&'a self) -> Result<T, InvalidInput> {
-        to::value(self).map_err(|error| error.into_invalid::<T>())
+        to::value(self).map_err(ConversionError::into_invalid::<T>)
     }
 }

@@ -225,7 +225,7 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
 struct NoData;
 
 impl NoData {
-    fn data<T>(self) -> Result<T, ConversionError> {
+    fn refuse<T>() -> Result<T, ConversionError> {
         Err(ConversionError::enum_with_data())
     }
 }
@@ -241,11 +241,11 @@ impl<'de> VariantAccess<'de> for NoData {
         self,
         _: T,
     ) -> Result<T::Value, ConversionError> {
-        self.data()
+        NoData::refuse()
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, ConversionError> {
-        self.data()
+        NoData::refuse()
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -253,6 +253,6 @@ impl<'de> VariantAccess<'de> for NoData {
         _: &'static [&'static str],
         _: V,
     ) -> Result<V::Value, ConversionError> {
-        self.data()
+        NoData::refuse()
     }
 }
