@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Collection;
 use crate::embed::{self, EmbeddingContext, Purpose};
 use crate::error::{Error, InvalidInput, Result};
-use crate::metrics::Embedded;
+use crate::metrics::EmbeddingCall;
 use crate::model::embeddings::Embeddings;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::transport::Operation;
@@ -73,13 +73,15 @@ impl Collection {
                 Err(Error::Invalid { .. } | Error::Cancelled { .. })
             );
         if was_called {
-            let call = Embedded {
+            let call = EmbeddingCall {
                 texts: texts.len(),
                 used: context.used,
                 failed: embedded.is_err(),
                 took: started.elapsed(),
             };
-            self.client.recorder().embedded(function.name(), call);
+            self.client
+                .recorder()
+                .record_embedding(function.name(), &call);
         }
         let vectors = embedded?;
         match self.dimension() {

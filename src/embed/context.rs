@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::error::EmbeddingError;
 use crate::error::{Error, InvalidInput};
-use crate::metrics::Used;
+use crate::metrics::EmbeddingUsage;
 use crate::model::embeddings::Embeddings;
 use crate::model::progress::{Progress, ProgressStage};
 
@@ -115,7 +115,7 @@ pub enum Purpose {
 /// ```
 pub struct EmbeddingContext<'a> {
     purpose: Purpose,
-    pub(crate) used: Used,
+    pub(crate) used: EmbeddingUsage,
     on_progress: Option<&'a mut dyn FnMut(&Progress)>,
     cancel: Option<&'a AtomicBool>,
 }
@@ -125,7 +125,7 @@ impl<'a> EmbeddingContext<'a> {
     pub fn new(purpose: Purpose) -> EmbeddingContext<'a> {
         EmbeddingContext {
             purpose,
-            used: Used::default(),
+            used: EmbeddingUsage::default(),
             on_progress: None,
             cancel: None,
         }
@@ -267,7 +267,7 @@ impl<'a> EmbeddingContext<'a> {
     }
 
     /// Adds the cache hits, retries and waits of another call.
-    pub(crate) fn add(&mut self, used: Used) {
+    pub(crate) fn add(&mut self, used: EmbeddingUsage) {
         self.add_cache_hits(used.cache_hits);
         self.add_retries(used.retries);
         self.add_limiter_wait(used.limiter_wait);

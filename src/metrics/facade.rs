@@ -1,5 +1,7 @@
-//! The same numbers for the facade `metrics`. Handles are asked for once, and then kept: those of connections and breakers when
-//! a client is made, those of an operation or an embedding function when it is first called.
+//! Reports to the facade `metrics`.
+//!
+//! Handles are registered once and kept: those of connections and breakers when a client is created, those of an operation or
+//! an embedding function at its first call.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
-use super::recorder::Embedded;
+use super::embedding::EmbeddingCall;
 
 const CALLS: &str = "chroma_client_calls_total";
 const ERRORS: &str = "chroma_client_errors_total";
@@ -43,13 +45,13 @@ pub(super) struct Operation {
 
 impl Operation {
     pub(super) fn new(operation: &'static str) -> Operation {
-        describe_counter!(CALLS, "Calls of the server that have ended, well or not");
-        describe_counter!(ERRORS, "Calls of the server that failed in the end");
-        describe_counter!(ATTEMPTS, "HTTP requests made for calls");
-        describe_counter!(RETRIES, "Attempts that followed a failure");
-        describe_counter!(REQUEST_BYTES, Unit::Bytes, "Bytes of the bodies sent");
-        describe_counter!(RESPONSE_BYTES, Unit::Bytes, "Bytes of the bodies received");
-        let duration = "How long calls took, with all attempts and waits";
+        describe_counter!(CALLS, "Finished calls, successful or not");
+        describe_counter!(ERRORS, "Failed calls");
+        describe_counter!(ATTEMPTS, "HTTP requests");
+        describe_counter!(RETRIES, "Attempts after a failure");
+        describe_counter!(REQUEST_BYTES, Unit::Bytes, "Size of the request bodies");
+        describe_counter!(RESPONSE_BYTES, Unit::Bytes, "Size of the response bodies");
+        let duration = "Duration of calls, with all attempts and waits";
         describe_histogram!(CALL_DURATION, Unit::Seconds, duration);
         Operation {
             calls: counter!(CALLS, "operation" => operation),
@@ -61,24 +63,24 @@ impl Operation {
         }
     }
 
-    pub(super) fn attempted(&self, bytes_out: u64, bytes_in: u64) {
+    pub(super) fn record_attempt(&self, bytes_out: u64, bytes_in: u64) {
         self.attempts.increment(1);
         self.bytes_out.increment(bytes_out);
         self.bytes_in.increment(bytes_in);
     }
 
-    pub(super) fn retried(&self) {
+    pub(super) fn record_retry(&self) {
         self.retries.increment(1);
     }
 
-    pub(super) fn ended(&self, took: Duration) {
+    pub(super) fn record_call(&self, took: Duration) {
         self.calls.increment(1);
         self.durations.record(took.as_secs_f64());
     }
 }
 
-/// A call has failed in the end.
-pub(super) fn failed(operation: &'static str, kind: &'static str) {
+/// Records a failed call.
+pub(super) fn record_error(operation: &'static str, kind: &'static str) {
     counter!(ERRORS, "operation" => operation, "error" => kind).increment(1);
 }
 
@@ -96,19 +98,13 @@ impl Embedding {
     pub(super) fn new(function: &str) -> Embedding {
         let function = || function.to_owned();
         describe_counter!(EMBEDDING_CALLS, "Calls of embedding functions");
-        describe_counter!(EMBEDDING_ERRORS, "Calls of embedding functions that failed");
-        describe_counter!(
-            EMBEDDED_TEXTS,
-            "Texts that embedding functions made vectors of"
-        );
-        describe_counter!(CACHE_HITS, "Texts whose vectors a cache had");
-        describe_counter!(
-            EMBEDDING_RETRIES,
-            "Requests that embedding functions made again"
-        );
-        let waited = "How long calls of embedding functions were held back by a rate or a pause";
+        describe_counter!(EMBEDDING_ERRORS, "Failed calls of embedding functions");
+        describe_counter!(EMBEDDED_TEXTS, "Embedded texts");
+        describe_counter!(CACHE_HITS, "Texts whose vectors came from a cache");
+        describe_counter!(EMBEDDING_RETRIES, "Retries of embedding functions");
+        let waited = "Time that calls of embedding functions waited for a rate limit or a pause";
         describe_histogram!(LIMITER_WAIT, Unit::Seconds, waited);
-        let duration = "How long calls of embedding functions took";
+        let duration = "Duration of calls of embedding functions";
         describe_histogram!(EMBEDDING_DURATION, Unit::Seconds, duration);
         Embedding {
             calls: counter!(EMBEDDING_CALLS, "function" => function()),
@@ -121,14 +117,13 @@ impl Embedding {
         }
     }
 
-    pub(super) fn ended(&self, call: &Embedded) {
+    pub(super) fn record_call(&self, call: &EmbeddingCall) {
         self.calls.increment(1);
-        match call.failed {
-            true => self.errors.increment(1),
-            false => {
-                self.texts.increment(call.texts as u64);
-                self.cache_hits.increment(call.used.cache_hits);
-            }
+        if call.failed {
+            self.errors.increment(1);
+        } else {
+            self.texts.increment(call.texts as u64);
+            self.cache_hits.increment(call.used.cache_hits);
         }
         self.retries.increment(call.used.retries);
         let waited = call.used.limiter_wait.as_secs_f64();
@@ -146,11 +141,11 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new() -> Pool {
-        describe_counter!(CONNECTIONS_OPENED, "Connections made");
-        let reused = "Requests that went over a connection that had served before";
+        describe_counter!(CONNECTIONS_OPENED, "Connections opened");
+        let reused = "Requests sent on a reused connection";
         describe_counter!(CONNECTIONS_REUSED, reused);
-        describe_gauge!(CONNECTIONS_OPEN, "Connections that are open");
-        describe_gauge!(CONNECTIONS_BUSY, "Connections with a request on them");
+        describe_gauge!(CONNECTIONS_OPEN, "Open connections");
+        describe_gauge!(CONNECTIONS_BUSY, "Connections with a request in progress");
         Pool {
             opened: counter!(CONNECTIONS_OPENED),
             reused: counter!(CONNECTIONS_REUSED),
@@ -181,21 +176,22 @@ impl Pool {
     }
 }
 
-/// The breaker of an endpoint.
+/// The circuit breaker of an endpoint.
 pub(crate) struct Breaker(Gauge);
 
 impl Breaker {
     pub(crate) fn new(endpoint: &str) -> Breaker {
-        let open = "Clients of this program whose circuit breaker for an endpoint is open";
+        let open = "Clients whose circuit breaker for the endpoint is open";
         describe_gauge!(CIRCUIT_OPEN, open);
         Breaker(gauge!(CIRCUIT_OPEN, "endpoint" => endpoint.to_owned()))
     }
 
-    /// Several clients may have one for the same endpoint, and their news may come in any order.
+    /// Records that the breaker has opened. Several clients may have one for the same endpoint, so the gauge counts them.
     pub(crate) fn opened(&self) {
         self.0.increment(1.0);
     }
 
+    /// Records that the breaker has closed.
     pub(crate) fn closed(&self) {
         self.0.decrement(1.0);
     }
@@ -218,12 +214,12 @@ mod tests {
 
     use super::*;
     use crate::error::{Call, InvalidInput};
-    use crate::metrics::{Embedded, Recorder, Used};
+    use crate::metrics::{EmbeddingUsage, Recorder};
 
-    /// A program's recorder that looks at the client whenever it is asked for a handle.
-    struct Nosy<'a>(&'a Recorder);
+    /// A recorder that takes a snapshot of the client whenever it registers a handle.
+    struct SnapshottingRecorder<'a>(&'a Recorder);
 
-    impl metrics::Recorder for Nosy<'_> {
+    impl metrics::Recorder for SnapshottingRecorder<'_> {
         fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
         fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -246,21 +242,21 @@ mod tests {
         }
     }
 
-    /// With a lock of ours around it, it would wait for ever.
+    /// If the client called the recorder with a lock held, this would deadlock.
     #[test]
-    fn a_programs_recorder_may_look_at_the_client() {
+    fn a_recorder_may_take_a_snapshot_while_it_registers() {
         let recorder = Recorder::new();
         let error = Call::new("query", None).invalid(InvalidInput::EmptyId { index: 0 });
-        with_local_recorder(&Nosy(&recorder), || {
-            let call = Embedded {
+        with_local_recorder(&SnapshottingRecorder(&recorder), || {
+            let call = EmbeddingCall {
                 texts: 1,
-                used: Used::default(),
+                used: EmbeddingUsage::default(),
                 failed: false,
                 took: Duration::ZERO,
             };
-            recorder.embedded("hashing", call);
+            recorder.record_embedding("hashing", &call);
             let query = recorder.operation("query").unwrap();
-            query.ended(Duration::ZERO, Some(&error));
+            query.record_call(Duration::ZERO, Some(&error));
         });
         let metrics = recorder.snapshot();
         assert_eq!(metrics.operations["query"].failed(), 1);

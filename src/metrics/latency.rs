@@ -1,41 +1,41 @@
-//! [`Latency`]: how long something took, many times.
+//! [`Latency`]: the distribution of durations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use histogram::{AtomicHistogram, Quantile};
 
-/// Buckets are at most 2⁻⁶ as wide as the values in them: the stated error.
+/// The width of a bucket is at most 2⁻⁶ of the values in it, which is the error that [`Latency`] states.
 const GROUPING_POWER: u8 = 6;
-/// Values below 2³⁶ µs, which is 19 hours; longer ones count as that.
+/// The histogram holds values below 2³⁶ µs, which is 19 hours. Longer durations count as the longest of these.
 const MAX_VALUE_POWER: u8 = 36;
-const LONGEST: u64 = (1 << MAX_VALUE_POWER) - 1;
+const MAX_MICROS: u64 = (1 << MAX_VALUE_POWER) - 1;
 
-/// How long something took, many times.
+/// The distribution of the durations of calls.
 ///
-/// The quantiles are those of a histogram in microseconds whose buckets are at most 1/64 as wide as the values in them: a
-/// quantile is never less than the true one, and at most 1.6 % or 1 µs more.
+/// The quantiles come from a histogram in microseconds. The width of its buckets is at most 1/64 of the values in them, so a
+/// quantile is never less than the exact value, and exceeds it by at most 1.6 % or 1 µs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Latency {
-    /// All of it together.
+    /// The sum of all durations.
     pub total: Duration,
-    /// The arithmetic mean.
+    /// The arithmetic mean of all durations.
     pub mean: Duration,
-    /// Half of them took no longer.
+    /// The median: 50 % of the calls took no longer.
     pub p50: Duration,
-    /// 95 of 100 took no longer.
+    /// The 95th percentile: 95 % of the calls took no longer.
     pub p95: Duration,
-    /// 99 of 100 took no longer.
+    /// The 99th percentile: 99 % of the calls took no longer.
     pub p99: Duration,
-    /// The longest.
+    /// The longest duration.
     pub max: Duration,
 }
 
-/// Counts durations; threads may share it.
+/// Records durations. Threads share it without a lock.
 #[derive(Debug)]
 pub(super) struct Durations {
-    /// `None` never: a test says so.
+    /// Never `None`: a test covers the constants.
     histogram: Option<AtomicHistogram>,
     total: AtomicU64,
     max: AtomicU64,
@@ -51,10 +51,10 @@ impl Durations {
     }
 
     pub(super) fn add(&self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(LONGEST);
-        let micros = micros.min(LONGEST);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(MAX_MICROS);
+        let micros = micros.min(MAX_MICROS);
         if let Some(histogram) = &self.histogram {
-            // It is within the range.
+            // `micros` is within the range, so this cannot fail.
             let _ = histogram.increment(micros);
         }
         self.total.fetch_add(micros, Ordering::Relaxed);
@@ -99,7 +99,7 @@ mod tests {
     fn quantiles_are_within_the_stated_error() {
         let durations = Durations::new();
         assert_eq!(durations.snapshot(), Latency::default());
-        // Squares, so that they spread over six orders of magnitude, and in no order.
+        // Squares spread over eight orders of magnitude; the multiplication shuffles them.
         let mut all: Vec<u64> = (0..10_000_u64)
             .map(|i| (i * 7919 % 10_000).pow(2))
             .collect();
@@ -113,10 +113,10 @@ mod tests {
             (latency.p95, 9_500),
             (latency.p99, 9_900),
         ] {
-            let (true_one, got) = (all[rank - 1], quantile.as_micros() as u64);
+            let (exact, got) = (all[rank - 1], quantile.as_micros() as u64);
             assert!(
-                got >= true_one && got - true_one <= true_one / 64 + 1,
-                "{got} for {true_one}"
+                got >= exact && got - exact <= exact / 64 + 1,
+                "{got} for {exact}"
             );
         }
         assert_eq!(latency.max.as_micros() as u64, all[9_999]);
@@ -126,13 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_too_short_or_too_long() {
+    fn extreme_durations_are_recorded() {
         let durations = Durations::new();
         for duration in [Duration::ZERO, Duration::MAX] {
             durations.add(duration);
         }
         let latency = durations.snapshot();
         assert_eq!(latency.p50, Duration::ZERO);
-        assert_eq!(latency.max, Duration::from_micros(LONGEST));
+        assert_eq!(latency.max, Duration::from_micros(MAX_MICROS));
     }
 }

@@ -1,8 +1,8 @@
-//! Where the feature `metrics` is off: nothing is reported to anybody.
+//! Replaces `facade.rs` if the feature `metrics` is off. Reports nothing.
 
 use std::time::Duration;
 
-use super::recorder::Embedded;
+use super::embedding::EmbeddingCall;
 
 #[derive(Debug)]
 pub(super) struct Operation;
@@ -12,14 +12,14 @@ impl Operation {
         Operation
     }
 
-    pub(super) fn attempted(&self, _: u64, _: u64) {}
+    pub(super) fn record_attempt(&self, _: u64, _: u64) {}
 
-    pub(super) fn retried(&self) {}
+    pub(super) fn record_retry(&self) {}
 
-    pub(super) fn ended(&self, _: Duration) {}
+    pub(super) fn record_call(&self, _: Duration) {}
 }
 
-pub(super) fn failed(_: &'static str, _: &'static str) {}
+pub(super) fn record_error(_: &'static str, _: &'static str) {}
 
 #[derive(Debug)]
 pub(super) struct Embedding;
@@ -29,7 +29,7 @@ impl Embedding {
         Embedding
     }
 
-    pub(super) fn ended(&self, _: &Embedded) {}
+    pub(super) fn record_call(&self, _: &EmbeddingCall) {}
 }
 
 #[derive(Debug)]

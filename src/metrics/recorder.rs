@@ -1,4 +1,4 @@
-//! [`Recorder`]: where a transport counts what it does.
+//! [`Recorder`]: the counters behind [`Metrics`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::embedding::EmbeddingCall;
 use super::facade;
 use super::latency::Durations;
-use super::{EmbeddingMetrics, Metrics, OperationMetrics, PoolMetrics};
+use super::snapshot::{EmbeddingMetrics, Metrics, OperationMetrics, PoolMetrics};
 use crate::error::Error;
 
-/// More than there are operations.
+/// An upper bound of the number of operations.
 const OPERATIONS: usize = 64;
 
-/// Counts what is done; threads may share it. Nothing waits for a lock but what fails or embeds.
+/// Counts what a transport does. Threads share it. Only errors and embeddings take a lock.
 pub(crate) struct Recorder {
     started: Instant,
-    /// Each is taken by the first operation that finds it free, in the order in which they are first called: what is called
-    /// often is found soon.
+    /// Slots in the order of the first calls, so that a linear search finds frequent operations early.
     operations: Box<[OnceLock<OperationCounters>; OPERATIONS]>,
     embeddings: Mutex<BTreeMap<String, Arc<EmbeddingCounters>>>,
     pool: Arc<PoolCounters>,
@@ -38,18 +38,18 @@ impl Recorder {
         &self.pool
     }
 
-    /// The counters of an operation; none if there are more operations than anybody has thought of.
+    /// Returns the counters of an operation; `None` if there are more than [`OPERATIONS`] operations.
     pub(crate) fn operation(&self, name: &'static str) -> Option<&OperationCounters> {
         (self.operations.iter())
             .map(|slot| slot.get_or_init(|| OperationCounters::new(name)))
             .find(|counters| counters.name == name)
     }
 
-    /// An embedding function was called.
-    pub(crate) fn embedded(&self, function: &str, call: Embedded) {
+    /// Records a call of an embedding function.
+    pub(crate) fn record_embedding(&self, function: &str, call: &EmbeddingCall) {
         let known = self.embeddings().get(function).cloned();
         let counters = known.unwrap_or_else(|| {
-            // The program's recorder is asked without a lock of ours.
+            // This calls the program's recorder, so no lock may be held.
             let new = Arc::new(EmbeddingCounters::new(function));
             let mut all = self.embeddings();
             all.entry(function.to_owned()).or_insert(new).clone()
@@ -58,11 +58,11 @@ impl Recorder {
     }
 
     fn embeddings(&self) -> MutexGuard<'_, BTreeMap<String, Arc<EmbeddingCounters>>> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         (self.embeddings.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of it but the endpoints.
+    /// Returns a snapshot without the endpoints.
     pub(crate) fn snapshot(&self) -> Metrics {
         let operations = self.operations.iter().filter_map(OnceLock::get);
         Metrics {
@@ -114,33 +114,33 @@ impl OperationCounters {
         }
     }
 
-    /// A request was sent, and so much came back.
-    pub(crate) fn attempted(&self, bytes_out: usize, bytes_in: usize) {
+    /// Records an attempt.
+    pub(crate) fn record_attempt(&self, bytes_out: usize, bytes_in: usize) {
         let (bytes_out, bytes_in) = (bytes_out as u64, bytes_in as u64);
         self.attempts.fetch_add(1, Relaxed);
         self.bytes_out.fetch_add(bytes_out, Relaxed);
         self.bytes_in.fetch_add(bytes_in, Relaxed);
-        self.facade.attempted(bytes_out, bytes_in);
+        self.facade.record_attempt(bytes_out, bytes_in);
     }
 
-    /// It is to be sent again after a failure.
-    pub(crate) fn retried(&self) {
+    /// Records that a request is sent again after a failure.
+    pub(crate) fn record_retry(&self) {
         self.retries.fetch_add(1, Relaxed);
-        self.facade.retried();
+        self.facade.record_retry();
     }
 
-    /// The call has ended.
-    pub(crate) fn ended(&self, took: Duration, error: Option<&Error>) {
+    /// Records a finished call.
+    pub(crate) fn record_call(&self, took: Duration, error: Option<&Error>) {
         self.calls.fetch_add(1, Relaxed);
         self.durations.add(took);
-        self.facade.ended(took);
+        self.facade.record_call(took);
         if let Some(error) = error {
             let kind = error.kind();
             let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
             *errors.entry(kind).or_insert(0) += 1;
-            // The program's recorder is called without a lock of ours.
+            // The facade calls the program's recorder, so no lock may be held.
             drop(errors);
-            facade::failed(self.name, kind);
+            facade::record_error(self.name, kind);
         }
     }
 
@@ -158,23 +158,7 @@ impl OperationCounters {
     }
 }
 
-/// What an embedding function says that its work took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Used {
-    pub(crate) cache_hits: u64,
-    pub(crate) retries: u64,
-    pub(crate) limiter_wait: Duration,
-}
-
-/// A call of an embedding function that has ended.
-#[derive(Debug)]
-pub(crate) struct Embedded {
-    pub(crate) texts: usize,
-    pub(crate) used: Used,
-    pub(crate) failed: bool,
-    pub(crate) took: Duration,
-}
-
+/// The counters of an embedding function.
 #[derive(Debug)]
 struct EmbeddingCounters {
     calls: AtomicU64,
@@ -201,17 +185,14 @@ impl EmbeddingCounters {
         }
     }
 
-    fn add(&self, call: Embedded) {
-        self.facade.ended(&call);
+    fn add(&self, call: &EmbeddingCall) {
+        self.facade.record_call(call);
         self.calls.fetch_add(1, Relaxed);
-        match call.failed {
-            true => {
-                self.errors.fetch_add(1, Relaxed);
-            }
-            false => {
-                self.texts.fetch_add(call.texts as u64, Relaxed);
-                self.cache_hits.fetch_add(call.used.cache_hits, Relaxed);
-            }
+        if call.failed {
+            self.errors.fetch_add(1, Relaxed);
+        } else {
+            self.texts.fetch_add(call.texts as u64, Relaxed);
+            self.cache_hits.fetch_add(call.used.cache_hits, Relaxed);
         }
         self.retries.fetch_add(call.used.retries, Relaxed);
         let waited = u64::try_from(call.used.limiter_wait.as_micros()).unwrap_or(u64::MAX);
@@ -237,7 +218,7 @@ impl EmbeddingCounters {
 pub(crate) struct PoolCounters {
     opened: AtomicU64,
     closed: AtomicU64,
-    /// With a request on them.
+    /// Connections with a request in progress.
     busy: AtomicU64,
     reused: AtomicU64,
     facade: facade::Pool,
@@ -269,13 +250,13 @@ impl PoolCounters {
         self.facade.reused();
     }
 
-    /// A request begins on a connection.
+    /// Records that a request begins on a connection.
     pub(crate) fn busy(&self) {
         self.busy.fetch_add(1, Relaxed);
         self.facade.busy();
     }
 
-    /// A connection waits for the next request, or is closed.
+    /// Records that a request on a connection has ended.
     pub(crate) fn idle(&self) {
         self.busy.fetch_sub(1, Relaxed);
         self.facade.idle();
@@ -301,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_count_the_same_operations() {
+    fn threads_share_the_counters_of_an_operation() {
         let recorder = Recorder::new();
         thread::scope(|scope| {
             for thread in 0..8 {
@@ -311,8 +292,8 @@ mod tests {
                     for call in 0..1_000 {
                         let name = names[(call + thread) % names.len()];
                         let counters = recorder.operation(name).unwrap();
-                        counters.attempted(2, 3);
-                        counters.ended(Duration::from_millis(1), None);
+                        counters.record_attempt(2, 3);
+                        counters.record_call(Duration::from_millis(1), None);
                     }
                 });
             }
@@ -327,18 +308,18 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_every_operation() {
+    fn the_recorder_has_room_for_every_operation() {
         assert!(crate::client::operations::ALL.len() < OPERATIONS);
     }
 
     #[test]
-    fn a_call_that_fails_counts_once_and_by_its_kind() {
+    fn a_failed_call_is_counted_once_under_its_kind() {
         let recorder = Recorder::new();
         let error = crate::error::Call::new("query", None)
             .invalid(crate::InvalidInput::EmptyId { index: 0 });
         let counters = recorder.operation("query").unwrap();
-        counters.ended(Duration::ZERO, Some(&error));
-        counters.ended(Duration::ZERO, None);
+        counters.record_call(Duration::ZERO, Some(&error));
+        counters.record_call(Duration::ZERO, None);
         let metrics = recorder.snapshot();
         let query = &metrics.operations["query"];
         assert_eq!((query.calls, query.failed()), (2, 1));

@@ -1,12 +1,35 @@
-//! [`Metrics`] as a table for people.
+//! [`Metrics`] as a table: its `Display`.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::{BreakerState, Latency, Metrics};
+use super::latency::Latency;
+use super::snapshot::{BreakerState, EndpointMetrics, Metrics};
 
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_operations(f)?;
+        if !self.embeddings.is_empty() {
+            writeln!(f)?;
+            self.write_embeddings(f)?;
+        }
+        writeln!(f)?;
+        let pool = self.pool;
+        write!(
+            f,
+            "connections: {} opened, {} open, {} idle, {} requests on a reused one",
+            pool.opened, pool.open, pool.idle, pool.reused
+        )?;
+        for endpoint in &self.endpoints {
+            writeln!(f)?;
+            write_endpoint(f, endpoint)?;
+        }
+        Ok(())
+    }
+}
+
+impl Metrics {
+    fn write_operations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = [
             "operation",
             "calls",
@@ -35,77 +58,68 @@ impl fmt::Display for Metrics {
                 max,
             ]);
         }
-        table(f, &rows)?;
+        write_table(f, &rows)?;
         for (name, operation) in &self.operations {
             for (kind, count) in &operation.errors {
                 writeln!(f, "error: {name}: {kind} {count}")?;
             }
         }
-        if !self.embeddings.is_empty() {
-            writeln!(f)?;
-            let head = [
-                "embedding",
-                "calls",
-                "errors",
-                "retries",
-                "texts",
-                "cached",
-                "per s",
-                "held back",
-                "p50",
-                "p95",
-                "p99",
-                "max",
-            ];
-            let mut rows = vec![head.map(str::to_owned)];
-            for (name, function) in &self.embeddings {
-                let [p50, p95, p99, max] = quantiles(&function.latency);
-                rows.push([
-                    name.clone(),
-                    function.calls.to_string(),
-                    function.errors.to_string(),
-                    function.retries.to_string(),
-                    function.texts.to_string(),
-                    function.cache_hits.to_string(),
-                    format!("{:.0}", function.texts_per_second()),
-                    time(function.limiter_wait),
-                    p50,
-                    p95,
-                    p99,
-                    max,
-                ]);
-            }
-            table(f, &rows)?;
-        }
-        writeln!(f)?;
-        let pool = self.pool;
-        writeln!(
-            f,
-            "connections: {} opened, {} open, {} idle, {} requests on one that had served before",
-            pool.opened, pool.open, pool.idle, pool.reused
-        )?;
-        for (index, endpoint) in self.endpoints.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write!(
-                f,
-                "{}: {} attempts, {} failures",
-                endpoint.url, endpoint.attempts, endpoint.failures
-            )?;
-            match endpoint.breaker {
-                None => {}
-                Some(BreakerState::Closed) => write!(f, ", breaker closed")?,
-                Some(BreakerState::Open) => write!(f, ", breaker open")?,
-                Some(BreakerState::HalfOpen) => write!(f, ", breaker half open")?,
-            }
-        }
         Ok(())
+    }
+
+    fn write_embeddings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = [
+            "embedding",
+            "calls",
+            "errors",
+            "retries",
+            "texts",
+            "cached",
+            "per s",
+            "limited",
+            "p50",
+            "p95",
+            "p99",
+            "max",
+        ];
+        let mut rows = vec![head.map(str::to_owned)];
+        for (name, function) in &self.embeddings {
+            let [p50, p95, p99, max] = quantiles(&function.latency);
+            rows.push([
+                name.clone(),
+                function.calls.to_string(),
+                function.errors.to_string(),
+                function.retries.to_string(),
+                function.texts.to_string(),
+                function.cache_hits.to_string(),
+                format!("{:.0}", function.texts_per_second()),
+                time(function.limiter_wait),
+                p50,
+                p95,
+                p99,
+                max,
+            ]);
+        }
+        write_table(f, &rows)
     }
 }
 
-/// The first column to the left, the others to the right.
-fn table<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]]) -> fmt::Result {
+fn write_endpoint(f: &mut fmt::Formatter<'_>, endpoint: &EndpointMetrics) -> fmt::Result {
+    write!(
+        f,
+        "{}: {} attempts, {} failures",
+        endpoint.url, endpoint.attempts, endpoint.failures
+    )?;
+    match endpoint.breaker {
+        None => Ok(()),
+        Some(BreakerState::Closed) => f.write_str(", breaker closed"),
+        Some(BreakerState::Open) => f.write_str(", breaker open"),
+        Some(BreakerState::HalfOpen) => f.write_str(", breaker half open"),
+    }
+}
+
+/// Writes rows with aligned columns: the first to the left, the others to the right.
+fn write_table<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]]) -> fmt::Result {
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
         widths.max().unwrap_or(0)
@@ -113,9 +127,10 @@ fn table<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]]) -> fm
     let widths: [usize; N] = std::array::from_fn(width);
     for row in rows {
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            match column {
-                0 => write!(f, "{cell:<width$}")?,
-                _ => write!(f, "  {cell:>width$}")?,
+            if column == 0 {
+                write!(f, "{cell:<width$}")?;
+            } else {
+                write!(f, "  {cell:>width$}")?;
             }
         }
         writeln!(f)?;
@@ -127,7 +142,7 @@ fn quantiles(latency: &Latency) -> [String; 4] {
     [latency.p50, latency.p95, latency.p99, latency.max].map(time)
 }
 
-/// Three digits, and the unit.
+/// Formats a duration with three digits and a unit.
 fn time(time: Duration) -> String {
     let micros = time.as_micros();
     let (value, unit) = match micros {
@@ -138,6 +153,7 @@ fn time(time: Duration) -> String {
     digits(value, unit)
 }
 
+/// Formats a size with three digits and a unit.
 fn bytes(bytes: u64) -> String {
     let value = bytes as f64;
     match bytes {
@@ -164,7 +180,7 @@ mod tests {
     use crate::metrics::{EmbeddingMetrics, EndpointMetrics, OperationMetrics, PoolMetrics};
 
     #[test]
-    fn people_can_read_it() {
+    fn the_table_has_a_row_per_operation_function_and_endpoint() {
         let latency = Latency {
             total: Duration::from_secs(2),
             p50: Duration::from_micros(870),
@@ -215,10 +231,10 @@ query       1200       3        5  5.00 MiB     900 B  870 µs  4.31 ms  61.4 ms
 error: query: not_found 1
 error: query: timeout 2
 
-embedding  calls  errors  retries  texts  cached  per s  held back     p50      p95      p99     max
-hashing       12       0        0   3000       7   1500       0 µs  870 µs  4.31 ms  61.4 ms  1.24 s
+embedding  calls  errors  retries  texts  cached  per s  limited     p50      p95      p99     max
+hashing       12       0        0   3000       7   1500     0 µs  870 µs  4.31 ms  61.4 ms  1.24 s
 
-connections: 3 opened, 2 open, 1 idle, 1204 requests on one that had served before
+connections: 3 opened, 2 open, 1 idle, 1204 requests on a reused one
 http://localhost:8000: 1207 attempts, 4 failures, breaker closed"
         );
     }

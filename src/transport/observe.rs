@@ -141,7 +141,7 @@ impl Observed<'_> {
     pub(super) fn retried(&self) {
         RETRIES.set(RETRIES.get() + 1);
         if let Some(counters) = self.counters {
-            counters.retried();
+            counters.record_retry();
         }
     }
 
@@ -149,7 +149,7 @@ impl Observed<'_> {
     pub(super) fn end<T>(self, result: &Result<T>) {
         let error = result.as_ref().err();
         if let Some(counters) = self.counters {
-            counters.ended(self.started.elapsed(), error);
+            counters.record_call(self.started.elapsed(), error);
         }
         self.span.end(error, self.dialect);
     }
@@ -196,7 +196,7 @@ impl Attempt<'_> {
         let bytes_out = body.map_or(0, <[u8]>::len);
         let bytes_in = result.as_ref().map_or(0, |answer| answer.body.len());
         if let Some(counters) = self.call.counters {
-            counters.attempted(bytes_out, bytes_in);
+            counters.record_attempt(bytes_out, bytes_in);
         }
         if log::log_enabled!(target: logs::HTTP, Level::Debug) {
             let mut pairs = self.call.pairs(self.endpoint.as_str(), self.number);

@@ -17,7 +17,7 @@ use super::task::TaskType;
 use crate::embed::fan_out::{FanOut, Outcome, Work};
 use crate::embed::limiter::Cost;
 use crate::error::{Error, InvalidInput, Result};
-use crate::metrics::{Embedded, Used};
+use crate::metrics::{EmbeddingCall, EmbeddingUsage};
 use crate::model::embeddings::Embeddings;
 use crate::model::json_len::json_len;
 use crate::model::progress::{Progress, ProgressStage};
@@ -115,21 +115,21 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
     /// - The errors of any request.
     pub fn run(self) -> Result<Embeddings> {
         let (embedder, texts, started) = (self.embedder, self.texts.len(), Instant::now());
-        let mut used = Used::default();
+        let mut used = EmbeddingUsage::default();
         let result = self.run_for(&mut used);
-        let call = Embedded {
+        let call = EmbeddingCall {
             texts,
             used,
             failed: result.is_err(),
             took: started.elapsed(),
         };
-        embedder.transport.recorder().embedded(NAME, call);
+        embedder.transport.recorder().record_embedding(NAME, &call);
         result
     }
 
     /// Like [`run`](Embed::run). Adds cache hits, retries and waits to `used` instead of the embedder's
     /// metrics.
-    pub(super) fn run_for(mut self, used: &mut Used) -> Result<Embeddings> {
+    pub(super) fn run_for(mut self, used: &mut EmbeddingUsage) -> Result<Embeddings> {
         let started = Instant::now();
         let embedder = self.embedder;
         self.check_titles()

@@ -10,7 +10,7 @@ use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::function::EmbeddingFunction;
 use crate::error::Result;
-use crate::metrics::{Metrics, Used};
+use crate::metrics::{EmbeddingUsage, Metrics};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 
@@ -145,7 +145,7 @@ impl EmbeddingFunction for Gemini {
             Purpose::Queries => self.embed(texts).for_queries(),
         };
         let call = call.cancelled_by(context.cancel_flag());
-        let mut used = Used::default();
+        let mut used = EmbeddingUsage::default();
         let result = call.on_progress(|p| context.report(p)).run_for(&mut used);
         context.add(used);
         Ok(result?)

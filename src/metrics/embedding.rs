@@ -1,0 +1,20 @@
+//! One call of an embedding function, as it is recorded.
+
+use std::time::Duration;
+
+/// What an embedding function reports about its own work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct EmbeddingUsage {
+    pub(crate) cache_hits: u64,
+    pub(crate) retries: u64,
+    pub(crate) limiter_wait: Duration,
+}
+
+/// A finished call of an embedding function.
+#[derive(Debug)]
+pub(crate) struct EmbeddingCall {
+    pub(crate) texts: usize,
+    pub(crate) used: EmbeddingUsage,
+    pub(crate) failed: bool,
+    pub(crate) took: Duration,
+}
