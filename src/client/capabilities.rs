@@ -7,14 +7,15 @@ use crate::wire::read;
 
 /// Features that some servers lack without refusing requests that use them.
 ///
-/// They are detected by the schemas in the server's OpenAPI description, whose names are those of types in the server's
-/// source. A server that uses other names is assumed to be newer than every server that lacks a feature.
+/// They are detected by the schemas in the server's OpenAPI description, whose names are those of types in
+/// the server's source. A server that uses other names is assumed to be newer than every server that lacks a
+/// feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capabilities {
     /// A metadata value may be a list. Other servers apply `$contains` on a field to the document instead.
     pub(crate) metadata_lists: bool,
-    /// Sparse vectors are accepted, or refused with an error. Chroma 1.0.21 and 1.1 fail on the first sparse vector, and
-    /// on every later request.
+    /// Sparse vectors are accepted, or refused with an error. Chroma 1.0.21 and 1.1 fail on the first sparse
+    /// vector, and on every later request.
     pub(crate) sparse_vectors: bool,
     /// `delete` accepts a limit. Other servers ignore it and delete every record that passes the filter.
     pub(crate) delete_limit: bool,

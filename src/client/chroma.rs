@@ -1,4 +1,4 @@
-//! How a Chroma server says no.
+//! [`Chroma`]: the error responses of Chroma servers, and the attributes of spans.
 
 #[cfg(feature = "opentelemetry")]
 use opentelemetry::KeyValue;
@@ -10,18 +10,31 @@ use crate::transport::{Dialect, ErrorResponse, Operation};
 use crate::transport::{Endpoint, HttpRequest};
 use crate::wire::read::shown;
 
-/// Chroma's errors: `{"error":"NotFoundError","message":"Collection [nope] does not exist"}` with the status.
+/// The error responses of Chroma: `{"error":"NotFoundError","message":"Collection [nope] does not exist"}`
+/// and a status.
 #[derive(Debug)]
 pub(super) struct Chroma;
 
 #[derive(Deserialize)]
-struct Answer {
+struct ErrorBody {
     error: String,
     #[serde(default)]
     message: String,
 }
 
-/// A server's name for the failure of a transaction.
+/// The kind of error that a response stands for.
+enum Class {
+    Unauthorized,
+    NotFound,
+    AlreadyExists,
+    Conflict,
+    RateLimited,
+    Unsupported,
+    NotChroma,
+    Other,
+}
+
+/// The name of the error of a failed transaction.
 const CONFLICT: &str = "ConditionalWriteConflictError";
 /// Part of the message of a single-node server that read an id without a record.
 const RECORD_GONE: &str = "Error finding id";
@@ -31,74 +44,83 @@ pub(crate) fn is_record_gone(error: &Error) -> bool {
     matches!(error, Error::NotFound { message, .. } if message.contains(RECORD_GONE))
 }
 
+/// Classifies an error response. `name` is Chroma's name of the error; `None` if the body is not from Chroma.
+fn classify(status: u16, name: Option<&str>, message: &str) -> Class {
+    match status {
+        401 | 403 => Class::Unauthorized,
+        404 if name.is_some() => Class::NotFound,
+        // Another client's write, or a read whose state is no longer stored (412).
+        409 if name == Some(CONFLICT) || message.contains("conditional write conflict") => {
+            Class::Conflict
+        }
+        412 => Class::Conflict,
+        409 => Class::AlreadyExists,
+        429 => Class::RateLimited,
+        501 => Class::Unsupported,
+        // Operations of distributed servers only: "Method scout_logs is not implemented".
+        500 if message.contains("is not implemented") => Class::Unsupported,
+        // A single-node server whose name is taken; a distributed one responds with 409.
+        500 if message.contains("UNIQUE constraint failed") => Class::AlreadyExists,
+        // "Sparse vector indexing is not enabled in local".
+        400 if message.contains("is not enabled in local") => Class::Unsupported,
+        // A query on a single-node server, one of whose records does not exist or was deleted meanwhile.
+        500 if message.contains(RECORD_GONE) => Class::NotFound,
+        // Lists and sparse vectors on a server that supports scalars only.
+        422 if message.contains("MetadataValue") => Class::Unsupported,
+        // A search on a server with an older format for searches.
+        400 | 422 if message.contains("searches[") => Class::Unsupported,
+        // Another kind of server, or a Chroma that does not know the operation.
+        404 | 405 if name.is_none() => Class::NotChroma,
+        _ => Class::Other,
+    }
+}
+
 impl Dialect for Chroma {
-    fn error(&self, refusal: ErrorResponse) -> Error {
+    fn error(&self, response: ErrorResponse) -> Error {
         let ErrorResponse {
             call,
             status,
             retry_after,
             body,
-        } = refusal;
-        let answer = serde_json::from_slice::<Answer>(&body).ok();
-        let from_chroma = answer.is_some();
-        let (name, message) = match answer {
-            Some(answer) => (answer.error, answer.message),
-            None => (String::new(), shown(&body)),
+        } = response;
+        let (name, message) = match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(body) => (Some(body.error), body.message),
+            Err(_) => (None, shown(&body)),
         };
-        match status {
-            401 | 403 => Error::Unauthorized {
+        match classify(status, name.as_deref(), &message) {
+            Class::Unauthorized => Error::Unauthorized {
                 call,
                 status,
                 message,
             },
-            404 if from_chroma => Error::NotFound { call, message },
-            // Somebody else's write (409), or the state that was read is there no more (412).
-            409 if name == CONFLICT || message.contains("conditional write conflict") => {
-                Error::Conflict { call, message }
-            }
-            412 => Error::Conflict { call, message },
-            409 => Error::AlreadyExists { call, message },
-            429 => Error::RateLimited {
+            Class::NotFound => Error::NotFound { call, message },
+            Class::AlreadyExists => Error::AlreadyExists { call, message },
+            Class::Conflict => Error::Conflict { call, message },
+            Class::RateLimited => Error::RateLimited {
                 call,
                 retry_after,
                 message,
             },
-            501 => Error::Unsupported { call, message },
-            // An operation that only a distributed server has: "Method scout_logs is not implemented".
-            500 if message.contains("is not implemented") => Error::Unsupported { call, message },
-            // What a single-node server says to a name that is taken, where a distributed one says 409.
-            500 if message.contains("UNIQUE constraint failed") => {
-                Error::AlreadyExists { call, message }
-            }
-            // "Sparse vector indexing is not enabled in local".
-            400 if message.contains("is not enabled in local") => {
+            Class::Unsupported if status == 422 && message.contains("MetadataValue") => {
+                let message = format!("metadata of this kind needs a newer server: {message}");
                 Error::Unsupported { call, message }
             }
-            // What a single-node server says to a query when a record goes, or one of its ids is not there.
-            500 if message.contains(RECORD_GONE) => Error::NotFound { call, message },
-            // Lists and sparse vectors, on a server that knows only scalars.
-            422 if message.contains("MetadataValue") => Error::Unsupported {
-                call,
-                message: format!("metadata of this kind needs a newer server: {message}"),
-            },
-            // A search in the form of today, on a server that knew another one.
-            400 | 422 if message.contains("searches[") => Error::Unsupported { call, message },
-            // Not Chroma's words: another server, or an operation that this one does not know.
-            404 | 405 if !from_chroma => Error::NotChroma {
+            Class::Unsupported => Error::Unsupported { call, message },
+            Class::NotChroma => Error::NotChroma {
                 call,
                 message: format!("HTTP {status}, {message}"),
             },
-            _ => Error::Server {
+            Class::Other => Error::Server {
                 call,
                 status,
-                name,
+                name: name.unwrap_or_default(),
                 retry_after,
                 message,
             },
         }
     }
 
-    /// A single-node server whose database is busy: SQLite has begun nothing then (SQLITE_BUSY, code 5).
+    /// A single-node server whose database is busy has not started the request (`SQLITE_BUSY`, code 5).
     fn did_nothing(&self, error: &Error) -> bool {
         matches!(error, Error::Server { status: 500, message, .. } if message.contains("(code: 5) database is locked"))
     }
@@ -106,9 +128,9 @@ impl Dialect for Chroma {
     #[cfg(feature = "opentelemetry")]
     fn span(&self, out: HttpRequest<'_>, at: &Endpoint) -> (String, Vec<KeyValue>) {
         let operation = out.operation.name;
-        // Room for the server's address as well.
+        // With room for the address of the server.
         let mut attributes = Vec::with_capacity(6);
-        // No well-known value yet.
+        // The semantic conventions have no value for Chroma yet.
         attributes.push(KeyValue::new("db.system.name", "chroma"));
         attributes.push(KeyValue::new("db.operation.name", operation));
         let subject_is = self.subject_is(out.operation);
@@ -124,19 +146,15 @@ impl Dialect for Chroma {
                 _ => None,
             }
         });
-        let name = match collection.or(namespace.as_deref()) {
-            Some(target) => [operation, " ", target].concat(),
-            None => {
-                let (host, port) = at.host_and_port();
-                format!("{operation} {host}:{port}")
-            }
+        let name = if let Some(target) = collection.or(namespace.as_deref()) {
+            [operation, " ", target].concat()
+        } else {
+            let (host, port) = at.host_and_port();
+            format!("{operation} {host}:{port}")
         };
-        let more = [
-            ("db.namespace", namespace),
-            ("db.collection.name", collection.map(str::to_owned)),
-        ];
-        let more = (more.into_iter()).filter_map(|(key, value)| Some(KeyValue::new(key, value?)));
-        attributes.extend(more);
+        attributes.extend(namespace.map(|name| KeyValue::new("db.namespace", name)));
+        attributes
+            .extend(collection.map(|name| KeyValue::new("db.collection.name", name.to_owned())));
         (name, attributes)
     }
 
@@ -151,8 +169,10 @@ impl Dialect for Chroma {
     }
 
     fn subject_is(&self, operation: &Operation) -> &'static str {
-        let other = ["tenant", "database"];
-        let other = other.into_iter().find(|it| operation.name.ends_with(it));
+        let others = ["tenant", "database"];
+        let other = others
+            .into_iter()
+            .find(|other| operation.name.ends_with(other));
         other.unwrap_or("collection")
     }
 
@@ -162,7 +182,7 @@ impl Dialect for Chroma {
     }
 }
 
-/// Joined from the most general part to the most specific one, as the convention has it.
+/// Joins tenant and database from the most general to the most specific, as the semantic conventions require.
 #[cfg(feature = "opentelemetry")]
 fn namespace(tenant: &str, database: &str) -> String {
     [tenant, "|", database].concat()
@@ -183,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_has_its_kind() {
+    fn each_error_response_has_its_kind() {
         let chroma = |name: &str| format!(r#"{{"error":"{name}","message":"words"}}"#);
         let some = chroma("ChromaError");
         assert!(matches!(

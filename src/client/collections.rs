@@ -17,13 +17,13 @@ impl Client {
         self.request(&op::COUNT_COLLECTIONS).send(read::json)
     }
 
-    /// Deletes a collection and all of its records. If the response is lost, the client checks whether the collection still
-    /// exists.
+    /// Deletes a collection and all of its records. If the response is lost, the client checks whether the
+    /// collection still exists.
     ///
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound) if no collection has this name.
     pub fn delete_collection(&self, name: &str) -> Result<()> {
-        self.check_name(&op::DELETE_COLLECTION, name)?;
+        check_name(&op::DELETE_COLLECTION, name)?;
         let client = self.begin();
         let delete = || {
             let request = client.request(&op::DELETE_COLLECTION);
@@ -35,10 +35,10 @@ impl Client {
         };
         client.reconcile(delete, look_up)
     }
+}
 
-    /// Checks a collection's name, so that no request is sent for one that cannot exist.
-    pub(crate) fn check_name(&self, operation: &'static Operation, name: &str) -> Result<()> {
-        name::check("collection", name)
-            .map_err(|reason| Call::new(operation.name, Some(name)).invalid(reason))
-    }
+/// Checks a collection's name, so that no request is sent for one that cannot exist.
+pub(crate) fn check_name(operation: &'static Operation, name: &str) -> Result<()> {
+    name::check("collection", name)
+        .map_err(|reason| Call::new(operation.name, Some(name)).invalid(reason))
 }

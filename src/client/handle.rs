@@ -13,10 +13,10 @@ use crate::transport::{CallOptions, ConnectOptions, Endpoints, RetryPolicy, Tran
 
 /// A handle to a Chroma server, with a tenant and a database.
 ///
-/// A client is cheap to clone and can be shared between threads. All clones share one pool of keep-alive connections. The
-/// pool grows to as many connections as threads use at the same time. Up to 64 idle connections stay open, each for at most
-/// 90 s. Creating a client sends no request, unless the tenant or the database has to be looked up; see
-/// [`ClientBuilder::build`](crate::ClientBuilder::build).
+/// A client is cheap to clone and can be shared between threads. All clones share one pool of keep-alive
+/// connections. The pool grows to as many connections as threads use at the same time. Up to 64 idle
+/// connections stay open, each for at most 90 s. Creating a client sends no request, unless the tenant or the
+/// database has to be looked up; see [`ClientBuilder::build`](crate::ClientBuilder::build).
 ///
 /// ```no_run
 /// use chroma_blocking::Client;
@@ -110,7 +110,8 @@ impl Client {
         }
     }
 
-    /// Returns a client whose calls follow another retry policy, including its deadline. It shares the connections.
+    /// Returns a client whose calls follow another retry policy, including its deadline. It shares the
+    /// connections.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -136,8 +137,8 @@ impl Client {
         self.options.cancel_flag()
     }
 
-    /// Returns a snapshot of what this client, its clones and their collections have done so far: calls, errors, bytes and
-    /// latencies by operation, connections, circuit breakers, and embeddings.
+    /// Returns a snapshot of what this client, its clones and their collections have done so far: calls,
+    /// errors, bytes and latencies by operation, connections, circuit breakers, and embeddings.
     ///
     /// ```no_run
     /// # let client = chroma_blocking::Client::from_env()?;
@@ -175,7 +176,8 @@ impl Client {
         }
     }
 
-    /// Returns a client for one call. The deadline of the retry policy starts now, and covers all requests of the call.
+    /// Returns a client for one call. The deadline of the retry policy starts now, and covers all requests of
+    /// the call.
     pub(crate) fn begin(&self) -> Client {
         self.map_options(CallOptions::begin)
     }

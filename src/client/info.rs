@@ -8,12 +8,14 @@ use serde::Deserialize;
 pub struct PreFlightChecks {
     /// The maximum number of records in one request. Larger calls are split into several requests.
     pub max_batch_size: usize,
-    /// Whether the server accepts vectors in base64. `false` for servers before Chroma 1.0.21, which have no such field.
+    /// Whether the server accepts vectors in base64. `false` for servers before Chroma 1.0.21, which have no
+    /// such field.
     #[serde(default)]
     pub supports_base64_encoding: bool,
 }
 
-/// The user that the server sees behind a client's requests; see [`Client::identity`](crate::Client::identity).
+/// The user that the server sees behind a client's requests; see
+/// [`Client::identity`](crate::Client::identity).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Identity {
@@ -33,8 +35,8 @@ pub struct Identity {
 pub struct Tenant {
     /// The name.
     pub name: String,
-    /// The name in Chroma Resource Names (see [`Client::collection_by_crn`](crate::Client::collection_by_crn)), if the
-    /// tenant has one.
+    /// The name in Chroma Resource Names (see
+    /// [`Client::collection_by_crn`](crate::Client::collection_by_crn)), if the tenant has one.
     #[serde(default)]
     pub resource_name: Option<String>,
 }

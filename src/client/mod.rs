@@ -1,14 +1,14 @@
 //! The client's tenants and databases, what a server reports about itself, and options for connecting.
 //!
-//! [`Client`] is the handle to a server, and [`ClientBuilder`](crate::ClientBuilder) has its options; both are also at
-//! the root of the crate. The types here are needed less often:
+//! [`Client`] is the handle to a server, and [`ClientBuilder`](crate::ClientBuilder) has its options; both
+//! are also at the root of the crate. The types here are needed less often:
 //!
-//! - [`Tenant`], [`Database`] and [`ListDatabases`]: returned by [`Client::get_tenant`], [`Client::get_database`] and
-//!   [`Client::list_databases`].
+//! - [`Tenant`], [`Database`] and [`ListDatabases`]: returned by [`Client::get_tenant`],
+//!   [`Client::get_database`] and [`Client::list_databases`].
 //! - [`PreFlightChecks`] and [`Identity`]: the server's limits and the client's user, returned by
 //!   [`Client::pre_flight_checks`] and [`Client::identity`].
-//! - [`ReadFrom`] and [`CircuitBreaker`]: how a client uses several endpoints, and when it stops using one. They are set by
-//!   [`ClientBuilder::read_from`](crate::ClientBuilder::read_from) and
+//! - [`ReadFrom`] and [`CircuitBreaker`]: how a client uses several endpoints, and when it stops using one.
+//!   They are set by [`ClientBuilder::read_from`](crate::ClientBuilder::read_from) and
 //!   [`ClientBuilder::circuit_breaker`](crate::ClientBuilder::circuit_breaker).
 //! - [`Jitter`]: how a [`RetryPolicy`](crate::RetryPolicy) randomizes the waits between retries.
 //!
@@ -36,6 +36,7 @@ mod request;
 mod server;
 mod tenants;
 
+pub(crate) use collections::check_name;
 pub use handle::Client;
 pub(crate) use handle::Settings;
 pub use info::{Database, Identity, PreFlightChecks, Tenant};

@@ -1,5 +1,5 @@
-//! The table of Chroma's operations: name, method, path, and what kind it is: whether it reads or writes, and whether it
-//! may be repeated when nobody knows if the server has acted on it.
+//! The table of Chroma's operations: name, method, path and kind. The kind states whether an operation reads
+//! or writes, and whether it may be repeated if its response is lost.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::Method;
@@ -15,7 +15,7 @@ macro_rules! operations {
             kind: Kind::$kind,
         };)+
 
-        /// The whole table, for the test that compares it with what a server publishes.
+        /// The whole table, for the test that compares it with the API that a server publishes.
         #[cfg(test)]
         pub(crate) static ALL: &[&Operation] = &[$(&$id),+];
     };
@@ -42,11 +42,11 @@ operations! {
     VERSION: "version", GET, "/api/v2/version", Reads;
     PRE_FLIGHT_CHECKS: "pre_flight_checks", GET, "/api/v2/pre-flight-checks", Reads;
     IDENTITY: "identity", GET, "/api/v2/auth/identity", Reads;
-    // A second one would delete what others have made since.
+    // A repeated reset would delete what other clients have created since.
     RESET: "reset", POST, "/api/v2/reset", Once;
 
-    // Where a second one would find what the first one did (already exists, not found), nobody could tell whose work
-    // that was: such an operation is repeated only when the server certainly did not act.
+    // A repeated creation or deletion fails with "already exists" or "not found" if the first one took
+    // effect. These are repeated only if the server has certainly not acted.
     CREATE_TENANT: "create_tenant", POST, "/api/v2/tenants", Once;
     GET_TENANT: "get_tenant", GET, "/api/v2/tenants/{tenant}", Reads;
     UPDATE_TENANT: "update_tenant", PATCH, "/api/v2/tenants/{tenant}", Once;
@@ -63,7 +63,7 @@ operations! {
     GET_COLLECTION: "get_collection", GET, in_collection!(""), Reads;
     GET_COLLECTION_BY_ID: "get_collection_by_id", GET, in_database!("/collections/by-id/{collection}"), Reads;
     GET_COLLECTION_BY_CRN: "get_collection_by_crn", GET, "/api/v2/collections/{collection}", Reads;
-    // A second one writes the same name, metadata and settings once more: the server finds the collection by its id.
+    // A repeated change writes the same name, metadata and settings again. The collection is addressed by id.
     MODIFY: "modify", PUT, in_collection!(""), Idempotent;
     DELETE_COLLECTION: "delete_collection", DELETE, in_collection!(""), Once;
 
@@ -71,7 +71,7 @@ operations! {
     UPSERT: "upsert", POST, in_collection!("/upsert"), Idempotent;
     UPDATE: "update", POST, in_collection!("/update"), Idempotent;
     DELETE: "delete", POST, in_collection!("/delete"), Idempotent;
-    // A second one would delete as many again.
+    // A repeated deletion with a limit would delete more records.
     DELETE_SOME: "delete", POST, in_collection!("/delete"), Once;
     GET: "get", POST, in_collection!("/get"), ReadsRows;
     QUERY: "query", POST, in_collection!("/query"), ReadsRows;
@@ -86,12 +86,12 @@ operations! {
     GET_ATTACHED_FUNCTION: "get_attached_function", GET, in_collection!("/functions/{function}"), Reads;
     DETACH_FUNCTION: "detach_function", POST, in_collection!("/attached_functions/{function}/detach"), Once;
 
-    // Newer than 1.5.9, which answers 404.
+    // Newer than Chroma 1.5.9, which responds with 404.
     CONDITIONAL_GET: "conditional_get", POST, in_collection!("/conditional/get"), ReadsRows;
     CONDITIONAL_COMMIT: "conditional_commit", POST, in_collection!("/conditional/commit"), Once;
 }
 
-/// The server's own description, which is no part of the API that it describes.
+/// The OpenAPI description of the server, which does not list itself.
 pub(crate) static DESCRIPTION: Operation = Operation {
     name: "openapi",
     method: Method::GET,
@@ -99,7 +99,7 @@ pub(crate) static DESCRIPTION: Operation = Operation {
     kind: Kind::Reads,
 };
 
-/// What may stand in a path as it is (RFC 3986, "unreserved").
+/// All characters but the unreserved ones of RFC 3986, which need no encoding in a path.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

@@ -1,7 +1,7 @@
 //! Finds out whether a write took effect whose response was lost.
 //!
-//! A write that is not idempotent must not be sent twice. If its response is lost, the client looks up what the server has
-//! now: the write took effect, or it did not and can be sent again, or the client cannot tell.
+//! A write that is not idempotent must not be sent twice. If its response is lost, the client looks up what
+//! the server has now: the write took effect, or it did not and can be sent again, or the client cannot tell.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,8 @@ impl Attempts {
         }
     }
 
-    /// Adds a failed request. Returns whether it may have taken effect. The error then reports all requests of the call.
+    /// Adds a failed request. Returns whether it may have taken effect. The error then reports all requests
+    /// of the call.
     fn add(&mut self, error: &mut Error) -> bool {
         let may_be_done = match error {
             // An earlier request may have created the object.
@@ -82,9 +83,10 @@ impl Attempts {
 impl Client {
     /// Sends a write that must not take effect twice.
     ///
-    /// If its response is lost, `look_up` checks on the primary endpoint whether the write took effect. If it did, the
-    /// result of `look_up` is the result of the call. If it certainly did not, the write is sent again, as often as the
-    /// retry policy allows. `self` must be the client of a single call; see [`begin`](Client::begin).
+    /// If its response is lost, `look_up` checks on the primary endpoint whether the write took effect. If it
+    /// did, the result of `look_up` is the result of the call. If it certainly did not, the write is sent
+    /// again, as often as the retry policy allows. `self` must be the client of a single call; see
+    /// [`begin`](Client::begin).
     pub(crate) fn reconcile<T>(
         &self,
         send: impl Fn() -> Result<T>,
@@ -147,7 +149,8 @@ impl Client {
     }
 }
 
-/// Returns the outcome of a creation if an object with the name exists: an unused one was created by this call.
+/// Returns the outcome of a creation if an object with the name exists: an unused one was created by this
+/// call.
 pub(crate) fn if_new(is_new: bool, operation: &Operation, name: &str) -> Outcome<()> {
     if is_new {
         Outcome::Done(())
@@ -173,8 +176,8 @@ pub(crate) fn created<T>(found: Result<Outcome<T>>) -> Result<Outcome<T>> {
     }
 }
 
-/// Returns the outcome of a deletion from a look-up of the object: it was deleted if it does not exist. If it does, another
-/// program may have created it again since, so the deletion must not be repeated.
+/// Returns the outcome of a deletion from a look-up of the object: it was deleted if it does not exist. If it
+/// does, another program may have created it again since, so the deletion must not be repeated.
 pub(crate) fn deleted<T>(found: Result<T>) -> Result<Outcome<()>> {
     match found {
         Err(Error::NotFound { .. }) => Ok(Outcome::Done(())),

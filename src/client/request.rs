@@ -27,7 +27,8 @@ impl Client {
         }
     }
 
-    /// Returns the server's clock in nanoseconds since 1970. Shows that the server is reachable and is a Chroma server.
+    /// Returns the server's clock in nanoseconds since 1970. Shows that the server is reachable and is a
+    /// Chroma server.
     ///
     /// # Errors
     /// - [`Error::Connection`] if no server responds.
@@ -43,8 +44,8 @@ impl Client {
         }
     }
 
-    /// Makes the error of an unintelligible response more precise. A heartbeat shows whether the server is not a Chroma
-    /// server, or one that does not know the operation.
+    /// Makes the error of an unintelligible response more precise. A heartbeat shows whether the server is
+    /// not a Chroma server, or one that does not know the operation.
     fn explain(&self, error: Error, options: CallOptions) -> Error {
         let heartbeat = || self.heartbeat_with(options.without_retries());
         match error {
@@ -93,7 +94,8 @@ impl<'a> Request<'a> {
         self.subject(name)
     }
 
-    /// Addresses a collection. `key` stands for it in the path: its id, or its name where the operation goes by name.
+    /// Addresses a collection. `key` stands for it in the path: its id, or its name where the operation goes
+    /// by name.
     pub(crate) fn collection(mut self, name: &'a str, key: &'a str) -> Self {
         self.parameters.collection = key;
         self.subject(name)

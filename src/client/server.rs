@@ -16,8 +16,8 @@ impl Client {
         self.request(&op::VERSION).send(read::json)
     }
 
-    /// Checks that the server and the services it depends on are ready. [`heartbeat`](Client::heartbeat) checks only that
-    /// the server responds.
+    /// Checks that the server and the services it depends on are ready. [`heartbeat`](Client::heartbeat)
+    /// checks only that the server responds.
     ///
     /// # Errors
     /// [`Error::Server`] with status 503 if the server is not ready.
@@ -25,8 +25,8 @@ impl Client {
         self.request(&op::HEALTHCHECK).send(read::done)
     }
 
-    /// Deletes everything on the server: all tenants, databases, collections and records. Servers refuse this request
-    /// unless they are configured with `allow_reset`.
+    /// Deletes everything on the server: all tenants, databases, collections and records. Servers refuse this
+    /// request unless they are configured with `allow_reset`.
     ///
     /// # Errors
     /// [`Error::Unauthorized`] if the server does not allow it.
@@ -34,8 +34,8 @@ impl Client {
         self.request(&op::RESET).send(read::done)
     }
 
-    /// Returns the limits that the server publishes. The first call sends a request; all clones of the client remember the
-    /// response.
+    /// Returns the limits that the server publishes. The first call sends a request; all clones of the client
+    /// remember the response.
     ///
     /// # Errors
     /// Any error of a request; see [`Error`].
@@ -55,15 +55,15 @@ impl Client {
         self.request(&op::IDENTITY).send(read::json)
     }
 
-    /// Whether the server supports a feature, according to the description of its API. The first call requests that
-    /// description. Of servers that publish none, Chroma Cloud is assumed to support every feature, any other server none.
+    /// Whether the server supports a feature, according to the description of its API. The first call
+    /// requests that description. Of servers that publish none, Chroma Cloud is assumed to support every
+    /// feature, any other server none.
     pub(crate) fn supports(&self, feature: fn(Capabilities) -> bool) -> Result<bool> {
-        let known = match self.server.capabilities.get() {
-            Some(known) => *known,
-            None => {
-                let fetched = self.fetch_capabilities()?;
-                *self.server.capabilities.get_or_init(|| fetched)
-            }
+        let known = if let Some(known) = self.server.capabilities.get() {
+            *known
+        } else {
+            let fetched = self.fetch_capabilities()?;
+            *self.server.capabilities.get_or_init(|| fetched)
         };
         Ok(known.map_or(self.is_cloud(), feature))
     }

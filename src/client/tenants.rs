@@ -15,8 +15,8 @@ use crate::wire::read;
 impl Client {
     /// Creates a tenant. The name must have at least 3 characters.
     ///
-    /// If the response is lost, the client checks whether the tenant exists. A tenant without databases counts as created by
-    /// this call.
+    /// If the response is lost, the client checks whether the tenant exists. A tenant without databases
+    /// counts as created by this call.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] if a tenant has this name.
@@ -51,8 +51,8 @@ impl Client {
     ///
     /// # Errors
     /// - [`Error::NotFound`] if the tenant does not exist.
-    /// - [`Error::Unsupported`] on single-node servers, which have no resource names. Newer ones accept the request and
-    ///   store nothing, so the client reads the tenant afterwards to make sure.
+    /// - [`Error::Unsupported`] on single-node servers, which have no resource names. Newer ones accept the
+    ///   request and store nothing, so the client reads the tenant afterwards to make sure.
     pub fn update_tenant(&self, name: &str, resource_name: &str) -> Result<()> {
         let operation = &op::UPDATE_TENANT;
         check_tenant(operation, name)?;
@@ -81,11 +81,11 @@ impl Client {
         })
     }
 
-    /// Creates a database in the client's tenant. The name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', and
-    /// starts and ends with a letter or a digit.
+    /// Creates a database in the client's tenant. The name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_'
+    /// and '-', and starts and ends with a letter or a digit.
     ///
-    /// If the response is lost, the client checks whether the database exists. A database without collections counts as
-    /// created by this call.
+    /// If the response is lost, the client checks whether the database exists. A database without collections
+    /// counts as created by this call.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] if a database has this name.
@@ -129,8 +129,8 @@ impl Client {
         ListDatabases::new(self.clone())
     }
 
-    /// Deletes a database of the client's tenant and all of its collections. If the response is lost, the client checks
-    /// whether the database still exists.
+    /// Deletes a database of the client's tenant and all of its collections. If the response is lost, the
+    /// client checks whether the database still exists.
     ///
     /// # Errors
     /// [`Error::NotFound`] if no database has this name.

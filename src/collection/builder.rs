@@ -10,7 +10,7 @@ use super::Collection;
 use super::open::open;
 use super::stored::{Comparison, Stored};
 use crate::client::reconcile::{self, Outcome};
-use crate::client::{Client, operations as op};
+use crate::client::{self, Client, operations as op};
 use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::configuration::CollectionConfiguration;
@@ -123,7 +123,7 @@ impl CollectionBuilder {
     /// one set.
     pub fn get(self) -> Result<Collection> {
         let operation = &op::GET_COLLECTION;
-        self.client.check_name(operation, &self.name)?;
+        client::check_name(operation, &self.name)?;
         let name = self.name.as_str();
         let request = self.client.request(operation).collection(name, name);
         let stored = request.send(read::json)?;
@@ -200,7 +200,7 @@ impl CollectionBuilder {
 
     /// Checks all settings. Returns the client for this call, and the body of the request.
     fn begin(&self, mode: Mode) -> Result<(Client, Vec<u8>)> {
-        self.client.check_name(mode.operation(), &self.name)?;
+        client::check_name(mode.operation(), &self.name)?;
         let body = self
             .body(mode)
             .map_err(|reason| self.call(mode).invalid(reason))?;

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::Collection;
 use super::stored::Stored;
-use crate::client::operations as op;
 use crate::client::reconcile::{self, Outcome};
+use crate::client::{self, operations as op};
 use crate::error::Result;
 use crate::wire::read;
 
@@ -36,7 +36,7 @@ impl Collection {
     /// [`Error::AlreadyExists`](crate::Error::AlreadyExists) if the name is taken.
     pub fn fork(&self, new_name: &str) -> Result<Collection> {
         let client = self.client();
-        client.check_name(&op::FORK, new_name)?;
+        client::check_name(&op::FORK, new_name)?;
         let body = json!({ "new_name": new_name }).to_string();
         let this = self.begin();
         let send = || {

@@ -70,16 +70,17 @@ impl ClientBuilder {
         self
     }
 
-    /// Connects to Chroma Cloud, or, if a host is set, to a server that works like it: an API key is required, and the tenant
-    /// and database are looked up unless they are set. A host under `trychroma.com` implies this.
+    /// Connects to Chroma Cloud, or, if a host is set, to a server that works like it: an API key is
+    /// required, and the tenant and database are looked up unless they are set. A host under `trychroma.com`
+    /// implies this.
     pub fn cloud(mut self) -> ClientBuilder {
         self.cloud = true;
         self
     }
 
-    /// Sets whether [`build`](ClientBuilder::build) asks the server for the tenant and the database, unless they are set. It
-    /// calls [`Client::identity`](crate::Client::identity) for that. Default: `true` for Chroma Cloud, `false` for other
-    /// servers. `false` has no effect for Chroma Cloud.
+    /// Sets whether [`build`](ClientBuilder::build) asks the server for the tenant and the database, unless
+    /// they are set. It calls [`Client::identity`](crate::Client::identity) for that. Default: `true` for
+    /// Chroma Cloud, `false` for other servers. `false` has no effect for Chroma Cloud.
     pub fn find_database(mut self, find: bool) -> ClientBuilder {
         self.find_database = find;
         self
@@ -91,38 +92,41 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the database. Default: `default_database`; for Chroma Cloud, the key's database if there is exactly one.
+    /// Sets the database. Default: `default_database`; for Chroma Cloud, the key's database if there is
+    /// exactly one.
     pub fn database(mut self, database: impl Into<String>) -> ClientBuilder {
         self.database = Some(database.into());
         self
     }
 
-    /// Sets the timeout for establishing a connection, including name resolution and TLS. Must be greater than zero.
-    /// Default: 30 s.
+    /// Sets the timeout for establishing a connection, including name resolution and TLS. Must be greater
+    /// than zero. Default: 30 s.
     pub fn connection_timeout(mut self, timeout: Duration) -> ClientBuilder {
         self.timeouts.connect = timeout;
         self
     }
 
-    /// Sets the timeout for one attempt of a request, from connecting to the last byte received. Must be greater than zero.
-    /// Default: 60 s.
+    /// Sets the timeout for one attempt of a request, from connecting to the last byte received. Must be
+    /// greater than zero. Default: 60 s.
     pub fn request_timeout(mut self, timeout: Duration) -> ClientBuilder {
         self.timeouts.request = timeout;
         self
     }
 
-    /// Sets the approximate maximum size of a request's body in bytes. Larger writes are split into several requests.
-    /// Must be greater than zero. Default: 16 MiB.
+    /// Sets the approximate maximum size of a request's body in bytes. Larger writes are split into several
+    /// requests. Must be greater than zero. Default: 16 MiB.
     ///
-    /// Servers accept up to 40 MiB unless they are configured with another `max_payload_size_bytes`. If a server or a gateway
-    /// refuses a request as too large, the client splits it in half, and lowers this limit for all later requests.
+    /// Servers accept up to 40 MiB unless they are configured with another `max_payload_size_bytes`. If a
+    /// server or a gateway refuses a request as too large, the client splits it in half, and lowers this
+    /// limit for all later requests.
     pub fn max_payload_size(mut self, bytes: usize) -> ClientBuilder {
         self.max_payload_size = Some(bytes);
         self
     }
 
-    /// Sets the maximum size of a response with rows (`get`, `query`, `search`, lists) in bytes. The client stops reading a
-    /// larger response and returns [`Error::Decode`](crate::Error::Decode). Must be greater than zero. Default: 2 GiB.
+    /// Sets the maximum size of a response with rows (`get`, `query`, `search`, lists) in bytes. The client
+    /// stops reading a larger response and returns [`Error::Decode`](crate::Error::Decode). Must be greater
+    /// than zero. Default: 2 GiB.
     ///
     /// For other responses the maximum is 16 MiB, or this limit if it is lower.
     pub fn max_response_size(mut self, bytes: u64) -> ClientBuilder {
@@ -130,49 +134,54 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets when and how often a failed request is retried, and the deadline of a call. Default: [`RetryPolicy::default`].
+    /// Sets when and how often a failed request is retried, and the deadline of a call. Default:
+    /// [`RetryPolicy::default`].
     pub fn retry(mut self, policy: RetryPolicy) -> ClientBuilder {
         self.retry = policy;
         self
     }
 
-    /// Sets the retry budget: the number of retries that all calls of this client and its clones may use up before requests
-    /// succeed again. It keeps many clients from overloading a server that fails. Five calls that succeed at the first attempt
-    /// restore one retry, and so does each call that succeeds after a retry. `u32::MAX` means unlimited. Default: 100.
+    /// Sets the retry budget: the number of retries that all calls of this client and its clones may use up
+    /// before requests succeed again. It keeps many clients from overloading a server that fails. Five calls
+    /// that succeed at the first attempt restore one retry, and so does each call that succeeds after a
+    /// retry. `u32::MAX` means unlimited. Default: 100.
     pub fn retry_budget(mut self, retries: u32) -> ClientBuilder {
         self.retry_budget = Some(retries);
         self
     }
 
-    /// Sets a circuit breaker: the client stops sending requests to an endpoint that keeps failing. Default: none.
+    /// Sets a circuit breaker: the client stops sending requests to an endpoint that keeps failing. Default:
+    /// none.
     pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> ClientBuilder {
         self.breaker = Some(breaker);
         self
     }
 
-    /// Sets further addresses of the same data, in addition to the primary, which is [`host`](ClientBuilder::host). These are
-    /// frontends of a distributed Chroma without a load balancer, or servers that you keep identical yourself. Every endpoint
-    /// gets the same credentials. At most 63. Default: none.
+    /// Sets further addresses of the same data, in addition to the primary, which is
+    /// [`host`](ClientBuilder::host). These are frontends of a distributed Chroma without a load balancer, or
+    /// servers that you keep identical yourself. Every endpoint gets the same credentials. At most 63.
+    /// Default: none.
     ///
-    /// Reads go to the endpoint that [`read_from`](ClientBuilder::read_from) selects. They move on to another endpoint if there
-    /// is no connection, the connection breaks, no response arrives in time, or the status is 500, 502, 503, 504 or 520 to 524.
-    /// That happens without a wait, but counts as one of the policy's retries. An endpoint that failed in any way but status 500
-    /// is skipped for ten seconds, or for the time set by [`circuit_breaker`](ClientBuilder::circuit_breaker).
+    /// Reads go to the endpoint that [`read_from`](ClientBuilder::read_from) selects. They move on to another
+    /// endpoint if there is no connection, the connection breaks, no response arrives in time, or the status
+    /// is 500, 502, 503, 504 or 520 to 524. That happens without a wait, but counts as one of the policy's
+    /// retries. An endpoint that failed in any way but status 500 is skipped for ten seconds, or for the time
+    /// set by [`circuit_breaker`](ClientBuilder::circuit_breaker).
     ///
-    /// Writes stay on the primary unless [`fail_over_writes`](ClientBuilder::fail_over_writes) is set. So do requests that check
-    /// whether a write took effect.
+    /// Writes stay on the primary unless [`fail_over_writes`](ClientBuilder::fail_over_writes) is set. So do
+    /// requests that check whether a write took effect.
     ///
     /// # Consistency
-    /// Frontends of one distributed Chroma read the same log. A read sees every earlier write, whichever endpoint responds,
-    /// except with [`ReadLevel::IndexOnly`](crate::search::ReadLevel::IndexOnly).
+    /// Frontends of one distributed Chroma read the same log. A read sees every earlier write, whichever
+    /// endpoint responds, except with [`ReadLevel::IndexOnly`](crate::search::ReadLevel::IndexOnly).
     ///
     /// Separate servers give no such guarantee:
     ///
-    /// - With [`ReadFrom::FirstHealthy`] you read your own writes until the primary fails, and the data of the replica
-    ///   afterwards.
+    /// - With [`ReadFrom::FirstHealthy`] you read your own writes until the primary fails, and the data of
+    ///   the replica afterwards.
     /// - With [`ReadFrom::RoundRobin`] two consecutive reads may differ, even within one
-    ///   [`scan`](crate::Collection::scan) or one [`Transaction`](crate::collection::Transaction). A transaction is committed
-    ///   on the primary.
+    ///   [`scan`](crate::Collection::scan) or one [`Transaction`](crate::collection::Transaction). A
+    ///   transaction is committed on the primary.
     ///
     /// Collections are addressed by id, so the ids must be the same on all servers.
     ///
@@ -201,8 +210,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets whether writes may go to a replica if the primary fails. Use it for frontends of one distributed Chroma only:
-    /// separate servers would no longer have the same data. Default: `false`.
+    /// Sets whether writes may go to a replica if the primary fails. Use it for frontends of one distributed
+    /// Chroma only: separate servers would no longer have the same data. Default: `false`.
     pub fn fail_over_writes(mut self, allowed: bool) -> ClientBuilder {
         self.fail_over_writes = allowed;
         self

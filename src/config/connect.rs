@@ -20,12 +20,12 @@ const ANY: &str = "*";
 
 impl ClientBuilder {
     /// Returns the client. It sends no request, with one exception: for Chroma Cloud, or with
-    /// [`find_database`](ClientBuilder::find_database), it calls [`Client::identity`] unless both the tenant and the database
-    /// are set.
+    /// [`find_database`](ClientBuilder::find_database), it calls [`Client::identity`] unless both the tenant
+    /// and the database are set.
     ///
     /// # Errors
-    /// - [`InvalidInput::Setting`] if a setting is not valid, or if the tenant or database has to be chosen. It names the
-    ///   setting and its value.
+    /// - [`InvalidInput::Setting`] if a setting is not valid, or if the tenant or database has to be chosen.
+    ///   It names the setting and its value.
     /// - Any error of [`Client::identity`], if it is called.
     pub fn build(self) -> Result<Client> {
         let (tenant, database) = (self.tenant.clone(), self.database.clone());

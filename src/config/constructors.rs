@@ -21,22 +21,24 @@ impl Client {
         ClientBuilder::from_env()?.build()
     }
 
-    /// Returns a client of Chroma Cloud. It looks up the tenant that the key belongs to, and the tenant's database if there
-    /// is exactly one.
+    /// Returns a client of Chroma Cloud. It looks up the tenant that the key belongs to, and the tenant's
+    /// database if there is exactly one.
     ///
     /// # Errors
     /// - [`Error::Unauthorized`](crate::Error::Unauthorized) if the key is wrong.
-    /// - [`InvalidInput::Setting`](crate::InvalidInput::Setting) if there are several databases. The error lists them;
-    ///   choose one with [`ClientBuilder::database`].
+    /// - [`InvalidInput::Setting`](crate::InvalidInput::Setting) if there are several databases. The error
+    ///   lists them; choose one with [`ClientBuilder::database`].
     pub fn cloud(api_key: impl Into<String>) -> Result<Client> {
         Client::builder().cloud().api_key(api_key).build()
     }
 
-    /// Returns a client of Chroma Cloud with the key in `CHROMA_API_KEY` and the other settings in environment variables; see
-    /// [`ClientBuilder::from_env`]. Without `CHROMA_TENANT` or `CHROMA_DATABASE`, it looks them up like [`Client::cloud`].
+    /// Returns a client of Chroma Cloud with the key in `CHROMA_API_KEY` and the other settings in
+    /// environment variables; see [`ClientBuilder::from_env`]. Without `CHROMA_TENANT` or `CHROMA_DATABASE`,
+    /// it looks them up like [`Client::cloud`].
     ///
     /// # Errors
-    /// Those of [`Client::cloud`], and [`Error::Invalid`](crate::Error::Invalid) if `CHROMA_API_KEY` is not set.
+    /// Those of [`Client::cloud`], and [`Error::Invalid`](crate::Error::Invalid) if `CHROMA_API_KEY` is not
+    /// set.
     pub fn cloud_from_env() -> Result<Client> {
         ClientBuilder::from_env()?.cloud().build()
     }

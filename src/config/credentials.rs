@@ -20,17 +20,18 @@ const RESERVED: [HeaderName; 6] = [
 ];
 
 impl ClientBuilder {
-    /// Sets the API key for Chroma Cloud, or for a server that expects the header `x-chroma-token`. Default: none.
+    /// Sets the API key for Chroma Cloud, or for a server that expects the header `x-chroma-token`. Default:
+    /// none.
     ///
-    /// This crate keeps secrets out of its errors, `Debug` output and log lines. At the level `trace`, however, the crate
-    /// `ureq-proto` logs whole requests. Keep its level above `trace`.
+    /// This crate keeps secrets out of its errors, `Debug` output and log lines. At the level `trace`,
+    /// however, the crate `ureq-proto` logs whole requests. Keep its level above `trace`.
     pub fn api_key(mut self, key: impl Into<String>) -> ClientBuilder {
         self.token = Some(Named::new("api_key", key));
         self
     }
 
-    /// Sets the token for a server, or a proxy before it, that expects `Authorization: Bearer TOKEN`. Replaces
-    /// [`basic_auth`](ClientBuilder::basic_auth). Default: none.
+    /// Sets the token for a server, or a proxy before it, that expects `Authorization: Bearer TOKEN`.
+    /// Replaces [`basic_auth`](ClientBuilder::basic_auth). Default: none.
     pub fn bearer_token(mut self, token: impl AsRef<str>) -> ClientBuilder {
         let value = format!("Bearer {}", token.as_ref());
         self.authorization = Some(Named::new("bearer_token", value));
@@ -38,8 +39,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the user and password for a server, or a proxy before it, that expects `Authorization: Basic …`. Replaces
-    /// [`bearer_token`](ClientBuilder::bearer_token). Default: none.
+    /// Sets the user and password for a server, or a proxy before it, that expects `Authorization: Basic …`.
+    /// Replaces [`bearer_token`](ClientBuilder::bearer_token). Default: none.
     pub fn basic_auth(mut self, user: impl AsRef<str>, password: impl AsRef<str>) -> ClientBuilder {
         let both = format!("{}:{}", user.as_ref(), password.as_ref());
         let encoded = BASE64.encode_to_string(both);
@@ -54,15 +55,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the URL of an HTTP proxy, `http://host:port`. Default: the proxy in the environment variable `HTTPS_PROXY`,
-    /// `HTTP_PROXY` or `ALL_PROXY`, if any.
+    /// Sets the URL of an HTTP proxy, `http://host:port`. Default: the proxy in the environment variable
+    /// `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`, if any.
     pub fn proxy(mut self, url: impl Into<String>) -> ClientBuilder {
         self.proxy = Some(url.into());
         self
     }
 
-    /// Sets the certificates of trusted authorities, in PEM. They replace the public authorities. Requires the feature `tls`.
-    /// Default: the public authorities.
+    /// Sets the certificates of trusted authorities, in PEM. They replace the public authorities. Requires
+    /// the feature `tls`. Default: the public authorities.
     pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> ClientBuilder {
         self.certificates = Some(pem.into());
         self
@@ -148,7 +149,7 @@ impl ClientBuilder {
 mod tests {
     use super::*;
 
-    fn headers_of(builder: ClientBuilder) -> Vec<(String, String)> {
+    fn headers_of(builder: &ClientBuilder) -> Vec<(String, String)> {
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         let headers = builder.secret_headers().unwrap();
         assert!(headers.iter().all(|(_, value)| value.is_sensitive()));
@@ -165,22 +166,22 @@ mod tests {
     #[test]
     fn each_credential_becomes_a_header() {
         let new = ClientBuilder::default;
-        assert_eq!(headers_of(new()), []);
+        assert_eq!(headers_of(&new()), []);
         assert_eq!(
-            headers_of(new().api_key("k")),
+            headers_of(&new().api_key("k")),
             [pair("x-chroma-token", "k")]
         );
         assert_eq!(
-            headers_of(new().bearer_token("t")),
+            headers_of(&new().bearer_token("t")),
             [pair("authorization", "Bearer t")]
         );
         // RFC 7617, section 2
         assert_eq!(
-            headers_of(new().basic_auth("Aladdin", "open sesame")),
+            headers_of(&new().basic_auth("Aladdin", "open sesame")),
             [pair("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")]
         );
         assert_eq!(
-            headers_of(new().header("X-Team", "a").header("X-Trace", "b")),
+            headers_of(&new().header("X-Team", "a").header("X-Trace", "b")),
             [pair("x-team", "a"), pair("x-trace", "b")]
         );
     }

@@ -24,8 +24,8 @@ impl ClientBuilder {
     /// A key without a host selects Chroma Cloud. A variable with an empty value counts as not set.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if the value of a variable is not valid, or if `CHROMA_HOST` and `CHROMA_ENDPOINT` differ.
-    /// It names the variable and its value.
+    /// [`InvalidInput::Setting`] if the value of a variable is not valid, or if `CHROMA_HOST` and
+    /// `CHROMA_ENDPOINT` differ. It names the variable and its value.
     pub fn from_env() -> Result<ClientBuilder> {
         ClientBuilder::read(&Environment::of_process())
             .map_err(|reason| Call::new("client", None).invalid(reason))

@@ -1,27 +1,28 @@
-//! [`LocalServerBuilder`]: the settings, and the way from them to a running server.
+//! [`LocalServerBuilder`]: the settings of a local server, and starting it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::find::{Program, Surroundings};
+use super::find::{Environment, Program};
 use super::folder::{Folders, TemporaryFolder};
 use super::install::{InstallPlan, RELEASES, Release, is_installed};
-use super::supervise::{Launch, Trouble};
-use super::{LocalServer, ready};
+use super::ready;
+use super::server::LocalServer;
+use super::supervise::{Launch, StartError};
 use crate::error::{Error, Result};
 use crate::logs;
 
-/// How often another free port is tried.
-const PORTS: u32 = 5;
-/// How long a chosen port may still belong to a server that is just ending.
-const PORT_PATIENCE: Duration = Duration::from_secs(2);
+/// The number of ports to try if the port is not set.
+const PORT_ATTEMPTS: u32 = 5;
+/// How long to wait for the port that the caller set, which may still belong to a server that is ending.
+const PORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 type OnInstall = Box<dyn FnOnce(&InstallPlan) + Send>;
 
-/// Settings of a [`LocalServer`].
-#[must_use = "does nothing until `start` is called"]
+/// The settings of a [`LocalServer`]. [`start`](LocalServerBuilder::start) starts it.
+#[must_use = "does nothing until start() is called"]
 pub struct LocalServerBuilder {
     install: bool,
     on_install: Option<OnInstall>,
@@ -47,94 +48,103 @@ impl Default for LocalServerBuilder {
 }
 
 impl LocalServerBuilder {
-    /// Whether a server may be installed (from PyPI, into the cache folder) where none is found. Default: no.
+    /// Sets whether a server may be installed from PyPI into the cache folder if none is found. Default:
+    /// `false`.
     pub fn install(mut self, allowed: bool) -> Self {
         self.install = allowed;
         self
     }
 
-    /// Called once, just before a download begins; not called if there is nothing to download, or another process is
-    /// downloading already.
-    pub fn on_install(mut self, tell: impl FnOnce(&InstallPlan) + Send + 'static) -> Self {
-        self.on_install = Some(Box::new(tell));
+    /// Sets a function that is called once before a download begins. It is not called if nothing has to be
+    /// downloaded, or if another process is downloading already. Default: none.
+    pub fn on_install(mut self, report: impl FnOnce(&InstallPlan) + Send + 'static) -> Self {
+        self.on_install = Some(Box::new(report));
         self
     }
 
-    /// Exactly this version, as an installed copy: `CHROMA_BIN` and the `PATH` are not looked at. For tests that must
-    /// not depend on the machine. There are 1.5.9 (the default), 1.3.7, 1.0.21
-    /// and 1.0.0.
+    /// Sets the version, which then is an installed copy: `CHROMA_BIN` and the `PATH` are ignored. For tests
+    /// that must not depend on the machine. Available are 1.5.9, 1.3.7, 1.0.21 and 1.0.0. Default: any
+    /// version that is found, or 1.5.9 if it is an installed copy.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// Where installed copies are. Default: the environment variable `CHROMA_BLOCKING_CACHE`, or `chroma-blocking` in
-    /// the user's cache folder.
+    /// Sets the folder of installed copies. Default: the folder in the environment variable
+    /// `CHROMA_BLOCKING_CACHE`, or `chroma-blocking` in the user's cache folder.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
         self
     }
 
-    /// Keep the data in this folder, which is created if missing and never removed. Two servers cannot use one folder
-    /// at the same time. Default: a temporary folder, removed when the server ends.
+    /// Sets the data folder. It is created if it does not exist, and never removed. Two servers cannot use
+    /// the same folder at the same time. Default: a temporary folder, which is removed when the server ends.
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data = Some(folder.into());
         self
     }
 
-    /// Listen on this port of 127.0.0.1. Default: a free one; another is tried if somebody takes it meanwhile.
+    /// Sets the port of 127.0.0.1; 0 means any. Default: a free port. If another program takes it before the
+    /// server does, the next free port is tried.
     pub fn port(mut self, port: u16) -> Self {
-        self.port = Some(port).filter(|port| *port != 0);
+        self.port = (port != 0).then_some(port);
         self
     }
 
-    /// How long the server may take until it answers; installing is not counted. Default: 60 seconds.
+    /// Sets how long to wait until the server responds, without the time for installing it. Default: 60 s.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
         self
     }
 
-    /// Finds (or installs) a server, starts it, and waits until it answers.
+    /// Finds or installs a server, starts it, and waits until it responds.
+    ///
+    /// # Errors
+    /// [`Error::LocalServer`] if no server is found, or if it cannot be installed or started. The message
+    /// says what to do.
     pub fn start(self) -> Result<LocalServer> {
-        self.start_in(&Surroundings::from_env())
+        self.start_in(&Environment::read())
     }
 
-    /// Installs the server if it is not installed yet, and returns its folder; starts nothing.
+    /// Installs a server unless it is installed already, and returns its folder. Starts nothing.
     ///
-    /// This is the permission to download; [`install`](LocalServerBuilder::install) need not be called.
+    /// It may download the server even without [`install(true)`](LocalServerBuilder::install).
+    ///
+    /// # Errors
+    /// [`Error::LocalServer`] if the server cannot be installed. The message says what to do.
     pub fn install_only(mut self) -> Result<PathBuf> {
         self.install = true;
-        let around = Surroundings::from_env();
-        let folder = self.release()?.folder(&self.cache(&around)?);
+        let environment = Environment::read();
+        let folder = self.release()?.folder(&self.cache(&environment)?);
         if is_installed(&folder) {
             return Ok(folder);
         }
-        self.installed_copy(&around, &around.python()?)
+        self.installed_copy(&environment, &environment.python()?)
     }
 
-    fn start_in(mut self, around: &Surroundings) -> Result<LocalServer> {
+    fn start_in(mut self, environment: &Environment) -> Result<LocalServer> {
         if self.version.is_none() {
             let executable = |path, origin| Program::Executable { path, origin };
-            if let Some(path) = around.chroma_bin()? {
-                let python = around.python().ok();
+            if let Some(path) = environment.chroma_bin()? {
+                let python = environment.python().ok();
                 return self.launch(&executable(path, "CHROMA_BIN"), python.as_deref());
             }
-            if let Some(path) = around.chroma_on_path() {
-                let python = around.python().ok();
+            if let Some(path) = environment.chroma_on_path() {
+                let python = environment.python().ok();
                 let tried = self.launch(&executable(path, "the PATH"), python.as_deref());
-                if tried.is_ok() || !(self.install || self.has_copy(around)) {
+                if tried.is_ok() || !(self.install || self.has_copy(environment)) {
                     return tried;
                 }
-                log::warn!(target: logs::LOCAL, "trying an installed copy next: {}",
+                log::warn!(target: logs::LOCAL, "using an installed copy, because the chroma on the PATH did not start: {}",
                     tried.err().map_or(String::new(), |e| format!("{e:#}"))
                 );
             }
-            if !self.install && !self.has_copy(around) {
-                return Err(nothing_found(&self.cache(around)?));
+            if !self.install && !self.has_copy(environment) {
+                return Err(not_found(&self.cache(environment)?));
             }
         }
-        let python = around.python()?;
-        let library = self.installed_copy(around, &python)?;
+        let python = environment.python()?;
+        let library = self.installed_copy(environment, &python)?;
         let program = Program::Wheel {
             library,
             python: python.clone(),
@@ -149,8 +159,8 @@ impl LocalServerBuilder {
         }
     }
 
-    fn cache(&self, around: &Surroundings) -> Result<PathBuf> {
-        let cache = self.cache.as_ref().or(around.cache.as_ref());
+    fn cache(&self, environment: &Environment) -> Result<PathBuf> {
+        let cache = self.cache.as_ref().or(environment.cache.as_ref());
         cache
             .and_then(|cache| std::path::absolute(cache).ok())
             .ok_or_else(|| {
@@ -161,15 +171,15 @@ impl LocalServerBuilder {
             })
     }
 
-    fn has_copy(&self, around: &Surroundings) -> bool {
-        match (self.release(), self.cache(around)) {
+    fn has_copy(&self, environment: &Environment) -> bool {
+        match (self.release(), self.cache(environment)) {
             (Ok(release), Ok(cache)) => is_installed(&release.folder(&cache)),
             _ => false,
         }
     }
 
-    fn installed_copy(&mut self, around: &Surroundings, python: &Path) -> Result<PathBuf> {
-        let (release, cache) = (self.release()?, self.cache(around)?);
+    fn installed_copy(&mut self, environment: &Environment, python: &Path) -> Result<PathBuf> {
+        let (release, cache) = (self.release()?, self.cache(environment)?);
         let folder = release.folder(&cache);
         if is_installed(&folder) {
             return Ok(folder);
@@ -181,22 +191,22 @@ impl LocalServerBuilder {
                 cache.display()
             )));
         }
-        let tell = self.on_install.take();
+        let report = self.on_install.take();
         release.install(&cache, python, |plan| {
-            if let Some(tell) = tell {
-                tell(plan);
+            if let Some(report) = report {
+                report(plan);
             }
         })
     }
 
     fn launch(&self, program: &Program, python: Option<&Path>) -> Result<LocalServer> {
-        /// As good as no end, and still a time that a clock can tell.
+        /// Long enough for "no timeout", and short enough to be added to an `Instant`.
         const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
         let deadline = Instant::now() + self.start_timeout.min(FOREVER);
         let mut attempt = 1;
         loop {
             let port = match self.port {
-                Some(port) => chosen(port)?,
+                Some(port) => wait_for_port(port)?,
                 None => ready::free_port()
                     .map_err(|error| Error::local_io("there is no free port", error))?,
             };
@@ -222,13 +232,13 @@ impl LocalServerBuilder {
                     log::debug!(target: logs::LOCAL, "started {}: {server:?}", program.name());
                     return Ok(server);
                 }
-                Err(Trouble::PortTaken) if self.port.is_none() && attempt < PORTS => {
-                    log::debug!(target: logs::LOCAL, "somebody took port {port} meanwhile; trying another");
+                Err(StartError::PortTaken) if self.port.is_none() && attempt < PORT_ATTEMPTS => {
+                    log::debug!(target: logs::LOCAL, "another program took port {port}; trying another port");
                     attempt += 1;
                 }
-                Err(trouble) => {
+                Err(error) => {
                     let command = program.command_line(&folders.data, port);
-                    return Err(self.explain(trouble, program, &command, &folders.data, port));
+                    return Err(self.explain(error, program, &command, &folders.data, port));
                 }
             }
         }
@@ -236,7 +246,7 @@ impl LocalServerBuilder {
 
     fn explain(
         &self,
-        trouble: Trouble,
+        error: StartError,
         program: &Program,
         command: &str,
         data: &Path,
@@ -249,22 +259,38 @@ impl LocalServerBuilder {
                 ready::tail(log, 15)
             )
         };
-        Error::local(match trouble {
-            Trouble::Unable(error) => return error,
-            Trouble::PortTaken => taken(port),
-            Trouble::DataBusy => format!(
+        Error::local(match error {
+            StartError::Other(error) => return error,
+            StartError::PortTaken => port_taken(port),
+            StartError::DataBusy => format!(
                 "another server uses the data folder {}; stop that one, or choose another folder",
                 data.display()
             ),
-            Trouble::Died { how, log } => {
+            StartError::Ended { how, log } => {
                 format!("{name} ended before it answered: {how}{}", details(&log))
             }
-            Trouble::Silent { log } => format!(
+            StartError::TimedOut { log } => format!(
                 "{name} did not answer on port {port} within {} s (start_timeout){}",
                 self.start_timeout.as_secs_f32(),
                 details(&log)
             ),
         })
+    }
+}
+
+impl LocalServer {
+    /// Starts a server with a temporary data folder on a free port. It does not install one; see
+    /// [`LocalServerBuilder::install`].
+    ///
+    /// # Errors
+    /// Those of [`LocalServerBuilder::start`].
+    pub fn start() -> Result<LocalServer> {
+        LocalServer::builder().start()
+    }
+
+    /// Returns a builder with the default settings.
+    pub fn builder() -> LocalServerBuilder {
+        LocalServerBuilder::default()
     }
 }
 
@@ -279,27 +305,27 @@ impl fmt::Debug for LocalServerBuilder {
     }
 }
 
-/// The port that the caller chose, once it is free.
-fn chosen(port: u16) -> Result<u16> {
-    let deadline = Instant::now() + PORT_PATIENCE;
+/// Waits until the port that the caller set is free.
+fn wait_for_port(port: u16) -> Result<u16> {
+    let deadline = Instant::now() + PORT_TIMEOUT;
     while ready::is_taken(port) {
         if Instant::now() > deadline {
-            return Err(Error::local(taken(port)));
+            return Err(Error::local(port_taken(port)));
         }
         thread::sleep(Duration::from_millis(100));
     }
     Ok(port)
 }
 
-fn taken(port: u16) -> String {
+fn port_taken(port: u16) -> String {
     format!(
-        "port {port} of 127.0.0.1 is taken by another program; choose another port, or none to get a free one"
+        "port {port} of 127.0.0.1 is in use by another program; choose another port, or set none to get a free one"
     )
 }
 
-fn nothing_found(cache: &Path) -> Error {
+fn not_found(cache: &Path) -> Error {
     Error::local(format!(
-        "found none: CHROMA_BIN is not set, there is no chroma on the PATH, and none is installed in {}. Do one of \
+        "not found: CHROMA_BIN is not set, there is no chroma on the PATH, and none is installed in {}. Do one of \
          these: allow installing it with LocalServer::builder().install(true) (Python 3.9 or newer with pip, 23 MB \
          from PyPI); set CHROMA_BIN to a chroma executable, or put one on the PATH; or run a server yourself \
          (`docker compose up -d`, or `docker run -p 127.0.0.1:8000:8000 chromadb/chroma:1.5.9`) and connect to it with \

@@ -1,4 +1,4 @@
-//! What can be run: a Chroma executable, or an installed wheel and a Python to run it with.
+//! Finds a program to run: a Chroma executable, or an installed wheel and a Python for it.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -7,17 +7,17 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
 
-/// The parts of the environment that decide, read once so that tests can give others.
+/// The environment variables that select the program. Tests set other values.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Surroundings {
+pub(super) struct Environment {
     pub(super) chroma_bin: Option<OsString>,
     pub(super) path: Option<OsString>,
     pub(super) python: Option<OsString>,
     pub(super) cache: Option<PathBuf>,
 }
 
-impl Surroundings {
-    pub(super) fn from_env() -> Surroundings {
+impl Environment {
+    pub(super) fn read() -> Environment {
         let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         let user_cache = if cfg!(windows) {
             set("LOCALAPPDATA").map(PathBuf::from)
@@ -30,7 +30,7 @@ impl Surroundings {
                 .filter(|path| path.is_absolute())
                 .or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")))
         };
-        Surroundings {
+        Environment {
             chroma_bin: set("CHROMA_BIN"),
             path: set("PATH"),
             python: set("PYTHON"),
@@ -40,7 +40,7 @@ impl Surroundings {
         }
     }
 
-    /// The executable that `CHROMA_BIN` names, if it is set.
+    /// Returns the executable in `CHROMA_BIN`, if it is set.
     pub(super) fn chroma_bin(&self) -> Result<Option<PathBuf>> {
         let Some(bin) = &self.chroma_bin else {
             return Ok(None);
@@ -60,7 +60,7 @@ impl Surroundings {
         )))
     }
 
-    /// The first `chroma` on the PATH.
+    /// Returns the first `chroma` on the PATH.
     pub(super) fn chroma_on_path(&self) -> Option<PathBuf> {
         let name = format!("chroma{}", env::consts::EXE_SUFFIX);
         env::split_paths(self.path.as_deref()?)
@@ -69,7 +69,7 @@ impl Surroundings {
             .find(|path| is_executable(path))
     }
 
-    /// A Python that runs and is new enough for the wheel, by its real path.
+    /// Returns the real path of a Python that runs and is new enough for the wheel.
     pub(super) fn python(&self) -> Result<PathBuf> {
         const ADVICE: &str = "Python 3.9 or newer is needed to install and run the Chroma server; \
             install it, or set PYTHON to its executable";
@@ -106,7 +106,8 @@ fn is_executable(path: &Path) -> bool {
     path.is_file()
 }
 
-/// Asks a Python who it is: `python3` may be a shim, a stub that opens a shop, or too old.
+/// Runs a Python to get its version and real path: `python3` may be a shim, a stub that opens an app store,
+/// or too old.
 fn probe(python: &OsStr) -> std::result::Result<PathBuf, String> {
     let output = Command::new(python)
         .args(["-I", "-S", "-c"])
@@ -131,14 +132,14 @@ fn probe(python: &OsStr) -> std::result::Result<PathBuf, String> {
 /// A Chroma server that can be started.
 #[derive(Debug, Clone)]
 pub(super) enum Program {
-    /// A chroma executable, and where it comes from.
+    /// A chroma executable, and where it was found.
     Executable { path: PathBuf, origin: &'static str },
     /// An installed wheel.
     Wheel { library: PathBuf, python: PathBuf },
 }
 
 impl Program {
-    /// What to type to start the same server by hand.
+    /// Returns the command that starts the same server by hand.
     pub(super) fn command_line(&self, data: &Path, port: u16) -> String {
         match self {
             Program::Executable { path, .. } => format!(
@@ -148,14 +149,15 @@ impl Program {
             ),
             Program::Wheel { library, python } => format!(
                 "PYTHONPATH={} {} -c 'import chromadb_rust_bindings as b; b.cli([\"chroma\", \"run\", \
-                 \"--path\", {data:?}, \"--host\", \"127.0.0.1\", \"--port\", \"{port}\"])'",
+                 \"--path\", {:?}, \"--host\", \"127.0.0.1\", \"--port\", \"{port}\"])'",
                 library.display(),
-                python.display()
+                python.display(),
+                data.display().to_string()
             ),
         }
     }
 
-    /// Which server it is, for messages.
+    /// Returns a description of the program for messages.
     pub(super) fn name(&self) -> String {
         match self {
             Program::Executable { path, origin } => format!("{} (from {origin})", path.display()),
@@ -170,11 +172,11 @@ mod tests {
 
     #[test]
     fn chroma_bin_must_be_an_executable_file() {
-        let with = |bin: &str| Surroundings {
+        let with = |bin: &str| Environment {
             chroma_bin: Some(bin.into()),
-            ..Surroundings::default()
+            ..Environment::default()
         };
-        assert_eq!(Surroundings::default().chroma_bin().unwrap(), None);
+        assert_eq!(Environment::default().chroma_bin().unwrap(), None);
         let error = with("/no/such/chroma")
             .chroma_bin()
             .unwrap_err()
@@ -192,21 +194,21 @@ mod tests {
     }
 
     #[test]
-    fn a_path_without_chroma_holds_none() {
-        let around = Surroundings {
+    fn a_path_without_chroma_has_no_executable() {
+        let environment = Environment {
             path: Some(env!("CARGO_MANIFEST_DIR").into()),
-            ..Surroundings::default()
+            ..Environment::default()
         };
-        assert_eq!(around.chroma_on_path(), None);
+        assert_eq!(environment.chroma_on_path(), None);
     }
 
     #[test]
-    fn what_is_no_python_is_named() {
-        let around = Surroundings {
+    fn a_python_that_does_not_run_is_named() {
+        let environment = Environment {
             python: Some("/no/such/python".into()),
-            ..Surroundings::default()
+            ..Environment::default()
         };
-        let error = around.python().unwrap_err().to_string();
+        let error = environment.python().unwrap_err().to_string();
         assert!(
             error.contains("PYTHON is \"/no/such/python\", which does not run"),
             "{error}"

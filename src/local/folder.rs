@@ -1,4 +1,4 @@
-//! The folders of one server: its data and its log.
+//! The folders for the data and the log of a server.
 
 use std::fs::{self, DirBuilder};
 use std::io::{Error as IoError, ErrorKind, Result as IoResult};
@@ -11,17 +11,17 @@ use std::time::{Duration, SystemTime};
 use crate::error::{Error, Result};
 use crate::logs;
 
-/// Where a server keeps its data and its log.
+/// The paths of the data and the log of a server.
 #[derive(Debug)]
 pub(super) struct Folders {
     pub(super) data: PathBuf,
     pub(super) log: PathBuf,
-    /// Holds both, where the caller named no data folder.
+    /// The parent of both, if the caller set no data folder.
     pub(super) temporary: Option<TemporaryFolder>,
 }
 
 impl Folders {
-    /// The caller's folder, or a temporary one; both exist afterwards.
+    /// Creates the folder set by the caller, or a temporary one.
     pub(super) fn new(data: Option<&Path>) -> Result<Folders> {
         let failed = |what: &Path, error: IoError| {
             Error::local_io(
@@ -50,7 +50,7 @@ impl Folders {
     }
 }
 
-/// A folder that only this user can enter, removed when dropped.
+/// A folder that only the user can enter. Removed when dropped.
 #[derive(Debug)]
 pub(super) struct TemporaryFolder(PathBuf);
 
@@ -68,7 +68,7 @@ impl TemporaryFolder {
                 NEXT.fetch_add(1, Ordering::Relaxed)
             ));
             match builder().create(&path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 result => return result.map(|()| TemporaryFolder(path)),
             }
         }
@@ -78,7 +78,8 @@ impl TemporaryFolder {
         &self.0
     }
 
-    /// Removes it, unless the supervisor has done so. A server whose supervisor was killed may still be ending.
+    /// Removes the folder, unless the supervisor has done so. Retries, since a server whose supervisor was
+    /// killed may still be ending.
     pub(super) fn remove(&self) -> Result<()> {
         let mut tries = 20;
         loop {
@@ -103,7 +104,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // Nobody else hears of it.
+        // `drop` cannot return the error.
         if let Err(error) = self.remove() {
             log::error!(target: logs::LOCAL, "{error:#}");
         }
@@ -141,6 +142,6 @@ mod tests {
         }
         drop(one);
         assert!(!path.exists());
-        two.temporary.as_ref().unwrap().remove().unwrap(); // and dropping it afterwards is fine
+        two.temporary.as_ref().unwrap().remove().unwrap(); // dropping it afterwards does nothing
     }
 }

@@ -1,4 +1,4 @@
-//! The pinned wheels, and their way into the cache folder.
+//! Installs a pinned wheel into the cache folder.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -9,15 +9,16 @@ use super::supervise::detach;
 use crate::error::{Error, Result};
 use crate::logs;
 
-/// Runs under an operating system lock, so that one process installs and the others wait.
+/// The script holds an operating system lock: one process installs while the others wait.
 const INSTALL: &str = include_str!("install.py");
 
-/// A release of the PyPI package `chromadb`, whose wheels carry the whole server.
+/// A release of the PyPI package `chromadb`. Its wheels contain the whole server.
 #[derive(Debug)]
 pub(super) struct Release {
     pub(super) version: &'static str,
     megabytes: u32,
-    /// Of every wheel that PyPI has: macOS x86_64 and arm64, Linux (glibc) aarch64 and x86_64, Windows x86_64.
+    /// The hashes of all wheels on PyPI: macOS (`x86_64`, `arm64`), Linux with glibc (`aarch64`,
+    /// `x86_64`), Windows (`x86_64`).
     sha256: [&'static str; 5],
 }
 
@@ -70,7 +71,7 @@ pub(super) const RELEASES: &[Release] = &[
 ];
 
 impl Release {
-    /// The pinned release of this version.
+    /// Returns the pinned release of a version.
     pub(super) fn find(version: &str) -> Result<&'static Release> {
         RELEASES
             .iter()
@@ -78,13 +79,14 @@ impl Release {
             .ok_or_else(|| {
                 let known: Vec<_> = RELEASES.iter().map(|release| release.version).collect();
                 Error::local(format!(
-                    "version {version:?} is not one that can be installed; choose one of {}, or set CHROMA_BIN",
+                    "version {version:?} cannot be installed; choose one of {}, or set CHROMA_BIN",
                     known.join(", ")
                 ))
             })
     }
 
-    /// Where its copy lives. A home folder may be shared by unlike machines, so the platform is part of the name.
+    /// Returns the folder of the installed copy. Machines of different platforms may share a home folder, so
+    /// the name contains the platform.
     pub(super) fn folder(&self, cache: &Path) -> PathBuf {
         cache.join(format!(
             "chromadb-{}-{}-{}",
@@ -94,7 +96,7 @@ impl Release {
         ))
     }
 
-    /// Installs it, unless somebody else does meanwhile.
+    /// Installs the release. If another process is installing it, waits for that process.
     pub(super) fn install(
         &self,
         cache: &Path,
@@ -122,14 +124,14 @@ impl Release {
         let mut helper = command
             .spawn()
             .map_err(|error| failed(&format!("{} does not run: {error}", python.display())))?;
-        let stdin = helper.stdin.take(); // open until the end: the helper stops when it closes
+        let stdin = helper.stdin.take(); // the helper stops when this pipe closes
         let mut on_install = Some(on_install);
-        let mut words = String::new();
+        let mut output = String::new();
         if let Some(stdout) = helper.stdout.take() {
-            for line in BufReader::new(stdout).lines().map_while(|line| line.ok()) {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 match line.as_str() {
                     "waiting" => {
-                        log::info!(target: logs::LOCAL, "another process installs into {}; waiting",
+                        log::info!(target: logs::LOCAL, "waiting for another process that installs into {}",
                             folder.display()
                         );
                     }
@@ -144,12 +146,12 @@ impl Release {
                             on_install(&plan);
                         }
                     }
-                    _ => words = words + &line + "\n",
+                    _ => output = output + &line + "\n",
                 }
             }
         }
         if let Some(mut stderr) = helper.stderr.take() {
-            let _ = stderr.read_to_string(&mut words);
+            let _ = stderr.read_to_string(&mut output);
         }
         let status = helper.wait().map_err(|error| failed(&error.to_string()))?;
         drop(stdin);
@@ -158,28 +160,29 @@ impl Release {
         }
         Err(failed(&format!(
             "{status}\n{}\n{}",
-            super::ready::tail(&words, 15),
-            advice(&words, python)
+            super::ready::tail(&output, 15),
+            advice(&output, python)
         )))
     }
 }
 
-/// Whether the folder holds a whole copy; it appears by one rename, so that one file speaks for all.
+/// Whether the folder contains a complete copy. A rename creates it atomically, so checking one file is
+/// enough.
 pub(super) fn is_installed(folder: &Path) -> bool {
     folder.join("chromadb_rust_bindings/__init__.py").is_file()
 }
 
-fn advice(words: &str, python: &Path) -> String {
-    if words.contains("cannot write there") {
+fn advice(output: &str, python: &Path) -> String {
+    if output.contains("cannot write there") {
         return "Choose another folder with CHROMA_BLOCKING_CACHE or .cache_dir(...).".to_owned();
     }
-    if words.contains("No module named pip") {
+    if output.contains("No module named pip") {
         return format!(
             "This Python has no pip: run `{} -m ensurepip`, or install your system's package python3-pip.",
             python.display()
         );
     }
-    if words.contains("do not match the hashes") || words.contains("DO NOT MATCH THE HASHES") {
+    if output.contains("do not match the hashes") || output.contains("DO NOT MATCH THE HASHES") {
         return "The download is not the file that this crate was tested with: do not use it; check which index or \
                 mirror pip uses."
             .to_owned();
@@ -190,9 +193,10 @@ fn advice(words: &str, python: &Path) -> String {
         .to_owned()
 }
 
-/// What is about to be installed: shown by [`on_install`](super::LocalServerBuilder::on_install).
+/// A description of the installation that is about to start; passed to the function set by
+/// [`on_install`](super::LocalServerBuilder::on_install).
 ///
-/// Its `Display` is one sentence for people.
+/// Its `Display` is one sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstallPlan {
     version: &'static str,
@@ -201,17 +205,17 @@ pub struct InstallPlan {
 }
 
 impl InstallPlan {
-    /// The version of Chroma.
+    /// Returns the version of Chroma.
     pub fn version(&self) -> &str {
         self.version
     }
 
-    /// How much will be downloaded, about, in megabytes.
+    /// Returns the approximate size of the download in megabytes.
     pub fn megabytes(&self) -> u32 {
         self.megabytes
     }
 
-    /// The folder that it goes into.
+    /// Returns the folder that the server is installed into.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -234,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_hash_is_whole_and_there_once() {
+    fn each_hash_is_valid_and_unique() {
         let mut all: Vec<_> = RELEASES.iter().flat_map(|release| release.sha256).collect();
         for hash in &all {
             assert_eq!(hash.len(), 64);
@@ -250,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_version_lists_the_known_ones() {
+    fn the_error_for_an_unknown_version_lists_the_known_ones() {
         let error = Release::find("0.4.24").unwrap_err().to_string();
         assert!(
             error.contains("\"0.4.24\"") && error.contains("1.5.9"),
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_pip_has_its_own_advice() {
+    fn the_advice_depends_on_the_output_of_pip() {
         let python = Path::new("python3");
         assert!(advice("/usr/bin/python3: No module named pip", python).contains("ensurepip"));
         assert!(advice("ERROR: No matching distribution", python).contains("offline"));

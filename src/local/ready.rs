@@ -1,4 +1,4 @@
-//! Whether a server is up, and whether it is ours.
+//! Finds out whether a server is up, and whether it is the one that was started.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -10,24 +10,24 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// A port of 127.0.0.1 that nobody listens on at this moment.
+/// Returns a port of 127.0.0.1 that is free at the moment.
 pub(super) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(local(0))?.local_addr()?.port())
 }
 
-/// Whether somebody listens on this port.
+/// Whether a program listens on the port.
 pub(super) fn is_taken(port: u16) -> bool {
     TcpListener::bind(local(port)).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
-/// Whether a Chroma server answers on this port.
-pub(super) fn answers(port: u16) -> bool {
-    ask(port).is_ok_and(|answer| {
-        answer.starts_with("HTTP/1.1 200") && answer.contains("nanosecond heartbeat")
+/// Whether a Chroma server responds on the port.
+pub(super) fn responds(port: u16) -> bool {
+    heartbeat(port).is_ok_and(|response| {
+        response.starts_with("HTTP/1.1 200") && response.contains("nanosecond heartbeat")
     })
 }
 
-fn ask(port: u16) -> std::io::Result<String> {
+fn heartbeat(port: u16) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&local(port), Duration::from_millis(500))?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.set_write_timeout(Some(Duration::from_secs(1)))?;
@@ -37,12 +37,12 @@ fn ask(port: u16) -> std::io::Result<String> {
         )
         .as_bytes(),
     )?;
-    let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let mut response = Vec::new();
+    stream.take(4096).read_to_end(&mut response)?;
+    Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
-/// Whether the log says that this very server listens on this port. Every Chroma since 1.0 writes such a line.
+/// Whether the log shows that the server listens on the port. Every Chroma since 1.0 writes such a line.
 pub(super) fn says_listening(log: &str, port: u16) -> bool {
     let address = format!("127.0.0.1:{port}");
     log.lines().any(|line| {
@@ -53,7 +53,7 @@ pub(super) fn says_listening(log: &str, port: u16) -> bool {
     })
 }
 
-/// The last 64 KiB of a log, without colours; empty if it cannot be read.
+/// Returns the last 64 KiB of a log without color codes; empty if it cannot be read.
 pub(super) fn read_log(path: &Path) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
@@ -63,11 +63,11 @@ pub(super) fn read_log(path: &Path) -> String {
         file.take(64 * 1024).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    plain(&String::from_utf8_lossy(&read().unwrap_or_default()))
+    without_colors(&String::from_utf8_lossy(&read().unwrap_or_default()))
 }
 
-/// The text without terminal colour sequences (`ESC [ ... letter`).
-fn plain(text: &str) -> String {
+/// Removes terminal color sequences (`ESC [ ... letter`).
+fn without_colors(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -84,7 +84,7 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// The last lines of a text that hold something, indented.
+/// Returns the last non-empty lines of a text, indented.
 pub(super) fn tail(text: &str, lines: usize) -> String {
     let mut kept: Vec<_> = text
         .lines()
@@ -106,38 +106,38 @@ mod tests {
     use super::*;
     use std::thread;
 
-    /// Answers one connection with these bytes.
-    fn stub(answer: &'static str) -> u16 {
+    /// Responds to one connection with these bytes.
+    fn stub(response: &'static str) -> u16 {
         let listener = TcpListener::bind(local(0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(response.as_bytes());
         });
         port
     }
 
     #[test]
-    fn only_a_chroma_counts() {
+    fn only_a_chroma_server_counts() {
         let chroma = "HTTP/1.1 200 OK\r\n\r\n{\"nanosecond heartbeat\":1}";
-        assert!(answers(stub(chroma)));
-        assert!(!answers(stub("HTTP/1.1 200 OK\r\n\r\nhello")));
-        assert!(!answers(stub(
+        assert!(responds(stub(chroma)));
+        assert!(!responds(stub("HTTP/1.1 200 OK\r\n\r\nhello")));
+        assert!(!responds(stub(
             "HTTP/1.1 500 No\r\n\r\n{\"nanosecond heartbeat\":1}"
         )));
-        assert!(!answers(stub("")));
+        assert!(!responds(stub("")));
     }
 
     #[test]
-    fn a_listener_takes_its_port() {
+    fn a_port_with_a_listener_is_taken() {
         let listener = TcpListener::bind(local(0)).unwrap();
         assert!(is_taken(listener.local_addr().unwrap().port()));
     }
 
     #[test]
-    fn the_line_of_old_and_new_servers_is_known() {
-        let new = plain(
+    fn the_log_lines_of_old_and_new_servers_are_recognized() {
+        let new = without_colors(
             "\u{1b}[32mFrontend server listening on address, \u{1b}[1;32maddr\u{1b}[0m\u{1b}[32m: 127.0.0.1:8123\u{1b}[0m",
         );
         assert_eq!(

@@ -1,7 +1,8 @@
-//! Starts a server under a supervisor, waits until it answers, ends it.
+//! Starts a server under a supervisor, waits until it responds, and ends it.
 //!
-//! The supervisor is a small script between this program and the server. Its standard input is a pipe from here:
-//! however this program ends, the kernel closes the pipe, and the supervisor ends the server and cleans up.
+//! The supervisor is a small script between this program and the server. Its standard input is a pipe from
+//! this program. However the program ends, the kernel closes the pipe; then the supervisor ends the server
+//! and cleans up.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -20,42 +21,42 @@ const SUPERVISE_PY: &str = include_str!("supervise.py");
 const SUPERVISE_SH: &str = include_str!("supervise.sh");
 const SERVE_PY: &str = include_str!("serve.py");
 
-/// Between two looks at a starting server.
-const PAUSE: Duration = Duration::from_millis(25);
-/// After this time, an answer on the port of a server that is alive counts without a line in the log.
-const SILENT: Duration = Duration::from_secs(5);
-/// For the supervisor to end the server and itself; it gives the server 1.2 s.
+/// The interval between two checks of a starting server.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
+/// After this time, a response on the port of a running server counts even without a line in the log.
+const LOG_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time for the supervisor to end the server and itself. It gives the server 1.2 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What to start, and with what.
+/// A server to start.
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
     pub(super) program: &'a Program,
-    /// To run the supervisor; without one it is a shell script.
+    /// The Python for the supervisor. If `None`, the supervisor is a shell script.
     pub(super) python: Option<&'a Path>,
     pub(super) data: &'a Path,
     pub(super) log: &'a Path,
-    /// A folder to remove when the server has ended.
+    /// The folder to remove after the server has ended.
     pub(super) remove: Option<&'a Path>,
     pub(super) port: u16,
 }
 
-/// Why a server did not come up.
+/// The reason why a server did not start.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// Somebody else has the port.
+pub(super) enum StartError {
+    /// Another program uses the port.
     PortTaken,
     /// Another server uses the data folder.
     DataBusy,
-    /// It ended by itself: how, and its last words.
-    Died { how: String, log: String },
-    /// It is alive and does not answer.
-    Silent { log: String },
-    /// It could not even be tried.
-    Unable(Error),
+    /// The server ended.
+    Ended { how: String, log: String },
+    /// The server runs but does not respond.
+    TimedOut { log: String },
+    /// The supervisor could not be started.
+    Other(Error),
 }
 
-/// What the supervisor tells.
+/// An event reported by the supervisor.
 #[derive(Debug, PartialEq)]
 enum Event {
     Running(u32),
@@ -63,7 +64,7 @@ enum Event {
     Busy,
 }
 
-/// A supervisor and its server. Dropping it ends both.
+/// A running supervisor and its server. Dropping it ends both.
 #[derive(Debug)]
 pub(super) struct Supervised {
     child: Child,
@@ -73,9 +74,9 @@ pub(super) struct Supervised {
 }
 
 impl Launch<'_> {
-    /// Starts the server and waits until it answers.
-    pub(super) fn run(&self, deadline: Instant) -> std::result::Result<Supervised, Trouble> {
-        let (mut server, events) = self.spawn().map_err(Trouble::Unable)?;
+    /// Starts the server and waits until it responds.
+    pub(super) fn run(&self, deadline: Instant) -> std::result::Result<Supervised, StartError> {
+        let (mut server, events) = self.spawn().map_err(StartError::Other)?;
         self.wait(&mut server, &events, deadline)?;
         Ok(server)
     }
@@ -112,7 +113,7 @@ impl Launch<'_> {
                     Program::Wheel { .. } => "wheel",
                 };
                 command = Command::new(python);
-                // -I and -S: nothing of the user's Python settings can get in the way.
+                // -I and -S: ignore the user's Python settings.
                 command.args(["-I", "-S", "-B", "-c", SUPERVISE_PY]);
                 command.arg(self.remove.unwrap_or(Path::new("")));
                 command.arg(self.data).arg(kind);
@@ -147,7 +148,7 @@ impl Launch<'_> {
                 .append(true)
                 .create(true)
                 .open(self.log)?;
-            // Elsewhere the supervisor empties it, once it knows that no other server writes to it.
+            // The Python supervisor on Unix truncates the log once no other server can write to it.
             if !cfg!(unix) || self.python.is_none() {
                 OpenOptions::new()
                     .write(true)
@@ -162,62 +163,63 @@ impl Launch<'_> {
         })
     }
 
-    /// Returns once the server answers, and it is surely ours that answers: it says in its log that it has the port
-    /// (or it is alive long after a server that lost the port would have ended).
+    /// Returns once this very server responds. Its log shows that it listens on the port; or it has run for
+    /// long enough that it would have ended if another server had the port.
     fn wait(
         &self,
         server: &mut Supervised,
         events: &Receiver<Event>,
         deadline: Instant,
-    ) -> std::result::Result<(), Trouble> {
+    ) -> std::result::Result<(), StartError> {
         let started = Instant::now();
         loop {
-            match events.recv_timeout(PAUSE) {
+            match events.recv_timeout(POLL_INTERVAL) {
                 Ok(Event::Running(pid)) => server.pid = pid,
-                Ok(Event::Busy) => return Err(Trouble::DataBusy),
-                Ok(Event::Ended(code)) => return Err(self.died(describe(code))),
+                Ok(Event::Busy) => return Err(StartError::DataBusy),
+                Ok(Event::Ended(code)) => return Err(self.ended(describe(code))),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     let how = match server.child.wait() {
                         Ok(status) => format!("its supervisor ended too early ({status})"),
                         Err(error) => error.to_string(),
                     };
-                    return Err(self.died(how));
+                    return Err(self.ended(how));
                 }
             }
-            if server.pid != 0 && ready::answers(self.port) {
-                let ours = ready::says_listening(&ready::read_log(self.log), self.port)
-                    || started.elapsed() > SILENT;
-                if ours && events.try_recv() == Err(TryRecvError::Empty) {
+            if server.pid != 0 && ready::responds(self.port) {
+                let is_ours = ready::says_listening(&ready::read_log(self.log), self.port)
+                    || started.elapsed() > LOG_TIMEOUT;
+                if is_ours && events.try_recv() == Err(TryRecvError::Empty) {
                     return Ok(());
                 }
             }
             if Instant::now() > deadline {
                 let log = ready::read_log(self.log);
-                return Err(Trouble::Silent { log });
+                return Err(StartError::TimedOut { log });
             }
         }
     }
 
-    fn died(&self, how: String) -> Trouble {
+    /// Returns the error of a server that has ended, which may have found its port in use.
+    fn ended(&self, how: String) -> StartError {
         let log = ready::read_log(self.log);
         let lower = log.to_lowercase();
-        let said = ["address already in use", "addrinuse"]
+        let log_says_so = ["address already in use", "addrinuse"]
             .iter()
             .any(|words| lower.contains(words))
             || log.contains(&format!(":{} is not available", self.port));
-        if ready::is_taken(self.port) || said {
-            return Trouble::PortTaken;
+        if ready::is_taken(self.port) || log_says_so {
+            return StartError::PortTaken;
         }
-        Trouble::Died { how, log }
+        StartError::Ended { how, log }
     }
 }
 
-/// Reads the supervisor's words as long as it has any, so that it never writes to a closed pipe.
+/// Reads the supervisor's events until it ends, so that it never writes to a closed pipe.
 fn listen(stdout: ChildStdout) -> Receiver<Event> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(|line| line.ok()) {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             let _ = parse(&line).map(|event| sender.send(event));
         }
     });
@@ -232,7 +234,7 @@ fn parse(line: &str) -> Option<Event> {
     }
 }
 
-/// Python tells a signal as a negative number, a shell as 128 and the signal.
+/// Describes an exit code. Python reports a signal as a negative number, a shell as 128 plus the signal.
 fn describe(code: i32) -> String {
     match code {
         ..0 => format!("it was ended by signal {}", -code),
@@ -241,20 +243,21 @@ fn describe(code: i32) -> String {
     }
 }
 
-/// Removes what the user may have set for other purposes, and the server would obey.
+/// Removes the variables that the user may have set for other purposes and the server would obey.
 fn clean_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        let ours = text.starts_with("CHROMA_") || text.starts_with("PYTHON");
-        // CONFIG_PATH is read by Chroma; RUST_LOG, meant for this program, would hide the line waited for.
-        if ours || text == "CONFIG_PATH" || text == "RUST_LOG" {
+        let is_read = text.starts_with("CHROMA_") || text.starts_with("PYTHON");
+        // Chroma reads CONFIG_PATH. RUST_LOG is meant for this program, and could hide the log line that
+        // `wait` looks for.
+        if is_read || text == "CONFIG_PATH" || text == "RUST_LOG" {
             command.env_remove(&name);
         }
     }
 }
 
-/// Puts a helper into a process group of its own: a Ctrl-C in the terminal ends the program, and the helper hears of
-/// that by its pipe and has time to clean up.
+/// Puts a helper process into a separate process group. Ctrl-C in the terminal then ends only this program;
+/// the helper notices by its closed pipe, and has time to clean up.
 pub(super) fn detach(command: &mut Command) {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -269,20 +272,20 @@ impl Supervised {
         self.pid
     }
 
-    /// Ends the server and waits for it, 5 s at most.
+    /// Ends the server and waits for it, at most 5 s.
     pub(super) fn stop(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.stopped, true) {
             return Ok(());
         }
         if let Some(mut stdin) = self.stdin.take() {
-            // Not only closed: on some systems another child may hold a copy of the pipe.
+            // Closing is not enough: on some systems another child process may hold a copy of the pipe.
             let _ = stdin.write_all(b"\n");
         }
         let deadline = Instant::now() + STOP_TIMEOUT;
         let mut killed = false;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
-                killed = true; // the server ends by itself when its supervisor is gone
+                killed = true; // the server ends without its supervisor
                 let _ = self.child.kill();
                 let _ = self.child.wait();
                 break;
@@ -291,8 +294,8 @@ impl Supervised {
         }
         if killed {
             return Err(Error::local(format!(
-                "the server (process {}) did not end within {} s, and its supervisor was killed; see whether it \
-                 still runs",
+                "the server (process {}) did not end within {} s, and its supervisor was killed; check whether \
+                 the server still runs",
                 self.pid,
                 STOP_TIMEOUT.as_secs()
             )));
@@ -303,7 +306,7 @@ impl Supervised {
 
 impl Drop for Supervised {
     fn drop(&mut self) {
-        // Nobody else hears of it.
+        // `drop` cannot return the error.
         if let Err(error) = self.stop() {
             log::error!(target: logs::LOCAL, "{error:#}");
         }
@@ -315,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_supervisors_words_are_understood() {
+    fn events_of_the_supervisor_are_parsed() {
         assert_eq!(parse("pid 17"), Some(Event::Running(17)));
         assert_eq!(parse("exit -9"), Some(Event::Ended(-9)));
         assert_eq!(parse("busy"), Some(Event::Busy));
@@ -324,14 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_told_in_words() {
+    fn exit_codes_are_described() {
         assert_eq!(describe(3), "it exited with code 3");
         assert_eq!(describe(-9), "it was ended by signal 9");
     }
 
-    /// Another server answers on the port, while ours starts, does something, and ends or not.
+    /// Starts a script as the server while another server responds on its port.
     #[cfg(unix)]
-    fn beside_another_chroma(script: &str) -> Trouble {
+    fn start_with_port_in_use(script: &str) -> StartError {
         use std::io::Read;
         use std::os::unix::fs::PermissionsExt;
         let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -367,11 +370,11 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn the_heartbeat_of_another_server_does_not_count() {
-        // It finds the port taken, as Chroma says it (with exit code 0).
-        let trouble = beside_another_chroma("sleep 0.3; echo Address 127.0.0.1:1 is not available");
-        assert!(matches!(trouble, Trouble::PortTaken), "{trouble:?}");
-        // It has not come so far yet.
-        let trouble = beside_another_chroma("exec sleep 60");
-        assert!(matches!(trouble, Trouble::Silent { .. }), "{trouble:?}");
+        // The script reports the port as in use and exits with code 0, like Chroma.
+        let error = start_with_port_in_use("sleep 0.3; echo Address 127.0.0.1:1 is not available");
+        assert!(matches!(error, StartError::PortTaken), "{error:?}");
+        // The script has not tried the port yet.
+        let error = start_with_port_in_use("exec sleep 60");
+        assert!(matches!(error, StartError::TimedOut { .. }), "{error:?}");
     }
 }

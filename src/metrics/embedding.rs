@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What an embedding function reports about its own work.
+/// The work of an embedding function, as it reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct EmbeddingUsage {
     pub(crate) cache_hits: u64,

@@ -1,7 +1,7 @@
 //! Reports to the facade `metrics`.
 //!
-//! Handles are registered once and kept: those of connections and breakers when a client is created, those of an operation or
-//! an embedding function at its first call.
+//! Handles are registered once and kept: those of connections and breakers when a client is created, those of
+//! an operation or an embedding function at its first call.
 
 use std::fmt;
 use std::time::Duration;
@@ -186,7 +186,8 @@ impl Breaker {
         Breaker(gauge!(CIRCUIT_OPEN, "endpoint" => endpoint.to_owned()))
     }
 
-    /// Records that the breaker has opened. Several clients may have one for the same endpoint, so the gauge counts them.
+    /// Records that the breaker has opened. Several clients may have one for the same endpoint, so the gauge
+    /// counts them.
     pub(crate) fn opened(&self) {
         self.0.increment(1.0);
     }

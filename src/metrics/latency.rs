@@ -7,14 +7,15 @@ use histogram::{AtomicHistogram, Quantile};
 
 /// The width of a bucket is at most 2⁻⁶ of the values in it, which is the error that [`Latency`] states.
 const GROUPING_POWER: u8 = 6;
-/// The histogram holds values below 2³⁶ µs, which is 19 hours. Longer durations count as the longest of these.
+/// The histogram holds values below 2³⁶ µs, which is 19 hours. Longer durations count as the longest of
+/// these.
 const MAX_VALUE_POWER: u8 = 36;
 const MAX_MICROS: u64 = (1 << MAX_VALUE_POWER) - 1;
 
 /// The distribution of the durations of calls.
 ///
-/// The quantiles come from a histogram in microseconds. The width of its buckets is at most 1/64 of the values in them, so a
-/// quantile is never less than the exact value, and exceeds it by at most 1.6 % or 1 µs.
+/// The quantiles come from a histogram in microseconds. The width of its buckets is at most 1/64 of the
+/// values in them, so a quantile is never less than the exact value, and exceeds it by at most 1.6 % or 1 µs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Latency {

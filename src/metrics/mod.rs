@@ -1,8 +1,8 @@
-//! What a client counts: calls, errors, retries, bytes and latencies by operation, connections, circuit breakers, and
-//! embeddings.
+//! The numbers that a client counts: calls, errors, retries, bytes and latencies by operation, connections,
+//! circuit breakers, and embeddings.
 //!
-//! Start from [`Client::metrics`](crate::Client::metrics), which returns a [`Metrics`] snapshot. Its `Display` is a table.
-//! `Gemini::metrics` returns the same for the requests to the Gemini API.
+//! Start from [`Client::metrics`](crate::Client::metrics), which returns a [`Metrics`] snapshot. Its
+//! `Display` is a table. `Gemini::metrics` returns the same for the requests to the Gemini API.
 //!
 //! ```no_run
 //! use chroma_blocking::Client;
@@ -21,12 +21,13 @@
 //!
 //! # Features
 //! With the feature `metrics`, the client also reports these numbers to the facade
-//! [`metrics`](https://docs.rs/metrics/0.24), and so to Prometheus and other systems. The program must use version 0.24 of
-//! that crate, and must install its recorder before it creates the first client. The names of the metrics begin with
-//! `chroma_client_`.
+//! [`metrics`](https://docs.rs/metrics/0.24), and so to Prometheus and other systems. The program must use
+//! version 0.24 of that crate, and must install its recorder before it creates the first client. The names of
+//! the metrics begin with `chroma_client_`.
 //!
-//! With the feature `opentelemetry`, each call and each attempt is a span. The program must use version 0.33 of the crate
-//! [`opentelemetry`](https://docs.rs/opentelemetry/0.33). Spans go to its global tracer provider.
+//! With the feature `opentelemetry`, each call and each attempt is a span. The program must use version 0.33
+//! of the crate [`opentelemetry`](https://docs.rs/opentelemetry/0.33). Spans go to its global tracer
+//! provider.
 
 mod embedding;
 #[cfg(feature = "metrics")]

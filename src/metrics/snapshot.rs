@@ -7,8 +7,8 @@ use super::latency::Latency;
 
 /// A snapshot of what a client and its clones have done since the client was created.
 ///
-/// Taking a snapshot costs a few microseconds; counting adds less than 1 µs to a request. The `Display` of a snapshot is a
-/// table.
+/// Taking a snapshot costs a few microseconds; counting adds less than 1 µs to a request. The `Display` of a
+/// snapshot is a table.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -27,31 +27,32 @@ pub struct Metrics {
 
 /// The calls of one operation.
 ///
-/// A call is one request with all of its attempts. An `upsert` that is split into ten requests counts as ten calls. Calls
-/// that are refused before anything is sent ([`Error::Invalid`](crate::Error::Invalid)) are not counted.
+/// A call is one request with all of its attempts. An `upsert` that is split into ten requests counts as ten
+/// calls. Calls that are refused before anything is sent ([`Error::Invalid`](crate::Error::Invalid)) are not
+/// counted.
 ///
-/// `Gemini` schedules its own retries, so each of its requests counts as a call of the operation `embed`: a request that
-/// fails and succeeds later is one failed and one successful call. [`EmbeddingMetrics::errors`] counts the calls that failed
-/// for the caller.
+/// `Gemini` schedules its own retries, so each of its requests counts as a call of the operation `embed`: a
+/// request that fails and succeeds later is one failed and one successful call. [`EmbeddingMetrics::errors`]
+/// counts the calls that failed for the caller.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OperationMetrics {
     /// The number of finished calls, successful or not.
     pub calls: u64,
-    /// The number of HTTP requests, including those that found no server. A call without retries makes one; two if the reused
-    /// connection turned out to be closed; none if a circuit breaker was open.
+    /// The number of HTTP requests, including those that found no server. A call without retries makes one;
+    /// two if the reused connection turned out to be closed; none if a circuit breaker was open.
     pub attempts: u64,
-    /// The number of attempts after a failure, made by the [retry policy](crate::RetryPolicy). An attempt on a new connection
-    /// after a reused connection turned out to be closed is not counted.
+    /// The number of attempts after a failure, made by the [retry policy](crate::RetryPolicy). An attempt on
+    /// a new connection after a reused connection turned out to be closed is not counted.
     pub retries: u64,
-    /// The number of failed calls by [`Error::kind`](crate::Error::kind). The caller may see a different result: if a response
-    /// was lost, the client may find out that the call succeeded; and the client examines a response that it cannot read
-    /// (`decode`, `not_chroma`) before it reports the error.
+    /// The number of failed calls by [`Error::kind`](crate::Error::kind). The caller may see a different
+    /// result: if a response was lost, the client may find out that the call succeeded; and the client
+    /// examines a response that it cannot read (`decode`, `not_chroma`) before it reports the error.
     pub errors: BTreeMap<&'static str, u64>,
     /// The size of all request bodies in bytes, over all attempts, whether or not they were sent completely.
     pub bytes_out: u64,
-    /// The size of all response bodies in bytes, over all attempts with a complete response. Of an error response, the client
-    /// reads at most 64 KiB.
+    /// The size of all response bodies in bytes, over all attempts with a complete response. Of an error
+    /// response, the client reads at most 64 KiB.
     pub bytes_in: u64,
     /// The durations of the calls, with all attempts and the waits between them.
     pub latency: Latency,
@@ -70,8 +71,8 @@ impl OperationMetrics {
 pub struct PoolMetrics {
     /// The number of connections opened so far.
     pub opened: u64,
-    /// The number of open connections. A connection that the server has closed counts as open until the client tries to use
-    /// it.
+    /// The number of open connections. A connection that the server has closed counts as open until the
+    /// client tries to use it.
     pub open: u64,
     /// The number of open connections without a request.
     pub idle: u64,
@@ -85,14 +86,14 @@ pub struct PoolMetrics {
 pub struct EndpointMetrics {
     /// The address.
     pub url: String,
-    /// The number of attempts. An attempt that was repeated on a new connection, because the reused one was closed, counts
-    /// once.
+    /// The number of attempts. An attempt that was repeated on a new connection, because the reused one was
+    /// closed, counts once.
     pub attempts: u64,
     /// The number of attempts that showed the endpoint to be down, as
     /// [`CircuitBreaker`](crate::client::CircuitBreaker) defines it.
     pub failures: u64,
-    /// The state of its circuit breaker; `None` if there is none. A client with several endpoints has one for each, and an
-    /// open breaker only makes it skip the endpoint.
+    /// The state of its circuit breaker; `None` if there is none. A client with several endpoints has one for
+    /// each, and an open breaker only makes it skip the endpoint.
     pub breaker: Option<BreakerState>,
 }
 
@@ -120,8 +121,8 @@ pub struct EmbeddingMetrics {
     pub cache_hits: u64,
     /// The number of requests that the function repeated, if it reports it.
     pub retries: u64,
-    /// The total time that requests were delayed by a rate limit, or by a pause that the service asked for, if the function
-    /// reports it.
+    /// The total time that requests were delayed by a rate limit, or by a pause that the service asked for,
+    /// if the function reports it.
     pub limiter_wait: Duration,
     /// The number of failed calls.
     pub errors: u64,
@@ -130,8 +131,8 @@ pub struct EmbeddingMetrics {
 }
 
 impl EmbeddingMetrics {
-    /// Returns the number of embedded texts per second of call time. The durations of concurrent calls and of failed calls are
-    /// added up.
+    /// Returns the number of embedded texts per second of call time. The durations of concurrent calls and of
+    /// failed calls are added up.
     pub fn texts_per_second(&self) -> f64 {
         let seconds = self.latency.total.as_secs_f64();
         if seconds > 0.0 {

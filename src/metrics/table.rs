@@ -186,7 +186,7 @@ mod tests {
             p50: Duration::from_micros(870),
             p95: Duration::from_micros(4_310),
             p99: Duration::from_micros(61_400),
-            max: Duration::from_micros(1_240_000),
+            max: Duration::from_millis(1_240),
             ..Latency::default()
         };
         let query = OperationMetrics {

@@ -89,7 +89,7 @@ fn the_callers_data_folder_is_kept_and_has_one_server() {
 }
 
 #[test]
-fn a_taken_port_is_said() {
+fn the_error_for_a_port_in_use_names_it() {
     if skipped() {
         return;
     }
@@ -99,7 +99,7 @@ fn a_taken_port_is_said() {
     assert!(matches!(error, Error::LocalServer { .. }));
     let text = error.to_string();
     assert!(
-        text.contains(&format!("port {port} of 127.0.0.1 is taken")),
+        text.contains(&format!("port {port} of 127.0.0.1 is in use")),
         "{text}"
     );
     drop(listener);
