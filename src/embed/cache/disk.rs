@@ -203,17 +203,14 @@ impl State {
         while at + HEADER as u64 <= length {
             from.read_exact(&mut header)?;
             let found = parse(&header).filter(|(_, dimension)| at + size(*dimension) <= length);
-            let step = match found {
-                Some((hash, dimension)) => {
-                    place_of.insert(hash, Place { at, dimension });
-                    useful += size(dimension);
-                    end = at + size(dimension);
-                    size(dimension)
-                }
-                None => {
-                    let next = header[1..].iter().position(|byte| *byte == MARK[0]);
-                    next.map_or(HEADER, |before| before + 1) as u64
-                }
+            let step = if let Some((hash, dimension)) = found {
+                place_of.insert(hash, Place { at, dimension });
+                useful += size(dimension);
+                end = at + size(dimension);
+                size(dimension)
+            } else {
+                let next = header[1..].iter().position(|byte| *byte == MARK[0]);
+                next.map_or(HEADER, |before| before + 1) as u64
             };
             at += step;
             from.seek_relative(step as i64 - HEADER as i64)?;
