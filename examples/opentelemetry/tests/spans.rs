@@ -282,14 +282,7 @@ fn spans_of_a_scan_that_reads_ahead_belong_to_the_caller() {
         Answer::ok(json!({ "ids": found }).to_string())
     });
     let notes = collection(&server);
-    let scan = || {
-        notes
-            .scan()
-            .page_size(10)
-            .read_ahead(true)
-            .into_iter()
-            .count()
-    };
+    let scan = || notes.scan().page_size(10).read_ahead(true).count();
     let before = server.requests().len();
     let (found, trace) = traced(scan);
     assert_eq!(found, 30);
