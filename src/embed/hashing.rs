@@ -53,8 +53,8 @@ const GRAMS_WEIGHT: f32 = 1.0;
 const FULL_WEIGHT_LETTERS: usize = 6;
 /// The largest dimension.
 const MAX_DIMENSION: usize = 65_536;
-/// Calls with fewer texts stay on the caller's thread. With two idle cores, 128 texts of 100 bytes take 2 ms either way,
-/// and 256 texts take 4 ms instead of 8 ms.
+/// Calls with fewer texts stay on the caller's thread. With two idle cores, 128 texts of 100 bytes take 2 ms
+/// either way, and 256 texts take 4 ms instead of 8 ms.
 #[cfg(feature = "gemini")]
 const MIN_PARALLEL_TEXTS: usize = 256;
 
