@@ -18,8 +18,8 @@ pub(crate) struct CheckedRecords {
 
 /// Refuses records that the server would refuse or lose.
 ///
-/// `dimension` is the collection's, if it is known. `partial` stands for an update, whose records may have neither a
-/// document nor a vector.
+/// `dimension` is the collection's, if it is known. `partial` stands for an update, whose records may have
+/// neither a document nor a vector.
 pub(crate) fn check_records(
     records: &dyn Records,
     dimension: Option<usize>,
@@ -63,7 +63,8 @@ pub(crate) fn check_records(
     })
 }
 
-/// Does the part of the [check](check_records) that needs only one record. `index` is its position in the call.
+/// Does the part of the [check](check_records) that needs only one record. `index` is its position in the
+/// call.
 pub(crate) fn check_record(
     record: RecordRef<'_>,
     index: usize,

@@ -7,8 +7,8 @@ use super::open::open_object;
 use super::space::Space;
 
 open_object! {
-    /// The configuration of a collection, as the server returns it: the settings of its index, and the embedding function
-    /// that it was created with.
+    /// The configuration of a collection, as the server returns it: the settings of its index, and the
+    /// embedding function that it was created with.
     ///
     /// Chroma 1.0.0 applies a configuration but does not return it. There, every field is `None`, and
     /// [`other`](CollectionConfiguration::other) holds the same defaults for every collection.
@@ -23,12 +23,14 @@ open_object! {
 }
 
 open_object! {
-    /// An embedding function as a collection stores it: a name that Chroma's clients share, and the settings to create it
-    /// again. It never holds an API key, only the name of the environment variable with the key.
+    /// An embedding function as a collection stores it: a name that Chroma's clients share, and the settings
+    /// to create it again. It never holds an API key, only the name of the environment variable with the key.
     pub struct EmbeddingFunctionConfiguration {
-        /// `known` if the function has a name. `legacy` or `unknown` if the collection was created without one.
+        /// `known` if the function has a name. `legacy` or `unknown` if the collection was created without
+        /// one.
         kind ("type"): String as impl Into<String>,
-        /// The name, such as `google_gemini`, or `default` for that of Chroma's Python and JavaScript clients.
+        /// The name, such as `google_gemini`, or `default` for that of Chroma's Python and JavaScript
+        /// clients.
         name ("name"): String as impl Into<String>,
         /// The settings of the function.
         config ("config"): Value as Value,

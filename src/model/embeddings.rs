@@ -97,7 +97,7 @@ impl Embeddings {
         self.floats.len().checked_div(self.dimension).unwrap_or(0)
     }
 
-    /// Returns whether there are no rows.
+    /// Returns `true` if it holds no row.
     pub fn is_empty(&self) -> bool {
         self.floats.is_empty()
     }
@@ -140,8 +140,8 @@ impl fmt::Debug for Embeddings {
 
 /// Borrowed vectors in any form. The floats are not copied.
 ///
-/// `&Embeddings`, and slices and `Vec`s of `Vec<f32>`, `&[f32]` or arrays convert into it. [`Vectors::flat`] takes a flat
-/// slice. Any iterator of borrowed rows can be collected:
+/// `&Embeddings`, and slices and `Vec`s of `Vec<f32>`, `&[f32]` or arrays convert into it. [`Vectors::flat`]
+/// takes a flat slice. Any iterator of borrowed rows can be collected:
 ///
 /// ```
 /// use chroma_blocking::record::Vectors;
@@ -160,8 +160,8 @@ enum Form<'a> {
 }
 
 impl<'a> Vectors<'a> {
-    /// Cuts a flat slice into vectors of `dimension` floats. If floats are left over, they are a last vector of the
-    /// wrong dimension, which the call refuses.
+    /// Cuts a flat slice into vectors of `dimension` floats. If floats are left over, they are a last vector
+    /// of the wrong dimension, which the call refuses.
     pub fn flat(floats: &'a [f32], dimension: usize) -> Vectors<'a> {
         Vectors(Form::Flat { floats, dimension })
     }
@@ -179,7 +179,7 @@ impl<'a> Vectors<'a> {
         }
     }
 
-    /// Returns whether there are no vectors.
+    /// Returns `true` if it holds no vector.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -253,8 +253,8 @@ impl<'a, const N: usize, const M: usize> From<&'a [[f32; N]; M]> for Vectors<'a>
     }
 }
 
-/// Refuses a vector that is empty, does not have `expected` floats, or holds a value that is not finite. `owner` names
-/// the vector in an error.
+/// Refuses a vector that is empty, does not have `expected` floats, or holds a value that is not finite.
+/// `owner` names the vector in an error.
 pub(crate) fn check(
     vector: &[f32],
     expected: Option<usize>,
@@ -269,7 +269,8 @@ pub(crate) fn check(
             found,
         });
     }
-    // A loop without an early exit is vectorized, so it is faster than `find` on the usual vector, which is finite.
+    // A loop without an early exit is vectorized, so it is faster than `find` on the usual vector, which is
+    // finite.
     let all_finite = vector
         .iter()
         .fold(true, |all, value| all & value.is_finite());

@@ -8,11 +8,12 @@ use super::space::Space;
 use crate::invalid::InvalidInput;
 
 open_object! {
-    /// The settings of an HNSW index, which single-node servers use: a graph in memory that links near vectors.
+    /// The settings of an HNSW index, which single-node servers use: a graph in memory that links near
+    /// vectors.
     ///
     /// The server chooses settings that are absent. The defaults below are from Chroma's source
-    /// (`rust/types/src/hnsw_configuration.rs`). Larger graphs and longer searches find more of the true neighbors, and
-    /// need more memory and time.
+    /// (`rust/types/src/hnsw_configuration.rs`). Larger graphs and longer searches find more of the true
+    /// neighbors, and need more memory and time.
     ///
     /// ```
     /// use chroma_blocking::schema::HnswConfig;
@@ -21,20 +22,21 @@ open_object! {
     /// assert_eq!(config.max_neighbors, Some(32));
     /// ```
     pub struct HnswConfig {
-        /// The distance function; the same as the collection's setting with this name. Fixed when the collection is
-        /// created. Default: [`Space::L2`].
+        /// The distance function; the same as the collection's setting with this name. Fixed when the
+        /// collection is created. Default: [`Space::L2`].
         space ("space"): Space as Space,
-        /// The number of candidates for the links of a new vector. Fixed when the collection is created. Default: 100.
+        /// The number of candidates for the links of a new vector. Fixed when the collection is created.
+        /// Default: 100.
         ef_construction ("ef_construction"): usize as usize,
-        /// The number of links per vector, at least 2. With fewer, the server crashes when it builds the index (seen on
-        /// 1.0.0 and 1.5.9). Default: 16.
+        /// The number of links per vector, at least 2. With fewer, the server crashes when it builds the
+        /// index (seen on 1.0.0 and 1.5.9). Default: 16.
         max_neighbors ("max_neighbors"): usize as usize,
         /// The number of candidates of a query. Default: 100.
         ef_search ("ef_search"): usize as usize,
         /// The number of threads on the server. Default: one per core. Servers do not return it.
         num_threads ("num_threads"): usize as usize,
-        /// The number of vectors that are searched linearly before they are added to the graph together, at least 2.
-        /// Default: 100. Servers do not return it.
+        /// The number of vectors that are searched linearly before they are added to the graph together, at
+        /// least 2. Default: 100. Servers do not return it.
         batch_size ("batch_size"): usize as usize,
         /// The number of new vectors after which the graph is written to disk, at least 2. Default: 1,000.
         sync_threshold ("sync_threshold"): usize as usize,
@@ -44,36 +46,37 @@ open_object! {
 }
 
 open_object! {
-    /// The settings of a SPANN index, which distributed servers and Chroma Cloud use: clusters of vectors on disk, found
-    /// by their centers.
+    /// The settings of a SPANN index, which distributed servers and Chroma Cloud use: clusters of vectors on
+    /// disk, found by their centers.
     ///
     /// The server chooses settings that are absent. The defaults and ranges below are from Chroma's source
     /// (`rust/types/src/spann_configuration.rs`, `collection_schema.rs`). A single-node server builds an
-    /// [HNSW](HnswConfig) index with the same space instead, and a distributed server builds SPANN instead of HNSW. So
-    /// the same program runs on both; settings of the other kind are ignored.
+    /// [HNSW](HnswConfig) index with the same space instead, and a distributed server builds SPANN instead of
+    /// HNSW. So the same program runs on both; settings of the other kind are ignored.
     pub struct SpannConfig {
-        /// The distance function; the same as the collection's setting with this name. Fixed when the collection is
-        /// created. Default: [`Space::L2`].
+        /// The distance function; the same as the collection's setting with this name. Fixed when the
+        /// collection is created. Default: [`Space::L2`].
         space ("space"): Space as Space,
         /// The number of clusters that a query searches, at most 128. Default: 64.
         search_nprobe ("search_nprobe"): u32 as u32,
-        /// The number of clusters considered for a new vector, at most 64. Fixed when the collection is created. Default:
-        /// 32.
+        /// The number of clusters considered for a new vector, at most 64. Fixed when the collection is
+        /// created. Default: 32.
         write_nprobe ("write_nprobe"): u32 as u32,
-        /// The number of candidates for the links of a new center, at most 200. Fixed when the collection is created.
-        /// Default: 200.
+        /// The number of candidates for the links of a new center, at most 200. Fixed when the collection is
+        /// created. Default: 200.
         ef_construction ("ef_construction"): usize as usize,
         /// The number of candidate centers of a query, at most 200. Default: 200.
         ef_search ("ef_search"): usize as usize,
         /// The number of links per center, at most 64. Fixed when the collection is created. Default: 64.
         max_neighbors ("max_neighbors"): usize as usize,
-        /// The number of near clusters whose vectors may move when a cluster is split, at most 64. Fixed when the
-        /// collection is created. Default: 64.
+        /// The number of near clusters whose vectors may move when a cluster is split, at most 64. Fixed when
+        /// the collection is created. Default: 64.
         reassign_neighbor_count ("reassign_neighbor_count"): u32 as u32,
-        /// The number of vectors at which a cluster is split, 50–200. Fixed when the collection is created. Default: 50.
+        /// The number of vectors at which a cluster is split, 50–200. Fixed when the collection is created.
+        /// Default: 50.
         split_threshold ("split_threshold"): u32 as u32,
-        /// The number of vectors below which clusters are merged, 25–100. Fixed when the collection is created. Default:
-        /// 25.
+        /// The number of vectors below which clusters are merged, 25–100. Fixed when the collection is
+        /// created. Default: 25.
         merge_threshold ("merge_threshold"): u32 as u32,
     }
 }

@@ -2,8 +2,8 @@
 
 /// Returns the number of bytes of a text in JSON, with its quotes, without writing it.
 pub(crate) fn json_len(text: &str) -> usize {
-    /// The extra bytes of a chunk fit into a `u8`, at most 5 for each byte. This allows the compiler to vectorize the
-    /// sum.
+    /// The extra bytes of a chunk fit into a `u8`, at most 5 for each byte. This allows the compiler to
+    /// vectorize the sum.
     const CHUNK: usize = 32;
 
     let extra = |byte: &u8| {

@@ -2,9 +2,9 @@
 
 use crate::invalid::InvalidInput;
 
-/// Refuses the name of a new collection or database (`what`) if the server would refuse it. A name has 3 to 512
-/// characters of `[a-zA-Z0-9._-]`, and the first and the last are a letter or a digit (from the server's error message,
-/// Chroma 1.0.0 to 1.5.9).
+/// Refuses the name of a new collection or database (`what`) if the server would refuse it. A name has 3 to
+/// 512 characters of `[a-zA-Z0-9._-]`, and the first and the last are a letter or a digit (from the server's
+/// error message, Chroma 1.0.0 to 1.5.9).
 pub(crate) fn check(what: &'static str, name: &str) -> Result<(), InvalidInput> {
     const RULE: &str = "a name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', and starts and ends with a \
                         letter or a digit";

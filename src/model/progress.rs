@@ -13,8 +13,8 @@ pub struct Progress {
     pub operation: &'static str,
     /// The current stage.
     pub stage: ProgressStage,
-    /// How many texts, records, ids or queries are done. For a batch job: the items of the input that are done in any
-    /// way, including those of an earlier run, so that this is the position in the input.
+    /// How many texts, records, ids or queries are done. For a batch job: the items of the input that are
+    /// done in any way, including those of an earlier run, so that this is the position in the input.
     pub done: u64,
     /// How many there are in all; `None` if that is not known.
     pub total: Option<u64>,

@@ -1,4 +1,5 @@
-//! [`Record`] and [`RecordRef`]: one record, owned or borrowed. [`AsRecord`]: other types that can be written as one.
+//! [`Record`] and [`RecordRef`]: one record, owned or borrowed. [`AsRecord`]: other types that can be written
+//! as one.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,8 +21,9 @@ use super::metadata::{Metadata, MetadataValue, NO_METADATA};
 ///
 /// # Serde
 /// As JSON, a record is a line of an [export](crate::Collection::export), which
-/// [`JsonLines`](crate::ingest::JsonLines) reads by default: `id`, `document`, `uri`, `metadata` and `embedding`. Absent
-/// fields are left out. When a record is read, all fields but the id may be missing or `null`.
+/// [`JsonLines`](crate::ingest::JsonLines) reads by default: `id`, `document`, `uri`, `metadata` and
+/// `embedding`. Absent fields are left out. When a record is read, all fields but the id may be missing or
+/// `null`.
 ///
 /// ```
 /// use chroma_blocking::Record;
@@ -96,8 +98,8 @@ impl Record {
         self
     }
 
-    /// Adds metadata values from [`Metadata`], a map, or an array or iterator of pairs. Maps can be passed by value or
-    /// by reference.
+    /// Adds metadata values from [`Metadata`], a map, or an array or iterator of pairs. Maps can be passed by
+    /// value or by reference.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -119,8 +121,8 @@ impl Record {
     }
 
     /// Sets a metadata key to [`MetadataValue::Null`]: an [`update`](crate::Collection::update) or
-    /// [`upsert`](crate::Collection::upsert) removes the key from the stored record. Keys that a write does not name
-    /// stay unchanged.
+    /// [`upsert`](crate::Collection::upsert) removes the key from the stored record. Keys that a write does
+    /// not name stay unchanged.
     ///
     /// ```
     /// use chroma_blocking::{MetadataValue, Record};
@@ -211,8 +213,8 @@ impl<'a> RecordRef<'a> {
     }
 }
 
-/// A type that can be written as a record without copying: [`Record`], [`RecordRef`], references and smart pointers to
-/// them, and types of your own.
+/// A type that can be written as a record without copying: [`Record`], [`RecordRef`], references and smart
+/// pointers to them, and types of your own.
 ///
 /// ```
 /// use chroma_blocking::record::{AsRecord, RecordRef};

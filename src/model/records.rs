@@ -7,7 +7,7 @@ pub trait Records {
     /// Returns the number of records.
     fn len(&self) -> usize;
 
-    /// Returns whether there are no records.
+    /// Returns `true` if it holds no record.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -15,7 +15,8 @@ pub trait Records {
     /// Returns one record. `index` is less than [`len`](Records::len).
     fn record(&self, index: usize) -> RecordRef<'_>;
 
-    /// Returns the name and the length of the first column that does not have as many entries as there are ids.
+    /// Returns the name and the length of the first column that does not have as many entries as there are
+    /// ids.
     fn mismatched_column(&self) -> Option<(&'static str, usize)> {
         None
     }
@@ -31,8 +32,9 @@ impl<R: AsRecord> Records for Vec<R> {
     }
 }
 
-/// The argument of a write. Accepts one [`Record`] or [`RecordRef`]; an array, a `Vec`, a slice or another iterator of
-/// types that implement [`AsRecord`], or of references to them; and [`Columns`](crate::record::Columns).
+/// The argument of a write. Accepts one [`Record`] or [`RecordRef`]; an array, a `Vec`, a slice or another
+/// iterator of types that implement [`AsRecord`], or of references to them; and
+/// [`Columns`](crate::record::Columns).
 pub trait IntoRecords {
     /// The form from which the records are read.
     type Records: Records;

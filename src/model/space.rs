@@ -12,7 +12,8 @@ pub enum Space {
     /// Squared Euclidean distance, `Σ (aᵢ − bᵢ)²`. Chroma's default.
     #[default]
     L2,
-    /// One minus the cosine of the angle: 0 for the same direction, 1 for a right angle, 2 for the opposite one.
+    /// One minus the cosine of the angle: 0 for the same direction, 1 for a right angle, 2 for the opposite
+    /// one.
     Cosine,
     /// One minus the inner product, `1 − Σ aᵢ·bᵢ`.
     Ip,

@@ -11,11 +11,11 @@ pub(super) const ID: &str = "#id";
 /// The maximum number of nested joins. A server reads 61; the difference is left for rewriting.
 pub(super) const MAX_DEPTH: u8 = 50;
 
-/// A filter: a condition on a [`Key`](crate::Key), or several conditions joined with `&` and `|`. It prints as Chroma's
-/// JSON; [`from_json`](Where::from_json) reads that.
+/// A filter: a condition on a [`Key`](crate::Key), or several conditions joined with `&` and `|`. It prints
+/// as Chroma's JSON; [`from_json`](Where::from_json) reads that.
 ///
-/// Joins can be nested at most 50 levels deep ("and" in "or" in "and" and so on). A call refuses deeper filters. Nested
-/// joins of the same kind count as one level.
+/// Joins can be nested at most 50 levels deep ("and" in "or" in "and" and so on). A call refuses deeper
+/// filters. Nested joins of the same kind count as one level.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a filter does nothing until it is given to a call"]
 pub struct Where {
@@ -31,7 +31,8 @@ pub(super) enum Node {
     All(Vec<Where>),
     Any(Vec<Where>),
     Condition(Condition),
-    /// Replaces a filter deeper than [`MAX_DEPTH`], because dropping, printing or comparing it could overflow the stack.
+    /// Replaces a filter deeper than [`MAX_DEPTH`], because dropping, printing or comparing it could overflow
+    /// the stack.
     TooDeep,
 }
 
@@ -79,8 +80,9 @@ impl Where {
 
     /// Returns a filter that every record passes. This is also the [default](Where::default).
     ///
-    /// `everything & x` is `x`, and `everything | x` is `everything`. A call with this filter is the same as a call
-    /// without a filter: a [`delete`](crate::Collection::delete) without ids refuses both. As JSON it is `{}`.
+    /// `everything & x` is `x`, and `everything | x` is `everything`. A call with this filter is the same as
+    /// a call without a filter: a [`delete`](crate::Collection::delete) without ids refuses both. As JSON it
+    /// is `{}`.
     ///
     /// ```
     /// use chroma_blocking::{Key, Where};
@@ -101,7 +103,8 @@ impl Where {
         }
     }
 
-    /// Joins any number of filters with "and". Returns a single filter unchanged, and [`Where::everything`] for none.
+    /// Joins any number of filters with "and". Returns a single filter unchanged, and [`Where::everything`]
+    /// for none.
     pub fn all(filters: impl IntoIterator<Item = Where>) -> Where {
         let filters: Vec<Where> = filters
             .into_iter()
@@ -116,8 +119,8 @@ impl Where {
         })
     }
 
-    /// Joins any number of filters with "or". Returns a single filter unchanged. No record passes an "or" of no
-    /// filters, so calls refuse it.
+    /// Joins any number of filters with "or". Returns a single filter unchanged. No record passes an "or" of
+    /// no filters, so calls refuse it.
     pub fn any(filters: impl IntoIterator<Item = Where>) -> Where {
         let filters: Vec<Where> = filters.into_iter().collect();
         if filters.iter().any(|filter| filter.node == Node::Everything) {

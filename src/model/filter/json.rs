@@ -26,7 +26,8 @@ impl Json {
         bad(&short(serde_json::to_string(self).unwrap_or_default()), why)
     }
 
-    /// Returns the key and the value of an object with one entry. `form` describes the expected form in an error.
+    /// Returns the key and the value of an object with one entry. `form` describes the expected form in an
+    /// error.
     pub(super) fn single(&self, form: &str) -> Result<(&str, &Json), InvalidInput> {
         match self {
             Json::Object(entries) => match entries.as_slice() {

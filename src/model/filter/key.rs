@@ -9,11 +9,11 @@ const EMBEDDING: &str = "#embedding";
 const METADATA: &str = "#metadata";
 const SCORE: &str = "#score";
 
-/// The subject of a condition: a metadata field, the document or the id. A [`Search`](crate::Search) also selects,
-/// groups and ranks by keys.
+/// The subject of a condition: a metadata field, the document or the id. A [`Search`](crate::Search) also
+/// selects, groups and ranks by keys.
 ///
-/// A string converts into the key of the metadata field with that name. So `["title", "year"]` can be passed where keys
-/// are expected.
+/// A string converts into the key of the metadata field with that name. So `["title", "year"]` can be passed
+/// where keys are expected.
 ///
 /// ```
 /// use chroma_blocking::Key;
@@ -40,9 +40,9 @@ impl Key {
         Key(DOCUMENT.to_owned())
     }
 
-    /// Returns the key of the id. It can be filtered with [`eq`](Key::eq) and [`is_in`](Key::is_in), and not under an
-    /// "or". Such a condition is sent as the request's `ids`, because a single-node server finds nothing for an id in a
-    /// filter.
+    /// Returns the key of the id. It can be filtered with [`eq`](Key::eq) and [`is_in`](Key::is_in), and not
+    /// under an "or". Such a condition is sent as the request's `ids`, because a single-node server finds
+    /// nothing for an id in a filter.
     ///
     /// In a [`Search`](crate::Search), it can also be under an "or", and be filtered with [`ne`](Key::ne) and
     /// [`not_in`](Key::not_in).
@@ -78,15 +78,15 @@ impl Key {
 
     /// Matches if the field equals the value.
     ///
-    /// Integers and floats are compared as numbers: `eq(2)` also finds 2.0. An integer beyond 2⁵³ is compared with
-    /// floats as the nearest float. Values of other types never equal each other: `eq(1)` finds neither `"1"` nor
-    /// `true`. No value equals a list; use [`contains`](Key::contains) for lists.
+    /// Integers and floats are compared as numbers: `eq(2)` also finds 2.0. An integer beyond 2⁵³ is compared
+    /// with floats as the nearest float. Values of other types never equal each other: `eq(1)` finds neither
+    /// `"1"` nor `true`. No value equals a list; use [`contains`](Key::contains) for lists.
     pub fn eq(self, value: impl Into<MetadataValue>) -> Where {
         self.compare(Operator::Eq, value)
     }
 
-    /// Matches if the field differs from the value. Also matches a field of another type (see [`eq`](Key::eq)), a list,
-    /// and a record without the field.
+    /// Matches if the field differs from the value. Also matches a field of another type (see
+    /// [`eq`](Key::eq)), a list, and a record without the field.
     pub fn ne(self, value: impl Into<MetadataValue>) -> Where {
         self.compare(Operator::Ne, value)
     }
@@ -116,33 +116,33 @@ impl Key {
         self.compare_with_list(Operator::In, values)
     }
 
-    /// Matches if the field equals none of the values. Also matches a list, and a record without the field. The values
-    /// must be of one type.
+    /// Matches if the field equals none of the values. Also matches a list, and a record without the field.
+    /// The values must be of one type.
     pub fn not_in<V: Into<MetadataValue>>(self, values: impl IntoIterator<Item = V>) -> Where {
         self.compare_with_list(Operator::NotIn, values)
     }
 
     /// Matches if the document contains the text, or if the field is a list with this value. Case matters.
     ///
-    /// In a list, 2 and 2.0 differ, unlike in [`eq`](Key::eq). Every document contains the empty text, but a record
-    /// without a document does not match. A server stops at a NUL character in a document; [`regex`](Key::regex) does
-    /// not. Chroma 1.0.0 treats `%` and `_` in the text as wildcards.
+    /// In a list, 2 and 2.0 differ, unlike in [`eq`](Key::eq). Every document contains the empty text, but a
+    /// record without a document does not match. A server stops at a NUL character in a document;
+    /// [`regex`](Key::regex) does not. Chroma 1.0.0 treats `%` and `_` in the text as wildcards.
     pub fn contains(self, value: impl Into<MetadataValue>) -> Where {
         self.compare(Operator::Contains, value)
     }
 
-    /// Matches if [`contains`](Key::contains) does not: also a record without a document or without the field, and a
-    /// field that is not a list.
+    /// Matches if [`contains`](Key::contains) does not: also a record without a document or without the
+    /// field, and a field that is not a list.
     pub fn not_contains(self, value: impl Into<MetadataValue>) -> Where {
         self.compare(Operator::NotContains, value)
     }
 
     /// Matches if a part of the document matches the regular expression, in the [syntax of Rust's `regex`
-    /// crate](https://docs.rs/regex/latest/regex/#syntax): without look-around and backreferences. Chroma 1.0.0 does
-    /// not support it.
+    /// crate](https://docs.rs/regex/latest/regex/#syntax): without look-around and backreferences. Chroma
+    /// 1.0.0 does not support it.
     ///
-    /// The server refuses an invalid pattern and reports the position of the mistake. If a pattern is too large, such as
-    /// `\w{1000}`, the server fails with status 500 and the message `constraint failed`.
+    /// The server refuses an invalid pattern and reports the position of the mistake. If a pattern is too
+    /// large, such as `\w{1000}`, the server fails with status 500 and the message `constraint failed`.
     pub fn regex(self, pattern: impl Into<String>) -> Where {
         self.compare(Operator::Regex, pattern.into())
     }

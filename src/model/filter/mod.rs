@@ -1,8 +1,8 @@
 //! Filters on metadata, documents and ids, as typed expressions.
 //!
-//! Start from a [`Key`]: [`Key::field`], [`Key::document`] or [`Key::id`]. Its methods, such as [`eq`](Key::eq) or
-//! [`contains`](Key::contains), return a [`Where`]. Join filters with `&` and `|`, or with [`Where::all`] and
-//! [`Where::any`]. [`Where::from_json`] reads Chroma's JSON.
+//! Start from a [`Key`]: [`Key::field`], [`Key::document`] or [`Key::id`]. Its methods, such as
+//! [`eq`](Key::eq) or [`contains`](Key::contains), return a [`Where`]. Join filters with `&` and `|`, or with
+//! [`Where::all`] and [`Where::any`]. [`Where::from_json`] reads Chroma's JSON.
 //!
 //! ```no_run
 //! use chroma_blocking::{Client, Key};

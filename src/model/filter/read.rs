@@ -10,8 +10,9 @@ use crate::invalid::InvalidInput;
 use crate::model::metadata::MetadataValue;
 
 impl Where {
-    /// Reads a filter in the form that Chroma's clients accept for `where`. That is the form in which filters print,
-    /// and the short form `{"year": 2020}` for `{"year": {"$eq": 2020}}`. `{}` is [`Where::everything`].
+    /// Reads a filter in the form that Chroma's clients accept for `where`. That is the form in which filters
+    /// print, and the short form `{"year": 2020}` for `{"year": {"$eq": 2020}}`. `{}` is
+    /// [`Where::everything`].
     ///
     /// For the form of `where_document`, see [`document_from_json`](Where::document_from_json).
     ///
@@ -30,7 +31,8 @@ impl Where {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput::Filter`] with the part at fault, if the text is not JSON, or not a filter that a server accepts.
+    /// [`InvalidInput::Filter`] with the part at fault, if the text is not JSON, or not a filter that a
+    /// server accepts.
     pub fn from_json(json: &str) -> Result<Where, InvalidInput> {
         read(json, filter)
     }

@@ -6,16 +6,16 @@ use crate::model::metadata::MetadataValue::{self, Float, Int, String as Text};
 
 /// The maximum number of nested joins that a server reads.
 const LEVELS: u8 = 60;
-/// The maximum depth of the SQL expression that a server makes of the filter. `SQLite` refuses more than 1,000 levels, or
-/// the server crashes. The difference is left for the rest of the expression, which holds both `where` and
-/// `where_document`.
+/// The maximum depth of the SQL expression that a server makes of the filter. `SQLite` refuses more than
+/// 1,000 levels, or the server crashes. The difference is left for the rest of the expression, which holds
+/// both `where` and `where_document`.
 const SQL_LEVELS: usize = 400;
 /// The maximum number of parts of a join in a filter that exceeds [`SQL_LEVELS`].
 const GROUP: usize = 16;
 
 impl Where {
-    /// Returns an equivalent filter that servers interpret correctly. `truncates` returns whether the server may truncate
-    /// a float that it compares with integers of the field.
+    /// Returns an equivalent filter that servers interpret correctly. `truncates` returns whether the server
+    /// may truncate a float that it compares with integers of the field.
     pub(super) fn rewritten(self, truncates: &dyn Fn(&str) -> bool) -> Result<Where, InvalidInput> {
         let mut filter = self.conditions_rewritten(truncates);
         if filter.sql_levels() > SQL_LEVELS {
@@ -104,7 +104,8 @@ impl Condition {
         Where::condition(self.key, self.operator, self.operand)
     }
 
-    /// Replaces `contains`, which stops at the first NUL of the document, by a regular expression, which does not.
+    /// Replaces `contains`, which stops at the first NUL of the document, by a regular expression, which does
+    /// not.
     fn with_nul(self, pattern: String) -> Where {
         let operator = match self.operator {
             Operator::Contains => Operator::Regex,
@@ -114,8 +115,8 @@ impl Condition {
         Where::condition(self.key, operator, Operand::One(Text(pattern)))
     }
 
-    /// Corrects the comparison with a float that is not an integer. A server compares floats with `float`, which is
-    /// correct, but integers with `int`, the float truncated towards zero: it would find 2 for 2.7.
+    /// Corrects the comparison with a float that is not an integer. A server compares floats with `float`,
+    /// which is correct, but integers with `int`, the float truncated towards zero: it would find 2 for 2.7.
     fn without_truncation(self, float: f64, int: i64) -> Where {
         let also = |operator| Where::condition(self.key.clone(), operator, Operand::One(Int(int)));
         let is_truncated_down = float > 0.0;
@@ -152,7 +153,8 @@ fn truncated(float: f64) -> Option<i64> {
     (int as f64 != float).then_some(int)
 }
 
-/// Returns the integers to which a server truncates the floats of a list, without those that equal one of its floats.
+/// Returns the integers to which a server truncates the floats of a list, without those that equal one of its
+/// floats.
 #[allow(clippy::float_cmp, reason = "any difference is a different number")]
 fn all_truncated(values: &[MetadataValue]) -> Vec<i64> {
     let floats = || {

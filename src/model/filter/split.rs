@@ -38,8 +38,8 @@ impl Where {
 }
 
 impl Parts {
-    /// Returns whether it has a part that the first servers with API v2 do not support: a regular expression, or a
-    /// condition on the document among those on fields.
+    /// Returns whether it has a part that the first servers with API v2 do not support: a regular expression,
+    /// or a condition on the document among those on fields.
     pub(crate) fn need_a_newer_server(&self) -> bool {
         let is_regex = |condition: &Condition| {
             matches!(condition.operator, Operator::Regex | Operator::NotRegex)
@@ -61,14 +61,14 @@ impl Parts {
 }
 
 impl Where {
-    /// Divides the filter among the fields of a request: `ids`, `where` and `where_document`. Conditions that servers
-    /// misinterpret are rewritten.
+    /// Divides the filter among the fields of a request: `ids`, `where` and `where_document`. Conditions that
+    /// servers misinterpret are rewritten.
     ///
-    /// Conditions on documents alone go to `where_document`, which every server supports. If they are joined with other
-    /// conditions by "or", they stay in `where`, which servers before 1.0.21 refuse.
+    /// Conditions on documents alone go to `where_document`, which every server supports. If they are joined
+    /// with other conditions by "or", they stay in `where`, which servers before 1.0.21 refuse.
     ///
-    /// `truncates` returns whether the server may truncate a float that it compares with integers of the field. A
-    /// single-node server does, if integers of the field are indexed.
+    /// `truncates` returns whether the server may truncate a float that it compares with integers of the
+    /// field. A single-node server does, if integers of the field are indexed.
     pub(crate) fn split(self, truncates: &dyn Fn(&str) -> bool) -> Result<Parts, InvalidInput> {
         self.check()?;
         let conjuncts = match self.node {

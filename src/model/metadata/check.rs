@@ -10,8 +10,8 @@ impl Metadata {
     /// Checks the metadata of a record. `owner` names the record in an error.
     pub(crate) fn check_record(&self, owner: impl Fn() -> String) -> Result<(), InvalidInput> {
         self.check(&owner, |key, _| {
-            // The server accepts such a key. Then it leaves the key out of its answers, or returns the value as the
-            // document.
+            // The server accepts such a key. Then it leaves the key out of its answers, or returns the value
+            // as the document.
             key.starts_with("chroma:").then_some(
                 "keys that start with chroma: are reserved for the server; rename the key",
             )
@@ -77,7 +77,8 @@ pub(crate) fn too_large(value: u64) -> String {
 }
 
 impl MetadataValue {
-    /// Returns why it cannot be stored. Floats are checked by [`first_not_finite`](MetadataValue::first_not_finite).
+    /// Returns why it cannot be stored. Floats are checked by
+    /// [`first_not_finite`](MetadataValue::first_not_finite).
     fn problem(&self) -> Option<Cow<'static, str>> {
         let is_empty = match self {
             MetadataValue::Bools(values) => values.is_empty(),

@@ -9,8 +9,8 @@ use crate::model::json_len::json_len;
 
 /// Named values of a record or a collection, ordered by key.
 ///
-/// A key must not be empty and must not start with `#` or `$`. A record's keys must not start with `chroma:` either,
-/// which the server reserves. To convert structs, see [`from_struct`](Metadata::from_struct) and
+/// A key must not be empty and must not start with `#` or `$`. A record's keys must not start with `chroma:`
+/// either, which the server reserves. To convert structs, see [`from_struct`](Metadata::from_struct) and
 /// [`to_struct`](Metadata::to_struct).
 ///
 /// ```
@@ -56,8 +56,8 @@ impl Metadata {
         self.0.get(key)
     }
 
-    /// Removes a key from this map, and returns its value. A record on the server keeps the key. To remove it there,
-    /// write [`MetadataValue::Null`].
+    /// Removes a key from this map, and returns its value. A record on the server keeps the key. To remove it
+    /// there, write [`MetadataValue::Null`].
     pub fn remove(&mut self, key: &str) -> Option<MetadataValue> {
         self.0.remove(key)
     }
@@ -67,7 +67,7 @@ impl Metadata {
         self.0.len()
     }
 
-    /// Returns whether there are no keys.
+    /// Returns `true` if it holds no key.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

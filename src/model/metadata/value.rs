@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 /// # Lists
 /// A list holds values of one kind, and at least one of them. Servers before 1.5 refuse lists.
 ///
-/// A single-node server of version 1.5 does not delete the lists when a collection is deleted, and attaches them to
-/// records that are written later. It does delete them with their records. So [`delete`](crate::Collection::delete) the
-/// records before you delete the collection.
+/// A single-node server of version 1.5 does not delete the lists when a collection is deleted, and attaches
+/// them to records that are written later. It does delete them with their records. So
+/// [`delete`](crate::Collection::delete) the records before you delete the collection.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum MetadataValue {
@@ -26,13 +26,13 @@ pub enum MetadataValue {
     /// [`InvalidInput::Metadata`](crate::InvalidInput::Metadata), or with
     /// [`InvalidInput::Filter`](crate::InvalidInput::Filter) for a filter.
     ///
-    /// Only conversions from `u64` and `usize`, and from lists of them, produce it. Every smaller integer becomes
-    /// [`Int`](MetadataValue::Int) or [`Ints`](MetadataValue::Ints).
+    /// Only conversions from `u64` and `usize`, and from lists of them, produce it. Every smaller integer
+    /// becomes [`Int`](MetadataValue::Int) or [`Ints`](MetadataValue::Ints).
     TooLarge(u64),
     /// A finite 64-bit float. 2.0 is read as 2.0, not as the integer 2.
     ///
-    /// A single-node server keeps 15 significant digits. Of the floats with more digits, about one in ten is read with
-    /// a different last bit.
+    /// A single-node server keeps 15 significant digits. Of the floats with more digits, about one in ten is
+    /// read with a different last bit.
     Float(f64),
     /// Text.
     String(String),
@@ -47,8 +47,8 @@ pub enum MetadataValue {
     Floats(Vec<f64>),
     /// A list of texts.
     Strings(Vec<String>),
-    /// No value. An update or an upsert removes the key from the record, and an add leaves it out. Results never hold
-    /// it.
+    /// No value. An update or an upsert removes the key from the record, and an add leaves it out. Results
+    /// never hold it.
     Null,
 }
 
@@ -70,8 +70,8 @@ impl MetadataValue {
             }
     }
 
-    /// Makes a list of values of one kind, or `None` if their kinds differ. Integers among floats become floats. An
-    /// empty list is a list of texts.
+    /// Makes a list of values of one kind, or `None` if their kinds differ. Integers among floats become
+    /// floats. An empty list is a list of texts.
     pub(super) fn list(values: &[MetadataValue]) -> Option<MetadataValue> {
         use MetadataValue::{Bool, Bools, Float, Floats, Int, Ints, String, Strings};
 
@@ -108,8 +108,8 @@ impl MetadataValue {
         }
     }
 
-    /// Returns the number of a [`Float`](MetadataValue::Float) or an [`Int`](MetadataValue::Int). An integer beyond
-    /// 2⁵³ is rounded.
+    /// Returns the number of a [`Float`](MetadataValue::Float) or an [`Int`](MetadataValue::Int). An integer
+    /// beyond 2⁵³ is rounded.
     pub fn as_float(&self) -> Option<f64> {
         match self {
             MetadataValue::Float(value) => Some(*value),
@@ -207,8 +207,8 @@ impl fmt::Display for MetadataValue {
 
 /// A vector that is zero almost everywhere: the indices where it is not, and the values there.
 ///
-/// A call with a sparse vector fails with [`Error::Invalid`](crate::Error::Invalid) if the two lists differ in length,
-/// if the indices are not strictly ascending, or if a value is not finite.
+/// A call with a sparse vector fails with [`Error::Invalid`](crate::Error::Invalid) if the two lists differ
+/// in length, if the indices are not strictly ascending, or if a value is not finite.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "#type", rename = "sparse_vector")]
 #[non_exhaustive]

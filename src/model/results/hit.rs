@@ -8,16 +8,16 @@ use crate::model::record::{Record, metadata_or_null};
 /// A record that a [`query`](crate::Collection::query) found.
 ///
 /// # Serde
-/// The fields are `id`, `distance`, `document`, `uri`, `metadata` and `embedding`. Absent fields are left out. When a hit
-/// is read, all fields but the id and the distance may be missing or `null`. JSON has no infinity, so an infinite
-/// distance is `null`.
+/// The fields are `id`, `distance`, `document`, `uri`, `metadata` and `embedding`. Absent fields are left
+/// out. When a hit is read, all fields but the id and the distance may be missing or `null`. JSON has no
+/// infinity, so an infinite distance is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Hit {
     /// The id of the record.
     pub id: String,
-    /// The distance of its vector from the query's, measured in the collection's [`Space`](crate::Space). Smaller is
-    /// nearer. Infinite if it is too large for a float.
+    /// The distance of its vector from the query's, measured in the collection's [`Space`](crate::Space).
+    /// Smaller is nearer. Infinite if it is too large for a float.
     #[serde(deserialize_with = "distance_or_null")]
     pub distance: f32,
     /// The document, if the record has one and it was asked for.

@@ -1,7 +1,7 @@
 //! [`Include`]: the columns of a result.
 
-/// A column that a [`get`](crate::Collection::get) or a [`query`](crate::Collection::query) returns in addition to the
-/// ids.
+/// A column that a [`get`](crate::Collection::get) or a [`query`](crate::Collection::query) returns in
+/// addition to the ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Include {

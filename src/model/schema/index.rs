@@ -32,7 +32,8 @@ impl InvertedIndex {
 }
 
 open_object! {
-    /// The index of a collection's vectors in a [`Schema`](crate::schema::Schema). Either HNSW or SPANN, not both.
+    /// The index of a collection's vectors in a [`Schema`](crate::schema::Schema). Either HNSW or SPANN, not
+    /// both.
     ///
     /// ```
     /// use chroma_blocking::Space;
@@ -44,7 +45,8 @@ open_object! {
     /// assert_eq!(schema.vector_index().space, Some(Space::Cosine));
     /// ```
     pub struct VectorIndexConfig {
-        /// The distance function. Default: that of the embedding function, or [`Space::L2`] if it does not have one.
+        /// The distance function. Default: that of the embedding function, or [`Space::L2`] if it does not
+        /// have one.
         space ("space"): Space as Space,
         /// The function that embeds documents. Default: the function that the collection is created with.
         embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as EmbeddingFunctionConfiguration,
@@ -58,16 +60,16 @@ open_object! {
 }
 
 open_object! {
-    /// An index of sparse vectors in metadata, in a [`Schema`](crate::schema::Schema). Single-node servers do not support
-    /// it.
+    /// An index of sparse vectors in metadata, in a [`Schema`](crate::schema::Schema). Single-node servers do
+    /// not support it.
     pub struct SparseVectorIndexConfig {
-        /// The function with which Chroma's other clients make sparse vectors of texts. This crate does not call it; the
-        /// caller passes sparse vectors.
+        /// The function with which Chroma's other clients make sparse vectors of texts. This crate does not
+        /// call it; the caller passes sparse vectors.
         embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as EmbeddingFunctionConfiguration,
         /// The source of those texts: a metadata key, or `#document`. Needs an embedding function.
         source_key ("source_key"): String as impl Into<String>,
-        /// Whether the server weights the indices of a query by how rare they are among the records, as BM25 does. For
-        /// vectors whose indices stand for words.
+        /// Whether the server weights the indices of a query by how rare they are among the records, as BM25
+        /// does. For vectors whose indices stand for words.
         bm25 ("bm25"): bool as bool,
     }
 }

@@ -1,8 +1,9 @@
 //! Schemas, index settings and configurations of collections.
 //!
 //! Start from [`Schema::new`], turn indexes on or off, and pass the schema to
-//! [`CollectionBuilder::schema`](crate::collection::CollectionBuilder::schema). To change only the vector index, see
-//! [`HnswConfig`] and [`SpannConfig`]. [`Collection::configuration`](crate::Collection::configuration) and
+//! [`CollectionBuilder::schema`](crate::collection::CollectionBuilder::schema). To change only the vector
+//! index, see [`HnswConfig`] and [`SpannConfig`].
+//! [`Collection::configuration`](crate::Collection::configuration) and
 //! [`Collection::schema`](crate::Collection::schema) return what the server stores.
 //!
 //! ```no_run
@@ -38,9 +39,9 @@ const FULL_TEXT: [&str; 2] = ["string", "fts_index"];
 
 /// The indexes of a collection, chosen when it is created. Chroma supports schemas since version 1.3.
 ///
-/// A new schema is Chroma's default: text, integers, floats and booleans in metadata are indexed for every key, documents
-/// are indexed for full-text search, and vectors are indexed. A key without an index takes less space, but the server
-/// refuses filters on it.
+/// A new schema is Chroma's default: text, integers, floats and booleans in metadata are indexed for every
+/// key, documents are indexed for full-text search, and vectors are indexed. A key without an index takes
+/// less space, but the server refuses filters on it.
 ///
 /// Fields that a newer server adds to a schema are kept and written back.
 ///
@@ -176,8 +177,8 @@ impl Schema {
         }
     }
 
-    /// Returns whether such values of a metadata key are indexed: by the setting for the key, or else by that for all
-    /// keys.
+    /// Returns whether such values of a metadata key are indexed: by the setting for the key, or else by that
+    /// for all keys.
     pub fn has_index(&self, key: &str, index: InvertedIndex) -> bool {
         let names = index.names();
         self.enabled(Some(key), names)
@@ -214,7 +215,8 @@ impl Schema {
         self
     }
 
-    /// Refuses what a server would refuse. The rules are from Chroma's source (`rust/types/src/validators.rs`).
+    /// Refuses what a server would refuse. The rules are from Chroma's source
+    /// (`rust/types/src/validators.rs`).
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         let bad = |value: &dyn Display, why: &str| {
             Err(InvalidInput::Setting {
@@ -325,7 +327,8 @@ fn put(map: &mut Map<String, Value>, path: &[&str], leaf: [(&str, Value); 2]) {
     map.insert((*first).to_owned(), Value::Object(inner));
 }
 
-/// Returns the settings of a sparse index as Chroma's clients write them: without a function, it is `unknown`.
+/// Returns the settings of a sparse index as Chroma's clients write them: without a function, it is
+/// `unknown`.
 fn sparse(mut config: SparseVectorIndexConfig) -> Value {
     config
         .embedding_function

@@ -7,8 +7,8 @@ use crate::model::filter::Key;
 
 /// Groups the hits of a search by metadata fields, and keeps only some hits of each group.
 ///
-/// Records with the same values in all of the fields are one group. Records without one of the fields are grouped
-/// together. The remaining hits are returned in one list, by score.
+/// Records with the same values in all of the fields are one group. Records without one of the fields are
+/// grouped together. The remaining hits are returned in one list, by score.
 ///
 /// ```
 /// use chroma_blocking::{Key, Search};
@@ -51,8 +51,8 @@ impl Best {
 }
 
 impl GroupBy {
-    /// Groups by these metadata fields, at least one. Default: keeps the best hit of each group, which has the smallest
-    /// score.
+    /// Groups by these metadata fields, at least one. Default: keeps the best hit of each group, which has
+    /// the smallest score.
     pub fn new<K: Into<Key>>(keys: impl IntoIterator<Item = K>) -> GroupBy {
         GroupBy {
             keys: keys.into_iter().map(Into::into).collect(),
@@ -60,8 +60,8 @@ impl GroupBy {
         }
     }
 
-    /// Keeps the `k` hits of each group with the smallest values of the first key. Equal values are ordered by the second
-    /// key, and so on. Keys are [`Key::score`] and metadata fields. `k` must be at least 1.
+    /// Keeps the `k` hits of each group with the smallest values of the first key. Equal values are ordered
+    /// by the second key, and so on. Keys are [`Key::score`] and metadata fields. `k` must be at least 1.
     pub fn min_k<K: Into<Key>>(mut self, k: usize, keys: impl IntoIterator<Item = K>) -> GroupBy {
         self.aggregate = Aggregate::Min(Best::new(k, keys));
         self

@@ -58,26 +58,27 @@ impl Knn {
         }
     }
 
-    /// Searches near a vector, which must have the collection's dimension. The distance is measured in the collection's
-    /// [`Space`](crate::Space).
+    /// Searches near a vector, which must have the collection's dimension. The distance is measured in the
+    /// collection's [`Space`](crate::Space).
     pub fn dense(vector: impl Into<Vec<f32>>) -> Knn {
         Knn::new(Query::Dense(vector.into()), Key::embedding())
     }
 
-    /// Searches near a text. The collection's embedding function embeds it as a query before the search is sent. The
-    /// call fails if the collection was opened without one, since servers do not embed texts.
+    /// Searches near a text. The collection's embedding function embeds it as a query before the search is
+    /// sent. The call fails if the collection was opened without one, since servers do not embed texts.
     pub fn text(text: impl Into<String>) -> Knn {
         Knn::new(Query::Text(text.into()), Key::embedding())
     }
 
-    /// Searches near a sparse vector, in a metadata field that has a sparse vector index. The distance is 1 minus the
-    /// inner product.
+    /// Searches near a sparse vector, in a metadata field that has a sparse vector index. The distance is 1
+    /// minus the inner product.
     pub fn sparse(key: impl Into<Key>, vector: SparseVector) -> Knn {
         Knn::new(Query::Sparse(vector), key.into())
     }
 
-    /// Sets the key of the vectors to search. Default: [`Key::embedding`] for dense vectors and texts, the only dense
-    /// vectors that servers index, and the field passed to [`sparse`](Knn::sparse) for sparse vectors.
+    /// Sets the key of the vectors to search. Default: [`Key::embedding`] for dense vectors and texts, the
+    /// only dense vectors that servers index, and the field passed to [`sparse`](Knn::sparse) for sparse
+    /// vectors.
     pub fn key(mut self, key: impl Into<Key>) -> Knn {
         self.key = key.into();
         self
@@ -89,15 +90,15 @@ impl Knn {
         self
     }
 
-    /// Sets the score of records that are not among the nearest. With a score, such a record is a hit if another `Knn` of
-    /// the rank finds it. Default: none. Then a hit must be found by this `Knn`.
+    /// Sets the score of records that are not among the nearest. With a score, such a record is a hit if
+    /// another `Knn` of the rank finds it. Default: none. Then a hit must be found by this `Knn`.
     pub fn default(mut self, value: impl Into<f64>) -> Knn {
         self.default = Some(value.into());
         self
     }
 
-    /// Sets whether the score is the position among the nearest (0, 1, 2 and so on) instead of the distance. Default:
-    /// `false`.
+    /// Sets whether the score is the position among the nearest (0, 1, 2 and so on) instead of the distance.
+    /// Default: `false`.
     pub fn return_rank(mut self, return_rank: bool) -> Knn {
         self.return_rank = return_rank;
         self

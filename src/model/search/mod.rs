@@ -3,9 +3,9 @@
 //! Only Chroma Cloud and distributed Chroma support them. On a single-node server, use
 //! [`Collection::query`](crate::Collection::query).
 //!
-//! Start from [`Search::new`]. Score records with a [`Knn`], with several of them joined by arithmetic (see [`Rank`]), or
-//! with reciprocal rank fusion ([`Rrf`]). [`GroupBy`] limits the hits of each group. Pass the search to
-//! [`Collection::search`](crate::Collection::search).
+//! Start from [`Search::new`]. Score records with a [`Knn`], with several of them joined by arithmetic (see
+//! [`Rank`]), or with reciprocal rank fusion ([`Rrf`]). [`GroupBy`] limits the hits of each group. Pass the
+//! search to [`Collection::search`](crate::Collection::search).
 //!
 //! ```no_run
 //! use chroma_blocking::{Client, Key, Search};

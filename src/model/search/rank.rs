@@ -12,11 +12,11 @@ use super::rrf::Rrf;
 use crate::invalid::InvalidInput;
 
 /// An expression that scores records. It combines [`Knn`]s, [`Rrf`]s and numbers with `+`, `-`, `*`, `/`,
-/// [`min`](Rank::min), [`max`](Rank::max), [`exp`](Rank::exp), [`log`](Rank::log) and [`abs`](Rank::abs). The smallest
-/// score comes first.
+/// [`min`](Rank::min), [`max`](Rank::max), [`exp`](Rank::exp), [`log`](Rank::log) and [`abs`](Rank::abs). The
+/// smallest score comes first.
 ///
-/// The operators accept any two of them, and return a `Rank`. Numbers are `f64`, `f32`, `i64` or `i32`. On the left of
-/// an operator, they are `f64` or `i32`, the types of literals. A `Rank` prints as Chroma's JSON.
+/// The operators accept any two of them, and return a `Rank`. Numbers are `f64`, `f32`, `i64` or `i32`. On
+/// the left of an operator, they are `f64` or `i32`, the types of literals. A `Rank` prints as Chroma's JSON.
 ///
 /// ```
 /// use chroma_blocking::search::{Knn, Rank};
@@ -35,7 +35,8 @@ pub struct Rank {
     depth: u8,
 }
 
-/// The maximum number of nested operations. Servers read JSON of at most 128 levels, and an operation takes two.
+/// The maximum number of nested operations. Servers read JSON of at most 128 levels, and an operation takes
+/// two.
 const MAX_DEPTH: u8 = 50;
 
 #[derive(Debug, Clone, PartialEq)]

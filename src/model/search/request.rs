@@ -16,8 +16,8 @@ use crate::model::filter::{Key, Where, restrict};
 /// A search: a filter, a rank, a page, and the fields to return. It prints as Chroma's JSON.
 ///
 /// Pass it to [`Collection::search`](crate::Collection::search), or several to
-/// [`search_many`](crate::Collection::search_many). Chroma Cloud and distributed Chroma support search. On a single-node
-/// server, the call fails with [`Error::Unsupported`](crate::Error::Unsupported).
+/// [`search_many`](crate::Collection::search_many). Chroma Cloud and distributed Chroma support search. On a
+/// single-node server, the call fails with [`Error::Unsupported`](crate::Error::Unsupported).
 ///
 /// ```
 /// use chroma_blocking::{Key, Search};
@@ -53,15 +53,15 @@ impl Search {
         Search::default()
     }
 
-    /// Restricts the search to records that pass the filter, which can be on metadata, documents and ids. If it is called
-    /// again, records must pass both filters.
+    /// Restricts the search to records that pass the filter, which can be on metadata, documents and ids. If
+    /// it is called again, records must pass both filters.
     pub fn filter(mut self, filter: Where) -> Search {
         restrict(&mut self.filter, filter);
         self
     }
 
-    /// Sets the score of the records: a [`Knn`](super::Knn), an [`Rrf`](super::Rrf), or arithmetic with them. The smallest
-    /// score comes first. Default: no scores.
+    /// Sets the score of the records: a [`Knn`](super::Knn), an [`Rrf`](super::Rrf), or arithmetic with them.
+    /// The smallest score comes first. Default: no scores.
     pub fn rank(mut self, rank: impl Into<Rank>) -> Search {
         self.rank = Some(rank.into());
         self
@@ -73,7 +73,8 @@ impl Search {
         self
     }
 
-    /// Sets the maximum number of hits. Must be at least 1. Default: all that the rank finds, up to the server's limit.
+    /// Sets the maximum number of hits. Must be at least 1. Default: all that the rank finds, up to the
+    /// server's limit.
     pub fn limit(mut self, limit: usize) -> Search {
         self.limit = Some(limit);
         self
@@ -85,8 +86,9 @@ impl Search {
         self
     }
 
-    /// Sets the fields to return: [`Key::document`], [`Key::embedding`], [`Key::score`], [`Key::metadata`], or single
-    /// metadata fields. Replaces an earlier selection. The id is always returned. Default: only the id.
+    /// Sets the fields to return: [`Key::document`], [`Key::embedding`], [`Key::score`], [`Key::metadata`],
+    /// or single metadata fields. Replaces an earlier selection. The id is always returned. Default: only the
+    /// id.
     pub fn select<K: Into<Key>>(mut self, keys: impl IntoIterator<Item = K>) -> Search {
         self.select.clear();
         for key in keys {
@@ -104,8 +106,8 @@ impl Search {
         self.select(special_keys())
     }
 
-    /// Refuses what the server would refuse, or answer wrongly without an error. `of` names the search in an error.
-    /// `dimension` is the collection's.
+    /// Refuses what the server would refuse, or answer wrongly without an error. `of` names the search in an
+    /// error. `dimension` is the collection's.
     pub(crate) fn check(&self, of: &str, dimension: Option<usize>) -> Result<(), InvalidInput> {
         let bad = |why: String| InvalidInput::Search {
             of: of.to_owned(),

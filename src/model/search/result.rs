@@ -9,21 +9,22 @@ use crate::model::results::list_of_hits;
 /// A record that a [`search`](crate::Collection::search) found.
 ///
 /// # Serde
-/// The fields are `id`, `score`, `document`, `metadata` and `embedding`. Absent fields are left out. When a hit is read,
-/// all fields but the id may be missing or `null`.
+/// The fields are `id`, `score`, `document`, `metadata` and `embedding`. Absent fields are left out. When a
+/// hit is read, all fields but the id may be missing or `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SearchHit {
     /// The id of the record.
     pub id: String,
-    /// The score by the search's rank; the smallest comes first. `None` if it was not selected, or is not finite, such as
-    /// after a division by 0.
+    /// The score by the search's rank; the smallest comes first. `None` if it was not selected, or is not
+    /// finite, such as after a division by 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
     /// The document, if the record has one and it was selected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
-    /// The metadata, or the selected fields of it. Empty if the record has none of them, or none was selected.
+    /// The metadata, or the selected fields of it. Empty if the record has none of them, or none was
+    /// selected.
     #[serde(
         default,
         skip_serializing_if = "Metadata::is_empty",

@@ -6,13 +6,13 @@ use super::print::as_json;
 use super::rank::{Number, Rank};
 use crate::invalid::InvalidInput;
 
-/// Reciprocal rank fusion: combines rankings whose scores have different scales, by the position of a record in each of
-/// them.
+/// Reciprocal rank fusion: combines rankings whose scores have different scales, by the position of a record
+/// in each of them.
 ///
 /// The score of a record is `-Σ weightᵢ / (k + positionᵢ)`, so the smallest score comes first. A
 /// [`Knn`](crate::search::Knn) in it returns positions, with or without
-/// [`return_rank`](crate::search::Knn::return_rank). For an expression, set `return_rank` on each `Knn` in it. An `Rrf`
-/// converts into a [`Rank`] and is sent as arithmetic, as Chroma's client does.
+/// [`return_rank`](crate::search::Knn::return_rank). For an expression, set `return_rank` on each `Knn` in
+/// it. An `Rrf` converts into a [`Rank`] and is sent as arithmetic, as Chroma's client does.
 ///
 /// ```
 /// use chroma_blocking::Search;
@@ -49,8 +49,8 @@ impl Rrf {
         }
     }
 
-    /// Sets the constant `k`. The larger it is, the smaller is the advantage of the first positions. Must be at least 1.
-    /// Default: 60.
+    /// Sets the constant `k`. The larger it is, the smaller is the advantage of the first positions. Must be
+    /// at least 1. Default: 60.
     pub fn k(mut self, k: u32) -> Rrf {
         self.k = k;
         self
@@ -68,7 +68,8 @@ impl Rrf {
         self
     }
 
-    /// Refuses what Chroma's client would refuse. Does not check the ranks in it. `of` names the search in an error.
+    /// Refuses what Chroma's client would refuse. Does not check the ranks in it. `of` names the search in an
+    /// error.
     pub(super) fn check(&self, of: &str) -> Result<(), InvalidInput> {
         let bad = |why: String| {
             Err(InvalidInput::Search {

@@ -15,9 +15,10 @@ use crate::invalid::InvalidInput;
 impl Metadata {
     /// Converts a struct, or a map with text keys. Each field becomes a key.
     ///
-    /// A field can be a boolean, a number, text, an enum without data (stored as text), an `Option` of one of those, a
-    /// `Vec` of them (without `Option`s), or a [`SparseVector`](crate::record::SparseVector). `None` and an empty list
-    /// become [`Null`](crate::MetadataValue::Null): a write removes that key from the record.
+    /// A field can be a boolean, a number, text, an enum without data (stored as text), an `Option` of one of
+    /// those, a `Vec` of them (without `Option`s), or a [`SparseVector`](crate::record::SparseVector). `None`
+    /// and an empty list become [`Null`](crate::MetadataValue::Null): a write removes that key from the
+    /// record.
     ///
     /// ```
     /// use chroma_blocking::{Metadata, Record};
@@ -45,16 +46,17 @@ impl Metadata {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput::Metadata`] with the key, for a nested value, a number that is not finite, and an integer outside
-    /// of the range of `i64`.
+    /// [`InvalidInput::Metadata`] with the key, for a nested value, a number that is not finite, and an
+    /// integer outside of the range of `i64`.
     pub fn from_struct<T: Serialize + ?Sized>(from: &T) -> Result<Metadata, InvalidInput> {
         from::metadata(from).map_err(ConversionError::into_invalid::<T>)
     }
 
-    /// Converts it to a struct, or a map. Each field gets the value of the key with its name. Other keys are ignored.
+    /// Converts it to a struct, or a map. Each field gets the value of the key with its name. Other keys are
+    /// ignored.
     ///
-    /// If a key is missing, an `Option` field becomes `None`, and a field with `#[serde(default)]` gets its default. A
-    /// float field also accepts integers. An integer field does not accept floats.
+    /// If a key is missing, an `Option` field becomes `None`, and a field with `#[serde(default)]` gets its
+    /// default. A float field also accepts integers. An integer field does not accept floats.
     ///
     /// # Errors
     /// [`InvalidInput::Metadata`] with the key that is missing, or whose value has a different type.
