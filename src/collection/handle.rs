@@ -9,7 +9,7 @@ use crate::client::{Client, Request};
 use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::configuration::CollectionConfiguration;
-use crate::model::metadata::Metadata;
+use crate::model::metadata::{Metadata, NO_METADATA};
 use crate::model::progress::Progress;
 use crate::model::schema::Schema;
 use crate::model::space::Space;
@@ -142,9 +142,9 @@ impl Collection {
         &self.inner.stored.id
     }
 
-    /// Returns the metadata of the collection itself, as of when it was opened.
-    pub fn metadata(&self) -> Option<&Metadata> {
-        self.inner.stored.metadata.as_ref()
+    /// Returns the metadata of the collection itself, as of when it was opened. Empty if it has none.
+    pub fn metadata(&self) -> &Metadata {
+        self.inner.stored.metadata.as_ref().unwrap_or(&NO_METADATA)
     }
 
     /// Returns the distance function, if the server reports it. Chroma 1.0.0 does not.

@@ -102,9 +102,7 @@ fn sound(collection: &Collection) {
         survives(schema);
         let _ = schema.vector_index();
     }
-    if let Some(metadata) = collection.metadata() {
-        fuzzing::sound(metadata);
-    }
+    fuzzing::sound(collection.metadata());
 }
 
 /// Checks that each record has a place in every column.

@@ -154,10 +154,7 @@ fn modified_and_read_again() {
     }
     let changed = Scratch(modify.run().unwrap());
     assert_eq!((changed.name(), changed.id()), (name.as_str(), made.id()));
-    assert_eq!(
-        changed.metadata(),
-        Some(&Metadata::from([("a", 1), ("b", 2)]))
-    );
+    assert_eq!(changed.metadata(), &Metadata::from([("a", 1), ("b", 2)]));
     assert!(changed.embedding_function().is_some());
     if !silent() {
         let hnsw = changed.configuration().hnsw.as_ref().unwrap();
@@ -172,7 +169,7 @@ fn modified_and_read_again() {
 
     // Metadata are replaced, not merged.
     let again = changed.modify().metadata([("c", true)]).run().unwrap();
-    assert_eq!(again.metadata(), Some(&Metadata::from([("c", true)])));
+    assert_eq!(again.metadata(), &Metadata::from([("c", true)]));
     assert_eq!(again.name(), name);
     // The same modification again changes nothing.
     again.modify().name(&name).run().unwrap();
