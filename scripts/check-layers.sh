@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fails, with the file and the name, when an import in src points upward, or when files import each other in a circle.
-# Reads `use` declarations and paths such as `crate::error::Error`. What only tests compile may import anything.
+# Reads `use` declarations and paths such as `crate::error::Error`. Code that only tests compile may import anything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec "${PYTHON:-python3}" - <<'PYTHON'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What CI checks with beside the tools of scripts/setup.sh. Others need none of it: scripts/test-all.sh says what it leaves
-# out. cargo-deny takes three minutes to build on two cores, once.
+# Installs the tools that only CI needs, in addition to those of scripts/setup.sh. Without them scripts/test-all.sh leaves
+# out some checks, and says which. cargo-deny takes three minutes to build on two cores, once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What is to hold before a version is published, beside scripts/test-all.sh. Goes through all of it, and then says what is
-# not ready. Needs cargo-deny (scripts/install-tools.sh), cargo-semver-checks, whose build takes ten minutes of CPU time, and
-# the database of advisories.
+# Checks what must hold before a version is published, in addition to scripts/test-all.sh. Runs every check, then lists
+# those that failed. Needs cargo-deny (scripts/install-tools.sh), cargo-semver-checks, whose build takes ten minutes of CPU
+# time, and the database of advisories.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 

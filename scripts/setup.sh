@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a fresh machine ready: checks the tools, makes .env, installs the Chroma server that examples and tests start.
+# Prepares a fresh machine: checks the tools, makes .env, installs the Chroma server that examples and tests start.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

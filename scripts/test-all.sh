@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that CI runs, on a machine that scripts/setup.sh has made ready.
+# Runs everything that CI runs, on a machine that scripts/setup.sh has prepared.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,7 +43,7 @@ for feature in $(sed -n '/^\[features\]/,/^$/s/^\([a-z-]*\) = .*/\1/p' Cargo.tom
 done
 
 step "Dependencies"
-# crates 50 [option...]: fails when the dependency tree has more crates, or a runtime
+# crates 50 [option...]: fails if the dependency tree has more crates, or an async runtime
 crates() {
     local most=$1 tree count
     shift
@@ -52,7 +52,7 @@ crates() {
     echo "$count crates, at most $most ${*:-(default features)}"
     [ "$count" -le "$most" ]
     if grep -E '^(tokio|async-std|smol|futures|prost|protobuf)' <<<"$tree"; then
-        echo "these must not be there" >&2
+        echo "the dependency tree must not contain these" >&2
         return 1
     fi
 }
@@ -61,27 +61,27 @@ crates 31 --no-default-features
 crates 45 --no-default-features --features disk-cache
 crates 32 --manifest-path examples/build_script/Cargo.toml
 
-# Procedural macros are programs that a build waits for.
+# A build waits for procedural macros, so their number is limited.
 macros=$(cargo tree --locked --edges normal --prefix none --no-dedupe |
     sed -n 's/ v.* (proc-macro).*//p' | sort -u | xargs)
 allowed='serde_derive thiserror-impl'
 echo "procedural macros: $macros; allowed: $allowed"
 [ "$macros" = "$allowed" ]
 
-# Of what only tests and examples use as well: they are for the oldest Rust, too.
+# The crates that only tests and examples use must build on the oldest Rust as well.
 oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 cargo metadata --locked --all-features --format-version 1 | "${PYTHON:-python3}" -c '
 import json, sys
 def version(text):
     return [int(part) for part in text.split(".")]
 newer = [
-    "{name} {version} wants Rust {rust_version}".format(**package)
+    "{name} {version} needs Rust {rust_version}".format(**package)
     for package in json.load(sys.stdin)["packages"]
     if version(package["rust_version"] or "1.0") > version(sys.argv[1] + ".0")
 ]
 sys.exit("\n".join(newer) or 0)
 ' "$oldest"
-echo "none wants a newer Rust than $oldest"
+echo "no dependency needs a newer Rust than $oldest"
 
 step "Licences, duplicates, sources, advisories"
 if cargo deny --version >/dev/null 2>&1; then
@@ -89,10 +89,10 @@ if cargo deny --version >/dev/null 2>&1; then
     if cargo deny fetch db 2>/dev/null; then
         cargo deny --locked check advisories
     else
-        echo "left out: advisories, whose database cannot be had"
+        echo "skipped: advisories; the database cannot be downloaded"
     fi
 else
-    echo "left out: there is no cargo-deny; scripts/install-tools.sh installs it"
+    echo "skipped: cargo-deny is missing; run scripts/install-tools.sh"
 fi
 
 step "Oldest Rust"
@@ -100,7 +100,7 @@ if rustup toolchain list 2>/dev/null | grep -q "^$oldest"; then
     CARGO_TARGET_DIR=target/$oldest cargo "+$oldest" check --locked --all-features
     CARGO_TARGET_DIR=target/$oldest cargo "+$oldest" check --locked --no-default-features
 else
-    echo "left out: there is no Rust $oldest; scripts/install-tools.sh installs it"
+    echo "skipped: Rust $oldest is missing; run scripts/install-tools.sh"
 fi
 
 step "Documentation"
@@ -120,7 +120,7 @@ scripts/test-package.sh
 step "A build script"
 scripts/test-build-script.sh
 
-step "Examples of what can be seen from outside"
+step "Examples of observability"
 scripts/test-observed.sh
 
 step "Tests without default features"
@@ -132,7 +132,7 @@ cargo test --all-features
 step "Mutated answers"
 FUZZ_ANSWERS=200000 cargo test --all-features --lib fuzzing
 
-step "Jobs that are killed fifty times"
+step "A job that is killed fifty times"
 INGEST_KILLS=50 cargo test --all-features --test ingest killed -- --nocapture
 
 step "Faults: a hundred seeds"
@@ -142,5 +142,5 @@ step "Guides"
 scripts/test-guides.sh
 
 step "Tests with the oldest server"
-# Those that talk to a server of this version; batch jobs, which write much, take it too long.
+# Only the programs that talk to this version. It is too slow for batch jobs.
 CHROMA_VERSION=1.0.0 cargo test --test chroma --test faults

@@ -3,8 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Two levels down, so that ../.. is the library there too, with a space in its path, and always the same, so that what
-# is compiled is kept.
+# Two levels down, so that ../.. is the library. The path has a space, to test that, and stays the same, so that Cargo
+# reuses the build.
 copy="target/build script"
 mkdir -p "$copy"
 find "$copy" -mindepth 1 -maxdepth 1 ! -name target -exec rm -r {} +
@@ -18,7 +18,7 @@ fail() {
     exit 1
 }
 
-# build PATTERN: what the build script reports must match all of it
+# build PATTERN: builds, and checks that the whole report of the build script matches
 build() {
     local report
     report=$(cargo build --locked 2>&1) || fail "$report"
@@ -27,7 +27,7 @@ build() {
     echo "$report"
 }
 
-# ask QUESTION: prints which documents have the pieces found, best first
+# ask QUESTION: prints the documents of the pieces that were found, best first
 ask() {
     cargo run --quiet --locked -- "$1" 2>/dev/null | sed -n 's/^[0-9.]*  \(.*\)#[0-9]*$/\1/p'
 }
@@ -51,7 +51,7 @@ first=$(cargo run --quiet --locked 2>/dev/null | sed -n 3p)
 echo "Without a change the build script does not run"
 cargo build --locked --verbose 2>&1 | grep -q 'Fresh build-script ' || fail "it has run"
 
-echo "A new date is no change"
+echo "A new modification time changes nothing"
 touch docs/*
 build "0 written, $all skipped"
 
@@ -68,10 +68,10 @@ if ask 'Caching: MemoryCache, DiskCache' | grep caching; then
     fail "it is still found"
 fi
 
-echo "No server to be had"
+echo "Without a server the build fails, and says why"
 touch docs
 if words=$(PYTHON=/none/python3 CHROMA_BIN='' cargo build --locked 2>&1); then
-    fail "it was built all the same: $words"
+    fail "the build succeeded: $words"
 fi
 grep -q 'the docs are not embedded' <<<"$words" || fail "$words"
 grep -q 'Python 3.9 or newer is needed' <<<"$words" || fail "$words"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the programs and calls of the other clients in docs/from-*.md on a real server; the programs print what the guides
-# say. What is ours in the guides, and the quotes, `cargo test` checks.
+# Runs the programs and calls of the other clients in docs/from-*.md against a real server, and checks that they print what
+# the guides say. `cargo test` checks the quotes and this crate's own programs.
 #
-# What cannot be had on this machine (PyPI, or what the other crates build with) is said, and passed over.
+# Skips, with a message, a client that this machine cannot install or build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,13 +14,13 @@ skip() {
     echo "test-guides: skipped: $*"
 }
 
-# prints_the_same COMMAND: on a new server
+# prints_the_same COMMAND: runs it against a new server
 prints_the_same() {
     echo "$1"
     GUIDE_PROGRAM=$1 cargo test --quiet --test guides -- --ignored --exact another_program_prints_the_same
 }
 
-# from_pypi NAME PACKAGE: installs it into a folder of this name, once; false where PyPI cannot be reached
+# from_pypi NAME PACKAGE: installs it into a folder of this name, once; fails if PyPI cannot be reached
 from_pypi() {
     local to=$folder/$1 words
     [ ! -d "$to" ] || return 0
@@ -44,7 +44,7 @@ else
     skip "PyPI cannot be reached"
 fi
 
-# crate NAME: its examples in benches/peers
+# crate NAME: builds and runs its examples in benches/peers
 crate() {
     echo "The crate $1, whose build takes minutes"
     CARGO_TARGET_DIR=$folder/peers CARGO_PROFILE_DEV_DEBUG=0 cargo build --quiet \
@@ -52,7 +52,7 @@ crate() {
     prints_the_same "'$folder/peers/debug/examples/$1_guide'"
 }
 
-# The official crate builds with protoc. There is one on PyPI, as a module of Python.
+# The official crate needs protoc to build. PyPI has one as a Python module.
 if [ -z "${PROTOC:-}" ] && ! command -v protoc >/dev/null && from_pypi grpcio-tools grpcio-tools; then
     export PROTOC=$folder/protoc
     printf '%s\n' '#!/bin/sh' \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Checks and tests the examples of what can be seen from outside, each a package of its own.
+# Checks and tests the examples of observability, each of which is a separate package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# One for both: most of what they need is the same.
+# They share a target folder, since they share most dependencies.
 export CARGO_TARGET_DIR=$PWD/target/observed
 for example in examples/prometheus examples/opentelemetry; do
     echo "$example"
@@ -11,9 +11,9 @@ for example in examples/prometheus examples/opentelemetry; do
         cd "$example"
         cargo fmt --check
         cargo clippy --quiet --locked --all-targets -- -D warnings
-        # Exporters often bring one; these do without.
+        # Many exporters need a runtime; these must not.
         if cargo tree --locked --prefix none --no-dedupe | grep -E '^(tokio|async-std|smol|hyper) '; then
-            echo "test-observed: a runtime must not be there" >&2
+            echo "test-observed: this example must not depend on an async runtime" >&2
             exit 1
         fi
         cargo test --quiet --locked

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The crate as it would be published: what is in it, that it builds by itself, and what a program that depends on it gets.
+# Checks the crate as it would be published: its files, its build, and a program that depends on it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
 
-# KiB, compressed.
+# The largest size, in KiB, compressed.
 most=500
 files='src/.*\.(rs|py|sh)|examples/[a-z_/]+\.(rs|jsonl)|docs/[a-z-]+\.md|\.env\.example'
 files+='|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(lock|toml|toml\.orig)|\.cargo_vcs_info\.json'
-# What only our tests, examples and benchmarks use.
+# Crates that only tests, examples and benchmarks use.
 ours='allocation-counter|cpu-time|ctrlc|dotenvy|env_logger|indicatif'
 
 fail() {
@@ -16,7 +16,7 @@ fail() {
     exit 1
 }
 
-# What is compiled for the repository serves here, too.
+# Reuses what is compiled for the repository.
 export CARGO_TARGET_DIR=$repository/target
 version=$(cargo pkgid --locked | sed 's/.*[#@]//')
 package=$CARGO_TARGET_DIR/package/chroma-blocking-$version
@@ -24,25 +24,25 @@ rm -rf "$package" "$package.crate"
 
 echo "The package builds, without a warning"
 words=$(cargo package --locked --allow-dirty 2>&1) || fail "$words"
-# Tests and benchmarks, and the programs of tests, are left out on purpose.
+# The package leaves out tests and benchmarks on purpose.
 if grep '^warning' <<<"$words" | grep -vE 'ignoring .* as `(tests|benches)/.* is not included'; then
     fail "see above"
 fi
 
 list=$(tar -tzf "$package.crate" | cut -d / -f 2-)
 if grep -vE "^($files)\$" <<<"$list"; then
-    fail "nobody needs these in the package"
+    fail "the package must not contain the files above"
 fi
 kib=$(($(wc -c <"$package.crate") / 1024))
 echo "$(wc -l <<<"$list") files, $kib KiB, at most $most"
-[ "$kib" -le "$most" ] || fail "that is too large"
+[ "$kib" -le "$most" ] || fail "the package is larger than $most KiB"
 
 cd "$package"
 echo "Its examples compile"
 cargo check --quiet --locked --all-features --examples
-echo "Its documentation has all that it shows"
+echo "Its documentation builds"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --all-features --no-deps
-echo "Its unit tests find what they read"
+echo "Its unit tests pass"
 cargo test --quiet --locked --all-features --lib
 
 downstream=$CARGO_TARGET_DIR/package/downstream
@@ -56,10 +56,10 @@ for features in 'default-features = false' 'default-features = true'; do
     printf '%s\n' 'fn main() -> chroma_blocking::Result<()> {' \
         '    println!("{}", chroma_blocking::Client::new("http://localhost:8000")?.heartbeat()?);' '    Ok(())' '}' \
         >src/main.rs
-    # The same versions of everything; Cargo drops what it does not need.
+    # The same versions; Cargo removes entries that it does not need.
     cp "$package/Cargo.lock" .
     cargo build --quiet
     if grep -E "^name = \"($ours)\"" Cargo.lock; then
-        fail "users have to download these"
+        fail "a program that depends on the crate downloads the crates above"
     fi
 done
