@@ -41,7 +41,7 @@ Errors
   missing collection: create it first
   existing collection: open it instead
   repeated id: nothing was sent: duplicate ids in one call: "t8"; keep one record for each id
-  short vector: nothing was sent: the vector of query 0 has 2 floats, not 3
+  short vector: nothing was sent: the vector of query 0 has 2 floats, not 3; all vectors of a collection have the same length
   no embedding function: nothing was sent: the query is text, but the collection was opened without an embedding function; open it with .embedding_function(...) or pass vectors
   no server: try again later
 A deadline
