@@ -12,7 +12,7 @@ LAYERS = """lib,fuzzing local ingest config collection client embed transport wi
     logs,metrics,environment,durable,random error model invalid"""
 RANK = {name: rank for rank, row in enumerate(LAYERS.split()) for name in row.split(",")}
 # A rank is made of searches, and a search has a rank.
-RECURSIVE = {"model/search/rank.rs", "model/search/knn.rs", "model/search/rrf.rs"}
+RECURSIVE = {"model/search/rank/mod.rs", "model/search/knn.rs", "model/search/rrf.rs"}
 
 paths = [path for path in Path("src").rglob("*.rs") if path.name not in ("parsers.rs", "tests.rs")]
 files = {str(path.relative_to("src")): path.read_text() for path in paths}

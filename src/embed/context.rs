@@ -13,6 +13,7 @@ use crate::model::progress::{Progress, ProgressStage};
 
 /// The purpose of texts that are embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Purpose {
     /// The texts are stored: see
     /// [`EmbeddingFunction::embed_documents`](crate::EmbeddingFunction::embed_documents).

@@ -182,7 +182,7 @@ fn a_refused_text_does_not_lose_the_others() {
     });
     let mut all = numbers(0..50);
     all.extend(["33".to_owned(), String::new()]);
-    let gemini = builder(&server).refused_texts(RefusedTexts::GoOn);
+    let gemini = builder(&server).refused_texts(RefusedTexts::Skip);
     let error = gemini.build().unwrap().embed(&all).run().unwrap_err();
     assert_eq!(error.status(), Some(400), "{error}");
     let Error::PartlyEmbedded {

@@ -309,7 +309,7 @@ fn where_the_caller_chose_so_refused_texts_leave_the_others_be() {
     for bad in [vec![37], vec![0, 99, 100, 101, 299]] {
         let (google, texts) = poisoned(&bad);
         let gemini = builder(&google).batch_size(100);
-        let gemini = gemini.refused_texts(RefusedTexts::GoOn).build().unwrap();
+        let gemini = gemini.refused_texts(RefusedTexts::Skip).build().unwrap();
         let result = gemini.embed(&texts).run();
         let words = result.as_ref().unwrap_err().to_string();
         assert!(words.contains(&bad[0].to_string()), "{words}");
@@ -535,7 +535,7 @@ fn no_more_requests_at_once_than_were_allowed() {
 #[test]
 fn a_collection_passes_on_what_was_paid_for() {
     let (google, texts) = poisoned(&[137]);
-    let gemini = builder(&google).refused_texts(RefusedTexts::GoOn);
+    let gemini = builder(&google).refused_texts(RefusedTexts::Skip);
     let chroma = chroma(LIMITS, |request| panic!("written: {}", request.path));
     let notes = client(&chroma).collection("abc");
     let notes = notes.embedding_function(gemini.build().unwrap()).get();

@@ -193,7 +193,7 @@ mod gemini {
             poison: Some("poison"),
             ..Rules::default()
         });
-        let gemini = builder(&google.url()).refused_texts(RefusedTexts::GoOn);
+        let gemini = builder(&google.url()).refused_texts(RefusedTexts::Skip);
         let gemini = gemini.retry(fast()).build().unwrap();
         seen.of(gemini.embed(["a", "poison", "b"]).run());
         // A wait that is longer than the policy allows, for all that come after it.

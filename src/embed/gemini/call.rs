@@ -191,7 +191,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
             pool: needs_pool.then(|| embedder.pool()).transpose()?,
             limiter: &embedder.limiter,
             policy: &embedder.retry,
-            skip_refused: embedder.refused_texts == RefusedTexts::GoOn,
+            skip_refused: embedder.refused_texts == RefusedTexts::Skip,
             cancel: &flags,
             deadline: work.deadline,
             call: embedder.call(),

@@ -40,7 +40,7 @@ pub enum RefusedTexts {
     /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded), which has their vectors and names the refused
     /// texts. After 100 refusals without a success the call stops, because then the reason is not in the
     /// texts.
-    GoOn,
+    Skip,
 }
 
 /// Decides what happens to a text that is too long for the model.
