@@ -28,9 +28,10 @@ impl Environment<'_> {
         let Some(value) = (self.0)(name) else {
             return Ok(None);
         };
-        let value = value.into_string().map_err(|value| {
-            InvalidInput::setting(name, value.to_string_lossy(), "it is not valid Unicode")
-        })?;
+        // The value is not shown, since it may be a key or contain a password.
+        let value = value
+            .into_string()
+            .map_err(|_| InvalidInput::setting(name, "<hidden>", "it is not valid Unicode"))?;
         let value = value.trim();
         Ok((!value.is_empty()).then(|| value.to_owned()))
     }

@@ -111,20 +111,21 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct PathParameters<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) database: &'a str,
-    /// The collection's id, or its name where the operation goes by name.
-    pub(crate) collection: &'a str,
-    pub(crate) function: &'a str,
+    /// The collection's id, or its name where the operation goes by name. The id is the server's, so it may
+    /// be any text, even an empty one.
+    pub(crate) collection: Option<&'a str>,
+    pub(crate) function: Option<&'a str>,
 }
 
 impl<'a> PathParameters<'a> {
-    /// Returns the value of the placeholder `{name}`.
-    fn get(&self, name: &str) -> &'a str {
+    /// Returns the value of the placeholder `{name}`, if it is set.
+    fn get(&self, name: &str) -> Option<&'a str> {
         match name {
-            "tenant" => self.tenant,
-            "database" => self.database,
+            "tenant" => Some(self.tenant),
+            "database" => Some(self.database),
             "collection" => self.collection,
             "function" => self.function,
-            _ => "",
+            _ => None,
         }
     }
 }
@@ -137,8 +138,8 @@ pub(crate) fn path(operation: &Operation, parameters: &PathParameters<'_>, query
         path.push_str(before);
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
         let value = parameters.get(name);
-        debug_assert!(!value.is_empty(), "no {name} for {}", operation.path);
-        path.extend(utf8_percent_encode(value, RESERVED));
+        debug_assert!(value.is_some(), "no {name} for {}", operation.path);
+        path.extend(utf8_percent_encode(value.unwrap_or_default(), RESERVED));
         rest = after;
     }
     path.push_str(rest);
@@ -161,12 +162,26 @@ mod tests {
         let parameters = PathParameters {
             tenant: "a/b?c#d%\u{1F980}",
             database: "{tenant}",
-            collection: "x y",
-            function: "",
+            collection: Some("x y"),
+            function: None,
         };
         let encoded = "/api/v2/tenants/a%2Fb%3Fc%23d%25%F0%9F%A6%80/databases/%7Btenant%7D/collections/x%20y/count";
         assert_eq!(path(&COUNT, &parameters, ""), encoded);
         assert_eq!(path(&COUNT, &parameters, "a=b"), format!("{encoded}?a=b"));
+    }
+
+    #[test]
+    fn a_collection_with_an_empty_id_has_a_path() {
+        let parameters = PathParameters {
+            tenant: "t",
+            database: "d",
+            collection: Some(""),
+            function: None,
+        };
+        assert_eq!(
+            path(&COUNT, &parameters, ""),
+            "/api/v2/tenants/t/databases/d/collections//count"
+        );
     }
 
     /// Returns the method and the path without the names of its parameters.

@@ -97,7 +97,7 @@ impl<'a> Request<'a> {
     /// Addresses a collection. `key` stands for it in the path: its id, or its name where the operation goes
     /// by name.
     pub(crate) fn collection(mut self, name: &'a str, key: &'a str) -> Self {
-        self.parameters.collection = key;
+        self.parameters.collection = Some(key);
         self.subject(name)
     }
 
@@ -109,7 +109,7 @@ impl<'a> Request<'a> {
 
     /// Addresses a function of the collection.
     pub(crate) fn function(mut self, name: &'a str) -> Self {
-        self.parameters.function = name;
+        self.parameters.function = Some(name);
         self
     }
 

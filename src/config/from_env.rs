@@ -208,13 +208,22 @@ x: y"),
     }
 
     #[test]
-    fn a_value_that_is_no_text_is_an_error() {
+    fn a_value_that_is_not_unicode_is_an_error_and_not_shown() {
         #[cfg(unix)]
-        let broken: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]);
+        let broken: std::ffi::OsString =
+            std::os::unix::ffi::OsStringExt::from_vec(b"s3cret\xff".to_vec());
         #[cfg(windows)]
-        let broken: std::ffi::OsString = std::os::windows::ffi::OsStringExt::from_wide(&[0xd800]);
-        let lookup = |name: &str| (name == "CHROMA_HOST").then(|| broken.clone());
-        let error = ClientBuilder::read(&Environment::of(&lookup)).unwrap_err();
-        assert!(error.to_string().starts_with("CHROMA_HOST is "), "{error}");
+        let broken: std::ffi::OsString = {
+            let mut units: Vec<u16> = "s3cret".encode_utf16().collect();
+            units.push(0xd800);
+            std::os::windows::ffi::OsStringExt::from_wide(&units)
+        };
+        for variable in ["CHROMA_HOST", "CHROMA_API_KEY"] {
+            let lookup = |name: &str| (name == variable).then(|| broken.clone());
+            let error = ClientBuilder::read(&Environment::of(&lookup)).unwrap_err();
+            let error = error.to_string();
+            assert!(error.starts_with(&format!("{variable} is ")), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
     }
 }

@@ -169,7 +169,7 @@ fn is_from_connecting(error: &ureq::Error) -> bool {
         ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve)
         | ureq::Error::HostNotFound
         | ureq::Error::ConnectProxyFailed(_) => true,
-        ureq::Error::Other(inner) => inner.is::<tcp::ConnectFailed>(),
+        ureq::Error::Other(inner) if inner.is::<tcp::ConnectFailed>() => true,
         other => is_distrusted(other),
     }
 }

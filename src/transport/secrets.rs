@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt::{self, Debug};
 use std::{io, iter};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::http::{HeaderName, HeaderValue};
 
@@ -35,7 +36,8 @@ impl Secrets {
         let in_headers = headers
             .iter()
             .filter(|(_, value)| value.is_sensitive())
-            .filter_map(|(_, value)| value.to_str().ok())
+            // Not `to_str`, which accepts only ASCII.
+            .filter_map(|(_, value)| std::str::from_utf8(value.as_bytes()).ok())
             // From "Bearer TOKEN", also the token alone.
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, token)| token)])
             .flatten();
@@ -175,10 +177,26 @@ fn replace_bytes(text: Vec<u8>, secret: &[u8]) -> Vec<u8> {
     replaced
 }
 
-/// Returns a text as it is, and as JSON writers write it in a string.
-fn forms(text: &str) -> [String; 3] {
+/// Returns a text as it is, as JSON writers write it in a string, and as part of a URL.
+fn forms(text: &str) -> [String; 5] {
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-    [text.to_owned(), escaped.replace('/', "\\/"), escaped]
+    // Go also escapes the special characters of HTML.
+    let in_go = escaped
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026");
+    [
+        text.to_owned(),
+        escaped.replace('/', "\\/"),
+        escaped,
+        in_go,
+        utf8_percent_encode(text, RESERVED).to_string(),
+    ]
 }
 
 /// Returns a header value that `Debug` does not print.
@@ -245,11 +263,28 @@ mod tests {
                 hidden.contains(HIDDEN) && !hidden.contains("-key"),
                 "{hidden}"
             );
-        }
-        for answer in [key.to_owned(), serde_json::json!([key]).to_string()] {
             let message = secrets.clean_message_about(answer.as_bytes(), answer.clone());
             assert!(!message.contains("-key"), "{message}");
         }
+    }
+
+    #[test]
+    fn secrets_are_hidden_in_urls() {
+        let location = "http://login/?next=%2F&password=pa%24%24word".to_owned();
+        assert_eq!(
+            secrets().clean(location),
+            "http://login/?next=%2F&password=<hidden>"
+        );
+    }
+
+    #[test]
+    fn a_secret_may_have_letters_beyond_ascii() {
+        let name = HeaderName::from_static("x-key");
+        let header = (name, secret("key", "schlüssel").unwrap());
+        let secrets = Secrets::new(&[header], &[]);
+        assert_eq!(secrets.clean("a schlüssel".to_owned()), "a <hidden>");
+        let body = secrets.clean_body(br#"["schl\u00fcssel"]"#.to_vec());
+        assert_eq!(body, br#"["<hidden>"]"#);
     }
 
     #[test]

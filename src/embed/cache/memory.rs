@@ -61,6 +61,7 @@ impl fmt::Debug for MemoryCache {
 mod tests {
     use super::*;
     use crate::embed::cache::lru::{OVERHEAD, size};
+    use crate::random::Random;
 
     fn kept(cache: &MemoryCache, key: &str) -> bool {
         cache.get_many(&[key.as_bytes()]).unwrap()[0].is_some()
@@ -94,13 +95,8 @@ mod tests {
     /// Compared with the simplest LRU: a list.
     #[test]
     fn random_calls_behave_like_a_list() {
-        let mut random = 1_u64;
-        let mut below = |n: usize| {
-            random = random
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (random >> 33) as usize % n
-        };
+        let mut random = Random(1);
+        let mut below = |end: usize| random.place(end);
         for entries in [1, 2, 3, 10, 200] {
             let max_bytes = entries * (OVERHEAD + 20);
             let cache = MemoryCache::new(max_bytes);

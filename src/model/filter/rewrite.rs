@@ -208,7 +208,7 @@ mod tests {
             x().lte(2.7),
             x().gte(-2.7),
             x().lt(-2.7),
-            x().eq(9223372036854775808.0),
+            x().eq(9_223_372_036_854_775_808.0),
             Key::document().contains("[a]"),
             x().contains("\0"),
             x().contains(2.7),

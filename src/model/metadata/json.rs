@@ -140,7 +140,7 @@ mod tests {
             .with("floats", vec![1.0, 2.5])
             .with("strings", ["a", "b"]);
         let json = serde_json::to_string(&metadata).unwrap();
-        assert!(json.contains(r##""float":2.0"##), "{json}");
+        assert!(json.contains(r#""float":2.0"#), "{json}");
         assert!(
             json.contains(
                 r##""sparse":{"#type":"sparse_vector","indices":[1,5],"values":[0.5,0.25]}"##
@@ -159,7 +159,7 @@ mod tests {
             Metadata::new()
                 .with("a", vec![1.0, 2.5])
                 .with("b", Vec::<String>::new())
-                .with("c", 18446744073709551615_f64)
+                .with("c", 18_446_744_073_709_551_615_f64)
         );
         for bad in [
             r#"{"a":[1,"x"]}"#,

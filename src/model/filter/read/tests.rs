@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::filter::Key;
+use crate::random::Random;
 
 fn why(result: Result<Where, InvalidInput>) -> (String, String) {
     match result.unwrap_err() {
@@ -188,15 +189,11 @@ fn deep_json_is_refused() {
 }
 
 /// Generates filters of every form from pseudo-random numbers.
-struct Generator(u64);
+struct Generator(Random);
 
 impl Generator {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (self.0 >> 33) % bound
+    fn below(&mut self, end: u64) -> u64 {
+        self.0.below(end)
     }
 
     fn text(&mut self) -> String {
@@ -212,9 +209,7 @@ impl Generator {
             1 => self.text().into(),
             2 => [i64::MIN, -1, 0, 7, i64::MAX][self.below(5) as usize].into(),
             _ => loop {
-                let bits =
-                    (self.below(1 << 31) << 33) ^ (self.below(1 << 31) << 11) ^ self.below(1 << 11);
-                let float = f64::from_bits(bits);
+                let float = f64::from_bits(self.0.next());
                 if float.is_finite() {
                     return float.into();
                 }
@@ -271,7 +266,7 @@ impl Generator {
 
 #[test]
 fn a_printed_filter_is_read_back_unchanged() {
-    let mut generator = Generator(20);
+    let mut generator = Generator(Random(20));
     for _ in 0..5_000 {
         let filter = generator.filter(4);
         assert_eq!(filter.check(), Ok(()), "{filter}");
