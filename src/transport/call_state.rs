@@ -47,6 +47,8 @@ impl<'a> CallState<'a> {
         }
     }
 
+    /// Checks the cancel flag.
+    ///
     /// # Errors
     /// [`Error::Cancelled`] if the caller has cancelled the call.
     pub(super) fn check_cancelled(&self, endpoint: &Endpoint) -> Result<(), Error> {

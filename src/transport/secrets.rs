@@ -17,8 +17,9 @@ const HIDDEN: &str = "<hidden>";
 const MIN_SECRET: usize = 6;
 /// The maximum length of a server's message, in bytes. The rest is cut off.
 const MAX_MESSAGE: usize = 2_000;
-/// Errors quote at most this many bytes from the start of an answer.
-const MAX_QUOTE: usize = 4_096;
+/// The maximum size of an answer that is searched for secrets as a whole, in bytes. Of a longer answer, only
+/// the start is searched, since answers that repeat a request's headers are small.
+const MAX_SEARCHED: usize = 1 << 20;
 
 /// The keys, tokens and passwords of a client, in every form in which a server may repeat them.
 pub(super) struct Secrets(Vec<String>);
@@ -72,10 +73,10 @@ impl Secrets {
         text
     }
 
-    /// Hides the secrets in a message about `answer`. The message may quote the start of the answer, cut at
-    /// any byte.
+    /// Hides the secrets in a message about `answer`. The message may quote any part of the answer, cut at
+    /// any byte, so it is replaced if a secret is in the answer.
     pub(super) fn clean_message_about(&self, answer: &[u8], message: String) -> String {
-        if self.is_in(&answer[..answer.len().min(MAX_QUOTE)]) {
+        if self.is_in(&answer[..answer.len().min(MAX_SEARCHED)]) {
             return "it does not match the request, and is not shown because it repeats a secret"
                 .to_owned();
         }
@@ -332,6 +333,22 @@ mod tests {
             );
         }
         assert_eq!(about("t0ken"), "t0ken");
+    }
+
+    #[test]
+    fn a_secret_that_a_quote_cuts_in_two_is_not_shown() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Count {
+            #[serde(rename = "count")]
+            _count: u64,
+        }
+        let numbers = "1,".repeat(4_000);
+        let (before, after) = ("x".repeat(170), "y".repeat(300));
+        let answer = format!(r#"{{"numbers":[{numbers}1],"count":"{before}t0ken-t0ken{after}"}}"#);
+        let message = crate::wire::read::json::<Count>(answer.as_bytes()).unwrap_err();
+        assert!(message.contains("t0ken"), "{message}");
+        let message = secrets().clean_message_about(answer.as_bytes(), message);
+        assert!(!message.contains("t0ken"), "{message}");
     }
 
     #[test]

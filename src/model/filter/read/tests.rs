@@ -74,85 +74,88 @@ fn the_form_of_where_document_is_read() {
     }
 }
 
+/// JSON that is not a filter, the part that its error quotes, and a part of the reason.
+const INVALID: &[(&str, &str, &str)] = &[
+    ("", "", "EOF"),
+    ("{\"a\":NaN}", "{\"a\":NaN}", "line 1 column 6"),
+    ("{\"a\":1} x", "{\"a\":1} x", "trailing"),
+    ("[]", "[]", "object with one key"),
+    ("1", "1", "object with one key"),
+    (r#"{"$and":[{"a":1},{}]}"#, "{}", "empty"),
+    (r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#, "2 keys"),
+    (r#"{"a":1,"a":1}"#, r#"{"a":1,"a":1}"#, "2 keys"),
+    (r#"{"a":{}}"#, "{}", "empty"),
+    (
+        r#"{"$and":[{"a":1},{"b":{"$gt":1,"$lt":2}}]}"#,
+        r#"{"$gt":1,"$lt":2}"#,
+        "one operator",
+    ),
+    (
+        r#"{"a":{"$like":"x"}}"#,
+        r#"{"$like":"x"}"#,
+        "$not_contains",
+    ),
+    (r#"{"a":{"b":1}}"#, r#"{"b":1}"#, "not an operator"),
+    (r#"{"$not":[]}"#, r#"{"$not":[]}"#, "not an operator"),
+    (
+        r#"{"$contains":"x"}"#,
+        r#"{"$contains":"x"}"#,
+        "document_from_json",
+    ),
+    (r#"{"$or":[]}"#, r#"{"$or":[]}"#, "at least one"),
+    (r#"{"$or":{"a":1}}"#, r#"{"$or":{"a":1}}"#, "list"),
+    (
+        r#"{"a":null}"#,
+        r#"{"a":null}"#,
+        "a boolean, a number or text",
+    ),
+    (
+        r#"{"a":[1]}"#,
+        r#"{"a":[1]}"#,
+        "a boolean, a number or text",
+    ),
+    (r#"{"a":{"$in":1}}"#, r#"{"a":{"$in":1}}"#, "need a list"),
+    (r#"{"a":{"$in":[]}}"#, r#"{"a":{"$in":[]}}"#, "empty"),
+    (
+        r#"{"a":{"$in":[1,"b"]}}"#,
+        r#"{"a":{"$in":[1,"b"]}}"#,
+        "must all be",
+    ),
+    (r#"{"a":{"$eq":[1]}}"#, r#"{"a":{"$eq":[1]}}"#, "a boolean"),
+    (r#"{"a":{"$gt":"b"}}"#, r#"{"a":{"$gt":"b"}}"#, "numbers"),
+    (
+        r#"{"a":{"$regex":"b"}}"#,
+        r#"{"a":{"$regex":"b"}}"#,
+        "can only filter documents",
+    ),
+    (
+        r##"{"#document":"b"}"##,
+        r##"{"#document":{"$eq":"b"}}"##,
+        "documents can only be filtered with",
+    ),
+    (r#"{"":1}"#, r#"{"":1}"#, "empty"),
+    (r##"{"#metadata":1}"##, r##"{"#metadata":1}"##, "$ or #"),
+    (
+        r#"{"a":9223372036854775808}"#,
+        "9223372036854775808",
+        "2^63",
+    ),
+    (
+        r#"{"a":-99999999999999999999}"#,
+        "-99999999999999999999",
+        "2^63",
+    ),
+    (
+        r#"{"a":{"$in":[9007199254740993,0.5]}}"#,
+        r#"{"a":{"$in":[9007199254740993,0.5]}}"#,
+        "9007199254740993",
+    ),
+    (r#"{"a":1e999}"#, r#"{"a":1e999}"#, "out of range"),
+];
+
 #[test]
 fn errors_quote_the_part_and_name_the_accepted_form() {
-    for (json, part, reason) in [
-        ("", "", "EOF"),
-        ("{\"a\":NaN}", "{\"a\":NaN}", "line 1 column 6"),
-        ("{\"a\":1} x", "{\"a\":1} x", "trailing"),
-        ("[]", "[]", "object with one key"),
-        ("1", "1", "object with one key"),
-        (r#"{"$and":[{"a":1},{}]}"#, "{}", "empty"),
-        (r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#, "2 keys"),
-        (r#"{"a":1,"a":1}"#, r#"{"a":1,"a":1}"#, "2 keys"),
-        (r#"{"a":{}}"#, "{}", "empty"),
-        (
-            r#"{"$and":[{"a":1},{"b":{"$gt":1,"$lt":2}}]}"#,
-            r#"{"$gt":1,"$lt":2}"#,
-            "one operator",
-        ),
-        (
-            r#"{"a":{"$like":"x"}}"#,
-            r#"{"$like":"x"}"#,
-            "$not_contains",
-        ),
-        (r#"{"a":{"b":1}}"#, r#"{"b":1}"#, "not an operator"),
-        (r#"{"$not":[]}"#, r#"{"$not":[]}"#, "not an operator"),
-        (
-            r#"{"$contains":"x"}"#,
-            r#"{"$contains":"x"}"#,
-            "document_from_json",
-        ),
-        (r#"{"$or":[]}"#, r#"{"$or":[]}"#, "at least one"),
-        (r#"{"$or":{"a":1}}"#, r#"{"$or":{"a":1}}"#, "list"),
-        (
-            r#"{"a":null}"#,
-            r#"{"a":null}"#,
-            "a boolean, a number or text",
-        ),
-        (
-            r#"{"a":[1]}"#,
-            r#"{"a":[1]}"#,
-            "a boolean, a number or text",
-        ),
-        (r#"{"a":{"$in":1}}"#, r#"{"a":{"$in":1}}"#, "need a list"),
-        (r#"{"a":{"$in":[]}}"#, r#"{"a":{"$in":[]}}"#, "empty"),
-        (
-            r#"{"a":{"$in":[1,"b"]}}"#,
-            r#"{"a":{"$in":[1,"b"]}}"#,
-            "must all be",
-        ),
-        (r#"{"a":{"$eq":[1]}}"#, r#"{"a":{"$eq":[1]}}"#, "a boolean"),
-        (r#"{"a":{"$gt":"b"}}"#, r#"{"a":{"$gt":"b"}}"#, "numbers"),
-        (
-            r#"{"a":{"$regex":"b"}}"#,
-            r#"{"a":{"$regex":"b"}}"#,
-            "can only filter documents",
-        ),
-        (
-            r##"{"#document":"b"}"##,
-            r##"{"#document":{"$eq":"b"}}"##,
-            "documents can only be filtered with",
-        ),
-        (r#"{"":1}"#, r#"{"":1}"#, "empty"),
-        (r##"{"#metadata":1}"##, r##"{"#metadata":1}"##, "$ or #"),
-        (
-            r#"{"a":9223372036854775808}"#,
-            "9223372036854775808",
-            "2^63",
-        ),
-        (
-            r#"{"a":-99999999999999999999}"#,
-            "-99999999999999999999",
-            "2^63",
-        ),
-        (
-            r#"{"a":{"$in":[9007199254740993,0.5]}}"#,
-            r#"{"a":{"$in":[9007199254740993,0.5]}}"#,
-            "9007199254740993",
-        ),
-        (r#"{"a":1e999}"#, r#"{"a":1e999}"#, "out of range"),
-    ] {
+    for &(json, part, reason) in INVALID {
         let (filter, why) = why(Where::from_json(json));
         if !json.contains("#document") {
             assert_eq!(filter, part, "{json}");
