@@ -201,7 +201,7 @@ fn upsert(request: Upsert, collection: &mut Collection) -> Result<Value, Refusal
         if bytes.len() % 4 != 0 || others.any(|other| other.embedding.len() != embedding.len()) {
             return Err(bad("vectors of different dimensions"));
         }
-        for (_, value) in metadata.iter() {
+        for (_, value) in &metadata {
             if let MetadataValue::SparseVector(vector) = value {
                 validate(vector)?;
             }

@@ -145,7 +145,9 @@ impl Hashing {
         }
         let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
         if length > 0.0 {
-            vector.iter_mut().for_each(|x| *x /= length);
+            for x in vector {
+                *x /= length;
+            }
         } else {
             // A text without a word still needs a direction. All such texts share this one.
             vector[0] = 1.0;
@@ -193,7 +195,7 @@ fn collect_features(word: &str, features: &mut Vec<(u64, f32)>) {
     features.extend(n_grams().map(|n_gram| (hash(b'g', &marked[n_gram]), each)));
 }
 
-/// Returns the FNV-1a hash (Fowler, Noll, Vo), mixed by the finalizer of MurmurHash3 so that all bits depend
+/// Returns the FNV-1a hash (Fowler, Noll, Vo), mixed by the finalizer of `MurmurHash3` so that all bits depend
 /// on the text.
 fn hash(kind: u8, text: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;

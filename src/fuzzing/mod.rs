@@ -43,7 +43,7 @@ pub(crate) fn survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(valu
 /// Checks that metadata survives, and that each index of a sparse vector has a value.
 pub(crate) fn sound(metadata: &Metadata) {
     survives(metadata);
-    for (_, value) in metadata.iter() {
+    for (_, value) in metadata {
         if let MetadataValue::SparseVector(vector) = value {
             assert_eq!(vector.indices.len(), vector.values.len());
         }

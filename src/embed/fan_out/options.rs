@@ -43,10 +43,10 @@ impl FanOut<'_> {
     }
 
     /// The call with the time that it took so far, for an error.
-    pub(super) fn call(&self) -> Box<Call> {
-        Box::new(Call {
+    pub(super) fn call(&self) -> Call {
+        Call {
             elapsed: self.started.elapsed(),
             ..self.call.clone()
-        })
+        }
     }
 }

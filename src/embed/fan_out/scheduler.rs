@@ -103,11 +103,11 @@ where
             return;
         }
         if self.options.is_cancelled() {
-            let call = self.options.call();
+            let call = Box::new(self.options.call());
             self.stop(Error::Cancelled { call });
         } else if !self.options.is_in_time(Instant::now()) {
             self.stop(Error::Timeout {
-                call: self.options.call(),
+                call: Box::new(self.options.call()),
                 message: "the deadline of the call passed before all texts were embedded"
                     .to_owned(),
                 source: None,
@@ -172,7 +172,7 @@ where
             pause.as_secs_f64()
         );
         self.stop(Error::RateLimited {
-            call: self.options.call(),
+            call: Box::new(self.options.call()),
             retry_after: Some(pause),
             message,
         });

@@ -47,12 +47,11 @@ impl<F: Fn(&Range<usize>, usize) -> Option<Error> + Sync> Work for Server<F> {
         };
         let error = (self.answer)(&batch, before);
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        match error {
-            Some(error) => Err(error),
-            None => {
-                answered();
-                Ok(batch.map(|index| index as f32).collect())
-            }
+        if let Some(error) = error {
+            Err(error)
+        } else {
+            answered();
+            Ok(batch.map(|index| index as f32).collect())
         }
     }
 
@@ -99,6 +98,7 @@ impl Gathering {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the answer of a test server")]
 fn status(status: u16) -> Option<Error> {
     Some(Error::Server {
         call: Box::new(Call::new("embed", None)),
@@ -109,6 +109,7 @@ fn status(status: u16) -> Option<Error> {
     })
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the answer of a test server")]
 fn rate_limited(retry_after: Option<Duration>) -> Option<Error> {
     Some(Error::RateLimited {
         call: Box::new(Call::new("embed", None)),

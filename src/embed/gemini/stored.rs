@@ -38,6 +38,10 @@ struct Config {
     vertexai: Option<bool>,
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "serde wants the type of the field"
+)]
 fn default_variable() -> Option<String> {
     Some(KEY_VARIABLES[1].to_owned())
 }

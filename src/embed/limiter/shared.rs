@@ -170,7 +170,7 @@ mod tests {
             for start in &sent {
                 let minute = sent
                     .iter()
-                    .filter(|at| *at >= start && **at - *start < MINUTE);
+                    .filter(|at| *at >= start && (**at).checked_sub(*start).unwrap() < MINUTE);
                 assert!(minute.count() * size <= per_minute, "{per_minute} {size}");
             }
         }

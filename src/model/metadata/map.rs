@@ -191,12 +191,9 @@ mod tests {
             expected.iter().collect(),
             (&expected).into_iter().collect(),
             expected.clone().into_iter().collect(),
-            (&hash).into_iter().collect(),
+            hash.iter().collect(),
             hash.into_iter().collect(),
-            (&tree)
-                .into_iter()
-                .map(|(key, value)| (*key, value))
-                .collect(),
+            tree.iter().map(|(key, value)| (*key, value)).collect(),
         ];
         for metadata in collected {
             assert_eq!(metadata, expected);

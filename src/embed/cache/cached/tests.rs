@@ -206,9 +206,10 @@ fn invalid_vectors_are_not_stored() {
 #[test]
 fn vectors_of_a_failed_call_are_stored_and_its_indices_are_the_callers() {
     let call = || Box::new(crate::error::Call::new("embed", None));
-    let first: Answer = |texts| match texts {
-        ["a"] => Ok(Embeddings::from_rows([vector("a")])?),
-        _ => {
+    let first: Answer = |texts| {
+        if let ["a"] = texts {
+            Ok(Embeddings::from_rows([vector("a")])?)
+        } else {
             let call = Box::new(crate::error::Call::new("embed", None));
             let refusal = InvalidInput::Text {
                 index: 1,
@@ -296,7 +297,7 @@ fn an_error_with_wrong_indices_stores_nothing() {
 
 #[test]
 fn a_large_call_is_stored_piece_by_piece() {
-    let texts: Vec<String> = (0..2 * PIECE + 1).map(|i| format!("{i}")).collect();
+    let texts: Vec<String> = (0..=(2 * PIECE)).map(|i| format!("{i}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let answer: Answer = |texts| match texts[0] {
         "4000" => Err("no more".into()),

@@ -154,6 +154,7 @@ const INVALID: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn errors_quote_the_part_and_name_the_accepted_form() {
     for &(json, part, reason) in INVALID {
         let (filter, why) = why(Where::from_json(json));
