@@ -61,7 +61,7 @@ pub enum InvalidInput {
     #[error("invalid {what} name {name:?}: {why}")]
     #[non_exhaustive]
     Name {
-        /// The kind of thing to name, such as `collection`.
+        /// The kind of object that has the name, such as `collection`.
         what: &'static str,
         /// The name.
         name: String,
@@ -96,7 +96,7 @@ pub enum InvalidInput {
         /// The reason, such as a missing feature or key.
         why: String,
     },
-    /// An embedding function cannot take a text.
+    /// An embedding function does not accept a text.
     #[error("text {index} (counted from 0) {why}")]
     #[non_exhaustive]
     Text {
@@ -141,7 +141,7 @@ pub enum InvalidInput {
     #[error("{of}: {why}")]
     #[non_exhaustive]
     Search {
-        /// The search among those of the call.
+        /// Which search of the call it is.
         of: String,
         /// The fault, and what is allowed.
         why: String,

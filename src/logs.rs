@@ -10,7 +10,7 @@ use crate::error::Error;
 
 /// The target for requests and retries.
 pub(crate) const HTTP: &str = "chroma_blocking::http";
-/// The target for a client's settings, and for requests whose answer was lost.
+/// The target for a client's settings, and for requests whose response was lost.
 pub(crate) const CLIENT: &str = "chroma_blocking::client";
 /// The target for embedding functions, their limits and caches.
 pub(crate) const EMBED: &str = "chroma_blocking::embed";

@@ -5,11 +5,10 @@ use serde_json::Value;
 
 use crate::wire::read;
 
-/// Features that some servers lack without refusing requests that use them.
+/// Features that a server may lack without refusing requests that use them.
 ///
-/// They are detected by the schemas in the server's OpenAPI description, whose names are those of types in
-/// the server's source. A server that uses other names is assumed to be newer than every server that lacks a
-/// feature.
+/// The client detects them by the names of the schemas in the server's OpenAPI description, which are names
+/// of types in the server's source. A server with other schema names is assumed to support every feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capabilities {
     /// A metadata value may be a list. Other servers apply `$contains` on a field to the document instead.

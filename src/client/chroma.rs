@@ -177,8 +177,8 @@ impl Dialect for Chroma {
     }
 
     fn unreachable_hint(&self) -> &'static str {
-        "start a server there (docker compose up, or chroma run), set CHROMA_HOST to one that runs, or let \
-         LocalServer start one"
+        "start a server there (docker compose up, or chroma run), set CHROMA_HOST to the address of a running \
+         server, or start one with LocalServer"
     }
 }
 

@@ -171,7 +171,7 @@ impl Client {
         if bytes < before {
             log::warn!(
                 target: logs::CLIENT, bytes = bytes;
-                "the server refused a request as too large; the size of a request is limited to {bytes} bytes from now on"
+                "the server refused a request as too large; from now on, requests are limited to {bytes} bytes"
             );
         }
     }

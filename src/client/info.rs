@@ -14,8 +14,7 @@ pub struct PreFlightChecks {
     pub supports_base64_encoding: bool,
 }
 
-/// The user that the server sees behind a client's requests; see
-/// [`Client::identity`](crate::Client::identity).
+/// The user that a client's key belongs to; see [`Client::identity`](crate::Client::identity).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Identity {

@@ -111,8 +111,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct PathParameters<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) database: &'a str,
-    /// The collection's id, or its name where the operation goes by name. The id is the server's, so it may
-    /// be any text, even an empty one.
+    /// The collection's id, or its name if the operation takes a name. The id comes from the server, so it
+    /// may be any text, even an empty one.
     pub(crate) collection: Option<&'a str>,
     pub(crate) function: Option<&'a str>,
 }
@@ -195,7 +195,7 @@ mod tests {
         form
     }
 
-    /// Operations that newer servers than 1.5.9 publish.
+    /// Operations that only servers newer than 1.5.9 publish.
     #[cfg(feature = "local-server")]
     const NEWER: &[&str] = &["conditional_get", "conditional_commit"];
 

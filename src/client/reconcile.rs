@@ -104,7 +104,8 @@ impl Client {
             }
             match look_up(&self.for_look_up(&error)) {
                 Ok(Outcome::Done(value)) => {
-                    let message = format_args!("{error:#}; the server has done it all the same");
+                    let message =
+                        format_args!("{error:#}; the client checked, and the write took effect");
                     logs::failure(logs::CLIENT, Level::Info, &error, &[], message);
                     return Ok(value);
                 }
@@ -123,7 +124,7 @@ impl Client {
                 &error,
                 &[logs::wait_ms(wait)],
                 format_args!(
-                    "{error:#}; the server has not done it, trying again in {:.1} s",
+                    "{error:#}; the client checked, and the write did not take effect; trying again in {:.1} s",
                     wait.as_secs_f64()
                 ),
             );
@@ -149,8 +150,8 @@ impl Client {
     }
 }
 
-/// Returns the outcome of a creation if an object with the name exists: an unused one was created by this
-/// call.
+/// Returns the outcome of a creation when an object with the name exists: if it is unused, this call created
+/// it.
 pub(crate) fn if_new(is_new: bool, operation: &Operation, name: &str) -> Outcome<()> {
     if is_new {
         Outcome::Done(())
@@ -163,7 +164,8 @@ pub(crate) fn if_new(is_new: bool, operation: &Operation, name: &str) -> Outcome
 pub(crate) fn name_taken(operation: &Operation, name: &str) -> Error {
     Error::AlreadyExists {
         call: Box::new(Call::new(operation.name, Some(name))),
-        message: "the response was lost, and what exists under this name now differs from what was to be created"
+        message: "the response was lost, and the existing object with this name differs from the one to create; \
+             choose another name"
             .to_owned(),
     }
 }

@@ -44,8 +44,8 @@ impl Client {
         }
     }
 
-    /// Makes the error of an unintelligible response more precise. A heartbeat shows whether the server is
-    /// not a Chroma server, or one that does not know the operation.
+    /// Makes the error of an unreadable response more precise. Sends a heartbeat to find out whether the
+    /// server is not a Chroma server, or does not support the operation.
     fn explain(&self, error: Error, options: CallOptions) -> Error {
         let heartbeat = || self.heartbeat_with(options.without_retries());
         match error {
@@ -94,8 +94,8 @@ impl<'a> Request<'a> {
         self.subject(name)
     }
 
-    /// Addresses a collection. `key` stands for it in the path: its id, or its name where the operation goes
-    /// by name.
+    /// Addresses a collection. `key` stands for it in the path: its id, or its name if the operation takes a
+    /// name.
     pub(crate) fn collection(mut self, name: &'a str, key: &'a str) -> Self {
         self.parameters.collection = Some(key);
         self.subject(name)

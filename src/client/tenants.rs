@@ -76,7 +76,7 @@ impl Client {
         Err(Error::Unsupported {
             call: Box::new(Call::new(operation.name, Some(name))),
             message: format!(
-                "the server accepted the resource name but did not store it; the tenant's is {stored}"
+                "the server accepted the resource name but did not store it; the tenant's resource name is {stored}"
             ),
         })
     }

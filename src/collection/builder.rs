@@ -108,11 +108,11 @@ impl CollectionBuilder {
     /// Without an [embedding function](CollectionBuilder::embedding_function), the collection uses the one in
     /// its configuration, whichever client of Chroma created it:
     /// - `google_gemini` is [`Gemini`](crate::Gemini), with the stored model, dimension and task. The API key
-    ///   is in the environment variable that the configuration names. (`GOOGLE_API_KEY` and `GEMINI_API_KEY`
-    ///   stand in for each other.) **The variable is read when the first text is embedded**, not when the
-    ///   collection is opened, so no key is needed as long as you pass vectors. The key is sent to Google
-    ///   only, but the server chooses the variable: if you do not trust the server, set the embedding
-    ///   function yourself.
+    ///   is in the environment variable that the configuration names. (If the configuration names
+    ///   `GOOGLE_API_KEY` and it is not set, `GEMINI_API_KEY` is read, and vice versa.) **The variable is
+    ///   read when the first text is embedded**, not when the collection is opened, so no key is needed as
+    ///   long as you pass vectors. The key is sent to Google only, but the server chooses the variable: if
+    ///   you do not trust the server, set the embedding function yourself.
     /// - `chroma_blocking_hashing` is [`Hashing`](crate::Hashing), with the stored dimension.
     /// - With any other function, or none, the collection works with vectors. Texts are refused with
     ///   [`InvalidInput::StoredEmbeddingFunction`] or [`InvalidInput::NoEmbeddingFunction`].
@@ -167,10 +167,10 @@ impl CollectionBuilder {
             // A collection that was found by its name may belong to another program, so it is not deleted.
             let deleted = (!was_looked_up.get()).then(|| client.delete_collection(&self.name));
             let remains = match deleted {
-                None => "; the collection exists now, without it",
+                None => "; the collection exists now, without the schema",
                 Some(Ok(())) => "",
                 Some(Err(_)) => {
-                    "; the collection was created without it, and deleting it again failed"
+                    "; the collection was created without the schema and could not be deleted"
                 }
             };
             return Err(self.schema_ignored(Mode::Create, remains));
@@ -192,7 +192,7 @@ impl CollectionBuilder {
             .map_err(|error| self.explain(error))?;
         if self.is_schema_missing(&stored) {
             // The collection may have existed before, so it is not deleted.
-            let remains = "; the collection exists now, without it";
+            let remains = "; the collection exists now, without the schema";
             return Err(self.schema_ignored(Mode::GetOrCreate, remains));
         }
         self.open(Mode::GetOrCreate, stored)

@@ -106,7 +106,7 @@ impl<'a> Export<'a> {
     /// all of them are on the disk, the temporary file is renamed to `path`. An existing file is replaced.
     ///
     /// # Errors
-    /// As for [`write_to`](Export::write_to). The file at `path` is unchanged then.
+    /// As for [`write_to`](Export::write_to). After an error, the file at `path` is unchanged.
     pub fn to_file(self, path: impl AsRef<Path>) -> Result<u64> {
         let path = path.as_ref();
         let name = path.display().to_string();

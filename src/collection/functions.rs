@@ -16,27 +16,27 @@ use crate::wire::read;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct AttachedFunction {
-    /// Its id, a UUID that the server chose.
+    /// The id, a UUID that the server chose.
     pub id: String,
-    /// Its name on this collection.
+    /// The function's name on this collection.
     pub name: String,
     /// The server's name for the function: `record_counter`, `statistics` …
     pub function_name: String,
-    /// The id of the collection whose records it reads.
+    /// The id of the collection whose records the function reads.
     pub input_collection_id: String,
-    /// The name of the collection that it writes to.
+    /// The name of the collection that the function writes to.
     #[serde(rename = "output_collection")]
     pub output_collection_name: String,
     /// The id of that collection; `None` until the server has created it.
     #[serde(default)]
     pub output_collection_id: Option<String>,
-    /// Its parameters, as JSON text.
+    /// The function's parameters, as JSON text.
     #[serde(default)]
     pub params: Option<String>,
-    /// Its position in the collection's log: the number of entries that it has read.
+    /// The function's position in the collection's log: the number of entries that it has read.
     #[serde(default)]
     pub completion_offset: u64,
-    /// The number of new records after which it runs.
+    /// The number of new records after which the function runs.
     #[serde(default)]
     pub min_records_for_invocation: u64,
 }
@@ -47,7 +47,7 @@ pub struct AttachedFunction {
 pub struct Attached {
     /// The id of the attached function, a UUID that the server chose.
     pub id: String,
-    /// Its name on this collection.
+    /// The function's name on this collection.
     pub name: String,
     /// The server's name for the function.
     pub function_name: String,
@@ -190,8 +190,8 @@ impl DetachFunction {
         self
     }
 
-    /// Detaches the function. Returns whether the server did. If the response is lost, the call asks the
-    /// server whether the function is still attached.
+    /// Detaches the function. Returns whether the server detached it. If the response is lost, the call asks
+    /// the server whether the function is still attached.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on single-node servers;

@@ -36,8 +36,7 @@ impl Collection {
         }
     }
 
-    /// Reads one record by its id, with its document and metadata. Returns `None` if there is none of this
-    /// id.
+    /// Reads one record by its id, with its document and metadata. Returns `None` if no record has this id.
     ///
     /// To read the vector as well, use [`get`](Collection::get) with an [`include`](Get::include).
     ///
@@ -64,8 +63,8 @@ impl Collection {
         self.request(&op::COUNT).send(read::json)
     }
 
-    /// Returns the number of records at a read level: indexed records are counted faster than records that
-    /// are not indexed yet. Single-node servers ignore the level.
+    /// Returns the number of records at a read level. Counting only indexed records is faster. Single-node
+    /// servers ignore the level.
     ///
     /// # Errors
     /// The errors of any request: see [`Error`](crate::Error).
@@ -74,7 +73,7 @@ impl Collection {
         self.request(&op::COUNT).query(&query).send(read::json)
     }
 
-    /// Reads the first ten records with their documents, metadata and vectors: a look at the data.
+    /// Reads the first ten records with their documents, metadata and vectors.
     ///
     /// # Errors
     /// The errors of any request: see [`Error`](crate::Error).
@@ -96,7 +95,7 @@ pub struct Get {
 
 impl Get {
     /// Reads only the records with these ids: one id or several. Ids without a record are left out of the
-    /// result. If called twice, the ids are added up.
+    /// result. Another call adds ids to the earlier ones.
     pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Get {
         self.selection.add_ids(ids);
         self

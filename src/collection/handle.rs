@@ -71,8 +71,8 @@ impl Collection {
         }
     }
 
-    /// Returns the same collection with another retry policy and its deadline. Both handles share their
-    /// connections.
+    /// Returns the same collection with another retry policy, including its deadline. Both handles share
+    /// their connections.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -142,7 +142,8 @@ impl Collection {
         &self.inner.stored.id
     }
 
-    /// Returns the metadata of the collection itself, as of when it was opened. Empty if it has none.
+    /// Returns the metadata of the collection itself, as it was when the collection was opened. Empty if it
+    /// has none.
     pub fn metadata(&self) -> &Metadata {
         self.inner.stored.metadata.as_ref().unwrap_or(&NO_METADATA)
     }
@@ -152,8 +153,8 @@ impl Collection {
         self.configuration().space()
     }
 
-    /// Returns the configuration, as of when the collection was opened. Its fields are `None` if the server
-    /// does not report them, as Chroma 1.0.0 does not.
+    /// Returns the configuration, as it was when the collection was opened. Its fields are `None` if the
+    /// server does not report them, as Chroma 1.0.0 does not.
     ///
     /// ```no_run
     /// # let notes = chroma_blocking::Client::from_env()?.collection("notes").get()?;
@@ -166,7 +167,7 @@ impl Collection {
         &self.inner.stored.configuration_json
     }
 
-    /// Returns the schema, which lists the indexes, as of when the collection was opened. Servers before
+    /// Returns the schema, which lists the indexes, as it was when the collection was opened. Servers before
     /// Chroma 1.3 have no schemas.
     pub fn schema(&self) -> Option<&Schema> {
         self.inner.stored.schema.as_ref()

@@ -102,8 +102,8 @@ pub(super) fn open(
 /// Asks for a collection by its Chroma Resource Name.
 ///
 /// A single-node server closes the connection at such a request. So the first attempt is made without
-/// retries. If it fails that way twice while the server answers a heartbeat, the server does not support the
-/// request.
+/// retries. If it fails that way twice while the server responds to a heartbeat, the server does not support
+/// the request.
 fn get_by_crn(client: &Client, crn: &str) -> Result<Stored> {
     let client = client.begin();
     let operation = &op::GET_COLLECTION_BY_CRN;
@@ -133,7 +133,7 @@ fn check_id(id: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Accepts three names, separated by colons. A server does not answer a malformed one at all.
+/// Accepts three names, separated by colons. A server does not respond to a malformed one at all.
 fn check_crn(crn: &str) -> Result<(), &'static str> {
     match crn.split(':').collect::<Vec<_>>()[..] {
         [tenant, database, collection]

@@ -12,8 +12,8 @@ use crate::wire::{hits, write};
 impl Collection {
     /// Searches with a filter, a combination of ranks, and groups: see [`Search`].
     ///
-    /// Needs Chroma Cloud or a distributed server. A single-node server has only
-    /// [`query`](Collection::query); with it, the call fails with [`Error::Unsupported`].
+    /// Needs Chroma Cloud or a distributed server. A single-node server supports only
+    /// [`query`](Collection::query); there, this call fails with [`Error::Unsupported`].
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing, Key, Search};

@@ -43,8 +43,8 @@ impl Selection {
     }
 
     /// Returns the selection's parts in the request, or `None` if it cannot select any record: servers treat
-    /// an empty list of ids as no list, and would select all records. `is_misread` tells whether the server
-    /// misreads tests of a metadata field.
+    /// an empty list of ids as no list, and would select all records. `is_misread` returns whether the server
+    /// misreads conditions on a metadata field.
     pub(super) fn parts(
         self,
         is_misread: &dyn Fn(&str) -> bool,

@@ -85,8 +85,8 @@ pub(super) enum Comparison {
     Unknown,
 }
 
-/// Whether all requested values that the server reports are the reported ones. Servers may change the last
-/// digits of a float.
+/// Whether the server reports the requested values. Values that it does not report are not compared. Servers
+/// may change the last digits of a float.
 fn agrees(reported: &Value, requested: &Value) -> bool {
     match (reported, requested) {
         (Value::Null, _) | (_, Value::Null) => true,

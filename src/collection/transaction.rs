@@ -21,15 +21,15 @@ use crate::wire::write::{self, Page};
 /// Reads and writes of one collection that take effect together, and only if no other program has written a
 /// record that the transaction has read (optimistic concurrency). Needs a server newer than 1.5.9.
 ///
-/// Reads are sent at once. All of them see the collection in the state that the first one found. Writes are
-/// kept in memory until [`commit`](Transaction::commit), which sends them in one request, whatever the
-/// server's limits. Dropping the transaction discards them.
+/// Reads are sent immediately. All reads see the collection in the state that the first read found. Writes
+/// are kept in memory until [`commit`](Transaction::commit), which sends them in one request, even if it
+/// exceeds the server's limits. Dropping the transaction discards them.
 ///
 /// If another program has written a record that was read, `commit` or the next read fails with
 /// [`Error::Conflict`]. Then start a new transaction.
 ///
 /// As outside of a transaction, the server ignores an `add` of an id that exists, and an `update` or a
-/// `delete` of an id that does not exist. Read the records first to know.
+/// `delete` of an id that does not exist. To find out whether an id exists, read it first.
 ///
 /// ```no_run
 /// # use chroma_blocking::{Client, Error, Hashing, Record};
@@ -83,8 +83,8 @@ impl Collection {
 }
 
 impl Transaction {
-    /// Reads records by id: one id or several. Ids without a record count as read, too: if another program
-    /// adds such a record, the commit fails.
+    /// Reads records by id: one id or several. An id without a record counts as read, too: if another program
+    /// adds that record, the commit fails.
     ///
     /// # Errors
     /// [`Error::Unsupported`] on servers up to 1.5.9; [`Error::Invalid`] for an id that this transaction has
@@ -101,8 +101,8 @@ impl Transaction {
         Ok(found)
     }
 
-    /// Reads at most `limit` records that pass a filter. Only the returned records count as read: a record
-    /// that another program makes pass the filter later is not a conflict.
+    /// Reads at most `limit` records that pass a filter. Only the returned records count as read: if another
+    /// program later changes a different record so that it passes the filter, that is not a conflict.
     ///
     /// # Errors
     /// As for [`get_ids`](Transaction::get_ids).

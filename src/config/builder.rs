@@ -165,8 +165,8 @@ impl ClientBuilder {
     /// Reads go to the endpoint that [`read_from`](ClientBuilder::read_from) selects. They move on to another
     /// endpoint if there is no connection, the connection breaks, no response arrives in time, or the status
     /// is 500, 502, 503, 504 or 520 to 524. That happens without a wait, but counts as one of the policy's
-    /// retries. An endpoint that failed in any way but status 500 is skipped for ten seconds, or for the time
-    /// set by [`circuit_breaker`](ClientBuilder::circuit_breaker).
+    /// retries. An endpoint that failed in any way other than with status 500 is skipped for ten seconds, or
+    /// for the time set by [`circuit_breaker`](ClientBuilder::circuit_breaker).
     ///
     /// Writes stay on the primary unless [`fail_over_writes`](ClientBuilder::fail_over_writes) is set. So do
     /// requests that check whether a write took effect.

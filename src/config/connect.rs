@@ -102,7 +102,7 @@ impl ClientBuilder {
             return Err(bad("max_response_size", "0", why));
         }
         if self.breaker.is_some_and(|breaker| breaker.failures == 0) {
-            let why = "at least one failure must open the breaker, or it would never close";
+            let why = "set failures to at least 1";
             return Err(bad("circuit_breaker", "0 failures", why));
         }
         for (name, value) in [("tenant", &self.tenant), ("database", &self.database)] {
@@ -179,7 +179,7 @@ fn choose(
     let tenant = match tenant {
         Some(tenant) => tenant,
         None if identity.tenant == ANY => {
-            let why = "the key may open every tenant; choose one";
+            let why = "the key may open every tenant; choose one with .tenant(...)";
             return Err(InvalidInput::setting("CHROMA_TENANT", "", why));
         }
         None => identity.tenant.clone(),
@@ -191,7 +191,7 @@ fn choose(
         (None, [only]) if only != ANY && tenant == identity.tenant => only.clone(),
         (None, databases) => {
             let why = format!(
-                "the key may open the databases {databases:?} of the tenant {:?}; choose one",
+                "the key may open the databases {databases:?} of the tenant {:?}; choose one with .database(...)",
                 identity.tenant
             );
             return Err(InvalidInput::setting("CHROMA_DATABASE", "", why));

@@ -55,7 +55,7 @@ fn make_named(name: &str, config: &Value) -> Result<Arc<dyn EmbeddingFunction>, 
         GEMINI => Err("this crate was built without its feature `gemini`".to_owned()),
         hashing::NAME => Ok(Arc::new(Hashing::from_config(config)?)),
         "default" => Err(
-            "it is a model of Chroma's Python and JavaScript clients, which this crate does not have"
+            "it is the default model of Chroma's Python and JavaScript clients, which this crate does not include"
                 .to_owned(),
         ),
         _ => Err("this crate has no function of that name".to_owned()),

@@ -23,8 +23,7 @@ pub enum Purpose {
     Queries,
 }
 
-/// Accompanies the texts of one call of
-/// [`EmbeddingFunction::embed_with`](crate::EmbeddingFunction::embed_with).
+/// The context of one call of [`EmbeddingFunction::embed_with`](crate::EmbeddingFunction::embed_with).
 ///
 /// It tells the function the [purpose](EmbeddingContext::purpose) of the texts and whether the caller has
 /// [cancelled](EmbeddingContext::is_cancelled) the call. The function reports its progress, cache hits,
@@ -32,10 +31,10 @@ pub enum Purpose {
 /// batch job, and in the progress of [`Collection::with_progress`](crate::Collection::with_progress).
 ///
 /// # For authors of embedding functions
-/// - A function that takes long calls [`progress`](EmbeddingContext::progress) now and then. Between requests
-///   it checks [`is_cancelled`](EmbeddingContext::is_cancelled), and if that is true it returns any error,
-///   for example `Err("cancelled".into())`. A function that does neither works, too: it finishes, and the
-///   caller stops after it.
+/// - A slow function calls [`progress`](EmbeddingContext::progress) regularly. Between requests it checks
+///   [`is_cancelled`](EmbeddingContext::is_cancelled), and if that is true it returns any error, for example
+///   `Err("cancelled".into())`. A function that does neither works, too: the caller stops after the function
+///   has returned.
 /// - A function with a cache calls [`add_cache_hits`](EmbeddingContext::add_cache_hits).
 /// - A function that wraps another function passes the context on. If it embeds in parts, it passes on
 ///   [parts](EmbeddingContext::part) of the context. It also forwards `name`, `dimension`, `default_space`,
@@ -141,7 +140,7 @@ impl<'a> EmbeddingContext<'a> {
 
     /// Sets a flag that cancels the call when it becomes `true`, from any thread. Default: none.
     ///
-    /// [`Gemini`](crate::embed::Gemini) sends nothing more then. Its call ends with
+    /// [`Gemini`](crate::embed::Gemini) then sends nothing more. Its call ends with
     /// [`Error::Cancelled`](crate::Error::Cancelled), or with
     /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) if some vectors are known already. Other
     /// functions may finish first.
@@ -205,7 +204,7 @@ impl<'a> EmbeddingContext<'a> {
         self.used.retries
     }
 
-    /// Returns the total time for which requests were held back, as reported by the function.
+    /// Returns the total time for which requests were delayed, as reported by the function.
     pub fn limiter_wait(&self) -> Duration {
         self.used.limiter_wait
     }
@@ -220,8 +219,8 @@ impl<'a> EmbeddingContext<'a> {
         self.used.retries = self.used.retries.saturating_add(requests);
     }
 
-    /// Adds to the time for which requests were held back by a rate limit, or by a pause that the service
-    /// asked for.
+    /// Adds to the time for which requests were delayed by a rate limit, or by a pause that the service asked
+    /// for.
     pub fn add_limiter_wait(&mut self, wait: Duration) {
         self.used.limiter_wait = self.used.limiter_wait.saturating_add(wait);
     }

@@ -88,7 +88,7 @@ pub trait EmbeddingFunction: Send + Sync {
     /// [cancelled](EmbeddingContext::is_cancelled), or call another function; see [`EmbeddingContext`].
     /// Default: calls [`embed_documents`](Self::embed_documents) or [`embed_queries`](Self::embed_queries),
     /// and reports nothing. If your `embed_documents` or `embed_queries` calls `embed_with`, implement
-    /// `embed_with` as well; otherwise the two call each other without end.
+    /// `embed_with` as well; otherwise the two call each other forever.
     ///
     /// # Errors
     /// Returns any error of the model or service.

@@ -66,7 +66,8 @@ impl Default for Hashing {
 }
 
 impl Hashing {
-    /// Returns a function with another dimension than 768. In fewer floats, more words share a place.
+    /// Returns a function with another dimension than 768. With a smaller dimension, more words share an
+    /// index.
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if the dimension is not from 1 to 65,536.
@@ -102,7 +103,7 @@ impl Hashing {
     /// Makes the function that a collection's configuration describes.
     ///
     /// # Errors
-    /// Why the configuration describes none.
+    /// The reason, if the configuration is not valid.
     pub(super) fn from_config(config: &serde_json::Value) -> Result<Hashing, String> {
         let dimension = &config["dimension"];
         let Some(floats) = dimension.as_u64().and_then(|floats| floats.try_into().ok()) else {

@@ -17,7 +17,7 @@ pub struct Call {
     pub attempts: u32,
     /// The time from the start of the call to the error, including waits.
     pub elapsed: Duration,
-    /// Whether the server may have changed something, because an answer was lost or the server failed while
+    /// Whether the server may have changed something, because a response was lost or the server failed while
     /// it worked. Always `false` for a call that only reads.
     pub may_have_acted: bool,
 }

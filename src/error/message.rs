@@ -96,7 +96,7 @@ impl Error {
                 TryAgain(*retry_after),
                 advice(*status, name)
             ),
-            Error::Decode { message, .. } => write!(f, "cannot read the answer: {message}"),
+            Error::Decode { message, .. } => write!(f, "cannot read the response: {message}"),
             Error::Embedding { function, .. } => {
                 write!(f, "the embedding function {function} failed")
             }

@@ -58,7 +58,7 @@ impl Error {
         }
     }
 
-    /// Returns the HTTP status of the answer. `None` without an answer, and for kinds that cover several
+    /// Returns the HTTP status of the response. `None` without a response, and for kinds that cover several
     /// statuses, such as [`Error::Conflict`].
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -91,7 +91,7 @@ impl Error {
         }
     }
 
-    /// Returns the call that failed. `None` for a local server, a file and a cache.
+    /// Returns the call that failed. `None` for an error of a local server, a file or a cache.
     pub fn call(&self) -> Option<&Call> {
         match self {
             Error::Invalid { call, .. }

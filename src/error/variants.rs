@@ -11,7 +11,7 @@ use crate::model::report::IngestReport;
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error, by what the caller can do about it.
+/// The error of every fallible call. The variants differ in what the caller can do about them.
 ///
 /// Every message names the operation, the collection if there is one, and the value at fault. No message
 /// holds a secret. [`Error::is_retryable`] and [`Error::status`] answer the common questions without a
@@ -105,7 +105,7 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
-    /// The answer did not arrive in time. The server may have acted on the request; see
+    /// The response did not arrive in time. The server may have acted on the request; see
     /// [`Call::may_have_acted`].
     #[non_exhaustive]
     Timeout {
@@ -117,7 +117,7 @@ pub enum Error {
         /// was sent.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The server cannot be reached, or the connection broke before the complete answer had arrived.
+    /// The server cannot be reached, or the connection broke before the complete response had arrived.
     #[non_exhaustive]
     Connection {
         /// The call that failed.
@@ -136,7 +136,7 @@ pub enum Error {
     CircuitOpen {
         /// The call that was not made.
         call: Box<Call>,
-        /// The time until the breaker lets a call through.
+        /// The time until the breaker allows a call.
         retry_after: Duration,
     },
     /// The server at this address is not a Chroma server with the v2 API (Chroma 1.0 or newer).
@@ -144,7 +144,7 @@ pub enum Error {
     NotChroma {
         /// The call that failed.
         call: Box<Call>,
-        /// A description of the server's answer.
+        /// A description of the server's response.
         message: String,
     },
     /// The server refused the request or failed while it worked on it (any other HTTP status).
@@ -162,12 +162,12 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
-    /// The answer cannot be read, or it does not belong to this operation.
+    /// The response cannot be read, or it does not belong to this operation.
     #[non_exhaustive]
     Decode {
         /// The call that failed.
         call: Box<Call>,
-        /// The fault in the answer, and its position.
+        /// The fault in the response, and its position.
         message: String,
     },
     /// An embedding function failed. Nothing was written or queried.
@@ -212,7 +212,7 @@ pub enum Error {
         call: Box<Call>,
         /// The ids that the server acknowledged.
         done: Vec<String>,
-        /// The ids of the request whose answer was lost. The server may have written them.
+        /// The ids of the request whose response was lost. The server may have written them.
         unknown: Vec<String>,
         /// The ids that the server has certainly not written.
         pending: Vec<String>,

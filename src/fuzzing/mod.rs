@@ -1,5 +1,5 @@
-//! Every parser of answers and of users' JSON, by name: for the fuzz test below, and for `fuzz/`. This module
-//! exists only in tests and under `--cfg fuzzing`; it is not part of the API.
+//! Every parser of responses and of users' JSON, by name: for the fuzz test below, and for `fuzz/`. This
+//! module exists only in tests and under `--cfg fuzzing`; it is not part of the API.
 
 #[cfg(test)]
 mod mutate;
@@ -105,7 +105,7 @@ fn filter(
     }))
 }
 
-/// The parsers of servers' answers.
+/// The parsers of servers' responses.
 fn answers() -> impl Iterator<Item = &'static Parser> {
     [
         client::PARSERS,
@@ -125,7 +125,7 @@ fn run<'a>(parsers: impl IntoIterator<Item = &'a Parser>, bytes: &[u8]) {
     }
 }
 
-/// Passes the bytes to every parser of answers.
+/// Passes the bytes to every parser of responses.
 pub fn read_answers(bytes: &[u8]) {
     run(answers(), bytes);
 }
@@ -147,15 +147,15 @@ mod tests {
     use super::*;
     use crate::client::operations;
 
-    /// The most memory a parser may hold for each byte of an answer.
+    /// The most memory a parser may hold for each byte of a response.
     const MAX_HELD_PER_BYTE: usize = 400;
-    /// The most memory a parser may hold in addition, for any answer.
+    /// The most memory a parser may hold in addition, for any response.
     const MAX_HELD: usize = 8 << 10;
-    /// The longest error message for an answer, in bytes. It must not quote a long answer in full. Messages
-    /// about users' own JSON may.
+    /// The longest error message for a response, in bytes. It must not quote a long response in full.
+    /// Messages about users' own JSON may.
     const LONGEST_ERROR: usize = 2_000;
 
-    /// An answer from `tests/data`, and the index of its parser.
+    /// A response from `tests/data`, and the index of its parser.
     struct Seed {
         parser: usize,
         bytes: Vec<u8>,
@@ -170,7 +170,7 @@ mod tests {
         *parsers.find(|parser| parser.0 == name).unwrap()
     }
 
-    /// Returns the answers in `tests/data`, or `None` in the published package, which has no such folder.
+    /// Returns the responses in `tests/data`, or `None` in the published package, which has no such folder.
     fn seeds(parsers: &[Parser]) -> Option<Vec<Seed>> {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
         if !tests.exists() {
@@ -209,7 +209,7 @@ mod tests {
         Some(seeds)
     }
 
-    /// Returns the longest answer of each parser.
+    /// Returns the longest response of each parser.
     fn longest(parsers: &[Parser]) -> Vec<(Parser, Vec<u8>)> {
         let mut seeds = seeds(parsers).unwrap_or_default();
         seeds.sort_by_key(|seed| (seed.parser, seed.bytes.len()));
@@ -356,7 +356,7 @@ mod tests {
         thread.spawn(deep).unwrap().join().unwrap();
     }
 
-    /// The parser reserves memory for as many vectors as there are ids, but never more than the answer can
+    /// The parser reserves memory for as many vectors as there are ids, but never more than the response can
     /// hold.
     #[test]
     fn missing_vectors_take_no_memory() {
@@ -366,7 +366,7 @@ mod tests {
     }
 
     /// The values with the most memory per byte of JSON, and the limit: a multiple of the length of the
-    /// answer.
+    /// response.
     #[test]
     fn memory_is_proportional_to_the_length_of_the_answer() {
         let list = |entry: &str| format!("[{}]", vec![entry; 20_000].join(","));

@@ -1,4 +1,5 @@
-//! [`Mutator`]: damages answers as broken connections do, and forges answers as broken or hostile servers do.
+//! [`Mutator`]: damages responses as broken connections do, and forges responses as broken or hostile servers
+//! do.
 
 use std::ops::Range;
 
@@ -70,7 +71,7 @@ impl Mutator {
         Mutator { random }
     }
 
-    /// Applies one to three mutations to an answer. They may insert parts of `other`.
+    /// Applies one to three mutations to a response. They may insert parts of `other`.
     pub(super) fn mutated(&mut self, answer: &[u8], other: &[u8]) -> Vec<u8> {
         let mut bytes = answer.to_vec();
         for _ in 0..=self.random.below(3) {
@@ -124,7 +125,7 @@ impl Mutator {
         }
     }
 
-    /// Returns a random value of an answer.
+    /// Returns a random value of a response.
     fn part(&mut self, answer: &[u8]) -> Vec<u8> {
         let values = values(answer);
         match values.len() {
@@ -172,7 +173,7 @@ impl Mutator {
                 let to = other.len().min(from + some.len());
                 bytes.splice(some, other[from..to].iter().copied());
             }
-            // The start of one answer, then the end of another.
+            // The start of one response, then the end of another.
             7 if !other.is_empty() => {
                 bytes.truncate(at);
                 bytes.extend_from_slice(&other[self.random.place(other.len())..]);

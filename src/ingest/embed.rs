@@ -23,7 +23,7 @@ const OUTAGE_TEXTS: usize = 10;
 /// Embeds each text of a batch that has no vector. Moves records whose texts are refused to the bad ones.
 ///
 /// # Errors
-/// If the function fails for good, or for longer than the job's retry policy allows.
+/// If the function fails permanently, or for longer than the job's retry policy allows.
 pub(super) fn embed(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
     let texts: Vec<usize> = (batch.records.iter().enumerate())
         .filter(|(_, item)| item.record.embedding.is_none())

@@ -30,7 +30,7 @@ struct BatchInFlight {
     ids: HashSet<u64>,
 }
 
-/// The other end has hung up, because the job has failed.
+/// The channel is closed, because the job has failed.
 struct Disconnected;
 
 impl<'a> InFlight<'a> {

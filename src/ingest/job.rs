@@ -43,8 +43,7 @@ impl<'a> Job<'a> {
         self.finished.load(Ordering::Relaxed)
     }
 
-    /// Marks the job as finished when the guard is dropped, also by a panic, so that no thread waits for
-    /// ever.
+    /// Marks the job as finished when the guard is dropped, also by a panic, so that no thread waits forever.
     pub(super) fn finish_on_drop(&self) -> FinishGuard<'_> {
         FinishGuard(&self.finished)
     }

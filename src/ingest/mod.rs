@@ -218,7 +218,7 @@ where
     /// after about 1, 2, 4 seconds and so on up to a minute, which is about five minutes in total.
     ///
     /// These retries are in addition to those that the client and the embedding function make themselves. The
-    /// job retries an error of an embedding function of yours if it is an [`io::Error`](std::io::Error) or a
+    /// job retries an error of your own embedding function if it is an [`io::Error`](std::io::Error) or a
     /// retryable [`Error`](crate::Error), or if the function refuses every single text of a batch.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;

@@ -62,9 +62,9 @@ impl LocalServerBuilder {
         self
     }
 
-    /// Sets the version, which then is an installed copy: `CHROMA_BIN` and the `PATH` are ignored. For tests
-    /// that must not depend on the machine. Available are 1.5.9, 1.3.7, 1.0.21 and 1.0.0. Default: any
-    /// version that is found, or 1.5.9 if it is an installed copy.
+    /// Sets the version. The server is then an installed copy: `CHROMA_BIN` and the `PATH` are ignored. Use
+    /// it for tests that must not depend on the machine. Available are 1.5.9, 1.3.7, 1.0.21 and 1.0.0.
+    /// Default: any version that is found, or 1.5.9 if it is an installed copy.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
@@ -91,7 +91,7 @@ impl LocalServerBuilder {
         self
     }
 
-    /// Sets how long to wait until the server responds, without the time for installing it. Default: 60 s.
+    /// Sets how long to wait until the server responds, not counting its installation. Default: 60 s.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
         self
@@ -267,10 +267,10 @@ impl LocalServerBuilder {
                 data.display()
             ),
             StartError::Ended { how, log } => {
-                format!("{name} ended before it answered: {how}{}", details(&log))
+                format!("{name} ended before it responded: {how}{}", details(&log))
             }
             StartError::TimedOut { log } => format!(
-                "{name} did not answer on port {port} within {} s (start_timeout){}",
+                "{name} did not respond on port {port} within {} s (start_timeout){}",
                 self.start_timeout.as_secs_f32(),
                 details(&log)
             ),

@@ -180,7 +180,9 @@ impl Launch<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     let how = match server.child.wait() {
-                        Ok(status) => format!("its supervisor ended too early ({status})"),
+                        Ok(status) => {
+                            format!("its supervisor process ended unexpectedly ({status})")
+                        }
                         Err(error) => error.to_string(),
                     };
                     return Err(self.ended(how));

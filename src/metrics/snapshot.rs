@@ -103,9 +103,9 @@ pub struct EndpointMetrics {
 pub enum BreakerState {
     /// All requests are sent.
     Closed,
-    /// No request is sent until the breaker's time has elapsed. The next request then is a probe.
+    /// No request is sent until the breaker's time has elapsed. The next request is then a trial.
     Open,
-    /// A probe has been sent, and its result is not known yet.
+    /// A trial request has been sent, and its result is not known yet.
     HalfOpen,
 }
 
@@ -131,8 +131,8 @@ pub struct EmbeddingMetrics {
 }
 
 impl EmbeddingMetrics {
-    /// Returns the number of embedded texts per second of call time. The durations of concurrent calls and of
-    /// failed calls are added up.
+    /// Returns the number of embedded texts per second of call time: the sum of the durations of all calls,
+    /// including concurrent and failed ones.
     pub fn texts_per_second(&self) -> f64 {
         let seconds = self.latency.total.as_secs_f64();
         if seconds > 0.0 {

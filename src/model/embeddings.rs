@@ -107,7 +107,7 @@ impl Embeddings {
         self.dimension
     }
 
-    /// Returns a row, or `None` if there are not as many rows.
+    /// Returns a row, or `None` if the index is out of range.
     pub fn row(&self, index: usize) -> Option<&[f32]> {
         let start = index.checked_mul(self.dimension)?;
         self.floats
@@ -160,8 +160,8 @@ enum Form<'a> {
 }
 
 impl<'a> Vectors<'a> {
-    /// Cuts a flat slice into vectors of `dimension` floats. If floats are left over, they are a last vector
-    /// of the wrong dimension, which the call refuses.
+    /// Cuts a flat slice into vectors of `dimension` floats. If the length is not a multiple of `dimension`,
+    /// the last vector is shorter, and a call with these vectors fails with [`InvalidInput::Dimension`].
     pub fn flat(floats: &'a [f32], dimension: usize) -> Vectors<'a> {
         Vectors(Form::Flat { floats, dimension })
     }
@@ -184,7 +184,7 @@ impl<'a> Vectors<'a> {
         self.len() == 0
     }
 
-    /// Returns a vector, or `None` if there are not as many.
+    /// Returns a vector, or `None` if the index is out of range.
     pub fn row(&self, index: usize) -> Option<&'a [f32]> {
         if index >= self.len() {
             return None;

@@ -165,7 +165,7 @@ fn fixed(name: &'static str, value: Option<impl Display>) -> Result<(), InvalidI
         Some(value) => Err(InvalidInput::Setting {
             name,
             value: value.to_string(),
-            why: "it is fixed when a collection is made".to_owned(),
+            why: "it cannot change after the collection was created".to_owned(),
         }),
     }
 }
@@ -224,7 +224,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "space is \"ip\": it is fixed when a collection is made"
+            "space is \"ip\": it cannot change after the collection was created"
         );
         assert!(HnswConfig::new().ef_construction(1).check_update().is_err());
         assert!(SpannConfig::new().write_nprobe(1).check_update().is_err());

@@ -42,7 +42,7 @@ pub(crate) fn check_tenant(name: &str) -> Result<(), InvalidInput> {
 pub(crate) fn check_in_path(what: &'static str, name: &str) -> Result<(), InvalidInput> {
     match name {
         "" => Err(bad(what, name, "it is empty".to_owned())),
-        "." | ".." => Err(bad(what, name, "it cannot stand in a URL".to_owned())),
+        "." | ".." => Err(bad(what, name, "it cannot be part of a URL".to_owned())),
         _ => Ok(()),
     }
 }

@@ -18,8 +18,8 @@ macro_rules! open_object {
         #[non_exhaustive]
         pub struct $name {
             $($(#[$field_about])* pub $field: Option<$type>,)+
-            /// Fields that this version does not know. They are kept as the server sent them, and written
-            /// back. To set a field that only a newer server has, add it here.
+            /// Fields that this version of the crate does not know. They are kept as the server sent them,
+            /// and written back. To set a field that only a newer server has, add it here.
             pub other: serde_json::Map<String, serde_json::Value>,
         }
 
@@ -69,8 +69,8 @@ macro_rules! open_object {
 }
 pub(crate) use open_object;
 
-/// Removes a known field and reads it. A value that this version cannot read stays in the map. `null` is
-/// absent.
+/// Removes a known field and reads it. A value that this version cannot read stays in the map. `null` counts
+/// as absent.
 pub(crate) fn take<T: DeserializeOwned>(map: &mut Map<String, Value>, key: &str) -> Option<T> {
     let value = map.remove(key)?;
     if value.is_null() {

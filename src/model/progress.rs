@@ -5,7 +5,7 @@ use std::fmt;
 /// The progress of a long call, reported while it runs.
 ///
 /// Every `on_progress` of this crate passes one of these, as does
-/// [`Collection::with_progress`](crate::Collection::with_progress). Its `Display` is a line for people.
+/// [`Collection::with_progress`](crate::Collection::with_progress). Its `Display` is one readable line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -13,10 +13,10 @@ pub struct Progress {
     pub operation: &'static str,
     /// The current stage.
     pub stage: ProgressStage,
-    /// How many texts, records, ids or queries are done. For a batch job: the items of the input that are
-    /// done in any way, including those of an earlier run, so that this is the position in the input.
+    /// The number of texts, records, ids or queries that are done. For a batch job, the number of input items
+    /// that were handled, including those of an earlier run: the position in the input.
     pub done: u64,
-    /// How many there are in all; `None` if that is not known.
+    /// The total number; `None` if it is not known.
     pub total: Option<u64>,
     /// Records that this run of a batch job wrote; 0 for any other call.
     pub written: u64,

@@ -166,7 +166,7 @@ pub struct RecordRef<'a> {
     pub document: Option<&'a str>,
     /// The address of the resource that the record describes.
     pub uri: Option<&'a str>,
-    /// The metadata. Empty if the record has none, or if it was not asked for.
+    /// The metadata. Empty if the record has none, or if it was not requested.
     pub metadata: &'a Metadata,
     /// The vector.
     pub embedding: Option<&'a [f32]>,

@@ -1,4 +1,4 @@
-//! [`Sender`]: one attempt to get an answer.
+//! [`Sender`]: one attempt to get a response.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::observe::Attempt;
 use super::operation::{HttpRequest, Kind};
 use super::response::HttpResponse;
 
-/// The maximum size of an answer without rows, in bytes.
+/// The maximum size of a response without rows, in bytes.
 const MAX_SMALL_ANSWER: u64 = 16 << 20;
 
 /// Sends requests and reads the responses.
@@ -22,13 +22,13 @@ pub(super) struct Sender {
     pub(super) agents: Agents,
     /// The headers of each request.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// The maximum size of an answer that holds rows, in bytes.
+    /// The maximum size of a response that holds rows, in bytes.
     pub(super) max_response_size: u64,
     pub(super) failures: FailureReader,
 }
 
 impl Sender {
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     ///
     /// If a pooled connection turns out to be closed, sends the request once more on a new one. `state`
     /// counts both.

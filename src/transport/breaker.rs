@@ -9,13 +9,13 @@ use crate::metrics::{self, BreakerState};
 /// The wait that is reported while a trial call is under way. How long the trial takes is unknown.
 const TRIAL: Duration = Duration::from_secs(1);
 
-/// When to stop calls to an endpoint that keeps failing, and for how long.
+/// Stops calls to an endpoint that keeps failing.
 ///
 /// These are failures: a connection that cannot be made or that breaks, a timeout, and the statuses 502, 503,
-/// 504 and 520 to 524. Any other answer is a success. After several failures in a row the breaker opens:
+/// 504 and 520 to 524. Any other response is a success. After several failures in a row the breaker opens:
 /// calls fail at once with [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request. After a
-/// while the breaker lets one trial call through. If that succeeds, the breaker closes. Otherwise it stays
-/// open for the same time again.
+/// while the breaker allows one trial call. If that succeeds, the breaker closes. Otherwise it stays open for
+/// the same time again.
 ///
 /// ```
 /// use std::time::Duration;

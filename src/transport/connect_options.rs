@@ -9,7 +9,7 @@ use ureq::http::{HeaderName, HeaderValue};
 pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The default retry budget, as in the standard retry mode of AWS's SDKs: 500 tokens, 5 for each retry.
 const RETRY_BUDGET: u32 = 100;
-/// The default maximum size of an answer that holds rows: 2 GiB.
+/// The default maximum size of a response that holds rows: 2 GiB.
 const MAX_RESPONSE: u64 = 2 << 30;
 
 /// Timeouts of a request.
@@ -43,7 +43,7 @@ pub(crate) struct ConnectOptions {
     pub(crate) secrets: Vec<String>,
     /// The number of retries that all calls together can make in a row.
     pub(crate) retry_budget: u32,
-    /// The maximum size of an answer that holds rows, in bytes.
+    /// The maximum size of a response that holds rows, in bytes.
     pub(crate) max_response_size: u64,
     /// Replaces the certificates of public authorities.
     #[cfg(feature = "tls")]

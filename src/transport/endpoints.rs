@@ -17,7 +17,7 @@ const SKIP_FAILED: CircuitBreaker = CircuitBreaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ReadFrom {
-    /// The first healthy endpoint, in the given order. This is the primary as long as it answers.
+    /// The first healthy endpoint, in the given order. This is the primary as long as it responds.
     #[default]
     FirstHealthy,
     /// All healthy endpoints, in turn.
@@ -67,7 +67,7 @@ pub(crate) struct Choice<'a> {
 pub(crate) enum Health {
     Up,
     Down,
-    /// The caller's deadline passed before the endpoint could answer.
+    /// The caller's deadline passed before the endpoint could respond.
     Unknown,
 }
 

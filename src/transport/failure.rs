@@ -110,7 +110,8 @@ impl FailureReader {
             ureq::Error::BodyExceedsLimit(limit) => Error::Decode {
                 call: Box::new(call),
                 message: format!(
-                    "it is larger than {limit} bytes; ask for less, or raise the limit with max_response_size(...)"
+                    "it is larger than {limit} bytes; request fewer records, or raise the limit with \
+                     max_response_size(...)"
                 ),
             },
             other => self.connection(other, call, was_sent),
@@ -150,11 +151,11 @@ impl FailureReader {
 
 fn timeout(reason: Timeout, call: Call, in_time: bool) -> Error {
     let message = match reason {
-        _ if !in_time => "no complete answer before the deadline of the call",
+        _ if !in_time => "no complete response before the deadline of the call",
         Timeout::Connect | Timeout::Resolve => {
             "no connection within the connection timeout; raise it with connection_timeout(...)"
         }
-        _ => "no complete answer within the request timeout; raise it with request_timeout(...)",
+        _ => "no complete response within the request timeout; raise it with request_timeout(...)",
     };
     Error::Timeout {
         call: Box::new(call),
@@ -183,7 +184,7 @@ fn is_distrusted(error: &ureq::Error) -> bool {
 /// Whether the connection failed because the server had closed it while it was idle.
 ///
 /// With TLS it is unknown whether the connection had served a request before. TLS lets the server announce
-/// that it closes the connection, and that is not a part of an answer.
+/// that it closes the connection, and that is not a part of a response.
 pub(super) fn is_stale(error: &ureq::Error, endpoint: &Endpoint) -> bool {
     let is_closed = match error {
         ureq::Error::Io(error) => {
@@ -194,7 +195,7 @@ pub(super) fn is_stale(error: &ureq::Error, endpoint: &Endpoint) -> bool {
     tcp::is_stale(error) || endpoint.is_secure() && is_closed
 }
 
-/// Returns the [`Error::kind`] of an attempt without a complete answer.
+/// Returns the [`Error::kind`] of an attempt without a complete response.
 pub(super) fn kind(error: &ureq::Error) -> &'static str {
     match error {
         ureq::Error::Timeout(_) => "timeout",

@@ -1,4 +1,4 @@
-//! The only module that knows HTTP: takes an operation and its bytes, returns a parsed answer or an
+//! The only module that knows HTTP: takes an operation and its bytes, returns a parsed response or an
 //! [`Error`](crate::Error).
 //!
 //! It knows neither Chroma nor Gemini. Both pass it an [`HttpRequest`], a parser, and a [`Dialect`] that

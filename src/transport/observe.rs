@@ -27,7 +27,7 @@ pub(crate) fn retries_of_this_thread() -> u64 {
     RETRIES.get()
 }
 
-/// Where calls are observed: the primary endpoint and its dialect, for names, and the recorder of the counts.
+/// Observes calls: holds the primary endpoint and its dialect, for names, and the recorder of the counts.
 pub(super) struct Observer<'a> {
     pub(super) primary: &'a Endpoint,
     pub(super) dialect: &'static dyn Dialect,

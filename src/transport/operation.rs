@@ -13,13 +13,13 @@ pub(crate) struct Operation {
     pub(crate) kind: Kind,
 }
 
-/// The effect of a request on a server. It decides whether the request may be sent again after its answer was
-/// lost.
+/// The effect of a request on a server. It decides whether the request may be sent again after its response
+/// was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Reads something small. Any endpoint can answer.
+    /// Reads something small. Any endpoint can respond.
     Reads,
-    /// Reads any number of rows. Any endpoint can answer.
+    /// Reads any number of rows. Any endpoint can respond.
     ReadsRows,
     /// Writes. A second request changes nothing more.
     Idempotent,

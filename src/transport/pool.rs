@@ -63,7 +63,7 @@ impl<T: Transport> Transport for Counted<T> {
         self.connection.await_input(timeout)
     }
 
-    /// `ureq` calls this after it has read the whole answer, to decide whether to keep the connection.
+    /// `ureq` calls this after it has read the whole response, to decide whether to keep the connection.
     fn is_open(&mut self) -> bool {
         if self.busy {
             self.busy = false;

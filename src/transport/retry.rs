@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crate::random::Random;
 
-/// How often, after which waits and for how long a failed request is sent again.
+/// Sets how often a failed request is retried, how long the client waits between attempts, and how long a
+/// call may take.
 ///
 /// The wait doubles from one retry to the next (by default 1 s, 2 s, 4 s) up to
-/// [`max_delay`](RetryPolicy::max_delay). [Jitter] scatters it, so that many clients do not retry at the same
-/// moment. If the server asks for a longer wait (`Retry-After`, or Gemini's `retryDelay`), the client waits
-/// that long.
+/// [`max_delay`](RetryPolicy::max_delay). [Jitter] randomizes it, so that many clients do not retry at the
+/// same moment. If the server asks for a longer wait (`Retry-After`, or Gemini's `retryDelay`), the client
+/// waits that long.
 ///
 /// If the server may have acted on a request already, the client repeats it only where that is harmless:
 /// reads, `upsert`, `update`, `delete`, `get_or_create` and `add`. After a `create`, it looks up whether the
@@ -38,7 +39,7 @@ pub struct RetryPolicy {
     pub(crate) deadline: Option<Duration>,
 }
 
-/// How waits are scattered.
+/// How waits are randomized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Jitter {
@@ -47,7 +48,7 @@ pub enum Jitter {
     Half,
     /// From zero to the full wait. This spreads many clients best, and halves the average wait.
     Full,
-    /// From the base delay to three times the previous wait, whatever the number of the retry.
+    /// From the base delay to three times the previous wait, independent of the number of the retry.
     Decorrelated,
 }
 
@@ -91,7 +92,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets how waits are scattered. Default: [`Jitter::Half`].
+    /// Sets how waits are randomized. Default: [`Jitter::Half`].
     pub fn jitter(mut self, jitter: Jitter) -> RetryPolicy {
         self.jitter = jitter;
         self
@@ -100,8 +101,8 @@ impl RetryPolicy {
     /// Sets the maximum time of a whole call: all of its requests, attempts and waits. A wait that would end
     /// later does not begin. Default: no deadline; only the timeouts limit each attempt.
     ///
-    /// Embedding functions are not interrupted. The time that they take counts, and the rest is left for the
-    /// requests. For Gemini, set [`GeminiBuilder::deadline`](crate::embed::GeminiBuilder::deadline). A
+    /// Embedding functions are not interrupted. Their time counts towards the deadline. For Gemini, set
+    /// [`GeminiBuilder::deadline`](crate::embed::GeminiBuilder::deadline). A
     /// [`scan`](crate::Collection::scan) applies the deadline to each of its requests.
     pub fn deadline(mut self, deadline: Duration) -> RetryPolicy {
         self.deadline = Some(deadline);

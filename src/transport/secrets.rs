@@ -17,8 +17,8 @@ const HIDDEN: &str = "<hidden>";
 const MIN_SECRET: usize = 6;
 /// The maximum length of a server's message, in bytes. The rest is cut off.
 const MAX_MESSAGE: usize = 2_000;
-/// The maximum size of an answer that is searched for secrets as a whole, in bytes. Of a longer answer, only
-/// the start is searched, since answers that repeat a request's headers are small.
+/// The maximum size of a response that is searched for secrets as a whole, in bytes. Of a longer response,
+/// only the start is searched, since responses that repeat a request's headers are small.
 const MAX_SEARCHED: usize = 1 << 20;
 
 /// The keys, tokens and passwords of a client, in every form in which a server may repeat them.
@@ -73,11 +73,11 @@ impl Secrets {
         text
     }
 
-    /// Hides the secrets in a message about `answer`. The message may quote any part of the answer, cut at
-    /// any byte, so it is replaced if a secret is in the answer.
+    /// Hides the secrets in a message about `answer`. The message may quote any part of the response, cut at
+    /// any byte, so it is replaced if a secret is in the response.
     pub(super) fn clean_message_about(&self, answer: &[u8], message: String) -> String {
         if self.is_in(&answer[..answer.len().min(MAX_SEARCHED)]) {
-            return "it does not match the request, and is not shown because it repeats a secret"
+            return "it does not match the request; it is not shown, because it contains a secret"
                 .to_owned();
         }
         self.clean(message)
@@ -135,7 +135,7 @@ impl Secrets {
         true
     }
 
-    /// Whether a secret is in `text`, or at least begins at its end.
+    /// Whether `text` contains a secret, or ends with the beginning of one.
     fn is_in(&self, text: &[u8]) -> bool {
         self.0.iter().map(String::as_bytes).any(|secret| {
             let begins = || (MIN_SECRET..secret.len()).any(|part| text.ends_with(&secret[..part]));

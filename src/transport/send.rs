@@ -1,4 +1,4 @@
-//! [`Transport`]: sends requests, with retries, and parses the answers.
+//! [`Transport`]: sends requests, with retries, and parses the responses.
 
 use super::agents::Agents;
 use super::attempt::Sender;
@@ -67,7 +67,7 @@ impl Transport {
         &self.recorder
     }
 
-    /// Sends a request and parses the answer. Sends it again if that is allowed and may help.
+    /// Sends a request and parses the response. Sends it again if that is allowed and may help.
     ///
     /// # Errors
     /// The error of the last attempt, [`Error::CircuitOpen`](crate::Error::CircuitOpen) without an attempt,

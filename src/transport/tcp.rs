@@ -35,7 +35,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 #[error("{0}")]
 pub(super) struct ConnectFailed(io::Error);
 
-/// An error of a connection that had served before and closed without a byte of an answer. Most likely the
+/// An error of a connection that had served before and closed without a byte of a response. Most likely the
 /// server closed it because it was idle for too long, before the request arrived.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -94,8 +94,8 @@ impl<In: Transport> Connector<In> for TcpConnector {
         // ignored silently.
         let proxy = details.config.proxy();
         if proxy.is_some_and(|proxy| !proxy.is_no_proxy(details.uri)) {
-            let only_http =
-                "only HTTP proxies are supported, and the environment names another kind";
+            let only_http = "the environment sets a proxy of another kind, but only HTTP proxies are supported; \
+                 check ALL_PROXY, HTTPS_PROXY and HTTP_PROXY";
             return Err(failed(io::Error::other(only_http)));
         }
         let started = Instant::now();
@@ -127,7 +127,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
     }
 }
 
-/// Connects to the first address that answers. Each address gets an equal part of the time left.
+/// Connects to the first address that responds. Each address gets an equal part of the time left.
 fn connect_any(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<TcpStream, Error> {
     let each = left(timeout)?.map(|all| all / addresses.len().max(1) as u32);
     let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -164,14 +164,15 @@ pub(super) struct TcpTransport {
     buffers: LazyBuffers,
     /// The start of a request, not sent yet.
     held: Vec<u8>,
-    /// Whether there was an answer before the current request. A TLS handshake counts as an answer.
+    /// Whether there was a response before the current request. A TLS handshake counts as a response.
     served: bool,
     /// Whether no byte has arrived since the current request began.
     silent: bool,
     /// The timeouts of the socket.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
-    /// The error with which the server stopped reading. It may have answered before it closed the connection.
+    /// The error with which the server stopped reading. It may have responded before it closed the
+    /// connection.
     refused: Option<io::Error>,
 }
 
@@ -262,9 +263,9 @@ impl TcpTransport {
 
     /// Sends the bytes held back, and the first `amount` bytes of the output.
     ///
-    /// A server that refuses a large body answers with 413 and closes the connection without reading the
-    /// rest. The answer matters more than the failed write, so that error is kept until the answer has been
-    /// read.
+    /// A server that refuses a large body responds with 413 and closes the connection without reading the
+    /// rest. The response matters more than the failed write, so that error is kept until the response has
+    /// been read.
     fn write(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let result = match self.refused {
             Some(_) => Ok(()),

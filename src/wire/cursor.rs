@@ -1,5 +1,5 @@
-//! [`Cursor`]: reads a JSON answer member by member. Floats go through the parser in `float`, everything else
-//! through `serde_json`.
+//! [`Cursor`]: reads a JSON response member by member. Floats go through the parser in `float`, everything
+//! else through `serde_json`.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::float;
 
-/// A position in an answer. Every error names the byte offset.
+/// A position in a response. Every error names the byte offset.
 pub(crate) struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
@@ -107,7 +107,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn float(&mut self) -> Result<f32, String> {
         self.peek();
         match float::read(&self.text[self.at..]) {
-            None => Err(self.error("a number was expected")),
+            None => Err(self.error("expected a number")),
             Some((value, _)) if !value.is_finite() => {
                 Err(self.error("a number too large for a float"))
             }
@@ -148,7 +148,7 @@ impl<'a> Cursor<'a> {
                 self.at += before + error.column().saturating_sub(1);
                 Err(self.error(error.to_string().replace(&place, "")))
             }
-            None => Err(self.error("it ends too early")),
+            None => Err(self.error("unexpected end of the data")),
         }
     }
 
@@ -195,9 +195,9 @@ impl<'a> Cursor<'a> {
         if self.consume(byte) {
             Ok(())
         } else if self.at >= self.text.len() {
-            Err(self.error("it ends too early"))
+            Err(self.error("unexpected end of the data"))
         } else {
-            Err(self.error(format_args!("{:?} was expected", char::from(byte))))
+            Err(self.error(format_args!("expected {:?}", char::from(byte))))
         }
     }
 
@@ -215,7 +215,7 @@ impl<'a> Cursor<'a> {
 mod tests {
     use crate::wire::{hits, read};
 
-    /// An answer with every column.
+    /// A response with every column.
     const GET: &str = r#" {"ids":["a","b\"\u00e9"],"embeddings":[[1.0,-2.5e-3],[3,4E0]] ,"documents":["x",null],
         "uris":null,"metadatas":[null,{"k":[1,2],"t":true}],"include":["documents"],"new":{"field":[1,{}]},"read_token":7} "#;
     const QUERY: &str = r#"{"ids":[["a","b"],[]],"distances":[[0.5,null],[]],"documents":[["x",null],[]],
@@ -277,7 +277,7 @@ mod tests {
         for (text, error) in [
             (
                 r#"{"ids":["a"],"embeddings":[[1.0,x]]}"#,
-                "a number was expected at byte 32",
+                "expected a number at byte 32",
             ),
             (
                 r#"{"ids":["a"],"embeddings":[[1e39]]}"#,
@@ -285,17 +285,17 @@ mod tests {
             ),
             (
                 r#"{"ids":["a"],"embeddings":[[1 2]]}"#,
-                "']' was expected at byte 30",
+                "expected ']' at byte 30",
             ),
             (
                 r#"{"ids":["a"],"embeddings":[[1"#,
-                "it ends too early at byte 29",
+                "unexpected end of the data at byte 29",
             ),
             (
                 r#"{"ids":["a"]}{"#,
                 "unexpected data after the end at byte 13",
             ),
-            (r#"["ids"]"#, "'{' was expected at byte 0"),
+            (r#"["ids"]"#, "expected '{' at byte 0"),
         ] {
             let found = read::get(text.as_bytes()).unwrap_err();
             assert!(found.starts_with(error), "{found}");

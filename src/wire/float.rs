@@ -1,4 +1,4 @@
-//! Reads an `f32` in JSON. Answers with vectors consist almost entirely of floats, so this parser sets the
+//! Reads an `f32` in JSON. Responses with vectors consist almost entirely of floats, so this parser sets the
 //! cost of a read.
 //!
 //! It takes 112 instructions for each float; `fast-float2` takes 208, and `serde_json` 429 (callgrind;
@@ -175,7 +175,7 @@ impl Digits {
         }
     }
 
-    /// Reads digits from `at` on, eight at a time, without a branch on the number of the last ones.
+    /// Reads digits from `at` on, eight at a time. Does not branch on how many digits the last group has.
     #[inline]
     fn read(&mut self, text: &[u8], mut at: usize) {
         while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {

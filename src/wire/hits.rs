@@ -1,4 +1,4 @@
-//! Reads the answers to `query` and `search`: a list of hits for each query of a request.
+//! Reads the responses to `query` and `search`: a list of hits for each query of a request.
 
 use super::cursor::Cursor;
 use super::read::{check_len, unread};
@@ -6,7 +6,7 @@ use crate::model::metadata::Metadata;
 use crate::model::results::{Hit, QueryResult};
 use crate::model::search::{SearchHit, SearchResult};
 
-/// Reads the answer to `query`. It must have one list of hits for each of the `queries`.
+/// Reads the response to `query`. It must have one list of hits for each of the `queries`.
 pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, String> {
     let columns = Columns::read(answer, "distances", queries)?;
     let distances = columns.numbers.as_ref();
@@ -25,7 +25,7 @@ pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, S
     Ok(results)
 }
 
-/// Reads the answer to `search`. It must have one list of hits for each of the `searches`. Each search
+/// Reads the response to `search`. It must have one list of hits for each of the `searches`. Each search
 /// selects its own columns, so a column may be null for one search and not for another.
 pub(crate) fn search(answer: &[u8], searches: usize) -> Result<Vec<SearchResult>, String> {
     let columns = Columns::read(answer, "scores", searches)?;
@@ -64,7 +64,7 @@ struct Found {
 }
 
 impl Columns {
-    /// Reads an answer. `numbers` is the name of the column of distances or scores.
+    /// Reads a response. `numbers` is the name of the column of distances or scores.
     fn read(answer: &[u8], numbers: &'static str, queries: usize) -> Result<Columns, String> {
         let mut columns = Columns::default();
         Cursor::object(answer, |at, key| {
@@ -130,7 +130,7 @@ impl Columns {
 }
 
 /// Reads a column, which is null if it was not requested. Servers send the ids first, so reading stops at the
-/// first value without an id. This keeps a small answer from taking much memory.
+/// first value without an id. This keeps a small response from taking much memory.
 fn lists<'a, T>(
     at: &mut Cursor<'a>,
     ids: &[Vec<String>],

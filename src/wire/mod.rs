@@ -1,4 +1,4 @@
-//! Writes request bodies and reads answers. Nothing goes through `serde_json::Value`.
+//! Writes request bodies and reads responses. Nothing goes through `serde_json::Value`.
 
 pub(crate) mod cursor;
 pub(crate) mod cut;

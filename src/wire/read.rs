@@ -1,4 +1,4 @@
-//! Reads answers from bytes straight into the public types.
+//! Reads responses from bytes straight into the public types.
 
 use std::borrow::Cow;
 
@@ -9,18 +9,18 @@ use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Metadata;
 use crate::model::results::GetResult;
 
-/// Reads JSON. The error names the position, and quotes the start of the answer.
+/// Reads JSON. The error names the position, and quotes the start of the response.
 pub(crate) fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
     serde_json::from_slice(answer).map_err(|error| unread(answer, &error.to_string()))
 }
 
-/// Checks that an answer is JSON, and ignores its content. A proxy's login page is thus not mistaken for
+/// Checks that a response is JSON, and ignores its content. A proxy's login page is thus not mistaken for
 /// success.
 pub(crate) fn done(answer: &[u8]) -> Result<(), String> {
     json::<IgnoredAny>(answer).map(drop)
 }
 
-/// Returns an error message: what is wrong with an answer, and the start of the answer.
+/// Returns an error message: what is wrong with a response, and the start of the response.
 pub(crate) fn unread(answer: &[u8], what: &str) -> String {
     format!("{} in {}", short(what), shown(answer))
 }
@@ -40,23 +40,23 @@ pub(crate) fn short(what: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the start of an answer, as one line of text.
+/// Returns the start of a response, as one line of text.
 pub(crate) fn shown(answer: &[u8]) -> String {
     const SHOWN: usize = 200;
     if answer.is_empty() {
-        return "an empty answer".to_owned();
+        return "an empty response".to_owned();
     }
     let start = String::from_utf8_lossy(&answer[..answer.len().min(SHOWN)]);
     let dots = if answer.len() > SHOWN { "…" } else { "" };
     format!("{start:?}{dots}")
 }
 
-/// Reads the answer to `get`.
+/// Reads the response to `get`.
 pub(crate) fn get(answer: &[u8]) -> Result<GetResult, String> {
     rows(answer).map(|(rows, _)| rows)
 }
 
-/// Reads the answer to a `get` in a transaction: the records, and the token for the next read.
+/// Reads the response to a `get` in a transaction: the records, and the token for the next read.
 pub(crate) fn conditional_get(answer: &[u8]) -> Result<(GetResult, u64), String> {
     let (rows, token) = rows(answer)?;
     Ok((rows, token.ok_or("no read_token")?))
@@ -114,8 +114,8 @@ fn matrix(at: &mut Cursor<'_>, rows: usize) -> Result<Embeddings, String> {
         let row = at.floats(&mut floats)?;
         if dimension == 0 {
             dimension = row;
-            // A float takes at least two bytes of text. So an answer with too many ids reserves at most twice
-            // its own size.
+            // A float takes at least two bytes of text. So a response with too many ids reserves at most
+            // twice its own size.
             let likely = rows.saturating_mul(row).min(at.remaining() / 2);
             floats.reserve_exact(likely.saturating_sub(row));
         }

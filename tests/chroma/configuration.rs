@@ -126,7 +126,7 @@ fn contradictions_are_refused() {
         (new().metadata("tags", ["a", "b"]), "lists"),
         (
             new().schema(Schema::new().create_index("#mine", InvertedIndex::Int)),
-            "Chroma's own",
+            "reserved for Chroma",
         ),
     ];
     for (builder, words) in cases {

@@ -117,7 +117,7 @@ fn a_server_that_never_answers_is_given_up() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("did not answer") && error.contains("command: "),
+        error.contains("did not respond") && error.contains("command: "),
         "{error}"
     );
 }

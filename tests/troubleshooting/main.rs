@@ -123,7 +123,7 @@ const KINDS: [&str; 14] = [
     "the quota ",
     "the circuit breaker is open",
     "this is not a Chroma server with the v2 API",
-    "cannot read the answer: ",
+    "cannot read the response: ",
     "stopped after ",
     "embedded ",
     "local Chroma server: ",

@@ -56,9 +56,9 @@ impl Collection {
 /// returned exactly once. So records may be deleted and changed during the scan, and new ones may be added.
 ///
 /// - The scan lists the ids of nine pages at a time: at most 9,000 ids (270 on Chroma Cloud). The filter
-///   applies to this listing. The records are read later, page by page, as they are by then. A record that
-///   was deleted in the meantime is left out; a record that no longer passes the filter is returned all the
-///   same.
+///   applies to this listing. The records are read later, page by page, in their state at that time. A record
+///   that was deleted in the meantime is left out; a record that no longer passes the filter is still
+///   returned.
 /// - A record that is added during the scan, or starts to pass the filter, may be returned or not. A record
 ///   that is deleted and added again counts as a new one.
 /// - There are two limits, both for changes between two listings. If more than 1,000 records (30 on Chroma
@@ -69,8 +69,8 @@ impl Collection {
 ///
 /// # Memory
 /// One page and its response, whatever the collection's size. [`read_ahead`](Scan::read_ahead) adds one page.
-/// Pages of large records hold fewer records: the size of each page is chosen from the size of the page
-/// before.
+/// Pages of large records hold fewer records: the size of each page is chosen from the size of the previous
+/// page.
 ///
 /// # Errors
 /// An error, after the client's own retries, is returned once. Then the iterator ends.
@@ -80,7 +80,7 @@ pub struct Scan {
     collection: Collection,
     options: ScanOptions,
     read_ahead: bool,
-    /// `None` until the first record is asked for.
+    /// `None` until the first record is requested.
     reading: Option<Reading>,
 }
 

@@ -21,7 +21,7 @@ pub struct ScanPages {
 
 #[derive(Debug)]
 enum Source {
-    /// Pages are read when they are asked for.
+    /// Pages are read when they are requested.
     ThisThread(Box<Reader>),
     /// Another thread reads the next page.
     ReadAhead(Ahead<GetResult>),

@@ -164,8 +164,8 @@ impl Reader {
         Ok(self.collection.count()?.min(u32::MAX as usize))
     }
 
-    /// Finds the first position after all records, or one at most a window above it, by bisection between
-    /// `low` and `high`.
+    /// Finds a position after all records by bisection between `low` and `high`. It is at most one window too
+    /// high.
     fn find_end(&self, mut low: usize, mut high: usize) -> Result<usize> {
         while high.saturating_sub(low) > self.window {
             let middle = low + (high - low) / 2;

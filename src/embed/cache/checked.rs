@@ -9,7 +9,7 @@ use crate::model::embeddings;
 pub(in crate::embed) const PIECE: usize = 2_000;
 
 /// A cache, and the function that it is for. It stores and returns only valid vectors. Its failures are
-/// logged, and cost only the use of the cache.
+/// logged, and the texts are embedded as without a cache.
 pub(in crate::embed) struct CheckedCache<'a> {
     pub(in crate::embed) cache: &'a dyn EmbeddingCache,
     /// The name of the function, for the log.
@@ -18,7 +18,7 @@ pub(in crate::embed) struct CheckedCache<'a> {
 }
 
 impl CheckedCache<'_> {
-    /// Returns the vectors that the cache has, without those that the function cannot have made.
+    /// Returns the vectors that the cache has, without invalid ones.
     pub(in crate::embed) fn get(&self, keys: &[&[u8]]) -> Vec<Option<Vec<f32>>> {
         let mut found = self.get_unchecked(keys);
         let mut expected = self.dimension;
@@ -34,7 +34,8 @@ impl CheckedCache<'_> {
             Ok(found) if found.len() == keys.len() => return found,
             Ok(found) => log::warn!(
                 target: logs::EMBED,
-                "the cache of the embedding function {} is not used: it gave {} answers for {} keys",
+                "the cache of the embedding function {} is not used, because get_many returned {} entries for \
+                 {} keys; it must return one for each key",
                 self.function,
                 found.len(),
                 keys.len()

@@ -41,9 +41,9 @@ use crate::logs;
 /// - **One process at a time** can open the file. A second one gets an error. It can open the file when the
 ///   first process has ended, however that ended. Within a process, threads and functions share the cache
 ///   through an `Arc`.
-/// - **Size**: the file contains vectors and hashes of texts, but no text. It grows by 64 bytes and the
-///   floats for each new text (3.1 kB for 768 floats) and never shrinks. To start again, delete the file
-///   while no process has it open.
+/// - **Size**: the file contains vectors and hashes of texts, but no text. For each new text it grows by 64
+///   bytes plus the floats (3.1 kB for 768 floats) and never shrinks. To start again, delete the file while
+///   no process has it open.
 /// - **Memory**: about 100 bytes for each vector in the file.
 ///
 /// Needs the feature `disk-cache`.
@@ -107,8 +107,8 @@ impl DiskCache {
         };
         let file = open_alone(path).map_err(failed)?.ok_or_else(|| Error::Cache {
             message: format!(
-                "cannot open {}: it is open already, in another process or in this one; share one DiskCache through an \
-                 Arc, or wait",
+                "cannot open {}: it is open already, in another process or in this one; share one DiskCache \
+                 through an Arc, or close the other one first",
                 path.display()
             ),
             source: None,

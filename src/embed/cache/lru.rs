@@ -47,7 +47,7 @@ impl Lru {
         self.slots.len()
     }
 
-    /// Returns a vector, which is the newest now.
+    /// Returns a vector, and marks it as the newest.
     pub(super) fn get(&mut self, key: &[u8]) -> Option<&[f32]> {
         let slot = *self.slot_of.get(key)?;
         self.unlink(slot);
@@ -124,7 +124,8 @@ impl Lru {
         }
     }
 
-    /// Makes its neighbours and the table point to a slot that has moved.
+    /// Updates the links to a slot that has moved from index `from`: those in its neighbours and in the
+    /// table.
     fn relink(&mut self, from: usize, to: usize) {
         let Slot { newer, older, .. } = self.slots[to];
         // The only slot is its own neighbour.

@@ -12,7 +12,7 @@ pub(super) struct BatchQueue<'a, I: Iterator> {
     new: Peekable<I>,
     /// Each not before its time.
     retries: Vec<(Instant, Batch)>,
-    /// The batch that got no permit yet.
+    /// The batch that waits for a permit.
     first: Option<Batch>,
     policy: &'a RetryPolicy,
 }

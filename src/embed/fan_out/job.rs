@@ -15,8 +15,8 @@ pub(in crate::embed) trait Work: Sync {
     /// Returns what a request for the batch costs.
     fn cost(&self, batch: Range<usize>) -> Cost;
 
-    /// Sends a batch once. Returns its vectors, one after the other. Calls `answered` when a good answer has
-    /// arrived, before it is parsed: the next request need not wait for that.
+    /// Sends a batch once. Returns its vectors, one after the other. Calls `answered` when a good response
+    /// has arrived, before it is parsed: the next request need not wait for that.
     fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<f32>>;
 
     /// Returns whether the server may have refused the batch because of its texts, or because of their size.
@@ -60,7 +60,7 @@ pub(super) struct Job<'a> {
 
 /// A report of a job to the scheduler.
 pub(super) enum Event {
-    /// A good answer has arrived.
+    /// A good response has arrived.
     Answered,
     /// The job has ended.
     Finished {

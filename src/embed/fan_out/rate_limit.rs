@@ -1,11 +1,11 @@
-//! [`RateLimitBackoff`]: the waits after answers with status 429.
+//! [`RateLimitBackoff`]: the waits after responses with status 429.
 
 use std::time::Duration;
 
 use crate::transport::{Backoff, RetryPolicy};
 
-/// The waits after rate limits (429), for all batches of a call together. They grow only while nothing
-/// succeeds: a batch that is turned away while others get through is sent again without a limit.
+/// The waits after rate limits (429), for all batches of a call together. They grow only while no request
+/// succeeds. A batch that is rate-limited while others succeed may be sent again any number of times.
 pub(super) struct RateLimitBackoff {
     start: Backoff,
     next: Backoff,

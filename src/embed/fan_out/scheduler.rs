@@ -20,7 +20,8 @@ use crate::wire::cut::halves;
 
 /// How often a wait checks whether the call is cancelled.
 const POLL: Duration = Duration::from_millis(20);
-/// After this many refused texts without a success, the reason is not in the texts, and the call stops.
+/// After this many refused texts without a success, the texts are assumed not to be the reason, and the call
+/// stops.
 pub(super) const MAX_REFUSED_WITHOUT_SUCCESS: usize = 100;
 
 /// Sends batches as the limiter allows, handles their results, and decides about retries.
@@ -167,7 +168,7 @@ where
 
     fn stop_for_pause(&mut self, pause: Duration) {
         let message = format!(
-            "the server asked an earlier request to wait, and {:.1} s are left, longer than the deadline or the retry \
+            "the server asked for a wait, and the remaining {:.1} s are longer than the deadline or the retry \
              policy allows",
             pause.as_secs_f64()
         );
@@ -287,7 +288,7 @@ where
             Level::Warn,
             &error,
             &[self.model(), ("texts", range.len().into())],
-            format_args!("{error:#}; trying again in halves"),
+            format_args!("{error:#}; retrying the texts in two halves"),
         );
         for half in halves(range) {
             self.batches.add(half, now);

@@ -215,7 +215,7 @@ fn a_rate_limit_pauses_all_requests_for_as_long_as_the_server_asks() {
         if before >= 4 {
             return None;
         }
-        // The first four are in flight together. One of them is refused, and the others answer after that.
+        // The first four are in flight together. One of them is refused, and the others response after that.
         gathering.wait_for(4);
         if before == 2 {
             *refused_at.lock().unwrap() = Some(Instant::now());

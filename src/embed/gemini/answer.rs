@@ -1,9 +1,9 @@
-//! [`Expected::read`]: the vectors of an answer.
+//! [`Expected::read`]: the vectors of a response.
 
 use crate::wire::cursor::Cursor;
 use crate::wire::read::unread;
 
-/// The expected shape of an answer.
+/// The expected shape of a response.
 pub(super) struct Expected<'a> {
     /// The indices of the texts in the call, to name them in errors.
     pub(super) texts: &'a [usize],
@@ -16,7 +16,7 @@ impl Expected<'_> {
     /// Reads the vectors, one after the other, and scales them to unit length if necessary.
     ///
     /// # Errors
-    /// Describes what is wrong with the answer.
+    /// Describes what is wrong with the response.
     pub(super) fn read(&self, answer: &[u8]) -> Result<Vec<f32>, String> {
         let (texts, dimension) = (self.texts, self.dimension);
         let mut floats = Vec::with_capacity(texts.len() * dimension);

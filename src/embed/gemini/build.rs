@@ -25,7 +25,7 @@ pub(super) const DIMENSIONS: RangeInclusive<usize> = 128..=3072;
 const MAX_DIMENSION: usize = 65_536;
 /// The API refuses larger bodies: "Request payload size exceeds the limit: 4194304 bytes".
 const MAX_BODY: usize = 4_000_000;
-/// The transport keeps as many connections open.
+/// The transport keeps this many idle connections.
 const MAX_CONCURRENCY: usize = 64;
 /// The variables that may hold the API key. Like Google's SDK, the client prefers the first one if both are
 /// set.
@@ -118,8 +118,8 @@ impl GeminiBuilder {
             }
             (Some(style), _) | (None, Some(style)) => Ok(style),
             (None, None) => {
-                let why = "this version knows gemini-embedding-001 and gemini-embedding-2; for another model, set its \
-                           style with .model_style(...)";
+                let why = "this version of the crate knows gemini-embedding-001 and gemini-embedding-2; for \
+                     another model, set the style with .model_style(...)";
                 Err(InvalidInput::setting("model", &self.model, why))
             }
         }
@@ -206,7 +206,7 @@ impl GeminiBuilder {
         };
         let endpoint = Endpoint::parse(name, &url, 443)?;
         if !endpoint.is_secure() && !endpoint.is_loopback() {
-            let why = "without https others could read the key; use https";
+            let why = "the API key would be sent without encryption; use https";
             return Err(InvalidInput::setting(name, url, why));
         }
         Ok(endpoint)

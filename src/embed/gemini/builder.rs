@@ -90,11 +90,11 @@ impl GeminiBuilder {
         self
     }
 
-    /// Sets how requests name the task, for a model that this version does not know. A known model accepts
-    /// only its own style.
+    /// Sets how requests name the task, for a model that this version of the crate does not know. A known
+    /// model accepts only its own style.
     ///
-    /// The client does not check the dimension and the length of texts for an unknown model. A collection
-    /// that is created with such a model does not open without naming the function again.
+    /// The client does not check the dimension and the length of texts for an unknown model. To open a
+    /// collection that was created with such a model, set the function again.
     pub fn model_style(mut self, style: ModelStyle) -> GeminiBuilder {
         self.style = Some(style);
         self
@@ -177,8 +177,8 @@ impl GeminiBuilder {
         self
     }
 
-    /// Sets the longest time that a call may take, including all waits. If the
-    /// [retry policy](GeminiBuilder::retry) has a deadline as well, the shorter one holds. Default: none.
+    /// Sets the longest time that a call may take, including all waits. If the [retry
+    /// policy](GeminiBuilder::retry) has a deadline as well, the shorter one applies. Default: none.
     pub fn deadline(mut self, deadline: Duration) -> GeminiBuilder {
         self.deadline = Some(deadline);
         self

@@ -50,7 +50,7 @@ impl<'a> CachedTexts<'a> {
         }
         log::debug!(
             target: logs::EMBED, texts = texts.len(), missing = missing.len();
-            "{NAME}: {} of {} texts are to be embedded, the others are in the cache",
+            "{NAME}: embedding {} of {} texts; the others are in the cache",
             missing.len(),
             texts.len()
         );

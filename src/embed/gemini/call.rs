@@ -82,14 +82,14 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
     }
 
     /// Sets the longest time that the call may take, including all waits. Default: the builder's. A deadline
-    /// of the builder's [retry policy](crate::embed::GeminiBuilder::retry) holds as well.
+    /// of the builder's [retry policy](crate::embed::GeminiBuilder::retry) applies as well.
     pub fn deadline(mut self, deadline: Duration) -> Embed<'a, T> {
         self.deadline = Some(deadline);
         self
     }
 
     /// Sets a flag that stops the call: nothing more is sent once it is `true`. The flag of the
-    /// [builder](crate::embed::GeminiBuilder::cancel) holds as well. Default: none.
+    /// [builder](crate::embed::GeminiBuilder::cancel) applies as well. Default: none.
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Embed<'a, T> {
         self.cancel = Some(flag);
         self
@@ -107,8 +107,8 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
     /// # Errors
     /// - [`Error::Invalid`], before anything is sent: a text is empty or [too long](crate::embed::LongTexts),
     ///   or titles are not allowed or not as many as texts.
-    /// - [`Error::PartlyEmbedded`] if some vectors are there, or some texts were refused. Its `source` is the
-    ///   error that stopped the call. If there is nothing to keep, that error is returned itself:
+    /// - [`Error::PartlyEmbedded`] if the call has some vectors, or some texts were refused. Its `source` is
+    ///   the error that stopped the call. Without any vectors, the call returns that error itself:
     /// - [`Error::QuotaExhausted`] if the quota of the day is used up.
     /// - [`Error::Cancelled`] if a flag stopped the call.
     /// - [`Error::Timeout`] if the deadline has passed.

@@ -38,8 +38,8 @@ pub enum RefusedTexts {
     Stop,
     /// The other texts are embedded. The call ends with
     /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded), which has their vectors and names the refused
-    /// texts. After 100 refusals without a success the call stops, because then the reason is not in the
-    /// texts.
+    /// texts. After 100 refusals without a success the call stops, because then the texts are probably not
+    /// the reason.
     Skip,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Embedder {
     pub(super) path: String,
     pub(super) model: String,
     pub(super) style: ModelStyle,
-    /// `None` for a model that this version does not know.
+    /// `None` for a model that this version of the crate does not know.
     pub(super) max_tokens: Option<usize>,
     pub(super) dimension: usize,
     pub(super) document_task: Option<TaskType>,
@@ -95,12 +95,13 @@ impl Embedder {
             return Ok(pool);
         }
         let pool = ThreadPoolBuilder::new()
-            // Two threads more, so that those that parse answers do not keep requests waiting.
+            // Two threads more, so that those that parse responses do not keep requests waiting.
             .num_threads(self.concurrency + 2)
             .thread_name(|number| format!("gemini-{number}"))
             .build();
         let pool = pool.map_err(|error| {
-            let why = format!("the system cannot start that many threads: {error}");
+            let why =
+                format!("the system cannot start that many threads ({error}); set a lower number");
             let value = self.concurrency.to_string();
             self.call()
                 .invalid(InvalidInput::setting("concurrency", value, why))
@@ -118,7 +119,7 @@ impl Embedder {
         }
     }
 
-    /// Returns why a text cannot be sent, if it cannot.
+    /// Returns why a text cannot be sent, or `None` if it can.
     pub(super) fn reason_against(&self, index: usize, text: &str) -> Option<String> {
         if text.is_empty() {
             return Some("is empty; there is nothing to embed".to_owned());
@@ -126,12 +127,12 @@ impl Embedder {
         let why = model::too_long(text, self.max_tokens?)?;
         match self.long_texts {
             LongTexts::Refuse => Some(format!(
-                "{why}: cut it, or allow it with .long_texts(LongTexts::Warn)"
+                "{why}; shorten it, or allow it with .long_texts(LongTexts::Warn)"
             )),
             LongTexts::Warn => {
                 log::warn!(
                     target: logs::EMBED, operation = EMBED.name, model = self.model.as_str();
-                    "text {index} {why}: the rest is ignored"
+                    "text {index} (counted from 0) {why}; the model ignores the rest"
                 );
                 None
             }
@@ -139,8 +140,8 @@ impl Embedder {
     }
 }
 
-/// Returns the cache key of all vectors with these parameters. The purpose makes no difference apart from its
-/// task, and neither does the variable that holds the API key.
+/// Returns the cache key of all vectors with these parameters. The key depends on the task, and not on the
+/// purpose or the variable that holds the API key.
 pub(super) fn cache_key(parameters: Parameters<'_>) -> String {
     let style = match parameters.style {
         ModelStyle::TaskField => "task in a field",

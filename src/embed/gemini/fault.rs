@@ -25,8 +25,8 @@ pub(super) fn is_about_texts(error: &Error) -> bool {
 #[derive(Debug)]
 pub(super) struct Google;
 
-/// The error object of an answer. Every field is read on its own, so that an unexpected one does not hide the
-/// others.
+/// The error object of a response. Every field is read on its own, so that an unexpected one does not hide
+/// the others.
 struct Fault<'a>(&'a Value);
 
 impl Fault<'_> {
@@ -122,7 +122,7 @@ impl Dialect for Google {
     }
 
     fn unreachable_hint(&self) -> &'static str {
-        "is the network up? A proxy is taken from HTTPS_PROXY"
+        "check the network connection; to use a proxy, set HTTPS_PROXY"
     }
 }
 

@@ -41,7 +41,7 @@ use crate::model::space::Space;
 /// sends several batches [at a time](crate::embed::GeminiBuilder::concurrency). The vectors come in the order
 /// of the texts. Equal texts are sent once.
 ///
-/// - **Rate limits**: the client keeps to the [limits that you
+/// - **Rate limits**: the client respects the [limits that you
 ///   set](crate::embed::GeminiBuilder::requests_per_minute). If Google reports a rate limit, all requests
 ///   wait for as long as Google asks, and fewer are in flight after that. If the quota of the day is used up,
 ///   the call fails: [`Error::QuotaExhausted`](crate::Error::QuotaExhausted).
@@ -82,7 +82,7 @@ impl Gemini {
     /// `embed`. A repeated request counts again.
     ///
     /// [`Metrics::embeddings`] covers the calls of [`embed`](Gemini::embed): their retries, cache hits, and
-    /// how long they were held back. Calls for a collection are in the metrics of its
+    /// how long they were delayed. Calls for a collection are in the metrics of its
     /// [client](crate::Client::metrics) instead, and calls of [`embed_with`](EmbeddingFunction::embed_with)
     /// in their context.
     pub fn metrics(&self) -> Metrics {

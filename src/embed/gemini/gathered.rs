@@ -79,7 +79,7 @@ impl Gathered {
         self.count
     }
 
-    /// Returns all vectors, or the error with the vectors that there are.
+    /// Returns all vectors, or the error with the vectors so far.
     pub(super) fn finish(mut self, error: Option<Error>) -> Result<Embeddings> {
         let Some(error) = error else {
             return Ok(Embeddings::new(self.floats, self.dimension)?);

@@ -1,4 +1,4 @@
-//! The parsers of Google's answers, for the fuzz tests.
+//! The parsers of Google's responses, for the fuzz tests.
 
 use super::answer::Expected;
 use super::fault::Google;
@@ -8,7 +8,7 @@ use crate::transport::{Dialect, ErrorResponse};
 
 pub(crate) const PARSERS: &[Parser] = &[
     ("embed", |answer| {
-        // The shape of the recorded answer
+        // The shape of the recorded response
         let dimension = 4;
         let read = |has_unit_length| {
             let expected = Expected {

@@ -86,15 +86,15 @@ impl Config {
     fn builder(&self) -> Result<GeminiBuilder, String> {
         if self.vertexai == Some(true) {
             return Err(
-                "it was made for Vertex AI, and this crate supports only the Gemini API".to_owned(),
+                "it was created for Vertex AI, but this crate supports only the Gemini API"
+                    .to_owned(),
             );
         }
         let task = match &self.task_type {
             None => None,
-            Some(name) => Some(
-                TaskType::from_name(name)
-                    .ok_or_else(|| format!("this version does not know the task {name:?}"))?,
-            ),
+            Some(name) => Some(TaskType::from_name(name).ok_or_else(|| {
+                format!("this version of the crate does not know the task {name:?}")
+            })?),
         };
         let mut builder = Gemini::builder()
             .model(self.model())
@@ -142,13 +142,13 @@ impl StoredGemini {
         let builder = read.builder()?;
         let Some(known) = model::known(&builder.model) else {
             return Err(format!(
-                "this version does not know the model {:?}",
+                "this version of the crate does not know the model {:?}",
                 builder.model
             ));
         };
         if !DIMENSIONS.contains(&builder.dimension) {
             return Err(format!(
-                "its models do not make vectors of {} floats",
+                "its models do not return vectors of {} floats",
                 builder.dimension
             ));
         }
@@ -160,7 +160,7 @@ impl StoredGemini {
         })
     }
 
-    /// Returns the function. Makes it if that has not succeeded yet.
+    /// Returns the function. Creates it unless an earlier call has created it.
     fn gemini(&self, environment: &Environment<'_>) -> Result<&Gemini, EmbeddingError> {
         if let Some(gemini) = self.gemini.get() {
             return Ok(gemini);

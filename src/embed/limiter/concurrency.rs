@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-/// The requests in flight, and how many are allowed: half as many after a complaint of the server, one more
-/// after as many successes in a row as are allowed.
+/// The number of requests in flight, and the number allowed. A back-off halves the allowed number. After that
+/// many successes in a row, it grows by one.
 #[derive(Debug)]
 pub(super) struct Concurrency {
     max: usize,

@@ -14,7 +14,7 @@ pub(super) struct Rate {
     burst: usize,
     /// The amounts of the last minute, each with its time.
     spent: VecDeque<(Instant, usize)>,
-    /// When everything sent so far would be through at an even pace.
+    /// When everything sent so far would have been sent at an even pace.
     even_pace_end: Option<Instant>,
 }
 

@@ -10,11 +10,11 @@ use crate::error::Error;
 /// The longest pause. If a server asks for more, it is asked again after this time.
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
-/// Limits the requests in flight, and their rates if there are any. Keeps to the pauses that a server asks
+/// Limits the number of requests in flight and, if set, their rates. Respects the pauses that a server asks
 /// for.
 ///
-/// The number of requests in flight adapts to the server: half as many after it complained, slowly more after
-/// successes, and never more than at the start.
+/// The number of requests in flight adapts to the server: it is halved after a 429 or 503, grows slowly after
+/// successes, and never exceeds its initial value.
 #[derive(Debug)]
 pub(crate) struct Limiter(Mutex<State>);
 
@@ -53,7 +53,7 @@ impl Limiter {
         }
     }
 
-    /// Returns how long the server's pause still is, if there is one.
+    /// Returns the rest of the server's pause, if there is one.
     pub(crate) fn pause_left(&self, now: Instant) -> Option<Duration> {
         self.state().pause_left(now)
     }

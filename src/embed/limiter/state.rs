@@ -108,7 +108,7 @@ impl State {
         self.paused_until = self.paused_until.max(Some(until));
     }
 
-    /// How long the pause still is.
+    /// The rest of the pause.
     pub(super) fn pause_left(&self, now: Instant) -> Option<Duration> {
         let left = self.paused_until?.checked_duration_since(now)?;
         (!left.is_zero()).then_some(left)

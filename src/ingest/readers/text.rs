@@ -40,8 +40,8 @@ pub fn text_records(folder: impl AsRef<Path>) -> Result<TextFiles> {
 /// follow links to folders.
 ///
 /// # Order
-/// Files and folders are sorted by name, byte by byte. The files of a folder come at the folder's place.
-/// Folders that have not changed give the same records in the same order again.
+/// Files and folders are sorted by name, byte by byte. The files of a subfolder come at the subfolder's
+/// position. Folders that have not changed give the same records in the same order again.
 ///
 /// # Errors
 /// The iterator returns an error in place of a file or folder, with its path, and continues with the next

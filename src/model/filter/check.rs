@@ -12,7 +12,7 @@ impl Where {
         }
     }
 
-    /// Refuses what a server would refuse, or answer wrongly without an error.
+    /// Refuses what a server would refuse, or evaluate wrongly without an error.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         match &self.node {
             Node::Everything => Ok(()),

@@ -61,7 +61,7 @@ impl Key {
     }
 
     /// Returns the key of the score in a [`Search`](crate::Search). It can be selected, and a
-    /// [`GroupBy`](crate::search::GroupBy) can choose by it.
+    /// [`GroupBy`](crate::search::GroupBy) can order hits by it.
     pub fn score() -> Key {
         Key(SCORE.to_owned())
     }

@@ -132,7 +132,8 @@ impl Condition {
         Where::of(join, vec![self.unchanged(), other])
     }
 
-    /// Corrects the comparison with a list. `ints` are its truncated floats.
+    /// Corrects the comparison with a list of numbers. `ints` are the integers to which a server truncates
+    /// its floats.
     fn without_truncations(self, ints: Vec<i64>) -> Where {
         let (join, operator): (fn(_) -> _, _) = match self.operator {
             _ if ints.is_empty() => return self.unchanged(),

@@ -10,8 +10,8 @@ impl Metadata {
     /// Checks the metadata of a record. `owner` names the record in an error.
     pub(crate) fn check_record(&self, owner: impl Fn() -> String) -> Result<(), InvalidInput> {
         self.check(&owner, |key, _| {
-            // The server accepts such a key. Then it leaves the key out of its answers, or returns the value
-            // as the document.
+            // The server accepts such a key. Then it leaves the key out of its responses, or returns the
+            // value as the document.
             key.starts_with("chroma:").then_some(
                 "keys that start with chroma: are reserved for the server; rename the key",
             )
@@ -23,7 +23,7 @@ impl Metadata {
         use MetadataValue::{Bools, Floats, Ints, Null, SparseVector, Strings};
 
         self.check(&|| "the collection".to_owned(), |_, value| match value {
-            // A single-node server closes the connection without an answer.
+            // A single-node server closes the connection without a response.
             SparseVector(_) | Bools(_) | Ints(_) | Floats(_) | Strings(_) => Some(
                 "the metadata of a collection cannot hold lists or sparse vectors; only that of records can",
             ),

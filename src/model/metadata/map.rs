@@ -67,7 +67,7 @@ impl Metadata {
         self.0.len()
     }
 
-    /// Returns `true` if it holds no key.
+    /// Returns `true` if there are no keys.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -77,7 +77,7 @@ impl Metadata {
         MetadataIter(self.0.iter())
     }
 
-    /// Returns about how many bytes it takes in JSON. The estimate is hardly ever too small.
+    /// Returns about how many bytes the metadata takes in JSON. The estimate is hardly ever too small.
     pub(crate) fn json_len(&self) -> usize {
         /// The most bytes of a number or a boolean, with quotes, colon and comma.
         const SCALAR: usize = 26;
@@ -152,7 +152,7 @@ impl<'a> Iterator for MetadataIter<'a> {
 
 impl ExactSizeIterator for MetadataIter<'_> {}
 
-/// Prints it for people, ordered by key: `open: true, tags: ["late"]`.
+/// Prints the metadata in readable form, ordered by key: `open: true, tags: ["late"]`.
 impl fmt::Display for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (key, value)) in self.iter().enumerate() {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// A list holds values of one kind, and at least one of them. Servers before 1.5 refuse lists.
 ///
 /// A single-node server of version 1.5 does not delete the lists when a collection is deleted, and attaches
-/// them to records that are written later. It does delete them with their records. So
+/// them to records that are written later. It deletes lists only together with their records. So
 /// [`delete`](crate::Collection::delete) the records before you delete the collection.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -178,13 +178,13 @@ impl MetadataValue {
         self.as_sparse_vector().is_some()
     }
 
-    /// Returns whether it is [`Null`](MetadataValue::Null).
+    /// Returns whether the value is [`Null`](MetadataValue::Null).
     pub fn is_null(&self) -> bool {
         *self == MetadataValue::Null
     }
 }
 
-/// Prints it for people: text without quotes, lists in brackets.
+/// Prints the value in readable form: text without quotes, lists in brackets.
 impl fmt::Display for MetadataValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

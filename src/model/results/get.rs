@@ -7,7 +7,7 @@ use crate::model::record::{Record, RecordRef};
 /// The records that a [`get`](crate::Collection::get) found, by column. To read them one by one, use
 /// [`iter`](GetResult::iter), [`get`](GetResult::get) or a `for` loop.
 ///
-/// A column that was not asked for is `None`. Every other column has an entry for each id.
+/// A column that was not requested is `None`. Every other column has an entry for each id.
 ///
 /// ```no_run
 /// # let client = chroma_blocking::Client::from_env()?;
@@ -45,10 +45,10 @@ impl GetResult {
         self.ids.is_empty()
     }
 
-    /// Appends the records of another answer.
+    /// Appends the records of another response.
     ///
     /// # Errors
-    /// Fails if the other answer has different columns, or vectors of a different dimension.
+    /// Fails if the other response has different columns, or vectors of a different dimension.
     pub(crate) fn append(&mut self, more: GetResult) -> Result<(), String> {
         fn join<T>(
             name: &str,
@@ -102,7 +102,7 @@ impl GetResult {
         }
     }
 
-    /// Returns a record by its position, or `None` if there are not as many records.
+    /// Returns the record at an index, or `None` if the index is out of range.
     pub fn get(&self, index: usize) -> Option<RecordRef<'_>> {
         Some(RecordRef {
             id: self.ids.get(index)?,

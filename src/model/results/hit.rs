@@ -20,20 +20,20 @@ pub struct Hit {
     /// Smaller is nearer. Infinite if it is too large for a float.
     #[serde(deserialize_with = "distance_or_null")]
     pub distance: f32,
-    /// The document, if the record has one and it was asked for.
+    /// The document, if the record has one and it was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
-    /// The address of the resource that the record describes, if the record has one and it was asked for.
+    /// The address of the resource that the record describes, if the record has one and it was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// The metadata. Empty if the record has none, or if it was not asked for.
+    /// The metadata. Empty if the record has none, or if it was not requested.
     #[serde(
         default,
         skip_serializing_if = "Metadata::is_empty",
         deserialize_with = "metadata_or_null"
     )]
     pub metadata: Metadata,
-    /// The vector, if it was asked for.
+    /// The vector, if it was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Vec<f32>>,
 }
@@ -43,7 +43,7 @@ fn distance_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D
     Ok(Option::deserialize(deserializer)?.unwrap_or(f32::INFINITY))
 }
 
-/// Drops the distance. A field that was not asked for is absent from the record.
+/// Drops the distance. A field that was not requested is absent from the record.
 impl From<Hit> for Record {
     fn from(hit: Hit) -> Record {
         Record {

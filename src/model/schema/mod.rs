@@ -127,7 +127,7 @@ impl Schema {
         self
     }
 
-    /// Turns an index off for one metadata key. The server then refuses filters on such values of the key.
+    /// Turns an index off for one metadata key. The server then refuses filters on values of this type.
     #[must_use = "returns the changed schema"]
     pub fn delete_index(mut self, key: impl AsRef<str>, index: InvertedIndex) -> Schema {
         self.put(Some(key.as_ref()), index.names(), false, json!({}));
@@ -177,8 +177,8 @@ impl Schema {
         }
     }
 
-    /// Returns whether such values of a metadata key are indexed: by the setting for the key, or else by that
-    /// for all keys.
+    /// Returns whether a metadata key has this index: by the key's setting if there is one, or else by the
+    /// default for all keys.
     pub fn has_index(&self, key: &str, index: InvertedIndex) -> bool {
         let names = index.names();
         self.enabled(Some(key), names)
@@ -228,7 +228,7 @@ impl Schema {
         for key in self.keys() {
             let own = |index: [&'static str; 2]| self.enabled(Some(key), index);
             if key == DOCUMENT {
-                let only = "#document has a full-text index and no other";
+                let only = "#document supports only the full-text index";
                 if own(InvertedIndex::String.names()) == Some(true) || own(SPARSE).is_some() {
                     return bad(&key, only);
                 }
@@ -242,19 +242,19 @@ impl Schema {
                 }
             } else if key == EMBEDDING {
                 if self.kinds(key).any(|kind| kind != VECTORS[0]) {
-                    return bad(&key, "#embedding has the index of vectors and no other");
+                    return bad(&key, "#embedding supports only the vector index");
                 }
             } else if key.starts_with('#') {
-                return bad(&key, "keys that start with '#' are Chroma's own");
+                return bad(&key, "keys that start with '#' are reserved for Chroma");
             }
             if let Some(sparse) = self.sparse_vector_index(key) {
                 let source = sparse.source_key.as_deref().unwrap_or(DOCUMENT);
                 if source.starts_with('#') && source != DOCUMENT {
-                    return bad(&source, "a source key is a metadata key or #document");
+                    return bad(&source, "a source key must be a metadata key or #document");
                 }
                 let function = sparse.embedding_function.and_then(|function| function.name);
                 if sparse.source_key.is_some() && function.is_none() {
-                    let why = "a source key needs an embedding function; there is no default one";
+                    let why = "a source key needs an embedding function; set one, or remove the source key";
                     return bad(&source, why);
                 }
             }
@@ -264,10 +264,7 @@ impl Schema {
             return bad(&"hnsw and spann", "a collection has one kind of index");
         }
         if let Some(source) = vectors.source_key.filter(|source| source != DOCUMENT) {
-            return bad(
-                &source,
-                "vectors are made from #document and from nothing else",
-            );
+            return bad(&source, "the source of vectors can only be #document");
         }
         vectors.hnsw.map_or(Ok(()), |hnsw| hnsw.check())?;
         vectors.spann.map_or(Ok(()), |spann| spann.check())
@@ -404,19 +401,19 @@ mod tests {
             (schema().delete_index("#id", InvertedIndex::String), "'#'"),
             (
                 schema().delete_index("#document", InvertedIndex::Int),
-                "no other",
+                "supports only",
             ),
             (
                 schema().create_index("#document", InvertedIndex::String),
-                "no other",
+                "supports only",
             ),
             (
                 schema().create_index("#embedding", InvertedIndex::Bool),
-                "no other",
+                "supports only",
             ),
             (
                 schema().create_sparse_vector_index("#document", sparse()),
-                "no other",
+                "supports only",
             ),
             (
                 schema().create_sparse_vector_index("a", sparse().source_key("b")),
@@ -429,7 +426,7 @@ mod tests {
             (schema().create_vector_index(both), "one kind"),
             (
                 schema().create_vector_index(VectorIndexConfig::new().source_key("title")),
-                "nothing else",
+                "can only be #document",
             ),
             (
                 schema().create_vector_index(

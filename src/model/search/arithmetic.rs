@@ -25,12 +25,12 @@ macro_rules! arithmetic {
                 Rank::unary(Unary::Abs, self.into())
             }
 
-            /// Returns the smaller score of both.
+            /// Returns the smaller of the two scores.
             pub fn min(self, other: impl Into<Rank>) -> Rank {
                 Rank::join(Variadic::Min, self.into(), other.into())
             }
 
-            /// Returns the larger score of both.
+            /// Returns the larger of the two scores.
             pub fn max(self, other: impl Into<Rank>) -> Rank {
                 Rank::join(Variadic::Max, self.into(), other.into())
             }

@@ -91,7 +91,8 @@ impl Knn {
     }
 
     /// Sets the score of records that are not among the nearest. With a score, such a record is a hit if
-    /// another `Knn` of the rank finds it. Default: none. Then a hit must be found by this `Knn`.
+    /// another `Knn` of the rank finds it. Default: none; without a score, only records that this `Knn` finds
+    /// are hits.
     pub fn default(mut self, value: impl Into<f64>) -> Knn {
         self.default = Some(value.into());
         self

@@ -106,8 +106,8 @@ impl Search {
         self.select(special_keys())
     }
 
-    /// Refuses what the server would refuse, or answer wrongly without an error. `of` names the search in an
-    /// error. `dimension` is the collection's.
+    /// Refuses what the server would refuse, or evaluate wrongly without an error. `of` names the search in
+    /// an error. `dimension` is the collection's.
     pub(crate) fn check(&self, of: &str, dimension: Option<usize>) -> Result<(), InvalidInput> {
         let bad = |why: String| InvalidInput::Search {
             of: of.to_owned(),

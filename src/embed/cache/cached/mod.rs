@@ -22,7 +22,8 @@ use crate::model::space::Space;
 ///
 /// The key of a vector consists of [`EmbeddingFunction::cache_key`] (for `Gemini`: the model, the dimension
 /// and the task) and the text, so several functions can share a cache. Collections treat it as the inner
-/// function: a collection stores the configuration of that one, and opens without a cache if none is given.
+/// function: a collection stores the inner function's configuration, and opens without a cache unless the
+/// caller passes one.
 ///
 /// A cache that fails is not an error: the failure is logged at `warn`, and the vectors are returned. If two
 /// threads need the same new text at the same time, both embed it. A
@@ -71,7 +72,7 @@ impl<F: EmbeddingFunction, C: EmbeddingCache> Cached<F, C> {
         }
         log::debug!(
             target: logs::EMBED, texts = texts.len(), missing = missing.len();
-            "{}: {} of {} texts are to be embedded, the others are repeated or in the cache",
+            "{}: embedding {} of {} texts; the others are duplicates or in the cache",
             self.name(),
             missing.len(),
             texts.len()
@@ -185,8 +186,8 @@ impl<'a> Distinct<'a> {
 fn check_dimension(cached: Option<usize>, new: usize) -> Result<(), EmbeddingError> {
     match cached {
         Some(cached) if cached != new => Err(format!(
-            "it returns vectors of {new} floats, and the cache has vectors of {cached} floats that it made before; if it \
-             is another model now, its cache_key must say so"
+            "it returned vectors of {new} floats, but the cache holds its vectors of {cached} floats; if the \
+             model has changed, change its cache_key"
         )
         .into()),
         _ => Ok(()),

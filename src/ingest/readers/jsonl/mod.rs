@@ -48,8 +48,8 @@ pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
 /// - A metadata field that is `null` or an empty array becomes
 ///   [`MetadataValue::Null`](crate::MetadataValue::Null). An upsert removes that key from a stored record.
 /// - [`nested_fields`](JsonLines::nested_fields) handles values that metadata cannot hold.
-/// - An integer that does not fit into 64 bits becomes a float, as in JSON itself. Write numbers of which
-///   every digit counts as strings.
+/// - An integer that does not fit into 64 bits becomes a float, as in JSON itself. If every digit matters,
+///   write the number as a string.
 ///
 /// ```
 /// use chroma_blocking::Record;

@@ -15,13 +15,13 @@ fn refused(line: &[u8]) -> String {
 fn a_bad_line_is_an_error_with_its_number_and_the_next_line_follows() {
     let bad: &[(&[u8], &str)] = &[
         (b"[1]", "not a JSON object"),
-        (b"{\"id\":\"1\"", "it ends too early at byte 9"),
+        (b"{\"id\":\"1\"", "unexpected end of the data at byte 9"),
         (b"{\"id\":\"1\"} {}", "unexpected data after the end"),
         (b"{\"id\":\"1\",\"k\":\"\xff\"}", "invalid UTF-8 at byte 15"),
         (b"{\"id\":\"1\",\"document\":5}", "field \"document\": invalid type: integer `5`, expected a string"),
-        (b"{\"id\":\"1\",\"embedding\":[1,\"x\"]}", "field \"embedding\": a number was expected at byte 25"),
+        (b"{\"id\":\"1\",\"embedding\":[1,\"x\"]}", "field \"embedding\": expected a number at byte 25"),
         (b"{\"id\":\"1\",\"embedding\":[1e39]}", "too large"),
-        (b"{\"id\":\"1\",\"metadata\":5}", "field \"metadata\": '{' was expected"),
+        (b"{\"id\":\"1\",\"metadata\":5}", "field \"metadata\": expected '{'"),
         (b"{\"id\":\"1\",\"metadata\":{\"k\":1},\"k\":2}", "field \"k\": the line has this field more than once"),
         (b"{\"id\":\"1\",\"id\":\"2\"}", "field \"id\": the line has this field more than once"),
         (b"{\"id\":\"1\",\"k\":1e999}", "field \"k\": number out of range"),

@@ -52,8 +52,8 @@ impl Metadata {
         from::metadata(from).map_err(ConversionError::into_invalid::<T>)
     }
 
-    /// Converts it to a struct, or a map. Each field gets the value of the key with its name. Other keys are
-    /// ignored.
+    /// Converts the metadata to a struct, or a map. Each field gets the value of the key with its name. Other
+    /// keys are ignored.
     ///
     /// If a key is missing, an `Option` field becomes `None`, and a field with `#[serde(default)]` gets its
     /// default. A float field also accepts integers. An integer field does not accept floats.

@@ -16,7 +16,7 @@ pub(super) fn value<'de, T: Deserialize<'de>>(
     T::deserialize(Reader(metadata))
 }
 
-/// Metadata as a map without nulls, as a server returns it, whatever type is asked for.
+/// Metadata as a serde map without nulls.
 struct Reader<'de>(&'de Metadata);
 
 impl<'de> Deserializer<'de> for Reader<'de> {

@@ -52,7 +52,7 @@ fn a_bad_row_is_an_error_with_its_line_and_the_next_row_follows() {
     let expected: [Result<&str, &str>; 8] = [
         Ok("1"),
         Err("line 3: the row has 2 cells, and the header has 3"),
-        Err("line 5: column \"embedding\": a number was expected at byte 3"),
+        Err("line 5: column \"embedding\": expected a number at byte 3"),
         Ok("4"),
         Err("line 8: no id in column \"id\"; name the right column with id_column"),
         Err("line 9: invalid UTF-8 in cell 3 at byte 0"),
