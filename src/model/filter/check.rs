@@ -70,7 +70,7 @@ impl Condition {
                 let kinds = values.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
                 match kinds.split_first() {
                     None if self.key == ID => Ok(()),
-                    None => Err("the list of values is empty, so no record would pass; skip the call".into()),
+                    None => Err(self.empty_list().into()),
                     Some((first, rest)) if rest.iter().any(|kind| kind != first) => {
                         Err("the values of a list must all be integers, all floats, all text or all booleans".into())
                     }
@@ -96,6 +96,15 @@ impl Condition {
             Err("ids must be text")
         } else {
             Ok(())
+        }
+    }
+
+    /// Returns what is wrong with a comparison with no values.
+    fn empty_list(&self) -> &'static str {
+        if self.operator == Operator::NotIn {
+            "the list of values is empty, so every record would pass; leave the condition out"
+        } else {
+            "the list of values is empty, so no record would pass; skip the call"
         }
     }
 
@@ -180,6 +189,10 @@ mod tests {
             let nested = field("ok").eq(1) & (field("ok").eq(2) | filter);
             assert!(nested.split(&|_| true).is_err());
         }
+        let message = |filter: Where| filter.check().unwrap_err().to_string();
+        let none: [i64; 0] = [];
+        assert!(message(field("a").is_in(none)).contains("no record would pass"));
+        assert!(message(field("a").not_in(none)).contains("every record would pass"));
         let nothing = Where::any([]);
         assert!(nothing.check().is_err());
         assert!((field("ok").eq(1) & nothing).check().is_err());
