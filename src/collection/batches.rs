@@ -92,32 +92,24 @@ impl<S: Fn(usize) -> usize> Batches<S> {
     }
 
     fn report_progress(&self, collection: &Collection, done: usize) {
-        collection.report_progress(&Progress::new(
-            self.operation.name,
-            progress::stage(self.operation),
-            done as u64,
-            Some(self.count as u64),
-        ));
+        let stage = progress::stage(self.operation);
+        let progress = Progress::new(self.operation.name, stage, done as u64);
+        collection.report_progress(&progress.out_of(self.count as u64));
     }
 }
 
-impl Collection {
-    /// Sends a read or a deletion by ids, in requests of at most [`MAX_IDS`] ids. `overhead` is the size of a
-    /// request without ids, in bytes.
-    pub(super) fn send_ids(
-        &self,
-        operation: &'static Operation,
-        ids: &[String],
-        overhead: usize,
-        mut send: impl FnMut(&[String]) -> Result<()>,
-    ) -> Result<(), FailedRequest> {
-        let batches = Batches {
-            operation,
-            count: ids.len(),
-            entry_size: |index: usize| json_len(&ids[index]) + ",".len(),
-            overhead,
-            max_count: MAX_IDS,
-        };
-        batches.send(self, |range, _| send(&ids[range])).map(drop)
+/// Returns the requests of a read or a deletion by ids, of at most [`MAX_IDS`] ids each. `overhead` is the
+/// size of a request without ids, in bytes.
+pub(super) fn of_ids(
+    operation: &'static Operation,
+    ids: &[String],
+    overhead: usize,
+) -> Batches<impl Fn(usize) -> usize> {
+    Batches {
+        operation,
+        count: ids.len(),
+        entry_size: |index: usize| json_len(&ids[index]) + ",".len(),
+        overhead,
+        max_count: MAX_IDS,
     }
 }

@@ -128,7 +128,7 @@ impl CollectionBuilder {
         let request = self.client.request(operation).collection(name, name);
         let stored = request.send(read::json)?;
         let call = Call::new(operation.name, Some(&self.name));
-        open(self.client, call, stored, self.embedding_function)
+        open(self.client, stored, self.embedding_function).map_err(|reason| call.invalid(reason))
     }
 
     /// Creates a collection.
@@ -214,7 +214,7 @@ impl CollectionBuilder {
 
     fn open(self, mode: Mode, stored: Stored) -> Result<Collection> {
         let call = self.call(mode);
-        open(self.client, call, stored, self.embedding_function)
+        open(self.client, stored, self.embedding_function).map_err(|reason| call.invalid(reason))
     }
 
     /// Returns the description of a call that has sent nothing yet, for an error.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::selection::Selection;
-use super::{Collection, IntoIds};
+use super::{Collection, IntoIds, batches};
 use crate::client::operations as op;
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
@@ -123,9 +123,9 @@ impl Delete {
             }
             Some(ids) => {
                 let overhead = write::selection(&parts, &page, None).len();
-                collection
-                    .send_ids(operation, &ids, overhead, |ids| {
-                        parts.ids = Some(ids.to_vec());
+                batches::of_ids(operation, &ids, overhead)
+                    .send(&collection, |range, _| {
+                        parts.ids = Some(ids[range].to_vec());
                         send(&parts).map(drop)
                     })
                     .map_err(|failed| failed.with_ids(&ids))?;

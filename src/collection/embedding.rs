@@ -1,9 +1,9 @@
-//! Embeds texts with a collection's embedding function.
+//! [`TextEmbedder`]: embeds texts with a collection's embedding function.
 
 use std::time::Instant;
 
 use super::Collection;
-use crate::embed::{self, EmbeddingContext, Purpose};
+use crate::embed::{CheckedFunction, EmbeddingContext, Purpose};
 use crate::error::{Error, InvalidInput, Result};
 use crate::metrics::EmbeddingCall;
 use crate::model::embeddings::Embeddings;
@@ -11,19 +11,40 @@ use crate::model::progress::{Progress, ProgressStage};
 use crate::transport::Operation;
 
 impl Collection {
-    /// Embeds texts and reports the progress. `of` names the text in the error of a collection without an
-    /// embedding function.
-    pub(super) fn embed(
+    /// Prepares to embed texts. `of` names the text in the error of a collection without an embedding
+    /// function.
+    pub(crate) fn embedder(
         &self,
         operation: &'static Operation,
-        texts: &[&str],
-        purpose: Purpose,
         of: impl FnOnce() -> String,
-    ) -> Result<Embeddings> {
+    ) -> Result<TextEmbedder<'_>> {
+        let call = self.unsent_call(operation);
+        let Some(function) = self.inner.embedding_function.as_deref() else {
+            let unusable = self.inner.unusable_function.clone();
+            let reason = unusable.unwrap_or_else(|| InvalidInput::NoEmbeddingFunction { of: of() });
+            return Err(call.invalid(reason));
+        };
+        Ok(TextEmbedder {
+            collection: self,
+            function: CheckedFunction { function, call },
+        })
+    }
+}
+
+/// A collection's embedding function in a call.
+pub(crate) struct TextEmbedder<'a> {
+    collection: &'a Collection,
+    function: CheckedFunction<'a>,
+}
+
+impl TextEmbedder<'_> {
+    /// Embeds texts and reports the progress.
+    pub(super) fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings> {
+        let operation = self.function.call.operation;
         let total = texts.len() as u64;
         let report = |done| {
-            let stage = ProgressStage::Embedding;
-            self.report_progress(&Progress::new(operation.name, stage, done, Some(total)));
+            let progress = Progress::new(operation, ProgressStage::Embedding, done);
+            self.collection.report_progress(&progress.out_of(total));
         };
         let mut reported = 0;
         // The total of the function is not used: it may cover only a part of the texts.
@@ -32,11 +53,10 @@ impl Collection {
             report(reported);
         };
         let mut context = EmbeddingContext::new(purpose).on_progress(&mut on_progress);
-        if let Some(flag) = self.client.cancel_flag() {
+        if let Some(flag) = self.collection.client.cancel_flag() {
             context = context.cancel(flag);
         }
-        let embedded = self.embed_with(operation, texts, &mut context, of);
-        let vectors = match embedded {
+        let vectors = match self.embed_with(texts, &mut context) {
             // The function fails in its own way when it is cancelled.
             Err(Error::Embedding { call, .. }) if context.is_cancelled() => {
                 return Err(Error::Cancelled { call });
@@ -50,23 +70,15 @@ impl Collection {
         Ok(vectors)
     }
 
-    /// Embeds texts with a new context, which holds the function's counts afterwards. `of` names the text in
-    /// the error of a collection without an embedding function.
+    /// Embeds texts with a new context, which holds the function's counts afterwards.
     pub(crate) fn embed_with(
         &self,
-        operation: &'static Operation,
         texts: &[&str],
         context: &mut EmbeddingContext<'_>,
-        of: impl FnOnce() -> String,
     ) -> Result<Embeddings> {
-        let call = self.unsent_call(operation);
-        let Some(function) = &self.inner.embedding_function else {
-            let unusable = self.inner.unusable_function.clone();
-            let reason = unusable.unwrap_or_else(|| InvalidInput::NoEmbeddingFunction { of: of() });
-            return Err(call.invalid(reason));
-        };
+        let CheckedFunction { function, call } = &self.function;
         let started = Instant::now();
-        let embedded = embed::embed(function.as_ref(), texts, context, &call);
+        let embedded = self.function.embed(texts, context);
         let was_called = !texts.is_empty()
             && !matches!(
                 embedded,
@@ -79,18 +91,18 @@ impl Collection {
                 failed: embedded.is_err(),
                 took: started.elapsed(),
             };
-            self.client
-                .recorder()
-                .record_embedding(function.name(), &call);
+            let recorder = self.collection.client.recorder();
+            recorder.record_embedding(function.name(), &call);
         }
         let vectors = embedded?;
-        match self.dimension() {
-            Some(expected) if !vectors.is_empty() && vectors.dimension() != expected => Err(call
-                .invalid(InvalidInput::Dimension {
+        match self.collection.dimension() {
+            Some(expected) if !vectors.is_empty() && vectors.dimension() != expected => {
+                Err(call.clone().invalid(InvalidInput::Dimension {
                     of: format!("the embedding function {}", function.name()),
                     expected,
                     found: vectors.dimension(),
-                })),
+                }))
+            }
             _ => Ok(vectors),
         }
     }

@@ -148,7 +148,7 @@ impl<'a> Export<'a> {
                 .write_all(&lines)
                 .map_err(|error| write_error(name, error))?;
             records += page.len() as u64;
-            let progress = Progress::new("export", ProgressStage::Reading, records, None);
+            let progress = Progress::new("export", ProgressStage::Reading, records);
             (self.on_progress)(&progress);
             collection.report_progress(&progress);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::batches::MAX_IDS;
+use super::batches::{self, MAX_IDS};
 use super::selection::Selection;
 use super::{Collection, IntoIds};
 use crate::client::operations as op;
@@ -162,8 +162,9 @@ impl Get {
                 let mut seen = HashSet::new();
                 ids.retain(|id| seen.insert(id.clone()));
                 let overhead = write::selection(&parts, &self.page, Some(&self.include)).len();
-                collection.send_ids(operation, &ids, overhead, |ids| {
-                    parts.ids = Some(ids.to_vec());
+                let batches = batches::of_ids(operation, &ids, overhead);
+                batches.send(&collection, |range, _| {
+                    parts.ids = Some(ids[range].to_vec());
                     send(&parts)
                 })?;
             }

@@ -78,7 +78,7 @@ impl CollectionOpener {
                 (stored.client_for(&self.client), stored)
             }
         };
-        open(client, call, stored, self.embedding_function)
+        open(client, stored, self.embedding_function).map_err(|reason| call.invalid(reason))
     }
 }
 
@@ -89,12 +89,11 @@ impl CollectionOpener {
 /// [`InvalidInput::EmbeddingFunctionConflict`] if the given function does not match the configuration.
 pub(super) fn open(
     client: Client,
-    call: Call,
     stored: Stored,
     given: Option<Arc<dyn EmbeddingFunction>>,
-) -> Result<Collection> {
+) -> Result<Collection, InvalidInput> {
     if let (Some(configured), Some(given)) = (stored.function(), &given) {
-        configured::check(&configured, given.as_ref()).map_err(|reason| call.invalid(reason))?;
+        configured::check(&configured, given.as_ref())?;
     }
     Ok(Collection::new(client, stored, given))
 }

@@ -193,8 +193,8 @@ fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<V
 
 fn embed(collection: &Collection, texts: &[String]) -> Result<Embeddings> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let of = || "the query".to_owned();
-    collection.embed(&op::QUERY, &texts, Purpose::Queries, of)
+    let embedder = collection.embedder(&op::QUERY, || "the query".to_owned())?;
+    embedder.embed(&texts, Purpose::Queries)
 }
 
 /// Refuses vectors that are not finite, or not of the collection's dimension.
@@ -218,8 +218,11 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn body(&self, vectors: &[&[f32]], parts: &Parts) -> Vec<u8> {
-        let vectors = vectors.iter().copied();
-        write::query(vectors, self.n_results, parts, &self.include)
+        let query = write::Query {
+            n_results: self.n_results,
+            include: &self.include,
+        };
+        query.body(vectors, parts)
     }
 
     fn send(&self, vectors: &[&[f32]]) -> Result<Vec<QueryResult>> {

@@ -153,9 +153,9 @@ fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
     if texts.is_empty() {
         return Ok(());
     }
-    let vectors = collection.embed(&op::SEARCH, &texts, Purpose::Queries, || {
-        format!("the Knn on {:?}", texts[0])
-    })?;
+    let first = || format!("the Knn on {:?}", texts[0]);
+    let embedder = collection.embedder(&op::SEARCH, first)?;
+    let vectors = embedder.embed(&texts, Purpose::Queries)?;
     for (knn, vector) in knns.into_iter().zip(vectors.rows()) {
         knn.embedded(vector.to_vec());
     }

@@ -134,7 +134,8 @@ impl Transaction {
         };
         self.refuse_written(operation, parts.ids.iter().flatten())?;
         let include: Vec<_> = include.into_iter().collect();
-        let body = write::conditional_get(&parts, page, &include, self.read_token);
+        let body = write::selection(&parts, page, Some(&include));
+        let body = write::with_read_token(body, self.read_token);
         let (found, token) = self
             .collection
             .request(operation)

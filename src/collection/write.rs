@@ -9,7 +9,7 @@ use crate::embed::{self, Purpose};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::{InvalidInput, Result};
-use crate::model::check::{CheckedRecords, check_records};
+use crate::model::check::{CheckedRecords, RecordCheck};
 use crate::model::embeddings::Embeddings;
 use crate::model::records::{IntoRecords, Records};
 use crate::transport::Operation;
@@ -116,13 +116,16 @@ impl Collection {
         operation: &'static Operation,
         records: &'a dyn Records,
     ) -> Result<Option<Prepared<'a>>> {
-        let is_update = operation.name == op::UPDATE.name;
         let function = self.embedding_function();
-        let dimension = self.dimension().or(function.and_then(|f| f.dimension()));
+        let check = RecordCheck {
+            dimension: self.dimension().or(function.and_then(|f| f.dimension())),
+            is_update: operation.name == op::UPDATE.name,
+        };
         let CheckedRecords {
             to_embed,
             has_sparse,
-        } = check_records(records, dimension, is_update)
+        } = check
+            .check_all(records)
             .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
         if records.is_empty() {
             return Ok(None);
@@ -163,7 +166,8 @@ impl Collection {
             .map(|index| records.record(*index).document.unwrap_or_default())
             .collect();
         let of = || format!("record {:?}", records.record(*first).id);
-        self.embed(operation, &texts, Purpose::Documents, of)
+        self.embedder(operation, of)?
+            .embed(&texts, Purpose::Documents)
             .map_err(|error| embed::by_record(error, indices))
     }
 

@@ -1,4 +1,4 @@
-//! [`embed`]: a call of an embedding function whose result is validated.
+//! [`CheckedFunction`]: an embedding function whose results are validated.
 
 use super::context::EmbeddingContext;
 use super::error::{EmbeddingError, validate_indices};
@@ -6,50 +6,61 @@ use super::function::EmbeddingFunction;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::embeddings::{self, Embeddings};
 
-/// Embeds texts for `call`, and validates the vectors: one for each text, all of the function's dimension,
-/// all finite.
-///
-/// # Errors
-/// - [`Error::Cancelled`] if the context is cancelled before the call starts.
-/// - [`Error::Invalid`] if the function is a stored one that cannot be made here.
-/// - [`Error::Embedding`] if the function fails, or returns anything else than valid vectors.
-pub(crate) fn embed(
-    function: &dyn EmbeddingFunction,
-    texts: &[&str],
-    context: &mut EmbeddingContext<'_>,
-    call: &Call,
-) -> Result<Embeddings> {
-    if texts.is_empty() {
-        return Ok(Embeddings::default());
+/// An embedding function whose results are validated.
+pub(crate) struct CheckedFunction<'a> {
+    pub(crate) function: &'a dyn EmbeddingFunction,
+    /// The call that the texts are embedded for, for errors.
+    pub(crate) call: Call,
+}
+
+impl CheckedFunction<'_> {
+    /// Embeds texts, and validates the vectors: one for each text, all of the function's dimension, all
+    /// finite.
+    ///
+    /// # Errors
+    /// - [`Error::Cancelled`] if the context is cancelled before the call starts.
+    /// - [`Error::Invalid`] if the function is a stored one that cannot be made here.
+    /// - [`Error::Embedding`] if the function fails, or returns anything else than valid vectors.
+    pub(crate) fn embed(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings> {
+        if texts.is_empty() {
+            return Ok(Embeddings::default());
+        }
+        if context.is_cancelled() {
+            let call = Box::new(self.call.clone());
+            return Err(Error::Cancelled { call });
+        }
+        let vectors = match self.function.embed_with(texts, context) {
+            Ok(vectors) => vectors,
+            Err(error) => return Err(self.failed(validate_indices(error, texts.len()))),
+        };
+        if vectors.len() != texts.len() {
+            let mistake = format!("{} vectors for {} texts", vectors.len(), texts.len());
+            return Err(self.failed(mistake.into()));
+        }
+        for (index, vector) in vectors.rows().enumerate() {
+            embeddings::check(vector, self.function.dimension(), || {
+                format!("text {index}")
+            })
+            .map_err(|reason| self.failed(reason.into()))?;
+        }
+        Ok(vectors)
     }
-    if context.is_cancelled() {
-        let call = Box::new(call.clone());
-        return Err(Error::Cancelled { call });
-    }
-    let failed = |source: EmbeddingError| {
+
+    fn failed(&self, source: EmbeddingError) -> Error {
         // The function did not fail: its settings are missing.
         if let Some(reason @ InvalidInput::StoredEmbeddingFunction { .. }) = source.downcast_ref() {
-            return call.clone().invalid(reason.clone());
+            return self.call.clone().invalid(reason.clone());
         }
         Error::Embedding {
-            call: Box::new(call.clone()),
-            function: function.name().to_owned(),
+            call: Box::new(self.call.clone()),
+            function: self.function.name().to_owned(),
             source,
         }
-    };
-    let vectors = match function.embed_with(texts, context) {
-        Ok(vectors) => vectors,
-        Err(error) => return Err(failed(validate_indices(error, texts.len()))),
-    };
-    if vectors.len() != texts.len() {
-        let mistake = format!("{} vectors for {} texts", vectors.len(), texts.len());
-        return Err(failed(mistake.into()));
     }
-    for (index, vector) in vectors.rows().enumerate() {
-        embeddings::check(vector, function.dimension(), || format!("text {index}"))
-            .map_err(|reason| failed(reason.into()))?;
-    }
-    Ok(vectors)
 }
 
 #[cfg(test)]
@@ -74,6 +85,15 @@ mod tests {
         }
     }
 
+    fn embed(
+        function: &Broken,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings> {
+        let call = Call::new("upsert", Some("notes"));
+        CheckedFunction { function, call }.embed(texts, context)
+    }
+
     #[test]
     fn a_wrong_answer_is_an_error() {
         let wrong: [fn(usize) -> Result<Embeddings, EmbeddingError>; 4] = [
@@ -83,9 +103,8 @@ mod tests {
             |texts| Ok(Embeddings::new(vec![f32::NAN; 2 * texts], 2)?),
         ];
         for function in wrong {
-            let call = Call::new("upsert", Some("notes"));
             let mut context = EmbeddingContext::new(Purpose::Documents);
-            let error = embed(&Broken(function), &["a", "b"], &mut context, &call).unwrap_err();
+            let error = embed(&Broken(function), &["a", "b"], &mut context).unwrap_err();
             let text = format!("{error:#}");
             assert!(
                 text.starts_with("upsert \"notes\": the embedding function broken failed: "),
@@ -103,11 +122,10 @@ mod tests {
             |texts| partly(vec![], vec![0], (0..texts).collect()),
             |texts| partly(vec![0, 0], vec![], (1..texts).collect()),
         ];
-        let call = Call::new("upsert", Some("notes"));
         let texts = ["a", "b", "c"];
         let ask = |function| {
             let mut context = EmbeddingContext::new(Purpose::Documents);
-            let error = embed(&Broken(function), &texts, &mut context, &call).unwrap_err();
+            let error = embed(&Broken(function), &texts, &mut context).unwrap_err();
             match error {
                 Error::Embedding { source, .. } => source,
                 other => unreachable!("{other}"),
@@ -165,18 +183,16 @@ mod tests {
     #[test]
     fn a_call_without_texts_does_not_ask_the_function() {
         let never = Broken(|_| Err("asked".into()));
-        let call = Call::new("query", None);
         let mut context = EmbeddingContext::new(Purpose::Queries);
-        assert!(embed(&never, &[], &mut context, &call).unwrap().is_empty());
+        assert!(embed(&never, &[], &mut context).unwrap().is_empty());
     }
 
     #[test]
     fn a_cancelled_call_does_not_start() {
         let never = Broken(|_| Err("asked".into()));
-        let call = Call::new("query", None);
         let flag = std::sync::atomic::AtomicBool::new(true);
         let mut context = EmbeddingContext::new(Purpose::Queries).cancel(&flag);
-        let error = embed(&never, &["a"], &mut context, &call).unwrap_err();
+        let error = embed(&never, &["a"], &mut context).unwrap_err();
         assert!(matches!(error, Error::Cancelled { .. }), "{error}");
     }
 }

@@ -179,13 +179,8 @@ impl<'a> EmbeddingContext<'a> {
 
     /// Reports that `done` of the call's `all` texts have vectors.
     pub fn progress(&mut self, done: usize, all: usize) {
-        let (done, total) = (done as u64, Some(all as u64));
-        self.report(&Progress::new(
-            "embed",
-            ProgressStage::Embedding,
-            done,
-            total,
-        ));
+        let progress = Progress::new("embed", ProgressStage::Embedding, done as u64);
+        self.report(&progress.out_of(all as u64));
     }
 
     pub(crate) fn report(&mut self, progress: &Progress) {

@@ -42,7 +42,7 @@ mod limiter;
 #[cfg(feature = "disk-cache")]
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};
-pub(crate) use check::embed;
+pub(crate) use check::CheckedFunction;
 pub use context::{EmbeddingContext, Purpose};
 pub use error::EmbeddingError;
 pub(crate) use error::by_record;

@@ -108,7 +108,8 @@ impl BatchEmbedding<'_> {
         let texts: Vec<&str> = part.iter().map(text).collect();
         let first = || format!("record {:?}", record(&part[0]).id);
         let collection = &self.job.settings.collection;
-        collection.embed_with(&op::UPSERT, &texts, context, first)
+        let embedder = collection.embedder(&op::UPSERT, first)?;
+        embedder.embed_with(&texts, context)
     }
 
     /// Gives the vectors of one call to the records.

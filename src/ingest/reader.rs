@@ -9,7 +9,7 @@ use super::input::{ReadError, TryIntoRecord};
 use super::job::Job;
 use super::settings::Mode;
 use crate::error::{Error, Result};
-use crate::model::check::check_record;
+use crate::model::check::RecordCheck;
 use crate::model::record::{AsRecord, Record};
 use crate::model::report::{BadRecord, IngestStage};
 
@@ -31,6 +31,8 @@ pub(super) struct Reader<'a, I> {
     hash_buffer: Vec<u8>,
     /// A record that was read while another one with the same id was in flight.
     deferred: Option<NumberedRecord>,
+    /// Items that an earlier run has done.
+    pub(super) skipped: u64,
     /// Items that this run has read and that belong to the job's shard.
     pub(super) read: u64,
     /// Items that could not be read.
@@ -95,6 +97,7 @@ where
             ids: HashSet::new(),
             hash_buffer: Vec::new(),
             deferred: None,
+            skipped: 0,
             read: 0,
             unreadable: 0,
             seen: HashSet::new(),
@@ -122,6 +125,7 @@ where
         }
         if self.position == done {
             self.batch.end = done;
+            self.skipped = done.items;
             return Ok(());
         }
         let path = self.job.settings.checkpoint.as_deref();
@@ -252,7 +256,11 @@ where
         // The first record that is written decides the dimension of a new collection.
         let stored = self.job.settings.collection.dimension();
         let dimension = stored.or(self.dimension);
-        let valid = check_record(record.as_record(), 0, dimension, false);
+        let check = RecordCheck {
+            dimension,
+            is_update: false,
+        };
+        let valid = check.check(record.as_record(), 0);
         let has_vector = record.embedding.is_some();
         let item = Item {
             number,

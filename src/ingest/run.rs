@@ -52,7 +52,7 @@ where
         result = result.and(reader.failure.take().map_or(Ok(()), Err));
     }
     if result.is_ok() && !job.was_cancelled() {
-        result = complete(&reader, &mut writer, start, on_progress);
+        result = complete(&reader, &mut writer, on_progress);
     }
     drop(retries);
     let report = IngestReport {
@@ -132,12 +132,11 @@ where
 fn complete<I>(
     reader: &Reader<'_, I>,
     writer: &mut Writer<'_>,
-    start: Position,
     mut on_progress: impl FnMut(&Progress),
 ) -> Result<()> {
     let job = writer.job;
     if let Mode::Sync(within) = &job.settings.mode {
-        let items = start.items + reader.read;
+        let items = reader.skipped + reader.read;
         let milestone = Milestone {
             state: "deleting",
             items,

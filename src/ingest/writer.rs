@@ -154,7 +154,7 @@ impl<'a> Writer<'a> {
             skipped: self.report.skipped,
             failed: self.report.failed,
             deleted: self.report.deleted,
-            ..Progress::new("ingest", stage, items, None)
+            ..Progress::new("ingest", stage, items)
         }
     }
 

@@ -7,7 +7,7 @@ use super::record::RecordRef;
 use super::records::Records;
 use crate::invalid::InvalidInput;
 
-/// The properties of records that have passed the [check](check_records).
+/// The properties of records that have passed the [check](RecordCheck::check_all).
 #[derive(Debug, PartialEq)]
 pub(crate) struct CheckedRecords {
     /// The indices of the records that have a document and no vector.
@@ -16,72 +16,71 @@ pub(crate) struct CheckedRecords {
     pub(crate) has_sparse: bool,
 }
 
-/// Refuses records that the server would refuse or lose.
-///
-/// `dimension` is the collection's, if it is known. `partial` stands for an update, whose records may have
-/// neither a document nor a vector.
-pub(crate) fn check_records(
-    records: &dyn Records,
-    dimension: Option<usize>,
-    partial: bool,
-) -> Result<CheckedRecords, InvalidInput> {
-    let count = records.len();
-    if let Some((column, found)) = records.mismatched_column() {
-        return Err(InvalidInput::LengthMismatch {
-            column,
-            ids: count,
-            found,
-        });
-    }
-    let mut seen = HashSet::with_capacity(count);
-    let mut repeated = Vec::new();
-    let mut dimension = dimension;
-    let mut to_embed = Vec::new();
-    let mut has_sparse = false;
-    for index in 0..count {
-        let record = records.record(index);
-        check_record(record, index, dimension, partial)?;
-        if !seen.insert(record.id) {
-            repeated.push(record.id);
-        }
-        has_sparse |= record.metadata.iter().any(|(_, value)| value.is_sparse());
-        match (record.embedding, record.document) {
-            (Some(vector), _) => dimension = Some(vector.len()),
-            (None, Some(_)) => to_embed.push(index),
-            (None, None) => {}
-        }
-    }
-    if !repeated.is_empty() {
-        repeated.sort_unstable();
-        repeated.dedup();
-        let ids = repeated.into_iter().map(str::to_owned).collect();
-        return Err(InvalidInput::DuplicateIds { ids });
-    }
-    Ok(CheckedRecords {
-        to_embed,
-        has_sparse,
-    })
+/// What a call allows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordCheck {
+    /// The dimension of the collection, if it is known.
+    pub(crate) dimension: Option<usize>,
+    /// Whether records may have neither a document nor a vector.
+    pub(crate) is_update: bool,
 }
 
-/// Does the part of the [check](check_records) that needs only one record. `index` is its position in the
-/// call.
-pub(crate) fn check_record(
-    record: RecordRef<'_>,
-    index: usize,
-    dimension: Option<usize>,
-    partial: bool,
-) -> Result<(), InvalidInput> {
-    let owner = || format!("record {:?}", record.id);
-    if record.id.is_empty() {
-        return Err(InvalidInput::EmptyId { index });
+impl RecordCheck {
+    /// Refuses records that the server would refuse or lose.
+    pub(crate) fn check_all(self, records: &dyn Records) -> Result<CheckedRecords, InvalidInput> {
+        let count = records.len();
+        if let Some((column, found)) = records.mismatched_column() {
+            return Err(InvalidInput::LengthMismatch {
+                column,
+                ids: count,
+                found,
+            });
+        }
+        let mut check = self;
+        let mut seen = HashSet::with_capacity(count);
+        let mut repeated = Vec::new();
+        let mut to_embed = Vec::new();
+        let mut has_sparse = false;
+        for index in 0..count {
+            let record = records.record(index);
+            check.check(record, index)?;
+            if !seen.insert(record.id) {
+                repeated.push(record.id);
+            }
+            has_sparse |= record.metadata.iter().any(|(_, value)| value.is_sparse());
+            match (record.embedding, record.document) {
+                (Some(vector), _) => check.dimension = Some(vector.len()),
+                (None, Some(_)) => to_embed.push(index),
+                (None, None) => {}
+            }
+        }
+        if !repeated.is_empty() {
+            repeated.sort_unstable();
+            repeated.dedup();
+            let ids = repeated.into_iter().map(str::to_owned).collect();
+            return Err(InvalidInput::DuplicateIds { ids });
+        }
+        Ok(CheckedRecords {
+            to_embed,
+            has_sparse,
+        })
     }
-    record.metadata.check_record(owner)?;
-    match (record.embedding, record.document) {
-        (Some(vector), _) => embeddings::check(vector, dimension, owner),
-        (None, None) if !partial => Err(InvalidInput::NothingToEmbed {
-            id: record.id.to_owned(),
-        }),
-        (None, _) => Ok(()),
+
+    /// Does the part of the [check](RecordCheck::check_all) that needs only one record. `index` is its
+    /// position in the call.
+    pub(crate) fn check(self, record: RecordRef<'_>, index: usize) -> Result<(), InvalidInput> {
+        let owner = || format!("record {:?}", record.id);
+        if record.id.is_empty() {
+            return Err(InvalidInput::EmptyId { index });
+        }
+        record.metadata.check_record(owner)?;
+        match (record.embedding, record.document) {
+            (Some(vector), _) => embeddings::check(vector, self.dimension, owner),
+            (None, None) if !self.is_update => Err(InvalidInput::NothingToEmbed {
+                id: record.id.to_owned(),
+            }),
+            (None, _) => Ok(()),
+        }
     }
 }
 
@@ -91,6 +90,25 @@ mod tests {
     use crate::model::columns::Columns;
     use crate::model::metadata::{Metadata, SparseVector};
     use crate::model::record::Record;
+
+    fn check(
+        records: &dyn Records,
+        dimension: Option<usize>,
+    ) -> Result<CheckedRecords, InvalidInput> {
+        let check = RecordCheck {
+            dimension,
+            is_update: false,
+        };
+        check.check_all(records)
+    }
+
+    fn check_update(records: &dyn Records) -> Result<CheckedRecords, InvalidInput> {
+        let check = RecordCheck {
+            dimension: None,
+            is_update: true,
+        };
+        check.check_all(records)
+    }
 
     fn vector(id: &str, floats: &[f32]) -> Record {
         Record::new(id).embedding(floats)
@@ -102,8 +120,8 @@ mod tests {
             vector("1", &[1.0]).document("has a vector"),
             Record::new("2").document("has none"),
         ];
-        assert_eq!(check_records(&records, None, false).unwrap().to_embed, [1]);
-        let update = check_records(&vec![Record::new("1")], None, true).unwrap();
+        assert_eq!(check(&records, None).unwrap().to_embed, [1]);
+        let update = check_update(&vec![Record::new("1")]).unwrap();
         assert_eq!(
             update,
             CheckedRecords {
@@ -115,7 +133,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_bad_record_has_its_error() {
-        let refused = |records: Vec<Record>| check_records(&records, Some(2), false).unwrap_err();
+        let refused = |records: Vec<Record>| check(&records, Some(2)).unwrap_err();
         assert_eq!(
             refused(vec![vector("1", &[1.0, 2.0]), vector("", &[1.0, 2.0])]),
             InvalidInput::EmptyId { index: 1 }
@@ -152,13 +170,13 @@ mod tests {
     #[test]
     fn sparse_vectors_are_reported() {
         let sparse = Record::new("1").metadata("words", SparseVector::default());
-        assert!(check_records(&vec![sparse], None, true).unwrap().has_sparse);
+        assert!(check_update(&vec![sparse]).unwrap().has_sparse);
     }
 
     #[test]
     fn vectors_of_different_dimensions_in_one_call_are_refused() {
         let records = vec![vector("1", &[1.0]), vector("2", &[1.0, 2.0])];
-        let error = check_records(&records, None, false).unwrap_err();
+        let error = check(&records, None).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the vector of record \"2\" has 2 floats, not 1; all vectors of a collection have the same length"
@@ -171,7 +189,7 @@ mod tests {
         let vectors = [[1.0, 2.0]];
         let columns = Columns::new(&ids).embeddings(&vectors);
         assert_eq!(
-            check_records(&columns, None, false).unwrap_err(),
+            check(&columns, None).unwrap_err(),
             InvalidInput::LengthMismatch {
                 column: "embeddings",
                 ids: 2,
@@ -179,9 +197,9 @@ mod tests {
             }
         );
         let columns = Columns::new(&ids).documents(&["x"]);
-        assert!(check_records(&columns, None, false).is_err());
+        assert!(check(&columns, None).is_err());
         let metadata = vec![Metadata::new(); 3];
         let columns = Columns::new(&ids).documents(&ids).metadatas(&metadata);
-        assert!(check_records(&columns, None, false).is_err());
+        assert!(check(&columns, None).is_err());
     }
 }

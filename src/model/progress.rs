@@ -43,22 +43,24 @@ pub enum ProgressStage {
 }
 
 impl Progress {
-    pub(crate) fn new(
-        operation: &'static str,
-        stage: ProgressStage,
-        done: u64,
-        total: Option<u64>,
-    ) -> Progress {
+    /// Returns the progress of a call whose total is unknown.
+    pub(crate) fn new(operation: &'static str, stage: ProgressStage, done: u64) -> Progress {
         Progress {
             operation,
             stage,
             done,
-            total,
+            total: None,
             written: 0,
             skipped: 0,
             failed: 0,
             deleted: 0,
         }
+    }
+
+    /// Sets the total.
+    pub(crate) fn out_of(mut self, total: u64) -> Progress {
+        self.total = Some(total);
+        self
     }
 }
 
@@ -84,12 +86,11 @@ mod tests {
 
     #[test]
     fn display_is_a_line_for_people() {
-        let shown = |operation, stage, total| Progress::new(operation, stage, 7, total).to_string();
-        let embedding = shown("upsert", ProgressStage::Embedding, Some(9));
-        assert_eq!(embedding, "upsert: 7 of 9 embedded");
-        let deleting = shown("delete", ProgressStage::Deleting, Some(9));
-        assert_eq!(deleting, "delete: 7 of 9 deleted");
-        let reading = shown("export", ProgressStage::Reading, None);
-        assert_eq!(reading, "export: 7 read");
+        let embedding = Progress::new("upsert", ProgressStage::Embedding, 7).out_of(9);
+        assert_eq!(embedding.to_string(), "upsert: 7 of 9 embedded");
+        let deleting = Progress::new("delete", ProgressStage::Deleting, 7).out_of(9);
+        assert_eq!(deleting.to_string(), "delete: 7 of 9 deleted");
+        let reading = Progress::new("export", ProgressStage::Reading, 7);
+        assert_eq!(reading.to_string(), "export: 7 read");
     }
 }

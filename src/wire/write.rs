@@ -132,20 +132,14 @@ pub(crate) fn selection(parts: &Parts, page: &Page, include: Option<&[Include]>)
     to
 }
 
-/// Returns the body of [`selection`], with `"read_token":…` if the transaction has one already.
-pub(crate) fn conditional_get(
-    parts: &Parts,
-    page: &Page,
-    include: &[Include],
-    read_token: Option<u64>,
-) -> Vec<u8> {
-    let mut to = selection(parts, page, Some(include));
+/// Adds `"read_token":…` to a body of [`selection`], if the transaction has one already.
+pub(crate) fn with_read_token(mut body: Vec<u8>, read_token: Option<u64>) -> Vec<u8> {
     if let Some(token) = read_token {
-        to.pop();
-        member(&mut to, "read_token", &token);
-        to.push(b'}');
+        body.pop();
+        member(&mut body, "read_token", &token);
+        body.push(b'}');
     }
-    to
+    body
 }
 
 /// Returns `{"read_token":…,"read_ids":[…],"operations":[{"operation":"upsert","payload":{…}},…]}`.
@@ -166,22 +160,26 @@ pub(crate) fn conditional_commit(
     to
 }
 
-/// Returns `{"ids":[…],"where":…,"where_document":…,"query_embeddings":[[…]],"n_results":…,"include":[…]}`.
-pub(crate) fn query<'a>(
-    vectors: impl Iterator<Item = &'a [f32]>,
-    n_results: usize,
-    parts: &Parts,
-    include: &[Include],
-) -> Vec<u8> {
-    let mut to = vec![b'{'];
-    filter(&mut to, parts);
-    // No server reads base64 in a query.
-    key(&mut to, "query_embeddings");
-    list(&mut to, vectors, floats);
-    member(&mut to, "n_results", &n_results);
-    included(&mut to, include, &["distances"]);
-    to.push(b'}');
-    to
+/// The options of a query.
+pub(crate) struct Query<'a> {
+    pub(crate) n_results: usize,
+    pub(crate) include: &'a [Include],
+}
+
+impl Query<'_> {
+    /// Returns
+    /// `{"ids":[…],"where":…,"where_document":…,"query_embeddings":[[…]],"n_results":…,"include":[…]}`.
+    pub(crate) fn body(&self, vectors: &[&[f32]], parts: &Parts) -> Vec<u8> {
+        let mut to = vec![b'{'];
+        filter(&mut to, parts);
+        // No server reads base64 in a query.
+        key(&mut to, "query_embeddings");
+        list(&mut to, vectors.iter().copied(), floats);
+        member(&mut to, "n_results", &self.n_results);
+        included(&mut to, self.include, &["distances"]);
+        to.push(b'}');
+        to
+    }
 }
 
 /// Returns `{"searches":[…],"read_level":"index_only"}`.
@@ -400,9 +398,13 @@ mod tests {
             String::from_utf8(selection(&parts, &page, Some(&[Include::Documents]))).unwrap(),
             r#"{"ids":["1"],"where":{"a":{"$eq":1}},"where_document":{"$contains":"x"},"limit":5,"include":["documents"]}"#
         );
-        let vectors = [&[0.25, -1.0][..]];
+        let query = Query {
+            n_results: 3,
+            include: &[],
+        };
+        let body = query.body(&[&[0.25, -1.0]], &Parts::default());
         assert_eq!(
-            String::from_utf8(query(vectors.into_iter(), 3, &Parts::default(), &[])).unwrap(),
+            String::from_utf8(body).unwrap(),
             r#"{"query_embeddings":[[0.25,-1.0]],"n_results":3,"include":["distances"]}"#
         );
     }

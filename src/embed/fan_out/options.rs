@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
+use super::job::Work;
 use crate::embed::limiter::Limiter;
 use crate::error::Call;
 use crate::transport::RetryPolicy;
 
 /// The options of a call that sends many batches.
 pub(in crate::embed) struct FanOut<'a> {
+    pub(in crate::embed) work: &'a dyn Work,
     /// The threads that send. Without a pool the caller's thread sends, one batch at a time.
     pub(in crate::embed) pool: Option<&'a ThreadPool>,
     pub(in crate::embed) limiter: &'a Limiter,

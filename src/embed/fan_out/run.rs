@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::job::Work;
 use super::options::FanOut;
 use super::outcome::Outcome;
 use super::scheduler::Scheduler;
@@ -12,11 +11,11 @@ impl FanOut<'_> {
     /// Sends all batches. Calls `done` with the vectors of each batch, on the caller's thread, in any order.
     pub(in crate::embed) fn run(
         &self,
-        work: &dyn Work,
         batches: impl Iterator<Item = Range<usize>>,
         done: impl FnMut(Range<usize>, Vec<f32>),
     ) -> Outcome {
-        let scheduler = Scheduler::new(self, work, batches, done);
+        let scheduler = Scheduler::new(self, batches, done);
+        let work = self.work;
         let Some(pool) = self.pool else {
             return scheduler.run(|job| job.run(work));
         };

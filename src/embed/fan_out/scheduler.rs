@@ -9,7 +9,7 @@ use log::Level;
 use log::kv::Value;
 
 use super::batches::BatchQueue;
-use super::job::{Batch, Event, Job, JobResult, Work};
+use super::job::{Batch, Event, Job, JobResult};
 use super::options::FanOut;
 use super::outcome::Outcome;
 use super::rate_limit::RateLimitBackoff;
@@ -27,7 +27,6 @@ pub(super) const MAX_REFUSED_WITHOUT_SUCCESS: usize = 100;
 /// Sends batches as the limiter allows, handles their results, and decides about retries.
 pub(super) struct Scheduler<'a, I: Iterator, D> {
     options: &'a FanOut<'a>,
-    work: &'a dyn Work,
     batches: BatchQueue<'a, I>,
     done: D,
     sender: Sender<Event>,
@@ -46,16 +45,10 @@ where
     I: Iterator<Item = Range<usize>>,
     D: FnMut(Range<usize>, Vec<f32>),
 {
-    pub(super) fn new(
-        options: &'a FanOut<'a>,
-        work: &'a dyn Work,
-        batches: I,
-        done: D,
-    ) -> Scheduler<'a, I, D> {
+    pub(super) fn new(options: &'a FanOut<'a>, batches: I, done: D) -> Scheduler<'a, I, D> {
         let (sender, events) = mpsc::channel();
         Scheduler {
             options,
-            work,
             batches: BatchQueue::new(batches, options.policy),
             done,
             sender,
@@ -139,7 +132,7 @@ where
             self.stop_for_pause(pause);
             return Ok(());
         }
-        let cost = self.work.cost(batch.range.clone());
+        let cost = self.options.work.cost(batch.range.clone());
         let ticket = self.ticket.get_or_insert_with(|| limiter.join_queue());
         match ticket.try_acquire(cost, now) {
             Ok(permit) => {
@@ -221,10 +214,12 @@ where
         if self.is_stopped {
             return;
         }
-        if self.work.is_refusal(&error) {
+        if self.options.work.is_refusal(&error) {
             return self.refused(batch.range, error, now);
         }
-        let Some(at) = self.retry_at(&mut batch, &error, backed_off, now) else {
+        let wait = self.next_wait(&mut batch, &error, backed_off);
+        let at = wait.and_then(|wait| now.checked_add(wait));
+        let Some(at) = at.filter(|at| self.options.is_in_time(*at)) else {
             return self.stop(error);
         };
         if is_rate_limit(&error) || error.asked_wait().is_some() {
@@ -234,27 +229,24 @@ where
         self.batches.retry(batch, at);
     }
 
-    /// When to send a batch again, if the error, the policy and the deadline allow it.
-    fn retry_at(
+    /// Returns the wait before a batch is sent again, if the error and the policy allow that.
+    fn next_wait(
         &mut self,
         batch: &mut Batch,
         error: &Error,
         backed_off: bool,
-        now: Instant,
-    ) -> Option<Instant> {
+    ) -> Option<Duration> {
         if !error.is_retryable() {
             return None;
         }
         let asked = error.asked_wait();
-        let wait = if !is_rate_limit(error) {
+        if !is_rate_limit(error) {
             batch.backoff.next(asked)
         } else if backed_off {
             self.rate_limit.next(asked)
         } else {
             self.rate_limit.same_as_last(asked)
-        };
-        let at = now.checked_add(wait?)?;
-        self.options.is_in_time(at).then_some(at)
+        }
     }
 
     fn log_retry(&self, batch: &Batch, error: &Error, wait: Duration) {

@@ -140,6 +140,7 @@ where
     let started = Instant::now();
     let mut done = Vec::new();
     let outcome = FanOut {
+        work: server,
         pool: (!options.without_pool).then_some(&pool),
         limiter: options.limiter.unwrap_or(&limiter),
         policy: &policy,
@@ -150,7 +151,6 @@ where
         started,
     }
     .run(
-        server,
         (0..10).map(|batch| batch * 10..batch * 10 + 10),
         |batch, vectors| {
             let expected: Vec<f32> = batch.clone().map(|index| index as f32).collect();
@@ -327,6 +327,7 @@ fn a_call_stops_when_every_text_is_refused() {
     let server = server(|_, _| status(400));
     let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     let outcome = FanOut {
+        work: &server,
         pool: Some(&pool),
         limiter: &Limiter::new(2),
         policy: &RetryPolicy::none(),
@@ -336,7 +337,7 @@ fn a_call_stops_when_every_text_is_refused() {
         call: Call::default(),
         started: Instant::now(),
     }
-    .run(&server, (0..1000).map(|i| i..i + 1), |_, _| {});
+    .run((0..1000).map(|i| i..i + 1), |_, _| {});
     assert!(
         (MAX_REFUSED_WITHOUT_SUCCESS..MAX_REFUSED_WITHOUT_SUCCESS + 2)
             .contains(&outcome.refused.len())

@@ -188,6 +188,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         ];
         let flags: Vec<&AtomicBool> = flags.into_iter().flatten().collect();
         let fan_out = FanOut {
+            work,
             pool: needs_pool.then(|| embedder.pool()).transpose()?,
             limiter: &embedder.limiter,
             policy: &embedder.retry,
@@ -199,7 +200,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
         };
         let batches = first.into_iter().chain(second).chain(batches);
         let on_progress = &mut self.on_progress;
-        Ok(fan_out.run(work, batches, |batch, vectors| {
+        Ok(fan_out.run(batches, |batch, vectors| {
             let texts = &work.distinct[batch];
             let rows = || vectors.chunks_exact(embedder.dimension);
             cached.put(texts, rows());
@@ -360,6 +361,6 @@ impl Work for Texts<'_> {
 
 /// How many of the call's `texts` have vectors.
 fn progress(gathered: &Gathered, texts: usize) -> Progress {
-    let (done, total) = (gathered.count() as u64, Some(texts as u64));
-    Progress::new(EMBED.name, ProgressStage::Embedding, done, total)
+    let done = gathered.count() as u64;
+    Progress::new(EMBED.name, ProgressStage::Embedding, done).out_of(texts as u64)
 }
