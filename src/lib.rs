@@ -6,8 +6,8 @@
 //! # fn main() -> chroma_blocking::Result<()> {
 //! use chroma_blocking::{Hashing, Key, LocalServer, Record};
 //!
-//! // A server for as long as the program runs. For a server that runs
-//! // already: Client::new("host:8000") or Client::from_env().
+//! // A server for as long as the program runs. For a running server,
+//! // use Client::new("host:8000") or Client::from_env().
 //! let server = LocalServer::builder().install(true).start()?;
 //! let client = server.client()?;
 //!
@@ -42,7 +42,7 @@
 //! | task | start with |
 //! |---|---|
 //! | connect | [`Client`], [`ClientBuilder`], [`RetryPolicy`]; module [`client`] |
-//! | open or make a collection | [`Client::collection`]; modules [`collection`] and [`schema`] |
+//! | open or create a collection | [`Client::collection`]; modules [`collection`] and [`schema`] |
 //! | write and read records | [`Collection::upsert`], [`Collection::get`], [`Collection::scan`], [`Record`]; module [`record`] |
 //! | select records | [`Key`], [`Where`]; module [`filter`] |
 //! | find similar records | [`Collection::query`], [`Collection::search`]; module [`search`] |
@@ -58,7 +58,7 @@
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
 //! - `disk-cache`: `embed::DiskCache`, which keeps embeddings in a file.
 //! - `csv`: `ingest::csv_records`, which reads records from CSV files.
-//! - `metrics`: reports what [`Client::metrics`] counts to the `metrics` facade as well. A program must use version 0.24 of it.
+//! - `metrics`: reports what [`Client::metrics`] counts to the `metrics` facade as well. A program must use version 0.24 of that crate.
 //! - `opentelemetry`: a span for each call and each attempt. A program must use version 0.33 of `opentelemetry`.
 
 #![forbid(unsafe_code)]

@@ -1,5 +1,5 @@
-//! [`Random`]: Marsaglia's xorshift generator, our own because a wait and a test need a few numbers and no
-//! dependency.
+//! [`Random`]: Marsaglia's xorshift generator, instead of a dependency, because waits and tests need only a
+//! few numbers.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -39,8 +39,8 @@ pub struct Delete {
 }
 
 impl Delete {
-    /// Deletes only the records with these ids: one id or several. Ids without a record are ignored. Another
-    /// call adds ids to the earlier ones.
+    /// Deletes only the records with these ids: one id or several. Ids without a record are ignored. If
+    /// called again, adds these ids to the earlier ones.
     pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Delete {
         self.selection.add_ids(ids);
         self

@@ -51,7 +51,7 @@ pub struct Attached {
     pub name: String,
     /// The server's name for the function.
     pub function_name: String,
-    /// Whether this call attached the function; `false` if it was attached already. Also `true` if the
+    /// Whether this call attached the function; `false` if it was already attached. Also `true` if the
     /// response was lost and the function is attached now.
     pub created: bool,
 }

@@ -95,7 +95,7 @@ pub struct Get {
 
 impl Get {
     /// Reads only the records with these ids: one id or several. Ids without a record are left out of the
-    /// result. Another call adds ids to the earlier ones.
+    /// result. If called again, adds these ids to the earlier ones.
     pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Get {
         self.selection.add_ids(ids);
         self

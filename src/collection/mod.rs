@@ -6,7 +6,7 @@
 //! |---|---|
 //! | write records | [`add`](Collection::add), [`upsert`](Collection::upsert), [`update`](Collection::update) |
 //! | read records | [`get`](Collection::get), [`get_one`](Collection::get_one) |
-//! | look into a collection | [`peek`](Collection::peek), [`count`](Collection::count) |
+//! | inspect a collection | [`peek`](Collection::peek), [`count`](Collection::count) |
 //! | read all records of a large collection | [`scan`](Collection::scan), [`export`](Collection::export) |
 //! | find the nearest records | [`query`](Collection::query), [`query_many`](Collection::query_many) |
 //! | search on Chroma Cloud | [`search`](Collection::search), [`search_many`](Collection::search_many) |

@@ -89,8 +89,8 @@ macro_rules! setters {
                 self
             }
 
-            /// Searches only the records with these ids: one id or several. Another call adds ids to the
-            /// earlier ones.
+            /// Searches only the records with these ids: one id or several. If called again, adds these ids
+            /// to the earlier ones.
             pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Self {
                 self.options.selection.add_ids(ids);
                 self

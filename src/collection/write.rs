@@ -17,7 +17,7 @@ use crate::wire::read;
 use crate::wire::write::{self, Batch};
 
 impl Collection {
-    /// Adds new records. The server ignores a record whose id exists already, without an error; to replace
+    /// Adds new records. The server ignores a record whose id already exists, without an error; to replace
     /// it, use [`upsert`](Collection::upsert).
     ///
     /// Takes the same records as [`upsert`](Collection::upsert).
@@ -28,7 +28,7 @@ impl Collection {
         self.begin().write(&op::ADD, &records.into_records())
     }
 
-    /// Adds records, or updates those whose id exists already.
+    /// Adds records, or updates those whose id already exists.
     ///
     /// An update replaces what the new record has: its vector, its document, each of its metadata keys.
     /// Everything else is kept. To remove a metadata key, use

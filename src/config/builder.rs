@@ -142,8 +142,8 @@ impl ClientBuilder {
     }
 
     /// Sets the retry budget: the number of retries that all calls of this client and its clones may use up
-    /// before requests succeed again. It keeps many clients from overloading a server that fails. Five calls
-    /// that succeed at the first attempt restore one retry, and so does each call that succeeds after a
+    /// before requests succeed again. The budget keeps many clients from overloading a failing server. Five
+    /// calls that succeed at the first attempt restore one retry, and so does each call that succeeds after a
     /// retry. `u32::MAX` means unlimited. Default: 100.
     pub fn retry_budget(mut self, retries: u32) -> ClientBuilder {
         self.retry_budget = Some(retries);

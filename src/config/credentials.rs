@@ -24,7 +24,8 @@ impl ClientBuilder {
     /// none.
     ///
     /// This crate keeps secrets out of its errors, `Debug` output and log lines. At the level `trace`,
-    /// however, the crate `ureq-proto` logs whole requests. Keep its level above `trace`.
+    /// however, the crate `ureq-proto` logs whole requests. Set the level of that crate to `debug` or a less
+    /// verbose one.
     pub fn api_key(mut self, key: impl Into<String>) -> ClientBuilder {
         self.token = Some(Named::new("api_key", key));
         self

@@ -1,4 +1,4 @@
-//! [`ClientBuilder`]: the settings of a client, and how a client is made from them.
+//! [`ClientBuilder`]: the settings of a client, and how a client is created from them.
 
 mod builder;
 mod connect;

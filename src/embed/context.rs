@@ -1,5 +1,4 @@
-//! [`EmbeddingContext`]: the purpose of a call, the caller's wish to stop it, and what the function reports
-//! back.
+//! [`EmbeddingContext`]: the purpose of a call, its cancellation, and what the function reports.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -142,7 +141,7 @@ impl<'a> EmbeddingContext<'a> {
     ///
     /// [`Gemini`](crate::embed::Gemini) then sends nothing more. Its call ends with
     /// [`Error::Cancelled`](crate::Error::Cancelled), or with
-    /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) if some vectors are known already. Other
+    /// [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) if some vectors are already known. Other
     /// functions may finish first.
     ///
     /// ```

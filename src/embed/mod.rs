@@ -8,14 +8,14 @@
 //! - [`Hashing`]: an offline function for tests and for search by wording.
 //! - [`Cached`]: any other function with a cache, in memory ([`MemoryCache`]) or on disk (`DiskCache`,
 //!   feature `disk-cache`).
-//! - Your own: implement [`EmbeddingFunction`]. Functions that take long, can be cancelled, or wrap another
+//! - Your own: implement [`EmbeddingFunction`]. Functions that are slow, can be cancelled, or wrap another
 //!   function also use [`EmbeddingContext`].
 //!
 //! ```
 //! use chroma_blocking::embed::{Cached, Hashing, MemoryCache};
 //! use chroma_blocking::EmbeddingFunction;
 //!
-//! // Without a function around it
+//! // Without a collection
 //! let vectors = Hashing::default().embed(["a galaxy", "bread"]);
 //! assert_eq!(vectors.len(), 2);
 //!

@@ -10,8 +10,8 @@
 //! | the message and its causes, on one line | `{error:#}` |
 //! | the message and its causes, on several lines | `{error:?}`, as `fn main() -> Result<()>` does |
 //!
-//! The causes are also there as [`source()`](std::error::Error::source): for a broken connection or a file,
-//! for example, the [`std::io::Error`]. No form of an error holds a secret.
+//! The causes are also available as [`source()`](std::error::Error::source): for a broken connection or a
+//! file, for example, the [`std::io::Error`]. No form of an error holds a secret.
 //!
 //! ```
 //! use chroma_blocking::{Client, RetryPolicy};

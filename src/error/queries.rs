@@ -41,8 +41,8 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later without a change. This is so for timeouts, broken connections,
-    /// rate limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524.
+    /// Whether the same call may succeed later without a change. True for timeouts, broken connections, rate
+    /// limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524.
     ///
     /// The client has already made its own retries ([`RetryPolicy`](crate::RetryPolicy)) when it returns the
     /// error.

@@ -48,7 +48,7 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
-    /// The tenant, database or collection to create exists already (HTTP 409).
+    /// The tenant, database or collection to create already exists (HTTP 409).
     #[non_exhaustive]
     AlreadyExists {
         /// The call that failed.
@@ -147,7 +147,7 @@ pub enum Error {
         /// A description of the server's response.
         message: String,
     },
-    /// The server refused the request or failed while it worked on it (any other HTTP status).
+    /// The server refused the request, or failed while it processed the request (any other HTTP status).
     #[non_exhaustive]
     Server {
         /// The call that failed.
@@ -283,7 +283,7 @@ pub enum Error {
 }
 
 impl From<InvalidInput> for Error {
-    /// Returns an [`Error::Invalid`] that names no call, for a value that could not be made.
+    /// Returns an [`Error::Invalid`] that names no call, for a value that could not be created.
     fn from(reason: InvalidInput) -> Error {
         Call::default().invalid(reason)
     }

@@ -25,7 +25,7 @@ pub(super) struct Batch {
     pub(super) end: Position,
     pub(super) records: Vec<Item>,
     pub(super) rejected: Vec<Rejected>,
-    /// Records that are stored already.
+    /// Records that are already stored.
     pub(super) skipped: u64,
     /// Texts that were embedded.
     pub(super) embedded: u64,

@@ -171,7 +171,7 @@ where
 
     /// Sets the maximum number of records in one write request. Default: 1,000.
     ///
-    /// The server's own limits always apply. The job writes fewer records at once if no more are ready.
+    /// The server's own limits always apply. The job sends fewer records in a request if no more are ready.
     pub fn batch_size(mut self, records: usize) -> Self {
         self.settings.batch_size = records;
         self
@@ -181,8 +181,8 @@ where
     ///
     /// The job creates the file if it does not exist, updates it after each write to the server (atomically
     /// and synced, at most twenty times a second), and deletes it when the job is complete. If the file
-    /// exists when the job starts, the job resumes there: it reads the items before that position, but does
-    /// not write them.
+    /// exists when the job starts, the job resumes at the position in the file: it reads the items before
+    /// that position, but does not write them.
     ///
     /// The file identifies the collection, the embedding function, the mode, the shard, and the input up to
     /// that position (by a hash of its records). The job refuses a file of another job before it writes

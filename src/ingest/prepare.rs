@@ -1,4 +1,4 @@
-//! Prepares batches for writing: skips records that are stored already, and embeds the texts of the others.
+//! Prepares batches for writing: skips records that are already stored, and embeds the texts of the others.
 
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};

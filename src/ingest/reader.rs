@@ -46,7 +46,8 @@ pub(super) struct Reader<'a, I> {
 /// The result of reading a batch.
 pub(super) enum Next {
     Batch(ReadBatch),
-    /// As before. The next record has an id that is in flight, so all of that must be written first.
+    /// A batch. The id of the next record is in flight, so all batches in flight must be written before the
+    /// next batch is read.
     BatchThenDrain(ReadBatch),
     End,
 }

@@ -161,8 +161,8 @@ impl<'a> Writer<'a> {
     /// Writes records in input order. A request that the server refuses is halved until the bad records are
     /// alone.
     ///
-    /// `rejected` are bad already. The first bad record beyond the limit ends the job: all records before it
-    /// are written, and none after it.
+    /// `rejected` are records that are already known to be bad. The first bad record beyond the limit ends
+    /// the job: all records before it are written, and none after it.
     fn write_records(&mut self, records: Vec<Item>, mut rejected: Vec<Rejected>) -> Result<()> {
         rejected.sort_by_key(|rejected| rejected.bad.item);
         let mut rejected = VecDeque::from(rejected);
@@ -313,7 +313,8 @@ impl Group {
         self.ends.is_empty()
     }
 
-    /// Adds a batch. Returns it instead if it would make the group too large or has an id of the group.
+    /// Adds a batch. Returns the batch instead if the group would become too large, or already has one of the
+    /// batch's ids.
     fn add(&mut self, batch: Batch, max_records: usize) -> Result<(), Batch> {
         let records = batch.records.iter();
         let ids: Vec<u64> = (records.clone().map(|item| id_hash(&item.record.id))).collect();

@@ -106,7 +106,7 @@ impl LocalServerBuilder {
         self.start_in(&Environment::read())
     }
 
-    /// Installs a server unless it is installed already, and returns its folder. Starts nothing.
+    /// Installs a server unless it is already installed, and returns its folder. Starts nothing.
     ///
     /// It may download the server even without [`install(true)`](LocalServerBuilder::install).
     ///

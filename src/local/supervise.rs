@@ -217,7 +217,7 @@ impl Launch<'_> {
     }
 }
 
-/// Reads the supervisor's events until it ends, so that it never writes to a closed pipe.
+/// Reads events until the supervisor ends, so that the supervisor never writes to a closed pipe.
 fn listen(stdout: ChildStdout) -> Receiver<Event> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

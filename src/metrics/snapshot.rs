@@ -39,8 +39,9 @@ pub struct Metrics {
 pub struct OperationMetrics {
     /// The number of finished calls, successful or not.
     pub calls: u64,
-    /// The number of HTTP requests, including those that found no server. A call without retries makes one;
-    /// two if the reused connection turned out to be closed; none if a circuit breaker was open.
+    /// The number of HTTP requests, including those that found no server. A call without retries makes one
+    /// attempt, or two if the reused connection turned out to be closed, or none if a circuit breaker was
+    /// open.
     pub attempts: u64,
     /// The number of attempts after a failure, made by the [retry policy](crate::RetryPolicy). An attempt on
     /// a new connection after a reused connection turned out to be closed is not counted.
@@ -117,12 +118,12 @@ pub struct EmbeddingMetrics {
     pub calls: u64,
     /// The number of texts in successful calls.
     pub texts: u64,
-    /// The number of these texts whose vectors came from a cache, if the function reports it.
+    /// The number of these texts whose vectors came from a cache, if the function reports this.
     pub cache_hits: u64,
-    /// The number of requests that the function repeated, if it reports it.
+    /// The number of requests that the function repeated, if it reports them.
     pub retries: u64,
     /// The total time that requests were delayed by a rate limit, or by a pause that the service asked for,
-    /// if the function reports it.
+    /// if the function reports this.
     pub limiter_wait: Duration,
     /// The number of failed calls.
     pub errors: u64,

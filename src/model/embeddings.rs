@@ -97,7 +97,7 @@ impl Embeddings {
         self.floats.len().checked_div(self.dimension).unwrap_or(0)
     }
 
-    /// Returns `true` if it holds no row.
+    /// Returns `true` if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.floats.is_empty()
     }
@@ -179,7 +179,7 @@ impl<'a> Vectors<'a> {
         }
     }
 
-    /// Returns `true` if it holds no vector.
+    /// Returns `true` if there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,4 +1,4 @@
-//! `open_object!`: structs for JSON objects that keep fields which this version does not know.
+//! `open_object!`: structs for JSON objects that keep fields which this version of the crate does not know.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};

@@ -7,7 +7,7 @@ pub trait Records {
     /// Returns the number of records.
     fn len(&self) -> usize;
 
-    /// Returns `true` if it holds no record.
+    /// Returns `true` if there are no records.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -34,8 +34,8 @@ pub struct IngestReport {
     /// How many of the embedded texts came from a cache, if the embedding function reports it.
     pub cached: u64,
     /// Repeated requests to the server, repeated requests of the embedding function if it reports them, and
-    /// batches that were embedded again. Includes requests of this crate's clients that the input and the
-    /// callbacks repeat on the job's threads.
+    /// batches that were embedded again. Also counts retries of requests that the input iterator and the
+    /// callbacks send with this crate's clients on the job's threads.
     pub retries: u64,
     /// The time from the start to the end of the run.
     pub elapsed: Duration,

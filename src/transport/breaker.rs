@@ -13,7 +13,7 @@ const TRIAL: Duration = Duration::from_secs(1);
 ///
 /// These are failures: a connection that cannot be made or that breaks, a timeout, and the statuses 502, 503,
 /// 504 and 520 to 524. Any other response is a success. After several failures in a row the breaker opens:
-/// calls fail at once with [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request. After a
+/// calls fail immediately with [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request. After a
 /// while the breaker allows one trial call. If that succeeds, the breaker closes. Otherwise it stays open for
 /// the same time again.
 ///

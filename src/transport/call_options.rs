@@ -48,7 +48,7 @@ impl CallOptions {
         }
     }
 
-    /// Starts the clock of the policy's deadline. Does nothing if the call has begun already.
+    /// Starts the clock of the policy's deadline. Does nothing if the call has already begun.
     pub(crate) fn begin(mut self) -> CallOptions {
         if self.deadline.is_none() {
             // `None` if the deadline is too far away for the clock.

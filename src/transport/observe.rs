@@ -68,7 +68,7 @@ pub(super) struct FailedAttempt<'a> {
 pub(super) enum NextStep<'a> {
     /// The request is sent again to the same endpoint, after this wait.
     RetryAfter(Duration),
-    /// The request is sent to this other endpoint at once.
+    /// The request is sent to this other endpoint immediately.
     RetryAt(&'a str),
     /// The retry budget is used up.
     BudgetUsedUp,

@@ -1,4 +1,4 @@
-//! [`RetryPolicy`]: how often, after which waits and for how long a failed request is sent again.
+//! [`RetryPolicy`]: the limits and the waits of retries.
 
 use std::time::Duration;
 

@@ -97,7 +97,7 @@ impl DiskCache {
     /// Opens a file, or creates it in an existing folder. Reads the file once to find its vectors.
     ///
     /// # Errors
-    /// [`Error::Cache`] if the file is open already, cannot be read or created, or is not a cache of vectors.
+    /// [`Error::Cache`] if the file is already open, cannot be read or created, or is not a cache of vectors.
     /// In the last case the file is not changed.
     pub fn open(path: impl AsRef<Path>) -> Result<DiskCache> {
         let path = path.as_ref();
@@ -107,7 +107,7 @@ impl DiskCache {
         };
         let file = open_alone(path).map_err(failed)?.ok_or_else(|| Error::Cache {
             message: format!(
-                "cannot open {}: it is open already, in another process or in this one; share one DiskCache \
+                "cannot open {}: it is already open, in another process or in this one; share one DiskCache \
                  through an Arc, or close the other one first",
                 path.display()
             ),
@@ -305,7 +305,7 @@ fn read(mut file: &File, hash: &Hash, place: Place) -> io::Result<Vec<f32>> {
         .map_err(io::Error::other)
 }
 
-/// Opens a file for this process alone. Returns `None` if it is open already. The system unlocks it when the
+/// Opens a file for this process alone. Returns `None` if it is already open. The system unlocks it when the
 /// process ends.
 #[cfg(unix)]
 fn open_alone(path: &Path) -> io::Result<Option<File>> {

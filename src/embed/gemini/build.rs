@@ -141,7 +141,7 @@ impl GeminiBuilder {
         Ok(path.replace("{model}", model))
     }
 
-    /// Checks the dimension. Returns the longest text of the model in tokens, if the model is known.
+    /// Checks the dimension. Returns the model's maximum number of tokens in a text, if the model is known.
     fn checked_dimension(&self) -> Result<Option<usize>, InvalidInput> {
         let known = model::known(&self.model);
         let allowed = known.map_or(1..=MAX_DIMENSION, |_| DIMENSIONS);
@@ -246,7 +246,7 @@ struct Key {
 }
 
 impl Key {
-    /// Reads the key from the first of the variables that is set. Without `chosen` ones these are
+    /// Reads the key from the first of the variables that is set. If `chosen` is empty, these are
     /// [`KEY_VARIABLES`].
     fn from_environment(
         environment: &Environment<'_>,

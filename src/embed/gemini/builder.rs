@@ -151,8 +151,8 @@ impl GeminiBuilder {
     /// Sets your quota of requests per minute, at least 1. Google counts every text as one request. Default:
     /// no limit.
     ///
-    /// Requests are spread over the minute, so that no minute has more. Other programs with the same key are
-    /// not counted.
+    /// Requests are spread over the minute, so that no minute exceeds the quota. Other programs with the same
+    /// key are not counted.
     pub fn requests_per_minute(mut self, requests: u32) -> GeminiBuilder {
         self.requests_per_minute = Some(requests);
         self

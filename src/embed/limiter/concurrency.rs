@@ -1,4 +1,4 @@
-//! [`Concurrency`]: how many requests may be in flight, adapted to what the server can take.
+//! [`Concurrency`]: how many requests may be in flight, adapted to the server's load.
 
 use std::time::Instant;
 

@@ -29,8 +29,8 @@ impl Rate {
         }
     }
 
-    /// Returns the earliest time at which `amount` may be sent. `None` means at once. An amount larger than
-    /// `per_minute` counts as `per_minute`.
+    /// Returns the earliest time at which `amount` may be sent. `None` means immediately. An amount larger
+    /// than `per_minute` counts as `per_minute`.
     pub(super) fn free_at(&mut self, amount: usize, now: Instant) -> Option<Instant> {
         self.forget_before(now);
         let amount = amount.min(self.per_minute);

@@ -1,4 +1,4 @@
-//! [`Limiter`], and the [`Ticket`]s and [`Permit`]s that it gives out.
+//! [`Limiter`], and the [`Ticket`]s and [`Permit`]s that it issues.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

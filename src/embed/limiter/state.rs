@@ -103,7 +103,7 @@ impl State {
         items.into_iter().chain(tokens)
     }
 
-    /// Forbids requests before `until`, unless a longer pause is set already.
+    /// Forbids requests before `until`, unless a longer pause is already set.
     pub(super) fn pause(&mut self, until: Instant) {
         self.paused_until = self.paused_until.max(Some(until));
     }

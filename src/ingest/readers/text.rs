@@ -110,7 +110,8 @@ impl TextFiles {
         self
     }
 
-    /// Sets the maximum size of a file in bytes. A larger file is an error in its place. Default: 64 MiB.
+    /// Sets the maximum size of a file in bytes. For a larger file, the iterator returns an error. Default:
+    /// 64 MiB.
     pub fn max_file_size(mut self, bytes: u64) -> TextFiles {
         self.max_size = bytes;
         self

@@ -154,8 +154,8 @@ fn truncated(float: f64) -> Option<i64> {
     (int as f64 != float).then_some(int)
 }
 
-/// Returns the integers to which a server truncates the floats of a list, without those that equal one of its
-/// floats.
+/// Returns the integers to which a server truncates the floats of a list, without integers that are
+/// themselves in the list.
 #[allow(clippy::float_cmp, reason = "any difference is a different number")]
 fn all_truncated(values: &[MetadataValue]) -> Vec<i64> {
     let floats = || {

@@ -160,8 +160,8 @@ impl<R: BufRead> JsonLines<R> {
 
     /// Sets the maximum number of bytes in a line. Default: 64 MiB.
     ///
-    /// A longer line is an error in its place. The limit keeps a file without line breaks from filling the
-    /// memory.
+    /// For a longer line, the iterator returns an error. The limit keeps a file without line breaks from
+    /// filling the memory.
     pub fn max_line_len(mut self, bytes: usize) -> JsonLines<R> {
         self.lines.max_len = bytes;
         self

@@ -198,7 +198,8 @@ impl<R: Read> CsvRows<R> {
 
     /// Sets the maximum number of bytes in a row. Default: 64 MiB.
     ///
-    /// A longer row is the last item, an error. The limit keeps an unclosed quote from filling the memory.
+    /// For a longer row, the iterator returns an error and ends. The limit keeps an unclosed quote from
+    /// filling the memory.
     pub fn max_row_len(mut self, bytes: usize) -> CsvRows<R> {
         self.max_len = bytes;
         self
