@@ -43,9 +43,9 @@ use chroma_blocking::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/corpus.jsonl");
-/// The exit code of shells and most tools for wrong usage. (EX_USAGE in sysexits.h is 64.)
+/// The exit code of shells and most tools for wrong usage. (`EX_USAGE` in sysexits.h is 64.)
 const USAGE: u8 = 2;
-/// EX_TEMPFAIL in sysexits.h: some schedulers then try again.
+/// `EX_TEMPFAIL` in sysexits.h: some schedulers then try again.
 const TRY_LATER: u8 = 75;
 /// The exit code that shells use for a program that SIGINT ended: 128 + 2.
 const STOPPED: u8 = 130;

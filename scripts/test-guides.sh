@@ -17,7 +17,7 @@ skip() {
 # prints_the_same COMMAND: runs it against a new server
 prints_the_same() {
     echo "$1"
-    GUIDE_PROGRAM=$1 cargo test --quiet --test guides -- --ignored --exact another_program_prints_the_same
+    GUIDE_PROGRAM=$1 cargo test --quiet --test guides -- --ignored --exact another_program_prints_the_expected_output
 }
 
 # from_pypi NAME PACKAGE: installs it into a folder of this name, once; fails if PyPI cannot be reached

@@ -71,7 +71,7 @@ fn record(index: usize, longest: usize) -> usize {
 const START: usize = "chroma-blocking vectors 1\n".len();
 
 #[test]
-fn what_was_put_is_there_when_it_is_opened_again() {
+fn stored_vectors_are_found_after_reopening() {
     let folder = Folder::new();
     for round in 0..5 {
         let cache = DiskCache::open(folder.path("vectors")).unwrap();
@@ -86,7 +86,7 @@ fn what_was_put_is_there_when_it_is_opened_again() {
 }
 
 #[test]
-fn every_bit_of_a_float_comes_back() {
+fn floats_are_stored_bit_by_bit() {
     let folder = Folder::new();
     let odd = [
         -0.0,
@@ -110,7 +110,7 @@ fn every_bit_of_a_float_comes_back() {
 
 /// A crash can cut the file at any byte.
 #[test]
-fn a_file_that_was_cut_off_keeps_every_whole_record() {
+fn a_truncated_file_keeps_every_complete_record() {
     const COUNT: usize = 8;
     let folder = Folder::new();
     put(
@@ -138,7 +138,7 @@ fn a_file_that_was_cut_off_keeps_every_whole_record() {
 }
 
 #[test]
-fn damage_costs_the_vectors_that_it_hits_and_no_other() {
+fn damage_loses_only_the_vectors_that_it_hits() {
     const COUNT: usize = 60;
     let folder = Folder::new();
     put(
@@ -189,7 +189,7 @@ fn damage_costs_the_vectors_that_it_hits_and_no_other() {
 
 /// Lost bytes, inserted bytes, and damage while the file is open.
 #[test]
-fn damage_of_other_kinds() {
+fn inserted_or_lost_bytes_lose_only_vectors_nearby() {
     const COUNT: usize = 40;
     let folder = Folder::new();
     put(
@@ -234,7 +234,7 @@ fn damage_of_other_kinds() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_left_alone() {
+fn a_file_of_a_different_format_is_not_changed() {
     let folder = Folder::new();
     for other in [
         &b"my only copy of my thesis"[..],
@@ -260,7 +260,7 @@ fn a_file_of_another_kind_is_left_alone() {
 struct Paid(Mutex<usize>);
 
 impl EmbeddingFunction for &Paid {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "paid"
     }
 
@@ -272,7 +272,7 @@ impl EmbeddingFunction for &Paid {
 }
 
 #[test]
-fn nothing_is_paid_for_twice() {
+fn no_text_is_embedded_twice() {
     let folder = Folder::new();
     let paid = Paid::default();
     let texts = ["a", "bb", "a", "ccc"];
@@ -354,7 +354,7 @@ impl Drop for Program {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_kill() {
+fn acknowledged_vectors_survive_a_kill() {
     let folder = Folder::new();
     let mut random = Random(3);
     let (mut there, mut acknowledged, mut torn) = (0, 0, 0);
@@ -394,7 +394,7 @@ fn what_was_acknowledged_survives_a_kill() {
 }
 
 #[test]
-fn one_process_at_a_time() {
+fn a_second_process_cannot_open_the_file() {
     let folder = Folder::new();
     let mut program = Program::start(&folder, IDLE);
     assert_eq!(program.says().unwrap(), "open");

@@ -28,7 +28,7 @@ static COUNTING: Counting = Counting;
 
 /// The only test of this program: another one would allocate at the same time.
 #[test]
-fn all_of_it_is_within_the_bound() {
+fn allocated_memory_stays_within_the_limit() {
     const BOUND: usize = 4 << 20;
     let cache = MemoryCache::new(BOUND);
     let before = NOW.load(Relaxed);

@@ -1,5 +1,6 @@
-//! Records the answers that the fuzz test mutates, from a real server: into `tests/data/answers/VERSION`, in a file for
-//! each, named by the operation and by what is asked of it. `CHROMA_VERSION=1.0.0` records those of another server.
+//! Records answers of a real server, which the fuzz test mutates. Each answer is a file in
+//! `tests/data/answers/VERSION`, named after the operation and the request. `CHROMA_VERSION=1.0.0` records
+//! the answers of another server.
 //!
 //! ```text
 //! cargo test --test record_answers -- --ignored
@@ -19,7 +20,7 @@ struct Recorder {
     agent: Agent,
     url: String,
     folder: PathBuf,
-    /// Whether it is a server of 1.0.0, which has no lists in metadata, and no collections by id.
+    /// Whether the server is Chroma 1.0.0, which lacks lists in metadata and collections by id.
     oldest: bool,
 }
 
@@ -36,7 +37,8 @@ impl Recorder {
         self.keep(name, "POST", path, body);
     }
 
-    /// Asks, and keeps the answer as `name`.
+    /// Sends a request, writes the answer to the file `name`, and returns it.
+    #[allow(clippy::needless_pass_by_value, reason = "callers write json!(…)")]
     fn keep(&self, name: &str, method: &str, path: &str, body: Value) -> String {
         let answer = self.ask(method, path, &body);
         self.write(name, &answer);
@@ -102,7 +104,7 @@ fn server_and_tenants(to: &Recorder) {
     to.get("get_database", &format!("{databases}/second"));
     to.get("list_databases", databases);
     to.delete("delete_database", &format!("{databases}/second"));
-    // The parts that are read; all of it are 100 KB.
+    // Only the parts that the client reads. The whole answer has 100 KB.
     let description = to.ask("GET", "/openapi.json", &Value::Null);
     let mut description: Value = serde_json::from_str(&description).unwrap();
     let schemas = description["components"]["schemas"]
@@ -158,13 +160,14 @@ fn records(to: &Recorder) {
     let path = &format!("{DATABASE}/collections");
     let stored = to.ask("POST", path, &json!({ "name": "records" }));
     let path = &format!("{path}/{}", id(&stored));
-    let lists = match to.oldest {
-        true => json!({ "tags": 1 }),
-        false => json!({ "tags": ["a", "b"], "sizes": [1.5, 2.0] }),
+    let lists = if to.oldest {
+        json!({ "tags": 1 })
+    } else {
+        json!({ "tags": ["a", "b"], "sizes": [1.5, 2.0] })
     };
     let records = json!({
         "ids": ["a", "b\"\u{e9}\\", "\u{1F980}", "4"],
-        "embeddings": [[0.25, -0.5, 1.0], [0.1, 0.2, 0.3], [1e-7, 123456.789, -3.25e20], [0.0, -0.0, 7.0]],
+        "embeddings": [[0.25, -0.5, 1.0], [0.1, 0.2, 0.3], [1e-7, 123_456.789, -3.25e20], [0.0, -0.0, 7.0]],
         "documents": ["Rust has no garbage collector", null, "line\nbreak\ttab \u{1F980} \u{1}", ""],
         "uris": [null, "https://example.com/b", null, null],
         "metadatas": [
@@ -194,7 +197,7 @@ fn records(to: &Recorder) {
     let asked = |n_results: usize, filter: Value, include: Value| json!({ "query_embeddings": vectors, "n_results": n_results, "where": filter, "include": include });
     to.post("query.all", query, asked(3, Value::Null, all.clone()));
     to.post("query.none", query, asked(3, json!({ "lang": "no" }), all));
-    // All of them: one is so far away that its distance is null.
+    // All records. One is so far away that its distance is null.
     let distances = json!(["distances"]);
     to.post("query.distances", query, asked(4, Value::Null, distances));
     to.post(

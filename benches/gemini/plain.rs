@@ -56,6 +56,8 @@ pub fn embed(url: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, Box<dyn Error
 /// Normalizes a vector, which Google leaves to its clients.
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|x| *x /= length);
+    for x in &mut vector {
+        *x /= length;
+    }
     vector
 }

@@ -1,6 +1,7 @@
 //! Runs a job at the null server in a separate process, so that memory from earlier jobs is not counted.
 
 use std::error::Error;
+use std::fmt::Write;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -137,7 +138,7 @@ pub fn records(input: Input) -> Result<impl Iterator<Item = Record>, Box<dyn Err
     let vector = data::query();
     Ok((0..).map(move |index| {
         let mut text = String::with_capacity(TEXT);
-        text.push_str(&format!("{index}: "));
+        let _ = write!(text, "{index}: ");
         text.push_str(&texts[..TEXT - text.len()]);
         let record = Record::new(format!("record-{index:06}")).document(text);
         match input {
@@ -157,7 +158,7 @@ impl Instant {
 }
 
 impl EmbeddingFunction for Instant {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "instant"
     }
 

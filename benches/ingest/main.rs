@@ -80,9 +80,9 @@ fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     }
     let found = run::all(size)?;
     if has("--json") {
-        table::print_json(&found)
+        table::print_json(&found);
     } else {
-        table::print(&found)
+        table::print(&found);
     }
     Ok(())
 }

@@ -134,15 +134,12 @@ fn at_real(size: &Size, server: &LocalServer) -> Result<Real, Box<dyn Error>> {
         let by_ingest = || job::by_ingest(&ingested, copy);
         let by_loop = || by_loop(&looped, &piece_of);
         // Alternates the order.
-        let (job, by_loop) = match piece % 2 {
-            0 => {
-                let job = by_ingest()?;
-                (job, by_loop()?)
-            }
-            _ => {
-                let by_loop = by_loop()?;
-                (by_ingest()?, by_loop)
-            }
+        let (job, by_loop) = if piece % 2 == 0 {
+            let job = by_ingest()?;
+            (job, by_loop()?)
+        } else {
+            let by_loop = by_loop()?;
+            (by_ingest()?, by_loop)
         };
         let ratio = by_loop.time.as_secs_f64() / job.time.as_secs_f64();
         let number = piece + 1;

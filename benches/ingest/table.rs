@@ -68,7 +68,7 @@ impl Real {
     fn ratio(&self) -> f64 {
         let middle = self.ratios.len() / 2;
         match self.ratios.len() % 2 {
-            0 => (self.ratios[middle - 1] + self.ratios[middle]) / 2.0,
+            0 => f64::midpoint(self.ratios[middle - 1], self.ratios[middle]),
             _ => self.ratios[middle],
         }
     }

@@ -55,7 +55,9 @@ impl Random {
     fn vector(&mut self) -> Vec<f32> {
         let mut vector: Vec<f32> = (0..DIMENSION).map(|_| self.float()).collect();
         let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|x| *x /= length);
+        for x in &mut vector {
+            *x /= length;
+        }
         vector
     }
 }

@@ -76,9 +76,9 @@ fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     }
     let (rows, large) = run::all(size)?;
     if has("--json") {
-        table::print_json(&rows, &large)
+        table::print_json(&rows, &large);
     } else {
-        table::print(&rows, &large)
+        table::print(&rows, &large);
     }
     Ok(())
 }

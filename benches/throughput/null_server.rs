@@ -59,9 +59,9 @@ impl NullServer {
         for Exchange { request, answer } in recorded {
             let path = request.method_and_path();
             if request.body.len() > MAX_READ {
-                send(&mut commands, &[path.as_bytes()])?
+                send(&mut commands, &[path.as_bytes()])?;
             } else {
-                send(&mut commands, &[&key(&path, &request.body)])?
+                send(&mut commands, &[&key(&path, &request.body)])?;
             }
             send(&mut commands, &[&answer.head, &answer.body])?;
         }

@@ -25,6 +25,11 @@ const ID: &str = "00000000-0000-4000-8000-000000000001";
 /// An error answer: the HTTP status and the message.
 pub struct Refusal(u16, String);
 
+/// An error answer to an invalid request.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "callers give a text or an error"
+)]
 pub fn bad(why: impl ToString) -> Refusal {
     Refusal(400, why.to_string())
 }
@@ -149,6 +154,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "the names in the request")]
 struct Create {
     name: String,
     get_or_create: bool,

@@ -30,7 +30,7 @@ fn points() -> Scratch {
 }
 
 #[test]
-fn records_that_cannot_be_stored() {
+fn records_that_cannot_be_stored_are_refused() {
     type Case = (Record, fn(&InvalidInput) -> bool);
     let points = points();
     let refused: Vec<Case> = vec![
@@ -74,7 +74,7 @@ fn records_that_cannot_be_stored() {
 }
 
 #[test]
-fn the_same_id_twice_is_listed() {
+fn refuses_duplicate_ids_and_lists_them() {
     let points = points();
     let twice = ["a", "b", "c", "b", "a"].map(point);
     for write in [Collection::add, Collection::upsert, Collection::update] {
@@ -88,7 +88,7 @@ fn the_same_id_twice_is_listed() {
 }
 
 #[test]
-fn columns_of_other_lengths() {
+fn refuses_columns_of_different_lengths() {
     let points = points();
     let ids = ["a", "b"];
     let (one, three) = ([[1.0, 2.0]], [[1.0, 2.0]; 3]);
@@ -116,7 +116,7 @@ fn columns_of_other_lengths() {
 }
 
 #[test]
-fn queries_that_cannot_be_asked() {
+fn invalid_queries_are_refused() {
     let points = points();
     assert!(matches!(
         reason(points.query([1.0]).run()),
@@ -147,7 +147,7 @@ fn queries_that_cannot_be_asked() {
 }
 
 #[test]
-fn an_embedding_function_of_another_dimension() {
+fn refuses_an_embedding_function_with_a_different_dimension() {
     let points = points();
     let texts = client()
         .collection(points.name())
@@ -174,7 +174,7 @@ fn an_embedding_function_of_another_dimension() {
 }
 
 #[test]
-fn names_that_no_collection_can_have() {
+fn invalid_collection_names_are_refused() {
     for name in [
         "",
         "ab",
@@ -203,7 +203,7 @@ fn names_that_no_collection_can_have() {
 }
 
 #[test]
-fn a_delete_of_nothing_in_particular() {
+fn refuses_a_delete_without_ids_and_filter() {
     let points = points();
     assert!(matches!(
         reason(points.delete().run()),

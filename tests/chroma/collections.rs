@@ -8,7 +8,7 @@ use chroma_blocking::{
 use crate::{Scratch, client, unique_name, version};
 
 #[test]
-fn the_server_says_who_it_is() {
+fn heartbeat_version_limits_and_identity_are_read() {
     assert!(client().heartbeat().unwrap() > 1_700_000_000_000_000_000);
     assert_eq!(client().version().unwrap(), "1.0.0");
     assert!(client().pre_flight_checks().unwrap().max_batch_size > 0);
@@ -23,7 +23,7 @@ fn the_server_says_who_it_is() {
 }
 
 #[test]
-fn made_opened_and_deleted() {
+fn creates_opens_and_deletes_a_collection() {
     let name = unique_name();
     let made = client()
         .collection(&name)
@@ -52,7 +52,7 @@ fn made_opened_and_deleted() {
 }
 
 #[test]
-fn a_name_is_taken_once() {
+fn creating_an_existing_collection_is_an_error() {
     let taken = Scratch::new();
     let again = client().collection(taken.name()).create().unwrap_err();
     assert!(matches!(again, Error::AlreadyExists { .. }), "{again}");
@@ -68,7 +68,7 @@ fn a_name_is_taken_once() {
 }
 
 #[test]
-fn listed_whole_and_in_pages() {
+fn lists_all_collections_or_a_page() {
     let mine = [Scratch::new(), Scratch::new(), Scratch::new()];
     let all = client().list_collections().run().unwrap();
     for collection in &mine {
@@ -101,7 +101,7 @@ fn listed_whole_and_in_pages() {
 struct Other;
 
 impl EmbeddingFunction for Other {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "other"
     }
 
@@ -111,7 +111,7 @@ impl EmbeddingFunction for Other {
 }
 
 #[test]
-fn the_embedding_function_is_remembered() {
+fn the_embedding_function_is_stored() {
     if version() == "1.0.0" {
         return; // it stores no function
     }
@@ -144,12 +144,12 @@ fn the_embedding_function_is_remembered() {
     }
     // Opened without a function, it uses the stored one.
     let opened = open().get().unwrap();
-    let name = opened.embedding_function().map(|function| function.name());
+    let name = opened.embedding_function().map(EmbeddingFunction::name);
     assert_eq!(name, Some("chroma_blocking_hashing"));
 }
 
 #[test]
-fn a_function_that_does_not_describe_itself_is_not_remembered() {
+fn a_function_without_a_description_is_not_stored() {
     let name = unique_name();
     let builder = client().collection(&name).embedding_function(Other);
     let made = Scratch(builder.create().unwrap());
@@ -161,12 +161,12 @@ fn a_function_that_does_not_describe_itself_is_not_remembered() {
 }
 
 #[test]
-fn chroma_host_is_honoured() {
-    // One of these tests again, where no server can be found or installed: it passes only on the one that it
-    // is given.
+fn tests_use_the_server_in_chroma_host() {
+    // Runs one of these tests in a process that can neither find nor install a server. It passes only with
+    // the server in CHROMA_HOST.
     let nowhere = std::env::temp_dir().join("no-such-folder");
     let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "queries::the_nearest_come_first"])
+        .args(["--exact", "queries::hits_are_sorted_by_distance"])
         .env("CHROMA_HOST", client().url())
         .env("CHROMA_BLOCKING_CACHE", &nowhere)
         .env("PYTHON", &nowhere)

@@ -22,17 +22,17 @@ fn scratch(builder: CollectionBuilder) -> Scratch {
     Scratch(builder.create().unwrap())
 }
 
-/// Returns whether the server returns the configuration of a collection. Chroma 1.0.0 does not.
-fn silent() -> bool {
-    let silent = Scratch::new().configuration().hnsw.is_none();
-    if silent {
+/// Returns whether the server omits the configuration of a collection, as Chroma 1.0.0 does.
+fn omits_configuration() -> bool {
+    let omits_configuration = Scratch::new().configuration().hnsw.is_none();
+    if omits_configuration {
         eprintln!("this server does not tell the configuration of a collection");
     }
-    silent
+    omits_configuration
 }
 
-/// Returns whether the server supports schemas, as Chroma does since 1.3.
-fn no_schemas() -> bool {
+/// Returns whether the server lacks schemas, as Chroma does before 1.3.
+fn lacks_schemas() -> bool {
     let none = Scratch::new().schema().is_none();
     if none {
         let error = new().schema(Schema::new()).create().unwrap_err();
@@ -54,7 +54,7 @@ fn refused<T: std::fmt::Debug>(result: chroma_blocking::Result<T>) -> String {
 }
 
 #[test]
-fn the_settings_of_an_index_are_read_back() {
+fn index_settings_are_read_back() {
     let settings = HnswConfig::new()
         .ef_construction(200)
         .max_neighbors(32)
@@ -67,7 +67,7 @@ fn the_settings_of_an_index_are_read_back() {
     made.upsert((0..100_u8).map(|i| Record::new(i.to_string()).embedding([f32::from(i), 1.0])))
         .unwrap();
     assert_eq!(made.query([7.0, 1.0]).n_results(1).run().unwrap().len(), 1);
-    if silent() {
+    if omits_configuration() {
         return;
     }
     let opened = client().collection(made.name()).get().unwrap();
@@ -86,12 +86,12 @@ fn the_settings_of_an_index_are_read_back() {
 }
 
 #[test]
-fn a_single_node_server_builds_hnsw_for_spann() {
+fn a_single_node_server_builds_hnsw_instead_of_spann() {
     let settings = SpannConfig::new().space(Space::Ip).ef_search(100);
     let made = match new().spann(settings).create() {
         Ok(made) => Scratch(made),
         Err(error) => {
-            assert!(silent(), "{error}");
+            assert!(omits_configuration(), "{error}");
             assert!(matches!(error, Error::Unsupported { .. }), "{error}");
             return;
         }
@@ -104,7 +104,7 @@ fn a_single_node_server_builds_hnsw_for_spann() {
 }
 
 #[test]
-fn contradictions_are_refused() {
+fn contradictory_settings_are_refused() {
     let cosine = HnswConfig::new().space(Space::Cosine);
     let cases = [
         (
@@ -144,11 +144,11 @@ fn contradictions_are_refused() {
 }
 
 #[test]
-fn modified_and_read_again() {
+fn modified_settings_are_read_back() {
     let made = Scratch::hashing();
     let name = unique_name();
     let mut modify = made.modify().name(&name).metadata([("a", 1), ("b", 2)]);
-    if !silent() {
+    if !omits_configuration() {
         let settings = HnswConfig::new().ef_search(33).sync_threshold(77);
         modify = modify.hnsw(settings.num_threads(1).batch_size(9).resize_factor(2.0));
     }
@@ -156,7 +156,7 @@ fn modified_and_read_again() {
     assert_eq!((changed.name(), changed.id()), (name.as_str(), made.id()));
     assert_eq!(changed.metadata(), &Metadata::from([("a", 1), ("b", 2)]));
     assert!(changed.embedding_function().is_some());
-    if !silent() {
+    if !omits_configuration() {
         let hnsw = changed.configuration().hnsw.as_ref().unwrap();
         assert_eq!((hnsw.ef_search, hnsw.sync_threshold), (Some(33), Some(77)));
         assert_eq!(hnsw.resize_factor, Some(2.0));
@@ -167,7 +167,7 @@ fn modified_and_read_again() {
         .unwrap();
     assert_eq!(changed.query("galaxies").run().unwrap().len(), 1);
 
-    // Metadata are replaced, not merged.
+    // Metadata is replaced, not merged.
     let again = changed.modify().metadata([("c", true)]).run().unwrap();
     assert_eq!(again.metadata(), &Metadata::from([("c", true)]));
     assert_eq!(again.name(), name);
@@ -178,7 +178,7 @@ fn modified_and_read_again() {
 }
 
 #[test]
-fn modifications_that_are_refused() {
+fn invalid_modifications_are_refused() {
     let made = Scratch::new();
     let cases = [
         (made.modify(), "nothing to modify"),
@@ -226,12 +226,12 @@ fn modifications_that_are_refused() {
 }
 
 #[test]
-fn a_collection_opens_with_the_function_that_it_remembers() {
+fn a_collection_opens_with_its_stored_function() {
     let hashing = Hashing::with_dimension(32).unwrap();
     let made = scratch(new().embedding_function(hashing));
     made.upsert([Record::new("1").document("a spiral galaxy")])
         .unwrap();
-    if silent() {
+    if omits_configuration() {
         return;
     }
     let opened = client().collection(made.name()).get().unwrap();
@@ -275,7 +275,7 @@ fn refused_late<T: std::fmt::Debug>(result: chroma_blocking::Result<T>) -> Inval
 
 #[cfg(feature = "gemini")]
 #[test]
-fn gemini_is_remembered_without_its_key() {
+fn gemini_is_stored_without_its_key() {
     use chroma_blocking::Gemini;
 
     let gemini = |variable: &str| {
@@ -284,7 +284,7 @@ fn gemini_is_remembered_without_its_key() {
     };
     let made = scratch(new().embedding_function(gemini("NO_SUCH_KEY")));
     assert!(made.embedding_function().is_some());
-    if silent() {
+    if omits_configuration() {
         return;
     }
     let opened = client().collection(made.name()).get().unwrap();
@@ -312,8 +312,8 @@ fn gemini_is_remembered_without_its_key() {
 }
 
 #[test]
-fn a_collection_without_a_function_can_be_given_one() {
-    if silent() {
+fn a_function_can_be_added_to_a_collection_without_one() {
+    if omits_configuration() {
         return;
     }
     let made = Scratch::new();
@@ -328,8 +328,8 @@ fn a_collection_without_a_function_can_be_given_one() {
 }
 
 #[test]
-fn a_schema_turns_indexes_off() {
-    if no_schemas() {
+fn a_schema_disables_indexes() {
+    if lacks_schemas() {
         return;
     }
     let odd = "odd key/%\"\u{1F980}";
@@ -396,8 +396,8 @@ fn a_schema_turns_indexes_off() {
 }
 
 #[test]
-fn a_single_node_server_has_no_sparse_index() {
-    if no_schemas() {
+fn a_single_node_server_refuses_a_sparse_index() {
+    if lacks_schemas() {
         return;
     }
     let bm25 = SparseVectorIndexConfig::new().bm25(true);
@@ -407,8 +407,8 @@ fn a_single_node_server_has_no_sparse_index() {
 }
 
 #[test]
-fn a_schema_alone_is_the_default() {
-    if no_schemas() {
+fn an_empty_schema_equals_the_default() {
+    if lacks_schemas() {
         return;
     }
     let plain = Scratch::new();
@@ -418,7 +418,7 @@ fn a_schema_alone_is_the_default() {
 }
 
 #[test]
-fn fractions_are_asked_for_where_integers_are_not_indexed() {
+fn fractions_are_compared_without_an_integer_index() {
     let schema = Schema::new().delete_index("x", InvertedIndex::Int);
     let made = client().collection(unique_name()).schema(schema).create();
     let made = match made {

@@ -29,7 +29,7 @@ fn lines<T: for<'a> Deserialize<'a>>(file: &str) -> Vec<T> {
 }
 
 #[test]
-fn the_right_document_is_in_the_top_3() {
+fn the_right_document_is_among_the_first_three_hits() {
     let corpus: Vec<Document> = lines(include_str!("../../examples/data/corpus.jsonl"));
     let questions: Vec<Question> = lines(include_str!("../../examples/data/questions.jsonl"));
     assert!(corpus.len() >= 150, "{}", corpus.len());

@@ -70,7 +70,7 @@ fn record(number: usize, random: &mut Random) -> Record {
 }
 
 #[test]
-fn progress_is_that_of_the_export_and_not_of_its_requests() {
+fn progress_is_reported_for_the_export_and_not_for_its_requests() {
     let notes = Scratch::new();
     let vector = |n: usize| Record::new(n.to_string()).embedding([n as f32, 1.0]);
     notes.add((0..250).map(vector)).unwrap();
@@ -90,21 +90,13 @@ fn progress_is_that_of_the_export_and_not_of_its_requests() {
     );
     // A scan sees new records while it runs.
     for ahead in [false, true] {
-        assert_eq!(
-            telling
-                .scan()
-                .page_size(100)
-                .read_ahead(ahead)
-                .into_iter()
-                .count(),
-            250
-        );
+        assert_eq!(telling.scan().page_size(100).read_ahead(ahead).count(), 250);
     }
     assert!(told.lock().unwrap().is_empty(), "{told:?}");
 }
 
 #[test]
-fn what_is_read_again_is_equal() {
+fn an_imported_export_equals_the_original() {
     let notes = Scratch::new();
     let mut random = Random(7);
     let records: Vec<_> = (0..210).map(|n| record(n, &mut random)).collect();
@@ -138,7 +130,7 @@ fn what_is_read_again_is_equal() {
 }
 
 #[test]
-fn a_filter_and_no_vectors() {
+fn exports_filtered_records_without_vectors() {
     let notes = Scratch::hashing();
     let texts = (0..20).map(|n| {
         let record = Record::new(format!("{n:02}")).document(format!("text {n}"));
@@ -175,7 +167,7 @@ impl Drop for Scratched {
 }
 
 #[test]
-fn a_file_is_there_whole_or_as_it_was() {
+fn an_export_writes_the_whole_file_or_leaves_it_unchanged() {
     let path = std::env::temp_dir().join(format!("{}.jsonl", unique_name()));
     let file = Scratched(path.clone());
     let notes = Scratch::new();
@@ -196,7 +188,7 @@ fn a_file_is_there_whole_or_as_it_was() {
 }
 
 #[test]
-fn a_writer_that_fails_is_an_error() {
+fn a_failed_write_is_an_error() {
     struct Full;
 
     impl Write for Full {

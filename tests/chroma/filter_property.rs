@@ -133,14 +133,14 @@ fn record(random: &mut Random, number: usize, lists: bool) -> Stored {
 impl Stored {
     fn to_record(&self) -> Record {
         let mut record = Record::new(&self.id).embedding(self.vector);
-        record.document = self.document.clone();
+        record.document.clone_from(&self.document);
         for (key, held) in &self.metadata {
             let value = match held {
                 Held::One(value) => value.to_metadata(),
                 Held::List(values) => match &values[0] {
-                    Value::Bool(_) => list(values, |v| v.as_bool()).into(),
-                    Value::Int(_) => list(values, |v| v.as_int()).into(),
-                    Value::Float(_) => list(values, |v| v.as_float()).into(),
+                    Value::Bool(_) => list(values, MetadataValue::as_bool).into(),
+                    Value::Int(_) => list(values, MetadataValue::as_int).into(),
+                    Value::Float(_) => list(values, MetadataValue::as_float).into(),
                     Value::Text(_) => list(values, |v| v.as_str().map(str::to_owned)).into(),
                 },
             };
@@ -245,12 +245,13 @@ enum Filter {
 }
 
 /// The features of this server.
+#[allow(clippy::struct_excessive_bools, reason = "independent features")]
 #[derive(Debug, Clone, Copy)]
 struct Known {
     lists: bool,
     regex: bool,
     documents_in_where: bool,
-    /// Chroma 1.0.0 takes % and _ for wildcards.
+    /// Chroma 1.0.0 treats % and _ as wildcards.
     plain_contains: bool,
 }
 
@@ -317,8 +318,8 @@ impl Filter {
         }
     }
 
-    /// Returns the filter in the types of the library.
-    fn ours(&self) -> Where {
+    /// Returns the filter as a filter of the library.
+    fn to_where(&self) -> Where {
         let field = |key: &String| Key::field(key);
         let values = |values: &[Value]| values.iter().map(Value::to_metadata).collect::<Vec<_>>();
         match self {
@@ -342,7 +343,7 @@ impl Filter {
     }
 
     /// Evaluates the filter.
-    fn lets_through(&self, record: &Stored) -> bool {
+    fn matches_record(&self, record: &Stored) -> bool {
         let equals = |key: &String, value: &Value| match record.metadata.get(key) {
             Some(Held::One(held)) => held.equals(value),
             Some(Held::List(_)) | None => false,
@@ -364,8 +365,8 @@ impl Filter {
         };
         let text = |holds: &dyn Fn(&str) -> bool| record.document.as_deref().is_some_and(holds);
         match self {
-            Filter::All(parts) => parts.iter().all(|part| part.lets_through(record)),
-            Filter::Any(parts) => parts.iter().any(|part| part.lets_through(record)),
+            Filter::All(parts) => parts.iter().all(|part| part.matches_record(record)),
+            Filter::Any(parts) => parts.iter().any(|part| part.matches_record(record)),
             Filter::Eq(key, value) => equals(key, value),
             Filter::Ne(key, value) => !equals(key, value),
             Filter::Gt(key, value) => compared(key, value, |a, b| a > b),
@@ -390,7 +391,7 @@ impl Filter {
         }
     }
 
-    /// Whether it, or some part of it, joins tests of documents and of fields with an "or".
+    /// Returns whether some part of the filter joins tests of documents and of fields with an "or".
     fn mixes(&self) -> bool {
         let any = matches!(self, Filter::Any(_));
         let texts = |on| self.parts().iter().any(|part| part.has_tests(on));
@@ -410,7 +411,7 @@ impl Filter {
 /// Returns the answer of the server, or its error, if it differs from the evaluation.
 fn fault(notes: &Collection, records: &[Stored], filter: &Filter) -> Option<String> {
     let expected = expected(records, filter);
-    match notes.get().filter(filter.ours()).include([]).run() {
+    match notes.get().filter(filter.to_where()).include([]).run() {
         Ok(found) => {
             let mut ids = found.ids;
             ids.sort();
@@ -421,7 +422,9 @@ fn fault(notes: &Collection, records: &[Stored], filter: &Filter) -> Option<Stri
 }
 
 fn expected(records: &[Stored], filter: &Filter) -> Vec<String> {
-    let through = records.iter().filter(|record| filter.lets_through(record));
+    let through = records
+        .iter()
+        .filter(|record| filter.matches_record(record));
     through.map(|record| record.id.clone()).collect()
 }
 
@@ -440,7 +443,7 @@ fn seed() -> u64 {
 }
 
 #[test]
-fn the_server_answers_what_a_filter_means() {
+fn the_server_returns_the_records_that_match_the_filter() {
     let seed = seed();
     let mut random = Random(seed);
     let notes = Scratch::new();
@@ -461,23 +464,28 @@ fn the_server_answers_what_a_filter_means() {
             let fault = fault(&notes, &records, part).unwrap();
             panic!(
                 "FILTER_SEED={seed}, filter {number}: {}\n{fault}",
-                part.ours()
+                part.to_where()
             );
         }
         let expected = expected(&records, &filter);
         found += usize::from(!expected.is_empty() && expected.len() < RECORDS);
-        let read: Where = filter.ours().to_string().parse().unwrap();
-        assert_eq!(read, filter.ours());
+        let read: Where = filter.to_where().to_string().parse().unwrap();
+        assert_eq!(read, filter.to_where());
 
         if number % 10 == 0 {
             let query = notes.query([1.0, 1.0]).filter(read).n_results(RECORDS);
             let hits = query.include([]).run().unwrap();
             let mut ids: Vec<_> = hits.ids().collect();
-            ids.sort();
-            assert_eq!(ids, expected, "FILTER_SEED={seed}, query {}", filter.ours());
+            ids.sort_unstable();
+            assert_eq!(
+                ids,
+                expected,
+                "FILTER_SEED={seed}, query {}",
+                filter.to_where()
+            );
         }
     }
-    // Filters that pass all records or none prove little.
+    // Filters that match all records or none prove little.
     assert!(found > FILTERS / 3, "{found}");
 
     for number in 0..DELETES {
@@ -485,8 +493,8 @@ fn the_server_answers_what_a_filter_means() {
         if filter.mixes() && !known.documents_in_where {
             continue;
         }
-        notes.delete().filter(filter.ours()).run().unwrap();
-        let (gone, stay): (Vec<_>, Vec<_>) = records.iter().partition(|r| filter.lets_through(r));
+        notes.delete().filter(filter.to_where()).run().unwrap();
+        let (gone, stay): (Vec<_>, Vec<_>) = records.iter().partition(|r| filter.matches_record(r));
         let mut left = notes.get().include([]).run().unwrap().ids;
         left.sort();
         let stay: Vec<_> = stay.iter().map(|record| &record.id).collect();
@@ -494,7 +502,7 @@ fn the_server_answers_what_a_filter_means() {
             left.iter().collect::<Vec<_>>(),
             stay,
             "FILTER_SEED={seed}, delete {}",
-            filter.ours()
+            filter.to_where()
         );
         notes
             .upsert(gone.into_iter().map(Stored::to_record))
@@ -503,7 +511,7 @@ fn the_server_answers_what_a_filter_means() {
 }
 
 #[test]
-fn filters_of_any_size_are_answered_or_refused() {
+fn filters_of_any_size_are_evaluated_or_refused() {
     let notes = Scratch::new();
     let record = |n: i64| {
         Record::new(n.to_string())

@@ -18,7 +18,7 @@ mod random;
 mod records;
 mod scan;
 mod search;
-// Not all of it is of use here.
+// These tests use only a part of it.
 #[allow(dead_code)]
 #[path = "../support/server.rs"]
 mod server;
@@ -45,12 +45,12 @@ fn stores_lists() -> bool {
 struct Scratch(Collection);
 
 impl Scratch {
-    /// For vectors only.
+    /// Creates a collection without an embedding function.
     fn new() -> Scratch {
         Scratch(client().collection(unique_name()).create().unwrap())
     }
 
-    /// For texts.
+    /// Creates a collection with the embedding function `Hashing`.
     fn hashing() -> Scratch {
         let builder = client().collection(unique_name());
         let builder = builder.embedding_function(Hashing::default());
@@ -68,8 +68,8 @@ impl Deref for Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A server of 1.5 forgets to delete the lists in the metadata of a collection's records, and gives
-        // them to the next records of any collection; with the records it deletes them.
+        // When Chroma 1.5 deletes a collection, it keeps the lists in the metadata of its records, and later
+        // records of any collection get them. Deleting the records first deletes the lists.
         if let Ok(found) = self.get().include([]).run() {
             let _ = self.delete().ids(found.ids).run();
         }

@@ -15,7 +15,7 @@ fn point(id: &str) -> Record {
 }
 
 #[test]
-fn a_null_takes_a_key_away() {
+fn a_null_removes_a_key() {
     let notes = Scratch::new();
     let full = || point("1").metadata("a", 1).metadata("b", "x");
     notes.add([full()]).unwrap();
@@ -49,7 +49,7 @@ fn a_null_takes_a_key_away() {
 }
 
 #[test]
-fn a_list_gives_way_to_a_value_and_back() {
+fn lists_and_values_replace_each_other() {
     if !stores_lists() {
         return;
     }
@@ -75,7 +75,7 @@ fn a_list_gives_way_to_a_value_and_back() {
 }
 
 #[test]
-fn numbers_keep_their_kind() {
+fn numbers_keep_their_type() {
     let notes = Scratch::new();
     let values: Vec<MetadataValue> = vec![
         2.into(),
@@ -85,7 +85,7 @@ fn numbers_keep_their_kind() {
         0.1.into(),
         1e300.into(),
         5e-324.into(),
-        1_700_000_000.123456_f64.into(),
+        1_700_000_000.123_456_f64.into(),
     ];
     for (number, value) in values.into_iter().enumerate() {
         let id = number.to_string();
@@ -121,7 +121,7 @@ struct Book {
 }
 
 #[test]
-fn structs_come_back() {
+fn structs_are_read_back() {
     let notes = Scratch::new();
     let lists = stores_lists();
     let first = Book {
@@ -159,7 +159,7 @@ fn structs_come_back() {
 }
 
 #[test]
-fn what_a_single_node_server_cannot_store() {
+fn values_that_a_single_node_server_cannot_store_are_refused() {
     let notes = Scratch::new();
     let sparse = SparseVector::new([1, 5], [0.5, 1.0]);
     let error = notes.add([point("1").metadata("k", sparse.clone())]);

@@ -1,5 +1,5 @@
-//! Odd characters in ids, documents, metadata keys and values: each comes back unchanged or is refused before
-//! anything is sent.
+//! Odd characters in ids, documents, metadata keys and values: they are read back unchanged, or refused
+//! before a request.
 
 use chroma_blocking::{Error, Include, InvalidInput, Key, Record};
 
@@ -52,7 +52,7 @@ fn odd() -> Vec<String> {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn odd_characters_are_read_back_unchanged() {
     let notes = Scratch::new();
     let records: Vec<Record> = odd()
         .iter()
@@ -64,9 +64,10 @@ fn what_is_written_is_read() {
                 .uri(text)
                 .metadata(text, text)
                 .metadata(format!("also {text}"), 1);
-            match stores_lists() {
-                true => record.metadata("list", [text.clone(), "other".to_owned()]),
-                false => record,
+            if stores_lists() {
+                record.metadata("list", [text.clone(), "other".to_owned()])
+            } else {
+                record
             }
         })
         .collect();
@@ -107,13 +108,12 @@ fn what_is_written_is_read() {
             .filter(holds)
             .include([Include::Documents])
             .run();
-        // A server's text search takes no more than 50,000 bytes, and that of Chroma 1.0.0 no NUL, and they
-        // say so.
+        // The text search of a server refuses more than 50,000 bytes, and that of Chroma 1.0.0 refuses NUL.
         match found {
             Ok(found) => {
                 let behind_nul = text.starts_with('\0') || text.ends_with('\0');
                 assert!(behind_nul || found.ids.contains(text), "{text:?}");
-                // Chroma 1.0.0 takes % for a wildcard.
+                // Chroma 1.0.0 treats % as a wildcard.
                 let exact = found.iter().all(|row| row.document.unwrap().contains(text));
                 assert!(exact || !stores_lists(), "{text:?}");
             }
@@ -130,7 +130,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn what_would_be_lost_is_refused() {
+fn refuses_reserved_metadata_keys() {
     let notes = Scratch::new();
     let record = || Record::new("x").embedding([1.0, 2.0]);
     for (key, expected) in [

@@ -20,7 +20,7 @@ fn ids(result: &QueryResult) -> Vec<&str> {
 }
 
 #[test]
-fn the_nearest_come_first() {
+fn hits_are_sorted_by_distance() {
     let points = points();
     let hits = points.query([2.1, 0.0]).n_results(3).run().unwrap();
     assert_eq!(ids(&hits), ["2", "3", "1"]);
@@ -53,7 +53,7 @@ fn the_nearest_come_first() {
 }
 
 #[test]
-fn many_at_once_in_every_form() {
+fn queries_in_one_call_are_taken_in_every_form() {
     let points = points();
     let rows = vec![vec![1.0, 0.0], vec![8.0, 0.0]];
     let matrix = Embeddings::from_rows(&rows).unwrap();
@@ -84,7 +84,7 @@ fn many_at_once_in_every_form() {
 }
 
 #[test]
-fn options_narrow_and_widen_the_answer() {
+fn filters_and_included_columns_change_the_result() {
     let points = points();
     let hits = points
         .query(vec![0.0, 0.0])
@@ -116,7 +116,7 @@ fn options_narrow_and_widen_the_answer() {
 }
 
 #[test]
-fn texts_are_embedded() {
+fn query_texts_are_embedded() {
     let notes = Scratch::hashing();
     let texts = [
         "the moons of Jupiter",

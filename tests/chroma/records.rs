@@ -18,7 +18,7 @@ fn numbered(range: std::ops::Range<u16>) -> impl Iterator<Item = Record> {
 }
 
 #[test]
-fn what_was_written_comes_back() {
+fn a_record_is_read_back_unchanged() {
     let notes = Scratch::new();
     let record = Record::new("\u{1F980}/%?#\"\\ id")
         .document("first line\nsecond line \u{0}\u{1F980}")
@@ -28,11 +28,12 @@ fn what_was_written_comes_back() {
         .metadata("float", 0.1)
         .metadata("string", "naïve \"quoted\"")
         .uri("file:///tmp/x y");
-    let record = match crate::stores_lists() {
-        true => record
+    let record = if crate::stores_lists() {
+        record
             .metadata("tags", ["a", "b"])
-            .metadata("numbers", vec![1_i64, 2]),
-        false => record,
+            .metadata("numbers", vec![1_i64, 2])
+    } else {
+        record
     };
     let bare = Record::new("bare").embedding([1.0, 2.0, 3.0]);
     notes.add([&record, &bare]).unwrap();
@@ -52,7 +53,7 @@ fn what_was_written_comes_back() {
 }
 
 #[test]
-fn add_leaves_what_is_there_and_upsert_replaces_it() {
+fn add_keeps_an_existing_record_and_upsert_replaces_it() {
     let notes = Scratch::hashing();
     let text = |notes: &Scratch| {
         let found = notes.get().ids(["1"]).run().unwrap();
@@ -67,7 +68,7 @@ fn add_leaves_what_is_there_and_upsert_replaces_it() {
 }
 
 #[test]
-fn update_changes_only_what_it_names() {
+fn update_changes_only_the_given_fields() {
     let notes = Scratch::hashing();
     let kept = Record::new("1")
         .document("red apples")
@@ -101,7 +102,7 @@ fn update_changes_only_what_it_names() {
 }
 
 #[test]
-fn a_given_vector_is_not_made_again() {
+fn a_record_with_a_vector_is_not_embedded() {
     let notes = Scratch::hashing();
     let mut mine = vec![0.0; 768];
     mine[5] = 1.0;
@@ -121,7 +122,7 @@ fn a_given_vector_is_not_made_again() {
 }
 
 #[test]
-fn every_form_of_vectors_is_taken() {
+fn vectors_are_accepted_in_every_form() {
     let notes = Scratch::new();
     let (flat, rows) = ([1.0, 2.0, 3.0, 4.0], vec![vec![1.0, 2.0], vec![3.0, 4.0]]);
     let matrix = Embeddings::from_rows(&rows).unwrap();
@@ -160,7 +161,7 @@ fn every_form_of_vectors_is_taken() {
     ];
     let found = notes.get().include(everything).run().unwrap();
     assert_eq!(found.len(), 10);
-    for row in found.iter() {
+    for row in &found {
         let expected = if row.id.ends_with('a') {
             [1.0, 2.0]
         } else {
@@ -174,7 +175,7 @@ fn every_form_of_vectors_is_taken() {
 }
 
 #[test]
-fn read_by_id_by_page_and_by_peek() {
+fn reads_by_id_by_page_and_by_peek() {
     let notes = Scratch::new();
     notes.upsert(numbered(0..25)).unwrap();
 
@@ -220,7 +221,7 @@ fn read_by_id_by_page_and_by_peek() {
 }
 
 #[test]
-fn deleted_by_id_and_by_filter() {
+fn deletes_by_id_and_by_filter() {
     use chroma_blocking::Key;
 
     let notes = Scratch::new();
@@ -245,7 +246,7 @@ fn deleted_by_id_and_by_filter() {
 }
 
 #[test]
-fn a_large_call_is_cut_by_itself() {
+fn a_large_call_is_split_into_requests() {
     let notes = Scratch::new();
     let most = crate::client().pre_flight_checks().unwrap().max_batch_size;
     let count = 12_000;
@@ -282,7 +283,7 @@ fn threads_share_a_collection() {
 }
 
 #[test]
-fn nothing_is_fine() {
+fn empty_calls_do_nothing() {
     let notes = Scratch::new();
     notes.upsert(Vec::<Record>::new()).unwrap();
     notes.upsert(Columns::new::<&str>(&[])).unwrap();

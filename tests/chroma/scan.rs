@@ -1,4 +1,4 @@
-//! A scan returns each record once, whatever happens meanwhile.
+//! A scan returns each record once, despite concurrent writes.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,12 +45,12 @@ fn assert_has_once(ids: &[String], numbers: impl IntoIterator<Item = u16>) {
 }
 
 #[test]
-fn everything_comes_once_and_newest_first() {
+fn returns_every_record_once_newest_first() {
     let notes = filled(250);
     let expected: Vec<_> = (0..250).map(id).collect();
     for page_size in [0, 7, 25, 26, 250, usize::MAX] {
         for read_ahead in [false, true] {
-            // A page of one would be 250 requests.
+            // A page size of 1 would need 250 requests.
             let scan = match page_size {
                 0 => notes.scan().filter(Key::field("n").lt(250)),
                 size => notes.scan().page_size(size),
@@ -64,7 +64,7 @@ fn everything_comes_once_and_newest_first() {
 }
 
 #[test]
-fn records_and_pages_hold_what_was_included() {
+fn records_and_pages_have_the_included_columns() {
     let notes = Scratch::new();
     let whole = |n: u16| record(n).document(format!("text {n}")).uri("file:///x");
     notes.add((0..30).map(whole)).unwrap();
@@ -120,8 +120,8 @@ fn a_scan_without_records_ends_without_an_error() {
 }
 
 #[test]
-fn a_filter_that_passes_more_than_one_listing() {
-    // Of pages of 5, a listing has 45 new ids and 1,000 old ones.
+fn a_filter_may_match_more_records_than_one_listing_holds() {
+    // With pages of 5, a listing has 45 new ids and 1,000 old ones.
     let notes = filled(1_200);
     let expected: Vec<_> = (0..1_150).map(id).collect();
     let some = Key::field("n").lt(1_150);
@@ -130,7 +130,7 @@ fn a_filter_that_passes_more_than_one_listing() {
 }
 
 #[test]
-fn each_record_may_be_deleted_as_it_comes() {
+fn records_can_be_deleted_during_the_scan() {
     for (read_ahead, filter) in [(false, false), (true, true)] {
         let notes = filled(30);
         let scan = notes.scan().page_size(1).read_ahead(read_ahead);
@@ -148,9 +148,9 @@ fn each_record_may_be_deleted_as_it_comes() {
 }
 
 #[test]
-fn each_record_may_leave_the_filter_as_it_comes() {
-    // Of pages of 5, a listing has 45 new ids and 1,000 old ones: so there is more than one, each of a filter
-    // that passes less.
+fn records_may_stop_matching_the_filter_during_the_scan() {
+    // With pages of 5, a listing has 45 new ids and 1,000 old ones, so the scan needs several listings. Fewer
+    // records match the filter each time.
     let notes = filled(1_100);
     let mut scan = notes.scan().filter(open()).page_size(5);
     let mut found = Vec::new();
@@ -168,13 +168,13 @@ fn each_record_may_leave_the_filter_as_it_comes() {
 }
 
 #[test]
-fn others_add_delete_and_change_meanwhile() {
+fn concurrent_writes_do_not_disturb_a_scan() {
     for filter in [false, true] {
         let notes = filled(120);
         let scan = notes.scan().page_size(2).include([]);
         let scan = scan.filter(filter.then(open));
         let mut found = Vec::new();
-        // 119 is the oldest record, and so the last one to come.
+        // 119 is the oldest record, so the scan returns it last.
         let mut oldest = 120;
         for (number, page) in (0..).zip(scan.pages()) {
             found.extend(page.unwrap().ids);
@@ -195,11 +195,11 @@ fn others_add_delete_and_change_meanwhile() {
 }
 
 #[test]
-fn records_that_enter_the_filter_push_none_of_the_others_out() {
+fn records_that_start_to_match_do_not_hide_others() {
     let notes = filled(400);
     let closed = |n| Record::new(id(n)).metadata("open", false);
     notes.update((350..400).map(closed)).unwrap();
-    // More records pass than one listing can contain.
+    // More records match than one listing can contain.
     notes.add((1_000..2_000).map(record)).unwrap();
     let scan = notes.scan().filter(open()).page_size(5).include([]);
     let mut found = Vec::new();
@@ -217,7 +217,7 @@ fn records_that_enter_the_filter_push_none_of_the_others_out() {
 }
 
 #[test]
-fn others_delete_while_pages_with_vectors_are_read() {
+fn concurrent_deletes_do_not_disturb_pages_with_vectors() {
     let notes = filled(600);
     let over = AtomicBool::new(false);
     let found = thread::scope(|scope| {
@@ -243,7 +243,7 @@ fn others_delete_while_pages_with_vectors_are_read() {
 }
 
 #[test]
-fn an_error_comes_once() {
+fn an_error_is_returned_once_and_ends_the_scan() {
     let notes = filled(5);
     for read_ahead in [false, true] {
         let bad = Key::field("").eq(1);
@@ -255,7 +255,7 @@ fn an_error_comes_once() {
 }
 
 #[test]
-fn a_scan_that_reads_ahead_can_be_left() {
+fn a_scan_that_reads_ahead_can_be_dropped() {
     let notes = filled(100);
     let mut scan = notes.scan().page_size(2).read_ahead(true);
     assert_eq!(scan.next().unwrap().unwrap().id, "00000");

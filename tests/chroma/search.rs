@@ -19,12 +19,12 @@ fn assert_unsupported<T: std::fmt::Debug>(result: Result<T>, search: &dyn std::f
 }
 
 #[test]
-fn every_kind_of_search_is_read_and_unsupported() {
+fn every_search_is_understood_but_unsupported() {
     let notes = Scratch::hashing();
     notes.upsert([Record::new("1").document("Rust")]).unwrap();
     let words = || SparseVector::new([1, 5], [0.5, 0.25]);
     let text = || Knn::text("Rust");
-    // A request that this server could not read would be 400 or 422.
+    // The server answers 400 or 422 to a request that it cannot parse.
     for search in [
         Search::new(),
         Search::new()
@@ -48,14 +48,14 @@ fn every_kind_of_search_is_read_and_unsupported() {
     let both = [Search::new(), Search::new().rank(text())];
     assert_unsupported(notes.search_many(both.clone()).run(), &both);
 
-    // Its key has no sparse vector index: that is what it may say first.
+    // The key has no sparse vector index. A server may report that instead.
     let sparse = Search::new().rank(Knn::sparse("words", words()));
     let error = notes.search(sparse).run().unwrap_err();
     assert!(!matches!(error, Error::Decode { .. }), "{error}");
 }
 
 #[test]
-fn a_vector_of_another_dimension_is_not_sent() {
+fn a_vector_of_a_different_dimension_is_not_sent() {
     let notes = Scratch::hashing();
     notes.upsert([Record::new("1").document("Rust")]).unwrap();
     let error = notes.search(Search::new().rank(Knn::dense([1.0]))).run();

@@ -5,15 +5,16 @@ use chroma_blocking::{Error, Key, Record, search::ReadLevel};
 
 use crate::{Scratch, client, version};
 
+/// Asserts that the operation is not supported.
 fn unsupported<T: std::fmt::Debug>(result: Result<T, Error>) {
-    assert!(
-        matches!(result, Err(Error::Unsupported { .. })),
-        "{result:?}"
-    );
+    match result {
+        Err(Error::Unsupported { .. }) => {}
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
-fn what_only_distributed_servers_have() {
+fn operations_of_distributed_servers_are_unsupported() {
     let notes = Scratch::new();
     unsupported(notes.fork("forked"));
     unsupported(notes.fork_count());
@@ -36,7 +37,7 @@ fn what_only_distributed_servers_have() {
 }
 
 #[test]
-fn by_id_and_by_crn() {
+fn opens_by_id_and_by_crn() {
     let notes = Scratch::new();
     match client().collection_by_id(notes.id()).get() {
         Ok(opened) => assert_eq!(opened.name(), notes.name()),
@@ -65,7 +66,7 @@ fn by_id_and_by_crn() {
 }
 
 #[test]
-fn lists_in_metadata_where_there_are_none() {
+fn lists_in_metadata_are_stored_or_unsupported() {
     let notes = Scratch::new();
     let listed = Record::new("a")
         .embedding([1.0])
@@ -94,7 +95,7 @@ fn lists_in_metadata_where_there_are_none() {
 }
 
 #[test]
-fn a_limited_delete_is_limited_or_refused() {
+fn a_delete_with_a_limit_is_limited_or_refused() {
     let notes = Scratch::new();
     let point = |n: u8| Record::new(n.to_string()).embedding([1.0]).metadata("n", n);
     notes.upsert((0..5).map(point)).unwrap();

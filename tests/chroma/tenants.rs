@@ -5,7 +5,7 @@ use chroma_blocking::{Error, InvalidInput};
 use crate::{client, unique_name};
 
 #[test]
-fn a_tenant_of_any_name_comes_back_unchanged() {
+fn a_tenant_may_have_any_name() {
     let unique = unique_name();
     for odd in [
         "",
@@ -36,7 +36,7 @@ fn a_tenant_of_any_name_comes_back_unchanged() {
 }
 
 #[test]
-fn a_resource_name_that_the_server_forgets_is_an_error() {
+fn a_resource_name_that_is_not_stored_is_an_error() {
     let name = unique_name();
     client().create_tenant(&name).unwrap();
     // A single-node server answers 200 and stores nothing. Early versions answer 405.
@@ -49,7 +49,7 @@ fn a_resource_name_that_the_server_forgets_is_an_error() {
 }
 
 #[test]
-fn databases_hold_collections_apart() {
+fn databases_separate_collections() {
     let tenant = unique_name();
     client().create_tenant(&tenant).unwrap();
     let client = client().with_tenant(&tenant);

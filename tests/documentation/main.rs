@@ -45,7 +45,7 @@ fn documents() -> Vec<Document> {
         let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
         for entry in entries {
             let path = format!("{folder}{}", entry.unwrap().file_name().to_str().unwrap());
-            if path.ends_with(".md") {
+            if Path::new(&path).extension().is_some_and(|end| end == "md") {
                 let text = read(&path);
                 found.push(Document {
                     path,

@@ -93,7 +93,7 @@ fn check(settings: &[(&str, &str)]) {
 }
 
 #[test]
-fn with_a_server_of_ones_own_it_leaves_nothing_behind() {
+fn cleans_up_on_an_existing_server() {
     let (url, _server) = chroma();
     check(&[("CHROMA_HOST", &url)]);
     let client = Client::new(url).unwrap();
@@ -103,7 +103,7 @@ fn with_a_server_of_ones_own_it_leaves_nothing_behind() {
 }
 
 #[test]
-fn without_settings_it_starts_a_server() {
+fn starts_a_server_without_settings() {
     // The example may not start a server if the environment names one.
     if !is_given() {
         check(&[]);

@@ -21,7 +21,7 @@ fn texts(output: &Output) -> (i32, String, String) {
 }
 
 #[test]
-fn without_options_it_writes_the_corpus_and_with_only_changed_the_changes() {
+fn writes_the_corpus_and_later_only_the_changes() {
     let folder = Folder::new();
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/corpus.jsonl");
     let input = folder.0.join("corpus.jsonl");
@@ -84,7 +84,7 @@ fn the_exit_code_shows_whether_to_retry() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_stops_it_and_the_same_command_resumes() {
+fn ctrl_c_stops_the_job_and_the_same_command_resumes_it() {
     let folder = Folder::new();
     let input = folder.0.join("large.jsonl");
     let lines = (0..12_000).fold(String::new(), |mut all, i| {

@@ -84,14 +84,14 @@ fn printed(settings: &[(&str, &str)]) -> (bool, String, String) {
 }
 
 #[test]
-fn without_settings_it_says_that_it_asks_a_stand_in_and_what_that_finds() {
+fn searches_a_stand_in_without_settings() {
     let (done, out, err) = printed(&[]);
     assert!(done && err.is_empty(), "{err}");
     assert_eq!(out, [STAND_IN, FOUND].concat());
 }
 
 #[test]
-fn with_a_key_it_asks_the_server_that_the_environment_names() {
+fn searches_the_server_in_the_environment_with_a_key() {
     let url = stand_in::start().unwrap();
     let settings = [
         ("CHROMA_HOST", url.as_str()),
@@ -115,8 +115,8 @@ fn sparse(pairs: &[(u32, f32)]) -> SparseVector {
     pairs.iter().copied().collect()
 }
 
-/// Four records in the plane, with the sparse vectors `words`, of which all but one have the place 7 and one
-/// has 9.
+/// Returns a collection of four records with two floats each. Three of their sparse vectors have the index 7,
+/// and one has the index 9.
 fn four(bm25: bool) -> Collection {
     let words = SparseVectorIndexConfig::new().bm25(bm25);
     let cosine = VectorIndexConfig::new().space(Space::Cosine);
@@ -146,11 +146,12 @@ fn found(on: &Collection, search: Search) -> Vec<(String, f32)> {
 
 /// Asserts the same ids in the same order, with nearly the same scores.
 fn assert_found(on: &Collection, search: Search, expected: &[(&str, f32)]) {
-    let found = found(on, search.clone());
-    assert_eq!(found.len(), expected.len(), "{found:?} {search}");
+    let shown = search.to_string();
+    let found = found(on, search);
+    assert_eq!(found.len(), expected.len(), "{found:?} {shown}");
     for ((id, score), (expected, value)) in found.iter().zip(expected) {
-        assert_eq!(id, expected, "{found:?} {search}");
-        assert!((score - value).abs() < 1e-6, "{found:?} {search}");
+        assert_eq!(id, expected, "{found:?} {shown}");
+        assert!((score - value).abs() < 1e-6, "{found:?} {shown}");
     }
 }
 
@@ -159,7 +160,7 @@ fn rank(rank: impl Into<Rank>) -> Search {
 }
 
 #[test]
-fn the_stand_in_computes_what_can_be_computed_by_hand() {
+fn the_stand_in_agrees_with_results_computed_by_hand() {
     let four = four(false);
     let east = || Knn::dense([2.0, 0.0]);
     let seven = || Knn::sparse("words", sparse(&[(7, 1.0), (9, 2.0)]));
@@ -168,10 +169,10 @@ fn the_stand_in_computes_what_can_be_computed_by_hand() {
     assert_found(&four, rank(east()), &by_angle);
     assert_found(&four, rank(east().limit(2)), &by_angle[..2]);
     assert_found(&four, rank(east()).offset(1).limit(2), &by_angle[1..3]);
-    // Those that share no place are not found, and of equals the older one comes first.
+    // Records without a common index are not found. Equal scores are in the order of arrival.
     let by_words = [("north", -2.0), ("west", -2.0), ("east", 0.0)];
     assert_found(&four, rank(seven()), &by_words);
-    // Only what both have found has a sum, unless there is a value for the others.
+    // Only records in both results have a sum, unless there is a default.
     let sum = [("north", -1.0), ("east", 0.0), ("west", 0.0)];
     assert_found(&four, rank(east() + seven()), &sum);
     let with_far = [("north", -1.0), ("east", 0.0), ("west", 0.0), ("far", 5.4)];
@@ -181,7 +182,7 @@ fn the_stand_in_computes_what_can_be_computed_by_hand() {
         rank(0.5 * (east().limit(1) * 3 + 1)),
         &[("east", 0.5)],
     );
-    // By places: east is at 0 and 2, north at 2 and 0, west at 3 and 1, far at 1 and nowhere.
+    // The ranks: east has 0 and 2, north 2 and 0, west 3 and 1, far 1 and none.
     let rrf = Rrf::new([east(), seven().default(99)])
         .k(1)
         .weights([1.0, 3.0]);
@@ -193,7 +194,7 @@ fn the_stand_in_computes_what_can_be_computed_by_hand() {
     ];
     assert_found(&four, rank(rrf), &places);
 
-    // A filter comes before the nearest are chosen.
+    // The filter is applied before the nearest records are chosen.
     let late = Key::field("year").gte(2002) & Key::field("group").ne("x");
     assert_found(
         &four,
@@ -212,8 +213,8 @@ fn the_stand_in_computes_what_can_be_computed_by_hand() {
 }
 
 #[test]
-fn the_stand_in_weighs_words_by_how_rare_they_are() {
-    // ln(1 + (4 - n + 0.5) / (n + 0.5)) for the place 7, which three have, and 9, which one has.
+fn the_stand_in_weights_rare_words_higher() {
+    // ln(1 + (4 - n + 0.5) / (n + 0.5)) for the index 7, which three have, and 9, which one has.
     let (often, once) = ((1.0_f32 + 1.5 / 3.5).ln(), (1.0_f32 + 3.5 / 1.5).ln());
     let query = Knn::sparse("words", sparse(&[(7, 1.0), (9, 2.0)]));
     let expected = [
@@ -225,7 +226,7 @@ fn the_stand_in_weighs_words_by_how_rare_they_are() {
 }
 
 #[test]
-fn the_stand_in_says_what_it_does_not_know() {
+fn the_stand_in_refuses_unsupported_searches() {
     let four = four(false);
     let dense = || Knn::dense([1.0, 0.0]);
     for search in [

@@ -16,7 +16,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 #[test]
-fn answers_on_the_server_that_the_environment_names() {
+fn uses_the_server_in_the_environment() {
     let (url, _server) = chroma();
     let folder = Folder::new();
     let output = quickstart(&folder, &[("CHROMA_HOST", &url)]);
@@ -74,7 +74,7 @@ fn answers_on_the_server_that_the_environment_names() {
 }
 
 #[test]
-fn embeds_with_gemini_where_a_key_is_set_and_logs_no_key() {
+fn embeds_with_gemini_if_a_key_is_set_and_does_not_log_it() {
     let (url, _server) = chroma();
     let google = Google::start();
     let settings = [
@@ -101,7 +101,7 @@ fn embeds_with_gemini_where_a_key_is_set_and_logs_no_key() {
 }
 
 #[test]
-fn reads_the_env_file_and_says_what_is_wrong() {
+fn reads_the_env_file_and_reports_errors() {
     let folder = Folder::new();
     // A port without a listener: reserved for multiplexing services, RFC 1078.
     std::fs::write(

@@ -22,13 +22,13 @@ const STARTS: usize = 3;
 const SERVERS: usize = 3;
 
 #[test]
-fn what_was_acknowledged_survives_kill_9() {
+fn acknowledged_writes_survive_kills() {
     rounds(10);
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn what_was_acknowledged_survives_kill_9_a_hundred_times() {
+fn acknowledged_writes_survive_a_hundred_kills() {
     rounds(100);
 }
 
@@ -137,8 +137,8 @@ fn on_one_server(count: usize, random: &mut Random, seed: u64, all: &mut Tally) 
         all.merge(compare_all(&collection, &mut workers));
         done += 1;
     }
-    workers
-        .into_iter()
-        .for_each(|worker| all.merge(worker.tally));
+    for worker in workers {
+        all.merge(worker.tally);
+    }
     done
 }

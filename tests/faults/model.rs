@@ -47,10 +47,11 @@ impl Write {
 fn merged(mut stored: Record, given: &Record) -> Record {
     stored.document = given.document.clone().or(stored.document);
     stored.embedding = given.embedding.clone().or(stored.embedding);
-    for (key, value) in given.metadata.iter() {
-        match value.is_null() {
-            true => drop(stored.metadata.remove(key)),
-            false => drop(stored.metadata.insert(key, value.clone())),
+    for (key, value) in &given.metadata {
+        if value.is_null() {
+            stored.metadata.remove(key);
+        } else {
+            stored.metadata.insert(key, value.clone());
         }
     }
     stored
@@ -78,16 +79,19 @@ pub fn fates(write: Write, given: &[Record], result: &Result<()>) -> Result<Vec<
     } = error
     else {
         let call = error.call().ok_or("an error without a call")?;
-        let fate = match call.operation == write.name() && call.may_have_acted {
-            true => Fate::Unknown,
+        let fate = if call.operation == write.name() && call.may_have_acted {
+            Fate::Unknown
+        } else {
             // The first request, for the limits of the server, failed, so nothing was written.
-            false => Fate::NotDone,
+            Fate::NotDone
         };
         return Ok(vec![fate; given.len()]);
     };
     let named = done.iter().chain(unknown).chain(pending);
     if !named.eq(given.iter().map(|record| &record.id)) {
-        return Err(format!("other ids than those of the call: {error:?}"));
+        return Err(format!(
+            "the error does not list the ids of the call: {error:?}"
+        ));
     }
     let groups = [
         (Fate::Done, done),
@@ -202,7 +206,7 @@ impl Flaws {
             }
         }
         for other in records.into_values() {
-            self.wrong(format!("{when}: nobody asked for {other:?}"));
+            self.wrong(format!("{when}: {other:?} was not requested"));
         }
     }
 }
@@ -212,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_model_notices_what_is_lost_doubled_and_wrong() {
+    fn the_model_detects_lost_duplicate_and_wrong_records() {
         let record = |n: i32| Record::new("a").embedding([n as f32]).metadata("n", n);
         let mut model = Model::from([("a".to_owned(), Possible::absent())]);
         let mut possible = Possible::absent();

@@ -1,4 +1,4 @@
-//! The proxy itself: what the server sees of a request, what the client gets, and what is noted.
+//! Tests of the fault proxy: what reaches the server, what the client gets, and what the proxy records.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::support::fault_proxy::{FaultProxy, Seen, Upstream};
 use crate::support::stand_in::{Answer, StandIn};
 use crate::support::{COLLECTION, LIMITS, builder, chroma, closed_port, wait_until};
 
-/// A Chroma that makes collections, and has twelve of them.
+/// Starts a stand-in for Chroma that creates collections and counts twelve of them.
 fn server() -> StandIn {
     chroma(LIMITS, |request| match request.method.as_str() {
         "GET" => Answer::ok("12"),
@@ -21,18 +21,18 @@ fn server() -> StandIn {
     })
 }
 
-/// A client that gives up after a time that is long enough for a call without a fault on a busy machine.
-fn hasty(proxy: &FaultProxy) -> Client {
+/// Returns a client with a short timeout, still long enough for a call without a fault on a busy machine.
+fn client_with_timeout(proxy: &FaultProxy) -> Client {
     let builder = builder(&proxy.url()).request_timeout(Duration::from_secs(2));
     builder.retry(RetryPolicy::none()).build().unwrap()
 }
 
 #[test]
-fn each_fault_does_what_it_says_and_is_noted() {
+fn each_fault_has_its_effect_and_is_recorded() {
     for fault in ALL {
         let server = server();
         let proxy = FaultProxy::start(&server.url(), script([Some(fault)]));
-        let client = hasty(&proxy);
+        let client = client_with_timeout(&proxy);
         let made = client.collection("abc").get_or_create();
         let asked = usize::from(fault.reaches_upstream());
         let path = "/api/v2/tenants/default_tenant/databases/default_database/collections";
@@ -54,15 +54,15 @@ fn each_fault_does_what_it_says_and_is_noted() {
         assert_eq!(
             Vec::from_iter(proxy.faults()),
             [(fault.to_string(), 1)],
-            "and no other"
+            "no other fault"
         );
-        // The client knows no less than it can, and no more.
+        // The error says exactly what the client can know.
         match (fault, made) {
             (Fault::Delay | Fault::Trickle | Fault::CloseAfter, made) => {
                 assert_eq!(made.unwrap().name(), "abc");
             }
-            (_, Ok(_)) => panic!("{fault} is no answer"),
-            // Whether the client has sent anything by then is chance.
+            (_, Ok(_)) => panic!("the call succeeded despite {fault}"),
+            // The client may or may not have sent something before.
             (Fault::Refuse, Err(error)) => {
                 assert!(matches!(error, Error::Connection { .. }), "{error}");
             }
@@ -81,24 +81,24 @@ fn each_fault_does_what_it_says_and_is_noted() {
                 assert!(error.call().unwrap().may_have_acted, "{fault}: {error}");
             }
         }
-        // And nothing is left of it: the next call is answered, and right.
+        // The next call is not affected.
         assert_eq!(client.count_collections().unwrap(), 12, "after {fault}");
     }
 }
 
 #[test]
-fn a_length_that_is_too_short_leaves_nothing_of_a_number() {
+fn a_number_cut_by_a_short_length_is_an_error() {
     let server = server();
     let proxy = FaultProxy::start(&server.url(), script([Some(Fault::TooShort)]));
-    let error = hasty(&proxy).count_collections().unwrap_err();
+    let error = client_with_timeout(&proxy).count_collections().unwrap_err();
     assert!(matches!(error, Error::Decode { .. }), "{error}");
 }
 
 #[test]
-fn a_connection_is_kept_where_nothing_breaks_it() {
+fn connections_are_reused_without_faults() {
     let server = server();
     let proxy = FaultProxy::start(&server.url(), script([]));
-    let client = hasty(&proxy);
+    let client = client_with_timeout(&proxy);
     for _ in 0..5 {
         assert_eq!(client.count_collections().unwrap(), 12);
     }
@@ -107,7 +107,7 @@ fn a_connection_is_kept_where_nothing_breaks_it() {
 }
 
 #[test]
-fn bodies_come_through_as_they_are() {
+fn bodies_are_forwarded_unchanged() {
     let server = StandIn::start(|_| Answer::ok("done."));
     let proxy = FaultProxy::start(&server.url(), script([]));
     let mut stream = TcpStream::connect(proxy.url().replace("http://", "")).unwrap();
@@ -137,7 +137,7 @@ fn bodies_come_through_as_they_are() {
 }
 
 #[test]
-fn what_a_client_has_given_up_is_not_acted_on_after_settle() {
+fn abandoned_requests_are_not_executed_after_settle() {
     let (go_on, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
     let server = StandIn::start(move |_| {
@@ -145,7 +145,10 @@ fn what_a_client_has_given_up_is_not_acted_on_after_settle() {
         Answer::ok(COLLECTION)
     });
     let proxy = FaultProxy::start(&server.url(), script([]));
-    let error = hasty(&proxy).collection("abc").create().unwrap_err();
+    let error = client_with_timeout(&proxy)
+        .collection("abc")
+        .create()
+        .unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
     assert_eq!(proxy.seen()[0].upstream, Upstream::Unasked);
     let late = thread::spawn(move || {
@@ -158,16 +161,16 @@ fn what_a_client_has_given_up_is_not_acted_on_after_settle() {
 }
 
 #[test]
-fn a_server_that_is_away_is_noted_and_the_client_hears_nothing() {
+fn an_unreachable_server_is_recorded_and_the_connection_closed() {
     let (_reserved, address) = closed_port();
     let proxy = FaultProxy::start(&format!("http://{address}"), script([]));
-    let error = hasty(&proxy).count_collections().unwrap_err();
+    let error = client_with_timeout(&proxy).count_collections().unwrap_err();
     assert!(matches!(error, Error::Connection { .. }), "{error}");
     assert!(matches!(proxy.seen()[0].upstream, Upstream::Failed(_)));
 }
 
 #[test]
-fn a_proxy_ends_with_the_connections_that_hang_on_it() {
+fn dropping_the_proxy_closes_its_connections() {
     let server = server();
     let proxy = FaultProxy::start(&server.url(), script([Some(Fault::HangBefore)]));
     let client = builder(&proxy.url()).retry(RetryPolicy::none());
@@ -180,7 +183,7 @@ fn a_proxy_ends_with_the_connections_that_hang_on_it() {
 }
 
 #[test]
-fn a_seed_gives_its_faults_again_and_gives_them_all() {
+fn a_seed_always_gives_the_same_faults_and_all_kinds() {
     let request = || {
         let mut bytes = &b"GET / HTTP/1.1\r\n\r\n"[..];
         crate::support::stand_in::read_head(&mut bytes).unwrap()

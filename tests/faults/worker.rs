@@ -219,7 +219,6 @@ impl<'a> Worker<'a> {
         let found = self.timed(OWN, |collection| {
             let scan = collection.scan().page_size(100);
             scan.include([Documents, Metadatas, Embeddings])
-                .into_iter()
                 .collect::<Result<Vec<_>>>()
         });
         let Ok(found) = found else { return };
@@ -230,7 +229,7 @@ impl<'a> Worker<'a> {
         let ids: Vec<String> = self.model.keys().cloned().collect();
         self.compare(&ids, own, "scan");
         for record in others {
-            if !record.id.starts_with("w") && !self.last.contains_key(&record.id) {
+            if !record.id.starts_with('w') && !self.last.contains_key(&record.id) {
                 self.tally
                     .flaws
                     .wrong(format!("scan: no thread wrote {record:?}"));

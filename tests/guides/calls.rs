@@ -1,9 +1,10 @@
 //! The calls of this library that the tables of the guides name, so that each of them compiles. Nothing runs
 //! them.
 
-// As the tables have them: nothing is done with what they give.
+// The calls are written as in the tables, and their results are not used.
 #![allow(unused)]
 #![allow(clippy::no_effect, clippy::unnecessary_operation)]
+#![allow(clippy::match_same_arms, clippy::needless_pass_by_value)]
 
 use std::time::Duration;
 
@@ -276,11 +277,11 @@ fn ranks(vector: Vec<f32>, sparse: SparseVector, other: SparseVector) {
     Rrf::new([Knn::text("a text"), Knn::sparse("words", sparse)]).k(60);
 }
 
-/// A model of the caller's own.
+/// An embedding function of the caller.
 struct Model;
 
 impl EmbeddingFunction for Model {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "model"
     }
     fn embed_documents(&self, _: &[&str]) -> Result<Embeddings, EmbeddingError> {
@@ -333,7 +334,7 @@ fn errors(error: Error) {
     }
 }
 
-/// What a thread, or tokio's `spawn_blocking`, asks of what it is given.
+/// Checks the bounds of a thread and of tokio's `spawn_blocking`.
 fn from_async_code(notes: Collection, vector: Vec<f32>) {
     fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
         work()

@@ -50,7 +50,7 @@ const GUIDES: [Guide; 3] = [
 /// The output of each of these programs.
 const OUTPUT: &str = include_str!("output.txt");
 
-/// Runs a program with a server of its own: the programs create and delete a collection of a fixed name.
+/// Runs a program with a new server, because the programs create and delete a collection with a fixed name.
 fn output_of(command: &mut Command) -> String {
     let builder = LocalServer::builder().version("1.5.9").install(true);
     let server = builder.start().unwrap();
@@ -79,7 +79,7 @@ fn the_program_of_this_library_prints_the_expected_output() {
 
 #[test]
 #[ignore = "scripts/test-guides.sh sets GUIDE_PROGRAM"]
-fn another_program_prints_the_same() {
+fn another_program_prints_the_expected_output() {
     let program = std::env::var("GUIDE_PROGRAM").unwrap();
     let printed = output_of(Command::new("/bin/sh").args(["-c", &program]));
     assert_eq!(printed, OUTPUT, "{program}");

@@ -1,5 +1,6 @@
-//! The program of the guides in `docs/`, which quote all that follows. It prints what `output.txt` holds, and
-//! so do the same programs by the other clients.
+//! The program of the guides in `docs/`, which quote everything after this comment. It prints the content of
+//! `output.txt`, like the same programs with the other clients.
+#![allow(clippy::redundant_closure_for_method_calls)] // A closure needs no import.
 
 use chroma_blocking::{Client, Error, Key, Record, Space};
 

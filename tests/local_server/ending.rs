@@ -31,7 +31,7 @@ fn no_orphan(
 }
 
 #[test]
-fn kill_9_of_the_program_leaves_nothing() {
+fn kill_9_of_the_program_leaves_no_process_or_folder() {
     no_orphan(
         "kill -9 of the program",
         "pinned",
@@ -41,7 +41,7 @@ fn kill_9_of_the_program_leaves_nothing() {
 }
 
 #[test]
-fn ctrl_c_leaves_nothing() {
+fn ctrl_c_leaves_no_process_or_folder() {
     no_orphan(
         "Ctrl-C",
         "pinned",
@@ -69,7 +69,7 @@ fn supervisor(server: u32) -> String {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn kill_9_of_program_and_supervisor_leaves_nothing() {
+fn kill_9_of_program_and_supervisor_leaves_no_process_or_folder() {
     no_orphan(
         "kill -9 of both",
         "pinned",
@@ -117,6 +117,6 @@ fn without_python_a_shell_supervises() {
         |program, _| program.kill(),
     );
     no_orphan("an orderly end, shell", "found", set, |program, _| {
-        program.finish()
+        program.finish();
     });
 }

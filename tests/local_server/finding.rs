@@ -22,7 +22,7 @@ fn error_of(folder: &Folder, set: impl FnOnce(&mut Command)) -> String {
 }
 
 #[test]
-fn a_missing_chroma_bin_is_named() {
+fn the_error_for_a_missing_chroma_bin_names_it() {
     let folder = Folder::new();
     let missing = folder.path("missing");
     let error = error_of(&folder, |command| {
@@ -36,7 +36,7 @@ fn a_missing_chroma_bin_is_named() {
 }
 
 #[test]
-fn where_nothing_is_found_all_ways_are_told() {
+fn the_error_lists_all_ways_to_get_a_server() {
     let folder = Folder::new();
     let error = error_of(&folder, |_| {});
     for way in [
@@ -53,7 +53,7 @@ fn where_nothing_is_found_all_ways_are_told() {
 
 #[test]
 #[cfg(unix)]
-fn a_server_that_dies_shows_its_last_words() {
+fn the_error_of_a_failed_server_has_its_last_output() {
     let folder = Folder::new();
     let dying = folder.script("dying", "#!/bin/sh\necho \"no luck with $1\"\nexit 3\n");
     // Supervised by a shell, then by Python.
@@ -77,7 +77,7 @@ fn a_server_that_dies_shows_its_last_words() {
 
 #[test]
 #[cfg(unix)]
-fn a_broken_chroma_on_the_path_is_passed_over() {
+fn a_broken_chroma_on_the_path_is_skipped() {
     if skipped() {
         return;
     }
@@ -106,7 +106,7 @@ fn a_broken_chroma_on_the_path_is_passed_over() {
 
 #[test]
 #[cfg(unix)]
-fn a_port_that_is_taken_meanwhile_is_not_the_end() {
+fn a_port_taken_in_the_meantime_is_replaced() {
     if skipped() {
         return;
     }

@@ -1,8 +1,9 @@
 //! Two installations at the same time, and installations that are killed.
 
-use std::io::BufRead;
 #[cfg(unix)]
-use std::{fs, path::PathBuf};
+use std::fs;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
 
 #[cfg(unix)]
 use crate::helpers::wait_until;
@@ -43,7 +44,7 @@ fn two_installs_at_once_download_once() {
 
 #[test]
 #[cfg(unix)]
-fn a_half_done_install_is_never_used() {
+fn an_incomplete_install_is_never_used() {
     if skipped() {
         return;
     }
@@ -59,8 +60,10 @@ fn a_half_done_install_is_never_used() {
     let plan = program.wait_for("installing");
     let target = PathBuf::from(plan.split(" into ").last().unwrap());
     program.kill();
-    let is_lock = |name: &String| name.ends_with(".lock");
-    wait_until("no half-done install", || names(&cache).iter().all(is_lock));
+    let is_lock = |name: &String| Path::new(name).extension().is_some_and(|end| end == "lock");
+    wait_until("no incomplete install", || {
+        names(&cache).iter().all(is_lock)
+    });
     // After a power failure, a temporary folder and an incomplete target may be left.
     let name = target.file_name().unwrap().to_str().unwrap();
     let stale = cache.join(format!("{name}.tmp-dead"));

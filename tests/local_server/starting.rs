@@ -12,7 +12,7 @@ use chroma_blocking::{Error, LocalServer};
 use crate::helpers::{COLLECTIONS, Folder, VERSION, is_alive, is_open, pinned, request, skipped};
 
 #[test]
-fn it_starts_answers_and_is_gone_after_drop() {
+fn a_server_starts_answers_and_stops_when_dropped() {
     if skipped() {
         return;
     }
@@ -35,7 +35,7 @@ fn it_starts_answers_and_is_gone_after_drop() {
 }
 
 #[test]
-fn four_at_once_have_ports_of_their_own() {
+fn four_servers_at_once_have_different_ports() {
     if skipped() {
         return;
     }
@@ -58,7 +58,7 @@ fn four_at_once_have_ports_of_their_own() {
 }
 
 #[test]
-fn the_callers_data_folder_is_kept_and_has_one_server() {
+fn a_given_data_folder_is_kept_and_used_by_one_server() {
     if skipped() {
         return;
     }
@@ -107,7 +107,7 @@ fn the_error_for_a_port_in_use_names_it() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up() {
+fn a_server_that_never_answers_is_a_timeout() {
     if skipped() {
         return;
     }

@@ -1,5 +1,6 @@
 //! API keys and tokens are in no log line, no error and no `Debug` output.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use crate::support::stand_in::{Answer, StandIn, script};
@@ -8,7 +9,7 @@ use crate::support::{COLLECTION, builder, chroma_error, logs};
 const TOKEN: &str = "ck-5ecret-t0ken";
 
 #[test]
-fn the_token_is_in_no_debug_error_or_log() {
+fn debug_output_errors_and_logs_hide_the_token() {
     let logs = logs();
     let answers = [
         Answer::ok(COLLECTION),
@@ -27,12 +28,12 @@ fn the_token_is_in_no_debug_error_or_log() {
     let mut shown = format!("{builder:?} {builder:#?}");
     let client = builder.build().unwrap();
     let abc = client.collection("abc");
-    shown += &format!("{client:?} {client:#?} {abc:?}");
+    let _ = write!(shown, "{client:?} {client:#?} {abc:?}");
     let abc = abc.get().unwrap();
-    shown += &format!("{abc:?} {:?} {:?}", abc.get(), abc.query([1.0]));
+    let _ = write!(shown, "{abc:?} {:?} {:?}", abc.get(), abc.query([1.0]));
     for _ in 0..4 {
         let error = abc.count().unwrap_err();
-        shown += &format!("{error} {error:#} {error:?} {error:#?}");
+        let _ = write!(shown, "{error} {error:#} {error:?} {error:#?}");
     }
     assert!(!shown.contains(TOKEN), "{shown}");
     let sent = server.requests();
@@ -55,7 +56,7 @@ mod gemini {
     use crate::support::gemini::{KEY, fault};
 
     #[test]
-    fn the_key_is_in_no_debug_error_or_log() {
+    fn debug_output_errors_and_logs_hide_the_api_key() {
         let logs = logs();
         let server = StandIn::start(script([
             fault(503, "UNAVAILABLE", "overloaded", json!([])),
@@ -70,13 +71,13 @@ mod gemini {
         let builder = builder.request_timeout(Duration::from_secs(1));
         let mut shown = format!("{builder:?}");
         let gemini = builder.build().unwrap();
-        shown += &format!("{gemini:?} {gemini:#?} {:?}", gemini.config());
+        let _ = write!(shown, "{gemini:?} {gemini:#?} {:?}", gemini.config());
         for _ in 0..4 {
             let error = gemini.embed_documents(&["a"]).unwrap_err();
-            shown += &format!("{error} {error:#} {error:?}");
+            let _ = write!(shown, "{error} {error:#} {error:?}");
         }
         let broken_key = Gemini::builder().api_key(format!("{KEY}\n")).build();
-        shown += &format!("{:?}", broken_key.unwrap_err());
+        let _ = write!(shown, "{:?}", broken_key.unwrap_err());
         assert!(!shown.contains(KEY), "{shown}");
         let received = server.requests();
         assert_eq!(received[0].header("x-goog-api-key"), Some(KEY));

@@ -8,7 +8,7 @@ use chroma_blocking::{Client, Error, Record};
 const TOKEN: &str = "ck-5ecret-t0ken";
 
 #[test]
-fn an_answer_is_read_up_to_its_bound() {
+fn answers_are_read_up_to_the_limit() {
     let ids: Vec<String> = (0..10_000).map(|i| format!("\"id{i}\"")).collect();
     let rows = format!(r#"{{"ids":[{}]}}"#, ids.join(","));
     let length = rows.len() as u64;
@@ -31,7 +31,7 @@ fn an_answer_is_read_up_to_its_bound() {
 }
 
 #[test]
-fn a_small_answer_has_a_small_bound() {
+fn small_answers_have_a_small_limit() {
     let server = StandIn::start(|_| Answer::ok(" ".repeat(20 << 20)));
     let error = builder(&server.url())
         .build()
@@ -42,7 +42,7 @@ fn a_small_answer_has_a_small_bound() {
 }
 
 #[test]
-fn words_without_end_are_cut() {
+fn long_error_messages_are_cut() {
     for status in [400, 500] {
         let words = serde_json::json!({ "error": "X", "message": "word ".repeat(10_000) });
         let server = StandIn::start(move |_| Answer::new(status, words.to_string()));
@@ -62,7 +62,7 @@ fn words_without_end_are_cut() {
 }
 
 #[test]
-fn a_secret_in_an_answer_is_not_passed_on_even_in_part() {
+fn errors_never_quote_part_of_a_secret() {
     // An error quotes the first 200 bytes, and this token is in the middle of the cut.
     let before = "-".repeat(192);
     for body in [
@@ -79,7 +79,7 @@ fn a_secret_in_an_answer_is_not_passed_on_even_in_part() {
 }
 
 #[test]
-fn no_setting_can_start_another_header() {
+fn settings_with_control_characters_are_refused() {
     for evil in ["a\r\nx-evil: 1", "a\nb", "a\0", "a\u{7f}b"] {
         let b = || Client::builder().host("localhost:1");
         for builder in [
@@ -96,13 +96,14 @@ fn no_setting_can_start_another_header() {
 }
 
 #[test]
-fn no_name_or_id_can_leave_its_place() {
+fn names_and_ids_cannot_inject_headers_or_requests() {
     let evil = "x\r\nx-evil: 1\r\n\r\nGET / HTTP/1.1";
     let server = chroma(support::LIMITS, |request| {
         assert!(request.header("x-evil").is_none());
-        match request.path.ends_with("/count") {
-            true => Answer::ok("0"),
-            false => Answer::ok("{}"),
+        if request.path.ends_with("/count") {
+            Answer::ok("0")
+        } else {
+            Answer::ok("{}")
         }
     });
     let client = builder(&server.url()).build().unwrap();
@@ -120,7 +121,7 @@ fn no_name_or_id_can_leave_its_place() {
 }
 
 #[test]
-fn a_secret_in_an_errors_name_or_in_an_address_is_not_passed_on() {
+fn secrets_in_error_names_and_addresses_are_hidden() {
     let key = "to/ken\"with-all";
     let name = serde_json::json!({ "error": format!("no {key}"), "message": "x" });
     let long = serde_json::json!({ "error": "N".repeat(60_000), "message": "x" });

@@ -34,7 +34,7 @@ fn assert_cancelled<T: std::fmt::Debug>(result: Result<T>) {
 }
 
 #[test]
-fn a_set_flag_prevents_every_request() {
+fn no_request_is_sent_after_the_flag_is_set() {
     let (server, notes, flag) = with_cancel(|_, _| Answer::ok("1"));
     assert_eq!(notes.count().unwrap(), 1);
     flag.store(true, Ordering::Relaxed);
@@ -60,7 +60,7 @@ fn a_set_flag_prevents_every_request() {
 }
 
 #[test]
-fn a_write_that_is_cancelled_between_its_requests_says_what_is_written() {
+fn a_cancelled_write_reports_which_records_are_written() {
     let flag = Flag::default();
     let raise = flag.clone();
     let limits = r#"{"max_batch_size":2,"supports_base64_encoding":true}"#;
@@ -106,7 +106,7 @@ fn thirty_records(request: &Request) -> Answer {
 }
 
 #[test]
-fn a_scan_ends_after_the_page_in_hand() {
+fn a_cancelled_scan_ends_after_the_current_page() {
     for read_ahead in [false, true] {
         // Without `include`, one request lists all pages.
         for include in [vec![], vec![Include::Documents]] {
@@ -124,7 +124,7 @@ fn a_scan_ends_after_the_page_in_hand() {
 }
 
 #[test]
-fn an_export_ends_after_the_page_in_hand() {
+fn a_cancelled_export_ends_after_the_current_page() {
     let (_server, notes, flag) = with_cancel(|request, _| thirty_records(request));
     let mut lines = Vec::new();
     let export = notes.export().page_size(10).embeddings(false);

@@ -11,7 +11,7 @@ use crate::support::*;
 use chroma_blocking::{Client, Error, Record, RetryPolicy};
 
 #[test]
-fn threads_have_a_connection_each_and_keep_it() {
+fn each_thread_keeps_one_connection() {
     const THREADS: usize = 16;
 
     let barrier = Barrier::new(THREADS);
@@ -33,10 +33,13 @@ fn threads_have_a_connection_each_and_keep_it() {
 }
 
 #[test]
-fn a_thread_that_waits_for_its_answer_holds_up_no_other() {
-    let server = chroma(LIMITS, |request| match request.path.ends_with("/get") {
-        true => Answer::hang(),
-        false => Answer::ok("7"),
+fn a_waiting_thread_does_not_block_others() {
+    let server = chroma(LIMITS, |request| {
+        if request.path.ends_with("/get") {
+            Answer::hang()
+        } else {
+            Answer::ok("7")
+        }
     });
     let client = builder(&server.url()).retry(RetryPolicy::none());
     let client = client.request_timeout(Duration::from_secs(60));
@@ -64,7 +67,7 @@ fn a_thread_that_waits_for_its_answer_holds_up_no_other() {
 }
 
 #[test]
-fn a_small_request_is_one_packet() {
+fn a_small_request_is_sent_in_one_packet() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
@@ -81,7 +84,7 @@ fn a_small_request_is_one_packet() {
 }
 
 #[test]
-fn a_server_that_takes_a_body_slowly_does_not_outlast_the_timeout() {
+fn the_timeout_covers_sending_the_body() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
@@ -141,10 +144,13 @@ fn proxy(tunnels: usize) -> (String, thread::JoinHandle<Vec<String>>) {
 }
 
 #[test]
-fn requests_go_through_the_tunnel_of_a_proxy() {
-    let server = chroma(LIMITS, |request| match request.path.ends_with("/count") {
-        true => Answer::ok("2"),
-        false => Answer::ok("{}"),
+fn requests_use_the_tunnel_of_a_proxy() {
+    let server = chroma(LIMITS, |request| {
+        if request.path.ends_with("/count") {
+            Answer::ok("2")
+        } else {
+            Answer::ok("{}")
+        }
     });
     let (proxy, tunnels) = proxy(1);
     let client = builder(&server.url()).proxy(proxy).build().unwrap();
@@ -158,7 +164,7 @@ fn requests_go_through_the_tunnel_of_a_proxy() {
 }
 
 #[test]
-fn a_proxy_of_another_kind_is_refused_not_passed_by() {
+fn socks_proxies_are_refused() {
     let server = chroma(LIMITS, |_| Answer::ok("0"));
     for kind in ["socks4", "socks4a", "socks5", "socks5h"] {
         let client = Client::builder().host(server.url());

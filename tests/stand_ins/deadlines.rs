@@ -135,7 +135,7 @@ fn no_call_takes_longer_than_its_deadline() {
 }
 
 #[test]
-fn a_deadline_says_so() {
+fn the_error_names_the_deadline() {
     let server = StandIn::start(|_| Answer::hang());
     let error = client(&server.url()).heartbeat().unwrap_err();
     let Error::Timeout { message, call, .. } = &error else {
@@ -151,7 +151,7 @@ fn a_deadline_says_so() {
 }
 
 #[test]
-fn a_wait_that_would_end_too_late_is_not_begun() {
+fn a_wait_beyond_the_deadline_fails_at_once() {
     let server = StandIn::start(|_| Answer::new(429, "slow down").header("retry-after", 50));
     let patient = RetryPolicy::default().deadline(Duration::from_secs(40));
     let started = Instant::now();
@@ -165,7 +165,7 @@ fn a_wait_that_would_end_too_late_is_not_begun() {
 }
 
 #[test]
-fn a_policy_is_for_the_calls_that_have_it() {
+fn a_retry_policy_applies_only_to_its_handle() {
     let server = chroma(LIMITS, |_| Answer::new(500, "oops"));
     let abc = collection(&server).with_retry(RetryPolicy::none());
     let counts = |abc: &Collection| {
@@ -183,7 +183,7 @@ fn a_policy_is_for_the_calls_that_have_it() {
 }
 
 #[test]
-fn a_deadline_ends_with_its_call() {
+fn each_call_has_a_separate_deadline() {
     let server = chroma(LIMITS, |request: &Request| match request.method.as_str() {
         "GET" => Answer::ok("7"),
         _ => Answer::ok("{}"),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const COLLECTION: &str = "/api/v2/tenants/default_tenant/databases/default_database/collections/6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
 
-fn answering(answer: Value) -> StandIn {
+fn answering(answer: &Value) -> StandIn {
     scripted([Answer::ok(answer.to_string())])
 }
 
@@ -24,19 +24,19 @@ fn asked(server: &StandIn, end: &str) -> (String, String, Value) {
 }
 
 #[test]
-fn forks_are_made_and_counted() {
+fn forks_are_created_and_counted() {
     let forked = json!({
         "id": "0b7d9f0a-1c2d-4e3f-8a9b-112233445566", "name": "abc-2", "configuration_json": {},
         "tenant": "default_tenant", "database": "default_database", "log_position": 7, "version": 1, "dimension": 2
     });
-    let server = answering(forked);
+    let server = answering(&forked);
     let fork = collection(&server).fork("abc-2").unwrap();
     assert_eq!((fork.name(), fork.dimension()), ("abc-2", Some(2)));
     assert_eq!(
         asked(&server, "/fork"),
         ("POST".into(), "/fork".into(), json!({"new_name": "abc-2"}))
     );
-    let server = answering(json!({"count": 3}));
+    let server = answering(&json!({"count": 3}));
     assert_eq!(collection(&server).fork_count().unwrap(), 3);
     let refused = collection(&server).fork("a b").unwrap_err();
     assert!(matches!(
@@ -49,8 +49,8 @@ fn forks_are_made_and_counted() {
 }
 
 #[test]
-fn the_index_tells_how_far_it_is() {
-    let server = answering(json!({
+fn the_indexing_status_is_read() {
+    let server = answering(&json!({
         "op_indexing_progress": 0.75, "num_unindexed_ops": 1, "num_indexed_ops": 3, "total_ops": 4
     }));
     let status = collection(&server).indexing_status().unwrap();
@@ -68,7 +68,7 @@ fn the_index_tells_how_far_it_is() {
 #[test]
 fn functions_are_attached_described_and_detached() {
     let info = json!({"id": "f1", "name": "my counter", "function_name": "record_counter"});
-    let server = answering(json!({"attached_function": info, "created": true}));
+    let server = answering(&json!({"attached_function": info, "created": true}));
     let attached = collection(&server)
         .attach_function("my counter", "record_counter", "counts")
         .params(json!({"every": 10}))
@@ -87,7 +87,7 @@ fn functions_are_attached_described_and_detached() {
         ("POST".into(), "/functions/attach".into(), body)
     );
 
-    let server = answering(json!({"attached_function": {
+    let server = answering(&json!({"attached_function": {
         "id": "f1", "name": "my counter", "function_name": "record_counter", "tenant_id": "t", "database_id": "d",
         "input_collection_id": "c1", "output_collection": "counts", "output_collection_id": null,
         "params": "{}", "completion_offset": 5, "min_records_for_invocation": 100
@@ -105,7 +105,7 @@ fn functions_are_attached_described_and_detached() {
     );
     assert_eq!(asked(&server, "/my%20counter").1, "/functions/my%20counter");
 
-    let server = answering(json!({"success": true}));
+    let server = answering(&json!({"success": true}));
     assert!(
         collection(&server)
             .detach_function("my counter")
@@ -135,7 +135,7 @@ fn found(ids: &[&str], token: u64) -> Answer {
 }
 
 #[test]
-fn a_transaction_reads_at_one_state_and_commits_once() {
+fn a_transaction_reads_one_snapshot_and_commits_once() {
     let server = scripted([
         found(&["a"], 42),
         found(&["c"], 42),
@@ -189,7 +189,7 @@ fn a_transaction_reads_at_one_state_and_commits_once() {
 }
 
 #[test]
-fn a_transaction_refuses_what_it_could_not_keep() {
+fn a_transaction_refuses_unsupported_operations() {
     let server = scripted([]);
     let mut transaction = collection(&server).transaction();
     let point = |id| Record::new(id).embedding([1.0, 2.0]);
@@ -215,7 +215,7 @@ fn a_transaction_refuses_what_it_could_not_keep() {
 }
 
 #[test]
-fn somebody_elses_write_is_a_conflict_and_a_lost_commit_is_not_repeated() {
+fn a_concurrent_write_is_a_conflict_and_a_lost_commit_is_not_repeated() {
     let refused = Answer::new(
         409,
         r#"{"error":"ConditionalWriteConflictError","message":"conditional write conflict"}"#,
@@ -233,7 +233,7 @@ fn somebody_elses_write_is_a_conflict_and_a_lost_commit_is_not_repeated() {
 }
 
 #[test]
-fn a_server_without_transactions_says_so() {
+fn transactions_are_unsupported_by_older_servers() {
     let server = scripted([Answer::new(404, "")]);
     let error = collection(&server)
         .transaction()
@@ -243,7 +243,7 @@ fn a_server_without_transactions_says_so() {
 }
 
 #[test]
-fn a_tenant_is_given_its_resource_name() {
+fn updates_the_resource_name_of_a_tenant() {
     let server = StandIn::script([
         Answer::ok("{}"),
         Answer::ok(json!({"name": "team", "resource_name": "team-eu"}).to_string()),
@@ -262,7 +262,7 @@ fn identity(databases: &[&str]) -> Answer {
 }
 
 #[test]
-fn tenant_and_database_of_a_key_are_found() {
+fn finds_the_tenant_and_database_of_a_key() {
     let cloud = |server: &StandIn| builder(&server.url()).api_key("ck-secret");
     let server = StandIn::start(|request| match request.path.as_str() {
         "/api/v2/auth/identity" => identity(&["only"]),
@@ -336,7 +336,7 @@ fn tenant_and_database_of_a_key_are_found() {
 }
 
 #[test]
-fn every_way_in_reaches_the_server() {
+fn every_kind_of_authentication_sends_its_header() {
     let server = StandIn::start(|_| Answer::ok(r#"{"nanosecond heartbeat":1}"#));
     let header = |client: Client, name: &str| {
         client.heartbeat().unwrap();
@@ -361,7 +361,7 @@ fn every_way_in_reaches_the_server() {
 }
 
 #[test]
-fn a_proxy_is_asked_where_one_is_set() {
+fn requests_go_to_the_proxy_if_one_is_set() {
     // The client asks the proxy for a tunnel, and this proxy refuses.
     let proxy = StandIn::start(|_| Answer::new(403, "no tunnels here").then_close());
     let client = builder("http://db.example.invalid:8000").proxy(proxy.url());
@@ -376,7 +376,7 @@ fn a_proxy_is_asked_where_one_is_set() {
 }
 
 #[test]
-fn a_crn_opens_a_collection_where_it_is() {
+fn a_crn_opens_a_collection_of_another_tenant() {
     let stored = json!({
         "id": "0b7d9f0a-1c2d-4e3f-8a9b-112233445566", "name": "notes", "tenant": "t", "database": "d",
         "log_position": 0, "version": 0, "configuration_json": {}
@@ -410,7 +410,7 @@ fn a_crn_opens_a_collection_where_it_is() {
 }
 
 #[test]
-fn names_that_are_no_crn_or_id_are_not_sent() {
+fn malformed_crns_and_ids_are_not_sent() {
     let server = StandIn::script([]);
     let client = client(&server);
     for error in [

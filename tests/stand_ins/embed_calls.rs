@@ -42,12 +42,14 @@ fn vectors(request: &Request) -> Answer {
     Answer::ok(json!({ "embeddings": vectors }).to_string())
 }
 
+/// Returns an error in Google's format.
+#[allow(clippy::needless_pass_by_value, reason = "callers write json!(…)")]
 fn fault(status: u16, name: &str, details: Value) -> Answer {
     let error = json!({ "code": status, "message": "no", "status": name, "details": details });
     Answer::new(status, json!({ "error": error }).to_string())
 }
 
-/// Of the model whose vectors are left as they are.
+/// Returns a builder for the model whose vectors are not normalized.
 fn builder(server: &StandIn) -> GeminiBuilder {
     let gemini = Gemini::builder().api_key("k").base_url(server.url());
     let gemini = gemini.model("gemini-embedding-2").dimension(DIMENSION);
@@ -63,7 +65,7 @@ fn firsts(found: &Embeddings) -> Vec<usize> {
 }
 
 #[test]
-fn vectors_come_in_the_order_of_their_texts() {
+fn vectors_are_in_the_order_of_their_texts() {
     let server = StandIn::start(vectors);
     let gemini = builder(&server).concurrency(8).build().unwrap();
     let (mut last, mut calls) = (0, 0);
@@ -96,7 +98,7 @@ fn equal_texts_are_sent_once() {
 }
 
 #[test]
-fn titles_and_tasks_go_where_the_model_reads_them() {
+fn titles_and_tasks_are_sent_in_the_form_of_the_model() {
     let server = StandIn::start(vectors);
     let of_style = |style| {
         let gemini = builder(&server).model("gemini-embedding-003");
@@ -138,7 +140,7 @@ fn titles_and_tasks_go_where_the_model_reads_them() {
 }
 
 #[test]
-fn what_cannot_be_embedded_is_refused_before_anything_is_sent() {
+fn invalid_texts_are_refused_before_a_request() {
     let server = StandIn::start(vectors);
     let gemini = builder(&server).build().unwrap();
     let long = "7 ".repeat(8193);
@@ -175,9 +177,10 @@ fn what_cannot_be_embedded_is_refused_before_anything_is_sent() {
 fn a_refused_text_does_not_lose_the_others() {
     let server = StandIn::start(|request| {
         let poisoned = texts(request).iter().any(|text| text == "33");
-        match poisoned {
-            true => fault(400, "INVALID_ARGUMENT", json!([])),
-            false => vectors(request),
+        if poisoned {
+            fault(400, "INVALID_ARGUMENT", json!([]))
+        } else {
+            vectors(request)
         }
     });
     let mut all = numbers(0..50);
@@ -204,7 +207,7 @@ fn a_refused_text_does_not_lose_the_others() {
 }
 
 #[test]
-fn a_quota_of_the_day_is_not_waited_for_and_keeps_what_is_paid() {
+fn an_exceeded_daily_quota_fails_at_once_and_keeps_the_vectors() {
     let mut count = 0;
     let server = StandIn::start(move |request| {
         count += 1;
@@ -233,10 +236,13 @@ fn a_quota_of_the_day_is_not_waited_for_and_keeps_what_is_paid() {
 }
 
 #[test]
-fn what_a_collection_cannot_write_for_want_of_vectors_is_in_the_error() {
-    let google = StandIn::start(|request| match texts(request).contains(&"7".to_owned()) {
-        true => fault(403, "PERMISSION_DENIED", json!([])),
-        false => vectors(request),
+fn the_error_of_a_write_lists_the_records_without_vectors() {
+    let google = StandIn::start(|request| {
+        if texts(request).contains(&"7".to_owned()) {
+            fault(403, "PERMISSION_DENIED", json!([]))
+        } else {
+            vectors(request)
+        }
     });
     let chroma = chroma(LIMITS, |_| panic!("nothing is written"));
     let gemini = builder(&google).batch_size(1).concurrency(1);
@@ -296,11 +302,11 @@ fn a_flag_stops_the_call() {
         panic!("{error}");
     };
     assert!(matches!(*source, Error::Cancelled { .. }), "{source}");
-    // Those that were on their way then, and those whose answers were being read.
+    // Requests in flight, and answers that were being read, are finished.
     assert!((100..=150).contains(&done.len()), "{}", done.len());
     assert_eq!((done.len() + pending.len(), firsts(&vectors)), (1000, done));
 
-    // It is still up; and so is a flag of one call alone.
+    // The flag is still set, and stops later calls; so does a flag of a single call.
     let before = server.requests().len();
     let error = gemini.embed(["1"]).run().unwrap_err();
     assert!(matches!(error, Error::Cancelled { .. }), "{error}");
@@ -337,8 +343,8 @@ fn the_flag_of_a_context_stops_the_call() {
     assert_eq!(server.requests().len(), before);
 }
 
-// Both calls share one permit, and a queue for it. The large call would send for a long time; it is stopped when the small
-// one is done.
+// Both calls share one permit and one queue. The large call would take a long time, so it is cancelled when
+// the small one has ended.
 #[test]
 fn a_small_call_does_not_wait_for_the_end_of_a_large_one() {
     let server = StandIn::start(vectors);
@@ -366,7 +372,7 @@ fn a_small_call_does_not_wait_for_the_end_of_a_large_one() {
 #[test]
 fn clones_share_the_rate() {
     let server = StandIn::start(vectors);
-    // Ten every 61 ms.
+    // Ten texts every 61 ms.
     let gemini = builder(&server).requests_per_minute(10_000);
     let gemini = gemini.build().unwrap();
     let started = Instant::now();

@@ -36,7 +36,7 @@ fn count(client: &Client) -> usize {
 }
 
 #[test]
-fn reads_stay_on_the_first_one_while_that_is_well() {
+fn reads_use_the_first_endpoint_while_it_works() {
     let servers = [0, 1].map(|number| StandIn::start(well(number)));
     let client = among(&servers[0].url(), &[&servers[1]]).build().unwrap();
     for _ in 0..5 {
@@ -69,7 +69,7 @@ fn reads_fail_over_at_once_and_stay_there() {
 }
 
 #[test]
-fn one_that_failed_is_passed_over_and_not_asked_each_time() {
+fn a_failed_endpoint_is_skipped_by_later_calls() {
     let (first, second) = (down(), StandIn::start(well(1)));
     let client = among(&first.url(), &[&second]).build().unwrap();
     for _ in 0..5 {
@@ -79,7 +79,7 @@ fn one_that_failed_is_passed_over_and_not_asked_each_time() {
 }
 
 #[test]
-fn when_all_are_down_each_is_tried_and_the_last_one_named() {
+fn if_all_endpoints_fail_the_error_names_the_last_one() {
     let servers = [down(), down(), down()];
     let client = among(&servers[0].url(), &[&servers[1], &servers[2]]);
     let client = client.retry(fast().max_retries(5)).build().unwrap();
@@ -93,7 +93,7 @@ fn when_all_are_down_each_is_tried_and_the_last_one_named() {
 }
 
 #[test]
-fn reads_go_to_all_in_turn_if_so_chosen() {
+fn round_robin_spreads_reads_over_all_endpoints() {
     let servers = [0, 1, 2].map(|number| StandIn::start(well(number)));
     let client = among(&servers[0].url(), &[&servers[1], &servers[2]]);
     let client = client.read_from(ReadFrom::RoundRobin).build().unwrap();
@@ -109,12 +109,15 @@ fn reads_go_to_all_in_turn_if_so_chosen() {
 }
 
 #[test]
-fn writes_stay_on_the_primary_unless_told_otherwise() {
+fn writes_use_the_primary_unless_failover_is_allowed() {
     for allowed in [false, true] {
         let (second, mut healthy) = (StandIn::start(well(1)), well(0));
-        let first = StandIn::start(move |request| match request.path.ends_with("/upsert") {
-            true => Answer::new(503, "leaving"),
-            false => healthy(request),
+        let first = StandIn::start(move |request| {
+            if request.path.ends_with("/upsert") {
+                Answer::new(503, "leaving")
+            } else {
+                healthy(request)
+            }
         });
         let client = among(&first.url(), &[&second]).fail_over_writes(allowed);
         let abc = client.build().unwrap().collection("abc").get().unwrap();
@@ -127,7 +130,7 @@ fn writes_stay_on_the_primary_unless_told_otherwise() {
 }
 
 #[test]
-fn a_breaker_opens_tries_and_closes() {
+fn a_breaker_opens_tries_one_call_and_closes() {
     let (mut answers, mut healthy) = (0, well(3));
     let server = StandIn::start(move |request| {
         answers += 1;
@@ -165,7 +168,7 @@ fn a_breaker_opens_tries_and_closes() {
 }
 
 #[test]
-fn a_breaker_that_opens_in_the_midst_of_a_call_leaves_its_own_words() {
+fn a_breaker_that_opens_during_a_call_keeps_the_error_of_the_server() {
     let server = down();
     let client = builder(&server.url()).retry(fast().max_retries(10));
     let client = client.circuit_breaker(CircuitBreaker::new().failures(3));
@@ -175,7 +178,7 @@ fn a_breaker_that_opens_in_the_midst_of_a_call_leaves_its_own_words() {
 }
 
 #[test]
-fn a_retry_that_the_breaker_forbids_is_none() {
+fn a_retry_that_the_breaker_refuses_is_not_counted() {
     let server = down();
     let slow = RetryPolicy::default().base_delay(4_000 * MS);
     let client = builder(&server.url()).retry(slow);
@@ -195,7 +198,7 @@ fn a_retry_that_the_breaker_forbids_is_none() {
 }
 
 #[test]
-fn what_the_server_says_no_to_is_no_failure_of_it() {
+fn a_plain_500_does_not_open_the_breaker() {
     let server = StandIn::start(|_| Answer::new(500, "oops"));
     let client = builder(&server.url()).retry(RetryPolicy::none());
     let client = client.circuit_breaker(CircuitBreaker::new().failures(1));
@@ -206,7 +209,7 @@ fn what_the_server_says_no_to_is_no_failure_of_it() {
 }
 
 #[test]
-fn each_endpoint_has_a_breaker_of_its_own() {
+fn each_endpoint_has_a_separate_breaker() {
     let (first, second) = (down(), StandIn::start(well(1)));
     let breaker = CircuitBreaker::new().failures(1);
     let client = among(&first.url(), &[&second]).circuit_breaker(breaker);
@@ -219,7 +222,7 @@ fn each_endpoint_has_a_breaker_of_its_own() {
 }
 
 #[test]
-fn a_server_that_is_ill_is_not_hammered() {
+fn the_retry_budget_limits_retries() {
     let server = StandIn::start(|_| Answer::new(503, "ill"));
     let client = builder(&server.url()).retry(fast().max_retries(10));
     let client = client.retry_budget(20).build().unwrap();
@@ -242,7 +245,7 @@ fn closes_after_each(number: usize) -> StandIn {
 }
 
 #[test]
-fn a_connection_that_the_server_has_closed_is_nobodys_problem() {
+fn requests_on_closed_connections_are_repeated() {
     let server = closes_after_each(4);
     let client = builder(&server.url()).retry(RetryPolicy::none());
     let client = client.build().unwrap();
@@ -260,7 +263,7 @@ fn a_connection_that_the_server_has_closed_is_nobodys_problem() {
 }
 
 #[test]
-fn a_date_is_a_wait_too() {
+fn retry_after_may_be_a_date() {
     let soon = httpdate_in(Duration::from_secs(4));
     let server = StandIn::script([
         Answer::new(429, "slow down").header("retry-after", soon),
@@ -288,7 +291,7 @@ fn httpdate_in(time: Duration) -> String {
 }
 
 #[test]
-fn settings_that_cannot_be_are_refused() {
+fn invalid_settings_are_refused() {
     let address: SocketAddr = ([127, 0, 0, 1], 9).into();
     let builder = || Client::builder().host(address.to_string());
     let many = (0..64).map(|port| format!("localhost:{}", 1000 + port));
@@ -317,7 +320,7 @@ fn settings_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn what_became_of_a_write_is_asked_where_it_was_written() {
+fn the_result_of_a_lost_write_is_checked_on_the_same_endpoint() {
     // The primary sends no answer and does not delete. The replica does not have the collection.
     let mut first = true;
     let primary = StandIn::start(move |request| match request.method.as_str() {
@@ -332,7 +335,7 @@ fn what_became_of_a_write_is_asked_where_it_was_written() {
 }
 
 #[test]
-fn who_is_in_a_hurry_says_nothing_of_a_server() {
+fn a_short_deadline_does_not_open_the_breaker() {
     let server = StandIn::start(|_| {
         thread::sleep(60 * MS);
         Answer::ok(r#""1.0.0""#)
@@ -349,7 +352,7 @@ fn who_is_in_a_hurry_says_nothing_of_a_server() {
 }
 
 #[test]
-fn a_read_that_one_fails_at_another_may_do() {
+fn a_read_that_fails_on_one_endpoint_is_tried_on_another() {
     let first = StandIn::start(|_| Answer::new(500, "oops"));
     let second = StandIn::start(well(1));
     let client = among(&first.url(), &[&second]).build().unwrap();
@@ -362,7 +365,7 @@ fn a_read_that_one_fails_at_another_may_do() {
 }
 
 #[test]
-fn what_is_sent_again_after_asking_is_in_the_budget() {
+fn requests_repeated_after_a_check_use_the_budget() {
     let server = StandIn::start(|request| match request.method.as_str() {
         "POST" => Answer::reset(),
         _ => Answer::new(404, r#"{"error":"NotFoundError","message":"no"}"#),
@@ -383,7 +386,7 @@ fn what_is_sent_again_after_asking_is_in_the_budget() {
 }
 
 #[test]
-fn a_lost_answer_is_not_forgotten_by_the_next_one() {
+fn a_later_error_does_not_hide_a_lost_answer() {
     let mut step = 0;
     let server = StandIn::start(move |_| {
         step += 1;

@@ -18,7 +18,7 @@ fn io_kind(error: &Error) -> Option<io::ErrorKind> {
 }
 
 #[test]
-fn an_unreachable_host_is_named_with_what_to_start() {
+fn the_error_for_an_unreachable_host_says_how_to_start_a_server() {
     let (_reserved, address) = closed_port();
     let url = format!("http://{address}");
     let client = builder(&url).build().unwrap();
@@ -41,7 +41,7 @@ fn an_unreachable_host_is_named_with_what_to_start() {
 }
 
 #[test]
-fn what_is_not_chroma_is_said_to_be_not_chroma() {
+fn an_http_server_other_than_chroma_is_an_error() {
     for answer in [
         Answer::html(200),
         Answer::html(404),
@@ -65,14 +65,14 @@ fn what_is_not_chroma_is_said_to_be_not_chroma() {
 }
 
 #[test]
-fn what_does_not_speak_http_is_not_chroma_either() {
+fn a_server_without_http_is_not_chroma() {
     let server = StandIn::start(|_| Answer::raw("SSH-2.0-OpenSSH_9.6\r\n"));
     let error = client(&server).heartbeat().unwrap_err();
     assert!(matches!(error, Error::NotChroma { .. }), "{error}");
 }
 
 #[test]
-fn an_operation_that_chroma_lacks_is_unsupported() {
+fn an_unknown_operation_is_unsupported() {
     let server = chroma(LIMITS, |_| Answer::new(404, ""));
     let error = client(&server).count_collections().unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
@@ -80,7 +80,7 @@ fn an_operation_that_chroma_lacks_is_unsupported() {
 }
 
 #[test]
-fn no_answer_in_time_is_a_timeout() {
+fn a_late_answer_is_a_timeout() {
     let dribble = Answer::ok(r#"{"nanosecond heartbeat":1}"#).slowly(Duration::from_millis(20));
     for answer in [Answer::hang(), dribble] {
         let server = StandIn::start(move |_| answer.clone());
@@ -104,7 +104,7 @@ fn no_answer_in_time_is_a_timeout() {
 }
 
 #[test]
-fn a_lost_answer_is_asked_for_again_with_the_same_bytes() {
+fn a_lost_answer_repeats_the_same_bytes() {
     for lost in lost_answers() {
         let shown = format!("{lost:?}");
         let found = r#"{"ids":["id0"],"documents":null,"metadatas":null,"include":[]}"#;
@@ -121,7 +121,7 @@ fn a_lost_answer_is_asked_for_again_with_the_same_bytes() {
 }
 
 #[test]
-fn a_connection_closed_before_it_was_read_is_made_again() {
+fn requests_on_connections_closed_unread_are_repeated() {
     let habits = Habits {
         drop_first: 2,
         ..Habits::default()
@@ -132,7 +132,7 @@ fn a_connection_closed_before_it_was_read_is_made_again() {
 }
 
 #[test]
-fn create_is_sent_once_when_its_answer_is_lost() {
+fn create_is_not_repeated_after_a_lost_answer() {
     let create = |server: &StandIn| client(server).collection("abc").create().unwrap_err();
     // The client then looks for the collection (operations.rs). These servers do not answer that request.
     let created = |server: &StandIn| {
@@ -168,7 +168,7 @@ fn create_is_sent_once_when_its_answer_is_lost() {
 }
 
 #[test]
-fn create_is_sent_again_when_the_server_certainly_did_nothing() {
+fn create_is_repeated_if_the_server_did_not_execute_it() {
     for busy in [
         Answer::new(429, "slow down"),
         Answer::new(503, "busy").header("retry-after", 0),
@@ -231,7 +231,7 @@ fn retry_after_is_waited_for() {
 }
 
 #[test]
-fn a_wait_beyond_the_policy_is_an_error_at_once() {
+fn a_wait_longer_than_the_policy_allows_fails_at_once() {
     for status in [429, 503] {
         let busy = Answer::new(status, "busy").header("retry-after", 3600);
         let server = scripted([busy]);
@@ -249,7 +249,7 @@ fn a_wait_beyond_the_policy_is_an_error_at_once() {
 }
 
 #[test]
-fn a_busy_server_is_quoted_with_its_wait() {
+fn the_error_of_a_busy_server_has_its_wait() {
     let busy = Answer::new(503, "busy").header("retry-after", 3600);
     let server = scripted([busy]);
     let error = client(&server).count_collections().unwrap_err();
@@ -257,7 +257,7 @@ fn a_busy_server_is_quoted_with_its_wait() {
 }
 
 #[test]
-fn a_host_that_is_not_found_is_named_with_what_to_do() {
+fn the_error_for_an_unknown_host_gives_advice() {
     let client = builder("http://no-such-host.invalid:8000").retry(RetryPolicy::none());
     let error = client
         .build()
@@ -277,7 +277,7 @@ fn a_host_that_is_not_found_is_named_with_what_to_do() {
 }
 
 #[test]
-fn waits_without_end_are_no_panic() {
+fn endless_timeouts_do_not_panic() {
     let server = chroma(LIMITS, |_| Answer::ok("3"));
     let endless = builder(&server.url())
         .request_timeout(Duration::MAX)
@@ -286,7 +286,7 @@ fn waits_without_end_are_no_panic() {
 }
 
 #[test]
-fn a_redirect_is_named_and_not_followed() {
+fn redirects_are_reported_and_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let other = StandIn::start(|_| Answer::ok("1"));
         let there = format!("{}/elsewhere", other.url());
@@ -354,12 +354,13 @@ fn garbage_is_a_decoding_error() {
 }
 
 #[test]
-fn garbage_that_can_be_counted_is_a_decoding_error_too() {
+fn inconsistent_answers_are_decoding_errors() {
     let read = |answer: &'static str| {
         let server = scripted([Answer::ok(answer)]);
-        match answer.contains("distances") {
-            true => collection(&server).query([1.0]).run().map(drop),
-            false => collection(&server).get().run().map(drop),
+        if answer.contains("distances") {
+            collection(&server).query([1.0]).run().map(drop)
+        } else {
+            collection(&server).get().run().map(drop)
         }
     };
     let taken: Vec<_> = [
@@ -375,7 +376,7 @@ fn garbage_that_can_be_counted_is_a_decoding_error_too() {
 }
 
 #[test]
-fn an_announced_giant_is_an_error_at_once() {
+fn a_huge_content_length_is_an_error_at_once() {
     // Allocating this much memory would abort the process.
     for length in [1 << 40, 1 << 62, u64::MAX] {
         let server = StandIn::start(move |_| Answer::ok("{}").announcing(length));
@@ -388,7 +389,7 @@ fn an_announced_giant_is_an_error_at_once() {
 }
 
 #[test]
-fn a_token_that_the_server_repeats_is_not_passed_on() {
+fn errors_hide_a_token_that_the_server_repeats() {
     for status in [200, 404, 500] {
         let echo = format!(r#"{{"headers":{{"x-chroma-token":"{TOKEN}"}}}}"#);
         let server = StandIn::start(move |_| Answer::new(status, echo.clone()));
@@ -399,7 +400,7 @@ fn a_token_that_the_server_repeats_is_not_passed_on() {
 }
 
 #[test]
-fn tenants_and_databases_that_mean_another_path_are_not_sent() {
+fn tenants_and_databases_that_change_the_path_are_not_sent() {
     let server = StandIn::start(|_| Answer::ok("0"));
     for odd in ["", ".", ".."] {
         let client = client(&server);
@@ -412,7 +413,7 @@ fn tenants_and_databases_that_mean_another_path_are_not_sent() {
 }
 
 #[test]
-fn a_password_that_the_server_repeats_is_not_passed_on() {
+fn errors_hide_a_password_that_the_server_repeats() {
     let words = r#"{"error":"ChromaError","message":"user bob with password hunter2pass"}"#;
     let server = StandIn::start(move |_| Answer::new(403, words));
     let client = builder(&server.url()).basic_auth("bob", "hunter2pass");
@@ -424,7 +425,7 @@ fn a_password_that_the_server_repeats_is_not_passed_on() {
 }
 
 #[test]
-fn names_cannot_leave_their_place_in_the_path() {
+fn names_are_percent_encoded_in_the_path() {
     let server = StandIn::start(|_| Answer::ok("0"));
     let client = builder(&server.url())
         .tenant("a/b ?#%é")

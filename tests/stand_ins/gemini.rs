@@ -39,7 +39,7 @@ fn inner(error: &EmbeddingError) -> &Error {
 }
 
 #[test]
-fn requests_are_those_of_googles_own_client() {
+fn requests_equal_those_of_googles_sdk() {
     let server = Google::start();
     let gemini = builder(&server.url()).dimension(768).build().unwrap();
     let texts = ["a", "\"b\"\n\u{1F980}"];
@@ -72,7 +72,7 @@ fn requests_are_those_of_googles_own_client() {
 }
 
 #[test]
-fn the_second_model_reads_its_task_in_the_text() {
+fn the_second_model_gets_its_task_in_the_text() {
     let server = Google::start();
     let gemini = builder(&server.url()).model(V2);
     let gemini = gemini.query_task(TaskType::QuestionAnswering);
@@ -96,7 +96,7 @@ fn the_second_model_reads_its_task_in_the_text() {
 }
 
 #[test]
-fn many_texts_are_several_requests_and_come_back_in_order() {
+fn many_texts_are_sent_in_batches_and_kept_in_order() {
     let server = Google::start();
     let texts: Vec<String> = (0..250).map(|i| format!("text {i}")).collect();
     let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -112,7 +112,7 @@ fn many_texts_are_several_requests_and_come_back_in_order() {
 }
 
 #[test]
-fn no_texts_are_no_request() {
+fn a_call_without_texts_sends_no_request() {
     let server = Google::start();
     assert!(
         gemini(&server.url())
@@ -124,7 +124,7 @@ fn no_texts_are_no_request() {
 }
 
 #[test]
-fn behind_a_cache_only_new_texts_are_sent() {
+fn with_a_cache_only_new_texts_are_sent() {
     let server = Google::start();
     let gemini = || builder(&server.url()).build().unwrap();
     let cache = Arc::new(MemoryCache::new(1 << 20));
@@ -150,7 +150,7 @@ fn behind_a_cache_only_new_texts_are_sent() {
 }
 
 #[test]
-fn whole_vectors_of_the_first_model_are_left_as_they_are() {
+fn full_vectors_of_the_first_model_are_unchanged() {
     let server = Google::start();
     let gemini = builder(&server.url()).dimension(3072).build().unwrap();
     let found = gemini.embed_documents(&["a", "b"]).unwrap();
@@ -159,7 +159,7 @@ fn whole_vectors_of_the_first_model_are_left_as_they_are() {
 }
 
 #[test]
-fn the_wait_that_google_asks_for_is_kept() {
+fn waits_as_long_as_google_asks() {
     let wait = Duration::from_millis(200);
     let server = Google::after([over_quota(Period::Minute, 100, V001, wait)]);
     let found = gemini(&server.url()).embed_documents(&["a"]).unwrap();
@@ -171,7 +171,7 @@ fn the_wait_that_google_asks_for_is_kept() {
 }
 
 #[test]
-fn a_wait_beyond_all_patience_is_an_error_at_once() {
+fn a_wait_longer_than_the_policy_allows_fails_at_once() {
     let wait = Duration::from_secs(3600);
     let server = Google::after([over_quota(Period::Minute, 100, V001, wait)]);
     let error = gemini(&server.url()).embed_documents(&["a"]).unwrap_err();
@@ -183,7 +183,7 @@ fn a_wait_beyond_all_patience_is_an_error_at_once() {
 }
 
 #[test]
-fn failures_of_the_server_are_tried_again_with_the_same_bytes() {
+fn server_errors_are_retried_with_the_same_bytes() {
     let slow = fault(504, "DEADLINE_EXCEEDED", "Too slow.", json!([]));
     for failure in [internal(), overloaded(), slow] {
         let status = failure.status();
@@ -197,7 +197,7 @@ fn failures_of_the_server_are_tried_again_with_the_same_bytes() {
 }
 
 #[test]
-fn a_bad_key_is_refused_once() {
+fn a_bad_key_is_not_retried() {
     let refusal = |status, name| fault(status, name, "API key not valid.", json!([]));
     for refusal in [
         bad_key(),
@@ -216,7 +216,7 @@ fn a_bad_key_is_refused_once() {
 }
 
 #[test]
-fn a_wrong_answer_is_an_error_and_never_data() {
+fn a_wrong_answer_is_an_error() {
     let row = |text: &str| row_of(text, 128);
     let answer = |rows: &[Row]| vectors(rows, false);
     let with = |odd| {
@@ -264,7 +264,7 @@ fn a_wrong_answer_is_an_error_and_never_data() {
 
 // Google's real message about a suspended key (403, reason CONSUMER_SUSPENDED) contains the key.
 #[test]
-fn a_key_that_google_repeats_is_not_passed_on() {
+fn errors_hide_a_key_that_google_repeats() {
     let words = format!("Permission denied: Consumer 'api_key:{KEY}' has been suspended.");
     let server = Google::after([fault(403, "PERMISSION_DENIED", &words, json!([]))]);
     let error = gemini(&server.url()).embed_documents(&["a"]).unwrap_err();
@@ -274,7 +274,7 @@ fn a_key_that_google_repeats_is_not_passed_on() {
 
 // Quotes and line breaks take two bytes each in JSON, so 3 MiB of text may exceed Google's limit of 4 MiB.
 #[test]
-fn texts_that_grow_in_json_stay_below_googles_limit() {
+fn batches_stay_below_googles_limit_after_json_escaping() {
     let server = Google::start();
     let texts: Vec<String> = (0..100)
         .map(|i| format!("{i}") + &"\"\n".repeat(15_000))
@@ -294,7 +294,7 @@ fn texts_that_grow_in_json_stay_below_googles_limit() {
 
 // Google's real answers have line breaks.
 #[test]
-fn answers_on_many_lines_are_read() {
+fn answers_with_line_breaks_are_read() {
     let server = Google::with(Rules {
         pretty: true,
         ..Rules::default()
@@ -304,7 +304,7 @@ fn answers_on_many_lines_are_read() {
 }
 
 #[test]
-fn nobody_there_is_named() {
+fn the_error_for_an_unreachable_host_names_it() {
     let (_reserved, address) = closed_port();
     let url = format!("http://{address}");
     let gemini = Gemini::builder().api_key(KEY).base_url(&url);
@@ -316,7 +316,7 @@ fn nobody_there_is_named() {
 
 // Recorded requests of Google's SDK.
 #[test]
-fn a_titled_document_is_sent_as_google_sends_it() {
+fn titles_are_sent_as_in_googles_sdk() {
     let google = Google::start();
     let gemini = builder(&google.url()).dimension(768).build().unwrap();
     let titles = [Some("T"), None, Some("U"), Some("T")];
@@ -346,7 +346,7 @@ fn a_titled_document_is_sent_as_google_sends_it() {
 }
 
 #[test]
-fn the_second_model_has_its_task_and_title_in_the_text_and_one_text_per_item() {
+fn the_second_model_gets_task_and_title_in_the_text_of_each_item() {
     for (task, text) in [
         (TaskType::RetrievalDocument, "title: none | text: a"),
         (TaskType::RetrievalQuery, "task: search result | query: a"),
@@ -394,7 +394,7 @@ fn the_second_model_has_its_task_and_title_in_the_text_and_one_text_per_item() {
 }
 
 #[test]
-fn a_model_newer_than_this_crate_is_used_by_naming_its_style() {
+fn an_unknown_model_needs_a_style() {
     let google = Google::start();
     let newer = || builder(&google.url()).model(V003);
     assert!(newer().build().is_err());
@@ -409,7 +409,7 @@ fn a_model_newer_than_this_crate_is_used_by_naming_its_style() {
 }
 
 #[test]
-fn what_cannot_be_embedded_is_refused_before_anything_is_sent() {
+fn invalid_texts_are_refused_before_a_request() {
     let google = Google::start();
     let gemini = gemini(&google.url());
     let long = "word ".repeat(3_000);
@@ -426,7 +426,7 @@ fn what_cannot_be_embedded_is_refused_before_anything_is_sent() {
 
 // Without these checks in the stand-in, the tests above would prove little.
 #[test]
-fn the_stand_in_sees_what_is_wrong() {
+fn the_stand_in_detects_invalid_requests() {
     let item = |odd: Value| {
         let mut item = json!({
             "model": format!("models/{V001}"), "taskType": "RETRIEVAL_DOCUMENT",

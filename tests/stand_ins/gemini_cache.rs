@@ -24,7 +24,7 @@ fn texts(count: usize) -> Vec<String> {
 }
 
 #[test]
-fn what_was_embedded_once_is_not_sent_again() {
+fn cached_texts_are_not_sent_again() {
     let google = Google::start();
     let gemini = builder(&google).cache(memory()).build().unwrap();
     let texts = texts(95);
@@ -44,7 +44,7 @@ fn what_was_embedded_once_is_not_sent_again() {
 }
 
 #[test]
-fn titles_make_a_difference() {
+fn different_titles_have_different_entries() {
     let google = Google::start();
     let gemini = builder(&google).cache(memory()).build().unwrap();
     let texts = ["same", "same", "same"];
@@ -61,7 +61,7 @@ fn titles_make_a_difference() {
 }
 
 #[test]
-fn what_a_stopped_call_has_paid_for_is_kept() {
+fn vectors_of_a_cancelled_call_are_cached() {
     let google = Google::start();
     let cache = memory();
     let texts = texts(100);
@@ -85,7 +85,7 @@ fn what_a_stopped_call_has_paid_for_is_kept() {
 }
 
 #[test]
-fn it_is_the_same_cache_from_inside_and_outside() {
+fn the_builder_and_cached_share_entries() {
     let google = Google::start();
     let cache = memory();
     let outside = Cached::new(builder(&google).build().unwrap(), cache.clone());
@@ -111,7 +111,7 @@ impl EmbeddingCache for Bad {
 }
 
 #[test]
-fn a_cache_that_fails_or_lies_costs_only_its_use() {
+fn a_broken_cache_does_not_fail_the_call() {
     let google = Google::start();
     let texts = texts(25);
     for answer in [

@@ -98,7 +98,7 @@ fn answered(google: &Google, status: u16) -> usize {
 }
 
 #[test]
-fn one_request_in_twenty_fails() {
+fn one_failed_request_in_twenty_loses_nothing() {
     let texts = texts(2_000);
     let mut failed = HashSet::new();
     for seed in [1, 2, 3] {
@@ -110,8 +110,8 @@ fn one_request_in_twenty_fails() {
         assert_belong(&found, &texts, DIMENSION);
         // A request that was reset during its answer counts as answered with 200.
         let seen = google.seen();
-        let in_vain = seen.len() - texts.len() / BATCH;
-        assert!((3..=25).contains(&in_vain), "{in_vain}");
+        let refused = seen.len() - texts.len() / BATCH;
+        assert!((3..=25).contains(&refused), "{refused}");
         failed.extend(seen.iter().filter_map(|seen| seen.status));
         assert!(answered(&google, 200) >= texts.len() / BATCH);
     }
@@ -119,7 +119,7 @@ fn one_request_in_twenty_fails() {
 }
 
 #[test]
-fn a_quota_that_is_not_known_is_found_out() {
+fn the_client_adapts_to_an_unknown_quota() {
     let minute = millis(500);
     let google = Google::with(Rules {
         per_minute: Some((100, minute)),
@@ -132,14 +132,14 @@ fn a_quota_that_is_not_known_is_found_out() {
     let found = gemini.embed(&texts).run().unwrap();
     assert_belong(&found, &texts, DIMENSION);
     assert!(started.elapsed() >= 5 * minute);
-    // A batch goes through each minute; as long as it is not known, others try in vain.
-    let in_vain = answered(&google, 429);
-    assert!((1..=25).contains(&in_vain), "{in_vain}");
+    // One batch succeeds in each period. Until the client knows the quota, other batches are refused.
+    let refused = answered(&google, 429);
+    assert!((1..=25).contains(&refused), "{refused}");
 }
 
-// In these tests, Google's minute is a second: 100 items in it are 6,000 in a minute.
+// Google's minute is 900 ms in this test, so 100 items in it are about 6,000 per minute.
 #[test]
-fn a_quota_that_is_known_is_never_exceeded_by_all_clones_together() {
+fn clones_together_never_exceed_a_known_quota() {
     let google = Google::with(Rules {
         per_minute: Some((100, millis(900))),
         ..Rules::default()
@@ -180,8 +180,8 @@ fn a_rate_limit_pauses_all_workers() {
     let seen = google.seen();
     let refused: Vec<_> = seen.iter().filter(|s| s.status == Some(429)).collect();
     assert_eq!(refused.len(), 1);
-    // The other workers may have a permit already, and be about to send. A pause that none of them kept to would see
-    // more than 100 requests.
+    // Other workers may have a permit already, and be about to send. Without the pause, there would be more
+    // than 100 requests.
     let pause = refused[0].answered..refused[0].answered + wait;
     let during = seen.iter().filter(|s| pause.contains(&s.request.at));
     let during = during.count();
@@ -191,7 +191,7 @@ fn a_rate_limit_pauses_all_workers() {
 }
 
 #[test]
-fn a_busy_server_is_asked_less() {
+fn concurrency_adapts_to_a_busy_server() {
     let google = Google::with(Rules {
         latency: millis(20),
         capacity: Some(2),
@@ -202,13 +202,13 @@ fn a_busy_server_is_asked_less() {
     let gemini = builder(&google).retry(policy).build().unwrap();
     let found = gemini.embed(&texts).run().unwrap();
     assert_belong(&found, &texts, DIMENSION);
-    // Six of the first eight, and then now and then one, to see whether it bears more.
-    let turned_away = answered(&google, 503);
-    assert!((6..=60).contains(&turned_away), "{turned_away}");
+    // Six of the first eight requests are refused, and later some with which the client tests a higher limit.
+    let refused = answered(&google, 503);
+    assert!((6..=60).contains(&refused), "{refused}");
 }
 
 #[test]
-fn retries_and_pauses_are_in_the_metrics_of_the_client_and_requests_in_those_of_gemini() {
+fn retries_and_waits_are_in_the_metrics_of_client_and_function() {
     let asked_for = millis(300);
     let google = Google::after([over_quota(Period::Minute, 3, V001, asked_for)]);
     let gemini = gemini(&google);
@@ -239,7 +239,7 @@ fn retries_and_pauses_are_in_the_metrics_of_the_client_and_requests_in_those_of_
         "{waited:?}"
     );
 
-    // By itself.
+    // Without a collection, the function counts its calls.
     gemini.embed(texts(10)).run().unwrap();
     let requests = gemini.metrics();
     let by_itself = &requests.embeddings["google_gemini"];
@@ -257,7 +257,7 @@ fn retries_and_pauses_are_in_the_metrics_of_the_client_and_requests_in_those_of_
 }
 
 #[test]
-fn the_server_dies_for_two_seconds() {
+fn an_outage_of_two_seconds_loses_nothing() {
     let google = Google::with(Rules {
         latency: millis(50),
         ..Rules::default()
@@ -294,7 +294,7 @@ fn poisoned(indices: &[usize]) -> (Google, Vec<String>) {
 }
 
 #[test]
-fn a_refused_text_is_named() {
+fn the_error_names_a_refused_text() {
     let (google, texts) = poisoned(&[37]);
     let gemini = builder(&google).batch_size(100).build().unwrap();
     let found = partly(gemini.embed(&texts).run(), &texts);
@@ -305,7 +305,7 @@ fn a_refused_text_is_named() {
 }
 
 #[test]
-fn where_the_caller_chose_so_refused_texts_leave_the_others_be() {
+fn refused_texts_can_be_skipped() {
     for bad in [vec![37], vec![0, 99, 100, 101, 299]] {
         let (google, texts) = poisoned(&bad);
         let gemini = builder(&google).batch_size(100);
@@ -323,7 +323,7 @@ fn where_the_caller_chose_so_refused_texts_leave_the_others_be() {
 }
 
 #[test]
-fn a_batch_that_is_too_large_for_google_is_halved() {
+fn a_batch_that_is_too_large_is_halved() {
     let google = Google::with(Rules {
         max_body: 2_000,
         ..Rules::default()
@@ -336,7 +336,7 @@ fn a_batch_that_is_too_large_for_google_is_halved() {
 }
 
 #[test]
-fn a_quota_for_the_day_stops_at_once_and_is_named() {
+fn an_exceeded_daily_quota_stops_the_call_at_once() {
     let google = Google::with(Rules {
         per_day: Some(300),
         latency: millis(20),
@@ -356,7 +356,7 @@ fn a_quota_for_the_day_stops_at_once_and_is_named() {
         "{words}"
     );
     assert!(!found.source.is_retryable());
-    // Those that were on their way, and nothing twice.
+    // Only requests in flight were sent, and none of them twice.
     let requests = google.requests();
     assert!(requests.len() <= 6 + WORKERS, "{}", requests.len());
     let distinct: HashSet<_> = requests.iter().map(|request| &request.body).collect();
@@ -396,7 +396,7 @@ fn a_flag_stops_before_the_next_request() {
 }
 
 #[test]
-fn a_flag_that_is_up_already_lets_nothing_through() {
+fn a_flag_set_before_the_call_prevents_every_request() {
     let google = Google::start();
     let flag = Arc::new(AtomicBool::new(true));
     let gemini = builder(&google).cancel(flag.clone()).build().unwrap();
@@ -425,7 +425,7 @@ fn a_flag_ends_a_wait() {
 }
 
 #[test]
-fn a_deadline_ends_the_call_and_keeps_what_is_done() {
+fn a_deadline_ends_the_call_and_keeps_its_vectors() {
     let google = Google::with(Rules {
         latency: millis(20),
         scripted: [(12, Answer::hang())].into(),
@@ -443,7 +443,7 @@ fn a_deadline_ends_the_call_and_keeps_what_is_done() {
 }
 
 #[test]
-fn a_wait_beyond_the_deadline_is_not_begun() {
+fn a_wait_beyond_the_deadline_fails_at_once() {
     let long = over_quota(Period::Minute, 100, V001, millis(30_000));
     let google = Google::after([long]);
     let gemini = builder(&google).deadline(millis(2_000)).build().unwrap();
@@ -454,7 +454,7 @@ fn a_wait_beyond_the_deadline_is_not_begun() {
 }
 
 #[test]
-fn one_wrong_answer_loses_no_other_and_the_rest_can_be_had_later() {
+fn a_wrong_answer_loses_no_other_vectors() {
     let texts = texts(200);
     for wrong in [
         Wrong::Fewer,
@@ -500,7 +500,7 @@ fn one_wrong_answer_loses_no_other_and_the_rest_can_be_had_later() {
 }
 
 #[test]
-fn the_same_text_is_sent_once() {
+fn equal_texts_are_sent_once() {
     let google = Google::start();
     let texts: Vec<String> = (0..1_000).map(|i| format!("text {}", i * i % 50)).collect();
     let mut last = 0;
@@ -519,7 +519,7 @@ fn the_same_text_is_sent_once() {
 }
 
 #[test]
-fn no_more_requests_at_once_than_were_allowed() {
+fn requests_in_flight_stay_within_the_limit() {
     for workers in [1, 3] {
         let google = Google::with(Rules {
             latency: millis(20),
@@ -533,7 +533,7 @@ fn no_more_requests_at_once_than_were_allowed() {
 }
 
 #[test]
-fn a_collection_passes_on_what_was_paid_for() {
+fn the_error_of_a_write_carries_the_vectors() {
     let (google, texts) = poisoned(&[137]);
     let gemini = builder(&google).refused_texts(RefusedTexts::Skip);
     let chroma = chroma(LIMITS, |request| panic!("written: {}", request.path));

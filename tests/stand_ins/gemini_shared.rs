@@ -84,7 +84,7 @@ fn a_pause_longer_than_the_deadline_fails_at_once_in_all_calls() {
 }
 
 #[test]
-fn a_pause_holds_for_all_calls() {
+fn a_pause_applies_to_all_calls() {
     let pause = Duration::from_secs(2);
     let google = Google::after([over_quota(Period::Minute, 100, V001, pause)]);
     let gemini = builder(&google).build().unwrap();
@@ -98,7 +98,7 @@ fn a_pause_holds_for_all_calls() {
 }
 
 #[test]
-fn an_error_of_a_write_counts_the_callers_records() {
+fn the_error_of_a_write_has_the_indices_of_the_records() {
     let google = Google::with(Rules {
         poison: Some("poison"),
         ..Rules::default()
@@ -133,7 +133,7 @@ fn an_error_of_a_write_counts_the_callers_records() {
 }
 
 #[test]
-fn a_key_in_any_part_of_an_answer_is_not_passed_on() {
+fn errors_hide_the_key_in_every_part_of_an_answer() {
     let long = format!("{}{KEY}", "x".repeat(190));
     for answer in [
         fault(500, KEY, "no", serde_json::json!([])),

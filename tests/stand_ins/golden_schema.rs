@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 struct Default;
 
 impl EmbeddingFunction for Default {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "default"
     }
 
@@ -41,7 +41,7 @@ fn echo() -> StandIn {
 }
 
 #[test]
-fn every_schema_equals_pythons() {
+fn schemas_equal_those_of_the_python_client() {
     let golden: Value = serde_json::from_str(include_str!("../data/golden-1.5.9.json")).unwrap();
     let golden = golden["schema"].as_array().unwrap();
     let hnsw = HnswConfig::new()
@@ -83,7 +83,7 @@ fn every_schema_equals_pythons() {
 }
 
 #[test]
-fn a_server_without_schemas_is_told_apart() {
+fn schemas_are_unsupported_by_older_servers() {
     let server = StandIn::start(|_| Answer::ok(support::COLLECTION));
     let builder = support::client(&server).collection("abc");
     let error = builder.schema(Schema::new()).get_or_create().unwrap_err();

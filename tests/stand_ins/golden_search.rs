@@ -92,7 +92,7 @@ fn sorted(mut search: Value) -> Value {
 
 // Numbers are compared as text: 60 and 60.0 differ, and integers stay integers as in Python.
 #[test]
-fn every_search_of_the_file_is_written_as_chroma_writes_it() {
+fn searches_equal_those_of_the_python_client() {
     let golden: Value = serde_json::from_str(include_str!("../data/golden-1.5.9.json")).unwrap();
     let golden = golden["search"].as_array().unwrap();
     let searches = searches();

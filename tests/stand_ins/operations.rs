@@ -100,9 +100,10 @@ impl Server {
     }
 
     fn good(&self, row: &Row, request: &Request) -> Value {
-        let name = match request.path.ends_with("/abc") {
-            true => "abc",
-            false => "made",
+        let name = if request.path.ends_with("/abc") {
+            "abc"
+        } else {
+            "made"
         };
         match row.constant.as_str() {
             "HEARTBEAT" => json!({ "nanosecond heartbeat": 1 }),
@@ -192,9 +193,9 @@ fn call(constant: &str, abc: &Collection) -> Result<()> {
     }
 }
 
-/// Makes a call whose first request meets this fault. Returns the result, and the number of times that the
-/// server received the request.
-fn met_by(row: &Row, fault: Answer, acts: bool) -> (Result<()>, usize) {
+/// Makes a call whose first request fails with this fault. Returns the result, and the number of times that
+/// the server received the request.
+fn call_with_fault(row: &Row, fault: Answer, acts: bool) -> (Result<()>, usize) {
     let state = Arc::new(Mutex::new(Server {
         row: row.clone(),
         fault: None,
@@ -202,12 +203,9 @@ fn met_by(row: &Row, fault: Answer, acts: bool) -> (Result<()>, usize) {
         done: false,
     }));
     let answering = state.clone();
-    let server = StandIn::start(move |request| {
-        // It says nothing of itself, so nothing is held against its age.
-        match request.path.as_str() {
-            "/openapi.json" => Answer::ok(DESCRIPTION),
-            _ => lock(&answering).answer(request),
-        }
+    let server = StandIn::start(move |request| match request.path.as_str() {
+        "/openapi.json" => Answer::ok(DESCRIPTION),
+        _ => lock(&answering).answer(request),
     });
     let client = builder(&server.url()).build().unwrap();
     let abc = client.collection("abc").get().unwrap();
@@ -225,16 +223,17 @@ fn met_by(row: &Row, fault: Answer, acts: bool) -> (Result<()>, usize) {
 }
 
 /// The OpenAPI description of a server that supports a limit in a delete.
-const DESCRIPTION: &str = r##"{"openapi":"3.1.0","paths":{},"components":{"schemas":{"DeleteCollectionRecordsPayload":
-    {"allOf":[{"type":"object","properties":{"limit":{"type":"integer"}}}]}}}}"##;
+const DESCRIPTION: &str = r#"{"openapi":"3.1.0","paths":{},"components":{"schemas":{"DeleteCollectionRecordsPayload":
+    {"allOf":[{"type":"object","properties":{"limit":{"type":"integer"}}}]}}}}"#;
 
-/// Faults after which the server has certainly not executed the request.
-fn turned_away() -> Answer {
+/// An answer after which the server has certainly not executed the request.
+fn refusal() -> Answer {
     Answer::new(503, "busy").header("retry-after", 0)
 }
 
-/// Faults that lose the answer: the client cannot know whether the server executed the request.
-fn losses() -> [Answer; 4] {
+/// Answers that do not arrive or say nothing about the outcome: the client cannot know whether the
+/// server executed the request.
+fn unclear_answers() -> [Answer; 4] {
     [
         Answer::close(),
         Answer::reset(),
@@ -244,7 +243,7 @@ fn losses() -> [Answer; 4] {
 }
 
 #[test]
-fn the_whole_table_is_read() {
+fn the_table_lists_every_operation() {
     let table = table();
     assert_eq!(table.len(), 39);
     let kinds = ["Reads", "ReadsRows", "Idempotent", "Once"];
@@ -255,19 +254,22 @@ fn the_whole_table_is_read() {
 }
 
 #[test]
-fn what_the_server_turned_away_is_sent_again_whatever_it_is() {
+fn every_operation_is_repeated_if_the_server_refused_to_execute_it() {
     for row in table() {
-        let (result, seen) = met_by(&row, turned_away(), false);
+        let (result, seen) = call_with_fault(&row, refusal(), false);
         assert!(result.is_ok(), "{row:?} {result:?}");
         assert_eq!(seen, 2, "{row:?}");
     }
 }
 
 #[test]
-fn reads_and_what_is_the_same_twice_are_sent_again() {
+fn reads_and_idempotent_operations_are_repeated() {
     for row in table().iter().filter(|row| row.kind != "Once") {
-        for (fault, acts) in losses().into_iter().zip([true, false, true, false]) {
-            let (result, seen) = met_by(row, fault.clone(), acts);
+        for (fault, acts) in unclear_answers()
+            .into_iter()
+            .zip([true, false, true, false])
+        {
+            let (result, seen) = call_with_fault(row, fault.clone(), acts);
             assert!(result.is_ok(), "{row:?} {fault:?} {result:?}");
             assert_eq!(seen, 2, "{row:?} {fault:?}");
         }
@@ -275,11 +277,11 @@ fn reads_and_what_is_the_same_twice_are_sent_again() {
 }
 
 #[test]
-fn what_may_be_done_once_is_asked_for_and_not_repeated_blindly() {
+fn other_operations_are_repeated_only_after_a_check() {
     for row in table().iter().filter(|row| row.kind == "Once") {
-        for fault in losses() {
-            let (acted, seen_acted) = met_by(row, fault.clone(), true);
-            let (not, seen_not) = met_by(row, fault.clone(), false);
+        for fault in unclear_answers() {
+            let (acted, seen_acted) = call_with_fault(row, fault.clone(), true);
+            let (not, seen_not) = call_with_fault(row, fault.clone(), false);
             let shown = format!("{row:?} {fault:?} {acted:?} {not:?}");
             assert_eq!(seen_acted, 1, "{shown}");
             let unknown = |result: &Result<()>| {
@@ -302,7 +304,7 @@ fn what_may_be_done_once_is_asked_for_and_not_repeated_blindly() {
 }
 
 #[test]
-fn what_is_there_but_another_one_is_not_taken_for_ones_own() {
+fn a_different_collection_of_that_name_is_not_the_created_one() {
     let mut first = true;
     let server =
         StandIn::start(
@@ -322,7 +324,7 @@ fn what_is_there_but_another_one_is_not_taken_for_ones_own() {
 }
 
 #[test]
-fn one_that_comes_through_late_is_ones_own() {
+fn a_creation_that_completes_late_is_recognized() {
     // The answer is lost, the collection is not there yet, the client repeats the request, and the first one
     // has created it.
     let mut step = 0;

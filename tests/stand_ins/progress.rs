@@ -30,14 +30,17 @@ fn documents(count: usize) -> Vec<Record> {
 }
 
 fn takes_all() -> StandIn {
-    chroma(LIMITS, |request| match request.path.ends_with("/query") {
-        true => Answer::ok(HITS),
-        false => Answer::ok("{}"),
+    chroma(LIMITS, |request| {
+        if request.path.ends_with("/query") {
+            Answer::ok(HITS)
+        } else {
+            Answer::ok("{}")
+        }
     })
 }
 
 #[test]
-fn what_was_embedded_is_counted_by_function() {
+fn metrics_count_embedded_texts_by_function() {
     let server = takes_all();
     let telling = with_function(&server, Telling);
     telling.upsert(documents(10)).unwrap();
@@ -65,7 +68,7 @@ fn what_was_embedded_is_counted_by_function() {
 }
 
 #[test]
-fn long_calls_tell_how_far_they_are() {
+fn long_calls_report_progress() {
     let server = takes_all();
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = told.clone();
@@ -118,7 +121,7 @@ struct Careless {
 }
 
 impl EmbeddingFunction for Careless {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "careless"
     }
 
@@ -147,7 +150,7 @@ impl EmbeddingFunction for Careless {
 }
 
 #[test]
-fn what_failed_and_went_well_later_counts_once() {
+fn progress_counts_retried_texts_once() {
     let server = takes_all();
     let careless = Careless {
         failures: AtomicUsize::new(2),
@@ -180,16 +183,16 @@ fn what_failed_and_went_well_later_counts_once() {
 }
 
 #[test]
-fn a_job_counts_its_own_retries_and_nobody_elses() {
+fn a_job_counts_only_its_own_retries() {
     let mut busy = 1;
     let server = chroma(LIMITS, move |request| {
-        match request.path.ends_with("/upsert") {
-            true if busy > 0 => {
-                busy -= 1;
-                Answer::new(503, "busy").header("retry-after", "0")
-            }
-            true => Answer::ok("{}").in_pieces(1_000, Duration::from_millis(60)),
-            false => Answer::new(502, "no"),
+        if !request.path.ends_with("/upsert") {
+            Answer::new(502, "no")
+        } else if busy > 0 {
+            busy -= 1;
+            Answer::new(503, "busy").header("retry-after", "0")
+        } else {
+            Answer::ok("{}").in_pieces(1_000, Duration::from_millis(60))
         }
     });
     let notes = with_function(&server, Hashing::default());

@@ -84,7 +84,7 @@ impl Dice {
 }
 
 #[test]
-fn what_stays_comes_once_whatever_else_happens() {
+fn unchanged_records_are_returned_once_despite_concurrent_writes() {
     for seed in 0..24 {
         let mut dice = Dice(seed);
         // A third of them do not change.
@@ -127,7 +127,7 @@ fn what_stays_comes_once_whatever_else_happens() {
 }
 
 #[test]
-fn pages_shrink_where_records_are_large() {
+fn pages_shrink_for_large_records() {
     let server = holding(numbered(0..230), 100_000, |_| {});
     let mut found = 0;
     for page in collection(&server).scan().pages() {
@@ -144,7 +144,7 @@ fn pages_shrink_where_records_are_large() {
 }
 
 #[test]
-fn no_request_asks_for_more_than_the_server_can_do() {
+fn requests_stay_within_the_limits_of_the_server() {
     let server = holding(numbered(0..25_000), 1, |_| {});
     let scan = collection(&server).scan().include([]);
     assert_eq!(scan.count(), 25_000);
@@ -161,7 +161,7 @@ fn no_request_asks_for_more_than_the_server_can_do() {
 }
 
 #[test]
-fn an_error_in_the_middle_comes_once_and_ends_it() {
+fn an_error_is_returned_once_and_ends_the_scan() {
     for read_ahead in [false, true] {
         let mut requests = 0;
         let mut good = numbered(0..30);
@@ -193,7 +193,7 @@ fn an_error_in_the_middle_comes_once_and_ends_it() {
 }
 
 #[test]
-fn more_than_was_asked_for_is_an_error() {
+fn more_records_than_requested_are_an_error() {
     // A server that ignores the limit, and one that ignores the ids.
     for with_ids in [false, true] {
         let server = chroma(LIMITS, move |request| match asked(request) {
@@ -214,7 +214,7 @@ fn more_than_was_asked_for_is_an_error() {
 }
 
 #[test]
-fn a_server_without_an_end_has_one() {
+fn a_scan_ends_even_if_the_server_returns_records_without_end() {
     // A server that counts records, and returns none.
     let server = chroma(LIMITS, |request| match asked(request) {
         None => Answer::ok(u64::MAX.to_string()),
@@ -233,7 +233,7 @@ fn a_server_without_an_end_has_one() {
 }
 
 #[test]
-fn records_that_go_while_they_are_looked_at_are_left_out() {
+fn records_deleted_during_the_scan_are_left_out() {
     let mut failed = 0;
     let server = chroma(LIMITS, move |request| match asked(request) {
         None => Answer::ok("2"),
@@ -251,7 +251,7 @@ fn records_that_go_while_they_are_looked_at_are_left_out() {
 }
 
 #[test]
-fn nothing_is_sent_before_it_is_iterated_and_one_page_is_read_ahead() {
+fn the_first_request_is_sent_by_next_and_one_page_is_read_ahead() {
     let server = holding(numbered(0..100), 1, |_| {});
     let notes = collection(&server);
     let before = server.requests().len();
@@ -272,7 +272,7 @@ fn nothing_is_sent_before_it_is_iterated_and_one_page_is_read_ahead() {
 }
 
 #[test]
-fn a_filter_that_names_too_many_records_is_refused_in_the_words_of_a_scan() {
+fn a_filter_with_too_many_ids_is_refused() {
     let server = holding(Vec::new(), 0, |_| {});
     let many = Key::id().is_in(ids(0..10_001));
     let mut pages = collection(&server).scan().filter(many).pages();
@@ -285,7 +285,7 @@ fn a_filter_that_names_too_many_records_is_refused_in_the_words_of_a_scan() {
 }
 
 #[test]
-fn other_records_than_those_asked_for_are_an_error() {
+fn records_that_were_not_requested_are_an_error() {
     for wrong in [r#"["c"]"#, r#"["a","a"]"#] {
         let server = chroma(LIMITS, move |request| {
             let by_id = asked(request).map(|asked| asked.ids.is_some());

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const SEARCH: &str = "/api/v2/tenants/default_tenant/databases/default_database/collections/6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11/search";
 
 /// Starts a server that gives this answer to every search.
-fn answering(answer: Value) -> StandIn {
+fn answering(answer: &Value) -> StandIn {
     scripted([Answer::ok(answer.to_string())])
 }
 
@@ -32,8 +32,8 @@ fn asked(server: &StandIn) -> Value {
 }
 
 #[test]
-fn one_search_asks_and_reads_rows() {
-    let server = answering(json!({
+fn one_search_is_sent_and_its_rows_are_read() {
+    let server = answering(&json!({
         "ids": [["a", "b"]],
         "documents": [["Rust", null]],
         "embeddings": [null],
@@ -69,8 +69,8 @@ fn one_search_asks_and_reads_rows() {
 }
 
 #[test]
-fn two_searches_are_one_request() {
-    let server = answering(json!({
+fn two_searches_are_sent_in_one_request() {
+    let server = answering(&json!({
         "ids": [["a"], ["b", "c"]],
         "documents": [null, null],
         "embeddings": [[[1.0, 2.0]], null],
@@ -96,12 +96,12 @@ fn two_searches_are_one_request() {
     assert_eq!(
         results[1].scores().collect::<Vec<_>>(),
         [Some(0.5), None],
-        "a score that is no number"
+        "a score that is not a number"
     );
 }
 
 #[test]
-fn no_searches_are_no_request() {
+fn a_call_without_searches_sends_no_request() {
     let server = scripted([]);
     let results = collection(&server).search_many([]).run().unwrap();
     assert_eq!(results, []);
@@ -109,7 +109,7 @@ fn no_searches_are_no_request() {
 }
 
 #[test]
-fn answers_that_make_no_sense_are_errors() {
+fn inconsistent_answers_are_errors() {
     for answer in [
         json!({}),
         json!({"ids": []}),
@@ -119,7 +119,7 @@ fn answers_that_make_no_sense_are_errors() {
         json!({"ids": [[null]]}),
         json!([]),
     ] {
-        let server = answering(answer.clone());
+        let server = answering(&answer);
         let error = collection(&server).search(Search::new()).run().unwrap_err();
         assert!(matches!(error, Error::Decode { .. }), "{error} {answer}");
         assert!(error.to_string().starts_with("search \"abc\""), "{error}");
@@ -127,7 +127,7 @@ fn answers_that_make_no_sense_are_errors() {
 }
 
 #[test]
-fn a_server_without_search_says_so() {
+fn search_is_unsupported_by_single_node_servers() {
     let words = "Search operation is not implemented for local executor";
     let answers = [
         Answer::new(
@@ -148,7 +148,7 @@ fn a_server_without_search_says_so() {
 struct Noting(Arc<Mutex<Vec<Vec<String>>>>);
 
 impl EmbeddingFunction for Noting {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "noting"
     }
 
@@ -166,7 +166,7 @@ impl EmbeddingFunction for Noting {
 
 #[test]
 fn texts_are_embedded_as_queries_in_one_call() {
-    let server = answering(json!({"ids": [[], []]}));
+    let server = answering(&json!({"ids": [[], []]}));
     let noting = Noting::default();
     let notes = client(&server).collection("abc");
     let notes = notes.embedding_function(noting.clone()).get().unwrap();
@@ -185,7 +185,7 @@ fn texts_are_embedded_as_queries_in_one_call() {
 }
 
 #[test]
-fn bad_searches_are_refused_before_anything_is_embedded_or_sent() {
+fn invalid_searches_are_refused_before_a_request() {
     let server = scripted([]);
     let noting = Noting::default();
     let notes = client(&server).collection("abc");

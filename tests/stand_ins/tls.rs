@@ -52,7 +52,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn only_a_trusted_authority_is_believed() {
+fn only_certificates_of_a_trusted_authority_are_accepted() {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let child = Command::new(python)
         .args(["-c", PROGRAM, SERVER])

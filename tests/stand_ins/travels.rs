@@ -58,12 +58,12 @@ fn invalid(error: Error) -> InvalidInput {
 
 /// Tests share the environment of the process, so this test starts a child process.
 #[test]
-fn gemini_is_made_from_what_python_stored() {
+fn gemini_is_created_from_the_configuration_of_the_python_client() {
     let (chroma, google) = (chroma(pythons("SOME_GEMINI_KEY")), google());
     let output = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "travels::child_with_a_key",
+            "travels::child_process_with_a_key",
             "--ignored",
             "--nocapture",
         ])
@@ -89,8 +89,8 @@ fn gemini_is_made_from_what_python_stored() {
 }
 
 #[test]
-#[ignore = "started by gemini_is_made_from_what_python_stored"]
-fn child_with_a_key() {
+#[ignore = "started by gemini_is_created_from_the_configuration_of_the_python_client"]
+fn child_process_with_a_key() {
     let opened = Client::from_env().unwrap().collection("abc").get().unwrap();
     let function = opened.embedding_function().unwrap();
     assert_eq!(
@@ -102,7 +102,7 @@ fn child_with_a_key() {
 }
 
 #[test]
-fn without_the_key_vectors_work_and_texts_name_the_variable() {
+fn without_a_key_vectors_work_and_errors_name_the_variable() {
     let chroma = chroma(pythons("NO_SUCH_GEMINI_KEY"));
     let opened = support::client(&chroma).collection("abc").get().unwrap();
     opened.query([0.5; 256]).run().unwrap();
@@ -116,7 +116,7 @@ fn without_the_key_vectors_work_and_texts_name_the_variable() {
 }
 
 #[test]
-fn a_function_that_is_unknown_here_leaves_vectors() {
+fn with_an_unknown_function_vectors_work() {
     for (stored, words) in [
         (
             json!({ "type": "known", "name": "openai", "config": {} }),
@@ -152,7 +152,7 @@ fn a_function_that_is_unknown_here_leaves_vectors() {
 }
 
 #[test]
-fn another_model_or_dimension_is_a_conflict() {
+fn a_different_model_or_dimension_is_a_conflict() {
     let chroma = chroma(pythons("ANY"));
     let open = |gemini: chroma_blocking::embed::GeminiBuilder| {
         let gemini: Gemini = gemini.api_key("k").build().unwrap();

@@ -6,7 +6,7 @@ use chroma_blocking::{Error, Key, Record};
 use serde_json::{Value, json};
 
 #[test]
-fn a_lost_answer_stays_unknown_whatever_the_next_one_says() {
+fn records_of_a_lost_answer_stay_unknown_after_a_later_error() {
     let limits = r#"{"max_batch_size":2,"supports_base64_encoding":true}"#;
     let mut answers = script([Answer::ok("{}"), Answer::close(), chroma_error(400)]);
     let server = chroma(limits, move |request| answers(request));
@@ -34,9 +34,10 @@ fn a_request_that_is_too_large_is_halved() {
 
     // A record that is too large by itself is an error, which lists the outcome of the others.
     let server = chroma(LIMITS, |request| {
-        match ids_of(request).contains(&"id2".to_owned()) {
-            true => Answer::new(413, "Payload too large"),
-            false => Answer::ok("{}"),
+        if ids_of(request).contains(&"id2".to_owned()) {
+            Answer::new(413, "Payload too large")
+        } else {
+            Answer::ok("{}")
         }
     });
     let error = collection(&server).upsert(records(5)).unwrap_err();
@@ -45,7 +46,7 @@ fn a_request_that_is_too_large_is_halved() {
 }
 
 #[test]
-fn a_large_body_that_is_refused_unread_is_halved() {
+fn a_large_request_that_is_refused_unread_is_halved() {
     // Chroma 1.5.9 does this: it reads only the length, answers, and closes the connection.
     let habits = Habits {
         longest_read: 1_000_000,
@@ -69,7 +70,7 @@ fn a_large_body_that_is_refused_unread_is_halved() {
 }
 
 #[test]
-fn after_one_refusal_as_too_large_the_rest_is_sent_in_halves_also_by_later_calls() {
+fn after_a_413_all_later_requests_are_smaller() {
     let server = chroma(LIMITS, |request| match ids_of(request).len() {
         0..=60 => Answer::ok("{}"),
         _ => Answer::new(413, "Payload too large"),
@@ -90,14 +91,14 @@ fn after_one_refusal_as_too_large_the_rest_is_sent_in_halves_also_by_later_calls
 }
 
 #[test]
-fn requests_are_cut_at_the_size_that_was_set() {
-    let server = chroma(LIMITS, |request| match request.path.ends_with("/query") {
-        false => Answer::ok("{}"),
-        true => {
-            let body: Value = serde_json::from_slice(&request.body).unwrap();
-            let lists = vec![Vec::<f32>::new(); body["query_embeddings"].as_array().unwrap().len()];
-            Answer::ok(json!({"ids": lists, "distances": lists}).to_string())
+fn requests_stay_below_the_payload_limit() {
+    let server = chroma(LIMITS, |request| {
+        if !request.path.ends_with("/query") {
+            return Answer::ok("{}");
         }
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let lists = vec![Vec::<f32>::new(); body["query_embeddings"].as_array().unwrap().len()];
+        Answer::ok(json!({"ids": lists, "distances": lists}).to_string())
     });
     let client = builder(&server.url()).max_payload_size(20_000);
     let abc = client.build().unwrap().collection("abc").get().unwrap();
@@ -129,7 +130,7 @@ fn requests_are_cut_at_the_size_that_was_set() {
 }
 
 #[test]
-fn reads_and_deletes_of_many_ids_are_cut_by_bytes_and_halved() {
+fn reads_and_deletes_of_many_ids_are_split() {
     let server = chroma(LIMITS, |request| match request.body.len() {
         0..=100_000 if request.path.ends_with("/get") => {
             Answer::ok(json!({ "ids": ids_of(request) }).to_string())
@@ -150,7 +151,7 @@ fn reads_and_deletes_of_many_ids_are_cut_by_bytes_and_halved() {
 }
 
 #[test]
-fn a_large_filter_does_not_make_writes_small() {
+fn a_large_filter_does_not_reduce_the_size_of_writes() {
     let server = chroma(LIMITS, |request| match request.body.len() {
         0..=100_000 if request.path.ends_with("/query") => {
             let body: Value = serde_json::from_slice(&request.body).unwrap();
@@ -186,7 +187,7 @@ fn stopped_by(third: Answer) -> Error {
 }
 
 #[test]
-fn a_refusal_in_the_middle_says_what_is_in() {
+fn an_error_in_the_middle_reports_what_is_written() {
     for status in [400, 429] {
         let error = stopped_by(chroma_error(status));
         assert_eq!(fates(&error), [ids(0..20), ids(0..0), ids(20..35)]);
@@ -195,7 +196,7 @@ fn a_refusal_in_the_middle_says_what_is_in() {
 }
 
 #[test]
-fn an_answer_lost_in_the_middle_leaves_its_ids_unknown() {
+fn a_lost_answer_in_the_middle_reports_unknown_ids() {
     for lost in lost_answers() {
         let error = stopped_by(lost);
         assert_eq!(fates(&error), [ids(0..20), ids(20..30), ids(30..35)]);
@@ -204,7 +205,7 @@ fn an_answer_lost_in_the_middle_leaves_its_ids_unknown() {
 }
 
 #[test]
-fn a_write_that_somebody_else_answers_is_not_done() {
+fn a_write_answered_by_another_server_is_an_error() {
     let server = chroma(LIMITS, |_| Answer::html(200));
     assert!(collection(&server).upsert(records(1)).is_err());
     let server = StandIn::start(|_| Answer::html(200));
@@ -212,7 +213,7 @@ fn a_write_that_somebody_else_answers_is_not_done() {
 }
 
 #[test]
-fn vectors_go_in_base64_where_the_server_reads_it() {
+fn vectors_are_sent_in_base64_if_the_server_supports_it() {
     let vector = [1.0, -0.5, f32::MIN_POSITIVE, 1e30];
     let sent = |limits| {
         let server = chroma(limits, |_| Answer::ok("{}"));
@@ -232,7 +233,7 @@ fn vectors_go_in_base64_where_the_server_reads_it() {
 }
 
 #[test]
-fn a_large_call_that_fails_at_once_fails_as_a_small_one_does() {
+fn a_large_call_that_writes_nothing_returns_the_plain_error() {
     let limits = r#"{"max_batch_size":2,"supports_base64_encoding":true}"#;
     let server = chroma(limits, |_| chroma_error(404));
     let error = collection(&server).upsert(records(6)).unwrap_err();
@@ -240,7 +241,7 @@ fn a_large_call_that_fails_at_once_fails_as_a_small_one_does() {
 }
 
 #[test]
-fn a_delete_of_many_ids_says_what_is_gone() {
+fn a_failed_delete_of_many_ids_reports_what_is_deleted() {
     let mut answers = script([Answer::ok(r#"{"deleted":10000}"#), chroma_error(403)]);
     let server = chroma(LIMITS, move |request| answers(request));
     let all = ids(0..12_000);
@@ -258,7 +259,7 @@ fn a_delete_of_many_ids_says_what_is_gone() {
 }
 
 #[test]
-fn a_limited_delete_is_not_sent_while_nobody_knows_whether_it_would_be_limited() {
+fn a_limited_delete_is_not_sent_if_support_is_unknown() {
     for published in [Answer::new(502, ""), Answer::new(404, "")] {
         let server = chroma(LIMITS, move |request| match request.path.as_str() {
             "/openapi.json" => published.clone(),

@@ -85,6 +85,11 @@ impl Answer {
         Answer::new(status, page).header("content-type", "text/html")
     }
 
+    /// Adds a header.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "callers write a number or a text"
+    )]
     pub fn header(mut self, name: &str, value: impl ToString) -> Answer {
         self.headers.push((name.to_owned(), value.to_string()));
         self

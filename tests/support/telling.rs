@@ -11,7 +11,7 @@ use chroma_blocking::{
 pub struct Telling;
 
 impl EmbeddingFunction for Telling {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "telling"
     }
 

@@ -9,7 +9,7 @@ use crate::support::{LIMITS, chroma, client, collection};
 
 pub fn all(seen: &mut Messages) {
     remembered(seen);
-    functions_of_ones_own(seen);
+    custom_functions(seen);
     seen.of(Hashing::with_dimension(0));
     #[cfg(feature = "gemini")]
     gemini::all(seen);
@@ -21,9 +21,10 @@ fn remembering(function: &Value) -> crate::support::stand_in::StandIn {
         "configuration_json": { "embedding_function": function } })
     .to_string();
     chroma(LIMITS, move |request| {
-        match request.path.ends_with("/notes") {
-            true => Answer::ok(stored.as_str()),
-            false => Answer::ok("{}"),
+        if request.path.ends_with("/notes") {
+            Answer::ok(stored.as_str())
+        } else {
+            Answer::ok("{}")
         }
     })
 }
@@ -68,7 +69,7 @@ fn remembered(seen: &mut Messages) {
 struct Broken(fn() -> Result<Embeddings, EmbeddingError>);
 
 impl EmbeddingFunction for Broken {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "broken"
     }
 
@@ -81,7 +82,7 @@ impl EmbeddingFunction for Broken {
     }
 }
 
-fn functions_of_ones_own(seen: &mut Messages) {
+fn custom_functions(seen: &mut Messages) {
     let server = chroma(LIMITS, |_| Answer::ok("{}"));
     let wrong: [fn() -> Result<Embeddings, EmbeddingError>; 4] = [
         || Err("the model is out".into()),

@@ -19,9 +19,12 @@ pub fn all(seen: &mut Messages) {
     readers(seen, &folder);
     #[cfg(feature = "csv")]
     csv(seen);
-    let server = chroma(LIMITS, |request| match request.path.ends_with("/get") {
-        true => Answer::ok(r#"{"ids":["a"],"documents":["x"]}"#),
-        false => Answer::ok("{}"),
+    let server = chroma(LIMITS, |request| {
+        if request.path.ends_with("/get") {
+            Answer::ok(r#"{"ids":["a"],"documents":["x"]}"#)
+        } else {
+            Answer::ok("{}")
+        }
     });
     let abc = collection(&server);
     jobs(seen, &abc, &folder);
@@ -127,7 +130,7 @@ fn jobs(seen: &mut Messages, abc: &Collection, folder: &Folder) {
 struct Growing(std::sync::atomic::AtomicUsize);
 
 impl EmbeddingFunction for Growing {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "growing"
     }
 
@@ -143,7 +146,7 @@ impl EmbeddingFunction for Growing {
 struct Mute;
 
 impl EmbeddingFunction for Mute {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "mute"
     }
 

@@ -117,8 +117,8 @@ impl Fault {
         }
     }
 
-    /// What the client gets instead of this answer, or of none where the upstream has not seen the request.
-    /// `number` is the request's.
+    /// Returns what the client gets instead of this answer of the upstream, which is empty if the upstream
+    /// did not receive the request. `number` is the number of the request.
     pub(super) fn answer(self, answer: &Upstreams, number: usize) -> Answer {
         let body = &answer.body;
         let length = body.len() as u64;

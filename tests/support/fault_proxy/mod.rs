@@ -175,12 +175,13 @@ impl Shared {
             if fault == Some(Fault::Delay) {
                 thread::sleep(DELAY);
             }
-            let answer = match fault.is_none_or(Fault::reaches_upstream) {
-                true => match self.pass_on(stream, &request, number)? {
-                    Some(answer) => answer,
-                    None => return Ok(()),
-                },
-                false => Upstreams::default(),
+            let answer = if fault.is_none_or(Fault::reaches_upstream) {
+                let Some(answer) = self.pass_on(stream, &request, number) else {
+                    return Ok(());
+                };
+                answer
+            } else {
+                Upstreams::default()
             };
             let answer = match fault {
                 Some(fault) => fault.answer(&answer, number),
@@ -195,12 +196,7 @@ impl Shared {
 
     /// Returns the answer of the server, or `None` if the client has given up before or the server failed.
     /// The caller then closes the connection.
-    fn pass_on(
-        &self,
-        stream: &TcpStream,
-        request: &Request,
-        number: usize,
-    ) -> io::Result<Option<Upstreams>> {
+    fn pass_on(&self, stream: &TcpStream, request: &Request, number: usize) -> Option<Upstreams> {
         lock(&self.in_flight).insert(number);
         // The order matters: a client that has given up calls settle(). So either settle() waits for this
         // request, or this check sees that the client has gone.
@@ -216,7 +212,7 @@ impl Shared {
         }
         lock(&self.in_flight).remove(&number);
         self.landed.notify_all();
-        Ok(result.and_then(Result::ok))
+        result.and_then(Result::ok)
     }
 
     fn ask(&self, request: &Request) -> Result<Upstreams, ureq::Error> {
@@ -236,9 +232,10 @@ impl Shared {
             }
         }
         let has_body = !request.body.is_empty() || request.header("content-length").is_some();
-        let mut response = match has_body {
-            true => self.agent.run(builder.body(&request.body[..])?)?,
-            false => self.agent.run(builder.body(())?)?,
+        let mut response = if has_body {
+            self.agent.run(builder.body(&request.body[..])?)?
+        } else {
+            self.agent.run(builder.body(())?)?
         };
         let kind = response.headers().get("content-type");
         Ok(Upstreams {

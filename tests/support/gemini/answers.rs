@@ -61,9 +61,10 @@ pub fn mixed(number: u64) -> u64 {
 
 /// Returns an answer with these vectors.
 pub fn vectors(rows: &[Row], pretty: bool) -> Answer {
-    let (line, float_line) = match pretty {
-        true => ("\n    ", "\n        "),
-        false => ("", ""),
+    let (line, float_line) = if pretty {
+        ("\n    ", "\n        ")
+    } else {
+        ("", "")
     };
     let floats: usize = rows.iter().map(Vec::len).sum();
     let mut body = String::with_capacity(floats * (14 + float_line.len()) + 64);
@@ -160,6 +161,7 @@ pub fn overloaded() -> Answer {
 }
 
 /// Returns an error in Google's format.
+#[allow(clippy::needless_pass_by_value, reason = "callers write json!(…)")]
 pub fn fault(status: u16, name: &str, message: &str, details: Value) -> Answer {
     let error = json!({ "code": status, "message": message, "status": name, "details": details });
     let body = json!({ "error": error }).to_string();

@@ -85,11 +85,17 @@ impl Asked {
     }
 }
 
+/// Returns an error with these words unless the request is sound.
+fn sound(sound: bool, wrong: &str) -> Result<(), Refused> {
+    if sound {
+        Ok(())
+    } else {
+        Err(Refused::Wrong(wrong.to_owned()))
+    }
+}
+
+/// Returns the items of a request, or the reason why it gets no vectors.
 pub fn check(request: &Request, max_body: usize) -> Result<Vec<Asked>, Refused> {
-    let sound = |sound: bool, wrong: &str| match sound {
-        true => Ok(()),
-        false => Err(Refused::Wrong(wrong.to_owned())),
-    };
     let header = |name| request.header(name).unwrap_or_default();
     sound(request.method == "POST", "not a POST")?;
     let json = header("content-type") == "application/json";

@@ -33,13 +33,13 @@ pub const MAX_BODY: usize = 4_194_304;
 pub struct Rules {
     /// The shortest time between the first byte of a request and the first byte of its answer.
     pub latency: Duration,
-    /// The first requests, as many as this, are answered when all of them have arrived, so that they are in flight at the
-    /// same time.
+    /// The number of first requests that are answered only when all of them have arrived, so that they are in
+    /// flight at the same time.
     pub gather: usize,
     pub max_body: usize,
     /// The maximum number of items in a period of this length.
     pub per_minute: Option<(usize, Duration)>,
-    /// The maximum number of items in all.
+    /// The maximum total number of items.
     pub per_day: Option<usize>,
     /// The maximum number of requests in flight. Further requests get status 503.
     pub capacity: Option<usize>,
