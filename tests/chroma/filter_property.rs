@@ -323,8 +323,8 @@ impl Filter {
         let field = |key: &String| Key::field(key);
         let values = |values: &[Value]| values.iter().map(Value::to_metadata).collect::<Vec<_>>();
         match self {
-            Filter::All(parts) => Where::all(parts.iter().map(Filter::ours)),
-            Filter::Any(parts) => Where::any(parts.iter().map(Filter::ours)),
+            Filter::All(parts) => Where::all(parts.iter().map(Filter::to_where)),
+            Filter::Any(parts) => Where::any(parts.iter().map(Filter::to_where)),
             Filter::Eq(key, value) => field(key).eq(value.to_metadata()),
             Filter::Ne(key, value) => field(key).ne(value.to_metadata()),
             Filter::Gt(key, value) => field(key).gt(value.to_metadata()),
