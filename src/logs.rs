@@ -20,57 +20,61 @@ pub(crate) const INGEST: &str = "chroma_blocking::ingest";
 #[cfg(feature = "local-server")]
 pub(crate) const LOCAL: &str = "chroma_blocking::local";
 
-/// Logs a line with a variable number of key-values, which `log`'s macros do not support. Call it only if the
-/// level is enabled.
-pub(crate) fn line(
+/// A key-value of a line.
+pub(crate) type Pair<'a> = (&'static str, Value<'a>);
+
+/// A line with a variable number of key-values, which `log`'s macros do not support.
+pub(crate) struct Line<'a> {
     target: &'static str,
     level: Level,
-    pairs: &[(&str, Value<'_>)],
-    message: fmt::Arguments<'_>,
-) {
-    log::logger().log(
-        &Record::builder()
-            .target(target)
-            .level(level)
-            .module_path_static(Some(target))
-            .key_values(&pairs)
-            .args(message)
-            .build(),
-    );
+    pairs: &'a [Pair<'a>],
 }
 
-/// Logs a failed request and the next step. The key-values are the operation, the kind of the error, the
-/// status, and `more`.
-pub(crate) fn failure(
-    target: &'static str,
-    level: Level,
-    error: &Error,
-    more: &[(&'static str, Value<'_>)],
-    message: fmt::Arguments<'_>,
-) {
-    if !log::log_enabled!(target: target, level) {
-        return;
+impl<'a> Line<'a> {
+    pub(crate) fn new(target: &'static str, level: Level, pairs: &'a [Pair<'a>]) -> Line<'a> {
+        Line {
+            target,
+            level,
+            pairs,
+        }
     }
-    let mut pairs = Vec::with_capacity(8);
-    pairs.extend(
-        error
-            .call()
-            .map(|call| ("operation", call.operation.into())),
-    );
-    pairs.extend(of_error(error));
-    pairs.extend_from_slice(more);
-    line(target, level, &pairs, message);
+
+    /// Logs the line. Call it only if the level is enabled.
+    pub(crate) fn log(&self, message: fmt::Arguments<'_>) {
+        log::logger().log(
+            &Record::builder()
+                .target(self.target)
+                .level(self.level)
+                .module_path_static(Some(self.target))
+                .key_values(&self.pairs)
+                .args(message)
+                .build(),
+        );
+    }
+
+    /// Logs a failed request and the next step, if the level is enabled. The key-values are the operation, the
+    /// kind of the error, the status, and those of the line.
+    pub(crate) fn log_failure(&self, error: &Error, next: fmt::Arguments<'_>) {
+        if !log::log_enabled!(target: self.target, self.level) {
+            return;
+        }
+        let operation = error.call().map(|call| call.operation);
+        let mut pairs = Vec::with_capacity(8);
+        pairs.extend(operation.map(|name| ("operation", name.into())));
+        pairs.extend(of_error(error));
+        pairs.extend_from_slice(self.pairs);
+        let line = Line::new(self.target, self.level, &pairs);
+        line.log(format_args!("{error:#}; {next}"));
+    }
 }
 
 /// Returns the key-values of an error: its kind, and the status if there is one.
-pub(crate) fn of_error<'a>(
-    error: &Error,
-) -> impl Iterator<Item = (&'static str, Value<'a>)> + use<'a> {
+pub(crate) fn of_error<'a>(error: &Error) -> impl Iterator<Item = Pair<'a>> + use<'a> {
     let status = error.status().map(|status| ("status", status.into()));
     [("error", error.kind().into())].into_iter().chain(status)
 }
 
 /// Returns the key-value of a wait, in milliseconds.
-pub(crate) fn wait_ms<'a>(wait: Duration) -> (&'static str, Value<'a>) {
+pub(crate) fn wait_ms<'a>(wait: Duration) -> Pair<'a> {
     ("wait_ms", (wait.as_millis() as u64).into())
 }

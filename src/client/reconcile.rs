@@ -104,9 +104,8 @@ impl Client {
             }
             match look_up(&self.for_look_up(&error)) {
                 Ok(Outcome::Done(value)) => {
-                    let message =
-                        format_args!("{error:#}; the client checked, and the write took effect");
-                    logs::failure(logs::CLIENT, Level::Info, &error, &[], message);
+                    let next = format_args!("the client checked, and the write took effect");
+                    logs::Line::new(logs::CLIENT, Level::Info, &[]).log_failure(&error, next);
                     return Ok(value);
                 }
                 Ok(Outcome::NotDone) => {}
@@ -118,13 +117,10 @@ impl Client {
             let Some(wait) = wait.filter(|wait| self.may_wait(*wait)) else {
                 return Err(error);
             };
-            logs::failure(
-                logs::CLIENT,
-                Level::Warn,
+            logs::Line::new(logs::CLIENT, Level::Warn, &[logs::wait_ms(wait)]).log_failure(
                 &error,
-                &[logs::wait_ms(wait)],
                 format_args!(
-                    "{error:#}; the client checked, and the write did not take effect; trying again in {:.1} s",
+                    "the client checked, and the write did not take effect; trying again in {:.1} s",
                     wait.as_secs_f64()
                 ),
             );

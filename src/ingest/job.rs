@@ -85,12 +85,10 @@ impl<'a> Job<'a> {
         let Some(wait) = backoff.next(error.asked_wait()) else {
             return Err(error);
         };
-        logs::failure(
-            logs::INGEST,
-            Level::Warn,
+        let pairs = [self.settings.log_pair(), logs::wait_ms(wait)];
+        logs::Line::new(logs::INGEST, Level::Warn, &pairs).log_failure(
             &error,
-            &[self.settings.log_pair(), logs::wait_ms(wait)],
-            format_args!("{error:#}; the job retries in {:.1} s", wait.as_secs_f64()),
+            format_args!("the job retries in {:.1} s", wait.as_secs_f64()),
         );
         let started = Instant::now();
         while let Some(left) = wait.checked_sub(started.elapsed()) {

@@ -201,13 +201,9 @@ impl<'a> Writer<'a> {
     }
 
     fn log_halving(&self, error: &Error, records: usize) {
-        logs::failure(
-            logs::INGEST,
-            Level::Warn,
-            error,
-            &[self.job.settings.log_pair(), ("records", records.into())],
-            format_args!("{error:#}; retrying the {records} records in two halves"),
-        );
+        let pairs = [self.job.settings.log_pair(), ("records", records.into())];
+        let next = format_args!("retrying the {records} records in two halves");
+        logs::Line::new(logs::INGEST, Level::Warn, &pairs).log_failure(error, next);
     }
 
     /// Skips bad records whose items come before this one.

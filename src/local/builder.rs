@@ -236,24 +236,16 @@ impl LocalServerBuilder {
                     log::debug!(target: logs::LOCAL, "another program took port {port}; trying another port");
                     attempt += 1;
                 }
-                Err(error) => {
-                    let command = program.command_line(&folders.data, port);
-                    return Err(self.explain(error, program, &command, &folders.data, port));
-                }
+                Err(error) => return Err(self.explain(error, &launch)),
             }
         }
     }
 
-    fn explain(
-        &self,
-        error: StartError,
-        program: &Program,
-        command: &str,
-        data: &Path,
-        port: u16,
-    ) -> Error {
-        let name = program.name();
+    /// Returns the error of a server that did not start.
+    fn explain(&self, error: StartError, launch: &Launch<'_>) -> Error {
+        let (name, port) = (launch.program.name(), launch.port);
         let details = |log: &str| {
+            let command = launch.program.command_line(launch.data, port);
             format!(
                 "\ncommand: {command}\nlast lines of its output:\n{}",
                 ready::tail(log, 15)
@@ -264,7 +256,7 @@ impl LocalServerBuilder {
             StartError::PortTaken => port_taken(port),
             StartError::DataBusy => format!(
                 "another server uses the data folder {}; stop that one, or choose another folder",
-                data.display()
+                launch.data.display()
             ),
             StartError::Ended { how, log } => {
                 format!("{name} ended before it responded: {how}{}", details(&log))

@@ -118,7 +118,7 @@ impl Observed<'_> {
         pairs.extend(logs::of_error(error));
         pairs.extend(next.wait().map(logs::wait_ms));
         let message = format_args!("{error:#}; {next}");
-        logs::line(logs::HTTP, Level::Warn, &pairs, message);
+        logs::Line::new(logs::HTTP, Level::Warn, &pairs).log(message);
     }
 
     /// Logs that a pooled connection was closed, and that the request is sent on a new one.
@@ -126,14 +126,10 @@ impl Observed<'_> {
         if log::log_enabled!(target: logs::HTTP, Level::Debug) {
             let call = Call::new(self.request.operation.name, self.request.subject);
             let endpoint = endpoint.as_str();
-            logs::line(
-                logs::HTTP,
-                Level::Debug,
-                &self.pairs(endpoint, attempt),
-                format_args!(
-                    "{call} at {endpoint}: the server had closed the idle connection; sending again on a new one"
-                ),
-            );
+            let pairs = self.pairs(endpoint, attempt);
+            logs::Line::new(logs::HTTP, Level::Debug, &pairs).log(format_args!(
+                "{call} at {endpoint}: the server had closed the idle connection; sending again on a new one"
+            ));
         }
     }
 
@@ -209,12 +205,8 @@ impl Attempt<'_> {
             pairs.push(("bytes_out", bytes_out.into()));
             pairs.push(("bytes_in", bytes_in.into()));
             let (method, base) = (&operation.method, self.endpoint.as_str());
-            logs::line(
-                logs::HTTP,
-                Level::Debug,
-                &pairs,
-                format_args!("{method} {base}{path}"),
-            );
+            logs::Line::new(logs::HTTP, Level::Debug, &pairs)
+                .log(format_args!("{method} {base}{path}"));
         }
         self.span.end(result);
     }

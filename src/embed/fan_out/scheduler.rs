@@ -250,17 +250,15 @@ where
     }
 
     fn log_retry(&self, batch: &Batch, error: &Error, wait: Duration) {
-        logs::failure(
-            logs::EMBED,
-            Level::Warn,
+        let pairs = [
+            self.model(),
+            ("attempt", batch.attempts.into()),
+            ("texts", batch.range.len().into()),
+            logs::wait_ms(wait),
+        ];
+        logs::Line::new(logs::EMBED, Level::Warn, &pairs).log_failure(
             error,
-            &[
-                self.model(),
-                ("attempt", batch.attempts.into()),
-                ("texts", batch.range.len().into()),
-                logs::wait_ms(wait),
-            ],
-            format_args!("{error:#}; trying again in {:.1} s", wait.as_secs_f64()),
+            format_args!("trying again in {:.1} s", wait.as_secs_f64()),
         );
     }
 
@@ -275,13 +273,9 @@ where
         if range.len() == 1 {
             return self.refused_text(range.start, error);
         }
-        logs::failure(
-            logs::EMBED,
-            Level::Warn,
-            &error,
-            &[self.model(), ("texts", range.len().into())],
-            format_args!("{error:#}; retrying the texts in two halves"),
-        );
+        let pairs = [self.model(), ("texts", range.len().into())];
+        logs::Line::new(logs::EMBED, Level::Warn, &pairs)
+            .log_failure(&error, format_args!("retrying the texts in two halves"));
         for half in halves(range) {
             self.batches.add(half, now);
         }
