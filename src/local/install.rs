@@ -225,10 +225,10 @@ impl fmt::Display for InstallPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "Installing a Chroma server into {}: the wheel chromadb {}, about {} MB from PyPI; later starts reuse it",
-            self.folder.display(),
+            "Installing a Chroma server (only once): the wheel chromadb {}, about {} MB from PyPI, into {}",
             self.version,
-            self.megabytes
+            self.megabytes,
+            self.folder.display()
         )
     }
 }
@@ -271,8 +271,8 @@ mod tests {
         };
         assert_eq!(
             plan.to_string(),
-            "Installing a Chroma server into /home/me/.cache/chroma-blocking/x: the wheel chromadb 1.5.9, \
-             about 23 MB from PyPI; later starts reuse it"
+            "Installing a Chroma server (only once): the wheel chromadb 1.5.9, about 23 MB from PyPI, into \
+             /home/me/.cache/chroma-blocking/x"
         );
     }
 

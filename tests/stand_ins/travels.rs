@@ -124,7 +124,7 @@ fn with_an_unknown_function_vectors_work() {
         ),
         (
             json!({ "type": "known", "name": "default", "config": {} }),
-            "does not have",
+            "does not include",
         ),
         (
             json!({ "type": "known", "name": "google_gemini", "config": { "model_name": "m", "vertexai": true } }),
