@@ -64,7 +64,7 @@ impl ClientBuilder {
     }
 }
 
-/// Reads the address of the server, which has two variables.
+/// Reads the address of the server from `CHROMA_HOST` or `CHROMA_ENDPOINT`.
 fn host(environment: &Environment<'_>) -> Result<Option<Named>, InvalidInput> {
     let host = environment.get("CHROMA_HOST")?;
     let endpoint = environment.get("CHROMA_ENDPOINT")?;

@@ -39,8 +39,9 @@ use crate::error::Result;
 /// change its behavior, such as `PYTHONPATH`, `CHROMA_…` and `RUST_LOG`.
 ///
 /// # When the server ends
-/// [`stop`](LocalServer::stop) and dropping end the server, wait for it, and remove its temporary folder. The
-/// same happens when the program ends, however it ends: by a panic, `exit`, Ctrl-C or `kill -9`.
+/// Calling [`stop`](LocalServer::stop) or dropping the value ends the server, waits until it has ended, and
+/// removes its temporary folder. The same happens when the program ends, however it ends: by a panic, `exit`,
+/// Ctrl-C or `kill -9`.
 ///
 /// A supervisor process, a small Python script, reads a pipe from the program. When the pipe closes, it asks
 /// the server to end, and kills it after 1.2 seconds. The server ends within 2 seconds. Program, supervisor

@@ -23,11 +23,11 @@ pub struct Latency {
     pub total: Duration,
     /// The arithmetic mean of all durations.
     pub mean: Duration,
-    /// The median: 50 % of the calls took no longer.
+    /// The median: 50 % of the calls took at most this long.
     pub p50: Duration,
-    /// The 95th percentile: 95 % of the calls took no longer.
+    /// The 95th percentile: 95 % of the calls took at most this long.
     pub p95: Duration,
-    /// The 99th percentile: 99 % of the calls took no longer.
+    /// The 99th percentile: 99 % of the calls took at most this long.
     pub p99: Duration,
     /// The longest duration.
     pub max: Duration,

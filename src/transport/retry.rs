@@ -12,9 +12,9 @@ use crate::random::Random;
 /// same moment. If the server asks for a longer wait (`Retry-After`, or Gemini's `retryDelay`), the client
 /// waits that long.
 ///
-/// If the server may have acted on a request already, the client repeats it only where that is harmless:
-/// reads, `upsert`, `update`, `delete`, `get_or_create` and `add`. After a `create`, it looks up whether the
-/// write took effect.
+/// If the server may already have acted on a request, the client repeats it only where that is harmless:
+/// reads, `upsert`, `update`, `delete`, `get_or_create` and `add`. After a `create`, the client looks up
+/// whether the write took effect.
 ///
 /// A policy applies to a client ([`ClientBuilder::retry`](crate::ClientBuilder::retry)) or to some of its
 /// calls:

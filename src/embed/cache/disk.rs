@@ -161,7 +161,7 @@ impl EmbeddingCache for DiskCache {
         Ok(keys.iter().map(&mut get).collect())
     }
 
-    /// Stores vectors. Those of keys that are in the file already are not changed.
+    /// Stores vectors. Does not change the vector of a key that is already in the file.
     fn put_many(&self, entries: &[(&[u8], &[f32])]) -> Result<(), EmbeddingError> {
         let state = &mut *self.state();
         state.append(entries).map_err(|error| {

@@ -128,8 +128,8 @@ mod tests {
         Cost { items, tokens }
     }
 
-    /// Sends requests of this cost one after the other, each as soon as it may go. Returns when each one
-    /// went.
+    /// Sends requests of this cost one after the other, each as soon as the limiter allows it. Returns the
+    /// time at which each one was sent.
     fn sent(limiter: &Limiter, cost: Cost, during: Duration) -> Vec<Duration> {
         let start = Instant::now();
         let (mut now, mut sent) = (start, Vec::new());

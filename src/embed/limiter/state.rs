@@ -96,7 +96,7 @@ impl State {
         free_at.max(self.paused_until).filter(|at| *at > now)
     }
 
-    /// The rates that there are, and what they are to count.
+    /// The rates that are set, each with the amount that it counts for this cost.
     fn rates(&mut self, cost: Cost) -> impl Iterator<Item = (&mut Rate, usize)> {
         let items = self.items.as_mut().map(|rate| (rate, cost.items));
         let tokens = self.tokens.as_mut().map(|rate| (rate, cost.tokens));
