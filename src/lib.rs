@@ -118,9 +118,9 @@ pub use transport::RetryPolicy;
 
 /// Forms of records: owned, borrowed, by row or by column.
 ///
-/// A write takes anything that is [`IntoRecords`](record::IntoRecords): one [`Record`], an iterator of records, or
-/// [`Columns`](record::Columns) that borrow. A type of the program that implements [`AsRecord`](record::AsRecord) is
-/// written without a copy.
+/// A write accepts anything that implements [`IntoRecords`](record::IntoRecords): one [`Record`], an iterator
+/// of records, or borrowed [`Columns`](record::Columns). Your own types that implement
+/// [`AsRecord`](record::AsRecord) are written without a copy.
 pub mod record {
     pub use crate::model::columns::Columns;
     pub use crate::model::embeddings::Vectors;

@@ -56,7 +56,7 @@ impl LocalServerBuilder {
     }
 
     /// Sets a function that is called once before a download begins. It is not called if nothing has to be
-    /// downloaded, or if another process is downloading already. Default: none.
+    /// downloaded, or if another process is already downloading. Default: none.
     pub fn on_install(mut self, report: impl FnOnce(&InstallPlan) + Send + 'static) -> Self {
         self.on_install = Some(Box::new(report));
         self

@@ -109,7 +109,7 @@ impl Endpoint {
         self.loopback
     }
 
-    /// Whether it is Chroma Cloud.
+    /// Whether the server is Chroma Cloud.
     pub(crate) fn is_cloud(&self) -> bool {
         is_cloud(&self.base)
     }

@@ -47,7 +47,7 @@ impl Parent {
         Parent
     }
 
-    /// Makes it the parent of all spans until the guard is dropped.
+    /// Makes this context the parent of all spans until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
         Entered
     }

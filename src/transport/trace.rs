@@ -210,7 +210,7 @@ impl Parent {
         Parent(Context::current())
     }
 
-    /// Makes it the parent of all spans until the guard is dropped.
+    /// Makes this context the parent of all spans until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
         Entered {
             _guard: self.0.clone().attach(),

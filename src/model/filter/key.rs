@@ -71,7 +71,7 @@ impl Key {
         &self.0
     }
 
-    /// Returns whether it can be the name of a metadata field.
+    /// Returns whether the key can be the name of a metadata field.
     pub(crate) fn is_field(&self) -> bool {
         !self.0.is_empty() && !self.0.starts_with('#')
     }

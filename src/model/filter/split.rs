@@ -17,7 +17,7 @@ pub(crate) struct Parts {
 }
 
 impl Where {
-    /// Returns whether it has a condition on a list in metadata.
+    /// Returns whether the filter has a condition on a list in metadata.
     pub(crate) fn tests_lists(&self) -> bool {
         self.has(|condition| {
             condition.key != DOCUMENT
@@ -38,8 +38,8 @@ impl Where {
 }
 
 impl Parts {
-    /// Returns whether it has a part that the first servers with API v2 do not support: a regular expression,
-    /// or a condition on the document among those on fields.
+    /// Returns whether the request has a part that the first servers with API v2 do not support: a regular
+    /// expression, or a condition on the document among those on fields.
     pub(crate) fn need_a_newer_server(&self) -> bool {
         let is_regex = |condition: &Condition| {
             matches!(condition.operator, Operator::Regex | Operator::NotRegex)
@@ -48,7 +48,7 @@ impl Parts {
         has(&self.documents, is_regex) || has(&self.fields, |condition| condition.key == DOCUMENT)
     }
 
-    /// Restricts it to these ids.
+    /// Restricts the request to these ids.
     pub(crate) fn narrow_ids(&mut self, ids: Vec<String>) {
         match &mut self.ids {
             Some(old) => {

@@ -77,7 +77,7 @@ pub(crate) fn too_large(value: u64) -> String {
 }
 
 impl MetadataValue {
-    /// Returns why it cannot be stored. Floats are checked by
+    /// Returns why the value cannot be stored. Floats are checked by
     /// [`first_not_finite`](MetadataValue::first_not_finite).
     fn problem(&self) -> Option<Cow<'static, str>> {
         let is_empty = match self {
@@ -108,7 +108,8 @@ impl MetadataValue {
 }
 
 impl SparseVector {
-    /// Returns why it cannot be stored or searched for. Values that are not finite are checked elsewhere.
+    /// Returns why the sparse vector cannot be stored or searched for. Values that are not finite are checked
+    /// elsewhere.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         if self.indices.len() != self.values.len() {
             Some("a sparse vector must have as many values as indices")

@@ -35,8 +35,8 @@ impl ConversionError {
         }
     }
 
-    /// Converts it to the error that callers get. `T` is the struct, which the message names: without its
-    /// path, unless it has type parameters.
+    /// Converts the error to the one that callers get. `T` is the struct, which the message names: without
+    /// its path, unless it has type parameters.
     pub(super) fn into_invalid<T: ?Sized>(self) -> InvalidInput {
         let path = type_name::<T>();
         let name = if path.contains('<') {

@@ -216,7 +216,7 @@ impl Rank {
         parts.try_for_each(|rank| rank.check(of, dimension))
     }
 
-    /// Returns whether it contains a `Knn`.
+    /// Returns whether the rank contains a `Knn`.
     pub(super) fn has_knn(&self) -> bool {
         matches!(self.node, Node::Knn(_)) || self.node.parts().iter().any(Rank::has_knn)
     }
