@@ -70,7 +70,7 @@ impl Schema {
     /// Creates Chroma's default schema.
     pub fn new() -> Schema {
         let mut schema = Schema(Map::new());
-        for (index, enabled) in [
+        for (index, is_enabled) in [
             (FULL_TEXT, false),
             (InvertedIndex::String.names(), true),
             (VECTORS, false),
@@ -79,14 +79,19 @@ impl Schema {
             (InvertedIndex::Float.names(), true),
             (InvertedIndex::Bool.names(), true),
         ] {
-            schema.put(None, index, enabled, json!({}));
+            let state = if is_enabled { enabled } else { disabled };
+            schema.put(None, index, state(json!({})));
         }
-        schema.put(None, SPARSE, false, sparse(SparseVectorIndexConfig::new()));
-        schema.put(Some(DOCUMENT), FULL_TEXT, true, json!({}));
+        schema.put(
+            None,
+            SPARSE,
+            disabled(sparse(SparseVectorIndexConfig::new())),
+        );
+        schema.put(Some(DOCUMENT), FULL_TEXT, enabled(json!({})));
         let no_filter = InvertedIndex::String.names();
-        schema.put(Some(DOCUMENT), no_filter, false, json!({}));
+        schema.put(Some(DOCUMENT), no_filter, disabled(json!({})));
         let from_documents = json!({ "source_key": DOCUMENT });
-        schema.put(Some(EMBEDDING), VECTORS, true, from_documents);
+        schema.put(Some(EMBEDDING), VECTORS, enabled(from_documents));
         schema
     }
 
@@ -100,12 +105,12 @@ impl Schema {
         ] {
             config.space = config.space.or(inner);
         }
-        self.put(None, VECTORS, false, json!(config));
+        self.put(None, VECTORS, disabled(json!(config)));
         let config = VectorIndexConfig {
             source_key: config.source_key.or(Some(DOCUMENT.to_owned())),
             ..config
         };
-        self.put(Some(EMBEDDING), VECTORS, true, json!(config));
+        self.put(Some(EMBEDDING), VECTORS, enabled(json!(config)));
         self
     }
 
@@ -116,49 +121,49 @@ impl Schema {
         key: impl AsRef<str>,
         config: SparseVectorIndexConfig,
     ) -> Schema {
-        self.put(Some(key.as_ref()), SPARSE, true, sparse(config));
+        self.put(Some(key.as_ref()), SPARSE, enabled(sparse(config)));
         self
     }
 
     /// Turns an index on for one metadata key.
     #[must_use = "returns the changed schema"]
     pub fn create_index(mut self, key: impl AsRef<str>, index: InvertedIndex) -> Schema {
-        self.put(Some(key.as_ref()), index.names(), true, json!({}));
+        self.put(Some(key.as_ref()), index.names(), enabled(json!({})));
         self
     }
 
     /// Turns an index off for one metadata key. The server then refuses filters on values of this type.
     #[must_use = "returns the changed schema"]
     pub fn delete_index(mut self, key: impl AsRef<str>, index: InvertedIndex) -> Schema {
-        self.put(Some(key.as_ref()), index.names(), false, json!({}));
+        self.put(Some(key.as_ref()), index.names(), disabled(json!({})));
         self
     }
 
     /// Turns an index on for every metadata key without a setting for that key.
     #[must_use = "returns the changed schema"]
     pub fn create_default_index(mut self, index: InvertedIndex) -> Schema {
-        self.put(None, index.names(), true, json!({}));
+        self.put(None, index.names(), enabled(json!({})));
         self
     }
 
     /// Turns an index off for every metadata key without a setting for that key.
     #[must_use = "returns the changed schema"]
     pub fn delete_default_index(mut self, index: InvertedIndex) -> Schema {
-        self.put(None, index.names(), false, json!({}));
+        self.put(None, index.names(), disabled(json!({})));
         self
     }
 
     /// Turns the full-text index of documents on, which is the default.
     #[must_use = "returns the changed schema"]
     pub fn create_full_text_index(mut self) -> Schema {
-        self.put(Some(DOCUMENT), FULL_TEXT, true, json!({}));
+        self.put(Some(DOCUMENT), FULL_TEXT, enabled(json!({})));
         self
     }
 
     /// Turns the full-text index of documents off. The server then refuses filters on documents.
     #[must_use = "returns the changed schema"]
     pub fn delete_full_text_index(mut self) -> Schema {
-        self.put(Some(DOCUMENT), FULL_TEXT, false, json!({}));
+        self.put(Some(DOCUMENT), FULL_TEXT, disabled(json!({})));
         self
     }
 
@@ -209,8 +214,9 @@ impl Schema {
             let mut config: VectorIndexConfig = self.config(key, VECTORS).unwrap_or_default();
             config.embedding_function = config.embedding_function.or(function.cloned());
             config.space = config.space.or(space);
-            let enabled = self.enabled(key, VECTORS).unwrap_or(key.is_some());
-            self.put(key, VECTORS, enabled, json!(config));
+            let is_enabled = self.enabled(key, VECTORS).unwrap_or(key.is_some());
+            let state = if is_enabled { enabled } else { disabled };
+            self.put(key, VECTORS, state(json!(config)));
         }
         self
     }
@@ -301,17 +307,28 @@ impl Schema {
         T::deserialize(config).ok()
     }
 
-    fn put(&mut self, key: Option<&str>, [kind, index]: [&str; 2], enabled: bool, config: Value) {
-        let leaf = [("enabled", Value::Bool(enabled)), ("config", config)];
+    /// Sets the state of an index of one field, or of all fields by default.
+    fn put(&mut self, key: Option<&str>, [kind, index]: [&str; 2], state: IndexState) {
         match key {
-            Some(key) => put(&mut self.0, &["keys", key, kind, index], leaf),
-            None => put(&mut self.0, &["defaults", kind, index], leaf),
+            Some(key) => put(&mut self.0, &["keys", key, kind, index], state),
+            None => put(&mut self.0, &["defaults", kind, index], state),
         }
     }
 }
 
+/// The state of an index in a schema, as keys and values of its JSON.
+type IndexState = [(&'static str, Value); 2];
+
+fn enabled(config: Value) -> IndexState {
+    [("enabled", true.into()), ("config", config)]
+}
+
+fn disabled(config: Value) -> IndexState {
+    [("enabled", false.into()), ("config", config)]
+}
+
 /// Writes into the object at the end of a path, and creates missing objects on the way.
-fn put(map: &mut Map<String, Value>, path: &[&str], leaf: [(&str, Value); 2]) {
+fn put(map: &mut Map<String, Value>, path: &[&str], leaf: IndexState) {
     let Some((first, rest)) = path.split_first() else {
         map.extend(leaf.map(|(key, value)| (key.to_owned(), value)));
         return;
