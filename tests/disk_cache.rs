@@ -82,7 +82,7 @@ fn stored_vectors_are_found_after_reopening() {
     }
     let length = fs::metadata(folder.path("vectors")).unwrap().len() as usize;
     let records: usize = (0..100).map(|index| record(index, 30)).sum();
-    assert_eq!(length, START + records, "nothing is in it twice");
+    assert_eq!(length, START + records, "no vector is stored twice");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_truncated_file_keeps_every_complete_record() {
         put(&cache, 0..COUNT, 6);
         drop(cache);
         let bytes = fs::read(folder.path("vectors")).unwrap();
-        assert_eq!(bytes, whole, "mended after a cut at {length}");
+        assert_eq!(bytes, whole, "repaired after a cut at {length}");
     }
 }
 
@@ -182,7 +182,7 @@ fn damage_loses_only_the_vectors_that_it_hits() {
         assert_eq!(
             kept(&cache, COUNT, 40),
             all(COUNT),
-            "mended in round {round}"
+            "repaired in round {round}"
         );
     }
 }
@@ -335,7 +335,7 @@ impl Program {
     }
 
     /// Returns the rest of the next line after `@`, or `None` if the process has ended.
-    fn says(&mut self) -> Option<String> {
+    fn next_line(&mut self) -> Option<String> {
         self.lines
             .find_map(|line| Some(line.unwrap().split_once('@')?.1.to_owned()))
     }
@@ -364,9 +364,9 @@ fn acknowledged_vectors_survive_a_kill() {
             break;
         }
         let mut program = Program::start(&folder, there);
-        assert_eq!(program.says().unwrap(), "open");
+        assert_eq!(program.next_line().unwrap(), "open");
         let batches = random.below(2);
-        let mut said: Vec<_> = (0..batches).map(|_| program.says().unwrap()).collect();
+        let mut said: Vec<_> = (0..batches).map(|_| program.next_line().unwrap()).collect();
         // Wait until it has begun to write the next batch.
         let length = || fs::metadata(folder.path("vectors")).unwrap().len();
         let before = length();
@@ -375,7 +375,7 @@ fn acknowledged_vectors_survive_a_kill() {
         }
         thread::sleep(Duration::from_micros(random.below(5_000) as u64));
         program.kill();
-        said.extend(std::iter::from_fn(|| program.says()));
+        said.extend(std::iter::from_fn(|| program.next_line()));
         if let Some(last) = said.last() {
             there = last.strip_prefix("done ").unwrap().parse().unwrap();
             acknowledged += said.len();
@@ -385,7 +385,10 @@ fn acknowledged_vectors_survive_a_kill() {
         let cache = DiskCache::open(folder.path("vectors")).unwrap();
         torn += usize::from(length() < found);
         let kept = kept(&cache, there + 2 * BATCH, LONGEST);
-        assert!(kept[..there].iter().all(|kept| *kept), "lost of {there}");
+        assert!(
+            kept[..there].iter().all(|kept| *kept),
+            "a vector of the first {there} is lost"
+        );
         // Of the interrupted batch, only the first vectors may be stored.
         there = kept.iter().take_while(|kept| **kept).count();
         assert!(kept[there..].iter().all(|kept| !kept));
@@ -397,7 +400,7 @@ fn acknowledged_vectors_survive_a_kill() {
 fn a_second_process_cannot_open_the_file() {
     let folder = Folder::new();
     let mut program = Program::start(&folder, IDLE);
-    assert_eq!(program.says().unwrap(), "open");
+    assert_eq!(program.next_line().unwrap(), "open");
     let refused = || {
         DiskCache::open(folder.path("vectors"))
             .unwrap_err()

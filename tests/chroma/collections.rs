@@ -63,7 +63,7 @@ fn creating_an_existing_collection_is_an_error() {
     assert_eq!(opened.id(), taken.id());
     assert!(
         opened.metadata().is_empty(),
-        "what exists keeps its own metadata"
+        "an existing collection keeps its metadata"
     );
 }
 
@@ -119,7 +119,7 @@ fn the_embedding_function_is_stored() {
     assert_eq!(
         made.space(),
         Some(Space::Cosine),
-        "what the function asks for"
+        "the space of the function"
     );
 
     let open = || client().collection(made.name());

@@ -73,7 +73,7 @@ fn index_settings_are_read_back() {
     let opened = client().collection(made.name()).get().unwrap();
     for collection in [&made.0, &opened] {
         assert_eq!(collection.space(), Some(Space::Cosine));
-        let told = collection.configuration().hnsw.clone().unwrap();
+        let stored = collection.configuration().hnsw.clone().unwrap();
         let expected = HnswConfig::new()
             .space(Space::Cosine)
             .ef_construction(200)
@@ -81,7 +81,7 @@ fn index_settings_are_read_back() {
             .ef_search(150)
             .sync_threshold(50)
             .resize_factor(1.5);
-        assert_eq!(told, expected, "servers do not say the others");
+        assert_eq!(stored, expected, "servers do not return the other settings");
     }
 }
 
@@ -288,8 +288,8 @@ fn gemini_is_stored_without_its_key() {
         return;
     }
     let opened = client().collection(made.name()).get().unwrap();
-    let told = opened.configuration().embedding_function.clone().unwrap();
-    assert_eq!(told.name.as_deref(), Some("google_gemini"));
+    let stored = opened.configuration().embedding_function.clone().unwrap();
+    assert_eq!(stored.name.as_deref(), Some("google_gemini"));
     assert!(
         !format!("{:?} {:?}", opened.configuration(), opened.schema()).contains("never-stored")
     );
@@ -305,8 +305,8 @@ fn gemini_is_stored_without_its_key() {
         .embedding_function(gemini("ANOTHER_KEY"))
         .run()
         .unwrap();
-    let told = moved.configuration().embedding_function.clone().unwrap();
-    assert_eq!(told.config.unwrap()["api_key_env_var"], "ANOTHER_KEY");
+    let stored = moved.configuration().embedding_function.clone().unwrap();
+    assert_eq!(stored.config.unwrap()["api_key_env_var"], "ANOTHER_KEY");
     let conflict = refused(moved.modify().embedding_function(Hashing::default()).run());
     assert!(conflict.contains("google_gemini"), "{conflict}");
 }

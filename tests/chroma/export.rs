@@ -74,25 +74,28 @@ fn progress_is_reported_for_the_export_and_not_for_its_requests() {
     let notes = Scratch::new();
     let vector = |n: usize| Record::new(n.to_string()).embedding([n as f32, 1.0]);
     notes.add((0..250).map(vector)).unwrap();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = told.clone();
-    let telling =
-        notes.with_progress(move |progress| telling.lock().unwrap().push(progress.to_string()));
-    telling
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let sink = reports.clone();
+    let reporting =
+        notes.with_progress(move |progress| sink.lock().unwrap().push(progress.to_string()));
+    reporting
         .export()
         .page_size(100)
         .write_to(io::sink())
         .unwrap();
-    let seen = std::mem::take(&mut *told.lock().unwrap());
+    let seen = std::mem::take(&mut *reports.lock().unwrap());
     assert_eq!(
         seen,
         ["export: 100 read", "export: 200 read", "export: 250 read"]
     );
     // A scan sees new records while it runs.
     for ahead in [false, true] {
-        assert_eq!(telling.scan().page_size(100).read_ahead(ahead).count(), 250);
+        assert_eq!(
+            reporting.scan().page_size(100).read_ahead(ahead).count(),
+            250
+        );
     }
-    assert!(told.lock().unwrap().is_empty(), "{told:?}");
+    assert!(reports.lock().unwrap().is_empty(), "{reports:?}");
 }
 
 #[test]

@@ -31,8 +31,8 @@ impl Value {
         ];
         match kind {
             0 => Value::Bool(random.below(2) == 0),
-            1 => Value::Int(random.one(&INTS)),
-            2 => Value::Float(random.one(&FLOATS)),
+            1 => Value::Int(random.choose(&INTS)),
+            2 => Value::Float(random.choose(&FLOATS)),
             _ => Value::Text(text(random)),
         }
     }
@@ -101,7 +101,7 @@ fn text(random: &mut Random) -> String {
         "\n",
         "x*",
     ];
-    let mut text = random.some(3, |random| random.one(&PIECES)).concat();
+    let mut text = random.list(3, |random| random.choose(&PIECES)).concat();
     if random.below(30) == 0 {
         text.clear();
     }
@@ -114,14 +114,14 @@ fn record(random: &mut Random, number: usize, lists: bool) -> Stored {
         let kind = random.below(4);
         let held = match random.below(8) {
             0 | 1 => continue,
-            2 | 3 if lists => Held::List(random.some(3, |random| Value::random(random, kind))),
+            2 | 3 if lists => Held::List(random.list(3, |random| Value::random(random, kind))),
             _ => Held::One(Value::random(random, kind)),
         };
         if key != "no.such" {
             metadata.insert(key.to_owned(), held);
         }
     }
-    let document = || random.some(5, text).concat();
+    let document = || random.list(5, text).concat();
     Stored {
         id: format!("{number:03}"),
         document: (number % 5 > 0).then(document),
@@ -179,7 +179,7 @@ impl Pattern {
             4 => Pattern::Either(text(random), text(random)),
             5 => Pattern::Digits,
             6 => Pattern::Around(text(random), text(random)),
-            _ => Pattern::IgnoreAsciiCase(random.one(&["ab", "a", "42", "xyz"]).to_owned()),
+            _ => Pattern::IgnoreAsciiCase(random.choose(&["ab", "a", "42", "xyz"]).to_owned()),
         }
     }
 
@@ -276,8 +276,8 @@ impl Filter {
     fn random(random: &mut Random, known: Known, levels: usize) -> Filter {
         let first = if levels == 0 { 3 } else { 0 };
         match first + random.below(13 - first) {
-            0 | 1 => Filter::All(random.some(3, |r| Filter::random(r, known, levels - 1))),
-            2 => Filter::Any(random.some(3, |r| Filter::random(r, known, levels - 1))),
+            0 | 1 => Filter::All(random.list(3, |r| Filter::random(r, known, levels - 1))),
+            2 => Filter::Any(random.list(3, |r| Filter::random(r, known, levels - 1))),
             3..=5 => Filter::on_text(random, known),
             _ => Filter::on_field(random, known),
         }
@@ -300,7 +300,7 @@ impl Filter {
     }
 
     fn on_field(random: &mut Random, known: Known) -> Filter {
-        let key = random.one(&KEYS).to_owned();
+        let key = random.choose(&KEYS).to_owned();
         let (kind, number) = (random.below(4), 1 + random.below(2));
         let value = Value::random(random, kind);
         let bound = Value::random(random, number);
@@ -311,8 +311,8 @@ impl Filter {
             3 => Filter::Gte(key, bound),
             4 => Filter::Lt(key, bound),
             5 => Filter::Lte(key, bound),
-            6 => Filter::In(key, random.some(4, |r| Value::random(r, kind))),
-            7 => Filter::NotIn(key, random.some(4, |r| Value::random(r, kind))),
+            6 => Filter::In(key, random.list(4, |r| Value::random(r, kind))),
+            7 => Filter::NotIn(key, random.list(4, |r| Value::random(r, kind))),
             8 => Filter::Contains(key, value),
             _ => Filter::NotContains(key, value),
         }

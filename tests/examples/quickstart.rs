@@ -70,7 +70,7 @@ fn uses_the_server_in_the_environment() {
     let name = stdout.split('"').nth(1).unwrap();
     assert!(name.starts_with("quickstart-"), "{stdout}");
     let left = client.collection(name).get();
-    assert!(left.is_err(), "it leaves nothing behind");
+    assert!(left.is_err(), "the example deletes its collection");
 }
 
 #[test]

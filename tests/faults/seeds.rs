@@ -91,7 +91,7 @@ fn run(seeds: Vec<u64>) {
     );
     assert!(
         bad.is_empty(),
-        "seeds {bad:?} failed; their words are above"
+        "seeds {bad:?} failed; their output is above"
     );
     // The run had as many operations and faults as planned.
     assert!(all.operations >= 500 * count, "{}", all.operations);

@@ -15,7 +15,7 @@ use super::support::folder::Folder;
 use super::support::gemini::{Google, KEY, Rules};
 use super::support::random::Random;
 use super::support::server::{self, kill, port, unique_name};
-use super::support::{assert_belongs, fast};
+use super::support::{assert_vector_of, fast};
 use super::{Scratch, TempFile, record, records};
 
 const RECORDS: usize = 8_000;
@@ -154,7 +154,7 @@ fn killed(cache: Option<&TempFile>) -> usize {
         let text = expected.document.unwrap();
         assert_eq!(found.document.as_ref(), Some(&text), "seed {seed}");
         assert_eq!(found.metadata, expected.metadata, "seed {seed}");
-        assert_belongs(found.embedding.as_deref().unwrap(), &text);
+        assert_vector_of(found.embedding.as_deref().unwrap(), &text);
     }
     println!(
         "killed {killed} times: {} records equal, {twice} texts paid for again, at most {} in flight",

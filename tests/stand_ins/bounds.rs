@@ -46,7 +46,9 @@ fn long_error_messages_are_cut() {
     for status in [400, 500] {
         let words = serde_json::json!({ "error": "X", "message": "word ".repeat(10_000) });
         let server = StandIn::start(move |_| Answer::new(status, words.to_string()));
-        let error = support::once(&server).version().unwrap_err();
+        let error = support::client_without_retries(&server)
+            .version()
+            .unwrap_err();
         let text = error.to_string();
         assert!(
             text.len() < 3_000 && text.contains("word word"),
@@ -56,7 +58,9 @@ fn long_error_messages_are_cut() {
     }
     // The body of an error can also be too large to read.
     let server = StandIn::start(|_| Answer::new(400, "x".repeat(100 << 20)));
-    let error = support::once(&server).version().unwrap_err();
+    let error = support::client_without_retries(&server)
+        .version()
+        .unwrap_err();
     assert!(error.to_string().len() < 3_000);
     assert_eq!(error.status(), Some(400));
 }

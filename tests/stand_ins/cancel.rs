@@ -72,7 +72,7 @@ fn a_cancelled_write_reports_which_records_are_written() {
     });
     let notes = collection(&server).with_cancel(flag);
     let error = notes.upsert(records(6)).unwrap_err();
-    assert_eq!(fates(&error), [ids(0..4), ids(0..0), ids(4..6)]);
+    assert_eq!(ids_by_outcome(&error), [ids(0..4), ids(0..0), ids(4..6)]);
     let Error::PartlyDone { source, .. } = error else {
         unreachable!()
     };

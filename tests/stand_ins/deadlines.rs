@@ -178,7 +178,7 @@ fn a_retry_policy_applies_only_to_its_handle() {
         .base_delay(millis(1))
         .jitter(Jitter::Full);
     assert_eq!(counts(&abc.with_retry(more)), 5);
-    assert_eq!(counts(&abc), 1, "the other one is as it was");
+    assert_eq!(counts(&abc), 1, "the original handle is unchanged");
     assert_eq!(counts(&abc.clone()), 1);
 }
 

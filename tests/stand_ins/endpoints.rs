@@ -14,7 +14,7 @@ use chroma_blocking::{
 const MS: Duration = Duration::from_millis(1);
 
 /// Returns the answers of a healthy server. `number`, its answer to `count`, identifies the server.
-fn well(number: usize) -> impl FnMut(&Request) -> Answer + Send + 'static {
+fn healthy_answers(number: usize) -> impl FnMut(&Request) -> Answer + Send + 'static {
     move |request| match request.path.as_str() {
         "/api/v2/pre-flight-checks" => Answer::ok(LIMITS),
         path if path.ends_with("/count") => Answer::ok(number.to_string()),
@@ -23,11 +23,13 @@ fn well(number: usize) -> impl FnMut(&Request) -> Answer + Send + 'static {
     }
 }
 
+/// Starts a server that is down for its gateway.
 fn down() -> StandIn {
     StandIn::start(|_| Answer::new(502, "bad gateway"))
 }
 
-fn among(primary: &str, replicas: &[&StandIn]) -> ClientBuilder {
+/// Builds a client of several servers.
+fn with_replicas(primary: &str, replicas: &[&StandIn]) -> ClientBuilder {
     builder(primary).replicas(replicas.iter().map(|server| server.url()))
 }
 
@@ -37,8 +39,10 @@ fn count(client: &Client) -> usize {
 
 #[test]
 fn reads_use_the_first_endpoint_while_it_works() {
-    let servers = [0, 1].map(|number| StandIn::start(well(number)));
-    let client = among(&servers[0].url(), &[&servers[1]]).build().unwrap();
+    let servers = [0, 1].map(|number| StandIn::start(healthy_answers(number)));
+    let client = with_replicas(&servers[0].url(), &[&servers[1]])
+        .build()
+        .unwrap();
     for _ in 0..5 {
         assert_eq!(count(&client), 0);
     }
@@ -50,9 +54,9 @@ fn reads_use_the_first_endpoint_while_it_works() {
 fn reads_fail_over_at_once_and_stay_there() {
     let (_reserved, closed) = closed_port();
     for primary in [format!("http://{closed}"), down().url()] {
-        let [one, two] = [1, 2].map(|number| StandIn::start(well(number)));
+        let [one, two] = [1, 2].map(|number| StandIn::start(healthy_answers(number)));
         let patient = fast().base_delay(Duration::from_secs(60));
-        let client = among(&primary, &[&one, &two])
+        let client = with_replicas(&primary, &[&one, &two])
             .retry(patient)
             .build()
             .unwrap();
@@ -70,8 +74,8 @@ fn reads_fail_over_at_once_and_stay_there() {
 
 #[test]
 fn a_failed_endpoint_is_skipped_by_later_calls() {
-    let (first, second) = (down(), StandIn::start(well(1)));
-    let client = among(&first.url(), &[&second]).build().unwrap();
+    let (first, second) = (down(), StandIn::start(healthy_answers(1)));
+    let client = with_replicas(&first.url(), &[&second]).build().unwrap();
     for _ in 0..5 {
         assert_eq!(count(&client), 1);
     }
@@ -81,7 +85,7 @@ fn a_failed_endpoint_is_skipped_by_later_calls() {
 #[test]
 fn if_all_endpoints_fail_the_error_names_the_last_one() {
     let servers = [down(), down(), down()];
-    let client = among(&servers[0].url(), &[&servers[1], &servers[2]]);
+    let client = with_replicas(&servers[0].url(), &[&servers[1], &servers[2]]);
     let client = client.retry(fast().max_retries(5)).build().unwrap();
     let error = client.version().unwrap_err();
     assert_eq!(error.status(), Some(502));
@@ -94,8 +98,8 @@ fn if_all_endpoints_fail_the_error_names_the_last_one() {
 
 #[test]
 fn round_robin_spreads_reads_over_all_endpoints() {
-    let servers = [0, 1, 2].map(|number| StandIn::start(well(number)));
-    let client = among(&servers[0].url(), &[&servers[1], &servers[2]]);
+    let servers = [0, 1, 2].map(|number| StandIn::start(healthy_answers(number)));
+    let client = with_replicas(&servers[0].url(), &[&servers[1], &servers[2]]);
     let client = client.read_from(ReadFrom::RoundRobin).build().unwrap();
     let abc = client.collection("abc").get().unwrap();
     let mut seen: Vec<_> = (0..6).map(|_| abc.count().unwrap()).collect();
@@ -111,7 +115,7 @@ fn round_robin_spreads_reads_over_all_endpoints() {
 #[test]
 fn writes_use_the_primary_unless_failover_is_allowed() {
     for allowed in [false, true] {
-        let (second, mut healthy) = (StandIn::start(well(1)), well(0));
+        let (second, mut healthy) = (StandIn::start(healthy_answers(1)), healthy_answers(0));
         let first = StandIn::start(move |request| {
             if request.path.ends_with("/upsert") {
                 Answer::new(503, "leaving")
@@ -119,7 +123,7 @@ fn writes_use_the_primary_unless_failover_is_allowed() {
                 healthy(request)
             }
         });
-        let client = among(&first.url(), &[&second]).fail_over_writes(allowed);
+        let client = with_replicas(&first.url(), &[&second]).fail_over_writes(allowed);
         let abc = client.build().unwrap().collection("abc").get().unwrap();
         let result = abc.upsert([Record::new("a").embedding([1.0])]);
         assert_eq!(result.is_ok(), allowed, "{result:?}");
@@ -131,7 +135,7 @@ fn writes_use_the_primary_unless_failover_is_allowed() {
 
 #[test]
 fn a_breaker_opens_tries_one_call_and_closes() {
-    let (mut answers, mut healthy) = (0, well(3));
+    let (mut answers, mut healthy) = (0, healthy_answers(3));
     let server = StandIn::start(move |request| {
         answers += 1;
         match answers {
@@ -210,9 +214,9 @@ fn a_plain_500_does_not_open_the_breaker() {
 
 #[test]
 fn each_endpoint_has_a_separate_breaker() {
-    let (first, second) = (down(), StandIn::start(well(1)));
+    let (first, second) = (down(), StandIn::start(healthy_answers(1)));
     let breaker = CircuitBreaker::new().failures(1);
-    let client = among(&first.url(), &[&second]).circuit_breaker(breaker);
+    let client = with_replicas(&first.url(), &[&second]).circuit_breaker(breaker);
     let client = client.build().unwrap();
     assert_eq!(count(&client), 1);
     assert_eq!(first.requests().len(), 1);
@@ -240,7 +244,7 @@ fn the_retry_budget_limits_retries() {
 
 /// Starts a server that answers each request, and then closes the connection without announcing that.
 fn closes_after_each(number: usize) -> StandIn {
-    let mut healthy = well(number);
+    let mut healthy = healthy_answers(number);
     StandIn::start(move |request| healthy(request).then_close())
 }
 
@@ -328,7 +332,7 @@ fn the_result_of_a_lost_write_is_checked_on_the_same_endpoint() {
         _ => Answer::ok(COLLECTION),
     });
     let copy = StandIn::start(|_| Answer::new(404, r#"{"error":"NotFoundError","message":"no"}"#));
-    let client = among(&primary.url(), &[&copy]).build().unwrap();
+    let client = with_replicas(&primary.url(), &[&copy]).build().unwrap();
     let error = client.delete_collection("abc").unwrap_err();
     assert!(error.call().unwrap().may_have_acted, "{error}");
     assert_eq!(copy.requests().len(), 0);
@@ -354,13 +358,13 @@ fn a_short_deadline_does_not_open_the_breaker() {
 #[test]
 fn a_read_that_fails_on_one_endpoint_is_tried_on_another() {
     let first = StandIn::start(|_| Answer::new(500, "oops"));
-    let second = StandIn::start(well(1));
-    let client = among(&first.url(), &[&second]).build().unwrap();
+    let second = StandIn::start(healthy_answers(1));
+    let client = with_replicas(&first.url(), &[&second]).build().unwrap();
     assert_eq!(count(&client), 1);
     assert_eq!(
         first.requests().len(),
         2,
-        "it is alive, so it is asked again"
+        "the endpoint answers, so the request is retried there"
     );
 }
 

@@ -126,7 +126,7 @@ fn requests_on_connections_closed_unread_are_repeated() {
         drop_first: 2,
         ..Habits::default()
     };
-    let server = StandIn::with(habits, |_| Answer::ok("\"1.0.0\""));
+    let server = StandIn::with_habits(habits, |_| Answer::ok("\"1.0.0\""));
     assert_eq!(client(&server).version().unwrap(), "1.0.0");
     assert_eq!((server.connections(), server.requests().len()), (3, 1));
 }
@@ -162,7 +162,7 @@ fn create_is_not_repeated_after_a_lost_answer() {
         drop_first: 1,
         ..Habits::default()
     };
-    let server = StandIn::with(habits, |_| Answer::new(418, "tea"));
+    let server = StandIn::with_habits(habits, |_| Answer::new(418, "tea"));
     create(&server);
     assert_eq!((server.connections(), created(&server)), (2, 0));
 }
@@ -189,7 +189,7 @@ fn create_is_repeated_if_the_server_did_not_execute_it() {
         thread::sleep(Duration::from_millis(50));
         reserved.listen(16).unwrap();
         let answer = script([Answer::ok(COLLECTION)]);
-        StandIn::on(TcpListener::from(reserved), Habits::default(), answer)
+        StandIn::on_listener(TcpListener::from(reserved), Habits::default(), answer)
     });
     let patient = fast().max_retries(12).base_delay(Duration::from_millis(10));
     let client = builder(&format!("http://{address}")).retry(patient);
@@ -300,7 +300,7 @@ fn redirects_are_reported_and_not_followed() {
             assert!(error.to_string().contains(&there), "{error}");
             assert!(!error.is_retryable());
         }
-        assert_eq!(other.connections(), 0, "the token went elsewhere");
+        assert_eq!(other.connections(), 0, "the token was sent to another host");
     }
 }
 
@@ -380,7 +380,7 @@ fn a_huge_content_length_is_an_error_at_once() {
     // Allocating this much memory would abort the process.
     for length in [1 << 40, 1 << 62, u64::MAX] {
         let server = StandIn::start(move |_| Answer::ok("{}").announcing(length));
-        let client = once(&server);
+        let client = client_without_retries(&server);
         let started = Instant::now();
         let error = client.version().unwrap_err();
         assert!(error.to_string().contains(&server.url()), "{error}");

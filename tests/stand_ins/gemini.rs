@@ -9,7 +9,7 @@ use crate::support::gemini::{
     over_quota, overloaded, row_of, titled, vector_of, vectors,
 };
 use crate::support::stand_in::{Answer, Request, StandIn};
-use crate::support::{assert_belong, closed_port, fast};
+use crate::support::{assert_vectors_of, closed_port, fast};
 use chroma_blocking::{
     EmbeddingFunction, Error, Gemini, RetryPolicy,
     embed::{Cached, EmbeddingError, GeminiBuilder, LongTexts, MemoryCache, ModelStyle, TaskType},
@@ -43,8 +43,8 @@ fn requests_equal_those_of_googles_sdk() {
     let server = Google::start();
     let gemini = builder(&server.url()).dimension(768).build().unwrap();
     let texts = ["a", "\"b\"\n\u{1F980}"];
-    assert_belong(&gemini.embed_documents(&texts).unwrap(), &texts, 768);
-    assert_belong(&gemini.embed_queries(&texts).unwrap(), &texts, 768);
+    assert_vectors_of(&gemini.embed_documents(&texts).unwrap(), &texts, 768);
+    assert_vectors_of(&gemini.embed_queries(&texts).unwrap(), &texts, 768);
 
     for (request, task) in server
         .requests()
@@ -101,7 +101,7 @@ fn many_texts_are_sent_in_batches_and_kept_in_order() {
     let texts: Vec<String> = (0..250).map(|i| format!("text {i}")).collect();
     let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
     let found = gemini(&server.url()).embed_documents(&borrowed).unwrap();
-    assert_belong(&found, &texts, 128);
+    assert_vectors_of(&found, &texts, 128);
     let requests = server.requests();
     let sizes = requests
         .iter()
@@ -130,11 +130,11 @@ fn with_a_cache_only_new_texts_are_sent() {
     let cache = Arc::new(MemoryCache::new(1 << 20));
     for texts in [&["a", "b", "a"][..], &["c", "b"], &["a", "c"]] {
         let found = Cached::new(gemini(), cache.clone()).embed_documents(texts);
-        assert_belong(&found.unwrap(), texts, 128);
+        assert_vectors_of(&found.unwrap(), texts, 128);
     }
     // Another task gives another vector.
     let queries = Cached::new(gemini(), cache).embed_queries(&["a"]);
-    assert_belong(&queries.unwrap(), &["a"], 128);
+    assert_vectors_of(&queries.unwrap(), &["a"], 128);
     let sent: Vec<Vec<Value>> = server
         .requests()
         .iter()
@@ -163,7 +163,7 @@ fn waits_as_long_as_google_asks() {
     let wait = Duration::from_millis(200);
     let server = Google::after([over_quota(Period::Minute, 100, V001, wait)]);
     let found = gemini(&server.url()).embed_documents(&["a"]).unwrap();
-    assert_belong(&found, &["a"], 128);
+    assert_vectors_of(&found, &["a"], 128);
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
     assert!(requests[1].at - requests[0].at >= Duration::from_millis(200));
@@ -189,7 +189,7 @@ fn server_errors_are_retried_with_the_same_bytes() {
         let status = failure.status();
         let server = Google::after([failure]);
         let found = gemini(&server.url()).embed_documents(&["a", "b"]).unwrap();
-        assert_belong(&found, &["a", "b"], 128);
+        assert_vectors_of(&found, &["a", "b"], 128);
         let requests = server.requests();
         assert_eq!(requests.len(), 2, "{status}");
         assert_eq!(requests[0].body, requests[1].body);
@@ -284,7 +284,7 @@ fn batches_stay_below_googles_limit_after_json_escaping() {
     let gemini = builder(&server.url()).long_texts(LongTexts::Warn);
     let gemini = gemini.build().unwrap();
     let found = gemini.embed_documents(&borrowed).unwrap();
-    assert_belong(&found, &texts, 128);
+    assert_vectors_of(&found, &texts, 128);
     let sizes = server
         .requests()
         .into_iter()
@@ -300,7 +300,7 @@ fn answers_with_line_breaks_are_read() {
         ..Rules::default()
     });
     let found = gemini(&server.url()).embed_documents(&["a", "b"]).unwrap();
-    assert_belong(&found, &["a", "b"], 128);
+    assert_vectors_of(&found, &["a", "b"], 128);
 }
 
 #[test]
@@ -323,14 +323,10 @@ fn titles_are_sent_as_in_googles_sdk() {
     let texts = ["a", "a", "a", "a"];
     let found = gemini.embed(texts).titles(&titles).run().unwrap();
     let known_by = titles.map(|title| title.map_or("a".to_owned(), |title| titled(title, "a")));
-    assert_belong(&found, &known_by, 768);
+    assert_vectors_of(&found, &known_by, 768);
 
     let items = items(&google);
-    assert_eq!(
-        items.len(),
-        3,
-        "the same text with another title is another"
-    );
+    assert_eq!(items.len(), 3, "the same text with a different title");
     assert_eq!(
         items[0],
         json!({

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::gemini::{Google, KEY};
-use crate::support::{assert_belong, fast};
+use crate::support::{assert_vectors_of, fast};
 use chroma_blocking::{
     EmbeddingFunction, Error, Gemini, Progress,
     embed::{Cached, EmbeddingCache, EmbeddingError, GeminiBuilder, MemoryCache, TaskType},
@@ -29,18 +29,18 @@ fn cached_texts_are_not_sent_again() {
     let gemini = builder(&google).cache(memory()).build().unwrap();
     let texts = texts(95);
     let first = gemini.embed(&texts).run().unwrap();
-    assert_belong(&first, &texts, 128);
+    assert_vectors_of(&first, &texts, 128);
     assert_eq!(google.paid().len(), 95);
-    let mut told = Vec::new();
-    let report = |p: &Progress| told.push((p.done, p.total));
+    let mut reports = Vec::new();
+    let report = |p: &Progress| reports.push((p.done, p.total));
     let again = gemini.embed(&texts).on_progress(report).run().unwrap();
-    assert_eq!((again, told), (first, vec![(95, Some(95))]));
+    assert_eq!((again, reports), (first, vec![(95, Some(95))]));
     assert_eq!(google.paid().len(), 95);
     gemini.embed_query(&texts[0]).unwrap();
-    assert_eq!(google.paid().len(), 96, "a query is another vector");
+    assert_eq!(google.paid().len(), 96, "queries have other vectors");
     let other = gemini.embed(&texts[..2]).task(TaskType::Clustering);
     other.run().unwrap();
-    assert_eq!(google.paid().len(), 98, "and so is another task");
+    assert_eq!(google.paid().len(), 98, "other tasks have other vectors");
 }
 
 #[test]
@@ -80,8 +80,8 @@ fn vectors_of_a_cancelled_call_are_cached() {
     assert!(paid < 100 && paid == done.len(), "{paid}");
     drop(gemini);
     let gemini = builder(&google).cache(cache).build().unwrap();
-    assert_belong(&gemini.embed(&texts).run().unwrap(), &texts, 128);
-    assert_eq!(google.paid().len(), 100, "none of them twice");
+    assert_vectors_of(&gemini.embed(&texts).run().unwrap(), &texts, 128);
+    assert_eq!(google.paid().len(), 100, "no text is sent twice");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_broken_cache_does_not_fail_the_call() {
     ] {
         let before = google.paid().len();
         let gemini = builder(&google).cache(Bad(answer)).build().unwrap();
-        assert_belong(&gemini.embed(&texts).run().unwrap(), &texts, 128);
+        assert_vectors_of(&gemini.embed(&texts).run().unwrap(), &texts, 128);
         assert_eq!(google.paid().len() - before, 25);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::gemini::{Failures, Google, KEY, Period, Rules, V001, Wrong, over_quota};
 use crate::support::stand_in::Answer;
-use crate::support::{LIMITS, assert_belong, assert_belongs, chroma, client};
+use crate::support::{LIMITS, assert_vector_of, assert_vectors_of, chroma, client};
 use chroma_blocking::{
     Embeddings, Error, Gemini, Record, Result, RetryPolicy,
     embed::{GeminiBuilder, RefusedTexts},
@@ -72,7 +72,7 @@ fn partly(result: Result<Embeddings>, texts: &[String]) -> Partly {
     };
     assert_eq!(vectors.len(), done.len());
     for (row, index) in vectors.rows().zip(&done) {
-        assert_belongs(row, &texts[*index]);
+        assert_vector_of(row, &texts[*index]);
     }
     let refused_ones = refused.iter().map(|refused| refused.index);
     let mut all: Vec<usize> = done.iter().chain(&pending).copied().collect();
@@ -107,7 +107,7 @@ fn one_failed_request_in_twenty_loses_nothing() {
             ..Rules::default()
         });
         let found = gemini(&google).embed(&texts).run().unwrap();
-        assert_belong(&found, &texts, DIMENSION);
+        assert_vectors_of(&found, &texts, DIMENSION);
         // A request that was reset during its answer counts as answered with 200.
         let seen = google.seen();
         let refused = seen.len() - texts.len() / BATCH;
@@ -130,7 +130,7 @@ fn the_client_adapts_to_an_unknown_quota() {
     let gemini = builder(&google).batch_size(100).build().unwrap();
     let started = Instant::now();
     let found = gemini.embed(&texts).run().unwrap();
-    assert_belong(&found, &texts, DIMENSION);
+    assert_vectors_of(&found, &texts, DIMENSION);
     assert!(started.elapsed() >= 5 * minute);
     // One batch succeeds in each period. Until the client knows the quota, other batches are refused.
     let refused = answered(&google, 429);
@@ -153,7 +153,7 @@ fn clones_together_never_exceed_a_known_quota() {
             let clone = gemini.clone();
             scope.spawn(move || {
                 let found = clone.embed(half).run().unwrap();
-                assert_belong(&found, half, DIMENSION);
+                assert_vectors_of(&found, half, DIMENSION);
             });
         }
     });
@@ -174,7 +174,7 @@ fn a_rate_limit_pauses_all_workers() {
     });
     let texts = texts(400);
     let found = gemini(&google).embed(&texts).run().unwrap();
-    assert_belong(&found, &texts, DIMENSION);
+    assert_vectors_of(&found, &texts, DIMENSION);
     assert_eq!(google.most_in_flight(), WORKERS);
 
     let seen = google.seen();
@@ -201,7 +201,7 @@ fn concurrency_adapts_to_a_busy_server() {
     let policy = patient().max_retries(10);
     let gemini = builder(&google).retry(policy).build().unwrap();
     let found = gemini.embed(&texts).run().unwrap();
-    assert_belong(&found, &texts, DIMENSION);
+    assert_vectors_of(&found, &texts, DIMENSION);
     // Six of the first eight requests are refused, and later some with which the client tests a higher limit.
     let refused = answered(&google, 503);
     assert!((6..=60).contains(&refused), "{refused}");
@@ -274,7 +274,7 @@ fn an_outage_of_two_seconds_loses_nothing() {
             google.die_for(millis(2_000));
         });
         let found = gemini.embed(&texts).run().unwrap();
-        assert_belong(&found, &texts, DIMENSION);
+        assert_vectors_of(&found, &texts, DIMENSION);
     });
     assert!(started.elapsed() >= millis(2_000));
     assert!(google.requests().len() > texts.len() / BATCH);
@@ -331,7 +331,7 @@ fn a_batch_that_is_too_large_is_halved() {
     let texts = texts(300);
     let gemini = builder(&google).batch_size(100).build().unwrap();
     let found = gemini.embed(&texts).run().unwrap();
-    assert_belong(&found, &texts, DIMENSION);
+    assert_vectors_of(&found, &texts, DIMENSION);
     assert!(answered(&google, 400) > 0);
 }
 
@@ -404,7 +404,7 @@ fn a_flag_set_before_the_call_prevents_every_request() {
     assert!(matches!(result, Err(Error::Cancelled { .. })), "{result:?}");
     assert!(google.requests().is_empty());
     flag.store(false, Ordering::SeqCst);
-    assert_belong(&gemini.embed(["a"]).run().unwrap(), &["a"], DIMENSION);
+    assert_vectors_of(&gemini.embed(["a"]).run().unwrap(), &["a"], DIMENSION);
 }
 
 #[test]
@@ -494,7 +494,7 @@ fn a_wrong_answer_loses_no_other_vectors() {
             whole[*index] = Some(row);
         }
         for (row, text) in whole.iter().zip(&texts) {
-            assert_belongs(row.unwrap(), text);
+            assert_vector_of(row.unwrap(), text);
         }
     }
 }
@@ -508,7 +508,7 @@ fn equal_texts_are_sent_once() {
     let call = gemini
         .embed(&texts)
         .on_progress(|progress| last = progress.done);
-    assert_belong(&call.run().unwrap(), &texts, DIMENSION);
+    assert_vectors_of(&call.run().unwrap(), &texts, DIMENSION);
     assert_eq!(last, 1_000, "progress counts texts, not what was sent");
     let mut paid = google.paid();
     paid.sort_unstable();
@@ -527,7 +527,7 @@ fn requests_in_flight_stay_within_the_limit() {
         });
         let texts = texts(200);
         let gemini = builder(&google).concurrency(workers).build().unwrap();
-        assert_belong(&gemini.embed(&texts).run().unwrap(), &texts, DIMENSION);
+        assert_vectors_of(&gemini.embed(&texts).run().unwrap(), &texts, DIMENSION);
         assert_eq!(google.most_in_flight(), workers);
     }
 }

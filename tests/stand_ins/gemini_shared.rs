@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support;
 use crate::support::gemini::{Google, KEY, Period, Rules, V001, fault, over_quota};
-use crate::support::{LIMITS, assert_belongs, chroma, client, fast};
+use crate::support::{LIMITS, assert_vector_of, chroma, client, fast};
 use chroma_blocking::{Error, Gemini, Record, RetryPolicy, embed::GeminiBuilder};
 
 fn builder(google: &Google) -> GeminiBuilder {
@@ -19,7 +19,7 @@ fn texts(count: usize) -> Vec<String> {
 }
 
 /// Fails if `work` has not ended after a minute.
-fn ends(work: impl FnOnce() + Send + 'static) {
+fn assert_ends(work: impl FnOnce() + Send + 'static) {
     let (sender, ended) = mpsc::channel();
     let thread = thread::spawn(move || {
         work();
@@ -33,7 +33,7 @@ fn ends(work: impl FnOnce() + Send + 'static) {
 #[test]
 fn a_progress_callback_may_embed() {
     for concurrency in [1, 2, 4] {
-        ends(move || {
+        assert_ends(move || {
             let google = Google::start();
             let gemini = builder(&google).concurrency(concurrency).build().unwrap();
             let mut reports = 0;
@@ -49,7 +49,7 @@ fn a_progress_callback_may_embed() {
 
 #[test]
 fn a_progress_callback_may_wait_for_another_call() {
-    ends(|| {
+    assert_ends(|| {
         let google = Google::start();
         let gemini = builder(&google).concurrency(2).build().unwrap();
         let lock = Mutex::new(());
@@ -127,7 +127,7 @@ fn the_error_of_a_write_has_the_indices_of_the_records() {
         panic!("another error");
     };
     assert_eq!((done, pending), (vec![1], vec![]));
-    assert_belongs(vectors.row(0).unwrap(), "fine");
+    assert_vector_of(vectors.row(0).unwrap(), "fine");
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].index, 3);
 }

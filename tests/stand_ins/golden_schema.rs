@@ -77,7 +77,7 @@ fn schemas_equal_those_of_the_python_client() {
         assert_eq!(body["schema"], entry["json"], "{expression}");
         assert_eq!(body.get("configuration"), None);
         let read = serde_json::to_value(made.schema().unwrap()).unwrap();
-        assert_eq!(read, entry["json"], "and survives reading");
+        assert_eq!(read, entry["json"], "the schema is read back unchanged");
     }
     assert_eq!(ours, BTreeMap::new());
 }

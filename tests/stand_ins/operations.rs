@@ -189,7 +189,7 @@ fn call(constant: &str, abc: &Collection) -> Result<()> {
             transaction.upsert(record())?;
             transaction.commit().map(drop)
         }
-        other => panic!("no call for {other}: say here what it is for"),
+        other => panic!("no call for {other}: add it here"),
     }
 }
 

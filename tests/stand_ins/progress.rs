@@ -12,8 +12,8 @@ use chroma_blocking::{
     embed::{Cached, EmbeddingContext, EmbeddingError, MemoryCache},
 };
 
+use crate::support::reporting::Reporting;
 use crate::support::stand_in::{Answer, StandIn};
-use crate::support::telling::Telling;
 use crate::support::{HITS, LIMITS, chroma, client};
 
 fn with_function(server: &StandIn, function: impl EmbeddingFunction + 'static) -> Collection {
@@ -29,7 +29,8 @@ fn documents(count: usize) -> Vec<Record> {
     (0..count).map(record).collect()
 }
 
-fn takes_all() -> StandIn {
+/// Starts a server on which every call succeeds.
+fn accepts_all() -> StandIn {
     chroma(LIMITS, |request| {
         if request.path.ends_with("/query") {
             Answer::ok(HITS)
@@ -41,14 +42,14 @@ fn takes_all() -> StandIn {
 
 #[test]
 fn metrics_count_embedded_texts_by_function() {
-    let server = takes_all();
-    let telling = with_function(&server, Telling);
-    telling.upsert(documents(10)).unwrap();
-    telling.query("a question").run().unwrap();
-    telling.query("bad").run().unwrap_err();
-    let metrics = telling.client().metrics();
+    let server = accepts_all();
+    let reporting = with_function(&server, Reporting);
+    reporting.upsert(documents(10)).unwrap();
+    reporting.query("a question").run().unwrap();
+    reporting.query("bad").run().unwrap_err();
+    let metrics = reporting.client().metrics();
     assert_eq!(metrics.embeddings.len(), 1);
-    let found = &metrics.embeddings["telling"];
+    let found = &metrics.embeddings["reporting"];
     assert_eq!((found.calls, found.errors, found.texts), (3, 1, 11));
     assert_eq!((found.cache_hits, found.retries), (2, 5));
     assert_eq!(found.limiter_wait, Duration::from_secs(3));
@@ -69,14 +70,14 @@ fn metrics_count_embedded_texts_by_function() {
 
 #[test]
 fn long_calls_report_progress() {
-    let server = takes_all();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = told.clone();
-    let notes = with_function(&server, Telling)
-        .with_progress(move |progress: &Progress| telling.lock().unwrap().push(*progress));
+    let server = accepts_all();
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let sink = reports.clone();
+    let notes = with_function(&server, Reporting)
+        .with_progress(move |progress: &Progress| sink.lock().unwrap().push(*progress));
     let seen = || {
-        let told: Vec<Progress> = told.lock().unwrap().drain(..).collect();
-        told.iter().map(Progress::to_string).collect::<Vec<_>>()
+        let reports: Vec<Progress> = reports.lock().unwrap().drain(..).collect();
+        reports.iter().map(Progress::to_string).collect::<Vec<_>>()
     };
     notes.upsert(documents(2_500)).unwrap();
     assert_eq!(
@@ -151,14 +152,14 @@ impl EmbeddingFunction for Careless {
 
 #[test]
 fn progress_counts_retried_texts_once() {
-    let server = takes_all();
+    let server = accepts_all();
     let careless = Careless {
         failures: AtomicUsize::new(2),
         cached: Cached::new(Hashing::default(), MemoryCache::new(1 << 20)),
     };
     careless.embed_documents(&["text 0", "text 1"]).unwrap();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = told.clone();
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let sink = reports.clone();
     let notes = with_function(&server, careless);
     let again = RetryPolicy::default().base_delay(Duration::from_millis(1));
     let report = notes.ingest(documents(5)).retry(again).run().unwrap();
@@ -169,14 +170,14 @@ fn progress_counts_retried_texts_once() {
     assert_eq!((found.calls, found.errors), (3, 2));
     assert_eq!((found.texts, found.cache_hits), (5, 5));
 
-    let notes = notes.with_progress(move |progress| telling.lock().unwrap().push(*progress));
+    let notes = notes.with_progress(move |progress| sink.lock().unwrap().push(*progress));
     notes.upsert(documents(5)).unwrap();
-    let told = told.lock().unwrap();
+    let reports = reports.lock().unwrap();
     assert!(
-        told.iter().all(|progress| progress.total == Some(5)),
-        "{told:?}"
+        reports.iter().all(|progress| progress.total == Some(5)),
+        "{reports:?}"
     );
-    let mut embedded = told
+    let mut embedded = reports
         .iter()
         .filter(|progress| progress.stage == ProgressStage::Embedding);
     assert_eq!(embedded.next_back().unwrap().done, 5);

@@ -140,7 +140,7 @@ fn pages_shrink_for_large_records() {
     let server = holding(numbered(0..2_500), 10, |_| {});
     assert_eq!(collection(&server).scan().count(), 2_500);
     assert_eq!(page_sizes(&server), [100, 1_000, 1_000, 400]);
-    assert_eq!(server.requests_to("/get").len(), 5, "and one listing");
+    assert_eq!(server.requests_to("/get").len(), 5, "one listing");
 }
 
 #[test]

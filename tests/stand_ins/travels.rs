@@ -42,7 +42,7 @@ fn google() -> StandIn {
 }
 
 /// Returns the configuration that Chroma's Python client stores.
-fn pythons(variable: &str) -> Value {
+fn python_configuration(variable: &str) -> Value {
     json!({ "type": "known", "name": "google_gemini", "config": {
         "model_name": "gemini-embedding-001", "dimension": 256, "task_type": "RETRIEVAL_DOCUMENT",
         "api_key_env_var": variable, "vertexai": null, "project": null, "location": null,
@@ -59,7 +59,7 @@ fn invalid(error: Error) -> InvalidInput {
 /// Tests share the environment of the process, so this test starts a child process.
 #[test]
 fn gemini_is_created_from_the_configuration_of_the_python_client() {
-    let (chroma, google) = (chroma(pythons("SOME_GEMINI_KEY")), google());
+    let (chroma, google) = (chroma(python_configuration("SOME_GEMINI_KEY")), google());
     let output = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -103,7 +103,7 @@ fn child_process_with_a_key() {
 
 #[test]
 fn without_a_key_vectors_work_and_errors_name_the_variable() {
-    let chroma = chroma(pythons("NO_SUCH_GEMINI_KEY"));
+    let chroma = chroma(python_configuration("NO_SUCH_GEMINI_KEY"));
     let opened = support::client(&chroma).collection("abc").get().unwrap();
     opened.query([0.5; 256]).run().unwrap();
     let error = opened.query("a").run().unwrap_err();
@@ -153,7 +153,7 @@ fn with_an_unknown_function_vectors_work() {
 
 #[test]
 fn a_different_model_or_dimension_is_a_conflict() {
-    let chroma = chroma(pythons("ANY"));
+    let chroma = chroma(python_configuration("ANY"));
     let open = |gemini: chroma_blocking::embed::GeminiBuilder| {
         let gemini: Gemini = gemini.api_key("k").build().unwrap();
         let builder = support::client(&chroma).collection("abc");

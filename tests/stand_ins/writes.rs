@@ -11,7 +11,7 @@ fn records_of_a_lost_answer_stay_unknown_after_a_later_error() {
     let mut answers = script([Answer::ok("{}"), Answer::close(), chroma_error(400)]);
     let server = chroma(limits, move |request| answers(request));
     let error = collection(&server).upsert(records(6)).unwrap_err();
-    assert_eq!(fates(&error), [ids(0..2), ids(2..4), ids(4..6)]);
+    assert_eq!(ids_by_outcome(&error), [ids(0..2), ids(2..4), ids(4..6)]);
     assert!(error.call().unwrap().may_have_acted);
     assert_eq!(error.call().unwrap().attempts, 2);
 }
@@ -41,7 +41,7 @@ fn a_request_that_is_too_large_is_halved() {
         }
     });
     let error = collection(&server).upsert(records(5)).unwrap_err();
-    assert_eq!(fates(&error), [ids(0..2), ids(0..0), ids(2..5)]);
+    assert_eq!(ids_by_outcome(&error), [ids(0..2), ids(0..0), ids(2..5)]);
     assert_eq!(error.status(), Some(413));
 }
 
@@ -52,7 +52,7 @@ fn a_large_request_that_is_refused_unread_is_halved() {
         longest_read: 1_000_000,
         ..Habits::default()
     };
-    let server = StandIn::with(habits, |request| match request.path.as_str() {
+    let server = StandIn::with_habits(habits, |request| match request.path.as_str() {
         "/api/v2/pre-flight-checks" => Answer::ok(LIMITS),
         path if path.ends_with("/abc") => Answer::ok(COLLECTION),
         _ if request.body.is_empty() => Answer::new(413, "Payload too large"),
@@ -176,7 +176,10 @@ fn stopped_by(third: Answer) -> Error {
         OLD_LIMITS,
         script([Answer::ok("{}"), Answer::ok("{}"), third.clone(), third]),
     );
-    let abc = once(&server).collection("abc").get().unwrap();
+    let abc = client_without_retries(&server)
+        .collection("abc")
+        .get()
+        .unwrap();
     let error = abc.upsert(records(35)).unwrap_err();
     // A connection that closes without an answer may have been closed earlier, so the client sends the
     // request again on a new connection.
@@ -190,7 +193,7 @@ fn stopped_by(third: Answer) -> Error {
 fn an_error_in_the_middle_reports_what_is_written() {
     for status in [400, 429] {
         let error = stopped_by(chroma_error(status));
-        assert_eq!(fates(&error), [ids(0..20), ids(0..0), ids(20..35)]);
+        assert_eq!(ids_by_outcome(&error), [ids(0..20), ids(0..0), ids(20..35)]);
         assert_eq!(error.status(), Some(status));
     }
 }
@@ -199,7 +202,10 @@ fn an_error_in_the_middle_reports_what_is_written() {
 fn a_lost_answer_in_the_middle_reports_unknown_ids() {
     for lost in lost_answers() {
         let error = stopped_by(lost);
-        assert_eq!(fates(&error), [ids(0..20), ids(20..30), ids(30..35)]);
+        assert_eq!(
+            ids_by_outcome(&error),
+            [ids(0..20), ids(20..30), ids(30..35)]
+        );
         assert!(error.is_retryable());
     }
 }
@@ -250,7 +256,7 @@ fn a_failed_delete_of_many_ids_reports_what_is_deleted() {
         .ids(all.clone())
         .run()
         .unwrap_err();
-    let [done, unknown, pending] = fates(&error);
+    let [done, unknown, pending] = ids_by_outcome(&error);
     assert_eq!(
         (done, pending),
         (all[..10_000].to_vec(), all[10_000..].to_vec())

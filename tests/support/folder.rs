@@ -9,6 +9,7 @@ use std::{env, fs, process};
 pub struct Folder(pub PathBuf);
 
 impl Folder {
+    /// Creates the folder.
     pub fn new() -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

@@ -50,6 +50,7 @@ impl Listening {
         }
     }
 
+    /// Returns the address of the listener.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -10,10 +10,10 @@ pub mod gemini;
 pub mod listening;
 pub mod markdown;
 pub mod random;
+pub mod reporting;
 #[cfg(feature = "local-server")]
 pub mod server;
 pub mod stand_in;
-pub mod telling;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -34,10 +34,12 @@ pub fn fast() -> RetryPolicy {
 }
 
 const DATABASE: &str = "/api/v2/tenants/default_tenant/databases/default_database";
+/// The description of the collection `abc`.
 pub const COLLECTION: &str = r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":"abc","metadata":null,"dimension":null,"configuration_json":{}}"#;
 /// The answer to a query, with one hit.
 pub const HITS: &str =
     r#"{"ids":[["id0"]],"distances":[[0.5]],"documents":[[null]],"metadatas":[[null]]}"#;
+/// The limits of a current server.
 pub const LIMITS: &str = r#"{"max_batch_size":1000,"supports_base64_encoding":true}"#;
 /// The limits of a server before 1.0.21.
 pub const OLD_LIMITS: &str = r#"{"max_batch_size":10}"#;
@@ -78,24 +80,29 @@ pub fn builder(url: &str) -> ClientBuilder {
     builder.request_timeout(Duration::from_secs(30))
 }
 
+/// Builds a client of a stand-in.
 pub fn client(server: &StandIn) -> Client {
     builder(&server.url()).build().unwrap()
 }
 
+/// Opens the collection `abc`.
 pub fn collection(server: &StandIn) -> Collection {
     client(server).collection("abc").get().unwrap()
 }
 
+/// Returns records with the ids `id0`, `id1` and so on.
 pub fn records(count: usize) -> Vec<Record> {
     let record = |i| Record::new(format!("id{i}")).embedding([i as f32, 0.5]);
     (0..count).map(record).collect()
 }
 
+/// Returns the ids in the body of a request.
 pub fn ids_of(request: &Request) -> Vec<String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap();
     serde_json::from_value(body["ids"].clone()).unwrap()
 }
 
+/// Returns the ids `id0`, `id1` and so on.
 pub fn ids(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|i| format!("id{i}")).collect()
 }
@@ -106,13 +113,13 @@ pub fn scripted(answers: impl IntoIterator<Item = Answer>) -> StandIn {
 }
 
 /// Builds a client without retries.
-pub fn once(server: &StandIn) -> Client {
+pub fn client_without_retries(server: &StandIn) -> Client {
     let builder = builder(&server.url()).retry(RetryPolicy::none());
     builder.build().unwrap()
 }
 
 /// Returns the ids that were written, that may have been written, and that were not.
-pub fn fates(error: &Error) -> [Vec<String>; 3] {
+pub fn ids_by_outcome(error: &Error) -> [Vec<String>; 3] {
     match error {
         Error::PartlyDone {
             done,
@@ -141,6 +148,7 @@ pub fn assert_none<T: std::fmt::Display>(what: &str, found: impl IntoIterator<It
     assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
 }
 
+/// Returns an error in the format of Chroma.
 pub fn chroma_error(status: u16) -> Answer {
     let words = json!({ "error": "InvalidArgumentError", "message": "no" });
     Answer::new(status, words.to_string())
@@ -154,15 +162,15 @@ pub fn unit(vector: &[f32]) -> Vec<f32> {
 }
 
 /// Asserts that each vector is the unit vector of its text.
-pub fn assert_belong(found: &Embeddings, texts: &[impl AsRef<str>], dimension: usize) {
+pub fn assert_vectors_of(found: &Embeddings, texts: &[impl AsRef<str>], dimension: usize) {
     assert_eq!((found.len(), found.dimension()), (texts.len(), dimension));
     for (row, text) in found.rows().zip(texts) {
-        assert_belongs(row, text.as_ref());
+        assert_vector_of(row, text.as_ref());
     }
 }
 
 /// Asserts that this is the unit vector of the text.
-pub fn assert_belongs(row: &[f32], text: &str) {
+pub fn assert_vector_of(row: &[f32], text: &str) {
     let expected = unit(&gemini::vector_of(text, row.len()));
     let off = row.iter().zip(&expected).map(|(a, b)| (a - b).abs());
     assert!(off.fold(0.0, f32::max) < 1e-6, "{text:?}");
@@ -195,9 +203,11 @@ pub fn logs() -> &'static Logs {
     logs
 }
 
+/// A logger that keeps all lines.
 pub struct Logs(Mutex<Vec<String>>);
 
 impl Logs {
+    /// Returns all lines so far.
     pub fn lines(&self) -> Vec<String> {
         self.0
             .lock()

@@ -4,6 +4,7 @@
 pub struct Random(pub u64);
 
 impl Random {
+    /// Returns the next 64 random bits.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -12,15 +13,18 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// Returns a number below the bound.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
-    pub fn one<T: Clone>(&mut self, of: &[T]) -> T {
+    /// Returns one of the items.
+    pub fn choose<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())].clone()
     }
 
-    pub fn some<T>(&mut self, most: usize, mut make: impl FnMut(&mut Random) -> T) -> Vec<T> {
+    /// Makes between one and `most + 1` items.
+    pub fn list<T>(&mut self, most: usize, mut make: impl FnMut(&mut Random) -> T) -> Vec<T> {
         (0..=self.below(most)).map(|_| make(self)).collect()
     }
 }

@@ -25,6 +25,7 @@ pub struct Request {
 }
 
 impl Request {
+    /// Returns the value of a header. `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut named = self.headers.iter().filter(|(key, _)| key == name);
         named.next().map(|(_, value)| value.as_str())
@@ -66,6 +67,7 @@ enum Manner {
 }
 
 impl Answer {
+    /// Returns an answer without headers.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
         Answer {
             status,
@@ -80,6 +82,7 @@ impl Answer {
         Answer::new(200, json).header("content-type", "application/json")
     }
 
+    /// Returns an HTML page, as from a server other than Chroma.
     pub fn html(status: u16) -> Answer {
         let page = "<!doctype html><html><body><h1>It works!</h1></body></html>";
         Answer::new(status, page).header("content-type", "text/html")
@@ -95,6 +98,7 @@ impl Answer {
         self
     }
 
+    /// Closes the connection after the answer, without announcing it.
     pub fn then_close(self) -> Answer {
         self.manner(Manner::ThenClose)
     }
@@ -129,6 +133,7 @@ impl Answer {
         Answer::raw("")
     }
 
+    /// Sends nothing until the client gives up.
     pub fn hang() -> Answer {
         Answer::new(0, "").manner(Manner::Hang)
     }
@@ -236,7 +241,7 @@ pub struct StandIn {
 impl StandIn {
     /// Starts a server that answers each request by `answer`.
     pub fn start(answer: impl FnMut(&Request) -> Answer + Send + 'static) -> StandIn {
-        StandIn::with(Habits::default(), answer)
+        StandIn::with_habits(Habits::default(), answer)
     }
 
     /// Starts a server that gives these answers, one after the other, and status 418 after them.
@@ -244,24 +249,26 @@ impl StandIn {
         StandIn::start(script(answers))
     }
 
-    pub fn with(
+    /// Starts a server with these habits.
+    pub fn with_habits(
         habits: Habits,
         answer: impl FnMut(&Request) -> Answer + Send + 'static,
     ) -> StandIn {
-        StandIn::on(TcpListener::bind("127.0.0.1:0").unwrap(), habits, answer)
+        StandIn::on_listener(TcpListener::bind("127.0.0.1:0").unwrap(), habits, answer)
     }
 
-    pub fn on(
+    /// Starts a server on this listener.
+    pub fn on_listener(
         listener: TcpListener,
         habits: Habits,
         answer: impl FnMut(&Request) -> Answer + Send + 'static,
     ) -> StandIn {
         let one_by_one = Mutex::new(answer);
-        StandIn::at_once(listener, habits, move |request| lock(&one_by_one)(request))
+        StandIn::concurrent(listener, habits, move |request| lock(&one_by_one)(request))
     }
 
     /// Starts a server that calls `answer` from several threads at the same time.
-    pub fn at_once(
+    pub fn concurrent(
         listener: TcpListener,
         habits: Habits,
         answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
@@ -283,6 +290,7 @@ impl StandIn {
         }
     }
 
+    /// Returns the address of the server.
     pub fn url(&self) -> String {
         self.listening.url()
     }
@@ -322,6 +330,7 @@ pub fn script(
     }
 }
 
+/// Locks a mutex, even if a thread has panicked with it.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

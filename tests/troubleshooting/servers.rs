@@ -11,8 +11,8 @@ use chroma_blocking::{
 use crate::messages::Messages;
 use crate::support::stand_in::{Answer, StandIn, script};
 use crate::support::{
-    COLLECTION, LIMITS, OLD_LIMITS, builder, chroma, chroma_error, closed_port, collection,
-    lost_answers, once, records, scripted,
+    COLLECTION, LIMITS, OLD_LIMITS, builder, chroma, chroma_error, client_without_retries,
+    closed_port, collection, lost_answers, records, scripted,
 };
 
 pub fn all(seen: &mut Messages) {
@@ -36,7 +36,7 @@ fn away(seen: &mut Messages) {
     seen.of(guarded.heartbeat());
     for lost in lost_answers() {
         let server = scripted([lost]);
-        seen.of(once(&server).count_collections());
+        seen.of(client_without_retries(&server).count_collections());
     }
     let proxy = StandIn::start(|_| Answer::new(403, "not there"));
     let client = builder("db.example.com").proxy(proxy.url());
@@ -56,8 +56,8 @@ fn something_else(seen: &mut Messages) {
         Answer::new(301, "").header("location", "https://db.example.com/api/v2/heartbeat"),
     ] {
         let server = StandIn::start(move |_| answer.clone());
-        seen.of(once(&server).heartbeat());
-        seen.of(once(&server).version());
+        seen.of(client_without_retries(&server).heartbeat());
+        seen.of(client_without_retries(&server).version());
     }
 }
 
@@ -98,10 +98,10 @@ fn statuses(seen: &mut Messages) {
         (524, String::new()),
     ] {
         let server = refusing(status, &body);
-        seen.of(once(&server).count_collections());
+        seen.of(client_without_retries(&server).count_collections());
     }
     let busy = Answer::new(429, "slow down").header("retry-after", 30);
-    seen.of(once(&scripted([busy])).count_collections());
+    seen.of(client_without_retries(&scripted([busy])).count_collections());
 }
 
 /// Recorded errors of real servers, with their statuses.
@@ -128,7 +128,7 @@ fn recorded(seen: &mut Messages) {
                 other => panic!("{other}: with which status does it come?"),
             };
             let server = refusing(status, &body);
-            seen.of(once(&server).count_collections());
+            seen.of(client_without_retries(&server).count_collections());
         }
     }
 }
@@ -171,7 +171,7 @@ fn lost(seen: &mut Messages) {
         _ if count(request) => Answer::ok("3"),
         _ => Answer::ok(COLLECTION),
     });
-    seen.of(once(&server).collection("abc").create());
+    seen.of(client_without_retries(&server).collection("abc").create());
     // A collection that was renamed.
     let other = COLLECTION.replace("6f4c", "0000");
     let server = StandIn::start(script([
@@ -211,7 +211,7 @@ fn old(seen: &mut Messages) {
         .metadata("tags", vec!["a"]);
     seen.of(collection(&server).upsert([record]));
     let unknown = chroma(LIMITS, |_| Answer::new(404, ""));
-    seen.of(once(&unknown).count_collections());
+    seen.of(client_without_retries(&unknown).count_collections());
     let forgetful = chroma(LIMITS, |_| Answer::ok(COLLECTION));
     let client = Client::new(forgetful.url()).unwrap();
     seen.of(client.collection("abc").schema(Schema::new()).create());
@@ -219,7 +219,7 @@ fn old(seen: &mut Messages) {
         "GET" => Answer::ok(r#"{"name":"team"}"#),
         _ => Answer::ok("{}"),
     });
-    seen.of(once(&tenant).update_tenant("team", "res"));
+    seen.of(client_without_retries(&tenant).update_tenant("team", "res"));
 }
 
 /// Answers that do not match the request.

@@ -189,10 +189,12 @@ pub(super) struct Upstreams {
 }
 
 impl Upstreams {
+    /// Returns the unchanged answer.
     pub(super) fn whole(&self) -> Answer {
         self.with(&self.body)
     }
 
+    /// Returns the answer with another body.
     fn with(&self, body: &[u8]) -> Answer {
         let answer = Answer::new(self.status, body);
         match &self.content_type {
@@ -225,7 +227,7 @@ pub fn seeded(seed: u64, percent: usize) -> Plan {
     Box::new(
         move |request| match (random.below(100) < percent, request) {
             (false, _) => None,
-            (true, Some(_)) => Some(random.one(&ALL)),
+            (true, Some(_)) => Some(random.choose(&ALL)),
             // Most new connections follow a fault, so refusals are frequent enough.
             (true, None) => (random.below(4) == 0).then_some(Refuse),
         },

@@ -90,6 +90,7 @@ impl FaultProxy {
         }
     }
 
+    /// Returns the address of the proxy.
     pub fn url(&self) -> String {
         self.listening.url()
     }
@@ -132,6 +133,7 @@ impl FaultProxy {
 }
 
 impl Shared {
+    /// Returns the fault of the next request.
     fn next(&self, request: Option<&Request>) -> Option<Fault> {
         (lock(&self.plan))(request)
     }
@@ -215,6 +217,7 @@ impl Shared {
         result.and_then(Result::ok)
     }
 
+    /// Sends a request to the server.
     fn ask(&self, request: &Request) -> Result<Upstreams, ureq::Error> {
         let mut builder = http::Request::builder()
             .method(request.method.as_str())

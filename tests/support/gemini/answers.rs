@@ -102,6 +102,7 @@ pub enum Wrong {
 }
 
 impl Wrong {
+    /// Applies the defect to the last vector or to the list.
     pub fn spoil(self, rows: &mut Vec<Row>) {
         let last = rows.len() - 1;
         match self {
@@ -116,6 +117,7 @@ impl Wrong {
     }
 }
 
+/// The period of a quota.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Period {
     Minute,
@@ -141,6 +143,7 @@ pub fn over_quota(period: Period, limit: usize, model: &str, wait: Duration) -> 
     fault(429, "RESOURCE_EXHAUSTED", message, details)
 }
 
+/// Returns the error for an invalid key.
 pub fn bad_key() -> Answer {
     let details = json!([{
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -151,10 +154,12 @@ pub fn bad_key() -> Answer {
     fault(400, "INVALID_ARGUMENT", message, details)
 }
 
+/// Returns the error 500.
 pub fn internal() -> Answer {
     fault(500, "INTERNAL", "An internal error.", json!([]))
 }
 
+/// Returns the error 503.
 pub fn overloaded() -> Answer {
     let message = "The model is overloaded. Please try again later.";
     fault(503, "UNAVAILABLE", message, json!([]))

@@ -77,6 +77,7 @@ const TASKS_IN_TEXT: [&str; 7] = [
 ];
 
 impl Asked {
+    /// Returns the vector of the item.
     pub fn row(&self) -> Row {
         match &self.title {
             Some(title) => row_of(&titled(title, &self.text), self.dimension),

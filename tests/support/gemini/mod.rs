@@ -128,6 +128,7 @@ impl Google {
         })
     }
 
+    /// Starts a stand-in with these rules.
     pub fn with(rules: Rules) -> Google {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -142,6 +143,7 @@ impl Google {
         }
     }
 
+    /// Returns the address of the stand-in.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -165,6 +167,7 @@ impl Google {
         lock(&self.state.seen).clone()
     }
 
+    /// Returns all requests so far, without their results.
     pub fn requests(&self) -> Vec<Request> {
         self.seen().into_iter().map(|seen| seen.request).collect()
     }
@@ -200,13 +203,14 @@ impl Drop for Google {
     }
 }
 
+/// Starts the server on this listener.
 fn serve(listener: TcpListener, state: &Arc<State>) -> StandIn {
     let habits = Habits {
         forget: true,
         ..Habits::default()
     };
     let state = state.clone();
-    StandIn::at_once(listener, habits, move |request| state.answer(request))
+    StandIn::concurrent(listener, habits, move |request| state.answer(request))
 }
 
 impl State {
@@ -256,6 +260,7 @@ impl State {
         }
     }
 
+    /// Returns the answer to a request.
     fn decide(&self, number: usize, asked: Result<Vec<Asked>, Refused>) -> Answer {
         let rules = &self.rules;
         // An invalid request is recorded even if its answer is fixed.
@@ -300,6 +305,7 @@ enum Failure {
 }
 
 impl Failures {
+    /// Returns the failure of the request with this number, if it fails.
     fn of(self, number: usize) -> Option<Failure> {
         let random = mixed(self.seed ^ mixed(number as u64));
         if random % 100 >= self.percent {

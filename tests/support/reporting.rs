@@ -1,4 +1,4 @@
-//! [`Telling`]: an embedding function that reports everything that a function can report.
+//! [`Reporting`]: an embedding function that reports everything that a function can report.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use chroma_blocking::{
 };
 
 /// Embeds with `Hashing`, and reports cache hits, retries and waits.
-pub struct Telling;
+pub struct Reporting;
 
-impl EmbeddingFunction for Telling {
+impl EmbeddingFunction for Reporting {
     fn name(&self) -> &'static str {
-        "telling"
+        "reporting"
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
