@@ -1,7 +1,7 @@
 //! [`IntoIds`]: one id or several.
 
 /// One id, or any iterator of ids: `"a"`, a `String`, `["a", "b"]`, a `Vec<String>`. `M` is inferred and
-/// tells the two cases apart; the trait cannot be implemented outside of this crate.
+/// distinguishes the two cases; the trait cannot be implemented outside of this crate.
 pub trait IntoIds<M>: sealed::IntoIds<M> {}
 
 impl<T: sealed::IntoIds<M>, M> IntoIds<M> for T {}

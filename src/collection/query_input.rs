@@ -1,13 +1,13 @@
 //! [`IntoQuery`] and [`IntoQueries`]: the texts or vectors to search for.
 
 /// A text or a vector: anything that is `AsRef<str>` or `AsRef<[f32]>`, owned or borrowed. `M` is inferred
-/// and tells the two apart; the trait cannot be implemented outside of this crate.
+/// and distinguishes the two; the trait cannot be implemented outside of this crate.
 pub trait IntoQuery<M>: sealed::IntoQuery<M> {}
 
 impl<T: sealed::IntoQuery<M>, M> IntoQuery<M> for T {}
 
 /// Texts or vectors: an iterator of them, owned or borrowed, or a matrix ([`&Embeddings`](crate::Embeddings)
-/// or [`Vectors`](crate::record::Vectors)). `M` is inferred and tells the cases apart; the trait cannot be
+/// or [`Vectors`](crate::record::Vectors)). `M` is inferred and distinguishes the cases; the trait cannot be
 /// implemented outside of this crate.
 pub trait IntoQueries<M>: sealed::IntoQueries<M> {}
 
