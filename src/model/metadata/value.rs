@@ -213,7 +213,7 @@ impl fmt::Display for MetadataValue {
 #[serde(tag = "#type", rename = "sparse_vector")]
 #[non_exhaustive]
 pub struct SparseVector {
-    /// The indices, as the model that made the vector numbers its dimensions. Strictly ascending.
+    /// The indices of the dimensions that are not zero, as the model numbers them. Strictly ascending.
     pub indices: Vec<u32>,
     /// The value at each index.
     pub values: Vec<f32>,
