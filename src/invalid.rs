@@ -69,7 +69,9 @@ pub enum InvalidInput {
         why: String,
     },
     /// A record has neither a document nor a vector.
-    #[error("record {id:?} has neither a document nor a vector; give it one of them")]
+    #[error(
+        "record {id:?} has neither a document nor a vector; give it one of them, or use update to change the rest of a record"
+    )]
     #[non_exhaustive]
     NothingToEmbed {
         /// The record's id.
@@ -147,12 +149,12 @@ pub enum InvalidInput {
         why: String,
     },
     /// A metadata key or value cannot be stored, or does not fit into a struct.
-    #[error("invalid metadata in {of}, key {key:?}: {why}")]
+    #[error("invalid metadata in {of}{}: {why}", OfKey(key))]
     #[non_exhaustive]
     Metadata {
         /// The record, collection or struct that the metadata belongs to.
         of: String,
-        /// The key.
+        /// The key. Empty if the fault is not in the value of a key.
         key: String,
         /// The fault, and what is allowed.
         why: String,
@@ -213,6 +215,18 @@ impl fmt::Display for Quoted<'_> {
         match self.0.len().saturating_sub(SHOWN) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// Prints the metadata key at fault, or nothing if there is none.
+struct OfKey<'a>(&'a str);
+
+impl fmt::Display for OfKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            key => write!(f, ", key {key:?}"),
         }
     }
 }

@@ -134,7 +134,7 @@ impl Get {
     pub fn run(self) -> Result<GetResult> {
         let operation = &op::GET;
         let collection = self.collection.begin();
-        let mut found = GetResult::default();
+        let mut found = GetResult::empty(&self.include);
         let Some(mut parts) = collection.select(operation, self.selection)? else {
             return Ok(found);
         };

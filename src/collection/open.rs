@@ -53,20 +53,16 @@ impl CollectionOpener {
     /// - [`Error::NotFound`](crate::Error::NotFound) if there is no such collection.
     /// - [`Error::Unsupported`](crate::Error::Unsupported) from servers before 1.5, and for a CRN from
     ///   single-node servers.
-    /// - [`InvalidInput::Name`] for a malformed id or CRN, and [`InvalidInput::EmbeddingFunctionConflict`] if
+    /// - [`InvalidInput::Setting`] for a malformed id or CRN, and [`InvalidInput::EmbeddingFunctionConflict`] if
     ///   the collection was created with another embedding function.
     pub fn get(self) -> Result<Collection> {
-        let (operation, key, checked) = match &self.locator {
-            Locator::Id(id) => (&op::GET_COLLECTION_BY_ID, id, check_id(id)),
-            Locator::Crn(crn) => (&op::GET_COLLECTION_BY_CRN, crn, check_crn(crn)),
+        let (operation, setting, key, checked) = match &self.locator {
+            Locator::Id(id) => (&op::GET_COLLECTION_BY_ID, "id", id, check_id(id)),
+            Locator::Crn(crn) => (&op::GET_COLLECTION_BY_CRN, "crn", crn, check_crn(crn)),
         };
         let call = Call::new(operation.name, Some(key));
         if let Err(why) = checked {
-            return Err(call.invalid(InvalidInput::Name {
-                what: "collection",
-                name: key.clone(),
-                why: why.to_owned(),
-            }));
+            return Err(call.invalid(InvalidInput::setting(setting, key, why)));
         }
         let (client, stored) = match &self.locator {
             Locator::Id(id) => {
@@ -128,7 +124,7 @@ fn check_id(id: &str) -> Result<(), &'static str> {
     if digits == 32 && digits + hyphens == id.len() {
         Ok(())
     } else {
-        Err("a collection's id is a UUID")
+        Err("it must be a UUID; to open a collection by its name, use client.collection(name)")
     }
 }
 
@@ -140,7 +136,7 @@ fn check_crn(crn: &str) -> Result<(), &'static str> {
         {
             Ok(())
         }
-        _ => Err("a Chroma Resource Name is TENANT:DATABASE:COLLECTION"),
+        _ => Err("it must be a Chroma Resource Name, TENANT:DATABASE:COLLECTION"),
     }
 }
 

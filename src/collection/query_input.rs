@@ -38,10 +38,18 @@ mod sealed {
     #[derive(Debug)]
     pub enum Matrix {}
 
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a query",
+        note = "pass a text (`AsRef<str>`) or a vector (`AsRef<[f32]>`)"
+    )]
     pub trait IntoQuery<M> {
         fn into_query(self) -> Queries;
     }
 
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not several queries",
+        note = "pass an iterator of texts (`AsRef<str>`) or of vectors (`AsRef<[f32]>`), `&Embeddings` or `Vectors`"
+    )]
     pub trait IntoQueries<M> {
         fn into_queries(self) -> Queries;
     }

@@ -129,11 +129,11 @@ impl Transaction {
         include: impl IntoIterator<Item = Include>,
     ) -> Result<GetResult> {
         let operation = &op::CONDITIONAL_GET;
+        let include: Vec<_> = include.into_iter().collect();
         let Some(parts) = self.collection.select(operation, selection)? else {
-            return Ok(GetResult::default());
+            return Ok(GetResult::empty(&include));
         };
         self.refuse_written(operation, parts.ids.iter().flatten())?;
-        let include: Vec<_> = include.into_iter().collect();
         let body = write::selection(&parts, page, Some(&include));
         let body = write::with_read_token(body, self.read_token);
         let (found, token) = self

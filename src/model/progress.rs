@@ -42,6 +42,9 @@ pub enum ProgressStage {
     Deleting,
 }
 
+/// The name of the operation whose `done` counts items of its input, whatever became of them.
+const BATCH_JOB: &str = "ingest";
+
 impl Progress {
     /// Returns the progress of a call whose total is unknown.
     pub(crate) fn new(operation: &'static str, stage: ProgressStage, done: u64) -> Progress {
@@ -64,10 +67,22 @@ impl Progress {
     }
 }
 
-/// `upsert: 2000 of 10000 written`.
+/// `upsert: 2000 of 10000 written`; for a batch job, `ingest: 2000 items done, 1990 written, 10 failed`.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.operation, self.done)?;
+        if self.operation == BATCH_JOB {
+            write!(f, " items done, {} written", self.written)?;
+            let counts = [
+                (self.skipped, "skipped"),
+                (self.failed, "failed"),
+                (self.deleted, "deleted"),
+            ];
+            for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+                write!(f, ", {count} {what}")?;
+            }
+            return Ok(());
+        }
         if let Some(total) = self.total {
             write!(f, " of {total}")?;
         }
@@ -92,5 +107,26 @@ mod tests {
         assert_eq!(deleting.to_string(), "delete: 7 of 9 deleted");
         let reading = Progress::new("export", ProgressStage::Reading, 7);
         assert_eq!(reading.to_string(), "export: 7 read");
+    }
+
+    #[test]
+    fn display_of_a_batch_job_tells_items_from_records() {
+        let resumed = Progress {
+            written: 2,
+            failed: 1,
+            ..Progress::new("ingest", ProgressStage::Writing, 7, None)
+        };
+        assert_eq!(
+            resumed.to_string(),
+            "ingest: 7 items done, 2 written, 1 failed"
+        );
+        let syncing = Progress {
+            deleted: 3,
+            ..Progress::new("ingest", ProgressStage::Deleting, 7, None)
+        };
+        assert_eq!(
+            syncing.to_string(),
+            "ingest: 7 items done, 0 written, 3 deleted"
+        );
     }
 }

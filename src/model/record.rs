@@ -239,6 +239,11 @@ impl<'a> RecordRef<'a> {
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a record",
+    note = "pass a `Record` or another type that implements `AsRecord`",
+    note = "to write an iterator of `Result`s, collect it into a `Result<Vec<_>, _>` first, or use `Collection::ingest`"
+)]
 pub trait AsRecord {
     /// Returns the record, borrowed from `self`.
     fn as_record(&self) -> RecordRef<'_>;

@@ -32,9 +32,13 @@ impl<R: AsRecord> Records for Vec<R> {
     }
 }
 
-/// The argument of a write. Accepts one [`Record`] or [`RecordRef`]; an array, a `Vec`, a slice or another
-/// iterator of types that implement [`AsRecord`], or of references to them; and
+/// The argument of a write. Accepts one [`Record`], `&Record` or [`RecordRef`]; an array, a `Vec`, a slice or
+/// another iterator of types that implement [`AsRecord`], or of references to them; and
 /// [`Columns`](crate::record::Columns).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a record, and not several records",
+    note = "pass a `Record`, an iterator of types that implement `AsRecord`, or `Columns`"
+)]
 pub trait IntoRecords {
     /// The form from which the records are read.
     type Records: Records;
@@ -60,6 +64,15 @@ impl IntoRecords for Record {
     type Records = Vec<Record>;
 
     fn into_records(self) -> Vec<Record> {
+        vec![self]
+    }
+}
+
+/// One record.
+impl<'a> IntoRecords for &'a Record {
+    type Records = Vec<&'a Record>;
+
+    fn into_records(self) -> Vec<&'a Record> {
         vec![self]
     }
 }

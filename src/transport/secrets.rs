@@ -207,7 +207,7 @@ fn forms(text: &str) -> [String; 5] {
 pub(crate) fn secret(setting: &'static str, value: &str) -> Result<HeaderValue, InvalidInput> {
     let bad = |why| InvalidInput::setting(setting, HIDDEN, why);
     if value.is_empty() {
-        return Err(bad("it is empty"));
+        return Err(InvalidInput::setting(setting, "", "it must not be empty"));
     }
     let mut header = HeaderValue::try_from(value)
         .map_err(|_| bad("it has a character that is not allowed in an HTTP header"))?;

@@ -420,7 +420,7 @@ fn malformed_crns_and_ids_are_not_sent() {
         assert!(matches!(
             error,
             Error::Invalid {
-                reason: InvalidInput::Name { .. },
+                reason: InvalidInput::Setting { .. },
                 ..
             }
         ));

@@ -102,7 +102,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MetadataValue, A::Error> {
         let map = de::value::MapAccessDeserializer::new(map);
-        let vector = SparseVector::deserialize(map)?;
+        let vector = SparseVector::deserialize(map).map_err(|error| {
+            de::Error::custom(format_args!("an object must be a sparse vector: {error}"))
+        })?;
         let (indices, values) = (vector.indices.len(), vector.values.len());
         if indices == values {
             Ok(MetadataValue::SparseVector(vector))

@@ -3,6 +3,7 @@
 use crate::model::embeddings::{DimensionMismatch, Embeddings};
 use crate::model::metadata::{Metadata, NO_METADATA};
 use crate::model::record::{Record, RecordRef};
+use crate::model::results::include::Include;
 
 /// The records that a [`get`](crate::Collection::get) found, by column. To read them one by one, use
 /// [`iter`](GetResult::iter), [`get`](GetResult::get) or a `for` loop.
@@ -35,6 +36,18 @@ pub struct GetResult {
 }
 
 impl GetResult {
+    /// Returns a result without records, with the columns that were asked for.
+    pub(crate) fn empty(include: &[Include]) -> GetResult {
+        let has = |column| include.contains(&column);
+        GetResult {
+            ids: Vec::new(),
+            documents: has(Include::Documents).then(Vec::new),
+            embeddings: has(Include::Embeddings).then(Embeddings::default),
+            metadatas: has(Include::Metadatas).then(Vec::new),
+            uris: has(Include::Uris).then(Vec::new),
+        }
+    }
+
     /// Returns the number of records.
     pub fn len(&self) -> usize {
         self.ids.len()

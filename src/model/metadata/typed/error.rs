@@ -36,10 +36,10 @@ impl ConversionError {
     }
 
     /// Converts the error to the one that callers get. `T` is the struct, which the message names: without
-    /// its path, unless it has type parameters.
+    /// its path, unless it is composed of several types.
     pub(super) fn into_invalid<T: ?Sized>(self) -> InvalidInput {
         let path = type_name::<T>();
-        let name = if path.contains('<') {
+        let name = if path.contains(['<', '[', '(', '&']) {
             path
         } else {
             path.rsplit("::").next().unwrap_or(path)
