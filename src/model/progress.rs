@@ -114,7 +114,7 @@ mod tests {
         let resumed = Progress {
             written: 2,
             failed: 1,
-            ..Progress::new("ingest", ProgressStage::Writing, 7, None)
+            ..Progress::new("ingest", ProgressStage::Writing, 7)
         };
         assert_eq!(
             resumed.to_string(),
@@ -122,7 +122,7 @@ mod tests {
         );
         let syncing = Progress {
             deleted: 3,
-            ..Progress::new("ingest", ProgressStage::Deleting, 7, None)
+            ..Progress::new("ingest", ProgressStage::Deleting, 7)
         };
         assert_eq!(
             syncing.to_string(),

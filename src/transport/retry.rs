@@ -99,7 +99,8 @@ impl RetryPolicy {
     }
 
     /// Sets the maximum time of a whole call: all of its requests, attempts and waits. A wait that would end
-    /// later does not begin. Default: no deadline; only the timeouts limit each attempt.
+    /// later does not begin. If it is zero, every call fails before anything is sent. Default: no deadline;
+    /// only the timeouts limit each attempt.
     ///
     /// Embedding functions are not interrupted. Their time counts towards the deadline. For Gemini, set
     /// [`GeminiBuilder::deadline`](crate::embed::GeminiBuilder::deadline). A
