@@ -105,10 +105,20 @@ fn get_by_crn(client: &Client, crn: &str) -> Result<Stored> {
     let without_retries = client.without_retries();
     let attempt = || without_retries.request(operation).crn(crn).send(read::json);
     match attempt() {
-        Err(Error::Connection { call, message, .. }) => {
+        Err(Error::Connection {
+            call,
+            mut message,
+            source,
+            ..
+        }) => {
             client.heartbeat()?;
             match attempt() {
-                Err(Error::Connection { .. }) => Err(Error::Unsupported { call, message }),
+                Err(Error::Connection { .. }) => {
+                    if let Some(cause) = source {
+                        message = format!("{message}: {cause}");
+                    }
+                    Err(Error::Unsupported { call, message })
+                }
                 second => second,
             }
         }

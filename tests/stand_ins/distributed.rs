@@ -406,6 +406,10 @@ fn a_crn_opens_a_collection_of_another_tenant() {
         .get()
         .unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    assert!(
+        error.to_string().contains("the connection broke: "),
+        "{error}"
+    );
     assert_eq!(server.requests().len(), 4);
 }
 
