@@ -193,11 +193,11 @@ fn invalid_modifications_are_refused() {
         (made.modify().name("a b"), "invalid collection name"),
         (
             made.modify().hnsw(HnswConfig::new().ef_construction(1)),
-            "fixed",
+            "cannot change",
         ),
         (
             made.modify().hnsw(HnswConfig::new().space(Space::Ip)),
-            "fixed",
+            "cannot change",
         ),
         (
             made.modify().hnsw(HnswConfig::new().batch_size(1)),
