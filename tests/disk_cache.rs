@@ -406,10 +406,10 @@ fn a_second_process_cannot_open_the_file() {
             .unwrap_err()
             .to_string()
     };
-    assert!(refused().contains("is open already"), "{}", refused());
+    assert!(refused().contains("is already open"), "{}", refused());
     program.kill();
     let cache = DiskCache::open(folder.path("vectors")).unwrap();
-    assert!(refused().contains("is open already"), "{}", refused());
+    assert!(refused().contains("is already open"), "{}", refused());
     drop(cache);
     DiskCache::open(folder.path("vectors")).unwrap();
 }
