@@ -22,7 +22,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use document::{Pattern, patterns};
+use document::patterns;
 use messages::Messages;
 use support::assert_none;
 
@@ -68,7 +68,7 @@ const BUILDING: [&str; 3] = [
 #[test]
 fn every_entry_is_a_message() {
     let source = source();
-    let is_real = |pattern: &Pattern| {
+    let is_real = |pattern: &document::Pattern| {
         let mut messages = seen().iter().map(String::as_str).chain(BUILDING);
         messages.any(|message| pattern.matches(message)) || is_in(&source, &pattern.text)
     };
