@@ -1,6 +1,8 @@
 //! Several endpoints, circuit breakers, the retry budget, and connections that the server has closed.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -340,9 +342,14 @@ fn the_result_of_a_lost_write_is_checked_on_the_same_endpoint() {
 
 #[test]
 fn a_short_deadline_does_not_open_the_breaker() {
-    let server = StandIn::start(|_| {
-        thread::sleep(60 * MS);
-        Answer::ok(r#""1.0.0""#)
+    let answers = Arc::new(AtomicBool::new(false));
+    let flag = answers.clone();
+    let server = StandIn::start(move |_| {
+        if flag.load(Ordering::SeqCst) {
+            Answer::ok(r#""1.0.0""#)
+        } else {
+            Answer::hang()
+        }
     });
     let breaker = CircuitBreaker::new().failures(2);
     let client = builder(&server.url()).circuit_breaker(breaker);
@@ -352,6 +359,7 @@ fn a_short_deadline_does_not_open_the_breaker() {
         let error = hurried.version().unwrap_err();
         assert!(matches!(error, Error::Timeout { .. }), "{error}");
     }
+    answers.store(true, Ordering::SeqCst);
     client.version().unwrap();
 }
 
