@@ -31,6 +31,14 @@ impl Collection {
     }
 }
 
+/// Whether an embedding function's error holds vectors that it made before it failed.
+fn has_vectors(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(Error::PartlyEmbedded { vectors, .. }) if !vectors.is_empty()
+    )
+}
+
 /// A collection's embedding function in a call.
 pub(crate) struct TextEmbedder<'a> {
     collection: &'a Collection,
@@ -57,8 +65,10 @@ impl TextEmbedder<'_> {
             context = context.cancel(flag);
         }
         let vectors = match self.embed_with(texts, &mut context) {
-            // The function fails in its own way when it is cancelled.
-            Err(Error::Embedding { call, .. }) if context.is_cancelled() => {
+            // The function fails in its own way when it is cancelled. Vectors that it made stay in its error.
+            Err(Error::Embedding { call, source, .. })
+                if context.is_cancelled() && !has_vectors(&*source) =>
+            {
                 return Err(Error::Cancelled { call });
             }
             embedded => embedded?,

@@ -96,7 +96,8 @@ impl Collection {
     /// ([`EmbeddingContext::is_cancelled`](crate::embed::EmbeddingContext::is_cancelled)).
     ///
     /// A cancelled call fails with [`Error::Cancelled`]. A write or deletion that the server has acknowledged in
-    /// part fails with [`Error::PartlyDone`], whose source is [`Error::Cancelled`].
+    /// part fails with [`Error::PartlyDone`], whose source is [`Error::Cancelled`]. If the embedding function has
+    /// made some of the vectors, they are in the [`Error::PartlyEmbedded`] that is the source of the error.
     ///
     /// A batch job with such a collection fails. To stop one at a checkpoint, use
     /// [`Ingest::cancel`](crate::ingest::Ingest::cancel) instead.

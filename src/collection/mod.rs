@@ -19,17 +19,17 @@
 //! [`with_cancel`](Collection::with_cancel) return the same collection with other settings for its calls.
 //!
 //! ```no_run
-//! use chroma_blocking::{Client, Hashing, Key, Record};
+//! use chroma_blocking::{Client, Hashing, Record};
 //!
 //! let notes = Client::from_env()?
 //!     .collection("notes")
 //!     .embedding_function(Hashing::default())
 //!     .get_or_create()?;
 //! notes.upsert([
-//!     Record::new("1").document("Rust has no garbage collector").metadata("year", 2015),
-//!     Record::new("2").document("Chroma stores embeddings").metadata("year", 2023),
+//!     Record::new("1").document("Rust has no garbage collector"),
+//!     Record::new("2").document("Chroma stores embeddings"),
 //! ])?;
-//! for hit in notes.query("memory safety").filter(Key::field("year").lt(2020)).run()? {
+//! for hit in notes.query("memory safety").n_results(1).run()? {
 //!     println!("{}: {}", hit.id, hit.distance);
 //! }
 //! # Ok::<(), chroma_blocking::Error>(())

@@ -23,8 +23,9 @@ impl Collection {
     /// # use chroma_blocking::{Client, Hashing, Key};
     /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
     /// let recent = Key::field("year").gte(2010);
-    /// for hit in notes.query("memory safety").filter(recent).n_results(5).run()? {
-    ///     println!("{:.3}  {}  {}", hit.distance, hit.id, hit.document.unwrap_or_default());
+    /// let query = notes.query("memory safety").filter(recent);
+    /// for hit in query.n_results(5).run()? {
+    ///     println!("{:.3}  {}", hit.distance, hit.id);
     /// }
     /// let nearest = notes.query([0.1, 0.2, 0.3]).run()?;
     /// # Ok::<(), chroma_blocking::Error>(())
@@ -42,7 +43,8 @@ impl Collection {
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing};
     /// # let notes = Client::from_env()?.collection("notes").embedding_function(Hashing::default()).get()?;
-    /// let results = notes.query_many(["memory safety", "vector search"]).n_results(3).run()?;
+    /// let queries = ["memory safety", "vector search"];
+    /// let results = notes.query_many(queries).n_results(3).run()?;
     /// assert_eq!(results.len(), 2);
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```

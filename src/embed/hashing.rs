@@ -1,7 +1,10 @@
 //! [`Hashing`]: vectors from words and letters, without a model, a key or a network.
 
 #[cfg(feature = "gemini")]
-use rayon::prelude::*;
+use std::sync::OnceLock;
+
+#[cfg(feature = "gemini")]
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use super::error::EmbeddingError;
 use super::function::EmbeddingFunction;
@@ -23,8 +26,7 @@ use crate::model::space::Space;
 /// The method is feature hashing: K. Weinberger et al., "Feature Hashing for Large Scale Multitask Learning"
 /// (2009).
 ///
-/// With the feature `gemini`, calls of 256 or more texts use all cores (through `rayon`'s global thread
-/// pool).
+/// With the feature `gemini`, calls of 256 or more texts use all cores, through a `rayon` thread pool.
 ///
 /// ```
 /// use chroma_blocking::Hashing;
@@ -57,6 +59,18 @@ const MAX_DIMENSION: usize = 65_536;
 /// either way, and 256 texts take 4 ms instead of 8 ms.
 #[cfg(feature = "gemini")]
 const MIN_PARALLEL_TEXTS: usize = 256;
+
+/// Returns the threads for a call of this many texts; `None` if it stays on the caller's thread. All calls
+/// share them. `rayon`'s global pool would panic where the system cannot start threads.
+#[cfg(feature = "gemini")]
+fn pool_for(texts: usize) -> Option<&'static ThreadPool> {
+    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    if texts < MIN_PARALLEL_TEXTS {
+        return None;
+    }
+    POOL.get_or_init(|| ThreadPoolBuilder::new().build().ok())
+        .as_ref()
+}
 
 impl Default for Hashing {
     /// Vectors of 768 floats.
@@ -115,11 +129,13 @@ impl Hashing {
     fn embed_all(&self, texts: &[&str]) -> Embeddings {
         let mut floats = vec![0.0; texts.len() * self.dimension];
         #[cfg(feature = "gemini")]
-        if texts.len() >= MIN_PARALLEL_TEXTS {
-            texts
-                .par_iter()
-                .zip(floats.par_chunks_exact_mut(self.dimension))
-                .for_each(|(text, vector)| self.embed_into(text, vector));
+        if let Some(pool) = pool_for(texts.len()) {
+            pool.install(|| {
+                texts
+                    .par_iter()
+                    .zip(floats.par_chunks_exact_mut(self.dimension))
+                    .for_each(|(text, vector)| self.embed_into(text, vector));
+            });
             return Embeddings::of_whole_rows(floats, self.dimension);
         }
         for (text, vector) in texts.iter().zip(floats.chunks_exact_mut(self.dimension)) {

@@ -263,14 +263,15 @@ where
     /// Makes the collection match the input: writes all records, then deletes those that match the filter and
     /// are not in the input. Default: off. Replaces [`only_new`](Ingest::only_new).
     ///
-    /// With `None` or [`Where::everything`], the job deletes all records that are not in the input.
+    /// With `None`, the job deletes all records that are not in the input. It refuses a filter that every record
+    /// passes, such as a [`Where::all`] of no conditions, since that may be a mistake.
     ///
     /// Nothing is deleted if the job stops early, if an item could not be read (its record might exist), or
     /// if the input is empty.
     ///
     /// The job remembers the ids of the input, at about 16 bytes each.
     pub fn sync(mut self, within: impl Into<Option<Where>>) -> Self {
-        self.settings.mode = Mode::Sync(within.into().unwrap_or_default());
+        self.settings.mode = Mode::Sync(within.into());
         self
     }
 

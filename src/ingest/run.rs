@@ -136,6 +136,7 @@ fn complete<I>(
 ) -> Result<()> {
     let job = writer.job;
     if let Mode::Sync(within) = &job.settings.mode {
+        let within = within.clone().unwrap_or_default();
         let items = reader.skipped + reader.read;
         let milestone = Milestone {
             state: "deleting",
@@ -147,7 +148,7 @@ fn complete<I>(
             format_args!(", all records are written; deleting those that are not in the input"),
         );
         let cleanup = Cleanup {
-            within,
+            within: &within,
             seen: &reader.seen,
             unreadable: reader.unreadable,
         };

@@ -38,7 +38,7 @@ pub(super) enum Mode {
     /// Writes only records whose ids do not exist yet.
     AddNew,
     /// Writes all records, then deletes those that match the filter and are not in the input.
-    Sync(Where),
+    Sync(Option<Where>),
 }
 
 /// One of several parts of an input, chosen by the hash of a record's id.
@@ -87,6 +87,11 @@ impl Settings {
             let why = "a batch job has no deadline; use a policy without one, and stop the job with .cancel(...)";
             let value = "a policy with a deadline";
             return Err(InvalidInput::setting("retry", value, why));
+        }
+        if matches!(&self.mode, Mode::Sync(Some(within)) if *within == Where::everything()) {
+            let why = "to delete all records that are not in the input, pass None";
+            let value = "a filter that every record passes";
+            return Err(InvalidInput::setting("sync", value, why));
         }
         match &self.content_hash {
             Some(key) => {

@@ -105,7 +105,8 @@ impl Record {
     /// use std::collections::HashMap;
     /// use chroma_blocking::Record;
     ///
-    /// let counts = HashMap::from([("words".to_owned(), 120), ("lines".to_owned(), 9)]);
+    /// let lines = ("lines".to_owned(), 9);
+    /// let counts = HashMap::from([("words".to_owned(), 120), lines]);
     /// let record = Record::new("1")
     ///     .metadatas(&counts)
     ///     .metadatas([("lang", "en"), ("topic", "rust")]);

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chroma_blocking::{
-    Collection, EmbeddingFunction, Embeddings, Include, Record, embed::EmbeddingError,
+    Collection, EmbeddingFunction, Embeddings, Include, Record, Where, embed::EmbeddingError,
 };
 use support::server::{client, unique_name};
 
@@ -212,6 +212,7 @@ fn invalid_settings_are_refused_before_anything_is_read() {
         (job().concurrency(0), "concurrency"),
         (job().concurrency(65), "concurrency"),
         (job().batch_size(0), "batch_size"),
+        (job().sync(Where::all([])), "sync"),
         (job().shard(3, 3), "shard"),
         (job().shard(0, 0), "shard"),
         (job().content_hash(""), "content_hash"),

@@ -173,3 +173,38 @@ fn the_embedding_function_sees_the_flag() {
     assert!(server.requests_to("/upsert").is_empty());
     assert!(server.requests_to("/query").is_empty());
 }
+
+#[cfg(feature = "gemini")]
+#[test]
+fn vectors_made_before_the_flag_was_set_stay_in_the_error() {
+    let google = crate::support::gemini::Google::start();
+    let gemini = chroma_blocking::Gemini::builder()
+        .api_key(crate::support::gemini::KEY)
+        .base_url(google.url())
+        .batch_size(10)
+        .concurrency(1)
+        .build()
+        .unwrap();
+    let server = chroma(LIMITS, |_| Answer::ok("{}"));
+    let flag = Flag::default();
+    let raise = flag.clone();
+    let opened = client(&server)
+        .collection("abc")
+        .embedding_function(gemini)
+        .get();
+    let notes = opened
+        .unwrap()
+        .with_cancel(flag)
+        .with_progress(move |_| raise.store(true, Ordering::Relaxed));
+    let record = |i| Record::new(format!("{i}")).document(format!("text {i}"));
+    let error = notes.upsert((0..100).map(record)).unwrap_err();
+    let Error::Embedding { source, .. } = &error else {
+        panic!("{error:#}")
+    };
+    let Some(Error::PartlyEmbedded { done, source, .. }) = source.downcast_ref() else {
+        panic!("{error:#}")
+    };
+    assert!((1..100).contains(&done.len()), "{error:#}");
+    assert!(matches!(**source, Error::Cancelled { .. }), "{error:#}");
+    assert!(server.requests_to("/upsert").is_empty());
+}

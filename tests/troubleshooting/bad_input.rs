@@ -223,6 +223,7 @@ fn calls(seen: &mut Messages, abc: &Collection) {
     let none: [Record; 0] = [];
     seen.of(abc.ingest(none.clone()).concurrency(0).run());
     seen.of(abc.ingest(none.clone()).batch_size(0).run());
+    seen.of(abc.ingest(none.clone()).sync(Where::everything()).run());
     seen.of(abc.ingest(none.clone()).shard(3, 3).run());
     let hasty = RetryPolicy::default().deadline(Duration::from_secs(1));
     seen.of(abc.ingest(none.clone()).retry(hasty).run());

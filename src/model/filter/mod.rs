@@ -8,8 +8,9 @@
 //! use chroma_blocking::{Client, Key};
 //!
 //! # let notes = Client::from_env()?.collection("notes").get()?;
+//! let rust = Key::document().contains("rust");
 //! let filter = Key::field("year").gte(2020)
-//!     & (Key::field("lang").is_in(["en", "fr"]) | Key::document().contains("rust"));
+//!     & (Key::field("lang").is_in(["en", "fr"]) | rust);
 //! let found = notes.get().filter(filter).limit(10).run()?;
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```

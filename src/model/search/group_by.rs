@@ -14,7 +14,8 @@ use crate::model::filter::Key;
 /// use chroma_blocking::{Key, Search};
 /// use chroma_blocking::search::{GroupBy, Knn};
 ///
-/// let by_author = GroupBy::new(["author"]).min_k(3, [Key::score(), Key::field("year")]);
+/// let by_author = GroupBy::new(["author"])
+///     .min_k(3, [Key::score(), Key::field("year")]);
 /// let search = Search::new()
 ///     .rank(Knn::text("memory safety").limit(100))
 ///     .group_by(by_author)

@@ -34,7 +34,8 @@ use crate::model::filter::{Key, Where, restrict};
 ///     .limit(10)
 ///     .select([Key::document(), Key::score(), Key::field("title")]);
 /// let json = search.to_string();
-/// assert!(json.starts_with(r#"{"filter":{"year":{"$gte":2020}},"rank":{"$sum":["#));
+/// let start = r#"{"filter":{"year":{"$gte":2020}},"rank":{"$sum":["#;
+/// assert!(json.starts_with(start));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 #[must_use = "a search does nothing until it is given to a collection"]
