@@ -1,5 +1,5 @@
-//! A blocking client for [Chroma](https://www.trychroma.com), the vector database, for programs without an async runtime:
-//! command-line tools, threaded daemons, build scripts, batch jobs.
+//! A blocking client for [Chroma](https://www.trychroma.com), the vector database, for programs without an async
+//! runtime: command-line tools, threaded daemons, build scripts, batch jobs.
 //!
 //! ```
 //! # #[cfg(feature = "local-server")]
@@ -36,8 +36,9 @@
 //! ```
 //!
 //! # Where to start
-//! The [`manual`] has a section per task, with examples. [`operations`] lists every operation of Chroma's Python client with
-//! the method that does the same here. The repository's `docs/` has guides for users of Chroma's other clients.
+//! The [`manual`] has a section per task, with examples. [`operations`] lists every operation of Chroma's Python
+//! client with the method that does the same here. The repository's `docs/` has guides for users of Chroma's other
+//! clients.
 //!
 //! | task | start with |
 //! |---|---|
@@ -58,8 +59,9 @@
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
 //! - `disk-cache`: `embed::DiskCache`, which keeps embeddings in a file.
 //! - `csv`: `ingest::csv_records`, which reads records from CSV files.
-//! - `metrics`: reports what [`Client::metrics`] counts to the `metrics` facade as well. A program must use version 0.24 of that crate.
-//! - `opentelemetry`: a span for each call and each attempt. A program must use version 0.33 of `opentelemetry`.
+//! - `metrics`: reports what [`Client::metrics`] counts to the `metrics` facade as well. A program must use
+//!   version 0.24 of that crate.
+//! - `opentelemetry`: a span for each call and each attempt. A program must use version 0.33 of that crate.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -111,8 +113,8 @@ pub use model::results::{GetResult, Hit, Include, QueryResult};
 pub use model::search::Search;
 pub use model::space::Space;
 pub use model::{schema, search};
-/// Re-exported, since its `Value` is part of the public API: in the configuration of an embedding function and in the
-/// parameters of an attached function.
+/// Re-exported, since its `Value` is part of the public API: in the configuration of an embedding function and in
+/// the parameters of an attached function.
 pub use serde_json;
 pub use transport::RetryPolicy;
 

@@ -165,8 +165,10 @@ impl BatchEmbedding<'_> {
     fn halve(&mut self, part: &[usize], error: &Error) {
         let texts = part.len();
         let pairs = [self.job.settings.log_pair(), ("texts", texts.into())];
-        let next = format_args!("retrying the {texts} texts in two halves");
-        logs::Line::new(logs::INGEST, Level::Warn, &pairs).log_failure(error, next);
+        logs::Line::new(logs::INGEST, Level::Warn, &pairs).log_failure(
+            error,
+            format_args!("retrying the {texts} texts in two halves"),
+        );
         let [first, second] = halves(0..texts);
         self.parts
             .extend([part[second].to_vec(), part[first].to_vec()]);

@@ -227,7 +227,9 @@ fn log_start(job: &Job<'_>, Position { items, .. }: Position) {
     if items == 0 {
         milestone.log(job.call, format_args!(""));
     } else {
-        let details = format_args!(", resuming after {items} items of an earlier run");
-        milestone.log(job.call, details);
+        milestone.log(
+            job.call,
+            format_args!(", resuming after {items} items of an earlier run"),
+        );
     }
 }

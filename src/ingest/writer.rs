@@ -202,8 +202,10 @@ impl<'a> Writer<'a> {
 
     fn log_halving(&self, error: &Error, records: usize) {
         let pairs = [self.job.settings.log_pair(), ("records", records.into())];
-        let next = format_args!("retrying the {records} records in two halves");
-        logs::Line::new(logs::INGEST, Level::Warn, &pairs).log_failure(error, next);
+        logs::Line::new(logs::INGEST, Level::Warn, &pairs).log_failure(
+            error,
+            format_args!("retrying the {records} records in two halves"),
+        );
     }
 
     /// Skips bad records whose items come before this one.

@@ -117,8 +117,7 @@ impl Observed<'_> {
         let mut pairs = self.pairs(attempt.endpoint, attempt.number);
         pairs.extend(logs::of_error(error));
         pairs.extend(next.wait().map(logs::wait_ms));
-        let message = format_args!("{error:#}; {next}");
-        logs::Line::new(logs::HTTP, Level::Warn, &pairs).log(message);
+        logs::Line::new(logs::HTTP, Level::Warn, &pairs).log(format_args!("{error:#}; {next}"));
     }
 
     /// Logs that a pooled connection was closed, and that the request is sent on a new one.
