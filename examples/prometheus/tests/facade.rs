@@ -16,8 +16,8 @@ use chroma_blocking::{
     metrics::{BreakerState, Latency},
 };
 
+use support::reporting::Reporting;
 use support::stand_in::{Answer, StandIn, script};
-use support::telling::Telling;
 use support::{HITS, LIMITS, builder, chroma, chroma_error};
 
 /// Makes calls that fail in every way, until the breaker is open.
@@ -29,7 +29,7 @@ fn fail_in_every_way(server: &StandIn) -> Client {
         .unwrap();
     let notes = client
         .collection("abc")
-        .embedding_function(Telling)
+        .embedding_function(Reporting)
         .get()
         .unwrap();
     let text = |i| Record::new(format!("id{i}")).document(format!("text {i}"));
@@ -141,7 +141,7 @@ fn prometheus_reads_the_metrics_of_the_client() {
     assert_eq!(kinds("count"), ["circuit_open", "server"]);
     assert_eq!(metrics.endpoints[0].breaker, Some(BreakerState::Open));
     assert!(metrics.pool.opened > 1 && metrics.pool.reused > 0 && metrics.pool.open > 0);
-    let told = &metrics.embeddings["telling"];
+    let told = &metrics.embeddings["reporting"];
     assert_eq!((told.calls, told.errors, told.texts), (4, 1, 12));
 
     // Sums of durations, truncated to microseconds, and buckets, of which the last one has all durations.
