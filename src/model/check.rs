@@ -16,7 +16,7 @@ pub(crate) struct CheckedRecords {
     pub(crate) has_sparse: bool,
 }
 
-/// What a call allows.
+/// The rules of a call for its records.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordCheck {
     /// The dimension of the collection, if it is known.

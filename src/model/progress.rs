@@ -42,7 +42,7 @@ pub enum ProgressStage {
     Deleting,
 }
 
-/// The name of the operation whose `done` counts items of its input, whatever became of them.
+/// The name of the operation whose `done` counts items of its input: written, skipped and failed ones.
 const BATCH_JOB: &str = "ingest";
 
 impl Progress {
