@@ -5,6 +5,34 @@ use std::time::Duration;
 use super::call::Call;
 use super::variants::Error;
 
+/// Returns the call of an error, by reference or by mutable reference, like the error itself.
+macro_rules! call_of {
+    ($error:expr) => {
+        match $error {
+            Error::Invalid { call, .. }
+            | Error::NotFound { call, .. }
+            | Error::AlreadyExists { call, .. }
+            | Error::Conflict { call, .. }
+            | Error::Unsupported { call, .. }
+            | Error::Unauthorized { call, .. }
+            | Error::RateLimited { call, .. }
+            | Error::QuotaExhausted { call, .. }
+            | Error::Timeout { call, .. }
+            | Error::Connection { call, .. }
+            | Error::CircuitOpen { call, .. }
+            | Error::NotChroma { call, .. }
+            | Error::Server { call, .. }
+            | Error::Decode { call, .. }
+            | Error::Embedding { call, .. }
+            | Error::PartlyDone { call, .. }
+            | Error::PartlyEmbedded { call, .. }
+            | Error::Ingest { call, .. }
+            | Error::Cancelled { call } => Some(call),
+            Error::LocalServer { .. } | Error::Io { .. } | Error::Cache { .. } => None,
+        }
+    };
+}
+
 impl Error {
     /// Returns the name of the error's kind, as [metrics](crate::metrics::Metrics), logs and traces show it:
     /// the variant's name in lower case with underscores, such as `not_found` or `rate_limited`.
@@ -93,53 +121,11 @@ impl Error {
 
     /// Returns the call that failed. `None` for an error of a local server, a file or a cache.
     pub fn call(&self) -> Option<&Call> {
-        match self {
-            Error::Invalid { call, .. }
-            | Error::NotFound { call, .. }
-            | Error::AlreadyExists { call, .. }
-            | Error::Conflict { call, .. }
-            | Error::Unsupported { call, .. }
-            | Error::Unauthorized { call, .. }
-            | Error::RateLimited { call, .. }
-            | Error::QuotaExhausted { call, .. }
-            | Error::Timeout { call, .. }
-            | Error::Connection { call, .. }
-            | Error::CircuitOpen { call, .. }
-            | Error::NotChroma { call, .. }
-            | Error::Server { call, .. }
-            | Error::Decode { call, .. }
-            | Error::Embedding { call, .. }
-            | Error::PartlyDone { call, .. }
-            | Error::PartlyEmbedded { call, .. }
-            | Error::Ingest { call, .. }
-            | Error::Cancelled { call } => Some(call),
-            Error::LocalServer { .. } | Error::Io { .. } | Error::Cache { .. } => None,
-        }
+        call_of!(self)
     }
 
     /// Like [`call`](Error::call), for code that sums up several requests of one call.
     pub(crate) fn call_mut(&mut self) -> Option<&mut Call> {
-        match self {
-            Error::Invalid { call, .. }
-            | Error::NotFound { call, .. }
-            | Error::AlreadyExists { call, .. }
-            | Error::Conflict { call, .. }
-            | Error::Unsupported { call, .. }
-            | Error::Unauthorized { call, .. }
-            | Error::RateLimited { call, .. }
-            | Error::QuotaExhausted { call, .. }
-            | Error::Timeout { call, .. }
-            | Error::Connection { call, .. }
-            | Error::CircuitOpen { call, .. }
-            | Error::NotChroma { call, .. }
-            | Error::Server { call, .. }
-            | Error::Decode { call, .. }
-            | Error::Embedding { call, .. }
-            | Error::PartlyDone { call, .. }
-            | Error::PartlyEmbedded { call, .. }
-            | Error::Ingest { call, .. }
-            | Error::Cancelled { call } => Some(call),
-            Error::LocalServer { .. } | Error::Io { .. } | Error::Cache { .. } => None,
-        }
+        call_of!(self)
     }
 }
