@@ -17,7 +17,7 @@ skip() {
 # prints_the_same COMMAND: runs it against a new server
 prints_the_same() {
     echo "$1"
-    GUIDE_PROGRAM=$1 cargo test --quiet --test guides -- --ignored --exact another_program_prints_the_expected_output
+    GUIDE_PROGRAM=$1 cargo test --quiet --test documentation -- --ignored --exact guides::another_program_prints_the_expected_output
 }
 
 # from_pypi NAME PACKAGE: installs it into a folder of this name, once; fails if PyPI cannot be reached
@@ -37,7 +37,7 @@ from_pypi() {
 
 echo "Chroma's Python client"
 if from_pypi chromadb-client-1.5.9 chromadb-client==1.5.9; then
-    run="PYTHONPATH='$folder/chromadb-client-1.5.9' '$python' tests/guides"
+    run="PYTHONPATH='$folder/chromadb-client-1.5.9' '$python' tests/documentation"
     # The calls print nothing, and fail if one of them does.
     prints_the_same "$run/calls.py && $run/program.py"
 else

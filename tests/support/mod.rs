@@ -8,7 +8,6 @@ pub mod fault_proxy;
 pub mod folder;
 pub mod gemini;
 pub mod listening;
-pub mod markdown;
 pub mod random;
 pub mod reporting;
 #[cfg(feature = "local-server")]
