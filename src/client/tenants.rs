@@ -82,7 +82,8 @@ impl Client {
     }
 
     /// Creates a database in the client's tenant. The name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_'
-    /// and '-', and starts and ends with a letter or a digit.
+    /// and '-', starts and ends with a letter or a digit, has no two periods in a row, and is not an IPv4
+    /// address.
     ///
     /// If the response is lost, the client checks whether the database exists. A database without collections
     /// counts as created by this call.

@@ -15,6 +15,7 @@ use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::index::{HnswConfig, SpannConfig};
+use crate::model::index_metadata;
 use crate::model::metadata::{Metadata, MetadataValue};
 use crate::model::schema::Schema;
 use crate::model::space::Space;
@@ -65,6 +66,12 @@ impl CollectionBuilder {
     }
 
     /// Adds a metadata value to the collection itself.
+    ///
+    /// Keys that start with `hnsw:` are settings of the index, as in Chroma before 1.0: `hnsw:space`,
+    /// `hnsw:construction_ef`, `hnsw:search_ef`, `hnsw:M`, `hnsw:num_threads`, `hnsw:resize_factor`,
+    /// `hnsw:batch_size` and `hnsw:sync_threshold`. They are joined with those of
+    /// [`space`](CollectionBuilder::space) and [`hnsw`](CollectionBuilder::hnsw), and must not contradict
+    /// them.
     pub fn metadata(
         mut self,
         key: impl Into<String>,
@@ -322,6 +329,7 @@ impl CollectionBuilder {
             (None, Some(_)) => configuration.hnsw.get_or_insert_default().space = space,
             (None, None) => {}
         }
+        index_metadata::merge(&self.metadata, &mut configuration)?;
         let function = self.embedding_function.as_deref();
         configuration.embedding_function = function.and_then(configured::describe);
         Ok(configuration)
@@ -346,6 +354,10 @@ impl CollectionBuilder {
             ("space", self.space.is_some()),
             ("hnsw", self.hnsw.is_some()),
             ("spann", self.spann.is_some()),
+            (
+                "metadata",
+                index_metadata::settings_of(&self.metadata).next().is_some(),
+            ),
         ] {
             if is_set {
                 let why = "a schema is set as well; set it there, with create_vector_index";

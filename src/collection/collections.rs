@@ -7,7 +7,9 @@ use crate::client::{Client, list, operations as op};
 use crate::error::Result;
 
 impl Client {
-    /// Opens or creates the collection of this name.
+    /// Opens or creates the collection of this name. The name has 3 to 512 characters of a-z, A-Z, 0-9, '.',
+    /// '_' and '-', starts and ends with a letter or a digit, has no two periods in a row, and is not an IPv4
+    /// address.
     ///
     /// ```no_run
     /// use chroma_blocking::{Client, Hashing, Space};

@@ -34,6 +34,9 @@ pub(super) type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
 /// The state that all clones share.
 pub(super) struct Inner {
     pub(super) stored: Stored,
+    /// The stored configuration and schema, with the settings that only the metadata tell.
+    configuration: CollectionConfiguration,
+    schema: Option<Schema>,
     /// The number of floats per vector; 0 as long as it is unknown.
     pub(super) dimension: AtomicUsize,
     pub(super) embedding_function: Option<Arc<dyn EmbeddingFunction>>,
@@ -59,6 +62,8 @@ impl Collection {
         };
         let dimension = AtomicUsize::new(stored.dimension.unwrap_or(0));
         let inner = Arc::new(Inner {
+            configuration: stored.configuration(),
+            schema: stored.schema(),
             stored,
             dimension,
             embedding_function,
@@ -150,12 +155,19 @@ impl Collection {
     }
 
     /// Returns the distance function, if the server reports it. Chroma 1.0.0 does not.
+    ///
+    /// In a collection that Chroma before 1.0 created, `hnsw:space` in the [metadata](Collection::metadata)
+    /// decides, although the server reports [`Space::L2`].
     pub fn space(&self) -> Option<Space> {
         self.configuration().space()
     }
 
     /// Returns the configuration, as it was when the collection was opened. Its fields are `None` if the
     /// server does not report them, as Chroma 1.0.0 does not.
+    ///
+    /// The settings of the index are those that it uses. Servers report only defaults for a collection that
+    /// Chroma before 1.0 created, so the keys that start with `hnsw:` in its
+    /// [metadata](Collection::metadata) replace them.
     ///
     /// ```no_run
     /// # let notes = chroma_blocking::Client::from_env()?.collection("notes").get()?;
@@ -165,13 +177,14 @@ impl Collection {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn configuration(&self) -> &CollectionConfiguration {
-        &self.inner.stored.configuration_json
+        &self.inner.configuration
     }
 
     /// Returns the schema, which lists the indexes, as it was when the collection was opened. Servers before
-    /// Chroma 1.3 have no schemas.
+    /// Chroma 1.3 have no schemas. The settings of the index are those of the
+    /// [configuration](Collection::configuration).
     pub fn schema(&self) -> Option<&Schema> {
-        self.inner.stored.schema.as_ref()
+        self.inner.schema.as_ref()
     }
 
     /// Returns the number of floats per vector; `None` until the first record is written.

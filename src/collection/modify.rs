@@ -12,6 +12,7 @@ use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::index::{HnswConfig, SpannConfig};
+use crate::model::index_metadata;
 use crate::model::metadata::Metadata;
 use crate::model::name;
 use crate::wire::read;
@@ -65,6 +66,10 @@ impl Modify {
 
     /// Replaces the metadata. To keep some of the keys, start from a clone of [`Collection::metadata`]. It
     /// cannot be empty: servers refuse that.
+    ///
+    /// Keys that start with `hnsw:` are settings of the index, as clients of Chroma before 1.0 wrote them.
+    /// They cannot be changed here. If only the metadata tell the settings, as in a collection that Chroma
+    /// before 1.0 created, these keys stay even if the new metadata lack them.
     pub fn metadata(mut self, metadata: impl Into<Metadata>) -> Modify {
         self.metadata = Some(metadata.into());
         self
@@ -72,6 +77,10 @@ impl Modify {
 
     /// Sets settings of the HNSW index: all except [`space`](HnswConfig::space) and
     /// [`ef_construction`](HnswConfig::ef_construction), which cannot change.
+    ///
+    /// No setting can change if the index has settings in the metadata that the server does not report in
+    /// its configuration. Chroma before 1.0 created such collections. A server that stores one setting of
+    /// the configuration would reset all others after its next restart, including the space.
     pub fn hnsw(mut self, settings: HnswConfig) -> Modify {
         self.hnsw = Some(settings);
         self
@@ -104,7 +113,7 @@ impl Modify {
     /// - [`InvalidInput::EmbeddingFunctionConflict`] if the collection was created with a function whose
     ///   vectors differ.
     /// - [`Error::AlreadyExists`] if the name is taken.
-    pub fn run(self) -> Result<Collection> {
+    pub fn run(mut self) -> Result<Collection> {
         #[derive(Serialize)]
         struct Body<'a> {
             #[serde(rename = "new_name", skip_serializing_if = "Option::is_none")]
@@ -125,8 +134,11 @@ impl Modify {
         }
 
         let operation = &op::MODIFY;
-        let invalid = |reason| self.collection.unsent_call(operation).invalid(reason);
-        self.check().map_err(invalid)?;
+        let unsent = self.collection.unsent_call(operation);
+        let invalid = |reason| unsent.invalid(reason);
+        if let Err(reason) = self.check() {
+            return Err(invalid(reason));
+        }
         let function = self.embedding_function.as_deref();
         let configuration = Configuration {
             hnsw: self.hnsw.as_ref(),
@@ -178,12 +190,15 @@ impl Modify {
         Ok(Collection::new(client, stored, function))
     }
 
-    fn check(&self) -> Result<(), InvalidInput> {
+    /// Checks the changes, and adds the metadata that have to stay.
+    fn check(&mut self) -> Result<(), InvalidInput> {
         if let Some(name) = &self.name {
             name::check("collection", name)?;
         }
-        if let Some(metadata) = &self.metadata {
+        if let Some(metadata) = &mut self.metadata {
             check_metadata(metadata)?;
+            let reported = &self.collection.inner.stored.configuration_json;
+            index_metadata::replace(metadata, self.collection.metadata(), reported)?;
         }
         self.check_index()?;
         if let Some(function) = self.embedding_function.as_deref() {
@@ -224,6 +239,12 @@ impl Modify {
             if current.spann.is_some() && current.hnsw.is_none() {
                 return ignored("hnsw", "SPANN");
             }
+            if self.collection.inner.stored.has_index_in_metadata() {
+                let why = "the settings of this index are in the metadata (hnsw:space, ...), as Chroma before \
+                           1.0 stored them, and the server would reset all of them after its next restart; \
+                           copy the records to a new collection with the settings";
+                return Err(InvalidInput::setting("hnsw", "set", why));
+            }
         }
         if let Some(spann) = &self.spann {
             spann.check_update()?;
@@ -251,12 +272,7 @@ fn check_metadata(metadata: &Metadata) -> Result<(), InvalidInput> {
         let why = "servers refuse empty metadata; set at least one key";
         return Err(InvalidInput::setting("metadata", "{}", why));
     }
-    metadata.check_collection()?;
-    if metadata.get("hnsw:space").is_some() {
-        let why = "the space of a collection cannot change after its creation";
-        return Err(InvalidInput::setting("metadata", "hnsw:space", why));
-    }
-    Ok(())
+    metadata.check_collection()
 }
 
 impl fmt::Debug for Modify {

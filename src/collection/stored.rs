@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::error::Result;
 use crate::model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
+use crate::model::index::HnswConfig;
+use crate::model::index_metadata;
 use crate::model::metadata::Metadata;
 use crate::model::schema::Schema;
 
@@ -39,20 +41,27 @@ impl Stored {
             #[serde(default)]
             metadata: Option<Metadata>,
             #[serde(default)]
-            configuration: Value,
+            configuration: CollectionConfiguration,
             #[serde(default)]
             schema: Value,
         }
-        let Ok(requested) = serde_json::from_slice::<Requested>(body) else {
+        let Ok(mut requested) = serde_json::from_slice::<Requested>(body) else {
             return Comparison::Unknown;
         };
+        let asked = &mut requested.configuration;
+        if let (None, None, Some(metadata)) = (&asked.hnsw, &asked.spann, &requested.metadata) {
+            asked.hnsw = index_metadata::read(metadata);
+        }
         let keys = |metadata: &Option<Metadata>| {
             let pairs = metadata.iter().flat_map(Metadata::iter);
             pairs.map(|(key, _)| key.to_owned()).collect::<Vec<_>>()
         };
         let is_same = keys(&self.metadata) == keys(&requested.metadata)
             && agrees(&json!(self.metadata), &json!(requested.metadata))
-            && agrees(&json!(self.configuration_json), &requested.configuration);
+            && agrees(
+                &json!(self.configuration()),
+                &json!(requested.configuration),
+            );
         if !is_same {
             Comparison::Different
         } else if agrees(&json!(self.schema), &requested.schema) {
@@ -60,6 +69,43 @@ impl Stored {
         } else {
             Comparison::Unknown
         }
+    }
+
+    /// Returns the configuration, with the settings of the index in the metadata where those decide.
+    pub(super) fn configuration(&self) -> CollectionConfiguration {
+        let mut configuration = self.configuration_json.clone();
+        if let Some(in_force) = self.index_in_metadata() {
+            configuration.hnsw = Some(in_force);
+        }
+        configuration
+    }
+
+    /// Returns the schema, with the settings of the index in the metadata where those decide.
+    pub(super) fn schema(&self) -> Option<Schema> {
+        let schema = self.schema.clone()?;
+        Some(match self.index_in_metadata() {
+            Some(in_force) => schema.with_hnsw(&in_force),
+            None => schema,
+        })
+    }
+
+    /// Returns the settings of the index, if the metadata decide them and the configuration differs.
+    fn index_in_metadata(&self) -> Option<HnswConfig> {
+        let reported = self.configuration_json.hnsw.as_ref();
+        index_metadata::in_force(self.metadata.as_ref()?, reported)
+    }
+
+    /// Whether a new setting in the configuration would replace settings that are only in the metadata, or
+    /// that may be only there, since the server reports no configuration.
+    pub(super) fn has_index_in_metadata(&self) -> bool {
+        let CollectionConfiguration { hnsw, spann, .. } = &self.configuration_json;
+        if hnsw.is_some() || spann.is_some() {
+            return self.index_in_metadata().is_some();
+        }
+        self.metadata
+            .as_ref()
+            .and_then(index_metadata::read)
+            .is_some()
     }
 
     /// Returns the embedding function in the collection's configuration or schema.

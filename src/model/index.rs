@@ -97,6 +97,21 @@ impl HnswConfig {
         }
     }
 
+    /// Returns these settings, and those of `other` where none is set.
+    pub(crate) fn or(self, other: HnswConfig) -> HnswConfig {
+        HnswConfig {
+            space: self.space.or(other.space),
+            ef_construction: self.ef_construction.or(other.ef_construction),
+            max_neighbors: self.max_neighbors.or(other.max_neighbors),
+            ef_search: self.ef_search.or(other.ef_search),
+            num_threads: self.num_threads.or(other.num_threads),
+            batch_size: self.batch_size.or(other.batch_size),
+            sync_threshold: self.sync_threshold.or(other.sync_threshold),
+            resize_factor: self.resize_factor.or(other.resize_factor),
+            other: other.other,
+        }
+    }
+
     /// Refuses settings that cannot be changed after the collection was created.
     pub(crate) fn check_update(&self) -> Result<(), InvalidInput> {
         fixed("space", self.space.map(Space::name))?;

@@ -6,6 +6,7 @@ pub(crate) mod configuration;
 pub(crate) mod embeddings;
 pub mod filter;
 pub(crate) mod index;
+pub(crate) mod index_metadata;
 pub(crate) mod json_len;
 pub(crate) mod metadata;
 pub(crate) mod name;

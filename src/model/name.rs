@@ -1,13 +1,15 @@
 //! Chroma's rules for the names of collections, databases and tenants.
 
+use std::net::Ipv4Addr;
+
 use crate::invalid::InvalidInput;
 
-/// Refuses the name of a new collection or database (`what`) if the server would refuse it. A name has 3 to
-/// 512 characters of `[a-zA-Z0-9._-]`, and the first and the last are a letter or a digit (from the server's
-/// error message, Chroma 1.0.0 to 1.5.9).
+/// Refuses the name of a new collection or database (`what`) if the server would refuse it. The rule is
+/// Chroma 1.5.9's. Older servers have the same one for collections, with at most 63 characters on 1.0.0; that
+/// version also accepts any database name of 3 characters or more.
 pub(crate) fn check(what: &'static str, name: &str) -> Result<(), InvalidInput> {
-    const RULE: &str = "a name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', and starts and ends with a \
-                        letter or a digit";
+    const RULE: &str = "a name has 3 to 512 characters of a-z, A-Z, 0-9, '.', '_' and '-', starts and ends with a \
+                        letter or a digit, has no two periods in a row, and is not an IPv4 address";
 
     let bytes = name.as_bytes();
     let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -20,6 +22,10 @@ pub(crate) fn check(what: &'static str, name: &str) -> Result<(), InvalidInput> 
         "it is too long"
     } else if !is_edge(bytes.first()) || !is_edge(bytes.last()) {
         "its first or last character is neither a letter nor a digit"
+    } else if name.contains("..") {
+        "it has two periods in a row"
+    } else if name.parse::<Ipv4Addr>().is_ok() {
+        "it is an IPv4 address"
     } else {
         return Ok(());
     };
@@ -61,7 +67,18 @@ mod tests {
 
     #[test]
     fn names_that_the_server_accepts_pass() {
-        for name in ["abc", "a.b", "0_9", "A-Z", &"x".repeat(512)] {
+        for name in [
+            "abc",
+            "a.b",
+            "0_9",
+            "A-Z",
+            "1.2.3",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "01.2.3.4",
+            "1.2.3.4a",
+            &"x".repeat(512),
+        ] {
             assert_eq!(check("collection", name), Ok(()), "{name}");
         }
         assert_eq!(check_tenant("a b"), Ok(()));
@@ -78,6 +95,10 @@ mod tests {
             "a b",
             "a/b",
             "naïve",
+            "a..b",
+            "a...b",
+            "192.168.1.1",
+            "0.0.0.0",
             &"x".repeat(513),
         ] {
             assert!(check("collection", name).is_err(), "{name}");

@@ -186,7 +186,7 @@ fn invalid_modifications_are_refused() {
         (made.modify().metadata(Metadata::new()), "at least one key"),
         (
             made.modify().metadata([("hnsw:space", "ip")]),
-            "cannot change",
+            "new collection",
         ),
         (made.modify().metadata([("list", vec![1_i64])]), "lists"),
         (made.modify().metadata([("nan", f64::NAN)]), "NaN"),

@@ -10,6 +10,11 @@ mod corpus;
 mod export;
 mod filter_property;
 mod filters;
+// These tests use only a part of it.
+#[allow(dead_code)]
+#[path = "../support/folder.rs"]
+mod folder;
+mod legacy;
 mod metadata;
 mod names;
 mod queries;

@@ -1,9 +1,13 @@
 //! Odd characters in ids, documents, metadata keys and values: they are read back unchanged, or refused
 //! before a request.
 
-use chroma_blocking::{Error, Include, InvalidInput, Key, Record};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 
-use crate::{Scratch, stores_lists};
+use chroma_blocking::{Error, Include, InvalidInput, Key, Record};
+use serde_json::json;
+
+use crate::{Scratch, client, stores_lists, unique_name, version};
 
 fn odd() -> Vec<String> {
     let mut odd: Vec<String> = [
@@ -160,4 +164,97 @@ fn refuses_reserved_metadata_keys() {
     let empty = notes.upsert([Record::new("").embedding([1.0, 2.0])]);
     assert!(matches!(empty, Err(Error::Invalid { .. })));
     assert_eq!(notes.count().unwrap(), 0);
+}
+
+/// Returns the status of a request to create a collection, which the client would refuse.
+fn status_of_creation(name: &str) -> u16 {
+    let body = json!({ "name": name, "get_or_create": true }).to_string();
+    let host = client().url().strip_prefix("http://").unwrap();
+    let (tenant, database) = (client().tenant(), client().database());
+    let mut connection = TcpStream::connect(host).unwrap();
+    let request = format!(
+        "POST /api/v2/tenants/{tenant}/databases/{database}/collections HTTP/1.1\r\nhost: {host}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line).unwrap();
+    line.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn field_13_the_client_refuses_the_collection_names_that_the_server_refuses() {
+    // Chroma 1.0.0 accepts at most 63 characters.
+    let longest = if version() == "1.0.0" { 63 } else { 512 };
+    let all = [
+        "abc",
+        "ABC",
+        "a.b",
+        "a-.b",
+        "a._b",
+        "a--b",
+        "1.2.3",
+        "1.2.3.4.5",
+        "256.1.1.1",
+        "01.2.3.4",
+        "127.1",
+        "0x7f.0.0.1",
+        "1.2.3.4a",
+        "a..b",
+        "a...b",
+        "...",
+        "192.168.1.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "ab",
+        "",
+        "-abc",
+        "abc-",
+        ".abc",
+        "abc.",
+        "_ab",
+        "a b",
+        "a/b",
+        "a%2Fb",
+        "a:b",
+        "::1",
+        "abc\n",
+        " abc",
+        "na\u{ef}ve",
+        "abc\0",
+    ];
+    let mut all: Vec<String> = all.map(str::to_owned).to_vec();
+    all.extend(["x".repeat(longest), "x".repeat(513)]);
+    for name in all {
+        let is_accepted = status_of_creation(&name) == 200;
+        let found = client().collection(&name).get();
+        let is_refused = matches!(
+            &found,
+            Err(Error::Invalid { call, reason: InvalidInput::Name { .. }, .. }) if call.attempts == 0
+        );
+        assert_eq!(is_refused, !is_accepted, "{name:?}: {found:?}");
+        if is_accepted {
+            client().delete_collection(&name).unwrap();
+        }
+    }
+    let made = Scratch(client().collection(unique_name()).create().unwrap());
+    for (name, why) in [
+        ("a..b", "it has two periods in a row; "),
+        ("192.168.1.1", "it is an IPv4 address; "),
+    ] {
+        let rule = "has no two periods in a row, and is not an IPv4 address";
+        for error in [
+            client().collection(name).create().unwrap_err(),
+            client().collection(name).get_or_create().unwrap_err(),
+            client().delete_collection(name).unwrap_err(),
+            client().create_database(name).unwrap_err(),
+            made.modify().name(name).run().unwrap_err(),
+            made.fork(name).unwrap_err(),
+        ] {
+            assert_eq!(error.call().unwrap().attempts, 0, "{error}");
+            let shown = error.to_string();
+            assert!(shown.contains(why) && shown.ends_with(rule), "{shown}");
+        }
+    }
 }

@@ -87,7 +87,7 @@ fn names(seen: &mut Messages) {
     // The client sends nothing, so the address needs no server.
     let (_reserved, address) = closed_port();
     let client = Client::new(address.to_string()).unwrap();
-    for name in ["a b c", "ab", &"x".repeat(513), "-abc"] {
+    for name in ["a b c", "a..b", "10.0.0.1", "ab", &"x".repeat(513), "-abc"] {
         seen.of(client.collection(name).get());
         seen.of(client.create_database(name));
     }
@@ -243,4 +243,10 @@ fn collections(seen: &mut Messages, server: &StandIn) {
     let key = schema.create_index("#document", InvertedIndex::Int);
     seen.of(builder().schema(key).create());
     seen.of(builder().hnsw(hnsw.max_neighbors(1)).create());
+    let old = |key: &str, value: &str| builder().metadata(key, value);
+    seen.of(old("hnsw:space", "euclid").create());
+    seen.of(old("hnsw:layers", "2").create());
+    seen.of(old("hnsw:resize_factor", "2").create());
+    seen.of(old("hnsw:space", "ip").space(Space::L2).create());
+    seen.of(builder().metadata("hnsw:M", 32).spann(spann).create());
 }

@@ -206,14 +206,34 @@ impl Schema {
 
     /// Adds the embedding function and its space to the index of vectors, if the schema does not set them.
     pub(crate) fn complete(
-        mut self,
+        self,
         function: Option<&EmbeddingFunctionConfiguration>,
         space: Option<Space>,
     ) -> Schema {
-        for key in [None, Some(EMBEDDING)] {
-            let mut config: VectorIndexConfig = self.config(key, VECTORS).unwrap_or_default();
-            config.embedding_function = config.embedding_function.or(function.cloned());
+        self.change_vector_index(|config| {
+            config.embedding_function = config.embedding_function.take().or(function.cloned());
             config.space = config.space.or(space);
+        })
+    }
+
+    /// Replaces the settings of the HNSW index by those that are set in `settings`.
+    pub(crate) fn with_hnsw(self, settings: &HnswConfig) -> Schema {
+        self.change_vector_index(|config| {
+            config.space = settings.space.or(config.space);
+            let before = config.hnsw.take().unwrap_or_default();
+            // In a schema, the space is next to the index settings.
+            config.hnsw = Some(HnswConfig {
+                space: None,
+                ..settings.clone().or(before)
+            });
+        })
+    }
+
+    /// Changes the index of vectors, and its default.
+    fn change_vector_index(mut self, change: impl Fn(&mut VectorIndexConfig)) -> Schema {
+        for key in [None, Some(EMBEDDING)] {
+            let mut config = self.config(key, VECTORS).unwrap_or_default();
+            change(&mut config);
             let is_enabled = self.enabled(key, VECTORS).unwrap_or(key.is_some());
             let state = if is_enabled { enabled } else { disabled };
             self.put(key, VECTORS, state(json!(config)));
