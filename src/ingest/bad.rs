@@ -95,7 +95,7 @@ pub(super) struct DeadLetters {
 
 impl DeadLetters {
     /// Appends a bad record.
-    pub(super) fn write(&mut self, Rejected { bad, record }: &Rejected) -> Result<(), Error> {
+    pub(super) fn write(&mut self, Rejected { bad, record, .. }: &Rejected) -> Result<(), Error> {
         let mut letter =
             json!({ "item": bad.item, "stage": bad.stage.name(), "reason": bad.reason });
         if let Some(id) = &bad.id {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::checkpoint::Position;
+use super::documents::DocumentEnd;
 use crate::model::record::{AsRecord, Record, RecordRef};
 use crate::model::report::{BadRecord, IngestStage};
 
@@ -25,6 +26,13 @@ pub(super) struct Batch {
     pub(super) end: Position,
     pub(super) records: Vec<Item>,
     pub(super) rejected: Vec<Rejected>,
+    /// Documents that end in this batch. All of their records are in this batch or in earlier ones.
+    pub(super) documents: Vec<DocumentEnd>,
+    /// Whether the batch holds a new version of a document that ended in an earlier batch, which must be
+    /// written and cleaned up before this one.
+    pub(super) restarts: bool,
+    /// Records that only stand for a document without text.
+    pub(super) empty: u64,
     /// Records that are already stored.
     pub(super) skipped: u64,
     /// Texts that were embedded.
@@ -40,6 +48,8 @@ pub(super) struct Item {
     /// Counted from 0.
     pub(super) number: u64,
     pub(super) record: Record,
+    /// The hash of its document's id, if the job replaces documents.
+    pub(super) document: Option<u64>,
     /// The vector made from the record's text.
     pub(super) vector: Option<SharedVector>,
 }
@@ -55,6 +65,8 @@ pub(super) struct Rejected {
     pub(super) bad: BadRecord,
     /// `None` if the item could not be read.
     pub(super) record: Option<Record>,
+    /// The hash of the id of the document that lacks this record.
+    pub(super) document: Option<u64>,
 }
 
 impl Batch {
@@ -65,6 +77,9 @@ impl Batch {
             end: start,
             records: Vec::new(),
             rejected: Vec::new(),
+            documents: Vec::new(),
+            restarts: false,
+            empty: 0,
             skipped: 0,
             embedded: 0,
             cached: 0,
@@ -73,7 +88,7 @@ impl Batch {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.end.items == self.start
+        self.end.items == self.start && self.documents.is_empty()
     }
 
     /// Moves records to `rejected`. `reasons` holds their indices and what is wrong with them.
@@ -101,6 +116,7 @@ impl Item {
                 stage,
                 reason,
             },
+            document: self.document,
             record: Some(self.record),
         }
     }

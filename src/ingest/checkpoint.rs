@@ -28,6 +28,9 @@ pub(super) struct JobIdentity {
     pub(super) shard: (u32, u32),
     /// The metadata key of the content hash.
     pub(super) content_hash: Option<String>,
+    /// The metadata key of the document's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) documents: Option<String>,
 }
 
 /// A position in the input.
@@ -196,6 +199,7 @@ impl Content {
                 self.job.content_hash == job.content_hash,
                 "content hash key",
             ),
+            (self.job.documents == job.documents, "document key"),
         ];
         let mut different = properties.into_iter().filter(|(is_equal, _)| !is_equal);
         different.next().map(|(_, name)| name)

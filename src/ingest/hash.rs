@@ -4,13 +4,22 @@
 
 use twox_hash::XxHash3_64;
 
-use crate::model::metadata::Metadata;
+use crate::model::metadata::{Metadata, MetadataValue};
 use crate::model::record::Record;
 
 /// Returns the hash of an id (XXH3, 64 bits). It decides the shard, and a sync remembers it for each id of
 /// the input.
 pub(super) fn id_hash(id: &str) -> u64 {
     XxHash3_64::oneshot(id.as_bytes())
+}
+
+/// Returns the hash of the id of a document with pieces (XXH3, 64 bits). It decides the shard of the pieces.
+///
+/// It differs from the [`id_hash`] of a record with the same id.
+pub(super) fn document_id_hash(id: &MetadataValue) -> u64 {
+    const SEED: u64 = 1;
+    let id = serde_json::to_vec(id).unwrap_or_default();
+    XxHash3_64::oneshot_with_seed(SEED, &id)
 }
 
 /// Returns the hash of a document (FNV-1a, 128 bits), from which ids are generated.

@@ -38,6 +38,7 @@
 mod bad;
 mod batch;
 mod checkpoint;
+mod documents;
 mod embed;
 mod hash;
 mod in_flight;
@@ -47,6 +48,7 @@ mod pool;
 mod prepare;
 mod reader;
 mod readers;
+mod replace;
 mod run;
 mod settings;
 mod splitter;
@@ -237,6 +239,68 @@ where
         self
     }
 
+    /// Replaces whole documents: deletes the stored pieces of each document that are not among its new pieces.
+    /// Default: off.
+    ///
+    /// A document is a text that was split into several records, its pieces. All of its pieces hold its id,
+    /// which is text or an integer, in their metadata under this key.
+    /// [`TextSplitter::document_key`] adds it. When a document has become shorter, its last pieces would
+    /// otherwise stay in the collection, and queries would find them.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing};
+    /// # use chroma_blocking::ingest::{TextSplitter, text_records};
+    /// # let docs = Client::from_env()?.collection("docs");
+    /// # let docs = docs.embedding_function(Hashing::default()).get_or_create()?;
+    /// let splitter = TextSplitter::new(1_000).document_key("document");
+    /// let pieces = splitter.split_records(text_records("docs")?);
+    /// let report = docs
+    ///     .ingest(pieces)
+    ///     .replace_documents("document")
+    ///     .content_hash("hash") // skip pieces that have not changed
+    ///     .run()?;
+    /// println!("{} old pieces deleted", report.deleted);
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    ///
+    /// The old pieces of a document are deleted after its new ones are written, so queries find the document
+    /// at any time. A job that was killed does so when it resumes.
+    ///
+    /// - Only records that hold the document's id under this key are deleted. Pieces that were written without
+    ///   the key stay; delete them once.
+    /// - The pieces of a document must follow each other in the input. If the document occurs again, starting
+    ///   with the same piece, the last version wins. A piece without a document, or apart from the others of
+    ///   its document, is a [bad record](Ingest::bad_records).
+    /// - A document without text is a piece without text: it is not written, and all stored pieces of the
+    ///   document are deleted. A document that is not in the input at all keeps its pieces, unless you also
+    ///   use [`sync`](Ingest::sync).
+    /// - A document with a bad record keeps all old pieces. So does a document before or after an item that
+    ///   could not be read, which may be a piece of it; see [`tolerate_unreadable`](Ingest::tolerate_unreadable).
+    ///   The report [counts](IngestReport::withheld) them. Do not use this option for corrected dead letters
+    ///   alone, because they lack the other pieces of their documents.
+    /// - With [`shard`](Ingest::shard), the hash of the document's id decides. With [`sync`](Ingest::sync), all
+    ///   stored pieces of documents that are not in the input are deleted as well.
+    ///
+    /// The job sends one more request for every 100 documents, and remembers the ids of all documents, at about
+    /// 20 bytes each. It cannot be combined with [`only_new`](Ingest::only_new).
+    pub fn replace_documents(mut self, metadata_key: impl Into<String>) -> Self {
+        self.settings.document_key = Some(metadata_key.into());
+        self
+    }
+
+    /// Sets how many items of the input may be unreadable before [`sync`](Ingest::sync) and
+    /// [`replace_documents`](Ingest::replace_documents) stop deleting. Default: 0.
+    ///
+    /// An item that cannot be read has no known id, and might be one of the stored records that seem to be
+    /// missing from the input. If you tolerate it, that record may be deleted. Items that were read but are
+    /// bad for another reason have an id, so a sync does not delete them.
+    ///
+    /// [`bad_records`](Ingest::bad_records) decides whether such an item stops the job.
+    pub fn tolerate_unreadable(mut self, items: u64) -> Self {
+        self.settings.tolerated_unreadable = items;
+        self
+    }
+
     /// Restricts the job to shard `index` (counted from 0) of `count` shards. Default: shard 0 of 1, which is
     /// everything.
     ///
@@ -266,8 +330,13 @@ where
     /// With `None`, the job deletes all records that are not in the input. It refuses a filter that every record
     /// passes, such as a [`Where::all`] of no conditions, since that may be a mistake.
     ///
-    /// Nothing is deleted if the job stops early, if an item could not be read (its record might exist), or
-    /// if the input is empty.
+    /// Nothing is deleted if the job stops early, if an item could not be read (its record might exist; see
+    /// [`tolerate_unreadable`](Ingest::tolerate_unreadable)), or if the input is empty. The
+    /// [report](IngestReport::withheld) says how many records were kept, and why.
+    ///
+    /// If an input holds two versions of a document whose pieces have numbers, the last pieces of the longer
+    /// version stay, because their ids are in the input. Use [`replace_documents`](Ingest::replace_documents) as
+    /// well.
     ///
     /// The job remembers the ids of the input, at about 16 bytes each.
     pub fn sync(mut self, within: impl Into<Option<Where>>) -> Self {

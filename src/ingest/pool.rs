@@ -49,6 +49,7 @@ mod tests {
         let item = |index| Item {
             number: 0,
             record: Record::new("a"),
+            document: None,
             vector: Some(SharedVector {
                 floats: floats.clone(),
                 range: index..index + 1,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::batch::{Batch, FULL_BYTES, Item, MAX_RECORDS, Rejected, record_bytes};
 use super::checkpoint::{Position, different_input};
+use super::documents::{DocumentEnd, Documents, Membership};
 use super::hash::{InputHash, id_hash};
 use super::input::{ReadError, TryIntoRecord};
 use super::job::Job;
@@ -31,12 +32,16 @@ pub(super) struct Reader<'a, I> {
     hash_buffer: Vec<u8>,
     /// A record that was read while another one with the same id was in flight.
     deferred: Option<NumberedRecord>,
+    /// Follows the documents, if the job replaces them.
+    pub(super) documents: Option<Documents>,
     /// Items that an earlier run has done.
     pub(super) skipped: u64,
     /// Items that this run has read and that belong to the job's shard.
     pub(super) read: u64,
     /// Items that could not be read.
     pub(super) unreadable: u64,
+    /// Whether the end of the input was reached.
+    has_ended: bool,
     /// In a sync, the hashes of all ids.
     pub(super) seen: HashSet<u64>,
     /// The failure of the source.
@@ -71,7 +76,28 @@ enum ReadItem {
 struct NumberedRecord {
     number: u64,
     id: u64,
+    /// Where the record belongs, if the job replaces documents, or what is wrong with that.
+    membership: Option<Result<Membership, String>>,
     record: Record,
+}
+
+impl NumberedRecord {
+    fn membership(&self) -> Option<Membership> {
+        match self.membership {
+            Some(Ok(membership)) => Some(membership),
+            _ => None,
+        }
+    }
+}
+
+/// The place of a record in the job.
+struct Place {
+    /// The hash of the record's id.
+    id: u64,
+    is_own_shard: bool,
+    membership: Option<Result<Membership, String>>,
+    /// The document that ended before the record.
+    ended: Option<DocumentEnd>,
 }
 
 /// The next item of this job's shard.
@@ -98,9 +124,11 @@ where
             ids: HashSet::new(),
             hash_buffer: Vec::new(),
             deferred: None,
+            documents: job.settings.document_key.clone().map(Documents::new),
             skipped: 0,
             read: 0,
             unreadable: 0,
+            has_ended: false,
             seen: HashSet::new(),
             failure: None,
         }
@@ -116,7 +144,11 @@ where
                 return Ok(());
             }
             match self.read_item() {
-                ReadItem::Record(record) => self.remember(id_hash(&record.id)),
+                ReadItem::Record(record) => {
+                    // The earlier run has cleaned up the documents that ended here.
+                    let place = self.place(&record);
+                    self.remember(place.id);
+                }
                 ReadItem::Unreadable(_) => {}
                 ReadItem::End => break,
             }
@@ -143,9 +175,12 @@ where
                 ShardItem::End => break,
             };
             let needs_lookup = self.job.settings.needs_lookup();
-            let is_repeated = self.ids.contains(&next.id);
+            // A new version of a document must not be written before the earlier one is cleaned up.
+            let document = next.membership().map(|member| member.document);
+            let hashes = || [Some(next.id), document].into_iter().flatten();
+            let is_repeated = hashes().any(|hash| self.ids.contains(&hash));
             // A lookup must see the result of the earlier write.
-            let must_drain = needs_lookup && (is_repeated || is_in_flight(next.id));
+            let must_drain = needs_lookup && (is_repeated || hashes().any(&is_in_flight));
             if is_repeated || must_drain {
                 self.deferred = Some(next);
                 let batch = self.close();
@@ -156,6 +191,10 @@ where
                 };
             }
             self.add(next);
+        }
+        if self.has_ended {
+            let ended = self.documents.as_mut().and_then(Documents::end);
+            self.end_document(ended);
         }
         if self.batch.is_empty() {
             return Next::End;
@@ -189,19 +228,63 @@ where
         }
         let number = self.position.items;
         match self.read_item() {
-            ReadItem::End => ShardItem::End,
+            ReadItem::End => {
+                self.has_ended = self.failure.is_none();
+                ShardItem::End
+            }
             ReadItem::Unreadable(reason) => {
                 self.add_unreadable(number, reason);
                 ShardItem::Handled
             }
             ReadItem::Record(record) => {
-                let id = id_hash(&record.id);
-                if self.job.settings.shard.contains(id) {
-                    return ShardItem::Record(NumberedRecord { number, id, record });
+                let place = self.place(&record);
+                self.end_document(place.ended);
+                if place.is_own_shard {
+                    return ShardItem::Record(NumberedRecord {
+                        number,
+                        id: place.id,
+                        membership: place.membership,
+                        record,
+                    });
                 }
                 self.batch.end = self.position;
                 ShardItem::Handled
             }
+        }
+    }
+
+    /// Finds the shard and the document of a record. All records of a document belong to one shard.
+    fn place(&mut self, record: &Record) -> Place {
+        let id = id_hash(&record.id);
+        let shard = self.job.settings.shard;
+        let Some(documents) = &mut self.documents else {
+            return Place {
+                id,
+                is_own_shard: shard.contains(id),
+                membership: None,
+                ended: None,
+            };
+        };
+        let is_own_shard = shard.contains(documents.hash(record).unwrap_or(id));
+        let (membership, ended) = if is_own_shard {
+            let (membership, ended) = documents.add(record);
+            (Some(membership), ended)
+        } else {
+            (None, documents.add_other())
+        };
+        Place {
+            id,
+            is_own_shard,
+            membership,
+            ended,
+        }
+    }
+
+    /// Adds the end of a document to the batch.
+    fn end_document(&mut self, ended: Option<DocumentEnd>) {
+        if let Some(ended) = ended {
+            self.ids.insert(ended.hash);
+            self.batch.documents.push(ended);
         }
     }
 
@@ -218,6 +301,11 @@ where
             Err(ReadError::Item(reason)) => {
                 self.advance(None);
                 self.unreadable += 1;
+                if self.unreadable > self.job.settings.tolerated_unreadable {
+                    if let Some(documents) = &mut self.documents {
+                        documents.add_gap();
+                    }
+                }
                 ReadItem::Unreadable(reason)
             }
             Err(ReadError::Source(failure)) => {
@@ -249,10 +337,18 @@ where
     }
 
     /// Adds a record to the batch, or rejects it if it is invalid.
-    fn add(&mut self, NumberedRecord { number, id, record }: NumberedRecord) {
+    fn add(&mut self, next: NumberedRecord) {
+        let member = next.membership();
+        let NumberedRecord {
+            number, id, record, ..
+        } = next;
         self.read += 1;
         self.remember(id);
         self.batch.end = self.position;
+        if member.is_some_and(|member| member.is_empty) {
+            self.batch.empty += 1;
+            return;
+        }
         self.batch.bytes += record_bytes(record.as_record());
         // The first record that is written decides the dimension of a new collection.
         let stored = self.job.settings.collection.dimension();
@@ -262,14 +358,17 @@ where
             is_update: false,
         };
         let valid = check.check(record.as_record(), 0);
+        let valid = valid.map_err(|reason| reason.to_string());
+        let valid = valid.and(next.membership.map_or(Ok(()), |member| member.map(drop)));
         let has_vector = record.embedding.is_some();
         let item = Item {
             number,
             record,
+            document: member.map(|member| member.document),
             vector: None,
         };
         if let Err(reason) = valid {
-            let rejected = item.rejected(IngestStage::Check, reason.to_string());
+            let rejected = item.rejected(IngestStage::Check, reason);
             self.batch.rejected.push(rejected);
             return;
         }
@@ -277,6 +376,7 @@ where
             self.batch.bytes += size_of::<f32>() * dimension.unwrap_or(0);
         }
         self.ids.insert(id);
+        self.batch.restarts |= member.is_some_and(|member| member.restarts);
         self.batch.records.push(item);
     }
 
@@ -293,6 +393,10 @@ where
             stage: IngestStage::Read,
             reason,
         };
-        self.batch.rejected.push(Rejected { bad, record: None });
+        self.batch.rejected.push(Rejected {
+            bad,
+            record: None,
+            document: None,
+        });
     }
 }

@@ -78,6 +78,7 @@ fn open_checkpoint(settings: &Settings) -> Result<(Option<Checkpoint>, Position)
         mode: settings.mode.name().to_owned(),
         shard: (settings.shard.index, settings.shard.count),
         content_hash: settings.content_hash.clone(),
+        documents: settings.document_key.clone(),
     };
     if settings.dry_run {
         return Ok((None, Checkpoint::position(path, &job)?));
@@ -150,6 +151,7 @@ fn complete<I>(
         let cleanup = Cleanup {
             within: &within,
             seen: &reader.seen,
+            documents: reader.documents.as_ref(),
             unreadable: reader.unreadable,
         };
         cleanup.run(writer, |writer| {
@@ -180,6 +182,9 @@ fn conclude(job: &Job<'_>, report: IngestReport, result: Result<()>) -> Result<I
         written: report.written,
     };
     milestone.log(job.call, format_args!(": {report}{cause}"));
+    if result.is_ok() {
+        warn_of_rest(job, &report);
+    }
     match result {
         Ok(()) => Ok(report),
         Err(source) => Err(Error::Ingest {
@@ -190,6 +195,25 @@ fn conclude(job: &Job<'_>, report: IngestReport, result: Result<()>) -> Result<I
             report: Box::new(report),
             source: Box::new(source),
         }),
+    }
+}
+
+/// Warns of what a complete job has left undone.
+fn warn_of_rest(job: &Job<'_>, report: &IngestReport) {
+    let (call, collection) = (job.call, job.settings.collection.name());
+    if let Some(first) = report.bad.first() {
+        let failed = report.failed;
+        log::warn!(
+            target: logs::INGEST, collection = collection, failed = failed;
+            "{call}: {failed} bad records were left out; the first one: {first}"
+        );
+    }
+    if let Some(why) = &report.withheld_because {
+        let withheld = report.withheld;
+        log::warn!(
+            target: logs::INGEST, collection = collection, withheld = withheld;
+            "{call}: {withheld} records that are not in the input were kept: {why}"
+        );
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) struct Settings {
     pub(super) bad_records: BadRecords,
     pub(super) retry: RetryPolicy,
     pub(super) content_hash: Option<String>,
+    /// The metadata key that holds the id of a record's document, if the job replaces documents.
+    pub(super) document_key: Option<String>,
+    pub(super) tolerated_unreadable: u64,
     pub(super) shard: Shard,
     pub(super) mode: Mode,
     pub(super) dry_run: bool,
@@ -60,6 +63,8 @@ impl Settings {
             bad_records: BadRecords::default(),
             retry: RetryPolicy::default().max_retries(10),
             content_hash: None,
+            document_key: None,
+            tolerated_unreadable: 0,
             shard: Shard { index: 0, count: 1 },
             mode: Mode::Upsert,
             dry_run: false,
@@ -93,12 +98,41 @@ impl Settings {
             let value = "a filter that every record passes";
             return Err(InvalidInput::setting("sync", value, why));
         }
-        match &self.content_hash {
-            Some(key) => {
-                Metadata::from([(key.as_str(), "")]).check_record(|| "content_hash".to_owned())
+        self.check_keys()
+    }
+
+    /// Validates the names of metadata keys.
+    fn check_keys(&self) -> Result<(), InvalidInput> {
+        let names = [
+            ("content_hash", &self.content_hash),
+            ("replace_documents", &self.document_key),
+        ];
+        for (name, key) in names {
+            if let Some(key) = key {
+                Metadata::from([(key.as_str(), "")]).check_record(|| name.to_owned())?;
             }
-            None => Ok(()),
         }
+        let Some(key) = &self.document_key else {
+            return Ok(());
+        };
+        if self.content_hash.as_ref() == Some(key) {
+            let why =
+                "content_hash stores its hashes under the same metadata key; name another one";
+            return Err(InvalidInput::setting(
+                "replace_documents",
+                key.as_str(),
+                why,
+            ));
+        }
+        if matches!(self.mode, Mode::AddNew) {
+            let why = "a job with only_new does not write changed records, so it cannot replace documents; to skip unchanged records, use content_hash";
+            return Err(InvalidInput::setting(
+                "replace_documents",
+                key.as_str(),
+                why,
+            ));
+        }
+        Ok(())
     }
 
     /// Returns the cache key of the embedding function: everything that determines a vector, except for the

@@ -14,6 +14,25 @@ use crate::model::record::Record;
 /// long as the chunk gets at least half full. A word that is too long is split between any two characters.
 /// The white space around chunks is dropped, and nothing else.
 ///
+/// To write the chunks of a folder, and to delete the old chunks of texts that have become shorter, give each
+/// chunk the id of its document:
+///
+/// ```no_run
+/// # use chroma_blocking::{Client, Hashing};
+/// # use chroma_blocking::ingest::{TextSplitter, text_records};
+/// # let docs = Client::from_env()?.collection("docs");
+/// # let docs = docs.embedding_function(Hashing::default()).get_or_create()?;
+/// let splitter = TextSplitter::new(1_000).document_key("document");
+/// let chunks = splitter.split_records(text_records("docs")?);
+/// docs.ingest(chunks).replace_documents("document").run()?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+///
+/// Without [`replace_documents`](crate::ingest::Ingest::replace_documents), those old chunks stay in the
+/// collection, and queries find them.
+///
+/// To split a single text:
+///
 /// ```
 /// use chroma_blocking::ingest::TextSplitter;
 ///
@@ -24,10 +43,11 @@ use crate::model::record::Record;
 ///     ["Gouda is a cheese. It is Dutch.", "Edam is round and red."]
 /// );
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextSplitter {
     size: usize,
     overlap: usize,
+    document_key: Option<String>,
 }
 
 impl TextSplitter {
@@ -37,6 +57,7 @@ impl TextSplitter {
         TextSplitter {
             size: size.max(1),
             overlap: 0,
+            document_key: None,
         }
     }
 
@@ -52,9 +73,21 @@ impl TextSplitter {
         self
     }
 
+    /// Sets a metadata key under which each record of a chunk holds the id of the record that was split.
+    /// Default: none.
+    ///
+    /// [`replace_documents`](crate::ingest::Ingest::replace_documents) needs it. With a key, a document that
+    /// contains only white space gives one record with an empty document, with which such a job deletes the
+    /// document's old chunks. A value that the record has under this key is replaced.
+    #[must_use]
+    pub fn document_key(mut self, metadata_key: impl Into<String>) -> TextSplitter {
+        self.document_key = Some(metadata_key.into());
+        self
+    }
+
     /// Returns the chunks of a text, in order. A text that contains only white space has none.
     pub fn split<'a>(&self, text: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let mut walk = Walk::new(*self);
+        let mut walk = Walk::new(self);
         std::iter::from_fn(move || Some(&text[walk.next(text)?]))
     }
 
@@ -62,10 +95,12 @@ impl TextSplitter {
     ///
     /// Each id is the record's id with the number of the chunk: `id#0`, `id#1` and so on, even if there is
     /// only one chunk. The metadata is the record's, with that number added as `chunk`. The URI is the
-    /// record's. The vector is dropped, because it belongs to the whole text.
+    /// record's. The vector is dropped, because it belongs to the whole text. With a
+    /// [`document_key`](TextSplitter::document_key), the metadata also holds the record's id.
     ///
-    /// A record without a document is returned unchanged. A document that contains only white space gives no
-    /// records.
+    /// A record without a document is returned unchanged, apart from that key. A document that contains only
+    /// white space gives no records, or with a [`document_key`](TextSplitter::document_key), one with an empty
+    /// document.
     ///
     /// ```
     /// use chroma_blocking::Record;
@@ -83,23 +118,34 @@ impl TextSplitter {
     /// assert_eq!(chunks[1].id, "cheeses#1");
     /// ```
     pub fn records(&self, mut record: Record) -> impl Iterator<Item = Record> + use<> {
-        let mut walk = Walk::new(*self);
+        let mut walk = Walk::new(self);
+        let key = self.document_key.clone();
         let document = record.document.take();
         let mut whole = match &document {
             Some(_) => None,
             None => Some(record.clone()),
         };
+        if let (Some(key), Some(whole)) = (&key, &mut whole) {
+            whole.metadata.insert(key.as_str(), record.id.as_str());
+        }
         record.embedding = None;
         let mut chunk = 0;
         std::iter::from_fn(move || {
             let Some(text) = &document else {
                 return whole.take();
             };
-            let piece = &text[walk.next(text)?];
+            let piece = match walk.next(text) {
+                Some(range) => &text[range],
+                None if key.is_some() && chunk == 0 => "",
+                None => return None,
+            };
             let mut next = record.clone();
             next.id = format!("{}#{chunk}", record.id);
             next.document = Some(piece.to_owned());
             next.metadata.insert("chunk", chunk);
+            if let Some(key) = &key {
+                next.metadata.insert(key.as_str(), record.id.as_str());
+            }
             chunk += 1;
             Some(next)
         })
@@ -123,7 +169,7 @@ impl TextSplitter {
     where
         I: IntoIterator<Item = Result<Record, E>>,
     {
-        let splitter = *self;
+        let splitter = self.clone();
         records.into_iter().flat_map(move |item| {
             let (record, error) = match item {
                 Ok(record) => (Some(record), None),
@@ -137,7 +183,8 @@ impl TextSplitter {
 
 /// The state of splitting one text. All positions are byte offsets at character boundaries.
 struct Walk {
-    splitter: TextSplitter,
+    size: usize,
+    overlap: usize,
     /// Where the next chunk may start.
     start: usize,
     /// Everything before this position is in a chunk or is white space.
@@ -145,9 +192,10 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(splitter: TextSplitter) -> Walk {
+    fn new(splitter: &TextSplitter) -> Walk {
         Walk {
-            splitter,
+            size: splitter.size,
+            overlap: splitter.overlap,
             start: 0,
             covered: 0,
         }
@@ -155,7 +203,7 @@ impl Walk {
 
     /// Returns the next chunk.
     fn next(&mut self, text: &str) -> Option<Range<usize>> {
-        let TextSplitter { size, overlap } = self.splitter;
+        let Walk { size, overlap, .. } = *self;
         self.covered = skip_space(text, self.covered);
         if self.covered == text.len() {
             return None;

@@ -10,9 +10,11 @@ use log::Level;
 use super::bad::DeadLetters;
 use super::batch::{Batch, Item, Rejected, record_bytes};
 use super::checkpoint::{Checkpoint, Position};
+use super::documents::DocumentEnd;
 use super::hash::id_hash;
 use super::job::Job;
 use super::prepare::Prepared;
+use super::replace::Replacement;
 use super::settings::Mode;
 use crate::client::operations as op;
 use crate::error::{Error, InvalidInput, Result};
@@ -24,6 +26,9 @@ use crate::wire::cut::halves;
 
 /// The approximate maximum size of a write request. The server's own limits always apply.
 const MAX_WRITE_BYTES: usize = 4 << 20;
+
+/// The number of records that one request deletes.
+pub(super) const IDS_PER_DELETE: usize = 1_000;
 
 /// Reports that all batches up to one are written.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +44,8 @@ pub(super) struct Writer<'a> {
     dead_letters: Option<DeadLetters>,
     /// The item that exceeded the limit of bad records.
     stopped_at: Option<u64>,
+    /// The hashes of the ids of documents that lack a bad record and have not ended yet.
+    incomplete: HashSet<u64>,
     pub(super) report: IngestReport,
 }
 
@@ -56,6 +63,7 @@ impl<'a> Writer<'a> {
             checkpoint,
             dead_letters,
             stopped_at: None,
+            incomplete: HashSet::new(),
             report: IngestReport::default(),
         }
     }
@@ -128,6 +136,7 @@ impl<'a> Writer<'a> {
         self.report.skipped += group.skipped;
         self.report.embedded += group.embedded;
         self.report.cached += group.cached;
+        self.report.empty += group.empty;
         let written = self.write_records(group.records, group.rejected);
         // All items before this one are done.
         let done = match (&written, self.stopped_at) {
@@ -135,16 +144,42 @@ impl<'a> Writer<'a> {
             (Err(_), Some(item)) => item,
             (Err(_), None) => 0,
         };
-        let end = group.ends.into_iter().rfind(|end| end.items <= done);
+        let mut ends = group.ends;
+        ends.retain(|end| end.position.items <= done);
+        let end = ends.last().map(|end| end.position);
+        let documents: Vec<_> = ends.into_iter().flat_map(|end| end.documents).collect();
+        let replaced = self.replace(&documents);
         // Before the checkpoint, because a resumed job does not see these records again.
         self.dead_letters
             .as_mut()
             .map_or(Ok(()), DeadLetters::sync)?;
-        if let (Some(checkpoint), Some(end)) = (&mut self.checkpoint, end) {
+        // A resumed job must see that a document is incomplete.
+        let may_advance = replaced.is_ok() && self.incomplete.is_empty();
+        if let (Some(checkpoint), Some(end), true) = (&mut self.checkpoint, end, may_advance) {
             checkpoint.advance(end)?;
         }
         written?;
+        replaced?;
         Ok(self.progress(ProgressStage::Writing, end.map_or(0, |end| end.items)))
+    }
+
+    /// Deletes the old pieces of documents whose new pieces are written.
+    fn replace(&mut self, documents: &[DocumentEnd]) -> Result<()> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let replacement = Replacement::find(self.job, documents, &self.incomplete)?;
+        let mut to_delete = replacement.to_delete;
+        while !to_delete.is_empty() {
+            let rest = to_delete.len().saturating_sub(IDS_PER_DELETE);
+            self.delete(&mut to_delete.split_off(rest))?;
+        }
+        let why = "documents have bad records, or unreadable items next to them";
+        self.report.withhold(replacement.withheld, why);
+        for end in documents {
+            self.incomplete.remove(&end.hash);
+        }
+        Ok(())
     }
 
     /// Returns the job's progress when `items` items of the input are done.
@@ -225,7 +260,8 @@ impl<'a> Writer<'a> {
     fn skip_bad(&mut self, rejected: &Rejected) -> Result<()> {
         let settings = self.job.settings;
         let bad = &rejected.bad;
-        log::warn!(
+        // The end of the job warns of all of them at once.
+        log::debug!(
             target: logs::INGEST, collection = settings.collection.name(), item = bad.item, stage = bad.stage.name();
             "{bad}"
         );
@@ -235,6 +271,7 @@ impl<'a> Writer<'a> {
         self.report.add_bad(bad.clone());
         let limit = settings.bad_records.limit();
         if self.report.failed <= limit {
+            self.incomplete.extend(rejected.document);
             return Ok(());
         }
         self.stopped_at = Some(bad.item);
@@ -296,9 +333,9 @@ fn is_about_records(error: &Error) -> bool {
 struct Group {
     records: Vec<Item>,
     rejected: Vec<Rejected>,
-    /// The end of each batch.
-    ends: Vec<Position>,
+    ends: Vec<BatchEnd>,
     skipped: u64,
+    empty: u64,
     embedded: u64,
     cached: u64,
     /// The hashes of all ids.
@@ -306,27 +343,38 @@ struct Group {
     bytes: usize,
 }
 
+/// The end of a batch.
+struct BatchEnd {
+    position: Position,
+    documents: Vec<DocumentEnd>,
+}
+
 impl Group {
     fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Adds a batch. Returns the batch instead if the group would become too large, or already has one of the
-    /// batch's ids.
+    /// Adds a batch. Returns the batch instead if the group would become too large, already has one of the
+    /// batch's ids, or may hold the end of a document of which the batch has a new version.
     fn add(&mut self, batch: Batch, max_records: usize) -> Result<(), Batch> {
         let records = batch.records.iter();
         let ids: Vec<u64> = (records.clone().map(|item| id_hash(&item.record.id))).collect();
         let bytes: usize = records.map(|item| record_bytes(item.as_record())).sum();
         let fits = self.records.len() + batch.records.len() <= max_records
             && self.bytes + bytes <= MAX_WRITE_BYTES
-            && !ids.iter().any(|id| self.ids.contains(id));
+            && !ids.iter().any(|id| self.ids.contains(id))
+            && !batch.restarts;
         if !self.is_empty() && !fits {
             return Err(batch);
         }
         self.ids.extend(ids);
         self.bytes += bytes;
-        self.ends.push(batch.end);
+        self.ends.push(BatchEnd {
+            position: batch.end,
+            documents: batch.documents,
+        });
         self.skipped += batch.skipped;
+        self.empty += batch.empty;
         self.embedded += batch.embedded;
         self.cached += batch.cached;
         self.records.extend(batch.records);

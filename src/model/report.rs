@@ -29,6 +29,16 @@ pub struct IngestReport {
     /// Records that were deleted because the input no longer has them. In a dry run, records that would be
     /// deleted.
     pub deleted: u64,
+    /// Records that the job would have deleted, because the input no longer has them, but kept for the reason
+    /// in [`withheld_because`](IngestReport::withheld_because).
+    pub withheld: u64,
+    /// Why a [`sync`](crate::ingest::Ingest::sync) or
+    /// [`replace_documents`](crate::ingest::Ingest::replace_documents) kept old records, such as `1 item could
+    /// not be read`. `None` if it did not.
+    pub withheld_because: Option<String>,
+    /// Pieces without text, which stand for empty documents with
+    /// [`replace_documents`](crate::ingest::Ingest::replace_documents). They were not written.
+    pub empty: u64,
     /// Texts embedded for records that the job tried to write. In a dry run, texts that would be embedded.
     pub embedded: u64,
     /// How many of the embedded texts came from a cache, if the embedding function reports it.
@@ -59,6 +69,22 @@ impl IngestReport {
         }
     }
 
+    /// Counts records that are kept although the input no longer has them.
+    pub(crate) fn withhold(&mut self, records: u64, why: &str) {
+        if records == 0 {
+            return;
+        }
+        self.withheld += records;
+        match &mut self.withheld_because {
+            Some(reasons) if reasons.contains(why) => {}
+            Some(reasons) => {
+                reasons.push_str("; ");
+                reasons.push_str(why);
+            }
+            None => self.withheld_because = Some(why.to_owned()),
+        }
+    }
+
     pub(crate) fn add_bad(&mut self, bad: BadRecord) {
         self.failed += 1;
         if self.bad.len() < MAX_DESCRIBED {
@@ -79,6 +105,7 @@ impl fmt::Display for IngestReport {
             (self.skipped, "skipped"),
             (self.failed, "failed"),
             (self.deleted, "deleted"),
+            (self.empty, "empty"),
             (self.embedded, "embedded"),
             (self.cached, "from the cache"),
             (self.retries, "retries"),
@@ -86,6 +113,9 @@ impl fmt::Display for IngestReport {
         ];
         for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
+        }
+        if let Some(why) = &self.withheld_because {
+            write!(f, ", {} not deleted ({why})", self.withheld)?;
         }
         write!(
             f,

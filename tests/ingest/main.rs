@@ -7,6 +7,8 @@
 mod support;
 
 mod bad;
+mod documents;
+mod documents_killed;
 mod guards;
 #[cfg(feature = "gemini")]
 mod killed;
