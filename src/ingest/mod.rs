@@ -21,9 +21,10 @@
 //!     .embedding_function(Hashing::default())
 //!     .get_or_create()?;
 //! let files = text_records("docs")?;
-//! let chunks = TextSplitter::new(1_000).split_records(files);
+//! let splitter = TextSplitter::new(1_000).document_key("document");
 //! let report = docs
-//!     .ingest(chunks)
+//!     .ingest(splitter.split_records(files))
+//!     .replace_documents("document") // deletes chunks that files no longer have
 //!     .checkpoint("docs.ckpt")
 //!     .bad_records(BadRecords::skip())
 //!     .run()?;

@@ -116,6 +116,18 @@ fn jobs(seen: &mut Messages, abc: &Collection, folder: &Folder) {
     seen.of(abc.ingest(records(3)).checkpoint(&folder.0).run());
     let nowhere = abc.ingest(records(3));
     seen.of(nowhere.checkpoint("/no/such/folder/checkpoint").run());
+    seen.of(abc.ingest(records(3)).replace_documents("doc").run());
+    let apart = ["a", "b", "a"].into_iter().enumerate();
+    let apart = apart.map(|(n, doc)| {
+        let record = Record::new(n.to_string()).embedding([0.0; 3]);
+        record.metadata("doc", doc)
+    });
+    let apart: Vec<Record> = apart.collect();
+    seen.of(abc.ingest(apart).replace_documents("doc").run());
+    let no_key = abc.ingest(records(3)).replace_documents("doc");
+    seen.of(no_key.content_hash("doc").run());
+    let only_new = abc.ingest(records(3)).only_new(true);
+    seen.of(only_new.replace_documents("doc").run());
     for stage in ["read", "check", "embed"] {
         let record = match stage {
             "read" => Err("it is torn"),

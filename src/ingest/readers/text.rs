@@ -18,8 +18,9 @@ use crate::model::record::Record;
 /// # let docs = Client::from_env()?.collection("docs");
 /// # let docs = docs.embedding_function(Hashing::default()).get_or_create()?;
 /// let files = text_records("docs")?.extensions(["md", "rst"]);
-/// let splitter = TextSplitter::new(1_000).overlap(100);
-/// docs.ingest(splitter.split_records(files)).run()?;
+/// let splitter = TextSplitter::new(1_000).document_key("document");
+/// let chunks = splitter.split_records(files);
+/// docs.ingest(chunks).replace_documents("document").run()?;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
 ///
