@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::find::{Environment, Program};
-use super::folder::{Folders, TemporaryFolder};
+use super::find::{Environment, Program, Python};
+use super::folder::{Folders, TemporaryFolder, check_owner};
 use super::install::{InstallPlan, RELEASES, Release, is_installed};
 use super::ready;
 use super::server::LocalServer;
@@ -77,8 +77,14 @@ impl LocalServerBuilder {
         self
     }
 
-    /// Sets the data folder. It is created if it does not exist, and never removed. Two servers cannot use
-    /// the same folder at the same time. Default: a temporary folder, which is removed when the server ends.
+    /// Sets the data folder. It is created if it does not exist, for this user only, and never removed.
+    /// Default: a temporary folder, which is removed when the server ends.
+    ///
+    /// Two servers on one folder damage its data. So a local server does not start in a folder that another
+    /// one uses, also one of another program, or by another path; it locks the file `chroma.lock`. On Linux it
+    /// does not start either if any other process has opened the database, such as `chroma run`. The
+    /// opposite cannot be prevented: if another server is started in the folder later, a warning is logged,
+    /// on Linux.
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data = Some(folder.into());
         self
@@ -126,11 +132,11 @@ impl LocalServerBuilder {
         if self.version.is_none() {
             let executable = |path, origin| Program::Executable { path, origin };
             if let Some(path) = environment.chroma_bin()? {
-                let python = environment.python().ok();
+                let python = environment.python().ok().map(|python| python.path);
                 return self.launch(&executable(path, "CHROMA_BIN"), python.as_deref());
             }
             if let Some(path) = environment.chroma_on_path() {
-                let python = environment.python().ok();
+                let python = environment.python().ok().map(|python| python.path);
                 let tried = self.launch(&executable(path, "the PATH"), python.as_deref());
                 if tried.is_ok() || !(self.install || self.has_copy(environment)) {
                     return tried;
@@ -147,9 +153,9 @@ impl LocalServerBuilder {
         let library = self.installed_copy(environment, &python)?;
         let program = Program::Wheel {
             library,
-            python: python.clone(),
+            python: python.path.clone(),
         };
-        self.launch(&program, Some(&python))
+        self.launch(&program, Some(&python.path))
     }
 
     fn release(&self) -> Result<&'static Release> {
@@ -178,10 +184,12 @@ impl LocalServerBuilder {
         }
     }
 
-    fn installed_copy(&mut self, environment: &Environment, python: &Path) -> Result<PathBuf> {
+    fn installed_copy(&mut self, environment: &Environment, python: &Python) -> Result<PathBuf> {
         let (release, cache) = (self.release()?, self.cache(environment)?);
         let folder = release.folder(&cache);
+        check_owner(&cache, python.user)?;
         if is_installed(&folder) {
+            check_owner(&folder, python.user)?;
             return Ok(folder);
         }
         if !self.install {
@@ -192,7 +200,7 @@ impl LocalServerBuilder {
             )));
         }
         let report = self.on_install.take();
-        release.install(&cache, python, |plan| {
+        release.install(&cache, &python.path, |plan| {
             if let Some(report) = report {
                 report(plan);
             }
@@ -254,9 +262,13 @@ impl LocalServerBuilder {
         Error::local(match error {
             StartError::Other(error) => return error,
             StartError::PortTaken => port_taken(port),
-            StartError::DataBusy => format!(
-                "another server uses the data folder {}; stop that one, or choose another folder",
-                launch.data.display()
+            StartError::DataBusy(process) => format!(
+                "another program uses the data folder {}{}; end it, or choose another folder",
+                launch.data.display(),
+                match process.as_str() {
+                    "" => String::new(),
+                    process => format!(": process {process}"),
+                }
             ),
             StartError::Ended { how, log } => {
                 format!("{name} ended before it responded: {how}{}", details(&log))

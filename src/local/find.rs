@@ -62,19 +62,25 @@ impl Environment {
 
     /// Returns the first `chroma` on the PATH.
     pub(super) fn chroma_on_path(&self) -> Option<PathBuf> {
-        let name = format!("chroma{}", env::consts::EXE_SUFFIX);
+        self.on_path(OsStr::new("chroma"))
+    }
+
+    /// Returns the first executable of this name on the PATH. Relative entries do not count: what they name
+    /// depends on the folder that the program runs in.
+    fn on_path(&self, name: &OsStr) -> Option<PathBuf> {
+        let with_suffix = [name, OsStr::new(env::consts::EXE_SUFFIX)].join(OsStr::new(""));
         env::split_paths(self.path.as_deref()?)
             .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join(&name))
+            .flat_map(|folder| [folder.join(&with_suffix), folder.join(name)])
             .find(|path| is_executable(path))
     }
 
-    /// Returns the real path of a Python that runs and is new enough for the wheel.
-    pub(super) fn python(&self) -> Result<PathBuf> {
+    /// Returns a Python that runs and is new enough for the wheel.
+    pub(super) fn python(&self) -> Result<Python> {
         const ADVICE: &str = "Python 3.9 or newer is needed to install and run the Chroma server; \
             install it, or set PYTHON to its executable";
         if let Some(python) = &self.python {
-            return probe(python).map_err(|why| {
+            return self.probe(python).map_err(|why| {
                 Error::local(format!("PYTHON is {python:?}, which {why}; {ADVICE}"))
             });
         }
@@ -85,13 +91,33 @@ impl Environment {
         };
         let mut tried = Vec::new();
         for name in names {
-            match probe(OsStr::new(name)) {
+            match self.probe(OsStr::new(name)) {
                 Ok(python) => return Ok(python),
                 Err(why) => tried.push(format!("{name} {why}")),
             }
         }
         Err(Error::local(format!("{}; {ADVICE}", tried.join(", "))))
     }
+
+    /// Probes a Python, which is a path or a name to search for on the PATH.
+    fn probe(&self, python: &OsStr) -> std::result::Result<Python, String> {
+        let is_name = Path::new(python).components().count() == 1;
+        let path = match self.on_path(python).filter(|_| is_name) {
+            None if is_name => return Err("is not on the PATH".to_owned()),
+            Some(path) => path,
+            None => std::path::absolute(python).map_err(|error| error.to_string())?,
+        };
+        probe(&path)
+    }
+}
+
+/// A Python that runs.
+#[derive(Debug, Clone)]
+pub(super) struct Python {
+    /// The real path.
+    pub(super) path: PathBuf,
+    /// The user that this program runs as; 0 on Windows.
+    pub(super) user: u32,
 }
 
 #[cfg(unix)]
@@ -108,22 +134,24 @@ fn is_executable(path: &Path) -> bool {
 
 /// Runs a Python to get its version and real path: `python3` may be a shim, a stub that opens an app store,
 /// or too old.
-fn probe(python: &OsStr) -> std::result::Result<PathBuf, String> {
+fn probe(python: &Path) -> std::result::Result<Python, String> {
+    const SCRIPT: &str = "import os, sys; \
+        print(*sys.version_info[:2], getattr(os, 'geteuid', int)(), sys.executable)";
     let output = Command::new(python)
-        .args(["-I", "-S", "-c"])
-        .arg("import sys; print(*sys.version_info[:2], sys.executable)")
+        .args(["-I", "-S", "-c", SCRIPT])
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("does not run ({error})"))?;
     let answer = String::from_utf8_lossy(&output.stdout);
-    let mut words = answer.trim_end().splitn(3, ' ');
+    let mut words = answer.trim_end().splitn(4, ' ');
     let mut number = || words.next()?.parse::<u32>().ok();
-    match (number(), number(), words.next()) {
-        (Some(major), Some(minor), Some(path)) if !path.is_empty() => {
+    match (number(), number(), number(), words.next()) {
+        (Some(major), Some(minor), Some(user), Some(path)) if !path.is_empty() => {
             if (major, minor) < (3, 9) {
                 return Err(format!("is Python {major}.{minor}"));
             }
-            Ok(PathBuf::from(path))
+            let path = PathBuf::from(path);
+            Ok(Python { path, user })
         }
         _ => Err(format!("does not run as Python 3 ({})", output.status)),
     }

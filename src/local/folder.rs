@@ -1,6 +1,6 @@
 //! The folders for the data and the log of a server.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Error as IoError, ErrorKind, Result as IoResult};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -31,7 +31,11 @@ impl Folders {
         };
         if let Some(data) = data {
             let data = std::path::absolute(data).map_err(|error| failed(data, error))?;
-            fs::create_dir_all(&data).map_err(|error| failed(&data, error))?;
+            let mut builder = builder();
+            builder
+                .recursive(true)
+                .create(&data)
+                .map_err(|error| failed(&data, error))?;
             return Ok(Folders {
                 log: data.join("chroma.log"),
                 data,
@@ -111,6 +115,68 @@ impl Drop for TemporaryFolder {
     }
 }
 
+/// Refuses a cache folder whose programs another user could replace. Owners may be this user and root.
+#[cfg(unix)]
+pub(super) fn check_owner(folder: &Path, user: u32) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(found) = fs::metadata(folder) else {
+        return Ok(()); // It does not exist yet.
+    };
+    let why = if ![user, 0].contains(&found.uid()) {
+        format!(
+            "belongs to another user ({}, and this program runs as {user})",
+            found.uid()
+        )
+    } else if found.mode() & 0o002 != 0 {
+        "can be written by every user".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::local(format!(
+        "the cache folder {} {why}, so another user could replace the server in it; choose another one with \
+         CHROMA_BLOCKING_CACHE or .cache_dir(...), or change its owner and mode",
+        folder.display()
+    )))
+}
+
+#[cfg(not(unix))]
+pub(super) fn check_owner(_: &Path, _: u32) -> Result<()> {
+    Ok(())
+}
+
+/// Opens the log file of a server to append to it. Follows no link, since another user may have put it there.
+pub(super) fn open_log(path: &Path) -> IoResult<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Without O_NONBLOCK, opening a named pipe waits for a reader.
+        options
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    }
+    let is_plain = |file: &File| {
+        file.metadata()
+            .is_ok_and(|file| file.is_file() && has_one_name(&file))
+    };
+    match options.open(path) {
+        Ok(file) if is_plain(&file) => Ok(file),
+        Err(error) if !path.is_symlink() => Err(error),
+        _ => Err(IoError::other("it is a link or a special file; remove it")),
+    }
+}
+
+#[cfg(unix)]
+fn has_one_name(file: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(file) == 1
+}
+
+#[cfg(not(unix))]
+fn has_one_name(_: &fs::Metadata) -> bool {
+    true
+}
+
 #[cfg(unix)]
 fn builder() -> DirBuilder {
     use std::os::unix::fs::DirBuilderExt;
@@ -143,5 +209,27 @@ mod tests {
         drop(one);
         assert!(!path.exists());
         two.temporary.as_ref().unwrap().remove().unwrap(); // dropping it afterwards does nothing
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn secure_12_a_folder_of_another_user_or_for_all_users_is_refused() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folders = Folders::new(None).unwrap();
+        let folder = &folders.data;
+        let mut owner = folder.metadata().unwrap().uid();
+        if owner == 0 {
+            owner = 12345;
+            chown(folder, Some(owner), None).unwrap();
+        }
+        check_owner(folder, owner).unwrap();
+        let error = check_owner(folder, owner + 1).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("belongs to another user ({owner}")),
+            "{error}"
+        );
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = check_owner(folder, owner).unwrap_err().to_string();
+        assert!(error.contains("can be written by every user"), "{error}");
     }
 }

@@ -96,6 +96,7 @@ def start_pip(held, version, hashes, library):
 
 def main(target, version, *hashes):
     global pip, work
+    os.umask(0o022)  # a server that every user could replace would be refused
     parent, name = os.path.split(target)
     os.makedirs(parent, exist_ok=True)
     threading.Thread(target=watch, daemon=True).start()

@@ -24,6 +24,7 @@ mod builder;
 mod error;
 mod find;
 mod folder;
+mod inherited;
 mod install;
 mod ready;
 mod server;

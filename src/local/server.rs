@@ -35,8 +35,8 @@ use crate::error::Result;
 ///
 /// With [`LocalServerBuilder::version`](crate::local::LocalServerBuilder::version), the first two are
 /// skipped. Installed copies run in Python 3.9 or newer: the executable in the environment variable `PYTHON`,
-/// or `python3` or `python` on the `PATH`. The server does not inherit environment variables that would
-/// change its behavior, such as `PYTHONPATH`, `CHROMA_…` and `RUST_LOG`.
+/// or `python3` or `python` on the `PATH`. The server inherits only the environment variables that it needs,
+/// such as `PATH`, `HOME` and `LC_ALL`, and no keys.
 ///
 /// # When the server ends
 /// Calling [`stop`](LocalServer::stop) or dropping the value ends the server, waits until it has ended, and
@@ -87,9 +87,9 @@ impl LocalServer {
         self.supervised.pid()
     }
 
-    /// Returns the path of the server's log, which has a few lines per request. Each start truncates it. It
-    /// is `chroma.log` in the data folder set by the caller, or next to a temporary data folder and removed
-    /// with it.
+    /// Returns the path of the server's log: its start, warnings and errors. Each start truncates it. When it
+    /// reaches 8 MiB, only its last lines are kept (on Unix). It is `chroma.log` in the data folder set by the
+    /// caller, or next to a temporary data folder and removed with it.
     pub fn log_file(&self) -> &Path {
         &self.log
     }

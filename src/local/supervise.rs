@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::find::Program;
-use super::ready;
+use super::{folder, inherited, ready};
 use crate::error::{Error, Result};
 use crate::logs;
 
@@ -46,8 +46,8 @@ pub(super) struct Launch<'a> {
 pub(super) enum StartError {
     /// Another program uses the port.
     PortTaken,
-    /// Another server uses the data folder.
-    DataBusy,
+    /// Another program uses the data folder. Describes the process, and is empty if it is unknown.
+    DataBusy(String),
     /// The server ended.
     Ended { how: String, log: String },
     /// The server runs but does not respond.
@@ -61,7 +61,8 @@ pub(super) enum StartError {
 enum Event {
     Running(u32),
     Ended(i32),
-    Busy,
+    Busy(String),
+    Shared(String),
 }
 
 /// A running supervisor and its server. Dropping it ends both.
@@ -84,8 +85,12 @@ impl Launch<'_> {
     fn spawn(&self) -> Result<(Supervised, Receiver<Event>)> {
         let mut command = self.command()?;
         let shell = command.get_program().to_string_lossy().into_owned();
-        clean_environment(&mut command);
+        command.env_clear().envs(inherited::variables());
         detach(&mut command);
+        if cfg!(unix) {
+            // Otherwise the program's folder could not be unmounted as long as the server runs.
+            command.current_dir("/");
+        }
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -122,6 +127,7 @@ impl Launch<'_> {
                 command = Command::new("/bin/sh");
                 command.args(["-c", SUPERVISE_SH, "supervise"]);
                 command.arg(self.remove.unwrap_or(Path::new("")));
+                command.arg(self.data).arg(self.log);
             }
             None => {
                 return Err(Error::local(
@@ -144,16 +150,11 @@ impl Launch<'_> {
 
     fn open_log(&self) -> Result<File> {
         let open = || {
-            let file = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(self.log)?;
-            // The Python supervisor on Unix truncates the log once no other server can write to it.
+            let file = folder::open_log(self.log)?;
+            // The Python supervisor truncates the log, once no other server can write to it.
             if !cfg!(unix) || self.python.is_none() {
-                OpenOptions::new()
-                    .write(true)
-                    .truncate(true)
-                    .open(self.log)?;
+                let options = OpenOptions::new().write(true).truncate(true).open(self.log);
+                drop(options?);
             }
             Ok(file)
         };
@@ -175,7 +176,8 @@ impl Launch<'_> {
         loop {
             match events.recv_timeout(POLL_INTERVAL) {
                 Ok(Event::Running(pid)) => server.pid = pid,
-                Ok(Event::Busy) => return Err(StartError::DataBusy),
+                Ok(Event::Busy(process)) => return Err(StartError::DataBusy(process)),
+                Ok(Event::Shared(_)) => {}
                 Ok(Event::Ended(code)) => return Err(self.ended(describe(code))),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -222,7 +224,13 @@ fn listen(stdout: ChildStdout) -> Receiver<Event> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let _ = parse(&line).map(|event| sender.send(event));
+            match parse(&line) {
+                Some(Event::Shared(process)) => log::warn!(target: logs::LOCAL,
+                    "process {process} has opened the data folder of a local server as well; \
+                     if it is another server, stop it: two servers on one folder damage the data"
+                ),
+                event => drop(event.map(|event| sender.send(event))),
+            }
         }
     });
     receiver
@@ -232,7 +240,9 @@ fn parse(line: &str) -> Option<Event> {
     match line.split_once(' ') {
         Some(("pid", pid)) => pid.parse().ok().map(Event::Running),
         Some(("exit", code)) => code.parse().ok().map(Event::Ended),
-        _ => (line == "busy").then_some(Event::Busy),
+        Some(("busy", process)) => Some(Event::Busy(process.to_owned())),
+        Some(("shared", process)) => Some(Event::Shared(process.to_owned())),
+        _ => None,
     }
 }
 
@@ -242,19 +252,6 @@ fn describe(code: i32) -> String {
         ..0 => format!("it was ended by signal {}", -code),
         129..=192 if cfg!(unix) => format!("it was ended by signal {} (code {code})", code - 128),
         _ => format!("it exited with code {code}"),
-    }
-}
-
-/// Removes the variables that the user may have set for other purposes and the server would obey.
-fn clean_environment(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        let is_read = text.starts_with("CHROMA_") || text.starts_with("PYTHON");
-        // Chroma reads CONFIG_PATH. RUST_LOG is meant for this program, and could hide the log line that
-        // `wait` looks for.
-        if is_read || text == "CONFIG_PATH" || text == "RUST_LOG" {
-            command.env_remove(&name);
-        }
     }
 }
 
@@ -323,7 +320,10 @@ mod tests {
     fn events_of_the_supervisor_are_parsed() {
         assert_eq!(parse("pid 17"), Some(Event::Running(17)));
         assert_eq!(parse("exit -9"), Some(Event::Ended(-9)));
-        assert_eq!(parse("busy"), Some(Event::Busy));
+        assert_eq!(parse("busy "), Some(Event::Busy(String::new())));
+        let process = || "7 (chroma)".to_owned();
+        assert_eq!(parse("busy 7 (chroma)"), Some(Event::Busy(process())));
+        assert_eq!(parse("shared 7 (chroma)"), Some(Event::Shared(process())));
         assert_eq!(parse("pid x"), None);
         assert_eq!(parse(""), None);
     }

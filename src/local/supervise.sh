@@ -1,8 +1,14 @@
-# Supervises as supervise.py does, where there is no Python.
-# usage: sh -c SCRIPT supervise REMOVE COMMAND...
+# Supervises as supervise.py does, where there is no Python. Without Linux, it does not see who else uses the data.
+# usage: sh -c SCRIPT supervise REMOVE DATA LOG COMMAND...
 PATH=${PATH:+$PATH:}/usr/bin:/bin
-remove=$1
-shift
+remove=$1 data=$2 log=$3
+shift 3
+for file in /proc/[0-9]*/fd/*; do
+    [ "$file" -ef "$data/chroma.sqlite3" ] || continue
+    process=${file#/proc/}
+    echo "busy ${process%%/*}"
+    exit
+done
 exec 3<&0 # a background job has no standard input of ours
 "$@" </dev/null >&2 3<&- &
 server=$!
@@ -11,6 +17,7 @@ trap 'kill "$server" 2>/dev/null' INT TERM HUP
 ( # waits for the program; it works even if the shell above is killed
     trap '' INT TERM HUP
     read -r _ <&3
+    trap '' USR1
     kill "$server" 2>/dev/null
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
         kill -0 "$server" 2>/dev/null || break
@@ -20,12 +27,25 @@ trap 'kill "$server" 2>/dev/null' INT TERM HUP
     [ -z "$remove" ] || rm -rf -- "$remove"
 ) &
 guard=$!
+( # keeps the log small
+    exec >/dev/null 2>&1 3<&-
+    while sleep 5 && kill -0 "$server"; do
+        [ "$(wc -c <"$log")" -le 8388608 ] || : >"$log"
+    done
+) &
+limit=$!
 wait "$server"
 code=$?
 while kill -0 "$server" 2>/dev/null; do # a signal ended the wait, not the server
     wait "$server"
     code=$?
 done
+# From here on, another process may get the server's number: the guard stops, unless it cleans up already.
+kill -USR1 "$guard" 2>/dev/null
+kill "$limit" 2>/dev/null
 echo "exit $code"
 trap '' INT TERM HUP
 wait "$guard"
+[ $? -gt 128 ] || exit
+read -r _ <&3
+[ -z "$remove" ] || rm -rf -- "$remove"

@@ -119,4 +119,14 @@ fn without_python_a_shell_supervises() {
     no_orphan("an orderly end, shell", "found", set, |program, _| {
         program.finish();
     });
+    no_orphan(
+        "the server first, shell",
+        "found",
+        set,
+        |program, server| {
+            assert!(signal("9", &server.to_string()));
+            wait_until("no server", || !is_alive(server));
+            program.finish();
+        },
+    );
 }

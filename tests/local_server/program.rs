@@ -10,6 +10,21 @@ use chroma_blocking::LocalServer;
 
 use crate::helpers::{Folder, pinned};
 
+/// Prints warnings of the library.
+struct Warnings;
+
+impl log::Log for Warnings {
+    fn enabled(&self, of: &log::Metadata<'_>) -> bool {
+        of.target().starts_with("chroma_blocking")
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            println!("@log {}", record.args());
+        }
+    }
+    fn flush(&self) {}
+}
+
 /// The program that [`Program`] runs.
 #[test]
 #[ignore = "run by the other tests"]
@@ -22,6 +37,12 @@ fn program() {
         "found" => LocalServer::builder(),
         "install" => pinned().on_install(|plan| println!("@installing {plan}")),
         other => panic!("no scenario {other}"),
+    };
+    log::set_logger(&Warnings).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    let builder = match env::var_os("DATA") {
+        Some(data) => builder.data(data),
+        None => builder,
     };
     let server = match builder.start_timeout(Duration::from_secs(20)).start() {
         Ok(server) => server,

@@ -71,7 +71,7 @@ fn a_given_data_folder_is_kept_and_used_by_one_server() {
     if cfg!(unix) {
         let error = pinned().data(&data).start().unwrap_err().to_string();
         assert!(
-            error.contains("another server uses the data folder"),
+            error.contains("another program uses the data folder"),
             "{error}"
         );
         let log = fs::read_to_string(server.log_file()).unwrap();
