@@ -11,6 +11,8 @@
 //!   --bad FILE            writes bad records to FILE and continues.
 //!                         Default: the first bad record stops the job
 //!   --shard I/N           the part of this machine: I of N, counted from 0
+//!   --restart             starts from the beginning if the input is another one than in the last run,
+//!                         which did not finish. Default: such a checkpoint is refused
 //!   --dry-run             reports what would be done
 //! ```
 //!
@@ -18,7 +20,7 @@
 //! - 0: everything is written
 //! - 1: an error that needs attention
 //! - 2: wrong options
-//! - 75: try again later (no server, or a quota is used up)
+//! - 75: try again later (no server, a quota is used up, or another run uses the checkpoint)
 //! - 130: stopped by Ctrl-C
 //!
 //! After 1, 75 and 130, the same command continues where it stopped. For servers and keys, see
@@ -28,7 +30,7 @@ use std::cell::Cell;
 use std::env;
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, stderr};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::str::FromStr;
@@ -60,6 +62,7 @@ struct Options {
     only_changed: bool,
     bad: Option<PathBuf>,
     shard: (u32, u32),
+    restart: bool,
     dry_run: bool,
 }
 
@@ -116,12 +119,13 @@ fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
 /// Returns whether the job may succeed later. An exhausted quota is not retryable, but it is renewed the next
 /// day.
 fn is_temporary(error: &chroma_blocking::Error) -> bool {
-    use chroma_blocking::Error::{Embedding, Ingest, PartlyEmbedded, QuotaExhausted};
+    use chroma_blocking::Error::{Embedding, Ingest, Io, PartlyEmbedded, QuotaExhausted};
 
     match error {
         Ingest { source, .. } | PartlyEmbedded { source, .. } => is_temporary(source),
         Embedding { source, .. } => source.downcast_ref().is_some_and(is_temporary),
         QuotaExhausted { .. } => true,
+        Io { source, .. } => source.kind() == ErrorKind::ResourceBusy,
         other => other.is_retryable(),
     }
 }
@@ -155,6 +159,9 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         .cancel(stop)
         .dry_run(options.dry_run)
         .on_progress(|update| progress.show(update));
+    if options.restart {
+        job = job.restart_with(|| jsonl_records(&options.input));
+    }
     if options.only_changed {
         job = job.content_hash("content_hash");
     }
@@ -274,7 +281,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
     let mut input = None;
     let (mut collection, mut checkpoint, mut bad) = (None, None, None);
     let (mut concurrency, mut shard) = (4, (0, 1));
-    let (mut only_changed, mut dry_run) = (false, false);
+    let (mut only_changed, mut restart, mut dry_run) = (false, false, false);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
@@ -289,6 +296,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
                 shard = (number(&argument, index)?, number(&argument, count)?);
             }
             "--only-changed" => only_changed = true,
+            "--restart" => restart = true,
             "--dry-run" => dry_run = true,
             other if other.starts_with('-') => return Err(format!("unknown option {other}")),
             _ if input.is_some() => {
@@ -309,6 +317,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         only_changed,
         bad,
         shard,
+        restart,
         dry_run,
     })
 }

@@ -1,12 +1,14 @@
 //! [`Export`]: writes a collection, or the records that pass a filter, as JSON Lines.
 
-use std::fs::{self, File};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Collection, Scan};
-use crate::durable::sync_folder;
-use crate::error::{Error, Result};
+use crate::durable::Target;
+use crate::durable::in_use::{InUse, Purpose};
+use crate::durable::replacement::{Replacement, remove_leftovers};
+use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::filter::Where;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::model::results::Include;
@@ -102,31 +104,38 @@ impl<'a> Export<'a> {
 
     /// Writes all records to a file, and returns the number of records.
     ///
-    /// The records are written to a temporary file first, whose name is `path` with `.partial` appended. When
-    /// all of them are on the disk, the temporary file is renamed to `path`. An existing file is replaced.
+    /// The records are written to a temporary file in the same folder first, whose name is that of the file, a
+    /// random number and `.partial`. When all of them are on the disk, the temporary file is renamed to
+    /// `path`. An existing file is replaced, and its permissions are kept. Only this user can read a new
+    /// file; to choose other permissions, open the file and use [`write_to`](Export::write_to). If `path` is a
+    /// link, its target is replaced.
+    ///
+    /// A device, a pipe or `/dev/stdout` is written to directly.
     ///
     /// # Errors
-    /// As for [`write_to`](Export::write_to). After an error, the file at `path` is unchanged.
+    /// As for [`write_to`](Export::write_to), and [`Error::Invalid`] if this process uses the file for
+    /// something else, such as the checkpoint of a job. After an error, the file at `path` is unchanged.
     pub fn to_file(self, path: impl AsRef<Path>) -> Result<u64> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let file = File::create(&partial).map_err(|error| write_error(&name, error))?;
-        let written = self.write(&name, &file).and_then(|records| {
-            file.sync_all()
-                .and_then(|()| fs::rename(&partial, path))
-                .and_then(|()| sync_folder(path))
-                .map_err(|error| write_error(&name, error))?;
-            Ok(records)
-        });
-        if written.is_err() {
-            // The temporary file is incomplete and belongs to this call. The first error is the one to
-            // report.
-            let _ = fs::remove_file(&partial);
-        }
-        written
+        let failed = |error| write_error(&name, error);
+        let target = match Target::find(path).map_err(failed)? {
+            Target::File(target) => target,
+            Target::Stream(stream) => {
+                let mut options = OpenOptions::new();
+                let file = options.write(true).truncate(true).open(stream);
+                return self.write(&name, &file.map_err(failed)?);
+            }
+        };
+        let _in_use = InUse::claim(&target, Purpose::Export).map_err(|other| {
+            let reason = InvalidInput::setting("to_file", name.as_str(), other.refusal());
+            Call::new("export", Some(self.scan.collection().name())).invalid(reason)
+        })?;
+        remove_leftovers(&target);
+        let replacement = Replacement::create(&target).map_err(failed)?;
+        let records = self.write(&name, replacement.file())?;
+        replacement.commit().map_err(failed)?;
+        Ok(records)
     }
 
     /// Writes all records to a writer, which errors call `name`.

@@ -1,13 +1,14 @@
 //! [`BadRecords`]: how a job handles bad records.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::batch::Rejected;
-use crate::error::{Error, InvalidInput};
+use crate::durable::lines;
+use crate::error::{Error, Result};
 use crate::model::record::Record;
 
 /// How a job handles bad records.
@@ -47,8 +48,12 @@ impl BadRecords {
     /// `embedding`, `metadata` and `uri`, if the record has them). A job that resumes after it was killed may
     /// append the records that were in flight again.
     ///
-    /// After you have corrected the records, `jq -c '.record // empty'` turns the file into one that
-    /// [`jsonl_records`](crate::ingest::jsonl_records) reads.
+    /// If the disk fills up in the middle of a line, the job stops. The next run ends that line and appends
+    /// the record again. Only this user can read a file that the job creates. Several jobs may append to one
+    /// file, and the file may be a device or a pipe.
+    ///
+    /// After you have corrected the records, `jq -cR 'fromjson? | .record // empty'` turns the file into one
+    /// that [`jsonl_records`](crate::ingest::jsonl_records) reads.
     pub fn dead_letters(file: impl Into<PathBuf>) -> BadRecords {
         BadRecords {
             dead_letters: Some(file.into()),
@@ -67,16 +72,17 @@ impl BadRecords {
         self.limit
     }
 
+    /// Returns the path of the dead letter file, if there is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.dead_letters.as_deref()
+    }
+
     /// Opens the dead letter file, if there is one.
-    pub(super) fn open(&self) -> Result<Option<DeadLetters>, InvalidInput> {
+    pub(super) fn open(&self) -> Result<Option<DeadLetters>> {
         let Some(path) = &self.dead_letters else {
             return Ok(None);
         };
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| {
-            let why = format!("cannot be written: {error}");
-            InvalidInput::setting("dead_letters", path.display().to_string(), why)
-        })?;
+        let file = lines::open(path).map_err(|error| failed(path, error))?;
         Ok(Some(DeadLetters {
             is_dirty: false,
             file,
@@ -95,7 +101,7 @@ pub(super) struct DeadLetters {
 
 impl DeadLetters {
     /// Appends a bad record.
-    pub(super) fn write(&mut self, Rejected { bad, record, .. }: &Rejected) -> Result<(), Error> {
+    pub(super) fn write(&mut self, Rejected { bad, record, .. }: &Rejected) -> Result<()> {
         let mut letter =
             json!({ "item": bad.item, "stage": bad.stage.name(), "reason": bad.reason });
         if let Some(id) = &bad.id {
@@ -112,13 +118,15 @@ impl DeadLetters {
     }
 
     /// Syncs the file, if it has changed.
-    pub(super) fn sync(&mut self) -> Result<(), Error> {
+    pub(super) fn sync(&mut self) -> Result<()> {
         if !std::mem::take(&mut self.is_dirty) {
             return Ok(());
         }
-        self.file
-            .sync_data()
-            .map_err(|error| failed(&self.path, error))
+        match self.file.sync_data() {
+            // A device or a pipe holds nothing back.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+            synced => synced.map_err(|error| failed(&self.path, error)),
+        }
     }
 }
 
@@ -144,4 +152,92 @@ fn as_json(record: &Record) -> serde_json::Value {
         all["uri"] = uri.as_str().into();
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::durable::tests::Folder;
+    use crate::model::report::{BadRecord, IngestStage};
+
+    fn rejected(item: u64) -> Rejected {
+        let record = Record::new(format!("id{item}")).document("a \"text\"\nof two lines, naïve");
+        Rejected {
+            bad: BadRecord {
+                item,
+                id: Some(record.id.clone()),
+                stage: IngestStage::Check,
+                reason: "it is too long".to_owned(),
+            },
+            record: Some(record),
+            document: None,
+        }
+    }
+
+    /// The items of the lines that are JSON.
+    fn items(bytes: &[u8]) -> Vec<u64> {
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines
+            .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+            .map(|letter| letter["item"].as_u64().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn field_25_after_a_cut_at_any_byte_all_complete_letters_are_readable() {
+        let folder = Folder::new();
+        let path = folder.0.join("bad.jsonl");
+        let policy = BadRecords::dead_letters(&path);
+        let append = |item| {
+            let mut letters = policy.open().unwrap().unwrap();
+            letters.write(&rejected(item)).unwrap();
+            letters.sync().unwrap();
+        };
+        append(1);
+        append(2);
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), 2);
+        for length in 0..=whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            append(3);
+            let mut expected = items(&whole[..length]);
+            expected.push(3);
+            let found = fs::read(&path).unwrap();
+            assert_eq!(items(&found), expected, "cut at {length}");
+            assert!(found.starts_with(&whole[..length]), "nothing is removed");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn secure_11_dead_letters_are_for_this_user_only() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+        let folder = Folder::new();
+        let path = folder.0.join("bad.jsonl");
+        let mode = || {
+            BadRecords::dead_letters(&path).open().unwrap();
+            fs::metadata(&path).unwrap().mode() & 0o777
+        };
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(mode(), 0o640, "the caller's choice");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn field_28_a_full_disk_is_an_io_error() {
+        let mut letters = BadRecords::dead_letters("/dev/full")
+            .open()
+            .unwrap()
+            .unwrap();
+        let Error::Io { message, source } = letters.write(&rejected(1)).unwrap_err() else {
+            panic!("another kind of error");
+        };
+        assert_eq!(message, "cannot write dead letters to /dev/full");
+        assert_eq!(source.kind(), ErrorKind::StorageFull);
+        letters.sync().unwrap();
+    }
 }

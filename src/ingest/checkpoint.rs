@@ -1,20 +1,27 @@
 //! [`Checkpoint`]: a small file that records how far a job has come.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::hash::InputHash;
-use crate::durable::sync_folder;
-use crate::error::{Error, InvalidInput};
+use crate::durable::Target;
+use crate::durable::lock::{FileLock, LockError};
+use crate::durable::replacement::{Replacement, remove_leftovers};
+use crate::error::{Error, InvalidInput, Result};
+use crate::logs;
 
 /// The minimum time between two updates of the file, because syncing a file takes time.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(50);
 /// The version of the file format.
 const VERSION: u32 = 1;
+/// A larger file is not a checkpoint.
+const MAX_LEN: u64 = 1 << 20;
+/// What to do about the checkpoint of another job or input.
+const START_AGAIN: &str = "name another file, delete it to start from the beginning, or let the job do so with .restart_with(...)";
 
 /// Identifies a job, so that a checkpoint is never used for a different one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,69 +64,80 @@ struct Content {
     done: Position,
 }
 
+/// What a job finds at the path of its checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The position of an earlier run, or the start if there is no file.
+    Position(Position),
+    /// The checkpoint of a job with a different property.
+    DifferentJob(&'static str),
+}
+
 /// The checkpoint file of a running job.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
+    /// The path without links, since a link's target is replaced and not the link.
     path: PathBuf,
+    /// The path as the caller gave it.
+    name: String,
     job: JobIdentity,
+    /// The content that this job has written last.
+    written: Vec<u8>,
     /// When the file was updated last.
     updated: Option<Instant>,
     /// A later position than the one in the file.
     pending: Option<Position>,
+    _lock: FileLock,
 }
 
 impl Checkpoint {
-    /// Opens or creates the file, and returns the position in it.
+    /// Locks the path, and reads the file there. Creates no checkpoint yet.
     ///
     /// # Errors
-    /// If the file belongs to a different job, is not a checkpoint, or cannot be read or written.
-    pub(super) fn open(
-        path: &Path,
-        job: JobIdentity,
-    ) -> Result<(Checkpoint, Position), InvalidInput> {
-        let position = Checkpoint::position(path, &job)?;
+    /// If another job holds the lock, or the file is not a checkpoint or cannot be read.
+    pub(super) fn open(path: &Path, job: JobIdentity) -> Result<(Checkpoint, Found)> {
+        let name = path.display().to_string();
+        let file = Target::file(path).map_err(|error| cannot("write", &name, error))?;
+        let lock_path = lock_path(&file);
+        let lock = FileLock::acquire(&lock_path).map_err(|error| lock_failed(&name, error))?;
+        if !lock.is_effective() {
+            log::warn!(
+                target: logs::INGEST,
+                "the checkpoint {name} cannot be locked on this system; run no other job with it"
+            );
+        }
+        remove_leftovers(&file);
+        let (written, found) = read(&file, &name, &job)?;
         let checkpoint = Checkpoint {
-            path: path.to_owned(),
+            path: file,
+            name,
             job,
+            written,
             updated: None,
             pending: None,
+            _lock: lock,
         };
-        // A file that cannot be written is found now rather than after the first hour.
-        checkpoint
-            .write(position)
-            .map_err(|error| invalid(path, format!("cannot be written: {error}")))?;
-        Ok((checkpoint, position))
+        Ok((checkpoint, found))
     }
 
-    /// Returns the position in the file, or the start if the file does not exist.
+    /// Reads the file without a lock.
     ///
     /// # Errors
-    /// If the file belongs to a different job, is not a checkpoint, or cannot be read.
-    pub(super) fn position(path: &Path, job: &JobIdentity) -> Result<Position, InvalidInput> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Position::START),
-            Err(error) => return Err(invalid(path, format!("cannot be read: {error}"))),
-        };
-        let content: Content = serde_json::from_slice(&bytes).map_err(|error| {
-            invalid(
-                path,
-                format!("not a checkpoint file ({error}); name another file"),
-            )
-        })?;
-        if let Some(difference) = content.difference(job) {
-            return Err(invalid(
-                path,
-                format!(
-                    "the file belongs to a job with a different {difference}; name another file, or delete it to start from the beginning"
-                ),
-            ));
-        }
-        Ok(content.done)
+    /// If the file is not a checkpoint, or cannot be read.
+    pub(super) fn peek(path: &Path, job: &JobIdentity) -> Result<Found> {
+        let name = path.display().to_string();
+        let file = Target::file(path).map_err(|error| cannot("read", &name, error))?;
+        Ok(read(&file, &name, job)?.1)
+    }
+
+    /// Records the position to start from. A file that cannot be written is found here rather than after the
+    /// first hour.
+    pub(super) fn start(&mut self, position: Position) -> Result<()> {
+        self.write(position)
     }
 
     /// Records a new position. Updates the file unless that was done a moment ago.
-    pub(super) fn advance(&mut self, position: Position) -> Result<(), Error> {
+    pub(super) fn advance(&mut self, position: Position) -> Result<()> {
         self.pending = Some(position);
         let is_recent = |at: Instant| at.elapsed() < UPDATE_INTERVAL;
         if self.updated.is_some_and(is_recent) {
@@ -129,61 +147,140 @@ impl Checkpoint {
     }
 
     /// Updates the file if it does not hold the latest position.
-    pub(super) fn flush(&mut self) -> Result<(), Error> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         if let Some(position) = self.pending.take() {
-            self.write(position).map_err(|error| self.failed(error))?;
+            self.write(position)?;
             self.updated = Some(Instant::now());
         }
         Ok(())
     }
 
     /// Deletes the file, because the job is complete.
-    pub(super) fn delete(self) -> Result<(), Error> {
+    pub(super) fn delete(self) -> Result<()> {
+        if let Err(error) = self.check_unchanged() {
+            // It belongs to the other job now, and this one is done.
+            log::warn!(target: logs::INGEST, "the checkpoint is not deleted: {error:#}");
+            return Ok(());
+        }
         match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(cannot("write", &self.name, error))
+            }
             _ => Ok(()),
         }
     }
 
-    fn failed(&self, source: io::Error) -> Error {
-        Error::Io {
-            message: format!("cannot write the checkpoint {}", self.path.display()),
-            source,
-        }
-    }
-
     /// Replaces the file atomically and durably.
-    fn write(&self, done: Position) -> io::Result<()> {
+    fn write(&mut self, done: Position) -> Result<()> {
+        self.check_unchanged()?;
         let content = Content {
             version: VERSION,
             job: self.job.clone(),
             done,
         };
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        let new = self.path.with_file_name(name);
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(&content)?)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&new, &self.path)?;
-        sync_folder(&self.path)
+        let replace = || {
+            let content = serde_json::to_vec(&content)?;
+            let replacement = Replacement::create(&self.path)?;
+            replacement.file().write_all(&content)?;
+            replacement.commit()?;
+            Ok(content)
+        };
+        self.written = replace().map_err(|error| cannot("write", &self.name, error))?;
+        Ok(())
     }
+
+    /// Finds jobs that the lock does not stop: those on other machines and in other containers.
+    fn check_unchanged(&self) -> Result<()> {
+        match read_limited(&self.path) {
+            Ok(found) if found != self.written => {
+                let why = "another job, perhaps on another machine, has changed it";
+                let error = io::Error::new(ErrorKind::ResourceBusy, why);
+                Err(cannot("write", &self.name, error))
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(cannot("read", &self.name, error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns the path of the lock: a separate file, since the checkpoint itself is replaced.
+pub(super) fn lock_path(file: &Path) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}
+
+/// Reads the checkpoint at a path. Returns its bytes as well.
+fn read(file: &Path, name: &str, job: &JobIdentity) -> Result<(Vec<u8>, Found)> {
+    let bytes = match read_limited(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok((Vec::new(), Found::Position(Position::START)));
+        }
+        Err(error) => return Err(cannot("read", name, error)),
+    };
+    let content: Content = serde_json::from_slice(&bytes).map_err(|error| {
+        let why = format!(
+            "not a checkpoint file ({error}); name another file, or delete it to start from the beginning"
+        );
+        Error::from(invalid(name, why))
+    })?;
+    let found = match content.difference(job) {
+        None => Found::Position(content.done),
+        Some(difference) => Found::DifferentJob(difference),
+    };
+    Ok((bytes, found))
+}
+
+/// Reads a file, but no more of it than a checkpoint can have.
+fn read_limited(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(MAX_LEN).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn lock_failed(name: &str, error: LockError) -> Error {
+    match error {
+        LockError::Held(holder) => {
+            let holder = holder.map_or(String::new(), |id| format!(" (pid {id})"));
+            let why = "wait until it has ended, or name another file";
+            Error::Io {
+                message: format!("another job uses the checkpoint {name}{holder}"),
+                source: io::Error::new(ErrorKind::ResourceBusy, why),
+            }
+        }
+        LockError::NotALock => {
+            let why = "its lock file, with the same name and .lock at the end, has other content; name another file";
+            invalid(name, why.to_owned()).into()
+        }
+        LockError::Io(error) => cannot("lock", name, error),
+    }
+}
+
+fn cannot(act: &str, name: &str, source: io::Error) -> Error {
+    let message = format!("cannot {act} the checkpoint {name}");
+    Error::Io { message, source }
+}
+
+/// Returns the error of a checkpoint file of a job with a different property.
+pub(super) fn different_job(path: &Path, difference: &str) -> InvalidInput {
+    let why = format!("the file belongs to a job with a different {difference}; {START_AGAIN}");
+    invalid(&path.display().to_string(), why)
 }
 
 /// Returns the error of a checkpoint file whose items are not those of the input.
 pub(super) fn different_input(path: &Path, done: Position) -> InvalidInput {
     let items = done.items;
-    invalid(
-        path,
-        format!(
-            "the file belongs to a different input, whose first {items} items are not those of this one; name another file, or delete it to start from the beginning"
-        ),
-    )
+    let why = format!(
+        "the file belongs to a different input, whose first {items} items are not those of this one; {START_AGAIN}"
+    );
+    invalid(&path.display().to_string(), why)
 }
 
-fn invalid(path: &Path, why: String) -> InvalidInput {
-    InvalidInput::setting("checkpoint", path.display().to_string(), why)
+fn invalid(name: &str, why: String) -> InvalidInput {
+    InvalidInput::setting("checkpoint", name, why)
 }
 
 impl Content {

@@ -41,6 +41,7 @@ mod batch;
 mod checkpoint;
 mod documents;
 mod embed;
+mod files;
 mod hash;
 mod in_flight;
 mod input;
@@ -75,6 +76,7 @@ use crate::model::filter::Where;
 use crate::model::progress::Progress;
 use crate::transport::RetryPolicy;
 use job::Job;
+use run::Input;
 use settings::{Mode, Settings, Shard};
 
 /// A batch job that writes any number of records. Created by [`Collection::ingest`].
@@ -113,7 +115,7 @@ use settings::{Mode, Settings, Shard};
 /// ```
 #[must_use = "does nothing until run() is called"]
 pub struct Ingest<'a, I> {
-    records: I,
+    input: Input<'a, I>,
     on_progress: Box<dyn FnMut(&Progress) + 'a>,
     settings: Settings,
 }
@@ -151,7 +153,10 @@ impl Collection {
         I::Item: TryIntoRecord,
     {
         Ingest {
-            records,
+            input: Input {
+                records,
+                reopen: None,
+            },
             on_progress: Box::new(|_| {}),
             settings: Settings::new(self.without_progress()),
         }
@@ -189,9 +194,40 @@ where
     ///
     /// The file identifies the collection, the embedding function, the mode, the shard, and the input up to
     /// that position (by a hash of its records). The job refuses a file of another job before it writes
-    /// anything.
+    /// anything, unless it may [restart](Ingest::restart_with).
+    ///
+    /// One job at a time can use a checkpoint. While a job runs, a file with the same name and `.lock` at the
+    /// end holds its process id. The lock ends with the process, however that ends. Jobs on other machines or
+    /// in other containers are not seen at the start; a job stops as soon as it finds that another one has
+    /// changed its checkpoint.
+    ///
+    /// If the path is a link, its target is replaced. Only this user can read a file that the job creates.
     pub fn checkpoint(mut self, file: impl Into<PathBuf>) -> Self {
         self.settings.checkpoint = Some(file.into());
+        self
+    }
+
+    /// Sets a function that opens the input again. With it, the job starts from the beginning if its
+    /// checkpoint belongs to another input or another job, instead of refusing it. Default: none.
+    ///
+    /// Use it if the input changes between runs, such as an export that is made every night. The job reads the
+    /// input up to the position of the checkpoint to compare it, so it needs the input a second time.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::{Client, Hashing};
+    /// # use chroma_blocking::ingest::jsonl_records;
+    /// # let notes = Client::from_env()?.collection("notes");
+    /// # let notes = notes.embedding_function(Hashing::default()).get_or_create()?;
+    /// let input = || jsonl_records("tonight.jsonl");
+    /// let report = notes
+    ///     .ingest(input()?)
+    ///     .checkpoint("nightly.ckpt")
+    ///     .restart_with(input)
+    ///     .run()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn restart_with(mut self, open: impl FnOnce() -> Result<I> + 'a) -> Self {
+        self.input.reopen = Some(Box::new(open));
         self
     }
 
@@ -358,13 +394,15 @@ where
     /// Runs the job until the input ends.
     ///
     /// # Errors
-    /// - [`Error::Invalid`](crate::Error::Invalid) for an invalid option or a checkpoint of another job.
-    ///   Nothing has been written then.
+    /// - [`Error::Invalid`](crate::Error::Invalid) for an invalid option, a checkpoint of another job, or a
+    ///   file that is used twice. Nothing has been written then.
     /// - [`Error::Ingest`](crate::Error::Ingest) if the job stops early: because of a bad record, or because
     ///   the input, the embedding function or the server fails permanently. It holds the report and the
     ///   cause.
-    /// - [`Error::Io`](crate::Error::Io) if the input fails before the job has reached the position of its
-    ///   checkpoint.
+    /// - [`Error::Io`](crate::Error::Io) if the checkpoint or the dead letter file cannot be opened or
+    ///   written, if another job uses the checkpoint
+    ///   ([`ResourceBusy`](std::io::ErrorKind::ResourceBusy)), or if the input fails before the job has
+    ///   reached the position of its checkpoint. Nothing has been written then.
     ///
     /// # Panics
     /// If the iterator, the embedding function or the progress function panics.
@@ -373,8 +411,10 @@ where
         self.settings
             .check()
             .map_err(|reason| call.clone().invalid(reason))?;
-        // Some iterators start again after their end.
-        let records = self.records.into_iter().fuse();
-        run::run(&Job::new(&self.settings, &call), records, self.on_progress)
+        run::run(
+            &Job::new(&self.settings, &call),
+            self.input,
+            self.on_progress,
+        )
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::batch::{Batch, FULL_BYTES, Item, MAX_RECORDS, Rejected, record_bytes};
-use super::checkpoint::{Position, different_input};
+use super::checkpoint::Position;
 use super::documents::{DocumentEnd, Documents, Membership};
 use super::hash::{InputHash, id_hash};
 use super::input::{ReadError, TryIntoRecord};
@@ -134,14 +134,15 @@ where
         }
     }
 
-    /// Reads the items that an earlier run has written. Stops early if the job is cancelled.
+    /// Reads the items that an earlier run has written, and returns whether they are those that the run read.
+    /// Stops early if the job is cancelled.
     ///
     /// # Errors
-    /// If the source fails, or if the items are not those that the earlier run read.
-    pub(super) fn skip_done(&mut self, done: Position) -> Result<()> {
+    /// If the source fails.
+    pub(super) fn skip_done(&mut self, done: Position) -> Result<bool> {
         while self.position.items < done.items {
             if self.job.check_cancelled() {
-                return Ok(());
+                return Ok(true);
             }
             match self.read_item() {
                 ReadItem::Record(record) => {
@@ -156,14 +157,12 @@ where
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        if self.position == done {
-            self.batch.end = done;
-            self.skipped = done.items;
-            return Ok(());
+        if self.position != done {
+            return Ok(false);
         }
-        let path = self.job.settings.checkpoint.as_deref();
-        let reason = different_input(path.unwrap_or("".as_ref()), done);
-        Err(self.job.call.clone().invalid(reason))
+        self.batch.end = done;
+        self.skipped = done.items;
+        Ok(true)
     }
 
     /// Reads the next batch. `is_in_flight` tells whether a record with this id hash is being written.

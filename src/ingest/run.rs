@@ -1,50 +1,58 @@
-//! Runs a job: opens its files, starts its threads, and returns its report.
+//! Runs a job: starts its threads, and returns its report.
 
 use std::fmt;
+use std::iter::Fuse;
 use std::panic;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use super::checkpoint::{Checkpoint, JobIdentity, Position};
+use super::checkpoint::{Position, different_input};
+use super::files::{Files, log_restart};
 use super::in_flight::InFlight;
 use super::input::TryIntoRecord;
 use super::job::Job;
 use super::prepare;
 use super::reader::Reader;
-use super::settings::{Mode, Settings};
+use super::settings::Mode;
 use super::sync::Cleanup;
 use super::writer::Writer;
-use crate::error::{Call, Error, InvalidInput, Result};
+use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::model::report::IngestReport;
 use crate::transport::Parent;
 
+/// The records of a job, and how to open them again.
+pub(super) struct Input<'a, I> {
+    pub(super) records: I,
+    pub(super) reopen: Option<Reopen<'a, I>>,
+}
+
+/// Opens an input again.
+pub(super) type Reopen<'a, I> = Box<dyn FnOnce() -> Result<I> + 'a>;
+
 /// Runs a job until its end, its cancellation or its failure.
 pub(super) fn run<I>(
     job: &Job<'_>,
-    records: I,
+    input: Input<'_, I>,
     mut on_progress: impl FnMut(&Progress),
 ) -> Result<IngestReport>
 where
-    I: Iterator,
+    I: IntoIterator,
     I::Item: TryIntoRecord,
 {
     let started = Instant::now();
     let settings = job.settings;
-    let invalid = |reason| job.call.clone().invalid(reason);
-    let (checkpoint, start) = open_checkpoint(settings).map_err(invalid)?;
-    let dead_letters = if settings.dry_run {
-        None
-    } else {
-        settings.bad_records.open().map_err(invalid)?
-    };
+    let files = Files::open(job, input.reopen.is_some())?;
     let retries = job.count_retries();
-    let mut reader = Reader::new(job, records);
-    reader.skip_done(start)?;
-    let mut writer = Writer::new(job, checkpoint, dead_letters);
+    let (mut reader, start) = skip_done(job, input, files.start)?;
+    let mut checkpoint = files.checkpoint;
+    if let Some(checkpoint) = checkpoint.as_mut().filter(|_| start != files.start) {
+        checkpoint.start(start)?;
+    }
+    let mut writer = Writer::new(job, checkpoint, files.dead_letters);
     let mut result = Ok(());
     if !job.was_cancelled() {
         log_start(job, start);
@@ -67,24 +75,30 @@ where
     conclude(job, report, result)
 }
 
-/// Opens the checkpoint, if the job has one, and returns the position to start from.
-fn open_checkpoint(settings: &Settings) -> Result<(Option<Checkpoint>, Position), InvalidInput> {
-    let Some(path) = &settings.checkpoint else {
-        return Ok((None, Position::START));
-    };
-    let job = JobIdentity {
-        collection: settings.collection.id().to_owned(),
-        function: settings.function_key(),
-        mode: settings.mode.name().to_owned(),
-        shard: (settings.shard.index, settings.shard.count),
-        content_hash: settings.content_hash.clone(),
-        documents: settings.document_key.clone(),
-    };
-    if settings.dry_run {
-        return Ok((None, Checkpoint::position(path, &job)?));
+/// Reads the items that an earlier run has written. If they are not those of the checkpoint and the input can
+/// be opened again, returns a reader at the start. Returns the position of the reader as well.
+fn skip_done<'a, I>(
+    job: &'a Job<'a>,
+    input: Input<'_, I>,
+    done: Position,
+) -> Result<(Reader<'a, Fuse<I::IntoIter>>, Position)>
+where
+    I: IntoIterator,
+    I::Item: TryIntoRecord,
+{
+    // Some iterators start again after their end.
+    let mut reader = Reader::new(job, input.records.into_iter().fuse());
+    if reader.skip_done(done)? {
+        return Ok((reader, done));
     }
-    let (checkpoint, start) = Checkpoint::open(path, job)?;
-    Ok((Some(checkpoint), start))
+    if let Some(reopen) = input.reopen {
+        log_restart(job, "input");
+        let records = reopen()?.into_iter().fuse();
+        return Ok((Reader::new(job, records), Position::START));
+    }
+    let path = job.settings.checkpoint.as_deref();
+    let reason = different_input(path.unwrap_or("".as_ref()), done);
+    Err(job.call.clone().invalid(reason))
 }
 
 /// Reads, prepares and writes until the input or the job ends.

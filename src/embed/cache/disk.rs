@@ -27,6 +27,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::embedding_cache::EmbeddingCache;
+use crate::durable::in_use::{InUse, Purpose};
+use crate::durable::{Target, private, sync_folder};
 use crate::embed::error::EmbeddingError;
 use crate::error::{Error, Result};
 use crate::logs;
@@ -41,6 +43,7 @@ use crate::logs;
 /// - **One process at a time** can open the file. A second one gets an error. It can open the file when the
 ///   first process has ended, however that ended. Within a process, threads and functions share the cache
 ///   through an `Arc`.
+/// - **Private**: only this user can read a file that the cache creates.
 /// - **Size**: the file contains vectors and hashes of texts, but no text. For each new text it grows by 64
 ///   bytes plus the floats (3.1 kB for 768 floats) and never shrinks. To start again, delete the file while
 ///   no process has it open.
@@ -70,6 +73,7 @@ use crate::logs;
 pub struct DiskCache {
     path: PathBuf,
     state: Mutex<State>,
+    _in_use: Option<InUse>,
 }
 
 struct State {
@@ -97,14 +101,19 @@ impl DiskCache {
     /// Opens a file, or creates it in an existing folder. Reads the file once to find its vectors.
     ///
     /// # Errors
-    /// [`Error::Cache`] if the file is already open, cannot be read or created, or is not a cache of vectors.
-    /// In the last case the file is not changed.
+    /// [`Error::Cache`] if the file is already open, cannot be read or created, is not a cache of vectors, or
+    /// if this process uses it for something else. In the last two cases the file is not changed.
     pub fn open(path: impl AsRef<Path>) -> Result<DiskCache> {
         let path = path.as_ref();
         let failed = |error: io::Error| Error::Cache {
             message: format!("cannot open {}", path.display()),
             source: Some(error.into()),
         };
+        let in_use = Target::file(path).and_then(|file| {
+            let claimed = InUse::claim(&file, Purpose::Cache);
+            claimed.map_err(|other| io::Error::new(ErrorKind::ResourceBusy, other.refusal()))
+        });
+        let in_use = in_use.map_err(failed)?;
         let file = open_alone(path).map_err(failed)?.ok_or_else(|| Error::Cache {
             message: format!(
                 "cannot open {}: it is already open, in another process or in this one; share one DiskCache \
@@ -123,15 +132,11 @@ impl DiskCache {
                 state.place_of.len()
             );
         }
-        // Syncs the folder, so that the file's name survives a loss of power. Windows neither has nor needs
-        // this call.
-        let absolute = std::path::absolute(path);
-        if let Some(Ok(folder)) = absolute.ok().and_then(|path| path.parent().map(File::open)) {
-            let _ = folder.sync_all();
-        }
+        sync_folder(path).map_err(failed)?;
         Ok(DiskCache {
             path: path.to_owned(),
             state: Mutex::new(state),
+            _in_use: in_use,
         })
     }
 
@@ -307,6 +312,9 @@ fn read(mut file: &File, hash: &Hash, place: Place) -> io::Result<Vec<f32>> {
 
 /// Opens a file for this process alone. Returns `None` if it is already open. The system unlocks it when the
 /// process ends.
+///
+/// Unlike the lock of a checkpoint (`durable::lock`), `flock` also stops processes of other containers. Two
+/// writers would damage this file.
 #[cfg(unix)]
 fn open_alone(path: &Path) -> io::Result<Option<File>> {
     use rustix::fs::{FlockOperation, flock};
@@ -332,8 +340,8 @@ fn open_alone(path: &Path) -> io::Result<Option<File>> {
 }
 
 fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    let mut options = private();
+    options.read(true).create(true).truncate(false);
     options
 }
 

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::durable::in_use::{InUse, Purpose};
 use crate::error::{Call, Error, InvalidInput, Result};
 
 /// The default of the maximum size of a record in its source: 64 MiB.
@@ -16,21 +18,26 @@ pub(super) struct Origin {
     reader: &'static str,
     /// The path as it was given, or the caller's name for the source.
     pub(super) name: String,
+    /// Notes that the file is read, so that nothing in this process writes to it.
+    _in_use: Option<Arc<InUse>>,
 }
 
 impl Origin {
     pub(super) fn new(reader: &'static str, name: impl Into<String>) -> Origin {
-        let name = name.into();
-        Origin { reader, name }
+        Origin {
+            reader,
+            name: name.into(),
+            _in_use: None,
+        }
     }
 
     /// Opens a file.
     pub(super) fn open(reader: &'static str, path: &Path) -> Result<(Origin, File)> {
-        let origin = Origin::new(reader, path.display().to_string());
-        match File::open(path) {
-            Ok(file) => Ok((origin, file)),
-            Err(error) => Err(origin.io(error)),
-        }
+        let mut origin = Origin::new(reader, path.display().to_string());
+        let file = File::open(path).map_err(|error| origin.io(error))?;
+        let in_use = InUse::claim(path, Purpose::Input).ok().flatten();
+        origin._in_use = in_use.map(Arc::new);
+        Ok((origin, file))
     }
 
     /// Returns the error of a record that cannot be read.

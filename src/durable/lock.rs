@@ -1,0 +1,334 @@
+//! [`FileLock`]: a lock that ends with the process that holds it, however that ends.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::private;
+
+/// How long a lock is tried. Another thread may just be starting a child process, which then holds copies of
+/// all files and sockets for a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// The longest content of a lock file: the digits of a process id, and some blanks.
+const MAX_CONTENT: u64 = 24;
+
+/// A lock on a file that exists for this purpose. It contains the id of the process that holds it, and is
+/// removed when dropped.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    path: PathBuf,
+    locked: Locked,
+}
+
+/// Why a file cannot be locked.
+#[derive(Debug)]
+pub(crate) enum LockError {
+    /// The lock is held, by the process with this id if that is known.
+    Held(Option<u32>),
+    /// The file has other content.
+    NotALock,
+    Io(io::Error),
+}
+
+impl From<io::Error> for LockError {
+    fn from(error: io::Error) -> LockError {
+        LockError::Io(error)
+    }
+}
+
+impl FileLock {
+    /// Creates the file if it does not exist, and locks it.
+    pub(crate) fn acquire(path: &Path) -> Result<FileLock, LockError> {
+        let started = Instant::now();
+        loop {
+            if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+                return Err(LockError::NotALock);
+            }
+            let locked = open_alone(private().read(true).create(true).truncate(false), path)?;
+            let Some(locked) = locked else {
+                if started.elapsed() >= PATIENCE {
+                    return Err(LockError::Held(read_id(path)));
+                }
+                thread::sleep(POLL_INTERVAL);
+                continue;
+            };
+            // The holder removes the file. Then this one is no longer at the path, and locks nothing.
+            if is_at(&locked.file, path)? {
+                return FileLock::of(path, locked);
+            }
+        }
+    }
+
+    fn of(path: &Path, locked: Locked) -> Result<FileLock, LockError> {
+        let mut content = Vec::new();
+        (&locked.file)
+            .take(MAX_CONTENT + 1)
+            .read_to_end(&mut content)?;
+        let is_id = content.trim_ascii_end().iter().all(u8::is_ascii_digit);
+        if !is_id || content.len() as u64 > MAX_CONTENT {
+            return Err(LockError::NotALock);
+        }
+        let path = path.to_owned();
+        let lock = FileLock { path, locked };
+        let mut file = &lock.locked.file;
+        file.set_len(0)?;
+        io::Seek::rewind(&mut file)?;
+        file.write_all(format!("{}\n", process::id()).as_bytes())?;
+        Ok(lock)
+    }
+
+    /// Whether the system could lock the file. If not, other processes do not see the lock.
+    pub(crate) fn is_effective(&self) -> bool {
+        self.locked.is_effective()
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Before the lock ends, so that no other process has opened the file by then and loses it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Reads the process id in a lock file.
+fn read_id(path: &Path) -> Option<u32> {
+    let mut content = String::new();
+    let file = File::open(path).ok()?;
+    file.take(MAX_CONTENT).read_to_string(&mut content).ok()?;
+    content.trim_end().parse().ok()
+}
+
+/// Whether a path still leads to an open file.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    let open = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// An open file that no other process can open by [`open_alone`].
+#[derive(Debug)]
+pub(crate) struct Locked {
+    pub(crate) file: File,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket: Option<std::os::unix::net::UnixDatagram>,
+}
+
+/// Opens a file for this process alone. Returns `None` if it is open already. The system unlocks it when the
+/// process ends.
+///
+/// On Linux, the lock is a socket whose name is made of the file's device and number. The kernel allows such
+/// a name once, and forgets it when the process ends. `File::lock` needs Rust 1.89, and `flock` another
+/// crate. Processes in different network namespaces, such as containers, do not see each other's locks.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn open_alone(options: &mut OpenOptions, path: &Path) -> io::Result<Option<Locked>> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    let found = file.metadata()?;
+    let name = format!("chroma-blocking file {:x} {:x}", found.dev(), found.ino());
+    let socket = match UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?) {
+        Ok(socket) => Some(socket),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => return Ok(None),
+        // A sandbox may forbid sockets.
+        Err(_) => None,
+    };
+    Ok(Some(Locked { file, socket }))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Locked {
+    pub(super) fn is_effective(&self) -> bool {
+        self.socket.is_some()
+    }
+}
+
+/// The flags of systems that lock a file when they open it, and fail with `WouldBlock` if it is locked.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+))]
+const EXCLUSIVE: Option<libc::c_int> = Some(libc::O_EXLOCK);
+#[cfg(all(
+    unix,
+    not(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+        target_os = "linux",
+        target_os = "android"
+    ))
+))]
+const EXCLUSIVE: Option<libc::c_int> = None;
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+pub(crate) fn open_alone(options: &mut OpenOptions, path: &Path) -> io::Result<Option<Locked>> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    options.custom_flags(EXCLUSIVE.unwrap_or(0) | libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    match options.open(path) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        file => file.map(|file| Some(Locked { file })),
+    }
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+#[allow(clippy::unused_self)]
+impl Locked {
+    pub(super) fn is_effective(&self) -> bool {
+        EXCLUSIVE.is_some()
+    }
+}
+
+#[cfg(windows)]
+pub(crate) fn open_alone(options: &mut OpenOptions, path: &Path) -> io::Result<Option<Locked>> {
+    use std::os::windows::fs::OpenOptionsExt;
+
+    /// Others may rename and remove the file, but not open it for reading or writing.
+    const FILE_SHARE_DELETE: u32 = 4;
+    const SHARING_VIOLATION: i32 = 32;
+    match options.share_mode(FILE_SHARE_DELETE).open(path) {
+        Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => Ok(None),
+        file => file.map(|file| Some(Locked { file })),
+    }
+}
+
+#[cfg(windows)]
+#[allow(clippy::unused_self)]
+impl Locked {
+    pub(super) fn is_effective(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::env;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+    use crate::durable::tests::Folder;
+
+    /// The program that holds a lock until it is killed. It starts a child process, which outlives it.
+    #[test]
+    #[ignore = "run by the other tests"]
+    fn holder() {
+        let Some(path) = env::var_os("LOCK_TEST_PATH") else {
+            return;
+        };
+        let _lock = FileLock::acquire(Path::new(&path)).unwrap();
+        let child = Command::new("sleep")
+            .arg("600")
+            .stdout(Stdio::null())
+            .spawn();
+        println!("@{}", child.unwrap().id());
+        thread::sleep(Duration::from_secs(600));
+    }
+
+    /// Starts [`holder`]. Returns it when it holds the lock, and the id of its child.
+    fn start(path: &Path) -> (Child, String) {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args([
+            "durable::lock::tests::holder",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ]);
+        command.env("LOCK_TEST_PATH", path).stdout(Stdio::piped());
+        let mut holder = command.spawn().unwrap();
+        let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+        let id = lines
+            .map(Result::unwrap)
+            .find_map(|line| Some(line.split_once('@')?.1.to_owned()));
+        (holder, id.unwrap())
+    }
+
+    #[test]
+    fn field_15_a_lock_ends_with_its_process_and_not_with_the_children_of_that() {
+        let folder = Folder::new();
+        let path = folder.0.join("job.ckpt.lock");
+        let (mut holder, child) = start(&path);
+        match FileLock::acquire(&path) {
+            Err(LockError::Held(id)) => assert_eq!(id, Some(holder.id())),
+            other => panic!("{other:?}"),
+        }
+        holder.kill().unwrap(); // SIGKILL
+        holder.wait().unwrap();
+        assert!(path.exists(), "the process could not remove it");
+        let lock = FileLock::acquire(&path);
+        let ended = Command::new("kill").arg(child).status().unwrap();
+        assert!(ended.success(), "the child was still running");
+        drop(lock.unwrap());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn field_15_of_many_threads_one_at_a_time_holds_a_lock() {
+        let folder = Folder::new();
+        let path = folder.0.join("lock");
+        let held = std::sync::Mutex::new(());
+        let rounds = std::sync::atomic::AtomicUsize::new(0);
+        let hold = || {
+            while rounds.load(std::sync::atomic::Ordering::SeqCst) < 200 {
+                match FileLock::acquire(&path) {
+                    Ok(lock) => {
+                        let alone = held.try_lock().expect("two locks at once");
+                        rounds.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        drop(alone);
+                        drop(lock);
+                    }
+                    Err(LockError::Held(_)) => {}
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(hold);
+            }
+        });
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn secure_03_a_planted_lock_file_is_neither_followed_nor_changed() {
+        let folder = Folder::new();
+        let victim = folder.0.join("victim");
+        fs::write(&victim, "text").unwrap();
+        let path = folder.0.join("lock");
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        for path in [&path, &victim, &folder.0] {
+            let refused = FileLock::acquire(path);
+            assert!(matches!(refused, Err(LockError::NotALock)), "{refused:?}");
+        }
+        assert_eq!(fs::read(&victim).unwrap(), b"text");
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+    }
+}
