@@ -13,6 +13,7 @@ use std::time::Duration;
 use chroma_blocking::{
     EmbeddingFunction, Embeddings, Error,
     embed::{Cached, DiskCache, EmbeddingCache, EmbeddingError},
+    ingest::jsonl_records,
 };
 
 #[path = "support/mod.rs"]
@@ -108,9 +109,9 @@ fn floats_are_stored_bit_by_bit() {
     );
 }
 
-/// A crash can cut the file at any byte.
+/// A crash or a full disk can cut the file at any byte.
 #[test]
-fn a_truncated_file_keeps_every_complete_record() {
+fn field_25_a_cache_file_that_is_cut_at_any_byte_keeps_every_complete_record() {
     const COUNT: usize = 8;
     let folder = Folder::new();
     put(
@@ -412,4 +413,53 @@ fn a_second_process_cannot_open_the_file() {
     assert!(refused().contains("is already open"), "{}", refused());
     drop(cache);
     DiskCache::open(folder.path("vectors")).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn field_16_only_a_regular_file_can_be_a_cache_and_links_stay() {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    // Reading from these would wait or go on forever.
+    for path in [pipe.as_path(), "/dev/zero".as_ref(), "/dev/null".as_ref()] {
+        let error = format!("{:#}", DiskCache::open(path).unwrap_err());
+        assert!(error.contains("it is a device or a pipe"), "{error}");
+    }
+    let link = folder.path("link");
+    std::os::unix::fs::symlink("vectors", &link).unwrap();
+    put(&DiskCache::open(&link).unwrap(), 0..3, 6);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let cache = DiskCache::open(folder.path("vectors")).unwrap();
+    assert_eq!(kept(&cache, 3, 6), all(3));
+}
+
+#[test]
+fn field_29_an_open_input_cannot_be_a_cache() {
+    let folder = Folder::new();
+    let path = folder.path("input.jsonl");
+    fs::write(&path, "").unwrap();
+    let input = jsonl_records(&path).unwrap();
+    let error = format!("{:#}", DiskCache::open(&path).unwrap_err());
+    assert!(error.contains("the same file is used"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), b"", "unchanged");
+    drop(input);
+    DiskCache::open(&path).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn secure_11_a_cache_is_for_this_user_only() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    let folder = Folder::new();
+    let path = folder.path("vectors");
+    let mode = || {
+        DiskCache::open(&path).unwrap();
+        fs::metadata(&path).unwrap().mode() & 0o777
+    };
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(mode(), 0o644, "the caller's choice");
 }

@@ -64,7 +64,7 @@ struct Content {
     done: Position,
 }
 
-/// What a job finds at the path of its checkpoint.
+/// The result of reading a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// The position of an earlier run, or the start if there is no file.
@@ -255,7 +255,7 @@ fn lock_failed(name: &str, error: LockError) -> Error {
             let why = "its lock file, with the same name and .lock at the end, has other content; name another file";
             invalid(name, why.to_owned()).into()
         }
-        LockError::Io(error) => cannot("lock", name, error),
+        LockError::Io(error) => cannot("write", name, error),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use chroma_blocking::{
@@ -10,8 +9,9 @@ use chroma_blocking::{
     ingest::{JsonLines, jsonl_records},
 };
 
+use crate::folder::Folder;
 use crate::random::Random;
-use crate::{Scratch, stores_lists, unique_name};
+use crate::{Scratch, stores_lists};
 
 fn imported(lines: &[u8]) -> Vec<Record> {
     let records: Result<Vec<_>> = JsonLines::from_reader(lines).collect();
@@ -153,26 +153,10 @@ fn exports_filtered_records_without_vectors() {
     assert_eq!(nothing.write_to(&mut lines).unwrap(), 0);
 }
 
-/// A path for one test. Dropping it removes the file, and the temporary file of an export next to it.
-struct Scratched(PathBuf);
-
-impl Scratched {
-    fn partial(&self) -> PathBuf {
-        self.0.with_extension("jsonl.partial")
-    }
-}
-
-impl Drop for Scratched {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-        let _ = fs::remove_file(self.partial());
-    }
-}
-
 #[test]
 fn an_export_writes_the_whole_file_or_leaves_it_unchanged() {
-    let path = std::env::temp_dir().join(format!("{}.jsonl", unique_name()));
-    let file = Scratched(path.clone());
+    let folder = Folder::new();
+    let path = folder.path("notes.jsonl");
     let notes = Scratch::new();
     notes.add([Record::new("1").embedding([0.5])]).unwrap();
     assert_eq!(notes.export().to_file(&path).unwrap(), 1);
@@ -184,7 +168,7 @@ fn an_export_writes_the_whole_file_or_leaves_it_unchanged() {
     let refused = notes.export().filter(Key::field("").eq(1));
     assert!(matches!(refused.to_file(&path), Err(Error::Invalid { .. })));
     assert_eq!(fs::read(&path).unwrap(), before);
-    assert!(!file.partial().exists());
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "no other file");
 
     let nowhere = notes.export().to_file(path.join("below/a/file"));
     assert!(matches!(nowhere, Err(Error::Io { .. })));

@@ -8,6 +8,7 @@ mod collections;
 mod configuration;
 mod corpus;
 mod export;
+mod export_files;
 mod filter_property;
 mod filters;
 // These tests use only a part of it.

@@ -9,6 +9,7 @@ mod support;
 mod bad;
 mod documents;
 mod documents_killed;
+mod files;
 mod guards;
 #[cfg(feature = "gemini")]
 mod killed;

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use chroma_blocking::{
     Collection, EmbeddingFunction, Embeddings, Record, Result,
     embed::{Cached, EmbeddingError, MemoryCache},
-    ingest::{JsonLines, jsonl_records, text_records},
+    ingest::{BadRecords, JsonLines, jsonl_records, text_records},
 };
 
 use crate::messages::Messages;
@@ -113,6 +114,7 @@ fn jobs(seen: &mut Messages, abc: &Collection, folder: &Folder) {
     seen.of(abc.ingest(other).checkpoint(&checkpoint).run());
     let another_mode = abc.ingest(records(301)).only_new(true);
     seen.of(another_mode.checkpoint(&checkpoint).run());
+    files(seen, abc, folder, &checkpoint);
     seen.of(abc.ingest(records(3)).checkpoint(&folder.0).run());
     let nowhere = abc.ingest(records(3));
     seen.of(nowhere.checkpoint("/no/such/folder/checkpoint").run());
@@ -135,6 +137,30 @@ fn jobs(seen: &mut Messages, abc: &Collection, folder: &Folder) {
             _ => Ok(Record::new("a").document("text")),
         };
         seen.of(abc.ingest([record]).run());
+    }
+}
+
+/// Files that are in use, and files that are not what they should be.
+fn files(seen: &mut Messages, abc: &Collection, folder: &Folder, checkpoint: &Path) {
+    let file = folder.0.join("in use");
+    let letters = BadRecords::dead_letters(&file);
+    let twice = abc.ingest(records(3)).bad_records(letters);
+    seen.of(twice.checkpoint(&file).run());
+    let mut refused = Vec::new();
+    let input = records(1).into_iter().inspect(|_| {
+        refused.push(abc.ingest(records(1)).checkpoint(&file).run().unwrap_err());
+        refused.push(abc.export().to_file(&file).unwrap_err());
+        fs::copy(checkpoint, &file).unwrap();
+    });
+    seen.of(abc.ingest(input).checkpoint(&file).run());
+    refused.iter().for_each(|error| seen.add(error));
+    let lock = folder.0.join("in use.lock");
+    fs::write(lock, "text").unwrap();
+    seen.of(abc.ingest(records(1)).checkpoint(&file).run());
+    let nowhere = BadRecords::dead_letters("/no/such/folder/bad");
+    seen.of(abc.ingest(records(1)).bad_records(nowhere).run());
+    if cfg!(unix) {
+        seen.of(abc.ingest(records(1)).checkpoint("/dev/null").run());
     }
 }
 
