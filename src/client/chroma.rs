@@ -4,6 +4,7 @@
 use opentelemetry::KeyValue;
 use serde::Deserialize;
 
+use super::operations::DESCRIPTION;
 use crate::error::Error;
 use crate::transport::{Dialect, ErrorResponse, Operation};
 #[cfg(feature = "opentelemetry")]
@@ -87,7 +88,12 @@ impl Dialect for Chroma {
             Ok(body) => (Some(body.error), body.message),
             Err(_) => (None, shown(&body)),
         };
-        match classify(status, name.as_deref(), &message) {
+        let class = match classify(status, name.as_deref(), &message) {
+            // A gateway may let only the paths of the API through. Its description is not one of them.
+            Class::NotChroma if call.operation == DESCRIPTION.name => Class::Other,
+            class => class,
+        };
+        match class {
             Class::Unauthorized => Error::Unauthorized {
                 call,
                 status,

@@ -38,8 +38,7 @@ pub struct Client {
 pub(super) struct Server {
     pub(super) transport: Transport,
     pub(super) limits: OnceLock<PreFlightChecks>,
-    /// `None` if the server publishes no description of its API.
-    pub(super) capabilities: OnceLock<Option<Capabilities>>,
+    pub(super) capabilities: OnceLock<Capabilities>,
     /// The maximum size of a request's body in bytes. Lowered when the server refuses a smaller request.
     max_payload_size: AtomicUsize,
 }

@@ -36,6 +36,7 @@ mod request;
 mod server;
 mod tenants;
 
+pub(crate) use capabilities::Feature;
 pub(crate) use collections::check_name;
 pub use handle::Client;
 pub(crate) use handle::Settings;

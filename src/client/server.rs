@@ -1,10 +1,10 @@
 //! Requests about the server itself: its version, health, limits and capabilities.
 
-use super::capabilities::Capabilities;
+use super::capabilities::{Capabilities, Feature};
 use super::handle::Client;
 use super::info::{Identity, PreFlightChecks};
 use super::operations as op;
-use crate::error::{Error, Result};
+use crate::error::{Call, Error, Result};
 use crate::wire::read;
 
 impl Client {
@@ -55,29 +55,60 @@ impl Client {
         self.request(&op::IDENTITY).send(read::json)
     }
 
-    /// Whether the server supports a feature, according to the description of its API. The first call
-    /// requests that description. Of servers that publish none, Chroma Cloud is assumed to support every
-    /// feature, any other server none.
-    pub(crate) fn supports(&self, feature: fn(Capabilities) -> bool) -> Result<bool> {
-        let known = if let Some(known) = self.server.capabilities.get() {
-            *known
-        } else {
-            let fetched = self.fetch_capabilities()?;
-            *self.server.capabilities.get_or_init(|| fetched)
+    /// Returns an error if the server lacks a feature, or if the client cannot find out. The first call
+    /// requests the description of the server's API; if that fails, so does the next call that needs it.
+    /// Chroma Cloud is assumed to support every feature if it publishes no description.
+    ///
+    /// # Errors
+    /// - [`Error::Unsupported`] if the server lacks the feature.
+    /// - The error of the request, with the name of the caller's operation, if it fails.
+    pub(crate) fn require(&self, feature: Feature, call: Call) -> Result<()> {
+        let known = match self.server.capabilities.get() {
+            Some(known) => *known,
+            None => {
+                let published = match self.request(&op::DESCRIPTION).send(Capabilities::parse) {
+                    Err(error) if self.is_cloud() && is_unpublished(&error) => Capabilities::ALL,
+                    Err(error) => return Err(self.unknown(feature, call, error)),
+                    Ok(published) => published,
+                };
+                *self.server.capabilities.get_or_init(|| published)
+            }
         };
-        Ok(known.map_or(self.is_cloud(), feature))
+        if known.include(feature) {
+            return Ok(());
+        }
+        Err(Error::Unsupported {
+            call: Box::new(call),
+            message: feature.refusal().to_owned(),
+        })
     }
 
-    fn fetch_capabilities(&self) -> Result<Option<Capabilities>> {
-        match self.request(&op::DESCRIPTION).send(Capabilities::parse) {
-            Ok(capabilities) => Ok(Some(capabilities)),
-            Err(
-                Error::NotFound { .. }
-                | Error::NotChroma { .. }
-                | Error::Unsupported { .. }
-                | Error::Decode { .. },
-            ) => Ok(None),
-            Err(error) => Err(error),
+    /// Explains the error of a request for the description of the API, which the caller has not asked for.
+    fn unknown(&self, feature: Feature, call: Call, mut error: Error) -> Error {
+        if let Some(failed) = error.call_mut() {
+            failed.operation = call.operation;
+            failed.subject = call.subject;
         }
+        let (feature, url, path) = (feature.name(), self.url(), op::DESCRIPTION.path);
+        let explained = |message: &str| {
+            format!(
+                "GET {url}{path}: {message}; the client reads it to find out whether the server supports \
+                 {feature}, so nothing was sent; if a gateway is in between, let this path through"
+            )
+        };
+        match &mut error {
+            Error::NotFound { message, .. }
+            | Error::Unauthorized { message, .. }
+            | Error::NotChroma { message, .. }
+            | Error::Server { message, .. }
+            | Error::Decode { message, .. } => *message = explained(message),
+            _ => {}
+        }
+        error
     }
+}
+
+/// Whether the server publishes no description of its API.
+fn is_unpublished(error: &Error) -> bool {
+    matches!(error.status(), Some(404 | 405)) || matches!(error, Error::Decode { .. })
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::selection::Selection;
 use super::{Collection, IntoIds, batches};
-use crate::client::operations as op;
+use crate::client::{Feature, operations as op};
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
 use crate::wire::read;
@@ -95,12 +95,7 @@ impl Delete {
                     "a limit needs a filter; set one, or remove the limit",
                 ));
             }
-            if !collection.client().supports(|server| server.delete_limit)? {
-                return Err(collection.unsupported(
-                    operation,
-                    "it would ignore the limit and delete all selected records; limits need Chroma 1.5",
-                ));
-            }
+            collection.require(operation, Feature::DeleteLimit)?;
         }
         let page = Page {
             limit: self.limit,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::stored::Stored;
+use super::stored::{InForce, Stored};
 use crate::client::{Client, Request};
 use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -34,9 +34,8 @@ pub(super) type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
 /// The state that all clones share.
 pub(super) struct Inner {
     pub(super) stored: Stored,
-    /// The stored configuration and schema, with the settings that only the metadata tell.
-    configuration: CollectionConfiguration,
-    schema: Option<Schema>,
+    /// The configuration and the schema with the settings that only the metadata tell, if there are any.
+    in_force: Option<Box<InForce>>,
     /// The number of floats per vector; 0 as long as it is unknown.
     pub(super) dimension: AtomicUsize,
     pub(super) embedding_function: Option<Arc<dyn EmbeddingFunction>>,
@@ -62,8 +61,7 @@ impl Collection {
         };
         let dimension = AtomicUsize::new(stored.dimension.unwrap_or(0));
         let inner = Arc::new(Inner {
-            configuration: stored.configuration(),
-            schema: stored.schema(),
+            in_force: stored.in_force().map(Box::new),
             stored,
             dimension,
             embedding_function,
@@ -177,14 +175,20 @@ impl Collection {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn configuration(&self) -> &CollectionConfiguration {
-        &self.inner.configuration
+        match &self.inner.in_force {
+            Some(in_force) => &in_force.configuration,
+            None => &self.inner.stored.configuration_json,
+        }
     }
 
     /// Returns the schema, which lists the indexes, as it was when the collection was opened. Servers before
     /// Chroma 1.3 have no schemas. The settings of the index are those of the
     /// [configuration](Collection::configuration).
     pub fn schema(&self) -> Option<&Schema> {
-        self.inner.schema.as_ref()
+        match &self.inner.in_force {
+            Some(in_force) => in_force.schema.as_ref(),
+            None => self.inner.stored.schema.as_ref(),
+        }
     }
 
     /// Returns the number of floats per vector; `None` until the first record is written.

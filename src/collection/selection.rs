@@ -1,6 +1,7 @@
 //! [`Selection`]: the ids and the filter of a call, in a form that the server does not misread.
 
 use super::{Collection, IntoIds};
+use crate::client::Feature;
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::{Parts, Where, restrict};
 use crate::model::schema::{InvertedIndex, Schema};
@@ -85,13 +86,8 @@ impl Collection {
             .parts(&is_misread)
             .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
         let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
-        if parts.as_ref().is_some_and(tests_lists)
-            && !self.client().supports(|server| server.metadata_lists)?
-        {
-            return Err(self.unsupported(
-                    operation,
-                    "it would search the document instead of the field; lists in metadata need Chroma 1.5",
-                ));
+        if parts.as_ref().is_some_and(tests_lists) {
+            self.require(operation, Feature::MetadataLists)?;
         }
         Ok(parts)
     }
@@ -121,11 +117,8 @@ impl Collection {
         limits.is_ok_and(|limits| !limits.supports_base64_encoding)
     }
 
-    /// Returns the error of a call that was not sent because this server would misread it.
-    pub(super) fn unsupported(&self, operation: &Operation, message: &str) -> Error {
-        Error::Unsupported {
-            call: Box::new(self.unsent_call(operation)),
-            message: message.to_owned(),
-        }
+    /// Returns an error if the server lacks a feature, or if the client cannot find out.
+    pub(super) fn require(&self, operation: &Operation, feature: Feature) -> Result<()> {
+        self.client().require(feature, self.unsent_call(operation))
     }
 }

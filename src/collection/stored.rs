@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::error::Result;
 use crate::model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
-use crate::model::index::HnswConfig;
 use crate::model::index_metadata;
 use crate::model::metadata::Metadata;
 use crate::model::schema::Schema;
@@ -56,12 +55,13 @@ impl Stored {
             let pairs = metadata.iter().flat_map(Metadata::iter);
             pairs.map(|(key, _)| key.to_owned()).collect::<Vec<_>>()
         };
+        let configuration = match self.in_force() {
+            Some(in_force) => json!(in_force.configuration),
+            None => json!(self.configuration_json),
+        };
         let is_same = keys(&self.metadata) == keys(&requested.metadata)
             && agrees(&json!(self.metadata), &json!(requested.metadata))
-            && agrees(
-                &json!(self.configuration()),
-                &json!(requested.configuration),
-            );
+            && agrees(&configuration, &json!(requested.configuration));
         if !is_same {
             Comparison::Different
         } else if agrees(&json!(self.schema), &requested.schema) {
@@ -71,28 +71,15 @@ impl Stored {
         }
     }
 
-    /// Returns the configuration, with the settings of the index in the metadata where those decide.
-    pub(super) fn configuration(&self) -> CollectionConfiguration {
-        let mut configuration = self.configuration_json.clone();
-        if let Some(in_force) = self.index_in_metadata() {
-            configuration.hnsw = Some(in_force);
-        }
-        configuration
-    }
-
-    /// Returns the schema, with the settings of the index in the metadata where those decide.
-    pub(super) fn schema(&self) -> Option<Schema> {
-        let schema = self.schema.clone()?;
-        Some(match self.index_in_metadata() {
-            Some(in_force) => schema.with_hnsw(&in_force),
-            None => schema,
+    /// Returns the settings that hold, if the metadata decide them and the configuration has others.
+    pub(super) fn in_force(&self) -> Option<InForce> {
+        let reported = &self.configuration_json;
+        let hnsw = index_metadata::in_force(self.metadata.as_ref()?, reported.hnsw.as_ref())?;
+        let schema = self.schema.clone();
+        Some(InForce {
+            schema: schema.map(|schema| schema.with_hnsw(&hnsw)),
+            configuration: reported.clone().hnsw(hnsw),
         })
-    }
-
-    /// Returns the settings of the index, if the metadata decide them and the configuration differs.
-    fn index_in_metadata(&self) -> Option<HnswConfig> {
-        let reported = self.configuration_json.hnsw.as_ref();
-        index_metadata::in_force(self.metadata.as_ref()?, reported)
     }
 
     /// Whether a new setting in the configuration would replace settings that are only in the metadata, or
@@ -100,7 +87,7 @@ impl Stored {
     pub(super) fn has_index_in_metadata(&self) -> bool {
         let CollectionConfiguration { hnsw, spann, .. } = &self.configuration_json;
         if hnsw.is_some() || spann.is_some() {
-            return self.index_in_metadata().is_some();
+            return self.in_force().is_some();
         }
         self.metadata
             .as_ref()
@@ -121,6 +108,12 @@ impl Stored {
             _ => client.clone(),
         }
     }
+}
+
+/// The settings by which the index of a collection works, where the server reports others.
+pub(super) struct InForce {
+    pub(super) configuration: CollectionConfiguration,
+    pub(super) schema: Option<Schema>,
 }
 
 /// The result of [`Stored::compare`].

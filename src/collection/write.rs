@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Collection;
 use super::batches::Batches;
-use crate::client::{PreFlightChecks, operations as op};
+use crate::client::{Feature, PreFlightChecks, operations as op};
 use crate::embed::{self, Purpose};
 #[cfg(doc)]
 use crate::error::Error;
@@ -133,9 +133,8 @@ impl Collection {
         // Embedding may cost money, so the server is asked first whether it is there.
         let limits = self.client.pre_flight_checks()?;
         // A sparse vector breaks servers of Chroma 1.0.21 and 1.1 for good.
-        if has_sparse && !self.client().supports(|server| server.sparse_vectors)? {
-            let why = "it would break on sparse vectors, and fail on every later request";
-            return Err(self.unsupported(operation, why));
+        if has_sparse {
+            self.require(operation, Feature::SparseVectors)?;
         }
         let prepared = Prepared {
             records,

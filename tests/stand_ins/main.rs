@@ -18,6 +18,7 @@ mod distributed;
 mod embed_calls;
 mod endpoints;
 mod failures;
+mod gateway;
 #[cfg(feature = "gemini")]
 mod gemini;
 #[cfg(feature = "gemini")]

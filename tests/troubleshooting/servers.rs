@@ -201,6 +201,16 @@ fn old(seen: &mut Messages) {
     let record = Record::new("a").embedding([1.0]).metadata("words", sparse);
     seen.of(abc.upsert([record]));
 
+    for hidden in [
+        Answer::new(404, "<html>"),
+        Answer::new(403, ""),
+        Answer::ok("<html>"),
+    ] {
+        let gateway = chroma(LIMITS, move |_| hidden.clone());
+        let few = collection(&gateway).delete().filter(Key::field("k").eq(1));
+        seen.of(few.limit(1).run());
+    }
+
     let oldest = chroma(OLD_LIMITS, |_| chroma_error(400));
     let regex = Key::document().regex("a+");
     seen.of(collection(&oldest).get().filter(regex).run());
