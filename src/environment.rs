@@ -23,24 +23,33 @@ impl Environment<'_> {
     /// Returns the trimmed value of a variable; `None` if it is not set or empty.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if the value is not Unicode.
+    /// [`InvalidInput::Setting`] if the value is not Unicode, is in quotes, or has characters that cannot be
+    /// seen.
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, InvalidInput> {
+        // The value is not shown, since it may be a key or contain a password.
+        self.text(name)
+            .map_err(|why| InvalidInput::setting(name, "<hidden>", why))
+    }
+
+    /// Like [`get`](Environment::get), for a name that is known at run time only. Returns the fault in the
+    /// value.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, String> {
         let Some(value) = (self.0)(name) else {
             return Ok(None);
         };
-        // The value is not shown, since it may be a key or contain a password.
         let value = value
             .into_string()
-            .map_err(|_| InvalidInput::setting(name, "<hidden>", "it is not valid Unicode"))?;
+            .map_err(|_| "it is not valid Unicode".to_owned())?;
         let value = value.trim();
-        Ok((!value.is_empty()).then(|| value.to_owned()))
+        match fault_in(value) {
+            Some(why) => Err(why),
+            None => Ok((!value.is_empty()).then(|| value.to_owned())),
+        }
     }
 
-    /// Returns the trimmed value of any variable; `None` if it is not set, empty or not Unicode.
-    #[cfg(feature = "gemini")]
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
-        let value = (self.0)(name)?.into_string().ok()?;
-        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+    /// Whether a variable is set and not empty.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        (self.0)(name).is_some_and(|value| !value.is_empty())
     }
 
     /// Returns the value of a variable as a whole number.
@@ -58,6 +67,86 @@ impl Environment<'_> {
                 value,
                 "it must be a whole number of 0 or more",
             )),
+        }
+    }
+}
+
+/// Returns what is wrong with a value that has quotes around it or characters that cannot be seen. Both come
+/// from files and web pages that the value was copied from.
+pub(crate) fn fault_in(value: &str) -> Option<String> {
+    const QUOTES: [(char, char); 6] = [
+        ('"', '"'),
+        ('\'', '\''),
+        ('`', '`'),
+        ('“', '”'),
+        ('‘', '’'),
+        ('«', '»'),
+    ];
+    let is_quoted =
+        |(open, close)| value.len() > 1 && value.starts_with(open) && value.ends_with(close);
+    if QUOTES.into_iter().any(is_quoted) {
+        let why = "it is in quotes, which `docker --env-file` and other readers of .env files keep; remove them";
+        return Some(why.to_owned());
+    }
+    let found = value.chars().find(|c| is_invisible(*c))?;
+    let (code, name) = (u32::from(found), name_of(found));
+    Some(format!(
+        "it contains {name} (U+{code:04X}), which cannot be seen; type it again or copy it from its source"
+    ))
+}
+
+/// Whether a character shows nothing: controls, and those that only format the text around them.
+fn is_invisible(c: char) -> bool {
+    let formats = [
+        '\u{ad}'..='\u{ad}',
+        '\u{180e}'..='\u{180e}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{feff}'..='\u{feff}',
+        '\u{fff9}'..='\u{fffb}',
+    ];
+    c.is_control() || formats.iter().any(|range| range.contains(&c))
+}
+
+fn name_of(c: char) -> &'static str {
+    match c {
+        '\n' | '\r' | '\u{2028}' | '\u{2029}' => "a line break",
+        '\t' => "a tab",
+        '\0' => "a zero byte",
+        '\u{feff}' => "a byte order mark",
+        '\u{200b}' => "a zero-width space",
+        _ if c.is_control() => "a control character",
+        _ => "a formatting character",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_09_a_variable_in_quotes_or_with_invisible_characters_is_refused_by_name() {
+        for (value, words) in [
+            ("\"s3cret\"", "in quotes"),
+            (" 's3cret'\n", "in quotes"),
+            ("\u{feff}s3cret", "byte order mark"),
+            ("s3\u{200b}cret", "zero-width space"),
+            ("s3\ncret", "line break"),
+        ] {
+            let lookup = |_: &str| Some(value.into());
+            let error = Environment::of(&lookup).get("CHROMA_DATABASE").unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.starts_with("CHROMA_DATABASE is \"<hidden>\""),
+                "{error}"
+            );
+            assert!(error.contains(words) && !error.contains("cret"), "{error}");
+        }
+        for good in ["it's", "\"", "a \"b\" c", "\u{1f468}\u{1f3fd}", "größe"] {
+            let lookup = |_: &str| Some(good.into());
+            let value = Environment::of(&lookup).get("CHROMA_DATABASE").unwrap();
+            assert_eq!(value.as_deref(), Some(good));
         }
     }
 }

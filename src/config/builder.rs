@@ -29,9 +29,7 @@ pub struct ClientBuilder {
     pub(super) tenant: Option<String>,
     pub(super) database: Option<String>,
     pub(super) token: Option<Named>,
-    pub(super) authorization: Option<Named>,
-    /// The password within `authorization`, which is encoded there.
-    pub(super) password: Option<String>,
+    pub(super) authorization: Option<Authorization>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) proxy: Option<String>,
     pub(super) certificates: Option<Vec<u8>>,
@@ -51,6 +49,13 @@ pub struct ClientBuilder {
 pub(super) struct Named {
     pub(super) setting: &'static str,
     pub(super) value: String,
+}
+
+/// The credentials in the header `Authorization`.
+#[derive(Clone)]
+pub(super) enum Authorization {
+    Bearer(String),
+    Basic { user: String, password: String },
 }
 
 impl Named {

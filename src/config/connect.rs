@@ -2,6 +2,7 @@
 
 use super::builder::{ClientBuilder, Named};
 use crate::client::{Client, Identity, Settings};
+use crate::environment::Environment;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
 use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints};
@@ -30,7 +31,9 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client> {
         let (tenant, database) = (self.tenant.clone(), self.database.clone());
         let find = self.is_cloud() || self.find_database;
-        let client = self.connect().map_err(invalid)?;
+        let client = self
+            .connect_in(&Environment::of_process())
+            .map_err(invalid)?;
         match (tenant, database) {
             (Some(_), Some(_)) => Ok(client),
             (tenant, database) if find => {
@@ -48,10 +51,10 @@ impl ClientBuilder {
         self.cloud || host.map_or(has_key, transport::is_cloud)
     }
 
-    /// Returns the client. Sends no request.
-    pub(super) fn connect(self) -> Result<Client, InvalidInput> {
+    /// Returns the client. Sends no request. The proxies are those of `environment`, unless one is set.
+    pub(super) fn connect_in(self, environment: &Environment<'_>) -> Result<Client, InvalidInput> {
         self.validate()?;
-        let (primary, replicas) = self.addresses()?;
+        let (primary, replicas) = self.addresses(environment)?;
         let headers = self.secret_headers()?;
         if !headers.is_empty() {
             warn_of_cleartext(&primary, &replicas);
@@ -77,7 +80,7 @@ impl ClientBuilder {
         }))
     }
 
-    /// Checks the settings that are not parsed by [`connect`](ClientBuilder::connect).
+    /// Checks the settings that are not parsed by [`connect_in`](ClientBuilder::connect_in).
     fn validate(&self) -> Result<(), InvalidInput> {
         let bad = |name, value: &str, why: &str| InvalidInput::setting(name, value, why);
         if self.is_cloud() && self.token.is_none() {
@@ -114,7 +117,10 @@ impl ClientBuilder {
     }
 
     /// Returns the addresses of the primary and the replicas.
-    fn addresses(&self) -> Result<(Endpoint, Vec<Endpoint>), InvalidInput> {
+    fn addresses(
+        &self,
+        environment: &Environment<'_>,
+    ) -> Result<(Endpoint, Vec<Endpoint>), InvalidInput> {
         let default = if self.is_cloud() {
             CLOUD_HOST
         } else {
@@ -137,7 +143,19 @@ impl ClientBuilder {
                 return Err(InvalidInput::setting("replicas", replica.as_str(), why));
             }
         }
-        Ok((primary, replicas))
+        let in_code = self.parsed_proxy()?;
+        let through_proxy = |endpoint: Endpoint| {
+            let proxy = match &in_code {
+                Some(proxy) => Some(proxy.clone()),
+                None => transport::proxy_from_environment(&endpoint, environment)?,
+            };
+            Ok(endpoint.through(proxy))
+        };
+        let replicas = replicas
+            .into_iter()
+            .map(through_proxy)
+            .collect::<Result<_, _>>()?;
+        Ok((through_proxy(primary)?, replicas))
     }
 
     fn connect_options(&self) -> Result<ConnectOptions, InvalidInput> {
@@ -147,8 +165,8 @@ impl ClientBuilder {
         Ok(ConnectOptions {
             timeouts: self.timeouts,
             headers: Vec::new(),
-            secrets: self.password.iter().cloned().collect(),
-            proxy: self.parsed_proxy()?,
+            secrets: self.password().into_iter().collect(),
+            credential_sources: self.credential_sources(),
             retry_budget: self.retry_budget.unwrap_or(defaults.retry_budget),
             max_response_size: self.max_response_size.unwrap_or(defaults.max_response_size),
             #[cfg(feature = "tls")]

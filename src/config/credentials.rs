@@ -3,9 +3,9 @@
 use base64_simd::STANDARD as BASE64;
 use ureq::http::{HeaderName, HeaderValue, header};
 
-use super::builder::{ClientBuilder, Named};
+use super::builder::{Authorization, ClientBuilder, Named};
 use crate::error::InvalidInput;
-use crate::transport;
+use crate::transport::{self, Proxy};
 
 /// The header of Chroma's own keys.
 const TOKEN: HeaderName = HeaderName::from_static("x-chroma-token");
@@ -34,19 +34,17 @@ impl ClientBuilder {
     /// Sets the token for a server, or a proxy before it, that expects `Authorization: Bearer TOKEN`.
     /// Replaces [`basic_auth`](ClientBuilder::basic_auth). Default: none.
     pub fn bearer_token(mut self, token: impl AsRef<str>) -> ClientBuilder {
-        let value = format!("Bearer {}", token.as_ref());
-        self.authorization = Some(Named::new("bearer_token", value));
-        self.password = None;
+        self.authorization = Some(Authorization::Bearer(token.as_ref().to_owned()));
         self
     }
 
     /// Sets the user and password for a server, or a proxy before it, that expects `Authorization: Basic …`.
     /// Replaces [`bearer_token`](ClientBuilder::bearer_token). Default: none.
     pub fn basic_auth(mut self, user: impl AsRef<str>, password: impl AsRef<str>) -> ClientBuilder {
-        let both = format!("{}:{}", user.as_ref(), password.as_ref());
-        let encoded = BASE64.encode_to_string(both);
-        self.authorization = Some(Named::new("basic_auth", format!("Basic {encoded}")));
-        self.password = Some(password.as_ref().to_owned());
+        self.authorization = Some(Authorization::Basic {
+            user: user.as_ref().to_owned(),
+            password: password.as_ref().to_owned(),
+        });
         self
     }
 
@@ -56,8 +54,24 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the URL of an HTTP proxy, `http://host:port`. Default: the proxy in the environment variable
-    /// `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`, if any.
+    /// Sets the URL of an HTTP proxy, `http://user:password@host:port`, for all addresses of this client.
+    /// Scheme, user, password and port are optional. Special characters in the user and the password are
+    /// percent-encoded. The scheme `https` means TLS to the proxy.
+    ///
+    /// Requests to an `http` server are sent to the proxy with the whole URL. Requests to an `https` server
+    /// go through a tunnel (`CONNECT`).
+    ///
+    /// Default: the proxy in an environment variable, by the rules of Go and curl:
+    ///
+    /// | variable | |
+    /// |---|---|
+    /// | `HTTP_PROXY` or `http_proxy` | for `http` servers. In a CGI program (`REQUEST_METHOD` is set), `HTTP_PROXY` is ignored, since a request can set it |
+    /// | `HTTPS_PROXY` or `https_proxy` | for `https` servers |
+    /// | `ALL_PROXY` or `all_proxy` | for both, if their variable is not set |
+    /// | `NO_PROXY` or `no_proxy` | hosts without a proxy, separated by commas: `db.internal` (and all below it), `.internal` (only those below it), `10.1.2.3`, `10.0.0.0/8`, `db.internal:8000`, `*` |
+    ///
+    /// A server on this machine is never reached through a proxy of the environment. A variable whose value
+    /// cannot be used is an error of [`build`](ClientBuilder::build) if it concerns a server of this client.
     pub fn proxy(mut self, url: impl Into<String>) -> ClientBuilder {
         self.proxy = Some(url.into());
         self
@@ -74,10 +88,10 @@ impl ClientBuilder {
     pub(super) fn secret_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidInput> {
         let mut headers = Vec::new();
         if let Some(Named { setting, value }) = &self.token {
-            headers.push((TOKEN, transport::secret(setting, value)?));
+            headers.push((TOKEN, transport::key(setting, value)?));
         }
-        if let Some(Named { setting, value }) = &self.authorization {
-            headers.push((header::AUTHORIZATION, transport::secret(setting, value)?));
+        if let Some(authorization) = &self.authorization {
+            headers.push((header::AUTHORIZATION, authorization.header()?));
         }
         for (name, value) in &self.headers {
             let bad = |why| InvalidInput::setting("header", name, why);
@@ -94,22 +108,34 @@ impl ClientBuilder {
         Ok(headers)
     }
 
-    /// Returns the proxy, if one is set.
-    pub(super) fn parsed_proxy(&self) -> Result<Option<ureq::Proxy>, InvalidInput> {
-        use ureq::ProxyProtocol::{Http, Https};
-
-        let Some(url) = &self.proxy else {
-            return Ok(None);
-        };
-        match ureq::Proxy::new(url) {
-            Ok(proxy) if matches!(proxy.protocol(), Http | Https) => Ok(Some(proxy)),
-            // The URL may contain a password.
-            _ => Err(InvalidInput::setting(
-                "proxy",
-                "<hidden>",
-                "it must be the URL of an HTTP proxy, such as http://proxy.example.com:3128",
-            )),
+    /// Returns the settings or variables that the credentials come from, for errors of a server that refuses
+    /// them.
+    pub(super) fn credential_sources(&self) -> Vec<String> {
+        let token = self.token.as_ref().map(|token| token.setting.to_owned());
+        let authorization = self.authorization.as_ref();
+        let authorization = authorization.map(|given| given.setting().to_owned());
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, _)| format!("the header {name}"));
+        let mut sources: Vec<_> = token.into_iter().chain(authorization).collect();
+        if sources.is_empty() {
+            sources.extend(headers);
         }
+        sources
+    }
+
+    /// Returns the password, which its header encodes.
+    pub(super) fn password(&self) -> Option<String> {
+        match &self.authorization {
+            Some(Authorization::Basic { password, .. }) => Some(password.clone()),
+            _ => None,
+        }
+    }
+
+    /// Returns the proxy, if one is set.
+    pub(super) fn parsed_proxy(&self) -> Result<Option<Proxy>, InvalidInput> {
+        self.proxy.as_deref().map(Proxy::in_code).transpose()
     }
 
     /// Returns the certificates of the trusted authorities; empty for the public authorities.
@@ -143,6 +169,40 @@ impl ClientBuilder {
         let given = format!("{} bytes", pem.len());
         let why = "it needs the feature \"tls\" of chroma-blocking";
         Err(InvalidInput::setting("ca_certificates", given, why))
+    }
+}
+
+impl Authorization {
+    /// Returns the method of [`ClientBuilder`] that sets it.
+    fn setting(&self) -> &'static str {
+        match self {
+            Authorization::Bearer(_) => "bearer_token",
+            Authorization::Basic { .. } => "basic_auth",
+        }
+    }
+
+    /// Returns the value of the header. It is a secret.
+    fn header(&self) -> Result<HeaderValue, InvalidInput> {
+        let setting = self.setting();
+        let value = match self {
+            Authorization::Bearer(token) => {
+                transport::key(setting, token)?;
+                format!("Bearer {token}")
+            }
+            Authorization::Basic { user, password } => {
+                transport::check_login(setting, user)?;
+                transport::check_login(setting, password)?;
+                if user.contains(':') {
+                    let why = "a user name with a colon cannot be sent; the server would take the rest for the password";
+                    return Err(InvalidInput::setting(setting, "<hidden>", why));
+                }
+                format!(
+                    "Basic {}",
+                    BASE64.encode_to_string(format!("{user}:{password}"))
+                )
+            }
+        };
+        transport::secret(setting, &value)
     }
 }
 

@@ -95,7 +95,8 @@ mod tests {
             let found = variables.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).into())
         };
-        ClientBuilder::read(&Environment::of(&lookup))?.connect()
+        let environment = Environment::of(&lookup);
+        ClientBuilder::read(&environment)?.connect_in(&environment)
     }
 
     fn url(variables: &[(&str, &str)]) -> String {
@@ -172,7 +173,10 @@ mod tests {
             url(&[key, ("CHROMA_HOST", "localhost")]),
             "http://localhost:8000"
         );
-        let no_key = Client::builder().cloud().connect().unwrap_err().to_string();
+        let no_key = Client::builder()
+            .cloud()
+            .connect_in(&Environment::of(&|_| None));
+        let no_key = no_key.unwrap_err().to_string();
         assert!(no_key.contains("CHROMA_API_KEY"), "{no_key}");
     }
 

@@ -70,7 +70,11 @@ impl Error {
                 write!(f, "rate limited{}: {message}", TryAgain(*retry_after))
             }
             Error::QuotaExhausted { quota, message, .. } => {
-                write!(f, "the quota {quota} is used up: {message}")
+                write!(
+                    f,
+                    "the quota{} is used up: {message}",
+                    AfterPrefix(" ", quota)
+                )
             }
             Error::CircuitOpen { retry_after, .. } => {
                 write!(

@@ -82,7 +82,7 @@ pub enum Error {
         call: Box<Call>,
         /// 401 or 403; for Gemini also 400, its status for an invalid key.
         status: u16,
-        /// The server's message.
+        /// The server's message, and the variable or setting that the key came from.
         message: String,
     },
     /// Too many requests (HTTP 429), and the retries are used up.
@@ -95,12 +95,13 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
-    /// A daily quota is used up (HTTP 429). A short wait does not help.
+    /// A quota of the day is used up or zero, or the account has no credit left (HTTP 429). A short wait does
+    /// not help.
     #[non_exhaustive]
     QuotaExhausted {
         /// The call that failed.
         call: Box<Call>,
-        /// The server's name for the quota.
+        /// The server's name for the quota. Empty if the server named none.
         quota: String,
         /// The server's message.
         message: String,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::unversioned::transport::Connector;
 
 use super::connect_options::{ConnectOptions, FOREVER};
 use super::endpoints::Endpoints;
 use super::pool::CountingConnector;
+use super::proxied::ProxyConnector;
 use super::tcp;
 use crate::metrics::PoolCounters;
 
@@ -34,13 +35,13 @@ impl Agents {
     ) -> Agents {
         let agent = |idle_connections| {
             let connector =
-                ().chain(ConnectProxyConnector::default())
+                ().chain(ProxyConnector::new(endpoints))
                     .chain(tcp::TcpConnector::default());
             #[cfg(feature = "tls")]
             let connector =
                 connector.chain(ureq::unversioned::transport::RustlsConnector::default());
             let connector = connector.chain(CountingConnector(pool.clone()));
-            let config = config(endpoints, options, idle_connections);
+            let config = config(options, idle_connections);
             Agent::with_parts(config, connector, tcp::NoLookup)
         };
         Agents {
@@ -50,11 +51,7 @@ impl Agents {
     }
 }
 
-fn config(
-    endpoints: &Endpoints,
-    options: &ConnectOptions,
-    idle_connections: usize,
-) -> ureq::config::Config {
+fn config(options: &ConnectOptions, idle_connections: usize) -> ureq::config::Config {
     let timeouts = options.timeouts;
     let mut config = Agent::config_builder()
         .user_agent(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION")))
@@ -63,16 +60,14 @@ fn config(
         .max_redirects(0)
         .max_redirects_will_error(false)
         .no_delay(true)
+        // Proxies are the business of `ProxyConnector`. Without this line, ureq would read the environment.
+        .proxy(None)
         .max_idle_connections(idle_connections)
         .max_idle_connections_per_host(idle_connections)
         .max_idle_age(IDLE_AGE)
         .timeout_resolve(Some(timeouts.connect.min(FOREVER)))
         .timeout_connect(Some(timeouts.connect.min(FOREVER)))
         .timeout_global(Some(timeouts.request.min(FOREVER)));
-    if options.proxy.is_some() || endpoints.are_loopback() {
-        // A server on this machine is never reached through the environment's proxy.
-        config = config.proxy(options.proxy.clone());
-    }
     #[cfg(feature = "tls")]
     if !options.root_certificates.is_empty() {
         let roots = ureq::tls::RootCerts::new_with_certs(&options.root_certificates);

@@ -8,7 +8,7 @@ use ureq::{Agent, AsSendBody, Body};
 use super::agents::Agents;
 use super::call_state::CallState;
 use super::endpoint::Endpoint;
-use super::failure::{Failure, FailureReader, is_stale};
+use super::failure::{Failure, FailureReader, Origin, is_stale};
 use super::observe::Attempt;
 use super::operation::{HttpRequest, Kind};
 use super::response::HttpResponse;
@@ -54,12 +54,16 @@ impl Sender {
             state.observed.reconnecting(endpoint, state.attempts);
             result = self.exchange(&self.agents.fresh, endpoint, state);
         }
+        let origin = |state: &CallState<'_>| Origin {
+            endpoint,
+            call: state.call(endpoint),
+        };
         let mut failure = match result {
             Ok(response) if response.is_success() => return Ok(response.body),
-            Ok(response) => self.failures.refused(response, state.call(endpoint)),
+            Ok(response) => self.failures.refused(response, origin(state)),
             Err(error) => {
                 let in_time = !state.options.is_out_of_time();
-                self.failures.broken(error, state.call(endpoint), in_time)
+                self.failures.broken(error, origin(state), in_time)
             }
         };
         failure.may_have_acted |= was_stale;

@@ -1,4 +1,4 @@
-//! [`ConnectOptions`]: timeouts, proxy, certificates and limits of a pool of connections.
+//! [`ConnectOptions`]: timeouts, certificates and limits of a pool of connections.
 
 use std::time::Duration;
 
@@ -34,13 +34,13 @@ impl Default for Timeouts {
 #[derive(Clone)]
 pub(crate) struct ConnectOptions {
     pub(crate) timeouts: Timeouts,
-    /// Replaces the proxy from the environment.
-    pub(crate) proxy: Option<ureq::Proxy>,
     /// The headers of each request. Their sensitive values are kept out of errors and logs.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Secrets that are not a header's value, such as a password that a header encodes. They are kept out of
     /// errors and logs.
     pub(crate) secrets: Vec<String>,
+    /// The variables and settings that the credentials come from.
+    pub(crate) credential_sources: Vec<String>,
     /// The number of retries that all calls together can make in a row.
     pub(crate) retry_budget: u32,
     /// The maximum size of a response that holds rows, in bytes.
@@ -54,9 +54,9 @@ impl Default for ConnectOptions {
     fn default() -> ConnectOptions {
         ConnectOptions {
             timeouts: Timeouts::default(),
-            proxy: None,
             headers: Vec::new(),
             secrets: Vec::new(),
+            credential_sources: Vec::new(),
             retry_budget: RETRY_BUDGET,
             max_response_size: MAX_RESPONSE,
             #[cfg(feature = "tls")]

@@ -1,21 +1,25 @@
 //! [`Endpoint`]: a server's address, parsed from a URL or `host:port`.
 
-#[cfg(feature = "opentelemetry")]
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ureq::http::Uri;
-use ureq::http::uri::{Authority, Scheme};
+use ureq::http::uri::Scheme;
 
+use super::proxy::{Proxy, has_valid_port};
 use crate::error::InvalidInput;
 
-/// A server's address: scheme, host, port, and a path that is put before the API's own.
+/// A server's address: scheme, host, port, and a path that is put before the API's own; and the proxy through
+/// which it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     base: String,
     loopback: bool,
     secure: bool,
-    #[cfg(feature = "opentelemetry")]
-    host_and_port: (Arc<str>, u16),
+    /// Without the brackets of an IPv6 address.
+    host: Arc<str>,
+    port: u16,
+    proxy: Option<Proxy>,
 }
 
 impl Endpoint {
@@ -67,9 +71,14 @@ impl Endpoint {
         if secure && cfg!(not(feature = "tls")) {
             return Err(bad("https needs the feature \"tls\" of chroma-blocking"));
         }
-        let host = authority.host();
+        // Names of hosts have no case.
+        let host = authority.host().to_ascii_lowercase();
         if host.is_empty() || !has_valid_port(authority) {
             return Err(bad(FORM));
+        }
+        if !secure && is_cloud(&host) {
+            let why = "Chroma Cloud is reached by https only; over http, the key could be read on the way";
+            return Err(bad(why));
         }
         let port = match (authority.port_u16(), value.contains("://")) {
             (Some(port), _) => Some(port),
@@ -83,13 +92,11 @@ impl Endpoint {
         let path = path.strip_suffix("/api/v2").unwrap_or(path);
         Ok(Endpoint {
             base: format!("{scheme}://{host}{after_host}{path}"),
-            loopback: is_loopback(host),
+            loopback: is_loopback(&host),
             secure,
-            #[cfg(feature = "opentelemetry")]
-            host_and_port: (
-                without_brackets(host).into(),
-                port.unwrap_or(if secure { 443 } else { 80 }),
-            ),
+            host: without_brackets(&host).into(),
+            port: port.unwrap_or(if secure { 443 } else { 80 }),
+            proxy: None,
         })
     }
 
@@ -98,10 +105,19 @@ impl Endpoint {
         &self.base
     }
 
-    /// Returns the host and the port, for traces.
-    #[cfg(feature = "opentelemetry")]
+    /// Returns the endpoint as reached through a proxy, or directly.
+    pub(crate) fn through(self, proxy: Option<Proxy>) -> Endpoint {
+        Endpoint { proxy, ..self }
+    }
+
+    /// Returns the proxy through which the server is reached.
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// Returns the host, without the brackets of an IPv6 address, and the port.
     pub(crate) fn host_and_port(&self) -> (&Arc<str>, u16) {
-        (&self.host_and_port.0, self.host_and_port.1)
+        (&self.host, self.port)
     }
 
     /// Whether the server is on this machine.
@@ -132,20 +148,11 @@ pub(crate) fn shown_address(address: &str) -> String {
     }
 }
 
-/// Whether the port is missing or from 1 to 65535.
-fn has_valid_port(authority: &Authority) -> bool {
-    let rest = authority.as_str().strip_prefix(authority.host());
-    match rest {
-        Some("") => true,
-        Some(_) => authority.port_u16().is_some_and(|port| port != 0),
-        None => false,
-    }
-}
-
 /// Whether an address belongs to Chroma Cloud. Scheme, port and path are optional.
 pub(crate) fn is_cloud(address: &str) -> bool {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let host = rest.split(['/', ':']).next().unwrap_or_default();
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
     let domain = "trychroma.com";
     host == domain
         || host
@@ -158,11 +165,15 @@ fn without_brackets(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
+/// Whether a host is this machine. So is the address `0.0.0.0`, which servers show when they listen on all
+/// addresses.
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
+    let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.eq_ignore_ascii_case("localhost")
         || without_brackets(host)
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+            .parse()
+            .is_ok_and(|address: IpAddr| is_here(address.to_canonical()))
 }
 
 #[cfg(test)]
@@ -254,6 +265,30 @@ mod tests {
             let error = parse(value).expect_err(value);
             assert!(error.to_string().starts_with("CHROMA_HOST is "), "{error}");
         }
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn secure_05_hosts_of_chroma_cloud_are_compared_as_dns_does_and_refused_over_http() {
+        for host in [
+            "API.TRYCHROMA.COM",
+            "api.trychroma.com.",
+            "Api.TryChroma.com.:443",
+        ] {
+            let endpoint = parse(host).unwrap();
+            assert!(endpoint.is_cloud() && endpoint.is_secure(), "{host}");
+            assert!(is_cloud(host), "{host}");
+            let error = parse(&format!("http://{host}")).unwrap_err().to_string();
+            assert!(error.contains("https only"), "{error}");
+        }
+        assert!(parse("http://api.trychroma.com:8000/x").is_err());
+        assert!(!is_cloud("trychroma.com.example.com."));
+    }
+
+    #[test]
+    fn field_07_hosts_have_no_case() {
+        let endpoint = parse("http://DB.Example.COM:8000/Path").unwrap();
+        assert_eq!(endpoint.as_str(), "http://db.example.com:8000/Path");
     }
 
     #[test]

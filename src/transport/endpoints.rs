@@ -150,9 +150,9 @@ impl Endpoints {
         self.nodes.iter().map(metrics).collect()
     }
 
-    /// Whether all endpoints are on this machine.
-    pub(crate) fn are_loopback(&self) -> bool {
-        self.nodes.iter().all(|node| node.endpoint.is_loopback())
+    /// Returns all endpoints, the primary first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Endpoint> {
+        self.nodes.iter().map(|node| &node.endpoint)
     }
 
     /// Returns how long the breakers will refuse all endpoints.

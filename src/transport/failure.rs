@@ -9,6 +9,8 @@ use super::dialect::{Dialect, ErrorResponse};
 use super::endpoint::Endpoint;
 use super::endpoints::Health;
 use super::operation::Kind;
+use super::proxied::TunnelRefused;
+use super::proxy::Proxy;
 use super::response::HttpResponse;
 use super::secrets::Secrets;
 use super::tcp;
@@ -16,8 +18,6 @@ use crate::error::{Call, Error};
 
 const DISTRUSTED_HINT: &str =
     "if you trust the server, pass the certificate of its authority to ca_certificates(...)";
-const BROKEN_HINT: &str =
-    "the server may have stopped or restarted, or a proxy may have cut the connection";
 
 /// A failed attempt.
 #[derive(Debug)]
@@ -38,10 +38,19 @@ impl Failure {
     }
 }
 
+/// Where an attempt went, and its call.
+#[derive(Debug)]
+pub(super) struct Origin<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) call: Call,
+}
+
 /// Makes errors of failed attempts, without secrets.
 #[derive(Debug)]
 pub(super) struct FailureReader {
     secrets: Secrets,
+    /// The variables and settings that the credentials come from.
+    credential_sources: Vec<String>,
     pub(super) dialect: &'static dyn Dialect,
 }
 
@@ -49,13 +58,15 @@ impl FailureReader {
     pub(super) fn new(options: &ConnectOptions, dialect: &'static dyn Dialect) -> FailureReader {
         FailureReader {
             secrets: Secrets::new(&options.headers, &options.secrets),
+            credential_sources: options.credential_sources.clone(),
             dialect,
         }
     }
 
     /// Reads a response whose status is not a success.
-    pub(super) fn refused(&self, response: HttpResponse, call: Call) -> Failure {
+    pub(super) fn refused(&self, response: HttpResponse, origin: Origin<'_>) -> Failure {
         let status = response.status;
+        let Origin { endpoint, call } = origin;
         // A refusal with a reason means that nothing was done. After an error of the server or a gateway it
         // is unknown.
         let may_have_acted = match status {
@@ -74,12 +85,21 @@ impl FailureReader {
                     "redirected to {location}; use that address instead"
                 )),
             },
-            None => self.dialect.error(ErrorResponse {
-                call,
-                status,
-                retry_after: response.retry_after,
-                body: self.secrets.clean_body(response.body),
-            }),
+            None => {
+                let body = self.secrets.clean_body(response.body);
+                let forwarder = endpoint.proxy().filter(|_| !endpoint.is_secure());
+                let may_be_from_proxy = forwarder.filter(|_| !is_json_object(&body));
+                let error = self.dialect.error(ErrorResponse {
+                    call,
+                    status,
+                    retry_after: response.retry_after,
+                    body,
+                });
+                match may_be_from_proxy {
+                    Some(proxy) => refused_by_proxy(error, status, proxy),
+                    None => self.with_source_of_key(error),
+                }
+            }
         };
         Failure {
             may_have_acted: may_have_acted && !self.dialect.did_nothing(&error),
@@ -94,7 +114,8 @@ impl FailureReader {
     }
 
     /// Reads an error of the connection. `in_time` says that the call's deadline has not passed.
-    pub(super) fn broken(&self, error: ureq::Error, call: Call, in_time: bool) -> Failure {
+    pub(super) fn broken(&self, error: ureq::Error, origin: Origin<'_>, in_time: bool) -> Failure {
+        let Origin { endpoint, call } = origin;
         let was_sent = !is_from_connecting(&error);
         let health = match &error {
             ureq::Error::Timeout(_) if !in_time => Health::Unknown,
@@ -102,7 +123,8 @@ impl FailureReader {
             _ => Health::Down,
         };
         let error = match error {
-            ureq::Error::Timeout(reason) => timeout(reason, call, in_time),
+            ureq::Error::Timeout(reason) if in_time => timeout(reason, call, endpoint.proxy()),
+            ureq::Error::Timeout(_) => too_late(call),
             ureq::Error::Protocol(error) => Error::Decode {
                 call: Box::new(call),
                 message: self.secrets.clean(format!("it is not HTTP: {error}")),
@@ -114,7 +136,10 @@ impl FailureReader {
                      max_response_size(...)"
                 ),
             },
-            other => self.connection(other, call, was_sent),
+            other => match tunnel_refusal(&other) {
+                Some(refusal) => tunnel_refused(refusal, Origin { endpoint, call }),
+                None => self.connection(other, Origin { endpoint, call }, was_sent),
+            },
         };
         Failure {
             error,
@@ -132,46 +157,178 @@ impl FailureReader {
         }
     }
 
-    fn connection(&self, error: ureq::Error, call: Call, was_sent: bool) -> Error {
-        let (message, hint) = if is_distrusted(&error) {
-            ("cannot connect", DISTRUSTED_HINT)
-        } else if was_sent {
-            ("the connection broke", BROKEN_HINT)
-        } else {
-            ("cannot connect", self.dialect.unreachable_hint())
+    /// Adds the variable or setting that the refused key came from.
+    fn with_source_of_key(&self, mut error: Error) -> Error {
+        if let Error::Unauthorized {
+            status, message, ..
+        } = &mut error
+        {
+            match &self.credential_sources[..] {
+                [] if *status == 401 => message.push_str("; the client has no key to send"),
+                [] => {}
+                sources => {
+                    message.push_str("; the key came from ");
+                    message.push_str(&sources.join(" and "));
+                }
+            }
+        }
+        error
+    }
+
+    fn connection(&self, error: ureq::Error, origin: Origin<'_>, was_sent: bool) -> Error {
+        let proxy = origin.endpoint.proxy();
+        let (message, hint) = match (proxy, was_sent) {
+            (None, _) if is_distrusted(&error) => {
+                ("cannot connect".to_owned(), DISTRUSTED_HINT.to_owned())
+            }
+            (Some(proxy), _) if is_distrusted(&error) => (
+                format!("cannot connect through the proxy {proxy}"),
+                DISTRUSTED_HINT.to_owned(),
+            ),
+            (proxy, true) => {
+                let by = proxy.map_or("a proxy".to_owned(), |proxy| format!("the proxy {proxy}"));
+                let hint = format!(
+                    "the server may have stopped or restarted, or {by} may have cut the connection"
+                );
+                ("the connection broke".to_owned(), hint)
+            }
+            (Some(proxy), false) => (
+                format!("cannot connect to the proxy {proxy}"),
+                proxy.unreachable_hint(),
+            ),
+            (None, false) => (
+                "cannot connect".to_owned(),
+                self.dialect.unreachable_hint().to_owned(),
+            ),
         };
         Error::Connection {
-            call: Box::new(call),
-            message: message.to_owned(),
-            hint: hint.to_owned(),
+            call: Box::new(origin.call),
+            message,
+            hint,
             source: Some(self.secrets.clean_cause(cause(error))),
         }
     }
 }
 
-fn timeout(reason: Timeout, call: Call, in_time: bool) -> Error {
-    let message = match reason {
-        _ if !in_time => "no complete response before the deadline of the call",
-        Timeout::Connect | Timeout::Resolve => {
-            "no connection within the connection timeout; raise it with connection_timeout(...)"
+/// Returns the error of a tunnel that a proxy refused. Nothing was sent to the server.
+fn tunnel_refused(cause: &TunnelRefused, origin: Origin<'_>) -> Error {
+    let status = cause.status;
+    let (host, port) = origin.endpoint.host_and_port();
+    let message = match origin.endpoint.proxy() {
+        Some(proxy) => {
+            let why = match status {
+                407 => login_needed(proxy),
+                500.. => "the proxy cannot reach the server".to_owned(),
+                _ => format!(
+                    "it must allow CONNECT to port {port} (in Squid: acl SSL_ports port {port})"
+                ),
+            };
+            format!("the proxy {proxy} opens no tunnel to {host}:{port}: {why}")
         }
-        _ => "no complete response within the request timeout; raise it with request_timeout(...)",
+        None => format!("no tunnel to {host}:{port}"),
     };
+    Error::Server {
+        call: Box::new(origin.call),
+        status,
+        name: String::new(),
+        retry_after: None,
+        message,
+    }
+}
+
+/// Returns the error of a response that is not JSON and came through a proxy. The proxy may have made it.
+fn refused_by_proxy(mut error: Error, status: u16, proxy: &Proxy) -> Error {
+    let message = match &mut error {
+        Error::Unauthorized { message, .. }
+        | Error::NotFound { message, .. }
+        | Error::NotChroma { message, .. }
+        | Error::RateLimited { message, .. }
+        | Error::Server { message, .. } => message,
+        _ => return error,
+    };
+    if status == 407 {
+        *message = format!(
+            "the proxy {proxy} refuses requests: {}",
+            login_needed(proxy)
+        );
+    } else {
+        message.push_str(&format!("; this may come from the proxy {proxy}"));
+    }
+    match error {
+        // The server's key has nothing to do with it.
+        Error::Unauthorized { call, message, .. } => Error::Server {
+            call,
+            status,
+            name: String::new(),
+            retry_after: None,
+            message,
+        },
+        other => other,
+    }
+}
+
+fn login_needed(proxy: &Proxy) -> String {
+    format!(
+        "it requires a valid user and password; {}",
+        proxy.login_hint()
+    )
+}
+
+/// Whether a response is an object in JSON, as all errors of Chroma are.
+fn is_json_object(body: &[u8]) -> bool {
+    serde_json::from_slice(body).is_ok_and(|json: serde_json::Value| json.is_object())
+}
+
+/// Returns the error of an attempt that took longer than a timeout.
+fn timeout(reason: Timeout, call: Call, proxy: Option<&Proxy>) -> Error {
+    let is_connecting = matches!(reason, Timeout::Connect | Timeout::Resolve);
+    timed_out(
+        call,
+        match proxy {
+            Some(proxy) if is_connecting => format!(
+                "no connection through the proxy {proxy} within the connection timeout; check the proxy, or \
+                 raise the timeout with connection_timeout(...)"
+            ),
+            _ if is_connecting => {
+                "no connection within the connection timeout; raise it with connection_timeout(...)"
+                    .to_owned()
+            }
+            _ => "no complete response within the request timeout; raise it with request_timeout(...)"
+                .to_owned(),
+        },
+    )
+}
+
+/// Returns the error of an attempt that the deadline of its call ended.
+fn too_late(call: Call) -> Error {
+    let message = "no complete response before the deadline of the call";
+    timed_out(call, message.to_owned())
+}
+
+fn timed_out(call: Call, message: String) -> Error {
     Error::Timeout {
         call: Box::new(call),
-        message: message.to_owned(),
+        message,
         source: Some(io::Error::from(io::ErrorKind::TimedOut).into()),
+    }
+}
+
+/// Returns the refusal of a tunnel, if an attempt failed for that.
+fn tunnel_refusal(error: &ureq::Error) -> Option<&TunnelRefused> {
+    match error {
+        ureq::Error::Other(inner) => inner.downcast_ref(),
+        _ => None,
     }
 }
 
 /// Whether the attempt failed before anything was sent.
 fn is_from_connecting(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve)
-        | ureq::Error::HostNotFound
-        | ureq::Error::ConnectProxyFailed(_) => true,
+        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) | ureq::Error::HostNotFound => {
+            true
+        }
         ureq::Error::Other(inner) if inner.is::<tcp::ConnectFailed>() => true,
-        other => is_distrusted(other),
+        other => tunnel_refusal(other).is_some() || is_distrusted(other),
     }
 }
 

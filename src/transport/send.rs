@@ -12,6 +12,7 @@ use super::endpoints::Endpoints;
 use super::failure::FailureReader;
 use super::observe::Observer;
 use super::operation::HttpRequest;
+use super::proxy::Proxy;
 use super::retry_state::RetryState;
 use crate::error::Result;
 use crate::metrics::{Metrics, Recorder};
@@ -28,10 +29,13 @@ pub(crate) struct Transport {
 impl Transport {
     pub(crate) fn new(
         endpoints: Endpoints,
-        options: ConnectOptions,
+        mut options: ConnectOptions,
         dialect: &'static dyn Dialect,
     ) -> Transport {
         let recorder = Recorder::new();
+        let proxies = endpoints.all().filter_map(Endpoint::proxy);
+        let secrets = proxies.flat_map(Proxy::secrets).map(str::to_owned);
+        options.secrets.extend(secrets);
         Transport {
             sender: Sender {
                 agents: Agents::new(&endpoints, &options, recorder.pool()),

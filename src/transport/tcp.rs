@@ -90,14 +90,6 @@ impl<In: Transport> Connector<In> for TcpConnector {
         if let Some(open) = chained {
             return Ok(Some(Either::A(open)));
         }
-        // The connector before this one supports HTTP proxies only. A proxy of another kind must not be
-        // ignored silently.
-        let proxy = details.config.proxy();
-        if proxy.is_some_and(|proxy| !proxy.is_no_proxy(details.uri)) {
-            let only_http = "the environment sets a proxy of another kind, but only HTTP proxies are supported; \
-                 check ALL_PROXY, HTTPS_PROXY and HTTP_PROXY";
-            return Err(failed(io::Error::other(only_http)));
-        }
         let started = Instant::now();
         let mut timeout = details.timeout;
         timeout.reason = Timeout::Connect;
@@ -147,7 +139,7 @@ fn connect_any(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<TcpStre
     })
 }
 
-fn failed(error: io::Error) -> Error {
+pub(super) fn failed(error: io::Error) -> Error {
     Error::Other(Box::new(ConnectFailed(error)))
 }
 
@@ -323,7 +315,7 @@ fn in_steps(left: Duration) -> Duration {
 }
 
 /// Returns the timeout minus the time since `started`.
-fn since(mut timeout: NextTimeout, started: Instant) -> NextTimeout {
+pub(super) fn since(mut timeout: NextTimeout, started: Instant) -> NextTimeout {
     timeout.after = timeout.after.saturating_sub(started.elapsed()).into();
     timeout
 }

@@ -68,7 +68,7 @@ impl GeminiBuilder {
             batch_size,
             max_bytes,
         } = self.limits()?;
-        let transport = self.transport(environment, &key.value)?;
+        let transport = self.transport(environment, &key)?;
         Ok(Gemini(Arc::new(Embedder {
             transport,
             path,
@@ -97,9 +97,14 @@ impl GeminiBuilder {
         let Some(key) = &self.key else {
             return Key::from_environment(environment, &self.key_variables);
         };
+        if let Some(why) = transport::fault_in_key("api_key", key) {
+            let shown = if key.is_empty() { "" } else { "<hidden>" };
+            return Err(InvalidInput::setting("api_key", shown, why));
+        }
         let variable = self.key_variables.first().cloned();
         Ok(Key {
             variable: variable.unwrap_or_else(|| KEY_VARIABLES[1].to_owned()),
+            source: "api_key".to_owned(),
             value: key.clone(),
         })
     }
@@ -173,13 +178,13 @@ impl GeminiBuilder {
     fn transport(
         &self,
         environment: &Environment<'_>,
-        key: &str,
+        key: &Key,
     ) -> Result<Transport, InvalidInput> {
         let endpoint = self.endpoint(environment)?;
         let headers = vec![
             (
                 HeaderName::from_static("x-goog-api-key"),
-                transport::secret("api_key", key)?,
+                transport::key("api_key", &key.value)?,
             ),
             (
                 HeaderName::from_static("x-goog-api-client"),
@@ -190,6 +195,7 @@ impl GeminiBuilder {
             Endpoints::new(endpoint, EndpointOptions::default()),
             ConnectOptions {
                 headers,
+                credential_sources: vec![key.source.clone()],
                 timeouts: self.timeouts,
                 ..ConnectOptions::default()
             },
@@ -209,7 +215,8 @@ impl GeminiBuilder {
             let why = "the API key would be sent without encryption; use https";
             return Err(InvalidInput::setting(name, url, why));
         }
-        Ok(endpoint)
+        let proxy = transport::proxy_from_environment(&endpoint, environment)?;
+        Ok(endpoint.through(proxy))
     }
 }
 
@@ -239,9 +246,12 @@ fn check_rate(name: &'static str, limit: Option<u32>) -> Result<Option<usize>, I
     Ok(limit.map(|limit| limit as usize))
 }
 
-/// An API key, and the variable that holds it.
+/// An API key.
 struct Key {
+    /// The variable that a stored configuration names.
     variable: String,
+    /// The variable or setting that the key came from.
+    source: String,
     value: String,
 }
 
@@ -257,9 +267,19 @@ impl Key {
             variables.extend(KEY_VARIABLES.map(str::to_owned));
         }
         for variable in &variables {
-            if let Some(value) = environment.text(variable) {
-                let variable = variable.clone();
-                return Ok(Key { variable, value });
+            let value = environment.text(variable).and_then(|value| match value {
+                Some(value) => match transport::fault_in_key(variable, &value) {
+                    Some(why) => Err(why),
+                    None => Ok(Some(value)),
+                },
+                None => Ok(None),
+            });
+            if let Some(value) = value.map_err(|why| refused(variable, why))? {
+                return Ok(Key {
+                    variable: variable.clone(),
+                    source: variable.clone(),
+                    value,
+                });
             }
         }
         let names = variables.join(" or ");
@@ -270,6 +290,17 @@ impl Key {
             let why = format!("that variable holds no key; {why}");
             InvalidInput::setting("api_key_env_var", &variables[0], why)
         })
+    }
+}
+
+/// Returns the error for the value of a variable, which is not shown.
+fn refused(variable: &str, why: String) -> InvalidInput {
+    match KEY_VARIABLES.into_iter().find(|name| *name == variable) {
+        Some(name) => InvalidInput::setting(name, "<hidden>", why),
+        None => {
+            let why = format!("the value of that variable is refused: {why}");
+            InvalidInput::setting("api_key_env_var", variable, why)
+        }
     }
 }
 

@@ -39,20 +39,55 @@ impl Fault<'_> {
         self.details().iter().any(is_bad_key)
     }
 
-    /// The quota of the day that is used up, if the error is about one.
-    fn daily_quota(&self) -> Option<String> {
+    /// Returns the quota that no short wait restores, if the error is about one: a quota of a day or longer,
+    /// a quota of zero, or the money of the account. The name is empty if the error has none.
+    fn lasting_quota(&self) -> Option<String> {
         let details = self.details().iter();
-        details
+        let violations = details
+            .clone()
             .filter_map(|detail| detail["violations"].as_array())
             .flatten()
-            .map(|violation| text(&violation["quotaId"]))
-            .find(|quota| quota.contains("PerDay"))
+            .map(|violation| (&violation["quotaId"], &violation["quotaValue"]));
+        // `ErrorInfo` has the same facts under other names.
+        let reasons = details
+            .map(|detail| &detail["metadata"])
+            .map(|metadata| (&metadata["quota_limit"], &metadata["quota_limit_value"]));
+        let named = violations
+            .chain(reasons)
+            .map(|(id, value)| (text(id), is_zero(value)))
+            .find(|(id, is_zero)| *is_zero || LONG_PERIODS.iter().any(|period| id.contains(period)))
+            .map(|(id, _)| id);
+        named.or_else(|| says_no_credit(&text(&self.0["message"])).then(String::new))
     }
 
     fn retry_delay(&self) -> Option<Duration> {
         let mut details = self.details().iter();
         details.find_map(|detail| duration(detail["retryDelay"].as_str()?))
     }
+}
+
+/// The parts of names of quotas that are not restored within minutes.
+const LONG_PERIODS: [&str; 3] = ["PerDay", "PerWeek", "PerMonth"];
+
+/// Whether a number, which protobuf writes as a string, is zero.
+fn is_zero(value: &Value) -> bool {
+    value == "0" || value == 0
+}
+
+/// Whether a message says that the account has no money left, or that the quota is zero. Google has no field
+/// for this.
+fn says_no_credit(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let has_zero_limit = message
+        .split("limit: 0")
+        .skip(1)
+        .any(|rest| !rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'));
+    let says = |words: &str| message.contains(words);
+    has_zero_limit
+        || says("credit") && (says("depleted") || says("exhausted") || says("insufficient"))
+        || says("spending cap")
+        || says("spend cap")
+        || says("spending limit")
 }
 
 fn text(value: &Value) -> String {
@@ -74,7 +109,7 @@ impl Dialect for Google {
             message = shown(&body);
         }
         let retry_after = fault.retry_delay().or(retry_after);
-        match (status, fault.daily_quota()) {
+        match (status, fault.lasting_quota()) {
             (401 | 403, _) => Error::Unauthorized {
                 call,
                 status,
@@ -223,6 +258,82 @@ mod tests {
             day.to_string(),
             "embed: the quota EmbedContentRequestsPerDayPerUser-FreeTier is used up: quota"
         );
+    }
+
+    #[test]
+    fn field_08_a_quota_that_no_wait_restores_is_exhausted() {
+        let with = |message: &str, details: &str| {
+            let fault = format!(r#"{{"error":{{"message":"{message}","details":[{details}]}}}}"#);
+            error(429, &fault)
+        };
+        let violation = |id: &str, value: &str| {
+            format!(
+                r#"{{"violations":[{{"quotaId":"{id}","quotaValue":{value}}}]}},{{"retryDelay":"3s"}}"#
+            )
+        };
+        let info = |id: &str, value: &str| {
+            format!(
+                r#"{{"reason":"RATE_LIMIT_EXCEEDED","metadata":{{"quota_limit":"{id}","quota_limit_value":"{value}"}}}}"#
+            )
+        };
+        for (message, details, name) in [
+            (
+                "m",
+                violation("PerMinute-FreeTier", r#""0""#),
+                "PerMinute-FreeTier",
+            ),
+            ("m", violation("PerMinute", "0"), "PerMinute"),
+            ("m", violation("PerDay", r#""1000""#), "PerDay"),
+            ("m", violation("PerMonth", r#""1000""#), "PerMonth"),
+            ("m", info("RequestsPerMinute", "0"), "RequestsPerMinute"),
+            ("m", info("RequestsPerDay", "50"), "RequestsPerDay"),
+            (
+                "Your prepayment credits are depleted. Please go to AI Studio.",
+                String::new(),
+                "",
+            ),
+            (
+                "Your project has exceeded its monthly spending cap.",
+                String::new(),
+                "",
+            ),
+            (
+                "Quota exceeded for metric: x, limit: 0, model: y",
+                String::new(),
+                "",
+            ),
+            ("Quota exceeded for metric: x, limit: 0", String::new(), ""),
+        ] {
+            let found = with(message, &details);
+            assert!(
+                matches!(&found, Error::QuotaExhausted { quota, .. } if quota == name),
+                "{message} {details}: {found}"
+            );
+            assert!(
+                !found.is_retryable() && found.to_string().contains(message),
+                "{found}"
+            );
+        }
+        for (message, details) in [
+            ("m", violation("PerMinute", r#""100""#)),
+            ("m", info("PerMinute", "10")),
+            (
+                "Quota exceeded for metric: x, limit: 05, model: y",
+                String::new(),
+            ),
+            ("Quota exceeded for metric: x, limit: 100", String::new()),
+            (
+                "Resource has been exhausted (e.g. check quota).",
+                String::new(),
+            ),
+            (
+                "You exceeded your current quota, please check your plan and billing details.",
+                String::new(),
+            ),
+        ] {
+            let found = with(message, &details);
+            assert!(matches!(found, Error::RateLimited { .. }), "{found}");
+        }
     }
 
     #[test]
