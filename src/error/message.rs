@@ -70,11 +70,8 @@ impl Error {
                 write!(f, "rate limited{}: {message}", TryAgain(*retry_after))
             }
             Error::QuotaExhausted { quota, message, .. } => {
-                write!(
-                    f,
-                    "the quota{} is used up: {message}",
-                    AfterPrefix(" ", quota)
-                )
+                let quota = AfterPrefix(" ", quota);
+                write!(f, "the quota{quota} is used up: {message}")
             }
             Error::CircuitOpen { retry_after, .. } => {
                 write!(

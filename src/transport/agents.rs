@@ -53,7 +53,7 @@ impl Agents {
 
 fn config(options: &ConnectOptions, idle_connections: usize) -> ureq::config::Config {
     let timeouts = options.timeouts;
-    let mut config = Agent::config_builder()
+    let config = Agent::config_builder()
         .user_agent(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION")))
         .http_status_as_error(false)
         // A redirect would carry the key to another host, so it becomes an error that names the new address.
@@ -69,10 +69,12 @@ fn config(options: &ConnectOptions, idle_connections: usize) -> ureq::config::Co
         .timeout_connect(Some(timeouts.connect.min(FOREVER)))
         .timeout_global(Some(timeouts.request.min(FOREVER)));
     #[cfg(feature = "tls")]
-    if !options.root_certificates.is_empty() {
+    let config = if options.root_certificates.is_empty() {
+        config
+    } else {
         let roots = ureq::tls::RootCerts::new_with_certs(&options.root_certificates);
         let tls = ureq::tls::TlsConfig::builder().root_certs(roots).build();
-        config = config.tls_config(tls);
-    }
+        config.tls_config(tls)
+    };
     config.build()
 }

@@ -11,6 +11,7 @@ use super::endpoints::Health;
 use super::operation::Kind;
 use super::proxied::TunnelRefused;
 use super::proxy::Proxy;
+use super::proxy_error;
 use super::response::HttpResponse;
 use super::secrets::Secrets;
 use super::tcp;
@@ -74,10 +75,9 @@ impl FailureReader {
             408 | 500.. => true,
             _ => false,
         };
-        let call = Box::new(call);
-        let error = match response.location {
+        let error = match &response.location {
             Some(location) => Error::Server {
-                call,
+                call: Box::new(call),
                 status,
                 name: String::new(),
                 retry_after: None,
@@ -85,21 +85,7 @@ impl FailureReader {
                     "redirected to {location}; use that address instead"
                 )),
             },
-            None => {
-                let body = self.secrets.clean_body(response.body);
-                let forwarder = endpoint.proxy().filter(|_| !endpoint.is_secure());
-                let may_be_from_proxy = forwarder.filter(|_| !is_json_object(&body));
-                let error = self.dialect.error(ErrorResponse {
-                    call,
-                    status,
-                    retry_after: response.retry_after,
-                    body,
-                });
-                match may_be_from_proxy {
-                    Some(proxy) => refused_by_proxy(error, status, proxy),
-                    None => self.with_source_of_key(error),
-                }
-            }
+            None => self.refusal(response, Origin { endpoint, call }),
         };
         Failure {
             may_have_acted: may_have_acted && !self.dialect.did_nothing(&error),
@@ -110,6 +96,30 @@ impl FailureReader {
                 _ => Health::Up,
             },
             may_succeed_elsewhere: status == 500,
+        }
+    }
+
+    /// Reads the error in a response that is not a redirect.
+    fn refusal(&self, response: HttpResponse, origin: Origin<'_>) -> Error {
+        let HttpResponse {
+            status,
+            retry_after,
+            body,
+            ..
+        } = response;
+        let body = self.secrets.clean_body(body);
+        let endpoint = origin.endpoint;
+        let forwarder = endpoint.proxy().filter(|_| !endpoint.is_secure());
+        let maker = forwarder.filter(|_| !is_json_object(&body));
+        let error = self.dialect.error(ErrorResponse {
+            call: Box::new(origin.call),
+            status,
+            retry_after,
+            body,
+        });
+        match maker {
+            Some(proxy) => proxy_error::refused(error, status, proxy),
+            None => self.with_source_of_key(error),
         }
     }
 
@@ -137,7 +147,7 @@ impl FailureReader {
                 ),
             },
             other => match tunnel_refusal(&other) {
-                Some(refusal) => tunnel_refused(refusal, Origin { endpoint, call }),
+                Some(refusal) => proxy_error::no_tunnel(refusal, endpoint, call),
                 None => self.connection(other, Origin { endpoint, call }, was_sent),
             },
         };
@@ -177,26 +187,18 @@ impl FailureReader {
 
     fn connection(&self, error: ureq::Error, origin: Origin<'_>, was_sent: bool) -> Error {
         let proxy = origin.endpoint.proxy();
-        let (message, hint) = match (proxy, was_sent) {
-            (None, _) if is_distrusted(&error) => {
-                ("cannot connect".to_owned(), DISTRUSTED_HINT.to_owned())
-            }
-            (Some(proxy), _) if is_distrusted(&error) => (
-                format!("cannot connect through the proxy {proxy}"),
+        let through = proxy.map_or(String::new(), |proxy| format!(" through the proxy {proxy}"));
+        let (message, hint) = match proxy {
+            _ if is_distrusted(&error) => (
+                format!("cannot connect{through}"),
                 DISTRUSTED_HINT.to_owned(),
             ),
-            (proxy, true) => {
-                let by = proxy.map_or("a proxy".to_owned(), |proxy| format!("the proxy {proxy}"));
-                let hint = format!(
-                    "the server may have stopped or restarted, or {by} may have cut the connection"
-                );
-                ("the connection broke".to_owned(), hint)
-            }
-            (Some(proxy), false) => (
+            _ if was_sent => ("the connection broke".to_owned(), broken_hint(proxy)),
+            Some(proxy) => (
                 format!("cannot connect to the proxy {proxy}"),
                 proxy.unreachable_hint(),
             ),
-            (None, false) => (
+            None => (
                 "cannot connect".to_owned(),
                 self.dialect.unreachable_hint().to_owned(),
             ),
@@ -210,68 +212,9 @@ impl FailureReader {
     }
 }
 
-/// Returns the error of a tunnel that a proxy refused. Nothing was sent to the server.
-fn tunnel_refused(cause: &TunnelRefused, origin: Origin<'_>) -> Error {
-    let status = cause.status;
-    let (host, port) = origin.endpoint.host_and_port();
-    let message = match origin.endpoint.proxy() {
-        Some(proxy) => {
-            let why = match status {
-                407 => login_needed(proxy),
-                500.. => "the proxy cannot reach the server".to_owned(),
-                _ => format!(
-                    "it must allow CONNECT to port {port} (in Squid: acl SSL_ports port {port})"
-                ),
-            };
-            format!("the proxy {proxy} opens no tunnel to {host}:{port}: {why}")
-        }
-        None => format!("no tunnel to {host}:{port}"),
-    };
-    Error::Server {
-        call: Box::new(origin.call),
-        status,
-        name: String::new(),
-        retry_after: None,
-        message,
-    }
-}
-
-/// Returns the error of a response that is not JSON and came through a proxy. The proxy may have made it.
-fn refused_by_proxy(mut error: Error, status: u16, proxy: &Proxy) -> Error {
-    let message = match &mut error {
-        Error::Unauthorized { message, .. }
-        | Error::NotFound { message, .. }
-        | Error::NotChroma { message, .. }
-        | Error::RateLimited { message, .. }
-        | Error::Server { message, .. } => message,
-        _ => return error,
-    };
-    if status == 407 {
-        *message = format!(
-            "the proxy {proxy} refuses requests: {}",
-            login_needed(proxy)
-        );
-    } else {
-        message.push_str(&format!("; this may come from the proxy {proxy}"));
-    }
-    match error {
-        // The server's key has nothing to do with it.
-        Error::Unauthorized { call, message, .. } => Error::Server {
-            call,
-            status,
-            name: String::new(),
-            retry_after: None,
-            message,
-        },
-        other => other,
-    }
-}
-
-fn login_needed(proxy: &Proxy) -> String {
-    format!(
-        "it requires a valid user and password; {}",
-        proxy.login_hint()
-    )
+fn broken_hint(proxy: Option<&Proxy>) -> String {
+    let proxy = proxy.map_or("a proxy".to_owned(), |proxy| format!("the proxy {proxy}"));
+    format!("the server may have stopped or restarted, or {proxy} may have cut the connection")
 }
 
 /// Whether a response is an object in JSON, as all errors of Chroma are.

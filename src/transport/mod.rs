@@ -22,6 +22,7 @@ mod operation;
 mod pool;
 mod proxied;
 mod proxy;
+mod proxy_error;
 mod proxy_rules;
 mod response;
 mod retry;
@@ -41,7 +42,9 @@ pub use retry::{Jitter, RetryPolicy};
 
 pub(crate) use call_options::CallOptions;
 pub(crate) use connect_options::{ConnectOptions, Timeouts};
-pub(crate) use credential::{check_login, fault_in_key, key, secret};
+#[cfg(feature = "gemini")]
+pub(crate) use credential::fault_in_key;
+pub(crate) use credential::{check_login, key, secret};
 pub(crate) use dialect::{Dialect, ErrorResponse};
 pub(crate) use endpoint::{Endpoint, is_cloud, shown_address};
 pub(crate) use endpoints::{EndpointOptions, Endpoints};

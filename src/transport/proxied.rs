@@ -23,7 +23,7 @@ const MAX_HEAD: usize = 64 << 10;
 
 /// The refusal of a tunnel. Nothing was sent to the server.
 #[derive(Debug, thiserror::Error)]
-#[error("the proxy responded with the status {status}")]
+#[error("{status}")]
 pub(super) struct TunnelRefused {
     pub(super) status: u16,
 }
@@ -187,11 +187,11 @@ fn send_all(
     Ok(())
 }
 
-/// A connection through a proxy.
+/// A connection through a proxy. It rewrites the start of each request, unless it is a tunnel.
 #[derive(Debug)]
 struct Proxied {
     connection: Box<dyn Transport>,
-    /// What the first line of each request needs. `None` for a tunnel, which needs nothing.
+    /// How requests are rewritten. `None` for a tunnel.
     forwarding: Option<Forwarding>,
     /// Whether the start of a request was sent, and its response is not complete.
     is_in_request: bool,

@@ -1,14 +1,14 @@
-//! Connections: one for each thread, also through proxies.
+//! Connections: one for each thread.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::Read;
+use std::net::TcpListener;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::stand_in::Answer;
 use crate::support::*;
-use chroma_blocking::{Client, Error, Record, RetryPolicy};
+use chroma_blocking::{Error, RetryPolicy};
 
 #[test]
 fn each_thread_keeps_one_connection() {
@@ -108,68 +108,4 @@ fn the_timeout_covers_sending_the_body() {
     assert!(took < Duration::from_secs(30), "{took:?}");
     drop(client);
     server.join().unwrap();
-}
-
-/// Starts a proxy that opens tunnels. The thread ends after `tunnels` of them, and returns their requests.
-fn proxy(tunnels: usize) -> (String, thread::JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let pipe = |mut from: TcpStream, mut to: TcpStream| {
-        thread::spawn(move || {
-            let _ = io::copy(&mut from, &mut to);
-            let _ = to.shutdown(Shutdown::Write);
-        })
-    };
-    let thread = thread::spawn(move || {
-        let mut targets = Vec::new();
-        for _ in 0..tunnels {
-            let (mut client, _) = listener.accept().unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                client.read_exact(&mut byte).unwrap();
-                head.push(byte[0]);
-            }
-            let head = String::from_utf8(head).unwrap();
-            let target = head.split(' ').nth(1).unwrap().to_owned();
-            let server = TcpStream::connect(&target).unwrap();
-            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-            pipe(client.try_clone().unwrap(), server.try_clone().unwrap());
-            pipe(server, client);
-            targets.push(target);
-        }
-        targets
-    });
-    (url, thread)
-}
-
-#[test]
-fn requests_use_the_tunnel_of_a_proxy() {
-    let server = chroma(LIMITS, |request| {
-        if request.path.ends_with("/count") {
-            Answer::ok("2")
-        } else {
-            Answer::ok("{}")
-        }
-    });
-    let (proxy, tunnels) = proxy(1);
-    let client = builder(&server.url()).proxy(proxy).build().unwrap();
-    let abc = client.collection("abc").get().unwrap();
-    let large = Record::new("1").embedding(vec![0.5; 300_000]);
-    abc.upsert([large, Record::new("2").embedding(vec![0.25; 300_000])])
-        .unwrap();
-    assert_eq!(abc.count().unwrap(), 2);
-    let target = server.url().replace("http://", "");
-    assert_eq!(tunnels.join().unwrap(), [target]);
-}
-
-#[test]
-fn socks_proxies_are_refused() {
-    let server = chroma(LIMITS, |_| Answer::ok("0"));
-    for kind in ["socks4", "socks4a", "socks5", "socks5h"] {
-        let client = Client::builder().host(server.url());
-        let refused = client.proxy(format!("{kind}://127.0.0.1:1")).build();
-        let words = refused.unwrap_err().to_string();
-        assert!(words.contains("HTTP proxy"), "{words}");
-    }
 }

@@ -4,7 +4,7 @@
 
 use crate::support::stand_in::{Answer, Request, StandIn};
 use crate::support::*;
-use chroma_blocking::{Client, Error, InvalidInput, Key, Record, RetryPolicy};
+use chroma_blocking::{Client, Error, InvalidInput, Key, Record};
 use serde_json::{Value, json};
 
 const COLLECTION: &str = "/api/v2/tenants/default_tenant/databases/default_database/collections/6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
@@ -358,21 +358,6 @@ fn every_kind_of_authentication_sends_its_header() {
     let sent = header(new().header("X-Team", "blue").build().unwrap(), "x-team");
     assert_eq!(sent.as_deref(), Some("blue"));
     assert_eq!(header(new().build().unwrap(), "authorization"), None);
-}
-
-#[test]
-fn requests_go_to_the_proxy_if_one_is_set() {
-    // The client asks the proxy for a tunnel, and this proxy refuses.
-    let proxy = StandIn::start(|_| Answer::new(403, "no tunnels here").then_close());
-    let client = builder("http://db.example.invalid:8000").proxy(proxy.url());
-    let client = client.retry(RetryPolicy::none()).build().unwrap();
-    let error = client.heartbeat().unwrap_err();
-    assert!(matches!(error, Error::Connection { .. }), "{error}");
-    let asked = &proxy.requests()[0];
-    assert_eq!(
-        (asked.method.as_str(), asked.path.as_str()),
-        ("CONNECT", "db.example.invalid:8000")
-    );
 }
 
 #[test]

@@ -9,10 +9,11 @@ use crate::support::gemini::{
     over_quota, overloaded, row_of, titled, vector_of, vectors,
 };
 use crate::support::stand_in::{Answer, Request, StandIn};
-use crate::support::{assert_vectors_of, closed_port, fast};
+use crate::support::{LIMITS, assert_vectors_of, chroma, client, closed_port, fast};
 use chroma_blocking::{
-    EmbeddingFunction, Error, Gemini, RetryPolicy,
+    EmbeddingFunction, Error, Gemini, Record, RetryPolicy,
     embed::{Cached, EmbeddingError, GeminiBuilder, LongTexts, MemoryCache, ModelStyle, TaskType},
+    ingest::BadRecords,
 };
 use serde_json::{Value, json};
 
@@ -212,6 +213,71 @@ fn a_bad_key_is_not_retried() {
             "{error}"
         );
         assert_eq!(server.requests().len(), 1, "{status}");
+    }
+}
+
+/// Refusals that no wait changes, with the sentence that Google gives.
+fn lasting_refusals() -> [(&'static str, Answer); 4] {
+    let zero = json!([{ "violations": [{
+        "quotaId": "EmbedContentRequestsPerMinutePerUserPerProjectPerModel-FreeTier", "quotaValue": "0" }] },
+        { "retryDelay": "31s" }]);
+    [
+        ("You exceeded your current quota.", zero),
+        ("Your prepayment credits are depleted.", json!([])),
+        (
+            "Your project has exceeded its monthly spending cap.",
+            json!([]),
+        ),
+        (
+            "Quota exceeded for metric: x, limit: 0, model: y",
+            json!([]),
+        ),
+    ]
+    .map(|(words, details)| (words, fault(429, "RESOURCE_EXHAUSTED", words, details)))
+}
+
+#[test]
+fn field_08_a_quota_of_zero_or_an_empty_account_ends_a_call_at_once() {
+    for (words, answer) in lasting_refusals() {
+        let server = StandIn::start(move |_| answer.clone());
+        let patient = Gemini::builder().api_key(KEY).base_url(server.url());
+        let patient = patient.dimension(128).build().unwrap();
+        let texts: Vec<String> = (0..2_000).map(|i| i.to_string()).collect();
+        let error = patient.embed(&texts).run().unwrap_err();
+        assert!(matches!(error, Error::QuotaExhausted { .. }), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        let requests = server.requests().len();
+        assert!(requests <= 4, "the requests in flight: {requests}");
+    }
+}
+
+#[test]
+fn field_08_a_quota_of_zero_or_an_empty_account_ends_a_job_at_once() {
+    for (words, answer) in lasting_refusals() {
+        let google = StandIn::start(move |_| answer.clone());
+        let chroma = chroma(LIMITS, |_| Answer::ok("{}"));
+        let patient = Gemini::builder().api_key(KEY).base_url(google.url());
+        let patient = patient.dimension(128).build().unwrap();
+        let notes = client(&chroma)
+            .collection("abc")
+            .embedding_function(patient);
+        let notes = notes.get().unwrap();
+        let items = (0..2_000).map(|i| Record::new(i.to_string()).document(format!("text {i}")));
+        for policy in [BadRecords::default(), BadRecords::skip()] {
+            let before = google.requests().len();
+            let error = notes
+                .ingest(items.clone())
+                .bad_records(policy)
+                .run()
+                .unwrap_err();
+            let shown = format!("{error:#}");
+            assert!(
+                shown.contains(words) && shown.contains("stopped (0"),
+                "{shown}"
+            );
+            let requests = google.requests().len() - before;
+            assert!(requests <= 8, "the requests in flight: {requests}");
+        }
     }
 }
 

@@ -30,8 +30,10 @@ mod gemini_shared;
 mod golden_schema;
 mod golden_search;
 mod golden_where;
+mod keys;
 mod operations;
 mod progress;
+mod proxies;
 mod scan;
 mod search;
 #[cfg(feature = "tls")]

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use chroma_blocking::{Client, Error, RetryPolicy};
 
-const AUTHORITY: &str = include_str!("../data/tls/authority.pem");
+pub const AUTHORITY: &str = include_str!("../data/tls/authority.pem");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/server.pem");
 
 /// Prints its port. Answers the first GET of each connection with a heartbeat. Reads the second one, and
@@ -42,7 +42,7 @@ server.serve_forever()
 "#;
 
 /// The server, killed when dropped.
-struct Server(Child);
+pub struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -51,19 +51,26 @@ impl Drop for Server {
     }
 }
 
+impl Server {
+    /// Returns the server and its address.
+    pub fn start() -> (Server, String) {
+        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let child = Command::new(python)
+            .args(["-c", PROGRAM, SERVER])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut server = Server(child.unwrap());
+        let mut port = String::new();
+        let stdout = server.0.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut port).unwrap();
+        (server, format!("https://localhost:{}", port.trim()))
+    }
+}
+
 #[test]
 fn only_certificates_of_a_trusted_authority_are_accepted() {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let child = Command::new(python)
-        .args(["-c", PROGRAM, SERVER])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut server = Server(child.unwrap());
-    let mut port = String::new();
-    let stdout = server.0.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut port).unwrap();
-    let url = format!("https://localhost:{}", port.trim());
+    let (_server, url) = Server::start();
     let builder = || Client::builder().host(&url).retry(RetryPolicy::none());
 
     let trusting = builder().ca_certificates(AUTHORITY).build().unwrap();

@@ -33,7 +33,7 @@ pub fn all(seen: &mut Messages) {
 }
 
 fn settings(seen: &mut Messages) {
-    let settings: [fn(ClientBuilder) -> ClientBuilder; 24] = [
+    let settings: &[fn(ClientBuilder) -> ClientBuilder] = &[
         |to| to.host(""),
         |to| to.host("localhost:port"),
         |to| to.host("ftp://localhost"),
@@ -53,6 +53,20 @@ fn settings(seen: &mut Messages) {
         |to| to.header("no name", "x"),
         |to| to.header("host", "x"),
         |to| to.proxy("socks5://localhost:1"),
+        |to| to.proxy("http://"),
+        |to| to.proxy("http://proxy/proxy.pac"),
+        |to| to.proxy("http://u:a/b@proxy"),
+        |to| to.proxy("http://u:%00@proxy"),
+        |to| to.host("http://api.trychroma.com").api_key("k"),
+        |to| to.api_key("\"k\""),
+        |to| to.api_key("k\u{200b}"),
+        |to| to.api_key("k "),
+        |to| to.api_key("k k"),
+        |to| to.api_key("k\u{e4}"),
+        |to| to.api_key("Bearer k"),
+        |to| to.api_key("api_key=k"),
+        |to| to.api_key("${KEY}"),
+        |to| to.basic_auth("a:b", "c"),
         |to| to.ca_certificates("no certificate"),
         |to| to.cloud(),
         |to| {

@@ -177,6 +177,12 @@ mod gemini {
             overloaded(),
             limited(Period::Minute, 31),
             limited(Period::Day, 31),
+            fault(
+                429,
+                "RESOURCE_EXHAUSTED",
+                "Your prepayment credits are depleted.",
+                json!([]),
+            ),
             fault(404, "NOT_FOUND", "models/x is not found", json!([])),
             fault(400, "INVALID_ARGUMENT", "no", json!([])),
             Answer::ok("{}"),

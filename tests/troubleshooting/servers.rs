@@ -38,13 +38,38 @@ fn away(seen: &mut Messages) {
         let server = scripted([lost]);
         seen.of(client_without_retries(&server).count_collections());
     }
-    let proxy = StandIn::start(|_| Answer::new(403, "not there"));
-    let client = builder("db.example.com").proxy(proxy.url());
-    seen.of(client
-        .retry(RetryPolicy::none())
-        .build()
-        .unwrap()
-        .heartbeat());
+    through_proxies(seen, &address.to_string());
+}
+
+fn through_proxies(seen: &mut Messages, closed: &str) {
+    let servers = if cfg!(feature = "tls") {
+        &["http://db.example.com", "https://db.example.com"][..]
+    } else {
+        &["http://db.example.com"]
+    };
+    for server in servers {
+        let client = |proxy: &str| {
+            let client = builder(server).proxy(proxy).retry(RetryPolicy::none());
+            client
+                .connection_timeout(Duration::from_millis(200))
+                .build()
+        };
+        seen.of(client(closed).unwrap().heartbeat());
+        for answer in [
+            Answer::new(403, "not there"),
+            Answer::new(407, ""),
+            Answer::new(502, ""),
+            Answer::raw("SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+            Answer::close(),
+        ] {
+            let proxy = StandIn::start(move |_| answer.clone());
+            seen.of(client(&proxy.url()).unwrap().heartbeat());
+        }
+        if server.starts_with("https") {
+            let proxy = StandIn::start(|_| Answer::hang());
+            seen.of(client(&proxy.url()).unwrap().heartbeat());
+        }
+    }
 }
 
 fn something_else(seen: &mut Messages) {

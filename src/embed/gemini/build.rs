@@ -267,14 +267,13 @@ impl Key {
             variables.extend(KEY_VARIABLES.map(str::to_owned));
         }
         for variable in &variables {
-            let value = environment.text(variable).and_then(|value| match value {
-                Some(value) => match transport::fault_in_key(variable, &value) {
-                    Some(why) => Err(why),
-                    None => Ok(Some(value)),
-                },
-                None => Ok(None),
-            });
-            if let Some(value) = value.map_err(|why| refused(variable, why))? {
+            let value = environment
+                .text(variable)
+                .map_err(|why| refused(variable, why))?;
+            if let Some(value) = value {
+                if let Some(why) = transport::fault_in_key(variable, &value) {
+                    return Err(refused(variable, why));
+                }
                 return Ok(Key {
                     variable: variable.clone(),
                     source: variable.clone(),
@@ -295,13 +294,11 @@ impl Key {
 
 /// Returns the error for the value of a variable, which is not shown.
 fn refused(variable: &str, why: String) -> InvalidInput {
-    match KEY_VARIABLES.into_iter().find(|name| *name == variable) {
-        Some(name) => InvalidInput::setting(name, "<hidden>", why),
-        None => {
-            let why = format!("the value of that variable is refused: {why}");
-            InvalidInput::setting("api_key_env_var", variable, why)
-        }
+    if let Some(name) = KEY_VARIABLES.into_iter().find(|name| *name == variable) {
+        return InvalidInput::setting(name, "<hidden>", why);
     }
+    let why = format!("the value of that variable is refused: {why}");
+    InvalidInput::setting("api_key_env_var", variable, why)
 }
 
 #[cfg(test)]

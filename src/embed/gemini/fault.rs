@@ -260,22 +260,23 @@ mod tests {
         );
     }
 
+    fn limited(message: &str, details: &str) -> Error {
+        let fault = format!(r#"{{"error":{{"message":"{message}","details":[{details}]}}}}"#);
+        error(429, &fault)
+    }
+
+    fn violation(id: &str, value: &str) -> String {
+        let violation = format!(r#"{{"quotaId":"{id}","quotaValue":{value}}}"#);
+        format!(r#"{{"violations":[{violation}]}},{{"retryDelay":"3s"}}"#)
+    }
+
+    fn info(id: &str, value: &str) -> String {
+        let metadata = format!(r#"{{"quota_limit":"{id}","quota_limit_value":"{value}"}}"#);
+        format!(r#"{{"reason":"RATE_LIMIT_EXCEEDED","metadata":{metadata}}}"#)
+    }
+
     #[test]
     fn field_08_a_quota_that_no_wait_restores_is_exhausted() {
-        let with = |message: &str, details: &str| {
-            let fault = format!(r#"{{"error":{{"message":"{message}","details":[{details}]}}}}"#);
-            error(429, &fault)
-        };
-        let violation = |id: &str, value: &str| {
-            format!(
-                r#"{{"violations":[{{"quotaId":"{id}","quotaValue":{value}}}]}},{{"retryDelay":"3s"}}"#
-            )
-        };
-        let info = |id: &str, value: &str| {
-            format!(
-                r#"{{"reason":"RATE_LIMIT_EXCEEDED","metadata":{{"quota_limit":"{id}","quota_limit_value":"{value}"}}}}"#
-            )
-        };
         for (message, details, name) in [
             (
                 "m",
@@ -304,7 +305,7 @@ mod tests {
             ),
             ("Quota exceeded for metric: x, limit: 0", String::new(), ""),
         ] {
-            let found = with(message, &details);
+            let found = limited(message, &details);
             assert!(
                 matches!(&found, Error::QuotaExhausted { quota, .. } if quota == name),
                 "{message} {details}: {found}"
@@ -314,6 +315,10 @@ mod tests {
                 "{found}"
             );
         }
+    }
+
+    #[test]
+    fn field_08_a_quota_that_a_wait_restores_is_a_rate_limit() {
         for (message, details) in [
             ("m", violation("PerMinute", r#""100""#)),
             ("m", info("PerMinute", "10")),
@@ -331,7 +336,7 @@ mod tests {
                 String::new(),
             ),
         ] {
-            let found = with(message, &details);
+            let found = limited(message, &details);
             assert!(matches!(found, Error::RateLimited { .. }), "{found}");
         }
     }

@@ -1,0 +1,69 @@
+//! The errors that a proxy returns in place of the server.
+
+use super::endpoint::Endpoint;
+use super::proxied::TunnelRefused;
+use super::proxy::Proxy;
+use crate::error::{Call, Error};
+
+/// Returns the error of a tunnel that a proxy refused. Nothing was sent to the server.
+pub(super) fn no_tunnel(cause: &TunnelRefused, endpoint: &Endpoint, call: Call) -> Error {
+    let status = cause.status;
+    let (host, port) = endpoint.host_and_port();
+    let target = format!("{host}:{port}");
+    let message = match endpoint.proxy() {
+        Some(proxy) => {
+            let why = match status {
+                407 => login_needed(proxy),
+                500.. => "the proxy cannot reach the server".to_owned(),
+                _ => format!(
+                    "it must allow CONNECT to port {port} (in Squid: acl SSL_ports port {port})"
+                ),
+            };
+            format!("the proxy {proxy} opens no tunnel to {target}: {why}")
+        }
+        None => format!("no tunnel to {target}"),
+    };
+    server_error(Box::new(call), status, message)
+}
+
+/// Returns the error of a response that does not have the form of the server's errors. The proxy may have made
+/// it.
+pub(super) fn refused(mut error: Error, status: u16, proxy: &Proxy) -> Error {
+    let (Error::Unauthorized { message, .. }
+    | Error::NotFound { message, .. }
+    | Error::NotChroma { message, .. }
+    | Error::RateLimited { message, .. }
+    | Error::Server { message, .. }) = &mut error
+    else {
+        return error;
+    };
+    *message = match status {
+        407 => format!(
+            "the proxy {proxy} refuses requests: {}",
+            login_needed(proxy)
+        ),
+        _ => format!("{message}; this may come from the proxy {proxy}"),
+    };
+    match error {
+        // The server's key has nothing to do with it.
+        Error::Unauthorized { call, message, .. } => server_error(call, status, message),
+        other => other,
+    }
+}
+
+fn login_needed(proxy: &Proxy) -> String {
+    format!(
+        "it requires a valid user and password; {}",
+        proxy.login_hint()
+    )
+}
+
+fn server_error(call: Box<Call>, status: u16, message: String) -> Error {
+    Error::Server {
+        call,
+        status,
+        name: String::new(),
+        retry_after: None,
+        message,
+    }
+}
