@@ -333,7 +333,7 @@ fn not_found(cache: &Path) -> Error {
          these: allow installing it with LocalServer::builder().install(true) (Python 3.9 or newer with pip, 23 MB \
          from PyPI); set CHROMA_BIN to a chroma executable, or put one on the PATH; or run a server yourself \
          (`docker compose up -d`, or `docker run -p 127.0.0.1:8000:8000 chromadb/chroma:1.5.9`) and connect to it with \
-         CHROMA_HOST=localhost:8000",
+         Client::new(\"localhost:8000\")",
         cache.display()
     ))
 }

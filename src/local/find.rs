@@ -7,6 +7,10 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
 
+/// How to choose another cache folder: the setting takes precedence over the variable.
+pub(super) const CACHE_SETTINGS: &str =
+    ".cache_dir(...), or with CHROMA_BLOCKING_CACHE if the program sets none";
+
 /// The environment variables that select the program. Tests set other values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Environment {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use super::find::CACHE_SETTINGS;
 use crate::error::{Error, Result};
 use crate::logs;
 
@@ -133,8 +134,8 @@ pub(super) fn check_owner(folder: &Path, user: u32) -> Result<()> {
         return Ok(());
     };
     Err(Error::local(format!(
-        "the cache folder {} {why}, so another user could replace the server in it; choose another one with \
-         CHROMA_BLOCKING_CACHE or .cache_dir(...), or change its owner and mode",
+        "the cache folder {} {why}, so another user could replace the server in it; change its owner or mode, or \
+         choose another one with {CACHE_SETTINGS}",
         folder.display()
     )))
 }

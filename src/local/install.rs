@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::find::CACHE_SETTINGS;
 use super::supervise::detach;
 use crate::error::{Error, Result};
 use crate::logs;
@@ -79,7 +80,7 @@ impl Release {
             .ok_or_else(|| {
                 let known: Vec<_> = RELEASES.iter().map(|release| release.version).collect();
                 Error::local(format!(
-                    "version {version:?} cannot be installed; choose one of {}, or set CHROMA_BIN",
+                    "version {version:?} cannot be installed; choose one of {}, or set CHROMA_BIN and no version",
                     known.join(", ")
                 ))
             })
@@ -174,7 +175,7 @@ pub(super) fn is_installed(folder: &Path) -> bool {
 
 fn advice(output: &str, python: &Path) -> String {
     if output.contains("cannot write there") {
-        return "Choose another folder with CHROMA_BLOCKING_CACHE or .cache_dir(...).".to_owned();
+        return format!("Choose another folder with {CACHE_SETTINGS}.");
     }
     if output.contains("No module named pip") {
         return format!(
@@ -188,8 +189,8 @@ fn advice(output: &str, python: &Path) -> String {
             .to_owned();
     }
     "Is this machine offline? pip needs PyPI or a mirror (PIP_INDEX_URL, PIP_PROXY). There are wheels for Linux with \
-     glibc and macOS (x86_64, ARM64) and Windows (x86_64). Without pip: set CHROMA_BIN to a chroma executable, or use \
-     a server that runs elsewhere (CHROMA_HOST)."
+     glibc and macOS (x86_64, ARM64) and Windows (x86_64). Without pip: set CHROMA_BIN to a chroma executable (and no \
+     version), or connect to a server that runs elsewhere, with Client::new."
         .to_owned()
 }
 

@@ -36,7 +36,7 @@ fn the_error_for_a_missing_chroma_bin_names_it() {
 }
 
 #[test]
-fn the_error_lists_all_ways_to_get_a_server() {
+fn field_31_the_error_lists_the_ways_to_get_a_server_that_work() {
     let folder = Folder::new();
     let error = error_of(&folder, |_| {});
     for way in [
@@ -44,7 +44,7 @@ fn the_error_lists_all_ways_to_get_a_server() {
         "PATH",
         ".install(true)",
         "docker compose",
-        "CHROMA_HOST",
+        "Client::new(",
     ] {
         assert!(error.contains(way), "no {way} in {error}");
     }
