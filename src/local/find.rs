@@ -141,7 +141,12 @@ fn is_executable(path: &Path) -> bool {
 fn probe(python: &Path) -> std::result::Result<Python, String> {
     const SCRIPT: &str = "import os, sys; \
         print(*sys.version_info[:2], getattr(os, 'geteuid', int)(), sys.executable)";
-    let output = Command::new(python)
+    let mut command = Command::new(python);
+    if cfg!(unix) {
+        // A shim, which is a shell script, needs a folder that exists.
+        command.current_dir("/");
+    }
+    let output = command
         .args(["-I", "-S", "-c", SCRIPT])
         .stdin(Stdio::null())
         .output()

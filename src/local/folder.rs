@@ -31,6 +31,12 @@ impl Folders {
             )
         };
         if let Some(data) = data {
+            if data.as_os_str().is_empty() || data.to_str().is_none() {
+                let shown = data.display();
+                return Err(Error::local(format!(
+                    "the data folder is {shown:?}; it must be a path in Unicode, and not empty"
+                )));
+            }
             let data = std::path::absolute(data).map_err(|error| failed(data, error))?;
             let mut builder = builder();
             builder
@@ -44,7 +50,13 @@ impl Folders {
             });
         }
         let parent = std::env::temp_dir();
-        let temporary = TemporaryFolder::new(&parent).map_err(|error| failed(&parent, error))?;
+        let temporary = TemporaryFolder::new(&parent).map_err(|error| {
+            let message = format!(
+                "cannot create a folder for temporary data in {}",
+                parent.display()
+            );
+            Error::local_io(message, error)
+        })?;
         let data = temporary.0.join("data");
         fs::create_dir(&data).map_err(|error| failed(&data, error))?;
         Ok(Folders {

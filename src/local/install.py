@@ -101,7 +101,10 @@ def main(target, version, *hashes):
     os.makedirs(parent, exist_ok=True)
     threading.Thread(target=watch, daemon=True).start()
     held = lock(target + ".lock")
-    if os.path.isfile(os.path.join(target, "chromadb_rust_bindings", "__init__.py")):
+    module = os.path.join(target, "chromadb_rust_bindings")
+    if os.path.isfile(os.path.join(module, "__init__.py")) and glob.glob(
+        os.path.join(glob.escape(module), "chromadb_rust_bindings.*")
+    ):
         return 0
     for stale in glob.glob(glob.escape(target) + ".tmp-*") + [target]:
         shutil.rmtree(stale, ignore_errors=True)

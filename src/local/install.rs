@@ -121,6 +121,9 @@ impl Release {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if cfg!(unix) {
+            command.current_dir("/"); // the program's own may have been deleted
+        }
         detach(&mut command);
         let mut helper = command
             .spawn()
@@ -167,10 +170,13 @@ impl Release {
     }
 }
 
-/// Whether the folder contains a complete copy. A rename creates it atomically, so checking one file is
-/// enough.
+/// Whether the folder contains a complete copy. A rename creates it atomically, but a program that frees
+/// disk space may have deleted a part.
 pub(super) fn is_installed(folder: &Path) -> bool {
-    folder.join("chromadb_rust_bindings/__init__.py").is_file()
+    let module = folder.join("chromadb_rust_bindings");
+    let is_there = |name: &str| module.join(name).is_file();
+    is_there("__init__.py")
+        && (is_there("chromadb_rust_bindings.abi3.so") || is_there("chromadb_rust_bindings.pyd"))
 }
 
 fn advice(output: &str, python: &Path) -> String {

@@ -84,11 +84,11 @@ fn without_colors(text: &str) -> String {
     out
 }
 
-/// Returns the last non-empty lines of a text, indented.
+/// Returns the last lines of a text that contain a word, indented. Chroma prints a picture when it starts.
 pub(super) fn tail(text: &str, lines: usize) -> String {
     let mut kept: Vec<_> = text
         .lines()
-        .filter(|line| !line.trim().is_empty())
+        .filter(|line| line.contains(char::is_alphanumeric))
         .collect();
     kept.drain(..kept.len().saturating_sub(lines));
     if kept.is_empty() {
@@ -154,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_skips_empty_lines() {
-        assert_eq!(tail("a\n\nb\n \nc\n", 2), "  b\n  c");
+    fn the_tail_skips_empty_lines_and_the_picture() {
+        assert_eq!(tail("a\n\nb\n \n ((((####\nc\n", 2), "  b\n  c");
         assert_eq!(tail("\n", 2), "  (nothing)");
     }
 }

@@ -132,3 +132,34 @@ fn a_port_taken_in_the_meantime_is_replaced() {
     );
     program.finish();
 }
+
+#[test]
+#[cfg(unix)]
+fn field_21_a_program_whose_folder_was_deleted_starts_a_server() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let gone = folder.make("gone");
+    // A shim, as pyenv has it, which needs a folder that exists.
+    folder.make("bin");
+    folder.script(
+        "bin/python3",
+        "#!/bin/sh\ncd . && pwd -P >/dev/null && exec \"$PYTHON_BEHIND\" \"$@\"\n",
+    );
+    let path = env::var_os("PATH").unwrap();
+    let folders = || env::split_paths(&path);
+    let python = folders()
+        .map(|folder| folder.join("python3"))
+        .find(|path| path.is_file());
+    let with_shim = [folder.path("bin")].into_iter().chain(folders());
+    let with_shim = env::join_paths(with_shim).unwrap();
+    let mut program = Program::run("pinned", &folder, |command| {
+        command.env("PATH", with_shim).env_remove("PYTHON");
+        command
+            .env("PYTHON_BEHIND", python.unwrap())
+            .env("GONE", &gone);
+    });
+    program.wait_for("up");
+    program.finish();
+}

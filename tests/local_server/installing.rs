@@ -78,3 +78,17 @@ fn an_incomplete_install_is_never_used() {
     assert!(target.join("chromadb_rust_bindings/__init__.py").is_file());
     assert_eq!(names(&cache).len(), 2, "{:?}", names(&cache));
 }
+
+#[test]
+#[cfg(unix)]
+fn field_20_a_copy_that_lost_a_file_is_installed_again() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let cache = folder.path("cache");
+    let builder = || crate::helpers::pinned().cache_dir(&cache);
+    let target = builder().install_only().unwrap();
+    fs::remove_file(target.join("chromadb_rust_bindings/chromadb_rust_bindings.abi3.so")).unwrap();
+    builder().start().unwrap().stop().unwrap();
+}

@@ -40,6 +40,10 @@ fn program() {
     };
     log::set_logger(&Warnings).unwrap();
     log::set_max_level(log::LevelFilter::Warn);
+    if let Some(folder) = env::var_os("GONE") {
+        env::set_current_dir(&folder).unwrap();
+        std::fs::remove_dir(folder).unwrap();
+    }
     let builder = match env::var_os("DATA") {
         Some(data) => builder.data(data),
         None => builder,

@@ -130,3 +130,28 @@ fn an_unknown_version_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn field_21_a_data_folder_with_signs_of_urls_and_shells_in_its_name_is_that_folder() {
+    if skipped() {
+        return;
+    }
+    let folder = Folder::new();
+    let data = folder.path("a b'c\"d?mode=ro#f%20g;é&$HOME");
+    pinned().data(&data).start().unwrap().stop().unwrap();
+    assert!(data.join("chroma.sqlite3").is_file());
+}
+
+#[test]
+#[cfg(unix)]
+fn field_21_data_folders_without_a_usable_name_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    for name in [OsStr::new(""), OsStr::from_bytes(b"/tmp/x\xff")] {
+        let error = pinned().data(name).start().unwrap_err().to_string();
+        assert!(
+            error.contains("it must be a path in Unicode, and not empty"),
+            "{error}"
+        );
+    }
+}
