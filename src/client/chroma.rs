@@ -5,6 +5,7 @@ use opentelemetry::KeyValue;
 use serde::Deserialize;
 
 use super::operations::DESCRIPTION;
+use super::storage::{self, Fault};
 use crate::error::Error;
 use crate::transport::{Dialect, ErrorResponse, Operation};
 #[cfg(feature = "opentelemetry")]
@@ -32,6 +33,7 @@ enum Class {
     RateLimited,
     Unsupported,
     NotChroma,
+    Storage(Fault),
     Other,
 }
 
@@ -72,6 +74,7 @@ fn classify(status: u16, name: Option<&str>, message: &str) -> Class {
         400 | 422 if message.contains("searches[") => Class::Unsupported,
         // Another kind of server, or a Chroma that does not know the operation.
         404 | 405 if name.is_none() => Class::NotChroma,
+        500 => storage::fault(message).map_or(Class::Other, Class::Storage),
         _ => Class::Other,
     }
 }
@@ -115,6 +118,11 @@ impl Dialect for Chroma {
             Class::NotChroma => Error::NotChroma {
                 call,
                 message: format!("HTTP {status}, {message}"),
+            },
+            Class::Storage(Fault::BrokenIndex) => Error::BrokenIndex { call, message },
+            Class::Storage(Fault::Lasting(advice)) => Error::Storage {
+                call,
+                message: format!("{message}; {advice}"),
             },
             Class::Other => Error::Server {
                 call,

@@ -34,6 +34,7 @@ mod parsers;
 pub(crate) mod reconcile;
 mod request;
 mod server;
+mod storage;
 mod tenants;
 
 pub(crate) use capabilities::Feature;

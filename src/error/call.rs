@@ -20,6 +20,9 @@ pub struct Call {
     /// Whether the server may have changed something, because a response was lost or the server failed while
     /// it worked. Always `false` for a call that only reads.
     pub may_have_acted: bool,
+    /// The reason why the client did not repeat the request, although the retry policy had retries left.
+    /// `None` if there were none left, or if a repetition would not help.
+    pub no_retry: Option<&'static str>,
 }
 
 impl Call {
@@ -43,11 +46,19 @@ impl fmt::Display for Call {
             write!(f, " at {}", self.url)?;
         }
         let seconds = self.elapsed.as_secs_f64();
-        match self.attempts {
-            0 => Ok(()),
-            1 if seconds < 1.0 => Ok(()),
-            1 => write!(f, " (after {seconds:.1} s)"),
-            attempts => write!(f, " ({attempts} attempts in {seconds:.1} s)"),
+        match (self.attempts, self.no_retry) {
+            (0, _) => Ok(()),
+            (1, None) if seconds < 1.0 => Ok(()),
+            (1, Some(reason)) if seconds < 1.0 => write!(f, " (no retry: {reason})"),
+            (1, None) => write!(f, " (after {seconds:.1} s)"),
+            (1, Some(reason)) => write!(f, " (after {seconds:.1} s; no retry: {reason})"),
+            (attempts, None) => write!(f, " ({attempts} attempts in {seconds:.1} s)"),
+            (attempts, Some(reason)) => {
+                write!(
+                    f,
+                    " ({attempts} attempts in {seconds:.1} s; no further retry: {reason})"
+                )
+            }
         }
     }
 }

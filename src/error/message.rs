@@ -97,6 +97,12 @@ impl Error {
                 TryAgain(*retry_after),
                 advice(*status, name)
             ),
+            Error::BrokenIndex { message, .. } => write!(
+                f,
+                "the index of the collection is broken: {message}; restart the server; if that does not help, \
+                 restore a backup, or delete the collection and fill it again"
+            ),
+            Error::Storage { message, .. } => write!(f, "the server's storage failed: {message}"),
             Error::Decode { message, .. } => write!(f, "cannot read the response: {message}"),
             Error::Embedding { function, .. } => {
                 write!(f, "the embedding function {function} failed")

@@ -22,6 +22,8 @@ macro_rules! call_of {
             | Error::CircuitOpen { call, .. }
             | Error::NotChroma { call, .. }
             | Error::Server { call, .. }
+            | Error::BrokenIndex { call, .. }
+            | Error::Storage { call, .. }
             | Error::Decode { call, .. }
             | Error::Embedding { call, .. }
             | Error::PartlyDone { call, .. }
@@ -57,6 +59,8 @@ impl Error {
             Error::CircuitOpen { .. } => "circuit_open",
             Error::NotChroma { .. } => "not_chroma",
             Error::Server { .. } => "server",
+            Error::BrokenIndex { .. } => "broken_index",
+            Error::Storage { .. } => "storage",
             Error::Decode { .. } => "decode",
             Error::Embedding { .. } => "embedding",
             Error::PartlyDone { .. } => "partly_done",
@@ -70,7 +74,8 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without a change. True for timeouts, broken connections, rate
-    /// limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524.
+    /// limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524. False for
+    /// [`Error::BrokenIndex`] and [`Error::Storage`], which need somebody to repair the server.
     ///
     /// The client has already made its own retries ([`RetryPolicy`](crate::RetryPolicy)) when it returns the
     /// error.
@@ -94,6 +99,7 @@ impl Error {
             Error::AlreadyExists { .. } => Some(409),
             Error::RateLimited { .. } | Error::QuotaExhausted { .. } => Some(429),
             Error::Unauthorized { status, .. } | Error::Server { status, .. } => Some(*status),
+            Error::BrokenIndex { .. } | Error::Storage { .. } => Some(500),
             _ => self.inner()?.status(),
         }
     }

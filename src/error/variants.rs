@@ -163,6 +163,30 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
+    /// The index of the collection is broken at the server, most likely because the server was killed while it
+    /// wrote the index (HTTP 500). Every call that needs vectors fails.
+    ///
+    /// Restart the server. If the error stays, restore a backup of the server's data folder. Without a backup,
+    /// delete the collection and fill it again from its source; a batch job must begin without its
+    /// [checkpoint](crate::ingest::Ingest::checkpoint). The client repeats a call once, since a server that
+    /// has just started may still repair its index.
+    #[non_exhaustive]
+    BrokenIndex {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The server's message.
+        message: String,
+    },
+    /// The storage of the server failed: its disk is full, or its data folder cannot be written or is damaged
+    /// (HTTP 500). The client repeats a call once. Further retries do not help until somebody repairs the
+    /// server.
+    #[non_exhaustive]
+    Storage {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The server's message, and what to do.
+        message: String,
+    },
     /// The response cannot be read, or it does not belong to this operation.
     #[non_exhaustive]
     Decode {

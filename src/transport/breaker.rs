@@ -6,16 +6,23 @@ use std::time::{Duration, Instant};
 use super::connect_options::FOREVER;
 use crate::metrics::{self, BreakerState};
 
-/// The wait that is reported while a trial call is under way. How long the trial takes is unknown.
-const TRIAL: Duration = Duration::from_secs(1);
+/// The longest wait before a trial call, divided by the first one.
+const FIRST_TO_LONGEST: u32 = 20;
 
 /// Stops calls to an endpoint that keeps failing.
 ///
 /// These are failures: a connection that cannot be made or that breaks, a timeout, and the statuses 502, 503,
 /// 504 and 520 to 524. Any other response is a success. After several failures in a row the breaker opens:
-/// calls fail immediately with [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request. After a
-/// while the breaker allows one trial call. If that succeeds, the breaker closes. Otherwise it stays open for
-/// the same time again.
+/// calls fail immediately with [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request.
+///
+/// Requests that fail while others are under way count once: a failure counts only if its request began after
+/// the last failure that counted. So one broken moment does not open the breaker, however many threads there
+/// are.
+///
+/// While the breaker is open, it allows one trial call at a time. The first wait is a twentieth of
+/// [`open_for`](CircuitBreaker::open_for), by default 0.1 s. It doubles after each trial that fails, up to
+/// `open_for`. If a trial call succeeds, the breaker closes. If one takes longer than `open_for`, another call
+/// may try.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,13 +49,14 @@ impl Default for CircuitBreaker {
     fn default() -> CircuitBreaker {
         CircuitBreaker {
             failures: 5,
-            open_for: Duration::from_secs(30),
+            open_for: Duration::from_secs(2),
         }
     }
 }
 
 impl CircuitBreaker {
-    /// Returns a breaker that opens after five failures in a row, for 30 seconds.
+    /// Returns a breaker that opens after five failures in a row, and then allows a trial call at least every
+    /// two seconds.
     pub fn new() -> CircuitBreaker {
         CircuitBreaker::default()
     }
@@ -59,7 +67,8 @@ impl CircuitBreaker {
         self
     }
 
-    /// Sets how long the breaker stays open. Default: 30 s.
+    /// Sets the longest time that the breaker stays open before the next trial call. After an outage, calls
+    /// may fail for this time more. The first waits are shorter. Default: 2 s.
     pub fn open_for(mut self, time: Duration) -> CircuitBreaker {
         self.open_for = time;
         self
@@ -69,104 +78,187 @@ impl CircuitBreaker {
 /// The breaker of one endpoint.
 #[derive(Debug)]
 pub(crate) struct Breaker {
-    settings: CircuitBreaker,
+    failures: u32,
+    waits: Waits,
     state: Mutex<State>,
     /// The metrics. `None` if the endpoint is only skipped.
     reported: Option<metrics::Breaker>,
+}
+
+/// The waits of an open breaker before its trials.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Waits {
+    /// Returns the wait after a failed trial, which followed a wait of `last`.
+    fn after(self, last: Duration) -> Duration {
+        last.saturating_mul(2).min(self.longest)
+    }
 }
 
 #[derive(Debug)]
 enum State {
     Closed {
         failures: u32,
+        /// A failure of a request that began earlier does not count.
+        counts_from: Option<Instant>,
     },
     Open {
+        /// The time of the next trial.
         until: Instant,
+        /// The wait before the last trial, or before the next one if there was none.
+        wait: Duration,
+        /// Whether a trial is under way.
+        is_tried: bool,
     },
-    /// A trial call is under way.
-    HalfOpen,
+}
+
+impl State {
+    const CLOSED: State = State::Closed {
+        failures: 0,
+        counts_from: None,
+    };
+
+    fn refuses_for(&self, now: Instant) -> Duration {
+        match *self {
+            State::Closed { .. } => Duration::ZERO,
+            State::Open {
+                until,
+                wait,
+                is_tried,
+            } => {
+                let left = until.saturating_duration_since(now);
+                // How long the trial takes is unknown. If it fails, about the same wait follows.
+                if is_tried { left.min(wait) } else { left }
+            }
+        }
+    }
 }
 
 impl Breaker {
-    pub(crate) fn new(settings: CircuitBreaker, reported: Option<metrics::Breaker>) -> Breaker {
+    /// Returns the breaker of an endpoint whose calls it refuses while it is open.
+    pub(crate) fn refusing(settings: CircuitBreaker, reported: metrics::Breaker) -> Breaker {
+        let longest = settings.open_for.min(FOREVER);
         Breaker {
-            settings,
-            state: Mutex::new(State::Closed { failures: 0 }),
-            reported,
+            failures: settings.failures,
+            waits: Waits {
+                first: longest / FIRST_TO_LONGEST,
+                longest,
+            },
+            state: Mutex::new(State::CLOSED),
+            reported: Some(reported),
+        }
+    }
+
+    /// Returns the breaker of an endpoint that is skipped for this time after a failure.
+    pub(crate) fn skipping(time: Duration) -> Breaker {
+        Breaker {
+            failures: 1,
+            waits: Waits {
+                first: time,
+                longest: time,
+            },
+            state: Mutex::new(State::CLOSED),
+            reported: None,
         }
     }
 
     /// Admits a request.
     ///
     /// # Errors
-    /// The wait until the breaker admits one.
+    /// The wait until the breaker admits one, unless a trial call closes it earlier.
     pub(crate) fn admit(&self, now: Instant) -> Result<Admission<'_>, Duration> {
         let mut state = self.state();
-        let trial = match *state {
+        let is_trial = match &mut *state {
             State::Closed { .. } => false,
-            State::Open { until } if until <= now => {
-                *state = State::HalfOpen;
+            State::Open {
+                until, is_tried, ..
+            } if *until <= now => {
+                // Another call may try if this one takes very long.
+                *until = now + self.waits.longest;
+                *is_tried = true;
                 true
             }
-            State::Open { until } => return Err(until - now),
-            State::HalfOpen => return Err(TRIAL),
+            State::Open { .. } => return Err(state.refuses_for(now)),
         };
-        Ok(Admission {
-            breaker: self,
-            trial,
-        })
+        Ok(self.admission(is_trial, now))
     }
 
     /// Returns how long the breaker will refuse requests.
     pub(crate) fn refuses_for(&self, now: Instant) -> Duration {
-        match *self.state() {
-            State::Closed { .. } => Duration::ZERO,
-            State::Open { until } => until.saturating_duration_since(now),
-            State::HalfOpen => TRIAL,
-        }
+        self.state().refuses_for(now)
     }
 
     /// Returns the state for metrics.
     pub(crate) fn shown(&self) -> BreakerState {
         match *self.state() {
             State::Closed { .. } => BreakerState::Closed,
+            State::Open { is_tried: true, .. } => BreakerState::HalfOpen,
             State::Open { .. } => BreakerState::Open,
-            State::HalfOpen => BreakerState::HalfOpen,
         }
     }
 
     /// Admits a request whatever the state, because there is no other endpoint to try.
     pub(crate) fn force(&self) -> Admission<'_> {
+        self.admission(false, Instant::now())
+    }
+
+    fn admission(&self, is_trial: bool, began: Instant) -> Admission<'_> {
         Admission {
             breaker: self,
-            trial: false,
+            is_trial,
+            began,
         }
     }
 
-    fn report(&self, failed: bool, trial: bool, now: Instant) {
+    fn succeeded(&self, now: Instant) {
         let mut state = self.state();
-        let was_closed = matches!(*state, State::Closed { .. });
-        let failures = match *state {
-            _ if !failed => 0,
-            State::Closed { failures } => failures.saturating_add(1),
-            _ if trial => self.settings.failures,
-            // A failure of a request that was sent before the breaker opened.
-            _ => return,
-        };
-        let is_closed = failures < self.settings.failures;
-        *state = if is_closed {
-            State::Closed { failures }
-        } else {
-            State::Open {
-                until: now + self.settings.open_for.min(FOREVER),
-            }
+        let was_open = matches!(*state, State::Open { .. });
+        *state = State::Closed {
+            failures: 0,
+            // What failed before says nothing about the endpoint now.
+            counts_from: was_open.then_some(now),
         };
         // The program's recorder must not run under this lock.
         drop(state);
-        match (was_closed, is_closed, &self.reported) {
-            (true, false, Some(reported)) => reported.opened(),
-            (false, true, Some(reported)) => reported.closed(),
-            _ => {}
+        if let (true, Some(reported)) = (was_open, &self.reported) {
+            reported.closed();
+        }
+    }
+
+    fn failed(&self, admission: &Admission<'_>, now: Instant) {
+        let mut state = self.state();
+        let wait = match *state {
+            State::Closed { counts_from, .. }
+                if counts_from.is_some_and(|from| admission.began < from) =>
+            {
+                return;
+            }
+            State::Closed { failures, .. } if failures + 1 < self.failures => {
+                *state = State::Closed {
+                    failures: failures + 1,
+                    counts_from: Some(now),
+                };
+                return;
+            }
+            State::Closed { .. } => self.waits.first,
+            State::Open { wait, .. } if admission.is_trial => self.waits.after(wait),
+            // A failure of a request that was sent before the breaker opened.
+            State::Open { .. } => return,
+        };
+        let was_closed = matches!(*state, State::Closed { .. });
+        *state = State::Open {
+            until: now + wait,
+            wait,
+            is_tried: false,
+        };
+        // The program's recorder must not run under this lock.
+        drop(state);
+        if let (true, Some(reported)) = (was_closed, &self.reported) {
+            reported.opened();
         }
     }
 
@@ -189,13 +281,19 @@ impl Drop for Breaker {
 #[derive(Debug)]
 pub(crate) struct Admission<'a> {
     breaker: &'a Breaker,
-    trial: bool,
+    is_trial: bool,
+    began: Instant,
 }
 
 impl Admission<'_> {
-    pub(crate) fn report(mut self, failed: bool) {
-        self.breaker.report(failed, self.trial, Instant::now());
-        self.trial = false;
+    /// Reports the result at this time.
+    pub(crate) fn report(mut self, failed: bool, now: Instant) {
+        if failed {
+            self.breaker.failed(&self, now);
+        } else {
+            self.breaker.succeeded(now);
+        }
+        self.is_trial = false;
     }
 }
 
@@ -203,11 +301,15 @@ impl Drop for Admission<'_> {
     /// Lets the next call be the trial if this one reported no result, for example because the caller's
     /// logger panicked.
     fn drop(&mut self) {
-        let mut state = self.breaker.state();
-        if let (true, State::HalfOpen) = (self.trial, &*state) {
-            *state = State::Open {
-                until: Instant::now(),
-            };
+        if !self.is_trial {
+            return;
+        }
+        if let State::Open {
+            until, is_tried, ..
+        } = &mut *self.breaker.state()
+        {
+            *until = Instant::now();
+            *is_tried = false;
         }
     }
 }
@@ -216,65 +318,152 @@ impl Drop for Admission<'_> {
 mod tests {
     use super::*;
 
+    const MS: Duration = Duration::from_millis(1);
     const MINUTE: Duration = Duration::from_secs(60);
+    /// The first wait of a breaker that stays open for at most a minute.
+    const FIRST_WAIT: Duration = Duration::from_secs(3);
 
-    fn breaker(failures: u32) -> Breaker {
-        let settings = CircuitBreaker::new().failures(failures).open_for(MINUTE);
-        Breaker::new(settings, None)
+    /// Returns a breaker, and the time at which the test starts.
+    fn breaker(failures: u32, open_for: Duration) -> (Breaker, Instant) {
+        let settings = CircuitBreaker::new().failures(failures).open_for(open_for);
+        let reported = metrics::Breaker::new("http://localhost:8000");
+        (Breaker::refusing(settings, reported), Instant::now())
+    }
+
+    /// Makes a request at this time, which has its result at once.
+    #[track_caller]
+    fn request(breaker: &Breaker, at: Instant, failed: bool) {
+        breaker.admit(at).unwrap().report(failed, at);
     }
 
     #[test]
     fn opens_after_failures_in_a_row() {
-        let breaker = breaker(3);
+        let (breaker, now) = breaker(3, MINUTE);
         for failed in [true, true, false, true, true] {
-            breaker.admit(Instant::now()).unwrap().report(failed);
+            request(&breaker, now, failed);
         }
-        breaker.admit(Instant::now()).unwrap().report(true);
-        let left = breaker.admit(Instant::now()).unwrap_err();
-        assert!(left <= MINUTE && left > MINUTE / 2, "{left:?}");
+        assert_eq!(breaker.refuses_for(now), Duration::ZERO);
+        request(&breaker, now, true);
+        assert_eq!(breaker.admit(now).unwrap_err(), FIRST_WAIT);
+        assert_eq!(breaker.refuses_for(now + 40 * MS), FIRST_WAIT - 40 * MS);
+    }
+
+    #[test]
+    fn field_18_requests_that_fail_together_count_once() {
+        let (breaker, start) = breaker(5, MINUTE);
+        for round in 0..5 {
+            let began = start + round * 10 * MS;
+            let together: Vec<_> = (0..128).map(|_| breaker.admit(began).unwrap()).collect();
+            for (request, number) in together.into_iter().zip(1..) {
+                assert_eq!(
+                    breaker.shown() == BreakerState::Open,
+                    (round, number) > (4, 1)
+                );
+                request.report(true, began + 5 * MS);
+            }
+        }
+    }
+
+    #[test]
+    fn field_18_the_first_trial_comes_early_and_the_waits_double_up_to_the_longest() {
+        let (breaker, mut now) = breaker(1, Duration::from_secs(2));
+        request(&breaker, now, true);
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            let wait = breaker.admit(now).unwrap_err();
+            assert!(breaker.admit(now + wait - MS).is_err());
+            now += wait;
+            waits.push(wait.as_millis());
+            request(&breaker, now, true);
+        }
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 2000, 2000]);
+        now += 2000 * MS;
+        request(&breaker, now, false);
+        request(&breaker, now, true);
+        assert_eq!(breaker.admit(now).unwrap_err(), 100 * MS, "from the start");
     }
 
     #[test]
     fn one_trial_call_decides_whether_it_closes() {
-        let breaker = breaker(1);
-        let late = [(); 2].map(|()| breaker.admit(Instant::now()).unwrap());
-        breaker.admit(Instant::now()).unwrap().report(true);
-        assert!(breaker.admit(Instant::now()).is_err());
-        let later = Instant::now() + 2 * MINUTE;
-        let trial = breaker.admit(later).unwrap();
-        assert!(breaker.admit(later).is_err(), "only one trial");
-        let [late, later_still] = late;
-        late.report(true);
+        let (breaker, now) = breaker(1, MINUTE);
+        let [late, later_still] = [(); 2].map(|()| breaker.admit(now).unwrap());
+        request(&breaker, now, true);
+        let then = now + FIRST_WAIT;
+        let trial = breaker.admit(then).unwrap();
+        assert_eq!(breaker.shown(), BreakerState::HalfOpen);
+        assert!(breaker.admit(then).is_err(), "only one trial");
+        late.report(true, then);
         assert!(
-            breaker.admit(later).is_err(),
+            breaker.admit(then).is_err(),
             "a late failure changes nothing"
         );
-        trial.report(true);
-        assert!(breaker.admit(Instant::now()).is_err(), "open again");
-        breaker.admit(later).unwrap().report(false);
-        assert!(breaker.admit(Instant::now()).is_ok(), "closed");
-        breaker.admit(Instant::now()).unwrap().report(true);
-        later_still.report(false);
-        assert!(
-            breaker.admit(Instant::now()).is_ok(),
-            "any answer closes it"
+        trial.report(true, then);
+        assert_eq!(
+            breaker.admit(then).unwrap_err(),
+            2 * FIRST_WAIT,
+            "open again"
         );
+        let then = then + 2 * FIRST_WAIT;
+        request(&breaker, then, false);
+        later_still.report(true, then);
+        assert!(
+            breaker.admit(then).is_ok(),
+            "an old failure changes nothing"
+        );
+        request(&breaker, then, true);
+        assert!(breaker.admit(then).is_err(), "a new one does");
+    }
+
+    #[test]
+    fn any_response_closes_it() {
+        let (breaker, now) = breaker(1, MINUTE);
+        let late = breaker.admit(now).unwrap();
+        request(&breaker, now, true);
+        late.report(false, now);
+        assert!(breaker.admit(now).is_ok());
+    }
+
+    #[test]
+    fn field_18_a_trial_that_hangs_does_not_keep_others_away() {
+        let (breaker, now) = breaker(1, Duration::from_secs(2));
+        request(&breaker, now, true);
+        let hanging = breaker.admit(now + 100 * MS).unwrap();
+        let then = now + 2100 * MS;
+        assert!(breaker.admit(then - MS).is_err());
+        request(&breaker, then, false);
+        hanging.report(true, then + MS);
+        assert!(breaker.admit(then + MS).is_ok());
     }
 
     #[test]
     fn a_trial_without_a_result_blocks_nothing() {
-        let breaker = breaker(1);
-        breaker.admit(Instant::now()).unwrap().report(true);
-        let later = Instant::now() + 2 * MINUTE;
-        drop(breaker.admit(later).unwrap());
+        let (breaker, now) = breaker(1, MINUTE);
+        request(&breaker, now, true);
+        drop(breaker.admit(now + FIRST_WAIT).unwrap());
         assert!(breaker.admit(Instant::now()).is_ok());
     }
 
     #[test]
-    fn endless_times_do_not_overflow() {
-        let endless = CircuitBreaker::new().failures(1).open_for(Duration::MAX);
-        let breaker = Breaker::new(endless, None);
-        breaker.admit(Instant::now()).unwrap().report(true);
-        assert!(breaker.admit(Instant::now()).is_err());
+    fn an_endpoint_that_is_only_skipped_is_skipped_for_the_same_time_each_time() {
+        let (breaker, mut now) = (Breaker::skipping(MINUTE), Instant::now());
+        for _ in 0..3 {
+            request(&breaker, now, true);
+            assert_eq!(breaker.admit(now).unwrap_err(), MINUTE);
+            now += MINUTE;
+        }
+    }
+
+    #[test]
+    fn times_without_bounds_do_not_overflow() {
+        for time in [Duration::MAX, Duration::ZERO] {
+            let (breaker, mut now) = breaker(1, time);
+            for _ in 0..100 {
+                request(&breaker, now, true);
+                now += breaker.refuses_for(now);
+            }
+        }
+        let (endless, now) = breaker(u32::MAX, Duration::MAX);
+        request(&endless, now, true);
+        assert!(endless.admit(now).is_ok());
     }
 }

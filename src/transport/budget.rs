@@ -3,15 +3,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The tokens that a retry costs, as in the standard retry mode of AWS's SDKs.
+/// The tokens that a retry in vain costs, as in the standard retry mode of AWS's SDKs.
 const RETRY: u32 = 5;
-/// The tokens that a successful first attempt returns.
+/// The tokens that a success returns.
 const SUCCESS: u32 = 1;
 
-/// A bucket of tokens. Retries take tokens, and successful attempts return some. While the bucket is empty,
-/// there are no retries.
+/// A bucket of tokens. A call that fails pays for its retries, and a call that succeeds returns a token. While
+/// the bucket is empty, there are no retries.
 ///
-/// A successful retry returns all of its tokens, as in the standard retry mode of AWS's SDKs.
+/// A call pays at its end. So each call under way may use all retries of its policy, however many there are,
+/// and only calls that fail in spite of them count. In AWS's SDKs a retry pays at its start; then a restart of
+/// the server empties the bucket of a program with many threads.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     max: u32,
@@ -19,7 +21,7 @@ pub(crate) struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// Returns a full bucket for this number of retries in a row.
+    /// Returns a full bucket for this number of retries.
     pub(crate) fn new(retries: u32) -> RetryBudget {
         let max = retries.saturating_mul(RETRY);
         RetryBudget {
@@ -28,26 +30,35 @@ impl RetryBudget {
         }
     }
 
-    /// Takes the tokens of a retry. Returns whether there were enough.
-    pub(crate) fn spend(&self) -> bool {
-        let less = |tokens: u32| tokens.checked_sub(RETRY);
-        self.update(less).is_ok()
-    }
-
-    /// Returns tokens after a success, of a retry or of a first attempt.
-    pub(crate) fn succeeded(&self, retried: bool) {
-        let more = if retried { RETRY } else { SUCCESS };
-        let more = |tokens: u32| {
-            let now = tokens.saturating_add(more).min(self.max);
-            (now != tokens).then_some(now)
+    /// Whether there are tokens for a retry. One that `reaches_nobody`, because the server is away, costs
+    /// nothing: it cannot overload a server.
+    pub(crate) fn allows(&self, reaches_nobody: bool) -> bool {
+        let needed = if reaches_nobody {
+            self.max
+        } else {
+            self.tokens.load(Ordering::Relaxed)
         };
-        // An error means that the bucket is full already.
-        let _ = self.update(more);
+        needed >= RETRY
     }
 
-    fn update(&self, change: impl FnMut(u32) -> Option<u32>) -> Result<u32, u32> {
+    /// Takes the tokens for the retries of a call that has failed.
+    pub(crate) fn pay(&self, retries: u32) {
+        let price = retries.saturating_mul(RETRY);
+        self.update(|tokens| tokens.saturating_sub(price));
+    }
+
+    /// Returns a token after a success.
+    pub(crate) fn succeeded(&self) {
+        self.update(|tokens| tokens.saturating_add(SUCCESS).min(self.max));
+    }
+
+    fn update(&self, change: impl Fn(u32) -> u32) {
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.tokens.fetch_update(set, fetch, change)
+        // An error means that nothing changes, for example because the bucket is full already.
+        let _ = self.tokens.fetch_update(set, fetch, |tokens| {
+            let now = change(tokens);
+            (now != tokens).then_some(now)
+        });
     }
 }
 
@@ -56,33 +67,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failing_retries_use_the_budget_up() {
+    fn calls_that_fail_use_the_budget_up() {
         let budget = RetryBudget::new(3);
-        assert_eq!((0..10).filter(|_| budget.spend()).count(), 3);
+        budget.pay(2);
+        assert!(budget.allows(false));
+        budget.pay(2);
         for _ in 0..RETRY {
-            assert!(!budget.spend());
-            budget.succeeded(false);
+            assert!(!budget.allows(false));
+            budget.succeeded();
         }
-        assert!(budget.spend(), "five answers are worth a retry");
+        assert!(budget.allows(false), "five successes are worth a retry");
     }
 
     #[test]
-    fn successful_retries_cost_nothing() {
+    fn field_26_calls_under_way_pay_only_if_they_fail() {
         let budget = RetryBudget::new(1);
         for _ in 0..1000 {
-            assert!(budget.spend());
-            budget.succeeded(true);
+            assert!(budget.allows(false));
+            budget.succeeded();
         }
+    }
+
+    #[test]
+    fn field_26_retries_that_reach_no_server_are_free() {
+        let budget = RetryBudget::new(1);
+        budget.pay(1000);
+        assert!(budget.allows(true) && !budget.allows(false));
+        assert!(!RetryBudget::new(0).allows(true), "no retries at all");
     }
 
     #[test]
     fn the_bucket_never_overflows() {
         let budget = RetryBudget::new(2);
-        (0..1000).for_each(|_| budget.succeeded(true));
-        assert_eq!((0..10).filter(|_| budget.spend()).count(), 2);
+        (0..1000).for_each(|_| budget.succeeded());
+        budget.pay(2);
+        assert!(!budget.allows(false));
         let endless = RetryBudget::new(u32::MAX);
-        endless.succeeded(true);
-        assert!(endless.spend());
-        assert!(!RetryBudget::new(0).spend());
+        endless.succeeded();
+        endless.pay(1_000_000);
+        assert!(endless.allows(false));
+        endless.pay(u32::MAX);
+        assert!(!RetryBudget::new(0).allows(false));
     }
 }

@@ -7,11 +7,8 @@ use super::breaker::{Admission, Breaker, CircuitBreaker};
 use super::endpoint::Endpoint;
 use crate::metrics::{self, EndpointMetrics};
 
-/// Of several endpoints, one that has failed is skipped for ten seconds.
-const SKIP_FAILED: CircuitBreaker = CircuitBreaker {
-    failures: 1,
-    open_for: Duration::from_secs(10),
-};
+/// Of several endpoints, one that has failed is skipped for this time.
+const SKIP_FAILED: Duration = Duration::from_secs(10);
 
 /// Which of several endpoints the client reads from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,7 +81,7 @@ impl<'a> Choice<'a> {
             node.failures.fetch_add(1, Ordering::Relaxed);
         }
         if let (Some(admission), true) = (self.admission, health != Health::Unknown) {
-            admission.report(health == Health::Down);
+            admission.report(health == Health::Down, Instant::now());
         }
     }
 }
@@ -112,14 +109,14 @@ impl Endpoints {
             fail_over_writes,
             breaker,
         } = options;
-        let several = (!replicas.is_empty()).then_some(SKIP_FAILED);
+        let skip = (!replicas.is_empty()).then_some(SKIP_FAILED);
         let node = |endpoint: Endpoint| Node {
             breaker: match breaker {
                 Some(settings) => {
                     let reported = metrics::Breaker::new(endpoint.as_str());
-                    Some(Breaker::new(settings, Some(reported)))
+                    Some(Breaker::refusing(settings, reported))
                 }
-                None => several.map(|settings| Breaker::new(settings, None)),
+                None => skip.map(Breaker::skipping),
             },
             endpoint,
             attempts: AtomicU64::new(0),

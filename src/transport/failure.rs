@@ -30,12 +30,19 @@ pub(super) struct Failure {
     pub(super) health: Health,
     /// Whether a read may succeed at another endpoint, although this one is up.
     pub(super) may_succeed_elsewhere: bool,
+    /// Whether no connection could be made, so that the attempt was no load for a server.
+    pub(super) reached_nobody: bool,
 }
 
 impl Failure {
     /// Whether the request may be sent again.
     pub(super) fn is_retryable(&self, kind: Kind) -> bool {
-        self.error.is_retryable() && (!self.may_have_acted || kind != Kind::Once)
+        self.error.is_retryable() && self.is_harmless(kind)
+    }
+
+    /// Whether it does no harm to send the request again.
+    pub(super) fn is_harmless(&self, kind: Kind) -> bool {
+        !self.may_have_acted || kind != Kind::Once
     }
 }
 
@@ -96,6 +103,7 @@ impl FailureReader {
                 _ => Health::Up,
             },
             may_succeed_elsewhere: status == 500,
+            reached_nobody: false,
         }
     }
 
@@ -156,6 +164,7 @@ impl FailureReader {
             may_have_acted: was_sent,
             health,
             may_succeed_elsewhere: false,
+            reached_nobody: !was_sent,
         }
     }
 

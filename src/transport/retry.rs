@@ -34,10 +34,14 @@ use crate::random::Random;
 pub struct RetryPolicy {
     max_retries: u32,
     base_delay: Duration,
-    max_delay: Duration,
+    /// `None` for the default.
+    max_delay: Option<Duration>,
     jitter: Jitter,
     pub(crate) deadline: Option<Duration>,
 }
+
+/// The longest wait, unless the policy sets one or begins with a longer one.
+const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// How waits are randomized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,7 +62,7 @@ impl Default for RetryPolicy {
         RetryPolicy {
             max_retries: 3,
             base_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(60),
+            max_delay: None,
             jitter: Jitter::default(),
             deadline: None,
         }
@@ -77,18 +81,17 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the wait before the first retry. If it exceeds `max_delay`, `max_delay` is raised to match.
-    /// Default: 1 s.
+    /// Sets the wait before the first retry. It is never longer than a [`max_delay`](RetryPolicy::max_delay)
+    /// that you set, whether before or after it. Default: 1 s.
     pub fn base_delay(mut self, delay: Duration) -> RetryPolicy {
         self.base_delay = delay;
-        self.max_delay = self.max_delay.max(delay);
         self
     }
 
     /// Sets the longest wait. If the server asks for a longer one, the call fails and the error says how
-    /// long. Default: 60 s.
+    /// long. Default: 60 s, or [`base_delay`](RetryPolicy::base_delay) if that is longer.
     pub fn max_delay(mut self, delay: Duration) -> RetryPolicy {
-        self.max_delay = delay;
+        self.max_delay = Some(delay);
         self
     }
 
@@ -112,10 +115,15 @@ impl RetryPolicy {
 
     /// Returns the waits of one call.
     pub(crate) fn backoff(&self) -> Backoff {
+        let max_delay = self.max_delay.unwrap_or(MAX_DELAY.max(self.base_delay));
+        let base_delay = self.base_delay.min(max_delay);
         Backoff {
-            policy: *self,
+            max_retries: self.max_retries,
+            base_delay,
+            max_delay,
+            jitter: self.jitter,
             retries: 0,
-            last_wait: self.base_delay,
+            last_wait: base_delay,
         }
     }
 }
@@ -123,7 +131,10 @@ impl RetryPolicy {
 /// The waits of one call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backoff {
-    policy: RetryPolicy,
+    max_retries: u32,
+    base_delay: Duration,
+    max_delay: Duration,
+    jitter: Jitter,
     /// The number of retries so far.
     retries: u32,
     last_wait: Duration,
@@ -139,9 +150,14 @@ impl Backoff {
         Some(wait)
     }
 
+    /// Whether there are retries left.
+    pub(crate) fn has_retries(&self) -> bool {
+        self.retries < self.max_retries
+    }
+
     /// Takes a retry without a wait. Returns whether there was one left.
     pub(crate) fn next_at_once(&mut self) -> bool {
-        let has_retries = self.retries < self.policy.max_retries;
+        let has_retries = self.has_retries();
         self.retries += u32::from(has_retries);
         has_retries
     }
@@ -151,28 +167,24 @@ impl Backoff {
     /// `Full` and `Decorrelated` are the formulas of "Exponential Backoff And Jitter" (AWS Architecture Blog,
     /// 2015).
     fn wait(&self, asked: Option<Duration>, random: f64) -> Option<Duration> {
-        let policy = &self.policy;
-        let is_too_long = asked.is_some_and(|asked| asked > policy.max_delay);
-        if self.retries >= policy.max_retries || is_too_long {
+        let is_too_long = asked.is_some_and(|asked| asked > self.max_delay);
+        if !self.has_retries() || is_too_long {
             return None;
         }
         let factor = 1_u32 << self.retries.min(31);
-        let doubled = policy.base_delay.saturating_mul(factor);
-        let doubled = doubled.min(policy.max_delay).as_secs_f64();
-        let base = policy.base_delay.as_secs_f64();
-        let seconds = match policy.jitter {
+        let doubled = self.base_delay.saturating_mul(factor);
+        let doubled = doubled.min(self.max_delay).as_secs_f64();
+        let base = self.base_delay.as_secs_f64();
+        let seconds = match self.jitter {
             Jitter::Half => doubled * (0.5 + random),
             Jitter::Full => doubled * random,
             Jitter::Decorrelated => {
                 base + (3.0 * self.last_wait.as_secs_f64() - base).max(0.0) * random
             }
         };
-        let scattered = Duration::try_from_secs_f64(seconds).unwrap_or(policy.max_delay);
-        Some(
-            scattered
-                .min(policy.max_delay)
-                .max(asked.unwrap_or_default()),
-        )
+        let scattered = Duration::try_from_secs_f64(seconds).unwrap_or(self.max_delay);
+        let wait = scattered.min(self.max_delay);
+        Some(wait.max(asked.unwrap_or_default()))
     }
 }
 
@@ -258,6 +270,45 @@ mod tests {
         assert_eq!(wait(policy, 0, Some(31 * SECOND), 0.5), Some(31 * SECOND));
         assert_eq!(wait(policy, 0, Some(SECOND / 10), 0.5), Some(SECOND));
         assert_eq!(wait(policy, 0, Some(3600 * SECOND), 0.5), None);
+    }
+
+    #[test]
+    fn field_31_the_order_of_base_delay_and_max_delay_does_not_matter() {
+        let of = |policy: RetryPolicy, random| {
+            let waits: Vec<_> = (0..3)
+                .map(|retry| wait(policy, retry, None, random))
+                .collect();
+            waits
+                .into_iter()
+                .map(|wait| wait.unwrap().as_secs())
+                .collect::<Vec<_>>()
+        };
+        let new = RetryPolicy::default;
+        for jitter in [Jitter::Half, Jitter::Full, Jitter::Decorrelated] {
+            for (base, max) in [(120, 10), (2, 3), (1, 60), (10, 10), (120, 600)] {
+                let (base, max) = (base * SECOND, max * SECOND);
+                let first = new().base_delay(base).max_delay(max).jitter(jitter);
+                let second = new().max_delay(max).base_delay(base).jitter(jitter);
+                assert_eq!(first, second);
+                for random in [0.0, 0.5, 1.0] {
+                    assert_eq!(of(first, random), of(second, random));
+                    let longest = of(first, random).into_iter().max().unwrap();
+                    assert!(longest <= max.as_secs(), "{first:?}: {longest} s");
+                }
+            }
+        }
+        // A limit that only the default sets does not shorten what the caller sets.
+        assert_eq!(of(new().base_delay(120 * SECOND), 0.5), [120, 120, 120]);
+        assert_eq!(
+            of(new().max_delay(SECOND).base_delay(9 * SECOND), 0.5),
+            [1, 1, 1]
+        );
+        let asked = Some(90 * SECOND);
+        assert_eq!(
+            wait(new().base_delay(120 * SECOND), 0, asked, 0.5),
+            Some(120 * SECOND)
+        );
+        assert_eq!(wait(new().max_delay(80 * SECOND), 0, asked, 0.5), None);
     }
 
     #[test]

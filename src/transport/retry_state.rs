@@ -22,7 +22,18 @@ pub(super) struct RetryState<'a> {
     /// The endpoints that failed since the last wait.
     failed: Failed,
     has_retried: bool,
+    /// The retries that failed although they reached a server.
+    in_vain: u32,
+    /// Whether the server has reported a failure that lasts.
+    saw_lasting: bool,
 }
+
+/// Reasons why a failed request is not sent again.
+const BUDGET_USED_UP: &str =
+    "too many calls failed in spite of retries (see ClientBuilder::retry_budget)";
+const BREAKER_OPEN: &str = "the circuit breaker is open";
+const DEADLINE_TOO_NEAR: &str = "the deadline would pass before it";
+const WAIT_TOO_LONG: &str = "the server asked for a wait longer than RetryPolicy::max_delay";
 
 impl<'a> RetryState<'a> {
     pub(super) fn new(
@@ -39,6 +50,8 @@ impl<'a> RetryState<'a> {
             first: endpoints.first(is_for_any),
             failed: Failed::default(),
             has_retried: false,
+            in_vain: 0,
+            saw_lasting: false,
         }
     }
 
@@ -64,7 +77,7 @@ impl<'a> RetryState<'a> {
     /// Records that an attempt has succeeded.
     pub(super) fn succeeded(&self, target: Choice<'_>) {
         target.report(Health::Up);
-        self.budget.succeeded(self.has_retried);
+        self.budget.succeeded();
     }
 
     /// Waits after a failed attempt if necessary, and returns the endpoint for the next attempt.
@@ -72,6 +85,23 @@ impl<'a> RetryState<'a> {
     /// # Errors
     /// The error that ends the call, if there must not be a next attempt.
     pub(super) fn after(
+        &mut self,
+        failure: Failure,
+        target: Choice<'a>,
+        state: &mut CallState<'_>,
+    ) -> Result<Choice<'a>, Error> {
+        self.in_vain += u32::from(self.has_retried && !failure.reached_nobody);
+        let next = self.next_target(failure, target, state);
+        if next.is_ok() {
+            state.observed.retried();
+            self.has_retried = true;
+        } else {
+            self.budget.pay(self.in_vain);
+        }
+        next
+    }
+
+    fn next_target(
         &mut self,
         failure: Failure,
         target: Choice<'a>,
@@ -85,65 +115,96 @@ impl<'a> RetryState<'a> {
         let endpoint = target.endpoint();
         target.report(failure.health);
         state.may_have_acted |= failure.may_have_acted && !state.kind().is_read();
-        let is_retryable = failure.is_retryable(state.kind());
+        let other = if may_move { self.choose().ok() } else { None };
+        let may_repeat = self.may_repeat(&failure, other.is_some(), state);
+        let allowed = self.budget.allows(failure.reached_nobody);
         let mut error = failure.error;
         if let Some(call) = error.call_mut() {
             call.may_have_acted = state.may_have_acted;
         }
-        if !is_retryable {
+        if !may_repeat {
             return Err(error);
         }
-        let other = if may_move { self.choose().ok() } else { None };
-        let Some(wait) = self.next_wait(&error, other.is_some(), state) else {
-            return Err(error);
+        let wait = match self.next_wait(&error, other.is_some(), state) {
+            Ok(wait) => wait,
+            Err(reason) => return Err(stopped(error, reason)),
         };
         let attempt = FailedAttempt {
             endpoint: endpoint.as_str(),
             number: state.attempts,
             error: &error,
         };
-        if !self.budget.spend() {
+        if !allowed {
             state.observed.failed(&attempt, NextStep::BudgetUsedUp);
-            return Err(error);
+            return Err(stopped(error, Some(BUDGET_USED_UP)));
         }
-        let step = match &other {
-            Some(other) => NextStep::RetryAt(other.endpoint().as_str()),
-            None => NextStep::RetryAfter(wait),
-        };
-        state.observed.failed(&attempt, step);
-        let next = if let Some(other) = other {
-            other
-        } else {
+        let Some(other) = other else {
+            state.observed.failed(&attempt, NextStep::RetryAfter(wait));
             state.options.sleep(wait);
             state.check_cancelled(endpoint)?;
             self.failed = Failed::default();
             // If a breaker opened in the meantime, its cause says more than that it is open.
-            self.choose().map_err(|_| error)?
+            return self
+                .choose()
+                .map_err(|_| stopped(error, Some(BREAKER_OPEN)));
         };
-        state.observed.retried();
-        self.has_retried = true;
-        Ok(next)
+        let url = other.endpoint().as_str();
+        state.observed.failed(&attempt, NextStep::RetryAt(url));
+        Ok(other)
     }
 
-    /// Returns the wait before the next attempt. `None` if there must not be one.
+    /// Whether another attempt is harmless and may succeed.
+    fn may_repeat(&mut self, failure: &Failure, is_elsewhere: bool, state: &CallState<'_>) -> bool {
+        match failure.error {
+            // A server that has just started may still repair its index, and a disk may be full for a moment.
+            // Another attempt after that does not help.
+            Error::BrokenIndex { .. } | Error::Storage { .. } => {
+                let is_first = !std::mem::replace(&mut self.saw_lasting, true);
+                (is_first || is_elsewhere) && failure.is_harmless(state.kind())
+            }
+            _ => failure.is_retryable(state.kind()),
+        }
+    }
+
+    /// Returns the wait before the next attempt.
+    ///
+    /// # Errors
+    /// The reason why there must not be one. `None` if the retries are used up, or if the error is that the
+    /// deadline has passed.
     fn next_wait(
         &mut self,
         error: &Error,
         is_elsewhere: bool,
         state: &CallState<'_>,
-    ) -> Option<Duration> {
+    ) -> Result<Duration, Option<&'static str>> {
+        if !self.backoff.has_retries() || state.options.is_out_of_time() {
+            return Err(None);
+        }
         let wait = if is_elsewhere {
             self.backoff.next_at_once().then_some(Duration::ZERO)
         } else {
             self.backoff.next(error.asked_wait())
-        }?;
-        let ends_in_time = state.options.has_time_for(wait);
-        let may_send = is_elsewhere || self.endpoints.refused_for(self.is_for_any) <= wait;
-        (ends_in_time && may_send).then_some(wait)
+        };
+        let wait = wait.ok_or(Some(WAIT_TOO_LONG))?;
+        if !state.options.has_time_for(wait) {
+            return Err(Some(DEADLINE_TOO_NEAR));
+        }
+        if !is_elsewhere && self.endpoints.refused_for(self.is_for_any) > wait {
+            return Err(Some(BREAKER_OPEN));
+        }
+        Ok(wait)
     }
 
     fn choose(&self) -> Result<Choice<'a>, Option<Duration>> {
         self.endpoints
             .choose(self.is_for_any, self.first, &self.failed)
     }
+}
+
+/// Adds to the error the reason why there is no further attempt.
+fn stopped(mut error: Error, reason: Option<&'static str>) -> Error {
+    if let Some(call) = error.call_mut() {
+        call.no_retry = reason;
+    }
+    error
 }

@@ -56,7 +56,9 @@ impl Transport {
 
     /// Takes a retry from the budget. Returns whether there was one left.
     pub(crate) fn may_retry(&self) -> bool {
-        self.budget.spend()
+        let may_retry = self.budget.allows(false);
+        self.budget.pay(u32::from(may_retry));
+        may_retry
     }
 
     /// Returns the counts so far.

@@ -186,10 +186,10 @@ const DEFAULTS: [(&str, &str, &str); 9] = [
     ("RetryPolicy::deadline", "no bound", "deadline: None"),
     ("RetryPolicy::max_retries", "3", "max_retries: 3"),
     ("RetryPolicy::base_delay", "1 s", "base_delay: 1s"),
-    ("RetryPolicy::max_delay", "60 s", "max_delay: 60s"),
+    ("RetryPolicy::max_delay", "60 s", "max_delay: None"),
     ("RetryPolicy::jitter", "Jitter::Half", "jitter: Half"),
     ("CircuitBreaker::failures", "5", "failures: 5"),
-    ("CircuitBreaker::open_for", "30 s", "open_for: 30s"),
+    ("CircuitBreaker::open_for", "2 s", "open_for: 2s"),
 ];
 
 #[test]

@@ -5,9 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[cfg(unix)]
+mod index;
+#[cfg(unix)]
 mod killed;
 mod model;
 mod proxy;
+mod restarted;
 mod seeds;
 #[path = "../support/mod.rs"]
 mod support;

@@ -384,6 +384,8 @@ fn the_log_of_a_run_with_faults_is_as_expected() {
 fn metrics_have_the_state_of_each_circuit_breaker() {
     let server = chroma(LIMITS, |_| Answer::new(502, "no"));
     let breaker = CircuitBreaker::new().failures(2);
+    // No trial call during the test.
+    let breaker = breaker.open_for(Duration::from_secs(600));
     let client = support::builder(&server.url())
         .circuit_breaker(breaker)
         .retry(RetryPolicy::none());

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ fn healthy_answers(number: usize) -> impl FnMut(&Request) -> Answer + Send + 'st
         "/api/v2/pre-flight-checks" => Answer::ok(LIMITS),
         path if path.ends_with("/count") => Answer::ok(number.to_string()),
         path if path.ends_with("/abc") => Answer::ok(COLLECTION),
+        path if path.ends_with("/version") => Answer::ok(r#""1.0.0""#),
         _ => Answer::ok("{}"),
     }
 }
@@ -135,6 +136,12 @@ fn writes_use_the_primary_unless_failover_is_allowed() {
     }
 }
 
+/// Returns a breaker that waits for half a minute before its first trial.
+fn patient(failures: u32) -> CircuitBreaker {
+    let breaker = CircuitBreaker::new().failures(failures);
+    breaker.open_for(Duration::from_secs(600))
+}
+
 #[test]
 fn a_breaker_opens_tries_one_call_and_closes() {
     let (mut answers, mut healthy) = (0, healthy_answers(3));
@@ -145,7 +152,7 @@ fn a_breaker_opens_tries_one_call_and_closes() {
             _ => healthy(request),
         }
     });
-    let breaker = CircuitBreaker::new().failures(2).open_for(2_000 * MS);
+    let breaker = CircuitBreaker::new().failures(2).open_for(10_000 * MS);
     let client = builder(&server.url()).retry(RetryPolicy::none());
     let client = client.circuit_breaker(breaker).build().unwrap();
     for _ in 0..2 {
@@ -177,7 +184,7 @@ fn a_breaker_opens_tries_one_call_and_closes() {
 fn a_breaker_that_opens_during_a_call_keeps_the_error_of_the_server() {
     let server = down();
     let client = builder(&server.url()).retry(fast().max_retries(10));
-    let client = client.circuit_breaker(CircuitBreaker::new().failures(3));
+    let client = client.circuit_breaker(patient(3));
     let error = client.build().unwrap().version().unwrap_err();
     assert_eq!(error.status(), Some(502));
     assert_eq!(server.requests().len(), 3);
@@ -188,7 +195,7 @@ fn a_retry_that_the_breaker_refuses_is_not_counted() {
     let server = down();
     let slow = RetryPolicy::default().base_delay(4_000 * MS);
     let client = builder(&server.url()).retry(slow);
-    let client = client.circuit_breaker(CircuitBreaker::new().failures(3));
+    let client = client.circuit_breaker(patient(3));
     let client = client.build().unwrap();
     thread::scope(|scope| {
         let waits = scope.spawn(|| client.version().unwrap_err());
@@ -217,8 +224,7 @@ fn a_plain_500_does_not_open_the_breaker() {
 #[test]
 fn each_endpoint_has_a_separate_breaker() {
     let (first, second) = (down(), StandIn::start(healthy_answers(1)));
-    let breaker = CircuitBreaker::new().failures(1);
-    let client = with_replicas(&first.url(), &[&second]).circuit_breaker(breaker);
+    let client = with_replicas(&first.url(), &[&second]).circuit_breaker(patient(1));
     let client = client.build().unwrap();
     assert_eq!(count(&client), 1);
     assert_eq!(first.requests().len(), 1);
@@ -232,6 +238,15 @@ fn the_retry_budget_limits_retries() {
     let server = StandIn::start(|_| Answer::new(503, "ill"));
     let client = builder(&server.url()).retry(fast().max_retries(10));
     let client = client.retry_budget(20).build().unwrap();
+    let retries =
+        || server.requests().len() - client.metrics().operations["version"].calls as usize;
+    for _ in 0..25 {
+        client.version().unwrap_err();
+    }
+    assert_eq!(retries(), 20);
+    // Calls that are under way at the same time may each use all of their retries.
+    let client = client_with_budget(&server, 20);
+    let before = server.requests().len();
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -241,7 +256,70 @@ fn the_retry_budget_limits_retries() {
             });
         }
     });
-    assert_eq!(server.requests().len(), 100 + 20);
+    let retries = server.requests().len() - before - 100;
+    assert!((20..=20 + 4 * 10).contains(&retries), "{retries}");
+}
+
+/// Builds a client with ten retries for each call.
+fn client_with_budget(server: &StandIn, retries: u32) -> Client {
+    let client = builder(&server.url()).retry(fast().max_retries(10));
+    client.retry_budget(retries).build().unwrap()
+}
+
+#[test]
+fn field_26_calls_of_many_threads_keep_their_retries_while_a_server_is_away() {
+    const THREADS: usize = 128;
+    let (failed, mut healthy) = (AtomicUsize::new(0), healthy_answers(1));
+    // Each call of each thread fails three times.
+    let server = StandIn::start(move |request| {
+        if failed.fetch_add(1, Ordering::Relaxed) < 3 * THREADS {
+            Answer::close()
+        } else {
+            healthy(request)
+        }
+    });
+    let policy = fast().max_retries(1000).base_delay(20 * MS);
+    let client = builder(&server.url()).retry(policy).build().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| client.version().unwrap());
+        }
+    });
+}
+
+#[test]
+fn field_26_an_error_says_why_the_request_was_not_sent_again() {
+    let server = down();
+    let client = |policy: RetryPolicy| builder(&server.url()).retry(policy);
+    let reason = |client: ClientBuilder| {
+        let client = client.build().unwrap();
+        let error = client.version().unwrap_err();
+        let reason = error.call().unwrap().no_retry;
+        if let Some(reason) = reason {
+            assert!(
+                error.to_string().contains(&format!("retry: {reason})")),
+                "{error}"
+            );
+        }
+        reason.unwrap_or_default()
+    };
+    assert_eq!(reason(client(fast())), "", "all retries were used");
+    assert_eq!(reason(client(RetryPolicy::none())), "");
+    assert_eq!(
+        reason(client(fast()).retry_budget(0)),
+        "too many calls failed in spite of retries (see ClientBuilder::retry_budget)"
+    );
+    assert_eq!(
+        reason(client(fast()).circuit_breaker(patient(1))),
+        "the circuit breaker is open"
+    );
+    let slow = fast().base_delay(3600_000 * MS).deadline(60_000 * MS);
+    assert_eq!(reason(client(slow)), "the deadline would pass before it");
+    let asking = StandIn::start(|_| Answer::new(503, "later").header("retry-after", 90));
+    assert_eq!(
+        reason(builder(&asking.url())),
+        "the server asked for a wait longer than RetryPolicy::max_delay"
+    );
 }
 
 /// Starts a server that answers each request, and then closes the connection without announcing that.

@@ -37,6 +37,7 @@ mod proxies;
 mod scan;
 mod search;
 #[cfg(feature = "tls")]
+mod storage;
 mod tls;
 #[cfg(feature = "gemini")]
 mod travels;

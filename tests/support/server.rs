@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chroma_blocking::{Client, LocalServer, local::LocalServerBuilder};
@@ -53,7 +53,10 @@ pub fn unique_name() -> String {
 /// Returns a free port outside of the range of ephemeral ports. While the server is down, a client could
 /// otherwise get the port for a connection, and connect to itself.
 pub fn port() -> u16 {
+    // Tests that run at the same time get different ports.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + (std::process::id() % 10_000) as u16;
+    let first = first + NEXT.fetch_add(10, Ordering::Relaxed) % 1_000;
     let mut ports = first..first + 1_000;
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     ports.find(is_free).unwrap()

@@ -96,7 +96,8 @@ fn every_entry_is_a_message() {
 
 /// The messages of the variants of `Error`, up to their first placeholder.
 const KINDS: &str = "not found: |already exists: |conflict: |not supported by this server: |not authorized (HTTP |\
-    rate limited|the quota |the circuit breaker is open|this is not a Chroma server with the v2 API|\
+    rate limited|the quota |the circuit breaker is open|the index of the collection is broken: |\
+    the server's storage failed: |this is not a Chroma server with the v2 API|\
     cannot read the response: |stopped after |embedded |local Chroma server: |embedding cache: ";
 
 /// Each kind of error needs an entry, whether a test provokes it or not.

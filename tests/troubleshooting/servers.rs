@@ -31,6 +31,7 @@ fn away(seen: &mut Messages) {
     let client = builder(&address.to_string()).retry(RetryPolicy::none());
     seen.of(client.clone().build().unwrap().heartbeat());
     let breaker = CircuitBreaker::new().failures(1);
+    let breaker = breaker.open_for(Duration::from_secs(600));
     let guarded = client.circuit_breaker(breaker).build().unwrap();
     seen.of(guarded.heartbeat());
     seen.of(guarded.heartbeat());
@@ -103,6 +104,8 @@ fn statuses(seen: &mut Messages) {
     let locked = "Database error: error returned from database: (code: 5) database is locked";
     // From Chroma 1.0.0, for a write above its limit.
     let many = "Query error: Database error: error returned from database: (code: 1) too many SQL variables";
+    let full = "error returned from database: (code: 13) database or disk is full";
+    let broken = "Error executing plan: Error sending backfill request to compactor: Error constructing hnsw segment reader: Error creating hnsw segment reader: Error deserializing pickle file: eval error at offset 0: EOF while parsing";
     let no_index = "Error executing plan: Internal error: Error creating hnsw segment reader: Nothing found on disk";
     let sparse = "Failed to reconcile schema: Invalid schema input: Sparse vector indexing is not enabled in local";
     let gone = "Error executing plan: Error finding id: not found";
@@ -115,6 +118,8 @@ fn statuses(seen: &mut Messages) {
         (500, error("InternalError", locked)),
         (500, error("InternalError", many)),
         (500, error("InternalError", no_index)),
+        (500, error("InternalError", full)),
+        (500, error("InternalError", broken)),
         (500, error("InternalError", gone)),
         (500, "oops".to_owned()),
         (502, "<html>bad gateway</html>".to_owned()),

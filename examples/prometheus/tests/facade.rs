@@ -9,6 +9,7 @@ mod scraped;
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chroma_blocking::{
     Client, Record, RetryPolicy,
@@ -23,6 +24,8 @@ use support::{HITS, LIMITS, builder, chroma, chroma_error};
 /// Makes calls that fail in every way, until the breaker is open.
 fn fail_in_every_way(server: &StandIn) -> Client {
     let breaker = CircuitBreaker::new().failures(2);
+    // No trial call during the test.
+    let breaker = breaker.open_for(Duration::from_secs(600));
     let client = builder(&server.url())
         .circuit_breaker(breaker)
         .build()

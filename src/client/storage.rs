@@ -1,0 +1,78 @@
+//! Failures of a server's storage, which stay until somebody repairs the server.
+
+/// A failure of a server's storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The index of the collection cannot be read.
+    BrokenIndex,
+    /// The server's database or disk, with the advice.
+    Lasting(&'static str),
+}
+
+/// Parts of the messages of a single-node server whose index cannot be read.
+const BROKEN_INDEX: [&str; 4] = [
+    "Error deserializing pickle file",
+    "Error loading hnsw index",
+    "Failed to get hnsw segment writer",
+    "Failed to apply logs to the hnsw segment writer",
+];
+
+const FULL: &str = "free space on the server's disk";
+const READ_ONLY: &str = "make the server's data folder writable for the server";
+const DAMAGED: &str = "restore the server's data folder from a backup";
+const REPLACED: &str =
+    "the server's data folder was removed or replaced; restart the server, or restore a backup";
+const FAILING: &str = "check the server's disk";
+const CANNOT_APPLY: &str =
+    "the server's disk may be full, or the server cannot store one of the records; see its log";
+
+/// Parts of the messages of SQLite and of operating systems, with the advice. A database that is busy is not
+/// among them, because it soon is not.
+const LASTING: [(&str, &str); 16] = [
+    // The file was moved or removed while the server had it open.
+    ("(code: 1032)", REPLACED),
+    // Chroma 1.5.9 hides the reason.
+    ("Failed to apply logs to the metadata segment", CANNOT_APPLY),
+    ("database or disk is full", FULL),
+    ("No space left on device", FULL),
+    ("Disk quota exceeded", FULL),
+    ("attempt to write a readonly database", READ_ONLY),
+    ("access permission denied", READ_ONLY),
+    ("Read-only file system", READ_ONLY),
+    ("Permission denied (os error", READ_ONLY),
+    ("database disk image is malformed", DAMAGED),
+    ("file is not a database", DAMAGED),
+    ("no such table", REPLACED),
+    ("no such column", REPLACED),
+    ("unable to open database file", REPLACED),
+    ("disk I/O error", FAILING),
+    ("Input/output error (os error", FAILING),
+];
+
+/// Returns the fault that the message of a response with status 500 reports, if retries do not help.
+pub(super) fn fault(message: &str) -> Option<Fault> {
+    if BROKEN_INDEX.iter().any(|part| message.contains(part)) {
+        return Some(Fault::BrokenIndex);
+    }
+    let mut lasting = LASTING.iter();
+    let (_, advice) = lasting.find(|(part, _)| message.contains(part))?;
+    Some(Fault::Lasting(advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_27_a_busy_server_is_not_a_broken_one() {
+        for message in [
+            "Database error: error returned from database: (code: 5) database is locked",
+            "Database error: error returned from database: (code: 262) database table is locked",
+            "Error creating hnsw segment reader: Nothing found on disk",
+            "pool timed out while waiting for an open connection",
+            "oops",
+        ] {
+            assert_eq!(fault(message), None, "{message}");
+        }
+    }
+}
