@@ -174,6 +174,8 @@ pub enum InvalidInput {
         place: String,
         /// The fault in the record, and advice.
         why: String,
+        /// Whether nothing more can be read from the file. A job then fails, and does not skip the record.
+        is_last: bool,
     },
     /// A setting, from code or from the environment, has an invalid value.
     #[error("{name} is {}: {why}", Value(value))]

@@ -42,7 +42,8 @@ impl BadRecords {
         }
     }
 
-    /// Skips and counts bad records, and appends each of them to a file as one line of JSON.
+    /// Skips and counts bad records, and appends each of them to a file as one line of JSON. Also appends the
+    /// records that the job leaves out because their documents are [empty](crate::ingest::Ingest#empty-documents).
     ///
     /// The fields are `item`, `stage`, `reason`, and if known, `id` and `record` (with `id`, `document`,
     /// `embedding`, `metadata` and `uri`, if the record has them). A job that resumes after it was killed may

@@ -31,8 +31,8 @@ pub(super) struct Batch {
     /// Whether the batch holds a new version of a document that ended in an earlier batch, which must be
     /// written and cleaned up before this one.
     pub(super) restarts: bool,
-    /// Records that only stand for a document without text.
-    pub(super) empty: u64,
+    /// Records that are left out because their documents are empty.
+    pub(super) empty: Vec<Rejected>,
     /// Records that are already stored.
     pub(super) skipped: u64,
     /// Texts that were embedded.
@@ -79,7 +79,7 @@ impl Batch {
             rejected: Vec::new(),
             documents: Vec::new(),
             restarts: false,
-            empty: 0,
+            empty: Vec::new(),
             skipped: 0,
             embedded: 0,
             cached: 0,

@@ -29,8 +29,6 @@ pub(super) struct Membership {
     pub(super) document: u64,
     /// Whether the record starts a new version of a document that has ended before.
     pub(super) restarts: bool,
-    /// Whether the record only stands for a document without text.
-    pub(super) is_empty: bool,
 }
 
 /// Follows the documents of an input. See [`Ingest::replace_documents`](super::Ingest::replace_documents).
@@ -89,7 +87,6 @@ impl Documents {
                 let member = Membership {
                     document,
                     restarts: false,
-                    is_empty,
                 };
                 return (Ok(member), None);
             }
@@ -114,11 +111,7 @@ impl Documents {
                 has_gap: std::mem::take(&mut self.after_gap),
             },
         });
-        let member = Membership {
-            document,
-            restarts,
-            is_empty,
-        };
+        let member = Membership { document, restarts };
         (Ok(member), end)
     }
 
@@ -174,8 +167,9 @@ pub(super) fn document_id<'r>(record: &'r Record, key: &str) -> Option<&'r Metad
     }
 }
 
-/// Whether a record stands for a document without text.
-fn is_empty(record: &Record) -> bool {
+/// Whether a record has no vector, and a document from which none can be made. It may stand for a document
+/// without text.
+pub(super) fn is_empty(record: &Record) -> bool {
     let text = record.document.as_deref();
     record.embedding.is_none() && text.is_some_and(|text| text.trim().is_empty())
 }

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
-use crate::error::Error;
+use crate::error::{Error, InvalidInput};
 use crate::model::record::Record;
 
 /// The reason why an item of an input could not be read: any error.
@@ -13,8 +13,9 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// An error means one of two things:
 ///
-/// - The source itself failed, if the error is [`Error::Io`], or an [`io::Error`] other than
-///   [`io::ErrorKind::InvalidData`]. The following items are unknown then. The job writes what it has read,
+/// - The source itself failed, if the error is [`Error::Io`], an [`io::Error`] other than
+///   [`io::ErrorKind::InvalidData`], or an error after which a reader of this crate cannot continue, such as
+///   one in the header of a CSV file. The following items are unknown then. The job writes what it has read,
 ///   and stops.
 /// - The item is a bad record, if it is any other error. [`BadRecords`](crate::ingest::BadRecords) decides
 ///   whether the job continues.
@@ -50,6 +51,7 @@ impl From<BoxError> for ReadError {
     fn from(error: BoxError) -> ReadError {
         let error = match error.downcast::<Error>().map(|error| *error) {
             Ok(error @ Error::Io { .. }) => return ReadError::Source(error),
+            Ok(error) if is_last(&error) => return ReadError::Source(error),
             Ok(error) => return ReadError::Item(format!("{error:#}")),
             Err(error) => error,
         };
@@ -64,4 +66,12 @@ impl From<BoxError> for ReadError {
             Err(error) => ReadError::Item(error.to_string()),
         }
     }
+}
+
+/// Whether a reader cannot read anything after this error.
+fn is_last(error: &Error) -> bool {
+    let Error::Invalid { reason, .. } = error else {
+        return false;
+    };
+    matches!(reason, InvalidInput::Unreadable { is_last: true, .. })
 }

@@ -46,6 +46,7 @@ mod hash;
 mod in_flight;
 mod input;
 mod job;
+mod left_out;
 mod pool;
 mod prepare;
 mod reader;
@@ -92,6 +93,15 @@ use settings::{Mode, Settings, Shard};
 ///   paid for twice.
 /// - **It waits for an unavailable server**, as the job's [retry policy](Ingest::retry) allows.
 /// - **Bad records** stop the job, or are [skipped](Ingest::bad_records).
+///
+/// # Empty documents
+/// A record without a vector whose document is empty, or holds only white space, is left out: there is nothing
+/// to embed. The report counts it as [`empty`](IngestReport::empty), and a file of [dead
+/// letters](BadRecords::dead_letters) gets it with its metadata. It is not a bad record, so it does not stop the
+/// job. A stored record with its id stays as it is, except that a [sync](Ingest::sync) deletes it.
+///
+/// A record with a vector is written, whatever its document is. A record with neither a document nor a vector
+/// is a bad record, since its reader may have been given a wrong name.
 ///
 /// ```no_run
 /// use chroma_blocking::{Client, Gemini, Record};

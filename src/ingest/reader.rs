@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::batch::{Batch, FULL_BYTES, Item, MAX_RECORDS, Rejected, record_bytes};
 use super::checkpoint::Position;
-use super::documents::{DocumentEnd, Documents, Membership};
+use super::documents::{DocumentEnd, Documents, Membership, is_empty};
 use super::hash::{InputHash, id_hash};
 use super::input::{ReadError, TryIntoRecord};
 use super::job::Job;
@@ -148,7 +148,9 @@ where
                 ReadItem::Record(record) => {
                     // The earlier run has cleaned up the documents that ended here.
                     let place = self.place(&record);
-                    self.remember(place.id);
+                    if !is_empty(&record) {
+                        self.remember(place.id);
+                    }
                 }
                 ReadItem::Unreadable(_) => {}
                 ReadItem::End => break,
@@ -208,7 +210,7 @@ where
     fn is_full(&self) -> bool {
         self.batch.records.len() >= MAX_RECORDS.min(self.job.settings.batch_size)
             || self.batch.bytes >= FULL_BYTES
-            || self.batch.rejected.len() >= MAX_RECORDS
+            || self.batch.rejected.len() + self.batch.empty.len() >= MAX_RECORDS
             || self.batch.end.items - self.batch.start >= MAX_ITEMS
     }
 
@@ -342,12 +344,13 @@ where
             number, id, record, ..
         } = next;
         self.read += 1;
-        self.remember(id);
         self.batch.end = self.position;
-        if member.is_some_and(|member| member.is_empty) {
-            self.batch.empty += 1;
+        let is_misplaced = matches!(next.membership, Some(Err(_)));
+        if is_empty(&record) && !is_misplaced {
+            self.batch.empty.push(empty(number, record));
             return;
         }
+        self.remember(id);
         self.batch.bytes += record_bytes(record.as_record());
         // The first record that is written decides the dimension of a new collection.
         let stored = self.job.settings.collection.dimension();
@@ -398,4 +401,14 @@ where
             document: None,
         });
     }
+}
+
+fn empty(number: u64, record: Record) -> Rejected {
+    let item = Item {
+        number,
+        record,
+        document: None,
+        vector: None,
+    };
+    item.rejected(IngestStage::Check, "the document is empty".to_owned())
 }

@@ -13,6 +13,7 @@ use super::files::{Files, log_restart};
 use super::in_flight::InFlight;
 use super::input::TryIntoRecord;
 use super::job::Job;
+use super::left_out::LeftOut;
 use super::prepare;
 use super::reader::Reader;
 use super::settings::Mode;
@@ -47,12 +48,15 @@ where
     let settings = job.settings;
     let files = Files::open(job, input.reopen.is_some())?;
     let retries = job.count_retries();
+    let left_out = LeftOut::count();
     let (mut reader, start) = skip_done(job, input, files.start)?;
     let mut checkpoint = files.checkpoint;
     if let Some(checkpoint) = checkpoint.as_mut().filter(|_| start != files.start) {
         checkpoint.start(start)?;
     }
     let mut writer = Writer::new(job, checkpoint, files.dead_letters);
+    // The fields of items of an earlier run were in its report.
+    left_out.restart();
     let mut result = Ok(());
     if !job.was_cancelled() {
         log_start(job, start);
@@ -70,6 +74,7 @@ where
         elapsed: started.elapsed(),
         cancelled: job.was_cancelled(),
         dry_run: settings.dry_run,
+        left_out: left_out.counts(),
         ..writer.report
     };
     conclude(job, report, result)

@@ -98,7 +98,8 @@ impl TextSplitter {
     /// record's. The vector is dropped, because it belongs to the whole text. With a
     /// [`document_key`](TextSplitter::document_key), the metadata also holds the record's id.
     ///
-    /// A record without a document is returned unchanged, apart from that key. A document that contains only
+    /// A record without a document, or with a vector and a document that contains only white space, is returned
+    /// unchanged, apart from that key. Any other document that contains only
     /// white space gives no records, or with a [`document_key`](TextSplitter::document_key), one with an empty
     /// document.
     ///
@@ -120,11 +121,11 @@ impl TextSplitter {
     pub fn records(&self, mut record: Record) -> impl Iterator<Item = Record> + use<> {
         let mut walk = Walk::new(self);
         let key = self.document_key.clone();
-        let document = record.document.take();
-        let mut whole = match &document {
-            Some(_) => None,
-            None => Some(record.clone()),
-        };
+        let is_blank = record.document.as_deref().is_none_or(is_blank);
+        // There is nothing to split, but the vector is to be written.
+        let mut whole = (is_blank && (record.document.is_none() || record.embedding.is_some()))
+            .then(|| record.clone());
+        let document = record.document.take().filter(|_| whole.is_none());
         if let (Some(key), Some(whole)) = (&key, &mut whole) {
             whole.metadata.insert(key.as_str(), record.id.as_str());
         }
@@ -152,7 +153,8 @@ impl TextSplitter {
     }
 
     /// Splits all records of a reader as [`records`](TextSplitter::records) does. Errors are passed on in
-    /// their place.
+    /// their place, and records with empty documents as they are, so that a job
+    /// [counts](crate::ingest::Ingest#empty-documents) them.
     ///
     /// ```
     /// use chroma_blocking::ingest::{JsonLines, TextSplitter};
@@ -171,14 +173,25 @@ impl TextSplitter {
     {
         let splitter = self.clone();
         records.into_iter().flat_map(move |item| {
-            let (record, error) = match item {
+            let (record, whole) = match item {
+                // With a key, it becomes a chunk without text.
+                Ok(record)
+                    if splitter.document_key.is_none()
+                        && record.document.as_deref().is_some_and(is_blank) =>
+                {
+                    (None, Some(Ok(record)))
+                }
                 Ok(record) => (Some(record), None),
                 Err(error) => (None, Some(Err(error))),
             };
             let chunks = record.map(|record| splitter.records(record).map(Ok));
-            chunks.into_iter().flatten().chain(error)
+            chunks.into_iter().flatten().chain(whole)
         })
     }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// The state of splitting one text. All positions are byte offsets at character boundaries.
@@ -448,10 +461,12 @@ mod tests {
             Ok(vector.clone()),
             Err("bad"),
             Ok(Record::new("c").document("x y")),
+            Ok(Record::new("d").document(" ")),
         ];
         let items: Vec<_> = splitter.split_records(items).collect();
         let c = Record::new("c#0").document("x y").metadata("chunk", 0);
-        assert_eq!(items, [Ok(vector), Err("bad"), Ok(c)]);
+        let d = Record::new("d").document(" ");
+        assert_eq!(items, [Ok(vector), Err("bad"), Ok(c), Ok(d)]);
     }
 
     /// Generates a text of words, sentences, all kinds of white space, and very long words.

@@ -136,7 +136,6 @@ impl<'a> Writer<'a> {
         self.report.skipped += group.skipped;
         self.report.embedded += group.embedded;
         self.report.cached += group.cached;
-        self.report.empty += group.empty;
         let written = self.write_records(group.records, group.rejected);
         // All items before this one are done.
         let done = match (&written, self.stopped_at) {
@@ -149,6 +148,11 @@ impl<'a> Writer<'a> {
         let end = ends.last().map(|end| end.position);
         let documents: Vec<_> = ends.into_iter().flat_map(|end| end.documents).collect();
         let replaced = self.replace(&documents);
+        for empty in group.empty {
+            if empty.bad.item < done {
+                self.leave_out(&empty)?;
+            }
+        }
         // Before the checkpoint, because a resumed job does not see these records again.
         self.dead_letters
             .as_mut()
@@ -253,6 +257,20 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Logs and counts a record with an empty document.
+    fn leave_out(&mut self, empty: &Rejected) -> Result<()> {
+        let bad = &empty.bad;
+        log::debug!(
+            target: logs::INGEST, collection = self.job.settings.collection.name(), item = bad.item;
+            "record {:?} (item {}) is left out: {}", bad.id.as_deref().unwrap_or_default(), bad.item, bad.reason
+        );
+        if let Some(letters) = &mut self.dead_letters {
+            letters.write(empty)?;
+        }
+        self.report.empty += 1;
+        Ok(())
+    }
+
     /// Logs and counts a bad record.
     ///
     /// # Errors
@@ -333,9 +351,10 @@ fn is_about_records(error: &Error) -> bool {
 struct Group {
     records: Vec<Item>,
     rejected: Vec<Rejected>,
+    /// Records with empty documents.
+    empty: Vec<Rejected>,
     ends: Vec<BatchEnd>,
     skipped: u64,
-    empty: u64,
     embedded: u64,
     cached: u64,
     /// The hashes of all ids.
@@ -374,11 +393,11 @@ impl Group {
             documents: batch.documents,
         });
         self.skipped += batch.skipped;
-        self.empty += batch.empty;
         self.embedded += batch.embedded;
         self.cached += batch.cached;
         self.records.extend(batch.records);
         self.rejected.extend(batch.rejected);
+        self.empty.extend(batch.empty);
         Ok(())
     }
 }

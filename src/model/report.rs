@@ -1,5 +1,6 @@
 //! [`IngestReport`]: the result of a batch job.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ pub struct IngestReport {
     pub skipped: u64,
     /// Bad records. They were not written.
     pub failed: u64,
+    /// Records without a vector whose documents are [empty](crate::ingest::Ingest#empty-documents). They were
+    /// not written.
+    pub empty: u64,
     /// Records that were deleted because the input no longer has them. In a dry run, records that would be
     /// deleted.
     pub deleted: u64,
@@ -36,9 +40,6 @@ pub struct IngestReport {
     /// [`replace_documents`](crate::ingest::Ingest::replace_documents) kept old records, such as `1 item could
     /// not be read`. `None` if it did not.
     pub withheld_because: Option<String>,
-    /// Pieces without text, which stand for empty documents with
-    /// [`replace_documents`](crate::ingest::Ingest::replace_documents). They were not written.
-    pub empty: u64,
     /// Texts embedded for records that the job tried to write. In a dry run, texts that would be embedded.
     pub embedded: u64,
     /// How many of the embedded texts came from a cache, if the embedding function reports it.
@@ -54,6 +55,12 @@ pub struct IngestReport {
     pub cancelled: bool,
     /// Whether this was a [dry run](crate::ingest::Ingest::dry_run).
     pub dry_run: bool,
+    /// Fields that a reader of this crate left out of records: how often, by name. See
+    /// [`NestedFields::Skip`](crate::ingest::NestedFields::Skip). After the first 100 names, all others are
+    /// counted as `…`.
+    ///
+    /// Counts what is read on the thread that called [`run`](crate::ingest::Ingest::run).
+    pub left_out: BTreeMap<String, u64>,
     /// The first 100 bad records. [`failed`](IngestReport::failed) counts all of them.
     pub bad: Vec<BadRecord>,
 }
@@ -85,6 +92,19 @@ impl IngestReport {
         }
     }
 
+    /// Writes `, left out: author (3), tags (1)`.
+    fn fmt_left_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 5;
+        for (index, (name, count)) in self.left_out.iter().take(SHOWN).enumerate() {
+            let start = if index == 0 { ", left out:" } else { "," };
+            write!(f, "{start} {} ({count})", name.escape_debug())?;
+        }
+        if self.left_out.len() > SHOWN {
+            f.write_str(" …")?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn add_bad(&mut self, bad: BadRecord) {
         self.failed += 1;
         if self.bad.len() < MAX_DESCRIBED {
@@ -104,8 +124,8 @@ impl fmt::Display for IngestReport {
         let rest = [
             (self.skipped, "skipped"),
             (self.failed, "failed"),
-            (self.deleted, "deleted"),
             (self.empty, "empty"),
+            (self.deleted, "deleted"),
             (self.embedded, "embedded"),
             (self.cached, "from the cache"),
             (self.retries, "retries"),
@@ -117,6 +137,7 @@ impl fmt::Display for IngestReport {
         if let Some(why) = &self.withheld_because {
             write!(f, ", {} not deleted ({why})", self.withheld)?;
         }
+        self.fmt_left_out(f)?;
         write!(
             f,
             " in {:.1} s, {:.0} per second",

@@ -15,6 +15,7 @@ mod guards;
 mod killed;
 mod modes;
 mod poisoned;
+mod readers;
 mod resumed;
 
 use std::collections::BTreeMap;

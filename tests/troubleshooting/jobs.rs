@@ -68,10 +68,15 @@ fn readers(seen: &mut Messages, folder: &Folder) {
         "{\"id\":true}\n",
         "{\"id\":\"1\"} {}\n",
         "{\"id\":\n",
+        "{\"id\":\"1\",\"k\":NaN}\n",
+        "{\"id\":\"1\",\"k\":\"\\ud83d\"}\n",
+        "{'id':1}\n",
     );
     unread(seen, JsonLines::from_reader(lines.as_bytes()));
     let bytes = &b"{\"id\":\"\xff\"}\n"[..];
     unread(seen, JsonLines::from_reader(bytes));
+    unread(seen, JsonLines::from_reader(&b"\xFF\xFE{\0\n\0"[..]));
+    unread(seen, JsonLines::from_reader(&b"\x1F\x8B\n"[..]));
     let long = JsonLines::from_reader(&b"{\"id\":\"a long one\"}"[..]);
     unread(seen, long.max_line_len(5));
     let texts = folder.0.join("texts");
@@ -95,6 +100,17 @@ fn csv(seen: &mut Messages) {
     unread(seen, rows("id,year\n1,x\n").float_columns(["year"]));
     unread(seen, rows("id,year\n1,x\n").bool_columns(["year"]));
     unread(seen, rows("id,year\n1,2\n").int_columns(["month"]));
+    unread(seen, rows("id,year\n1,2\n").int_columns(["id"]));
+    unread(seen, rows("id,year\n1,2015.0\n").int_columns(["year"]));
+    unread(seen, rows("id;text\n1;2\n"));
+    unread(seen, rows("sep=;\nid;text\n1;2\n"));
+    unread(seen, rows("id,Text\n1,2\n"));
+    unread(seen, rows("id,text\n1,2\n").delimiter(b'"'));
+    unread(seen, rows("id,embedding\n1,[1 2]\n"));
+    let both = rows("url\n1\n").id_column("url").uri_column("url");
+    unread(seen, both);
+    let typed = rows("id,k\n1,2\n").int_columns(["k"]).bool_columns(["k"]);
+    unread(seen, typed);
     unread(seen, rows("id,text\n1,\"a long text\"\n").max_row_len(8));
 }
 

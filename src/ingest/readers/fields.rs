@@ -1,6 +1,8 @@
 //! [`Fields`]: reads a JSON object as a record.
 
 use super::ids::Ids;
+use super::json_faults;
+use crate::ingest::left_out;
 use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
 use crate::wire::cursor::Cursor;
@@ -15,7 +17,8 @@ pub enum NestedFields {
     /// Returns an error in place of the record.
     #[default]
     Refuse,
-    /// Leaves the field out of the record.
+    /// Leaves the field out of the record. A job counts these fields by name, in
+    /// [`IngestReport::left_out`](crate::ingest::IngestReport::left_out).
     Skip,
     /// Stores the field's JSON as a string.
     AsJson,
@@ -61,12 +64,26 @@ impl Fields {
     /// # Errors
     /// If the line is not a record, what is wrong with it.
     pub(super) fn read(&self, line: &[u8], number: u64) -> Result<Record, String> {
-        // The cursor does not validate what it skips.
-        std::str::from_utf8(line)
-            .map_err(|error| format!("invalid UTF-8 at byte {}", error.valid_up_to()))?;
-        if !line.trim_ascii_start().starts_with(b"{") {
-            return Err("not a JSON object; every line must be one".to_owned());
+        match line.trim_ascii_start().first() {
+            Some(b'{') => {}
+            Some(b'[') => return Err(format!("{NO_OBJECT}: jq -c '.[]' in.json > out.jsonl")),
+            _ => return Err(NO_OBJECT.to_owned()),
         }
+        self.read_object(line, number).map_err(|why| {
+            if let Some(fault) = json_faults::find(line) {
+                return fault;
+            }
+            let valid = serde_json::from_slice::<serde::de::IgnoredAny>(line);
+            if valid.is_err_and(|error| error.is_eof()) {
+                return format!(
+                    "{why}; the object must not span lines: jq -c . in.json > out.jsonl"
+                );
+            }
+            why
+        })
+    }
+
+    fn read_object(&self, line: &[u8], number: u64) -> Result<Record, String> {
         let mut draft = Draft::default();
         Cursor::object(line, |at, field| {
             self.read_field(at, field, &mut draft)
@@ -84,6 +101,10 @@ impl Fields {
             None => Ok(()),
         }
         .map_err(|why| in_field("text", &why))?;
+        if (has_document || text.is_some()) && record.embedding.is_none() {
+            // Unlike a missing field, which may be a wrong name, `null` says that there is no text.
+            record.document.get_or_insert_default();
+        }
         record.id = self.ids.id(id, number, record.document.as_deref())?;
         Ok(record)
     }
@@ -127,17 +148,9 @@ impl Fields {
     fn add_metadata(&self, key: &str, json: &[u8], record: &mut Record) -> Result<(), String> {
         let value = match json.first() {
             Some(b'[') if json[1..].trim_ascii_start().starts_with(b"]") => MetadataValue::Null,
-            Some(b'[' | b'{') => match (parse(json), self.nested) {
-                (Ok(value), _) => value,
-                (Err(_), NestedFields::Skip) => return Ok(()),
-                (Err(_), NestedFields::AsJson) => {
-                    MetadataValue::String(String::from_utf8_lossy(json).into_owned())
-                }
-                (Err(why), NestedFields::Refuse) => {
-                    return Err(format!(
-                        "metadata cannot hold this value ({why}); use nested_fields to skip such fields or to store their JSON"
-                    ));
-                }
+            Some(b'[' | b'{') => match self.nested_value(key, json)? {
+                Some(value) => value,
+                None => return Ok(()),
             },
             _ => parse::<Option<MetadataValue>>(json)?.unwrap_or(MetadataValue::Null),
         };
@@ -146,7 +159,36 @@ impl Fields {
             Some(_) => Err(duplicate()),
         }
     }
+
+    /// Reads a list or an object. Returns `None` if the field is to be left out.
+    ///
+    /// # Errors
+    /// If metadata cannot hold the value and the caller has not said what to do with it, or if the value is
+    /// broken: that is not left out, since a correct value might be stored.
+    fn nested_value(&self, key: &str, json: &[u8]) -> Result<Option<MetadataValue>, String> {
+        let error = match serde_json::from_slice(json) {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) => error,
+        };
+        let why = without_position(&error);
+        match self.nested {
+            _ if !error.is_data() => Err(why),
+            NestedFields::Skip => {
+                left_out::add(key);
+                Ok(None)
+            }
+            NestedFields::AsJson => {
+                let text = String::from_utf8_lossy(json).into_owned();
+                Ok(Some(MetadataValue::String(text)))
+            }
+            NestedFields::Refuse => Err(format!(
+                "metadata cannot hold this value ({why}); use nested_fields to skip such fields or to store their JSON"
+            )),
+        }
+    }
 }
+
+const NO_OBJECT: &str = "not a JSON object; every line must be one";
 
 fn in_field(field: &str, why: &str) -> String {
     format!("field {field:?}: {why}")
@@ -165,11 +207,13 @@ fn set<T>(slot: &mut Option<T>, value: Option<T>) -> Result<(), String> {
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(json).map_err(|error| {
-        // The position is relative to the value rather than to the line.
-        let position = format!(" at line {} column {}", error.line(), error.column());
-        error.to_string().replace(&position, "")
-    })
+    serde_json::from_slice(json).map_err(|error| without_position(&error))
+}
+
+/// Returns the message without the position, which is relative to the value rather than to the line.
+fn without_position(error: &serde_json::Error) -> String {
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    error.to_string().replace(&position, "")
 }
 
 /// Reads an id: a string, or an integer as it is written.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The buffer's capacity is reduced to this many bytes after a longer line.
 const MAX_KEPT_CAPACITY: usize = 1 << 20;
 
@@ -61,12 +62,21 @@ impl<R: BufRead> Lines<R> {
         None
     }
 
+    /// Ends the lines, since the rest of the source cannot be read.
+    pub(super) fn finish(&mut self) {
+        self.is_finished = true;
+    }
+
     /// Reads a line into the buffer, and skips the rest of one that is too long.
     fn read_line(&mut self) -> io::Result<Buffered> {
         self.line.clear();
         self.line.shrink_to(MAX_KEPT_CAPACITY);
         // The end of a line has up to two bytes.
-        let limit = self.max_len.saturating_add(2) as u64;
+        let mut limit = self.max_len.saturating_add(2);
+        if self.number == 0 {
+            limit = limit.saturating_add(BYTE_ORDER_MARK.len());
+        }
+        let limit = limit as u64;
         let mut part = (&mut self.source).take(limit);
         if part.read_until(b'\n', &mut self.line)? == 0 {
             return Ok(Buffered::End);
@@ -79,8 +89,8 @@ impl<R: BufRead> Lines<R> {
         if self.line.ends_with(b"\r") {
             self.line.pop();
         }
-        if self.number == 1 && self.line.starts_with(b"\xEF\xBB\xBF") {
-            self.line.drain(..3);
+        if self.number == 1 && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
         }
         if self.line.len() <= self.max_len {
             return Ok(Buffered::Complete);
@@ -134,6 +144,21 @@ mod tests {
                 let expected = [(1, long.clone()), (2, Some("short".to_owned())), (3, long)];
                 assert_eq!(lines(text.as_bytes(), 7), expected, "{len}");
             }
+        }
+    }
+
+    #[test]
+    fn field_03_a_byte_order_mark_does_not_count_as_a_part_of_the_first_line() {
+        for (end, mark) in [
+            ("\n", ""),
+            ("\r\n", "\u{feff}"),
+            ("\n", "\u{feff}"),
+            ("", "\u{feff}"),
+        ] {
+            let text = format!("{mark}0123456789{end}");
+            let expected = |line: Option<&str>| vec![(1, line.map(str::to_owned))];
+            assert_eq!(lines(text.as_bytes(), 10), expected(Some("0123456789")));
+            assert_eq!(lines(text.as_bytes(), 9), expected(None));
         }
     }
 

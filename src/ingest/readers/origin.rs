@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::durable::in_use::{InUse, Purpose};
 use crate::error::{Call, Error, InvalidInput, Result};
+use crate::wire::read::short;
 
 /// The default of the maximum size of a record in its source: 64 MiB.
 pub(super) const MAX_LEN: usize = 64 << 20;
@@ -41,9 +42,23 @@ impl Origin {
     }
 
     /// Returns the error of a record that cannot be read.
-    pub(super) fn unreadable(&self, place: String, why: String) -> Error {
+    pub(super) fn unreadable(&self, place: String, why: &str) -> Error {
+        self.invalid(place, why, false)
+    }
+
+    /// Returns the error of a record after which nothing more can be read.
+    pub(super) fn unreadable_rest(&self, place: String, why: &str) -> Error {
+        self.invalid(place, why, true)
+    }
+
+    fn invalid(&self, place: String, why: &str, is_last: bool) -> Error {
+        let why = short(why).into_owned();
         let call = Call::new(self.reader, Some(&self.name));
-        call.invalid(InvalidInput::Unreadable { place, why })
+        call.invalid(InvalidInput::Unreadable {
+            place,
+            why,
+            is_last,
+        })
     }
 
     /// Returns the error of a source that cannot be read.

@@ -6,9 +6,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::vec;
 
+use super::encoding::{Foreign, not_utf8};
 use super::origin::{MAX_LEN, Origin};
 use crate::error::{Error, Result};
 use crate::model::record::Record;
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Returns an iterator of the text files in a folder and its subfolders. See [`TextFiles`] for the options.
 ///
@@ -36,6 +39,9 @@ pub fn text_records(folder: impl AsRef<Path>) -> Result<TextFiles> {
 /// A record's id is the file's path in the folder, with `/` as the separator on every system. The metadata
 /// value `source` is the same path. The document is the whole text, without a byte order mark.
 /// [`TextSplitter`](crate::ingest::TextSplitter) splits long texts.
+///
+/// A file that is empty, or holds only white space, gives a record with that document. A job leaves such a
+/// record [out](crate::ingest::Ingest#empty-documents) and counts it.
 ///
 /// The iterator ignores files and folders whose names start with a dot. It reads links to files, and does not
 /// follow links to folders.
@@ -130,7 +136,7 @@ impl TextFiles {
         let path = entry.path();
         let name = entry.file_name();
         let id = format!("{folder}{}", name.to_string_lossy());
-        let unreadable = |why: String| Some(Err(self.origin.unreadable(id.clone(), why)));
+        let unreadable = |why: String| Some(Err(self.origin.unreadable(id.clone(), &why)));
         let kind = match entry.file_type() {
             Ok(kind) => kind,
             Err(error) => return unreadable(error.to_string()),
@@ -181,11 +187,23 @@ impl TextFiles {
         if bytes.len() as u64 > max {
             return Err(format!("larger than {max} bytes; raise max_file_size"));
         }
-        if bytes.starts_with(b"\xEF\xBB\xBF") {
-            bytes.drain(..3);
+        let name = path.to_string_lossy();
+        if let Some(foreign) = Foreign::of(&bytes) {
+            return Err(foreign.advice(&name));
         }
-        String::from_utf8(bytes)
-            .map_err(|error| format!("invalid UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+        match String::from_utf8(bytes) {
+            Ok(mut text) => {
+                if text.starts_with(BYTE_ORDER_MARK) {
+                    text.drain(..BYTE_ORDER_MARK.len_utf8());
+                }
+                Ok(text)
+            }
+            Err(error) => {
+                let byte = error.utf8_error().valid_up_to();
+                let place = format!("at byte {byte}");
+                Err(not_utf8(error.as_bytes(), byte, &place, &name))
+            }
+        }
     }
 
     fn folder_error(&self, id: &str, source: io::Error) -> Error {
@@ -279,7 +297,7 @@ mod tests {
         assert_eq!(all.len(), 7);
         let error = all[2].as_ref().unwrap_err();
         assert!(
-            error.ends_with("a/picture.png: invalid UTF-8 at byte 0"),
+            error.contains("a/picture.png: invalid UTF-8 at byte 0; "),
             "{error}"
         );
         assert_eq!(all[6].as_deref(), Ok("without"));

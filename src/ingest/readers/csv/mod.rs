@@ -1,7 +1,8 @@
 //! Records from CSV files.
 
-mod bounded;
 mod columns;
+mod header;
 mod rows;
+mod source;
 
 pub use rows::{CsvRows, csv_records};

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use super::encoding::{Foreign, not_utf8};
 use super::fields::{Fields, NestedFields};
 use super::ids::{Ids, MissingIds};
 use super::lines::{Line, Lines};
 use super::origin::{MAX_LEN, Origin};
 use crate::error::Result;
 use crate::model::record::Record;
-use crate::wire::read::short;
 
 /// Opens a JSON Lines file and returns an iterator of its records. See [`JsonLines`] for the options.
 ///
@@ -48,6 +48,9 @@ pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
 /// - A metadata field that is `null` or an empty array becomes
 ///   [`MetadataValue::Null`](crate::MetadataValue::Null). An upsert removes that key from a stored record.
 /// - [`nested_fields`](JsonLines::nested_fields) handles values that metadata cannot hold.
+/// - A record without a vector whose document is `null` or empty has an empty document. A job leaves such a
+///   record [out](crate::ingest::Ingest#empty-documents) and counts it. A record with a vector is written with
+///   its vector.
 /// - An integer that does not fit into 64 bits becomes a float, as in JSON itself. If every digit matters,
 ///   write the number as a string.
 ///
@@ -75,10 +78,12 @@ pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
 /// The iterator returns
 ///
 /// - [`Error::Invalid`] in place of a line that is not a record, with the file, the line and the reason. It
-///   continues with the next line.
+///   continues with the next line. Lines are counted from 1, and bytes of a line from 0.
+/// - [`Error::Invalid`] if the source is not UTF-8 from its first bytes on, such as UTF-16 or a compressed
+///   file. This is the last item.
 /// - [`Error::Io`] if the source cannot be read. This is the last item.
 ///
-/// The reader ignores blank lines. Each other line is one item, so the same source always gives the same
+/// A line ends with `\n` or `\r\n`. The reader ignores blank lines. Each other line is one item, so the same source always gives the same
 /// items in the same order. To resume after `n` items, use [`skip(n)`](Iterator::skip).
 ///
 /// [`Error::Invalid`]: crate::Error::Invalid
@@ -177,14 +182,28 @@ impl<R: BufRead> Iterator for JsonLines<R> {
             Ok(next) => next,
             Err(error) => return Some(Err(self.origin.io(error))),
         };
+        let place = || format!("line {number}");
+        let foreign = match line {
+            Line::Complete(line) if number == 1 => Foreign::of(line),
+            _ => None,
+        };
+        if let Some(foreign) = foreign {
+            let why = foreign.advice(&self.origin.name);
+            self.lines.finish();
+            return Some(Err(self.origin.unreadable_rest(place(), &why)));
+        }
         let record = match line {
-            Line::Complete(line) => self.fields.read(line, number),
+            Line::Complete(line) => match std::str::from_utf8(line) {
+                Ok(_) => self.fields.read(line, number),
+                Err(error) => {
+                    let byte = error.valid_up_to();
+                    let place = format!("at byte {byte}");
+                    Err(not_utf8(line, byte, &place, &self.origin.name))
+                }
+            },
             Line::TooLong => Err(format!("longer than {max} bytes; raise max_line_len")),
         };
-        Some(record.map_err(|why| {
-            let place = format!("line {number}");
-            self.origin.unreadable(place, short(&why).into_owned())
-        }))
+        Some(record.map_err(|why| self.origin.unreadable(place(), &why)))
     }
 }
 

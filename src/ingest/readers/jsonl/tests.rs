@@ -1,4 +1,5 @@
 use super::*;
+use crate::ingest::left_out::LeftOut;
 use crate::model::metadata::{Metadata, MetadataValue, SparseVector};
 
 fn one(mut lines: JsonLines<&[u8]>) -> Result<Record> {
@@ -139,7 +140,7 @@ fn text_is_the_document_if_there_is_no_document() {
         assert_eq!(read(both), record);
     }
     let null = read(r#"{"id":"1","text":"t","document":null}"#);
-    assert_eq!(null, Record::new("1").metadata("text", "t"));
+    assert_eq!(null, Record::new("1").document("").metadata("text", "t"));
     assert!(refused(br#"{"id":"1","text":5}"#).contains("field \"text\": invalid type: integer"));
 }
 
@@ -224,4 +225,116 @@ fn ids_are_strings_or_integers_or_generated() {
         let lines = JsonLines::from_reader(line.as_bytes()).missing_ids(MissingIds::FromDocument);
         assert_eq!(one(lines).unwrap().id, "d228cb696f1a8caf78912b704e4a8964");
     }
+}
+
+#[test]
+fn field_10_half_of_an_emoji_and_words_of_python_are_named_with_their_cure() {
+    let nan = "NaN is not JSON; Python's json.dumps writes it: use allow_nan=False";
+    let half = "half of an emoji (\\ud83d)";
+    for (line, why) in [
+        (r#"{"id":"1","text":"cut \ud83d"}"#, half),
+        (r#"{"id":"1","\ud83d":1}"#, half),
+        (r#"{"id":"1","k":["a","\ud83d"]}"#, half),
+        (
+            r#"{"id":"1","metadata":{"k":"\ud83d x"}}"#,
+            "field \"k\": half of an emoji",
+        ),
+        (r#"{"id":"1","k":NaN}"#, nan),
+        (r#"{"id":"1","embedding":[0.5,NaN]}"#, nan),
+        (r#"{"id":"1","metadata":{"k":[NaN]}}"#, nan),
+        (
+            r#"{"id":"1","k":Infinity}"#,
+            "field \"k\": Infinity is not JSON",
+        ),
+        (r#"{"id":"1","k":-Infinity}"#, "-Infinity is not JSON"),
+        ("{'id': '1'}", "use json.dumps"),
+        (r#"{"id":"1","k":True}"#, "use json.dumps"),
+        (r#"[{"id":"1"},"#, "jq -c '.[]'"),
+        ("{", "jq -c . in.json"),
+        (r#"{"id":"1","k":"#, "jq -c . in.json"),
+    ] {
+        let error = refused(line.as_bytes());
+        assert!(error.contains("line 1: ") && error.contains(why), "{error}");
+        for word in ["hex escape", "surrogate", "expected value"] {
+            assert!(!error.contains(word), "{error}");
+        }
+    }
+    let error = refused(b"{\"id\":\"1\",\"k\":\"\xED\xA0\xBD\"}");
+    assert!(error.contains(half), "{error}");
+}
+
+#[test]
+fn field_10_fields_that_are_skipped_are_counted_and_broken_values_are_not_skipped() {
+    let read = |line: &str| {
+        let left_out = LeftOut::count();
+        let lines = JsonLines::from_reader(line.as_bytes()).nested_fields(NestedFields::Skip);
+        let record = one(lines);
+        (record, left_out.counts())
+    };
+    let (record, counts) =
+        read(r#"{"id":"1","a":{"x":1},"metadata":{"b":[1,"x"]},"c":[1],"d":null,"e":[]}"#);
+    let nulls = ["d", "e"].map(|key| (key, MetadataValue::Null));
+    assert_eq!(
+        record.unwrap(),
+        Record::new("1").metadata("c", [1]).metadatas(nulls)
+    );
+    let expected = ["a", "b"].map(|name| (name.to_owned(), 1));
+    assert_eq!(counts, expected.into());
+    for broken in [r#"["fine","\ud83d"]"#, "[1e999]", r#"[["\ud83d"]]"#] {
+        let (record, counts) = read(&format!(r#"{{"id":"1","a":{broken}}}"#));
+        let error = record.unwrap_err().to_string();
+        assert!(error.contains("field \"a\": "), "{error}");
+        assert!(counts.is_empty());
+    }
+}
+
+#[test]
+fn field_11_files_that_are_not_utf_8_name_the_command_that_converts_them() {
+    let read = |bytes: &[u8]| {
+        let lines = JsonLines::from_reader(bytes).name("data/in.jsonl");
+        lines
+            .map(|item| item.map_err(|error| error.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let utf16: Vec<u8> = "\u{feff}{\"id\":\"1\"}\n{\"id\":\"2\"}\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let items = read(&utf16);
+    assert_eq!(items.len(), 1, "{items:?}");
+    let error = items[0].as_ref().unwrap_err();
+    assert!(
+        error.ends_with(
+            "line 1: the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 in.jsonl > utf8.jsonl"
+        ),
+        "{error}"
+    );
+    let items = read(b"{\"id\":\"caf\xE9\"}\n{\"id\":\"2\"}\n");
+    assert_eq!(items.len(), 2, "{items:?}");
+    let error = items[0].as_ref().unwrap_err();
+    assert!(error.contains("invalid UTF-8 at byte 10; "), "{error}");
+    assert!(
+        error.contains("iconv -f WINDOWS-1252 -t UTF-8 in.jsonl"),
+        "{error}"
+    );
+}
+
+#[test]
+fn field_12_a_null_or_empty_document_is_empty_unless_the_line_has_a_vector() {
+    let empty = Record::new("1").document("");
+    for line in [
+        r#"{"id":"1","document":""}"#,
+        r#"{"id":"1","document":null}"#,
+        r#"{"id":"1","text":null}"#,
+        r#"{"id":"1","text":""}"#,
+    ] {
+        assert_eq!(read(line), empty);
+    }
+    let vector = read(r#"{"id":"1","document":null,"embedding":[1]}"#);
+    assert_eq!(vector, Record::new("1").embedding([1.0]));
+    // A missing field may be a wrong name.
+    assert_eq!(
+        read(r#"{"id":"1","k":1}"#),
+        Record::new("1").metadata("k", 1)
+    );
 }

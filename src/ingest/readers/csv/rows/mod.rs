@@ -6,13 +6,14 @@ use std::path::Path;
 
 use ::csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
-use super::bounded::Bounded;
 use super::columns::{Column, Kind, Names};
+use super::header::{self, trimmed};
+use super::source::LineSource;
 use crate::error::{Error, Result};
+use crate::ingest::readers::encoding::not_utf8;
 use crate::ingest::readers::ids::{Ids, MissingIds};
 use crate::ingest::readers::origin::{MAX_LEN, Origin};
 use crate::model::record::Record;
-use crate::wire::read::short;
 
 /// Opens a CSV file and returns an iterator of its records. See [`CsvRows`] for the options. Requires the
 /// feature `csv`.
@@ -45,8 +46,13 @@ pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
 /// By default, a record's id, document, vector and address are in the columns `id`, `document`, `embedding`
 /// (a list of numbers in brackets) and `uri`. Setters change these names. Without a column `document`, the
 /// reader uses the column `text`, unless [`document_column`](CsvRows::document_column) names a different one.
-/// All other columns are metadata. Columns without a name are ignored. An empty cell has no value. In
-/// metadata, that is [`MetadataValue::Null`](crate::MetadataValue::Null).
+/// All other columns are metadata. White space around a name is ignored. A file has at most 16,384 columns.
+///
+/// - An empty cell has no value. In metadata, that is [`MetadataValue::Null`](crate::MetadataValue::Null).
+/// - A row with an empty document and no vector has an empty document. A job leaves such a record
+///   [out](crate::ingest::Ingest#empty-documents) and counts it. A row with a vector is written with its vector.
+/// - A column without a name is ignored. A job counts its cells in
+///   [`IngestReport::left_out`](crate::ingest::IngestReport::left_out).
 ///
 /// Metadata values are strings by default, because a cell does not show its type: `007` may be a number or a
 /// code, and a filter cannot use a column with numbers in some rows and strings in others.
@@ -73,16 +79,18 @@ pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
 ///
 /// # Errors
 /// The iterator returns [`Error::Invalid`] in place of a row that is not a record, with the file, the line
-/// and the reason. It continues with the next row.
+/// and the reason. It continues with the next row. The line is the one in which the row begins, counted from
+/// 1, whether lines end with `\n`, `\r\n` or `\r`.
 ///
 /// These errors are the last item:
 ///
 /// - [`Error::Io`] if the source cannot be read,
-/// - [`Error::Invalid`] if the header lacks a column that was named,
+/// - [`Error::Invalid`] if the source is not UTF-8, such as UTF-16 or a compressed file,
+/// - [`Error::Invalid`] if the header lacks a column that was named, or has another delimiter,
 /// - [`Error::Invalid`] if a row is [too long](CsvRows::max_row_len), because the start of the next one is
 ///   unknown.
 ///
-/// Each row is one item, so the same source always gives the same items in the same order. To resume after
+/// The reader ignores blank lines and rows whose cells are all empty. Each other row is one item, so the same source always gives the same items in the same order. To resume after
 /// `n` items, use [`skip(n)`](Iterator::skip).
 #[derive(Debug)]
 #[must_use = "reads nothing unless it is iterated"]
@@ -104,7 +112,7 @@ enum Source<R> {
 /// A source whose header has been read.
 #[derive(Debug)]
 struct Open<R> {
-    rows: Reader<Bounded<R>>,
+    rows: Reader<LineSource<R>>,
     columns: Vec<Column>,
     row: StringRecord,
 }
@@ -136,6 +144,9 @@ impl<R: Read> CsvRows<R> {
     }
 
     /// Sets the delimiter between two cells. Default: a comma.
+    ///
+    /// Excel writes semicolons where the comma is the decimal separator: `b';'`. A first line `sep=;`, which
+    /// Excel may write, is skipped if it names this delimiter, and an error otherwise.
     pub fn delimiter(mut self, delimiter: u8) -> CsvRows<R> {
         self.delimiter = delimiter;
         self
@@ -143,25 +154,25 @@ impl<R: Read> CsvRows<R> {
 
     /// Sets the column with the id. Default: `id`.
     pub fn id_column(mut self, name: impl Into<String>) -> CsvRows<R> {
-        self.names.ids.name = name.into();
+        self.names.ids.name = trimmed(&name.into()).to_owned();
         self
     }
 
     /// Sets the column with the document. Default: `document`, or `text` if there is no `document`.
     pub fn document_column(mut self, name: impl Into<String>) -> CsvRows<R> {
-        self.names.document = Some(name.into());
+        self.names.document = Some(trimmed(&name.into()).to_owned());
         self
     }
 
     /// Sets the column with the vector, a list of numbers such as `[0.5, 1]`. Default: `embedding`.
     pub fn embedding_column(mut self, name: impl Into<String>) -> CsvRows<R> {
-        self.names.embedding = Some(name.into());
+        self.names.embedding = Some(trimmed(&name.into()).to_owned());
         self
     }
 
     /// Sets the column with the record's URI. Default: `uri`.
     pub fn uri_column(mut self, name: impl Into<String>) -> CsvRows<R> {
-        self.names.uri = Some(name.into());
+        self.names.uri = Some(trimmed(&name.into()).to_owned());
         self
     }
 
@@ -185,7 +196,8 @@ impl<R: Read> CsvRows<R> {
         names: impl IntoIterator<Item = S>,
         kind: Kind,
     ) -> CsvRows<R> {
-        let names = names.into_iter().map(|name| (name.into(), kind));
+        let names = names.into_iter().map(Into::into);
+        let names = names.map(|name| (trimmed(&name).to_owned(), kind));
         self.names.typed.extend(names);
         self
     }
@@ -206,83 +218,118 @@ impl<R: Read> CsvRows<R> {
     }
 
     /// Reads the header.
-    fn open(&self, source: R) -> Result<Open<R>> {
-        let mut rows = ReaderBuilder::new()
-            .delimiter(self.delimiter)
-            .from_reader(Bounded {
-                source,
-                left: self.max_len,
-            });
-        let columns = match rows.headers() {
-            Ok(header) => self.names.columns(header),
-            Err(error) => {
-                let left = rows.get_ref().left;
-                return Err(self.failure(error, left, 1).error);
-            }
-        };
-        let columns = columns.map_err(|why| {
-            let place = "the header".to_owned();
-            self.origin.unreadable(place, short(&why).into_owned())
+    fn open(&self, source: R) -> Result<Open<R>, Failure> {
+        let (source, foreign) = LineSource::open(source).map_err(|error| Failure {
+            error: self.origin.io(error),
+            is_last: true,
         })?;
-        Ok(Open {
+        let header_error = |why: &str| Failure {
+            error: self.origin.unreadable_rest("the header".to_owned(), why),
+            is_last: true,
+        };
+        if let Some(foreign) = foreign {
+            return Err(header_error(&foreign.advice(&self.origin.name)));
+        }
+        if matches!(self.delimiter, b'"' | b'\r' | b'\n') {
+            let why = "the delimiter must not be a quote or a line break; use another one";
+            return Err(header_error(why));
+        }
+        let rows = ReaderBuilder::new()
+            .delimiter(self.delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(source);
+        let mut open = Open {
             rows,
-            columns,
+            columns: Vec::new(),
             row: StringRecord::new(),
-        })
+        };
+        let mut has_header = self.next_row(&mut open)?;
+        if has_header
+            && header::declared_delimiter(&open.row, self.delimiter)
+                .map_err(|why| header_error(&why))?
+        {
+            has_header = self.next_row(&mut open)?;
+        }
+        if !has_header {
+            open.row.clear();
+        }
+        open.columns = (self.names)
+            .columns(&open.row, self.delimiter)
+            .map_err(|why| header_error(&why))?;
+        Ok(open)
     }
 
-    /// Reads a row. Returns `None` at the end of the source.
-    fn read_row(&self, open: &mut Open<R>) -> Option<Result<Record, Failure>> {
-        open.rows.get_mut().left = self.max_len;
-        let next_line = open.rows.position().line();
-        match open.rows.read_record(&mut open.row) {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(error) => {
-                let left = open.rows.get_ref().left;
-                return Some(Err(self.failure(error, left, next_line)));
+    /// Reads the next row that has a cell that is not empty. Returns `false` at the end of the source.
+    fn next_row(&self, open: &mut Open<R>) -> Result<bool, Failure> {
+        loop {
+            let parsed = open.rows.position().byte();
+            open.rows.get_mut().start_row(self.max_len, parsed);
+            match open.rows.read_record(&mut open.row) {
+                Ok(false) => return Ok(false),
+                Ok(true) if open.row.iter().all(|cell| cell.trim().is_empty()) => {}
+                Ok(true) => return Ok(true),
+                Err(error) => return Err(self.failure(error, open)),
             }
         }
-        let position = open.row.position();
-        let line = position.map_or(next_line, ::csv::Position::line);
+    }
+
+    /// Reads a record. Returns `None` at the end of the source.
+    fn read_record(&self, open: &mut Open<R>) -> Option<Result<Record, Failure>> {
+        match self.next_row(open) {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(failure) => return Some(Err(failure)),
+        }
+        let line = open.rows.get_ref().row_line();
         let record = self.names.record(&open.columns, &open.row, line);
         Some(record.map_err(|why| Failure {
-            error: self.unreadable(line, short(&why).into_owned()),
+            error: self.unreadable(line, &why),
             is_last: false,
         }))
     }
 
-    /// Converts an error of the parser. `left` is the number of bytes that the row could still have, and
-    /// `next_line` the line that the parser had reached.
-    fn failure(&self, error: ::csv::Error, left: usize, next_line: u64) -> Failure {
-        // More exact, because blank lines may come before the row.
-        let line = error.position().map_or(next_line, ::csv::Position::line);
+    /// Converts an error of the parser.
+    fn failure(&self, error: ::csv::Error, open: &Open<R>) -> Failure {
+        let source = open.rows.get_ref();
+        let line = source.row_line();
         let (error, is_last) = match error.into_kind() {
-            ErrorKind::Io(_) if left == 0 => {
+            ErrorKind::Io(_) if source.is_too_long => {
                 let max = self.max_len;
                 let why =
                     format!("longer than {max} bytes; close an open quote, or raise max_row_len");
-                (self.unreadable(line, why), true)
+                (self.unreadable_rest(line, &why), true)
             }
             ErrorKind::Io(error) => (self.origin.io(error), true),
             ErrorKind::Utf8 { err, .. } => {
-                let (cell, byte) = (err.field() + 1, err.valid_up_to());
-                let why = format!("invalid UTF-8 in cell {cell} at byte {byte}");
-                (self.unreadable(line, why), false)
+                let why = self.not_utf8(open, &err);
+                // Without names, no row can be read.
+                if open.columns.is_empty() {
+                    (self.unreadable_rest(line, &why), true)
+                } else {
+                    (self.unreadable(line, &why), false)
+                }
             }
-            ErrorKind::UnequalLengths {
-                expected_len, len, ..
-            } => {
-                let why = format!("the row has {len} cells, and the header has {expected_len}");
-                (self.unreadable(line, why), false)
-            }
-            other => (self.unreadable(line, format!("{other:?}")), true),
+            other => (self.unreadable_rest(line, &format!("{other:?}")), true),
         };
         Failure { error, is_last }
     }
 
-    fn unreadable(&self, line: u64, why: String) -> Error {
+    fn not_utf8(&self, open: &Open<R>, error: &::csv::Utf8Error) -> String {
+        let (cell, byte) = (error.field(), error.valid_up_to());
+        let column = open.columns.get(cell);
+        let column = column.map_or(format!("cell {}", cell + 1), Column::shown);
+        let bytes = open.row.as_byte_record().get(cell).unwrap_or_default();
+        let place = format!("in {column} at byte {byte}");
+        not_utf8(bytes, byte, &place, &self.origin.name)
+    }
+
+    fn unreadable(&self, line: u64, why: &str) -> Error {
         self.origin.unreadable(format!("line {line}"), why)
+    }
+
+    fn unreadable_rest(&self, line: u64, why: &str) -> Error {
+        self.origin.unreadable_rest(format!("line {line}"), why)
     }
 }
 
@@ -301,12 +348,12 @@ impl<R: Read> Iterator for CsvRows<R> {
         let mut open = match std::mem::replace(&mut self.source, Source::Finished) {
             Source::New(source) => match self.open(source) {
                 Ok(open) => Box::new(open),
-                Err(error) => return Some(Err(error)),
+                Err(failure) => return Some(Err(failure.error)),
             },
             Source::Open(open) => open,
             Source::Finished => return None,
         };
-        let row = self.read_row(&mut open)?;
+        let row = self.read_record(&mut open)?;
         if !matches!(row, Err(Failure { is_last: true, .. })) {
             self.source = Source::Open(open);
         }

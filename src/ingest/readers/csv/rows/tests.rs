@@ -1,6 +1,7 @@
 use std::io;
 
 use super::*;
+use crate::ingest::left_out::LeftOut;
 use crate::model::metadata::MetadataValue;
 
 fn rows(csv: &str) -> CsvRows<&[u8]> {
@@ -22,7 +23,7 @@ fn columns_are_mapped_by_name() {
     let record = Record::new("1")
         .document("a, \"b\"\nc")
         .embedding([1.0, -2.5e-3]);
-    let empty = Record::new("2").remove_metadata("note");
+    let empty = Record::new("2").document("").remove_metadata("note");
     let expected = [record.uri("u").metadata("note", "x"), empty];
     assert_eq!(all(rows(csv)), expected);
 
@@ -51,11 +52,11 @@ fn a_bad_row_is_an_error_with_its_line_and_the_next_row_follows() {
     let items = items(read());
     let expected: [Result<&str, &str>; 8] = [
         Ok("1"),
-        Err("line 3: the row has 2 cells, and the header has 3"),
+        Err("line 4: the row has 2 cells, and the header has 3"),
         Err("line 5: column \"embedding\": expected a number at byte 3"),
         Ok("4"),
         Err("line 8: no id in column \"id\"; name the right column with id_column"),
-        Err("line 9: invalid UTF-8 in cell 3 at byte 0"),
+        Err("line 9: invalid UTF-8 in column \"k\" at byte 0; "),
         Err("line 10: the row has 4 cells, and the header has 3"),
         Ok("8"),
     ];
@@ -172,4 +173,339 @@ fn metadata_cells_are_strings_unless_their_column_has_another_type() {
         let why = format!("line 2: column {column:?}: {cell:?} is not ");
         assert!(error.contains(&why), "{error}");
     }
+}
+
+/// Returns the ids made from lines, and the errors without the name of the source.
+fn places(csv: &[u8]) -> Vec<Result<String, String>> {
+    let rows = CsvRows::from_reader(csv).name("a.csv");
+    rows.missing_ids(MissingIds::FromLine)
+        .map(|item| match item {
+            Ok(record) => Ok(record.id),
+            Err(error) => Err(error.to_string().replace("CsvRows \"a.csv\": ", "")),
+        })
+        .collect()
+}
+
+#[test]
+fn field_03_lines_of_crlf_files_are_counted_like_lines_of_lf_files() {
+    let text = "text,k\none,1\n\n\n\"two\nlines\",2\nthree\n,,\nfour,4\n \nfive,\"\n\"";
+    let expected = ["a.csv:2", "a.csv:5", "line 7: ", "a.csv:9", "a.csv:11"];
+    for mark in ["", "\u{feff}"] {
+        for end in ["\n", "\r\n", "\r"] {
+            let csv = format!("{mark}{}", text.replace('\n', end));
+            let found = places(csv.as_bytes());
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for (found, expected) in found.iter().zip(expected) {
+                let (Ok(found) | Err(found)) = found;
+                assert!(
+                    found.starts_with(expected),
+                    "{found}, not {expected}, {csv:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn field_03_lines_are_counted_whatever_comes_before_the_header() {
+    for before in ["\n\n", "\r\n\r\n", ",\n\n", "\n,\r\n"] {
+        let csv = format!("{before}text,k\r\none,1\r\n");
+        assert_eq!(
+            places(csv.as_bytes()),
+            [Ok("a.csv:4".to_owned())],
+            "{csv:?}"
+        );
+    }
+    // A carriage return within a cell is no end of a line in a file with other ends.
+    assert_eq!(
+        places(b"text,k\n\"a\rb\",1\n\"c\",2\n"),
+        ["a.csv:2", "a.csv:3"].map(|id| Ok(id.to_owned()))
+    );
+    // Ids of rows that are longer than all buffers.
+    let long = "x\r\n".repeat(30_000);
+    let csv = format!("text,k\r\n\"{long}\",1\r\nb,2\r\n");
+    assert_eq!(
+        places(csv.as_bytes()),
+        ["a.csv:2", "a.csv:30003"].map(|id| Ok(id.to_owned()))
+    );
+}
+
+/// Gives one byte at a time, after a signal.
+struct Slow<'a>(&'a [u8], bool);
+
+impl Read for Slow<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let len = to.len().min(1);
+        self.0.read(&mut to[..len])
+    }
+}
+
+#[test]
+fn field_03_a_slow_source_gives_the_same_records_as_a_file() {
+    let csv = "\u{feff}text,k\r\none,1\r\n\r\n\"two\r\nlines\",2\r\n";
+    let read = |source: Box<dyn Read>| -> Vec<Record> {
+        let rows = CsvRows::from_reader(source).missing_ids(MissingIds::FromLine);
+        rows.collect::<Result<_>>().unwrap()
+    };
+    let slow = read(Box::new(Slow(csv.as_bytes(), false)));
+    assert_eq!(slow, read(Box::new(csv.as_bytes())));
+    assert_eq!(slow[1].id, "input:4");
+}
+
+/// Returns the message of a file that has no other item.
+fn refused(rows: CsvRows<&[u8]>) -> String {
+    let mut items: Vec<_> = rows.collect();
+    assert_eq!(items.len(), 1, "{items:?}");
+    let error = items.remove(0).unwrap_err();
+    let is_last = matches!(
+        &error,
+        Error::Invalid {
+            reason: crate::InvalidInput::Unreadable { is_last: true, .. },
+            ..
+        }
+    );
+    assert!(is_last, "{error:?}");
+    error.to_string()
+}
+
+#[test]
+fn field_11_a_file_with_another_delimiter_names_the_setter() {
+    for (csv, setter) in [
+        ("id;text\n1;a\n", "use .delimiter(b';')"),
+        ("sep=;\nid;text\n1;a\n", "use .delimiter(b';')"),
+        ("id\ttext\n1\ta\n", "use .delimiter(b'\\t')"),
+        ("id|text\n1|a\n", "use .delimiter(b'|')"),
+        ("\"id\";\"Size, in m\"\n1;2\n", "use .delimiter(b';')"),
+    ] {
+        let error = refused(rows(csv));
+        assert!(
+            error.contains("the header: ") && error.ends_with(setter),
+            "{error}"
+        );
+    }
+    // Without ids, no column is missing.
+    let generated = |csv| rows(csv).missing_ids(MissingIds::FromLine);
+    let error = refused(generated("text;k\na;1\n"));
+    assert!(error.ends_with("use .delimiter(b';')"), "{error}");
+    let one = all(generated("a;b\nx\n").document_column("a;b"));
+    assert_eq!(one[0].document.as_deref(), Some("x"));
+
+    let csv = "sep=;\r\nid;text\r\n1;a\r\nx;;;\r\n";
+    let items = items(rows(csv).delimiter(b';'));
+    assert_eq!(items[0], Ok(Record::new("1").document("a")));
+    assert!(
+        items[1].as_ref().unwrap_err().contains("line 4: "),
+        "{items:?}"
+    );
+    let error = refused(rows("id,text\n").delimiter(b'"'));
+    assert!(
+        error.contains("must not be a quote or a line break"),
+        "{error}"
+    );
+}
+
+#[test]
+fn field_11_files_in_other_encodings_name_the_command_that_converts_them() {
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let named = |bytes: &[u8]| refused(CsvRows::from_reader(bytes).name("data/in.csv"));
+    let error = named(&utf16("\u{feff}id,text\r\n1,a\r\n"));
+    let end = "the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 in.csv > utf8.csv";
+    assert!(error.ends_with(end), "{error}");
+    let error = named(&utf16("id,text\n"));
+    assert!(
+        error.contains("iconv -f UTF-16LE -t UTF-8 in.csv"),
+        "{error}"
+    );
+    let error = named(b"id,caf\xE9\n1,a\n");
+    assert!(
+        error.contains("line 1: invalid UTF-8 in cell 2 at byte 3"),
+        "{error}"
+    );
+    assert!(
+        error.contains("iconv -f WINDOWS-1252 -t UTF-8 in.csv"),
+        "{error}"
+    );
+    let error = named(b"\x1F\x8B\x08\0\n\n");
+    assert!(error.contains("gzip -dc in.csv > utf8.csv"), "{error}");
+
+    let rows = CsvRows::from_reader(&b"id,name\n1,caf\xE9\n2,b\n"[..]).name("in.csv");
+    let items = items(rows);
+    let error = items[0].as_ref().unwrap_err();
+    assert!(
+        error.contains("line 2: invalid UTF-8 in column \"name\" at byte 3"),
+        "{error}"
+    );
+    assert!(
+        error.contains("iconv -f WINDOWS-1252 -t UTF-8 in.csv"),
+        "{error}"
+    );
+    assert!(items[1].is_ok() && items.len() == 2);
+}
+
+#[test]
+fn field_11_white_space_around_the_names_of_columns_is_ignored() {
+    let csv = " id , text,\u{a0}year\u{200b},\u{feff} note\n1,a,7,x\n";
+    let expected = Record::new("1").document("a").metadata("note", "x");
+    let expected = expected.metadata("year", 7);
+    for name in ["year", " year"] {
+        assert_eq!(
+            all(rows(csv).int_columns([name])),
+            std::slice::from_ref(&expected)
+        );
+    }
+    let named = rows(csv).id_column(" id").document_column(" text");
+    assert_eq!(all(named.int_columns(["year"])), [expected]);
+    let error = refused(rows("id,x, x\n"));
+    assert!(error.contains("two columns have the name \"x\""), "{error}");
+    let error = refused(rows("id,Text\n1,a\n"));
+    assert!(error.ends_with("use .document_column(\"Text\")"), "{error}");
+}
+
+#[test]
+fn field_11_rows_of_empty_cells_are_blank_lines() {
+    let csv = "id,text,k\n,,\n1,a,b\n , ,\t\n\"\",,\n,,,,,\n2,c,d\n,,\n,";
+    let read = all(rows(csv));
+    assert_eq!(read.len(), 2, "{read:?}");
+    assert_eq!(read[1].id, "2");
+    let ids: Vec<_> = all(rows(csv).id_column("x").missing_ids(MissingIds::FromLine))
+        .into_iter()
+        .map(|record| record.id)
+        .collect();
+    assert_eq!(ids, ["input:3", "input:7"]);
+}
+
+#[test]
+fn field_11_cells_that_other_programs_write_are_refused_with_the_cure() {
+    let int = |cell| items(rows(cell).int_columns(["k"])).remove(0).unwrap_err();
+    let float = |cell| {
+        items(rows(cell).float_columns(["k"]))
+            .remove(0)
+            .unwrap_err()
+    };
+    for (error, cure) in [
+        (
+            int("id,k\n1,2015.0\n"),
+            "\"2015.0\" is not an integer; pandas writes integers so if the column has gaps: convert it with .astype(\"Int64\"), or use float_columns",
+        ),
+        (
+            int("id,k\n1,2015.5\n"),
+            "\"2015.5\" is not an integer; use float_columns",
+        ),
+        (
+            int("id,k\n1,99999999999999999999\n"),
+            "is not an integer of 64 bits; do not set a type, which keeps it as a text",
+        ),
+        (
+            float("id,k\n1,\"1,5\"\n"),
+            "\"1,5\" is not a finite number; write a point, not a comma",
+        ),
+        (
+            float("id,k\n1,nan\n"),
+            "\"nan\" is not a finite number; leave the cell empty",
+        ),
+        (
+            items(rows("id,embedding\n1,[0.5 1.5]\n"))
+                .remove(0)
+                .unwrap_err(),
+            "NumPy prints arrays without commas: write json.dumps(vector.tolist())",
+        ),
+        (
+            items(rows("id,k\n1, \"a,b\"\n")).remove(0).unwrap_err(),
+            "the row has 3 cells, and the header has 2; remove the blank before a quote",
+        ),
+        (
+            items(rows("id,k\n1\n")).remove(0).unwrap_err(),
+            "the row has 1 cells, and the header has 2; a cell may be missing, or a quote open",
+        ),
+        (
+            items(rows("id,k\n1,2,3\n")).remove(0).unwrap_err(),
+            "the row has 3 cells, and the header has 2; put quotes around cells that contain the delimiter",
+        ),
+    ] {
+        assert!(error.ends_with(cure), "{error}");
+    }
+}
+
+#[test]
+fn field_11_names_that_contradict_each_other_are_refused() {
+    for (rows, why) in [
+        (
+            rows("url,text\n").id_column("url").uri_column("url"),
+            "id_column and uri_column are both \"url\"",
+        ),
+        (
+            rows("id,text\n").int_columns(["id"]),
+            "id_column is \"id\", so this column is no metadata",
+        ),
+        (
+            rows("id,k\n").int_columns(["k"]).float_columns(["k"]),
+            "column \"k\" has two types",
+        ),
+    ] {
+        let error = refused(rows);
+        assert!(error.contains(why), "{error}");
+    }
+    // A name that is set goes before a default.
+    let named = rows("text,body\n1,b\n")
+        .id_column("text")
+        .document_column("body");
+    assert_eq!(all(named), [Record::new("1").document("b")]);
+    let uri = rows("id,text\n1,b\n").uri_column("text");
+    assert_eq!(all(uri), [Record::new("1").uri("b")]);
+}
+
+#[test]
+fn field_12_an_empty_cell_is_an_empty_document_unless_the_row_has_a_vector() {
+    let csv = "id,text,embedding,k\n1,,,x\n2,,[1],\n3, ,,\n";
+    let expected = [
+        Record::new("1").document("").metadata("k", "x"),
+        Record::new("2").embedding([1.0]).remove_metadata("k"),
+        Record::new("3").document(" ").remove_metadata("k"),
+    ];
+    assert_eq!(all(rows(csv)), expected);
+    // Without the column, the record has no document: its name may be wrong.
+    assert_eq!(
+        all(rows("id,k\n1,x\n")),
+        [Record::new("1").metadata("k", "x")]
+    );
+}
+
+#[test]
+fn field_10_cells_without_a_column_name_are_counted() {
+    let left_out = LeftOut::count();
+    let csv = ",id,text,\n0,1,a,\n1,2,b,x\n";
+    assert_eq!(all(rows(csv)).len(), 2);
+    let expected = [("column 1".to_owned(), 2), ("column 4".to_owned(), 1)];
+    assert_eq!(left_out.counts(), expected.into());
+}
+
+#[test]
+fn field_11_many_columns_take_time_in_proportion_and_have_a_limit() {
+    use std::time::Instant;
+
+    let header = |columns: usize| -> String {
+        let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
+        format!("id,{}\n", names.join(","))
+    };
+    let error = refused(rows(&header(100_000)));
+    assert!(
+        error.contains("100001 columns, and at most 16384 are allowed"),
+        "{error}"
+    );
+    let time = |columns: usize| {
+        let text = header(columns);
+        let typed: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
+        let started = Instant::now();
+        assert!(rows(&text).int_columns(typed).next().is_none());
+        started.elapsed()
+    };
+    // Twenty times as many columns take far less than 400 times as long.
+    let few = (0..5).map(|_| time(800)).min().unwrap();
+    let many = (0..5).map(|_| time(16_000)).min().unwrap();
+    assert!(many < few * 120, "{many:?}, {few:?}");
 }

@@ -1,0 +1,86 @@
+//! Counts the fields that readers leave out of records, by name, for the report of a job.
+//!
+//! A job sees only records. So readers count here, on the thread that reads, which is the job's.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// The maximum number of names that are counted one by one, since names come from the input.
+const MAX_NAMES: usize = 100;
+/// The name under which all further ones are counted.
+const OTHERS: &str = "…";
+
+type Counts = BTreeMap<String, u64>;
+
+thread_local! {
+    static COUNTS: RefCell<Counts> = const { RefCell::new(Counts::new()) };
+}
+
+/// Counts a field that was left out of a record.
+pub(super) fn add(name: &str) {
+    COUNTS.with_borrow_mut(|counts| {
+        if let Some(count) = counts.get_mut(name) {
+            *count += 1;
+            return;
+        }
+        let name = if counts.len() < MAX_NAMES {
+            name
+        } else {
+            OTHERS
+        };
+        *counts.entry(name.to_owned()).or_default() += 1;
+    });
+}
+
+/// The counts of one job on this thread. Dropping it restores those from before the job.
+pub(super) struct LeftOut {
+    before: Counts,
+}
+
+impl LeftOut {
+    /// Starts to count.
+    pub(super) fn count() -> LeftOut {
+        LeftOut {
+            before: COUNTS.take(),
+        }
+    }
+
+    /// Forgets what was counted so far.
+    pub(super) fn restart(&self) {
+        COUNTS.take();
+    }
+
+    /// Returns how often each field was left out.
+    pub(super) fn counts(&self) -> Counts {
+        COUNTS.with_borrow(Counts::clone)
+    }
+}
+
+impl Drop for LeftOut {
+    fn drop(&mut self) {
+        COUNTS.set(std::mem::take(&mut self.before));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_10_names_of_fields_are_counted_up_to_a_limit() {
+        let outer = LeftOut::count();
+        add("outer");
+        {
+            let inner = LeftOut::count();
+            for round in 1..=2 {
+                for name in 0..MAX_NAMES + 50 {
+                    add(&format!("{name}"));
+                }
+                let counts = inner.counts();
+                assert_eq!(counts.len(), MAX_NAMES + 1);
+                assert_eq!((counts["7"], counts[OTHERS]), (round, 50 * round));
+            }
+        }
+        assert_eq!(outer.counts(), Counts::from([("outer".to_owned(), 1)]));
+    }
+}
