@@ -44,8 +44,8 @@ exports, found = {}, []
 for name, text in files.items():
     text = re.sub(r"//[^\n]*", "", text)
     text = re.sub(r"\n#\[cfg\(test\)\]\s*mod \w+ \{.*", "", text, flags=re.S)
-    found += [(name, use, leaf) for use, tree in re.findall(r"\b(pub[^;{]* )?use ([^;]+);", text) for leaf in leaves(tree)]
-    inline = re.findall(r"\b(?:crate|super|self)(?:::\w+)+|(?<![\w:.$])[a-z_]+::\w+", re.sub(r"\buse [^;]+;", "", text))
+    found += [(name, use, leaf) for use, tree in re.findall(r"(?m)^\s*(pub[^;{]* )?use ([^;]+);", text) for leaf in leaves(tree)]
+    inline = re.findall(r"\b(?:crate|super|self)(?:::\w+)+|(?<![\w:.$])[a-z_]+::\w+", re.sub(r"(?m)^\s*(pub[^;{]* )?use [^;]+;", "", text))
     found += [(name, "", tuple(path.split("::"))) for path in inline]
 for name, use, leaf in found * 2:
     if use and (path := absolute(leaf, module_of[name])):

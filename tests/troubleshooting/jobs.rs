@@ -71,6 +71,7 @@ fn readers(seen: &mut Messages, folder: &Folder) {
         "{\"id\":\"1\",\"k\":NaN}\n",
         "{\"id\":\"1\",\"k\":\"\\ud83d\"}\n",
         "{'id':1}\n",
+        "{\"id\":True}\n",
     );
     unread(seen, JsonLines::from_reader(lines.as_bytes()));
     let bytes = &b"{\"id\":\"\xff\"}\n"[..];

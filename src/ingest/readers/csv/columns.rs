@@ -159,7 +159,7 @@ impl Names {
             .find_map(|(name, _)| roles.get_key_value(name.as_str()));
         match typed {
             Some((name, (_, setter))) => Err(format!(
-                "{setter} is {name:?}, so this column is no metadata and cannot have a type; leave the type out"
+                "{setter} is {name:?}, and only metadata columns have a type; leave the type out"
             )),
             None => Ok(roles),
         }
@@ -267,7 +267,7 @@ impl Names {
             }
         }
         if has_document && record.embedding.is_none() {
-            // Unlike a missing column, which may be a wrong name, an empty cell says that there is no text.
+            // A missing column may be a wrong name. An empty cell means that there is no text.
             record.document.get_or_insert_default();
         }
         record.id = self.ids.id(id, line, record.document.as_deref())?;

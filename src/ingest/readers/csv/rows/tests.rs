@@ -216,7 +216,7 @@ fn field_03_lines_are_counted_whatever_comes_before_the_header() {
             "{csv:?}"
         );
     }
-    // A carriage return within a cell is no end of a line in a file with other ends.
+    // A carriage return in a cell does not end a line if other lines end with a line feed.
     assert_eq!(
         places(b"text,k\n\"a\rb\",1\n\"c\",2\n"),
         ["a.csv:2", "a.csv:3"].map(|id| Ok(id.to_owned()))
@@ -440,7 +440,7 @@ fn field_11_names_that_contradict_each_other_are_refused() {
         ),
         (
             rows("id,text\n").int_columns(["id"]),
-            "id_column is \"id\", so this column is no metadata",
+            "id_column is \"id\", and only metadata columns have a type",
         ),
         (
             rows("id,k\n").int_columns(["k"]).float_columns(["k"]),
