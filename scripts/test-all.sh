@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The tests start their own server, whatever the caller's environment says.
-unset CHROMA_HOST CHROMA_ENDPOINT CHROMA_API_KEY GOOGLE_API_KEY GEMINI_API_KEY
+unset CHROMA_HOST CHROMA_PORT CHROMA_ENDPOINT CHROMA_API_KEY GOOGLE_API_KEY GEMINI_API_KEY
 
 step() {
     echo

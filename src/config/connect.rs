@@ -12,7 +12,7 @@ const DEFAULT_HOST: &str = "http://localhost:8000";
 /// The address of Chroma Cloud.
 const CLOUD_HOST: &str = "https://api.trychroma.com";
 /// Chroma's default port.
-const DEFAULT_PORT: u16 = 8000;
+pub(super) const DEFAULT_PORT: u16 = 8000;
 const DEFAULT_PAYLOAD_SIZE: usize = 16 << 20;
 const DEFAULT_TENANT: &str = "default_tenant";
 const DEFAULT_DATABASE: &str = "default_database";

@@ -1,11 +1,14 @@
 //! Reads the settings of a client from environment variables.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use super::builder::{ClientBuilder, Named};
+use super::connect::DEFAULT_PORT;
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
-use crate::transport::{RetryPolicy, Timeouts, shown_address};
+use crate::logs;
+use crate::transport::{Endpoint, RetryPolicy, Timeouts, shown_address};
 
 impl ClientBuilder {
     /// Reads the settings from environment variables:
@@ -13,6 +16,7 @@ impl ClientBuilder {
     /// | variable | setting | default |
     /// |---|---|---|
     /// | `CHROMA_HOST` or `CHROMA_ENDPOINT` | [`host`](ClientBuilder::host) | `http://localhost:8000` |
+    /// | `CHROMA_PORT` | the port of that address | 8000, or the port of a URL |
     /// | `CHROMA_TENANT` | [`tenant`](ClientBuilder::tenant) | `default_tenant` |
     /// | `CHROMA_DATABASE` | [`database`](ClientBuilder::database) | `default_database` |
     /// | `CHROMA_API_KEY` | [`api_key`](ClientBuilder::api_key) | none |
@@ -23,9 +27,13 @@ impl ClientBuilder {
     ///
     /// A key without a host selects Chroma Cloud. A variable with an empty value counts as not set.
     ///
+    /// `CHROMA_PORT` alone means that port of `localhost`. Kubernetes sets this variable to `tcp://…` if there
+    /// is a service with the name `chroma`; such a value is ignored.
+    ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if the value of a variable is not valid, or if `CHROMA_HOST` and
-    /// `CHROMA_ENDPOINT` differ. It names the variable and its value.
+    /// [`InvalidInput::Setting`] if the value of a variable is not valid, or if two variables contradict each
+    /// other: `CHROMA_HOST` and `CHROMA_ENDPOINT`, one of these with another port than `CHROMA_PORT`, or
+    /// `CHROMA_PORT` and a key without a host. It names the variable and its value.
     pub fn from_env() -> Result<ClientBuilder> {
         ClientBuilder::read(&Environment::of_process())
             .map_err(|reason| Call::new("client", None).invalid(reason))
@@ -50,7 +58,7 @@ impl ClientBuilder {
         let defaults = Timeouts::default();
         let key = environment.get("CHROMA_API_KEY")?;
         Ok(ClientBuilder {
-            host: host(environment)?,
+            host: host(environment, key.is_some())?,
             tenant: environment.get("CHROMA_TENANT")?,
             database: environment.get("CHROMA_DATABASE")?,
             token: key.map(|key| Named::new("CHROMA_API_KEY", key)),
@@ -64,12 +72,15 @@ impl ClientBuilder {
     }
 }
 
-/// Reads the address of the server from `CHROMA_HOST` or `CHROMA_ENDPOINT`.
-fn host(environment: &Environment<'_>) -> Result<Option<Named>, InvalidInput> {
-    let host = environment.get("CHROMA_HOST")?;
-    let endpoint = environment.get("CHROMA_ENDPOINT")?;
-    match (host, endpoint) {
-        (Some(host), Some(endpoint)) if host != endpoint => {
+/// Reads the address of the server from `CHROMA_HOST` or `CHROMA_ENDPOINT`, and `CHROMA_PORT`.
+fn host(environment: &Environment<'_>, has_key: bool) -> Result<Option<Named>, InvalidInput> {
+    let port = port(environment)?;
+    let read = |name| match (environment.get(name)?, port) {
+        (Some(address), Some(port)) => with_port(name, &address, port).map(Some),
+        (address, _) => Ok(address),
+    };
+    match (read("CHROMA_HOST")?, read("CHROMA_ENDPOINT")?) {
+        (Some(host), Some(endpoint)) if !is_same(&host, &endpoint) => {
             let why = format!(
                 "CHROMA_HOST names another server, {:?}; unset one of them",
                 shown_address(&host)
@@ -81,7 +92,78 @@ fn host(environment: &Environment<'_>) -> Result<Option<Named>, InvalidInput> {
             ))
         }
         (Some(host), _) => Ok(Some(Named::new("CHROMA_HOST", host))),
-        (None, endpoint) => Ok(endpoint.map(|endpoint| Named::new("CHROMA_ENDPOINT", endpoint))),
+        (None, Some(endpoint)) => Ok(Some(Named::new("CHROMA_ENDPOINT", endpoint))),
+        (None, None) => match port {
+            None => Ok(None),
+            Some(port) if has_key => {
+                let why = "without CHROMA_HOST, CHROMA_API_KEY selects Chroma Cloud; set CHROMA_HOST to the \
+                           host of the port, or unset CHROMA_PORT";
+                Err(InvalidInput::setting("CHROMA_PORT", port.to_string(), why))
+            }
+            Some(port) => Ok(Some(Named::new("CHROMA_PORT", format!("localhost:{port}")))),
+        },
+    }
+}
+
+/// Whether two addresses name the same server.
+fn is_same(one: &str, other: &str) -> bool {
+    let parse = |address| Endpoint::parse("CHROMA_HOST", address, DEFAULT_PORT).ok();
+    one == other || parse(one).is_some_and(|one| Some(one) == parse(other))
+}
+
+/// Reads `CHROMA_PORT`. Kubernetes sets it to the address of a service with the name `chroma`, such as
+/// `tcp://10.0.0.11:8000`, in each pod of the service's namespace.
+fn port(environment: &Environment<'_>) -> Result<Option<u16>, InvalidInput> {
+    const NAME: &str = "CHROMA_PORT";
+    let Some(value) = environment.get(NAME)? else {
+        return Ok(None);
+    };
+    if ["tcp://", "udp://", "sctp://"]
+        .iter()
+        .any(|scheme| value.starts_with(scheme))
+    {
+        log::debug!(
+            target: logs::CLIENT, value = value.as_str();
+            "CHROMA_PORT is ignored: Kubernetes has set it for a service with the name chroma, to {value}"
+        );
+        return Ok(None);
+    }
+    match value.parse() {
+        Ok(port) if port != 0 => Ok(Some(port)),
+        _ => {
+            let why = "it must be a port from 1 to 65535";
+            Err(InvalidInput::setting(NAME, value, why))
+        }
+    }
+}
+
+/// Adds the port to an address that has none.
+///
+/// # Errors
+/// [`InvalidInput::Setting`] if the address has another port.
+fn with_port(name: &str, address: &str, port: u16) -> Result<String, InvalidInput> {
+    let (scheme, rest) = match address.find("://") {
+        Some(end) => address.split_at(end + "://".len()),
+        None => ("", address),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.parse::<Ipv6Addr>().is_ok() {
+        return Ok(format!("{scheme}[{authority}]:{port}{path}"));
+    }
+    let own = authority.rsplit_once(':').map(|(_, own)| own);
+    match own.filter(|own| !own.ends_with(']')) {
+        None => Ok(format!("{scheme}{authority}:{port}{path}")),
+        Some(own) => match own.parse::<u16>() {
+            Ok(own) if own != port => {
+                let why = format!(
+                    "{name} has the port {own}; unset CHROMA_PORT, or remove the port there"
+                );
+                Err(InvalidInput::setting("CHROMA_PORT", port.to_string(), why))
+            }
+            // The same port, or an address that is refused later.
+            _ => Ok(address.to_owned()),
+        },
     }
 }
 
@@ -126,6 +208,102 @@ mod tests {
             error.contains("CHROMA_ENDPOINT") && error.contains("CHROMA_HOST"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn field_14_the_port_is_read_where_it_is_a_number() {
+        let read = |host: &str, port: &str| url(&[("CHROMA_HOST", host), ("CHROMA_PORT", port)]);
+        for (host, port, expected) in [
+            ("db", "18731", "http://db:18731"),
+            ("", "18731", "http://localhost:18731"),
+            ("db", " 18731\r", "http://db:18731"),
+            ("db", "", "http://db:8000"),
+            ("db:18731", "18731", "http://db:18731"),
+            ("http://db", "18731", "http://db:18731"),
+            ("http://db/", "18731", "http://db:18731"),
+            ("http://db:18731/", "18731", "http://db:18731"),
+            ("http://gw/chroma", "81", "http://gw:81/chroma"),
+            ("10.0.0.7", "81", "http://10.0.0.7:81"),
+            ("::1", "81", "http://[::1]:81"),
+            ("[::1]", "81", "http://[::1]:81"),
+            ("[::1]:81", "81", "http://[::1]:81"),
+            ("db", "tcp://10.0.0.11:18731", "http://db:8000"),
+            ("db:9000", "udp://10.0.0.11:18731", "http://db:9000"),
+            ("", "tcp://10.0.0.11:18731", "http://localhost:8000"),
+        ] {
+            assert_eq!(read(host, port), expected, "{host} {port}");
+        }
+        let endpoint = [("CHROMA_ENDPOINT", "http://db"), ("CHROMA_PORT", "81")];
+        assert_eq!(url(&endpoint), "http://db:81");
+        // Kubernetes also sets these for a service with the name `chroma`.
+        let services = [
+            ("CHROMA_SERVICE_HOST", "10.0.0.11"),
+            ("CHROMA_SERVICE_PORT", "18731"),
+            ("CHROMA_PORT_18731_TCP_ADDR", "10.0.0.11"),
+        ];
+        assert_eq!(url(&services), "http://localhost:8000");
+    }
+
+    #[test]
+    fn field_14_a_bad_port_and_one_that_contradicts_the_host_are_refused_by_name() {
+        for port in [
+            "0",
+            "65536",
+            "-1",
+            "8000a",
+            "80 00",
+            "1e3",
+            "0x50",
+            "http://db:1",
+            ":81",
+        ] {
+            let error = client(&[("CHROMA_HOST", "db"), ("CHROMA_PORT", port)]).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("CHROMA_PORT is {port:?}: it must be a port from 1 to 65535")
+            );
+        }
+        for (name, host) in [
+            ("CHROMA_HOST", "db:9000"),
+            ("CHROMA_HOST", "http://db:9000/x"),
+            ("CHROMA_HOST", "[::1]:9000"),
+            ("CHROMA_ENDPOINT", "http://db:9000"),
+        ] {
+            let error = client(&[(name, host), ("CHROMA_PORT", "18731")]).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "CHROMA_PORT is \"18731\": {name} has the port 9000; unset CHROMA_PORT, or remove the port there"
+                )
+            );
+        }
+        let error = client(&[("CHROMA_API_KEY", "k"), ("CHROMA_PORT", "8000")]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("CHROMA_PORT is \"8000\": without CHROMA_HOST")
+        );
+        // A bad host is still the fault of the host.
+        for host in ["http://", "db:port", "user:pw@db"] {
+            let error = client(&[("CHROMA_HOST", host), ("CHROMA_PORT", "81")]).unwrap_err();
+            assert!(error.to_string().starts_with("CHROMA_HOST is "), "{error}");
+        }
+    }
+
+    #[test]
+    fn field_14_two_variables_may_name_the_same_server_in_different_words() {
+        for (host, endpoint) in [
+            ("db", "http://db:8000"),
+            ("http://db/", "http://db"),
+            ("db:9000", "http://db:9000/api/v2"),
+        ] {
+            let both = [("CHROMA_HOST", host), ("CHROMA_ENDPOINT", endpoint)];
+            assert!(client(&both).is_ok(), "{host} {endpoint}");
+        }
+        let both = [("CHROMA_HOST", "db"), ("CHROMA_ENDPOINT", "http://db")];
+        assert!(client(&both).is_err(), "ports 8000 and 80");
+        let all = [("CHROMA_PORT", "81"), both[0], both[1]];
+        assert_eq!(url(&all), "http://db:81");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod environment;
 mod secrets;
 
 use std::collections::BTreeMap;

@@ -26,6 +26,7 @@ pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
         .current_dir(&folder.0);
     for variable in [
         "CHROMA_HOST",
+        "CHROMA_PORT",
         "CHROMA_ENDPOINT",
         "CHROMA_API_KEY",
         "CHROMA_TENANT",
