@@ -2,16 +2,40 @@
 
 use std::fmt::Write;
 use std::fs;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::example::{example, run};
 use crate::support::folder::Folder;
+use crate::support::stand_in::Answer;
 use crate::support::{closed_port, wait_until};
 
 fn ingest(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let own = folder.0.to_str().unwrap();
     let settings = [settings, &[("TMPDIR", own)]].concat();
     run("batch_ingest", folder, arguments, &settings)
+}
+
+/// Builds the example, and returns the path of the program, which cargo does not report.
+#[cfg(unix)]
+fn program(folder: &Folder) -> PathBuf {
+    ingest(folder, &["--nope"], &[]);
+    let test = std::env::current_exe().unwrap();
+    let built = test.ancestors().nth(2).unwrap();
+    built.join("examples/batch_ingest")
+}
+
+/// Gives a command the folder and the environment of an example.
+#[cfg(unix)]
+fn copy_environment(folder: &Folder, command: &mut Command) {
+    for (name, value) in example("batch_ingest", folder, &[]).get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(&folder.0).env("TMPDIR", &folder.0);
 }
 
 fn texts(output: &Output) -> (i32, String, String) {
@@ -82,6 +106,123 @@ fn the_exit_code_shows_whether_to_retry() {
     );
 }
 
+/// A limit on the size of files stands for a full disk. The example cannot be run through cargo then, which
+/// writes files as well.
+#[cfg(unix)]
+#[test]
+fn field_28_a_full_disk_has_one_exit_code_at_the_start_and_later() {
+    let folder = Folder::new();
+    let server = crate::support::chroma(crate::support::LIMITS, |request| {
+        // The request that creates the collection.
+        if request.path.ends_with("/collections") {
+            Answer::ok(crate::support::COLLECTION)
+        } else {
+            Answer::ok("{}")
+        }
+    });
+    let input = folder.path("input.jsonl");
+    let good = |n: usize| format!("{{\"id\":\"{n}\",\"text\":\"text {n}\"}}\n");
+    // The name of this field is reserved, so the record is a bad one.
+    let bad = |n: usize| {
+        let text = "x".repeat(2_000);
+        format!("{{\"id\":\"bad{n}\",\"text\":\"{text}\",\"chroma:document\":1}}\n")
+    };
+    let lines = (0..150).map(good).chain((0..4).map(bad));
+    fs::write(&input, lines.collect::<String>()).unwrap();
+    let program = program(&folder);
+    let run = |blocks: usize| {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script]).arg(&program);
+        copy_environment(&folder, &mut command);
+        command.env("CHROMA_HOST", server.url());
+        command.args(["--collection", "abc", "--bad", "bad.jsonl"]);
+        texts(&command.arg(&input).output().unwrap())
+    };
+    let names = || {
+        let entries = fs::read_dir(&folder.0).unwrap().map(Result::unwrap);
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let (code, out, err) = run(0);
+    assert_eq!(code, 1, "{out} {err}");
+    assert!(err.contains("cannot write the checkpoint"), "{err}");
+    assert_eq!(names(), ["input.jsonl"], "no empty file is left");
+
+    // One block is 512 or 1,024 bytes. The second letter does not fit.
+    let (code, out, err) = run(6);
+    assert_eq!(code, 1, "{out} {err}");
+    assert!(err.contains("cannot write dead letters"), "{err}");
+    assert_eq!(names(), ["bad.jsonl", "input.jsonl", "input.jsonl.ckpt"]);
+    let letters = || fs::read_to_string(folder.path("bad.jsonl")).unwrap();
+    assert!(!letters().ends_with('\n'), "the last letter is cut off");
+
+    // Enough space again.
+    let (code, out, err) = run(1_000);
+    assert_eq!(code, 0, "{out} {err}");
+    assert_eq!(names(), ["bad.jsonl", "input.jsonl"]);
+    let letters = letters();
+    for n in 0..4 {
+        let whole = |line: &&str| {
+            serde_json::from_str::<serde_json::Value>(line)
+                .is_ok_and(|letter| letter["item"] == 150 + n)
+        };
+        assert!(letters.lines().any(|line| whole(&line)), "item {n} is lost");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn field_15_a_run_that_overlaps_another_one_is_to_be_tried_later() {
+    let folder = Folder::new();
+    let server = crate::support::chroma(crate::support::LIMITS, |_| Answer::ok("{}"));
+    let abc = crate::support::collection(&server);
+    let input = folder.path("input.jsonl");
+    fs::write(&input, "{\"id\":\"a\",\"text\":\"one\"}\n").unwrap();
+    let checkpoint = folder.path("input.jsonl.ckpt");
+    // The example runs while this job reads.
+    let mut output = None;
+    let records = crate::support::records(1).into_iter().inspect(|_| {
+        let arguments = ["--collection", "abc", input.to_str().unwrap()];
+        output = Some(ingest(&folder, &arguments, &[]));
+    });
+    abc.ingest(records).checkpoint(&checkpoint).run().unwrap();
+    let (code, _, err) = texts(&output.unwrap());
+    assert_eq!(code, 75, "{err}");
+    let holder = format!("(pid {})", std::process::id());
+    assert!(err.contains("another job uses the checkpoint"), "{err}");
+    assert!(err.contains(&holder), "{err}");
+}
+
+#[test]
+fn field_22_with_restart_the_checkpoint_of_another_input_is_replaced() {
+    let folder = Folder::new();
+    let input = folder.path("input.jsonl");
+    let checkpoint = folder.path("input.jsonl.ckpt");
+    let line = |id: &str| format!("{{\"id\":\"{id}\",\"text\":\"text\"}}\n");
+    // More than one batch, so that the checkpoint has a position.
+    fs::write(
+        &input,
+        (0..150).map(|n| line(&n.to_string())).collect::<String>() + "torn",
+    )
+    .unwrap();
+    let path = input.to_str().unwrap();
+    let (code, _, err) = texts(&ingest(&folder, &[path], &[]));
+    assert_eq!(code, 1, "{err}");
+    assert!(checkpoint.exists());
+    fs::write(&input, line("b") + &line("c")).unwrap();
+    let (code, _, err) = texts(&ingest(&folder, &[path], &[]));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("different input"), "{err}");
+    let (code, out, err) = texts(&ingest(&folder, &["--restart", path], &[]));
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("2 written"), "{out}");
+    assert!(!checkpoint.exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_stops_the_job_and_the_same_command_resumes_it() {
@@ -92,26 +233,9 @@ fn ctrl_c_stops_the_job_and_the_same_command_resumes_it() {
         all
     });
     fs::write(&input, lines).unwrap();
-    // Builds the example. Cargo does not report the path of the program.
-    ingest(&folder, &["--nope"], &[]);
-    let program = std::env::current_exe().unwrap();
-    let program = program
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/batch_ingest");
-    let mut command = Command::new(program);
-    let environment = example("batch_ingest", &folder, &[]);
-    for (name, value) in environment.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
-        .arg(&input)
-        .current_dir(&folder.0)
-        .env("TMPDIR", &folder.0);
+    let mut command = Command::new(program(&folder));
+    copy_environment(&folder, &mut command);
+    command.arg(&input);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let checkpoint = folder.0.join("large.jsonl.ckpt");
 
