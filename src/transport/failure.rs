@@ -88,9 +88,13 @@ impl FailureReader {
                 status,
                 name: String::new(),
                 retry_after: None,
-                message: self.secrets.clean(format!(
-                    "redirected to {location}; use that address instead"
-                )),
+                message: self.secrets.clean(match forwarder(endpoint) {
+                    // A network that wants a login redirects all requests.
+                    Some(proxy) => format!(
+                        "redirected to {location}; use that address instead, unless it comes from the proxy {proxy}"
+                    ),
+                    None => format!("redirected to {location}; use that address instead"),
+                }),
             },
             None => self.refusal(response, Origin { endpoint, call }),
         };
@@ -116,9 +120,7 @@ impl FailureReader {
             ..
         } = response;
         let body = self.secrets.clean_body(body);
-        let endpoint = origin.endpoint;
-        let forwarder = endpoint.proxy().filter(|_| !endpoint.is_secure());
-        let maker = forwarder.filter(|_| !is_json_object(&body));
+        let maker = forwarder(origin.endpoint).filter(|_| !is_json_object(&body));
         let error = self.dialect.error(ErrorResponse {
             call: Box::new(origin.call),
             status,
@@ -169,10 +171,15 @@ impl FailureReader {
     }
 
     /// Returns the error of a successful response that cannot be parsed.
-    pub(super) fn unreadable(&self, answer: &[u8], message: String, call: Call) -> Error {
+    pub(super) fn unreadable(&self, answer: &[u8], message: String, origin: Origin<'_>) -> Error {
+        let mut message = self.secrets.clean_message_about(answer, message);
+        let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(answer).is_ok();
+        if let Some(proxy) = forwarder(origin.endpoint).filter(|_| !is_json()) {
+            message = proxy_error::from_proxy(&message, proxy);
+        }
         Error::Decode {
-            call: Box::new(call),
-            message: self.secrets.clean_message_about(answer, message),
+            call: Box::new(origin.call),
+            message,
         }
     }
 
@@ -196,12 +203,14 @@ impl FailureReader {
 
     fn connection(&self, error: ureq::Error, origin: Origin<'_>, was_sent: bool) -> Error {
         let proxy = origin.endpoint.proxy();
-        let through = proxy.map_or(String::new(), |proxy| format!(" through the proxy {proxy}"));
         let (message, hint) = match proxy {
-            _ if is_distrusted(&error) => (
-                format!("cannot connect{through}"),
-                DISTRUSTED_HINT.to_owned(),
-            ),
+            _ if is_distrusted(&error) => {
+                let message = match proxy {
+                    Some(proxy) => format!("cannot connect through the proxy {proxy}"),
+                    None => "cannot connect".to_owned(),
+                };
+                (message, DISTRUSTED_HINT.to_owned())
+            }
             _ if was_sent => ("the connection broke".to_owned(), broken_hint(proxy)),
             Some(proxy) => (
                 format!("cannot connect to the proxy {proxy}"),
@@ -224,6 +233,11 @@ impl FailureReader {
 fn broken_hint(proxy: Option<&Proxy>) -> String {
     let proxy = proxy.map_or("a proxy".to_owned(), |proxy| format!("the proxy {proxy}"));
     format!("the server may have stopped or restarted, or {proxy} may have cut the connection")
+}
+
+/// Returns the proxy that forwards requests to an endpoint and could respond in its place. A tunnel does not.
+fn forwarder(endpoint: &Endpoint) -> Option<&Proxy> {
+    endpoint.proxy().filter(|_| !endpoint.is_secure())
 }
 
 /// Whether a response is an object in JSON, as all errors of Chroma are.

@@ -42,13 +42,18 @@ pub(super) fn refused(mut error: Error, status: u16, proxy: &Proxy) -> Error {
             "the proxy {proxy} refuses requests: {}",
             login_needed(proxy)
         ),
-        _ => format!("{message}; this may come from the proxy {proxy}"),
+        _ => from_proxy(message, proxy),
     };
     match error {
         // The server's key has nothing to do with it.
         Error::Unauthorized { call, message, .. } => server_error(call, status, message),
         other => other,
     }
+}
+
+/// Adds the proxy to the description of a response that it may have made.
+pub(super) fn from_proxy(message: &str, proxy: &Proxy) -> String {
+    format!("{message}; this may come from the proxy {proxy}")
 }
 
 fn login_needed(proxy: &Proxy) -> String {

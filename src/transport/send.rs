@@ -9,7 +9,7 @@ use super::connect_options::ConnectOptions;
 use super::dialect::Dialect;
 use super::endpoint::Endpoint;
 use super::endpoints::Endpoints;
-use super::failure::FailureReader;
+use super::failure::{FailureReader, Origin};
 use super::observe::Observer;
 use super::operation::HttpRequest;
 use super::proxy::Proxy;
@@ -111,9 +111,9 @@ impl Transport {
                     retries.succeeded(target);
                     return parse(&answer).map_err(|message| {
                         state.may_have_acted = !state.kind().is_read();
-                        self.sender
-                            .failures
-                            .unreadable(&answer, message, state.call(endpoint))
+                        let call = state.call(endpoint);
+                        let origin = Origin { endpoint, call };
+                        self.sender.failures.unreadable(&answer, message, origin)
                     });
                 }
                 Err(failure) => target = retries.after(failure, target, &mut state)?,

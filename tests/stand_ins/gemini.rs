@@ -282,6 +282,38 @@ fn field_08_a_quota_of_zero_or_an_empty_account_ends_a_job_at_once() {
 }
 
 #[test]
+fn field_08_a_refused_key_ends_a_job_at_once_even_if_bad_records_are_skipped() {
+    let without_details = fault(
+        400,
+        "INVALID_ARGUMENT",
+        "API key expired. Please renew it.",
+        json!([]),
+    );
+    for answer in [
+        bad_key(),
+        without_details,
+        fault(403, "PERMISSION_DENIED", "API key leaked", json!([])),
+    ] {
+        let google = StandIn::start(move |_| answer.clone());
+        let chroma = chroma(LIMITS, |_| Answer::ok("{}"));
+        let gemini = Gemini::builder().api_key(KEY).base_url(google.url());
+        let notes = client(&chroma)
+            .collection("abc")
+            .embedding_function(gemini.build().unwrap());
+        let items = (0..2_000).map(|i| Record::new(i.to_string()).document(format!("text {i}")));
+        let job = notes
+            .get()
+            .unwrap()
+            .ingest(items)
+            .bad_records(BadRecords::skip())
+            .run();
+        let shown = format!("{:#}", job.unwrap_err());
+        assert!(shown.contains("the key came from api_key"), "{shown}");
+        assert!(google.requests().len() <= 8, "{}", google.requests().len());
+    }
+}
+
+#[test]
 fn a_wrong_answer_is_an_error() {
     let row = |text: &str| row_of(text, 128);
     let answer = |rows: &[Row]| vectors(rows, false);

@@ -157,6 +157,56 @@ fn field_07_a_proxy_that_hangs_is_named() {
 }
 
 #[test]
+fn field_07_a_page_in_place_of_a_response_names_the_proxy() {
+    // The login page of a network, and the redirect to it.
+    for answer in [
+        Answer::html(200),
+        Answer::new(302, "").header("location", "http://login.example.com/"),
+    ] {
+        let proxy = StandIn::start(move |_| answer.clone());
+        let shown = refused(SERVER, &proxy.url()).to_string();
+        let name = format!("from the proxy {} (from ClientBuilder::proxy)", proxy.url());
+        assert!(shown.contains(&name), "{shown}");
+    }
+    let proxy = StandIn::start(|_| Answer::ok("{}"));
+    let shown = refused(SERVER, &proxy.url()).to_string();
+    assert!(
+        !shown.contains("proxy"),
+        "JSON comes from the server: {shown}"
+    );
+}
+
+#[test]
+fn field_07_a_proxy_may_speak_http_1_0() {
+    let body = r#"{"nanosecond heartbeat":7}"#;
+    let proxy = StandIn::start(move |_| Answer::raw(format!("HTTP/1.0 200 OK\r\n\r\n{body}")));
+    let client = builder(SERVER).proxy(proxy.url()).build().unwrap();
+    for _ in 0..2 {
+        assert_eq!(client.heartbeat().unwrap(), 7);
+    }
+}
+
+#[test]
+fn field_09_the_login_of_a_proxy_is_hidden_in_what_the_proxy_repeats() {
+    let repeating = |request: &Request| {
+        let sent = request.header("proxy-authorization").unwrap_or_default();
+        Answer::new(403, format!("no: {sent} s3cret-pw"))
+    };
+    let proxy = StandIn::start(repeating);
+    let with_login = proxy.url().replace("http://", "http://user:s3cret-pw@");
+    let error = refused(SERVER, &with_login);
+    let shown = format!("{error:#} {error:?}");
+    assert!(shown.contains("<hidden>"), "{shown}");
+    assert!(
+        !shown.contains("s3cret") && !shown.contains("dXNlcjp"),
+        "{shown}"
+    );
+    let client = builder(SERVER).proxy(with_login);
+    let shown = format!("{client:?} {:?}", client.clone().build().unwrap());
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
 fn field_07_a_refusal_that_the_proxy_may_have_made_names_it() {
     for (status, words) in [
         (407, "set it as .proxy(\"http://user:password@127.0.0.1"),
@@ -276,6 +326,21 @@ mod tunnel {
             head.contains("\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n"),
             "{head}"
         );
+    }
+
+    #[test]
+    fn field_07_a_proxy_may_be_reached_by_tls() {
+        let (_server, url) = Server::start();
+        let client = builder(SERVER).proxy(&url).ca_certificates(AUTHORITY);
+        let client = client.build().unwrap();
+        for _ in 0..3 {
+            assert_eq!(client.heartbeat().unwrap(), 7);
+        }
+        let shown = refused(SERVER, &url).to_string();
+        let name = format!("through the proxy {url} (from ClientBuilder::proxy); if you trust");
+        assert!(shown.contains(&name), "{shown}");
+        let shown = refused(SERVER, &url.replace("https", "http")).to_string();
+        assert!(shown.contains("the proxy http://localhost"), "{shown}");
     }
 
     #[test]

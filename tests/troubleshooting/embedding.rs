@@ -138,6 +138,7 @@ mod gemini {
         let url = &format!("http://{address}");
         let gemini = || builder(url);
         seen.of(gemini().api_key_env_var("NOBODYS_KEY").api_key("").build());
+        seen.of(gemini().api_key_env_var("AIza").build());
         let from_variable = Gemini::builder().api_key_env_var("NOBODYS_KEY");
         seen.of(from_variable.build());
         for gemini in [

@@ -94,6 +94,9 @@ impl GeminiBuilder {
     }
 
     fn key(&self, environment: &Environment<'_>) -> Result<Key, InvalidInput> {
+        for variable in &self.key_variables {
+            check_name(variable)?;
+        }
         let Some(key) = &self.key else {
             return Key::from_environment(environment, &self.key_variables);
         };
@@ -292,6 +295,17 @@ impl Key {
     }
 }
 
+/// Checks the name of a variable. A collection stores it, so it must not be the key itself.
+fn check_name(variable: &str) -> Result<(), InvalidInput> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if !variable.is_empty() && variable.bytes().all(fits) && !variable.starts_with("AIza") {
+        return Ok(());
+    }
+    let shown = if variable.is_empty() { "" } else { "<hidden>" };
+    let why = "it must be the name of a variable, such as GEMINI_API_KEY; pass a key itself with .api_key(...)";
+    Err(InvalidInput::setting("api_key_env_var", shown, why))
+}
+
 /// Returns the error for the value of a variable, which is not shown.
 fn refused(variable: &str, why: String) -> InvalidInput {
     if let Some(name) = KEY_VARIABLES.into_iter().find(|name| *name == variable) {
@@ -305,6 +319,8 @@ fn refused(variable: &str, why: String) -> InvalidInput {
 mod tests {
     use super::*;
     use crate::embed::function::EmbeddingFunction;
+    #[cfg(feature = "tls")]
+    use crate::transport::RetryPolicy;
 
     fn refused(builder: GeminiBuilder) -> String {
         let environment = Environment::of(&|_| None);
@@ -328,6 +344,68 @@ mod tests {
             })
         );
         assert!(refused(Gemini::builder()).contains("GEMINI_API_KEY"));
+    }
+
+    #[test]
+    fn field_09_a_key_in_place_of_its_variable_is_refused_and_not_shown() {
+        for name in ["AIzaS3cret", "a-s3cret", "A=s3cret", "A s3cret", ""] {
+            for builder in [Gemini::builder(), Gemini::builder().api_key("k")] {
+                let error = refused(builder.api_key_env_var(name));
+                assert!(error.starts_with("api_key_env_var is "), "{error}");
+                assert!(
+                    error.contains(".api_key(...)") && !error.contains("3cret"),
+                    "{error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn field_09_a_bad_key_in_a_variable_of_the_users_choice_is_named() {
+        let lookup = |name: &str| (name == "MY_KEY").then(|| "'s3cret'".into());
+        let builder = Gemini::builder().api_key_env_var("MY_KEY");
+        let error = builder
+            .build_in(&Environment::of(&lookup))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("api_key_env_var is \"MY_KEY\": "),
+            "{error}"
+        );
+        assert!(
+            error.contains("in quotes") && !error.contains("s3cret"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn field_07_gemini_is_reached_through_the_proxy_for_https() {
+        // The port is reserved, and nothing listens there.
+        let reserved = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = reserved.local_addr().unwrap().port();
+        let proxy = |variables: &[(&str, String)]| {
+            let lookup = |name: &str| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| value.into())
+            };
+            let builder = Gemini::builder().api_key("k").retry(RetryPolicy::none());
+            let gemini = builder.build_in(&Environment::of(&lookup));
+            gemini.map(|gemini| gemini.embed(["a"]).run().unwrap_err().to_string())
+        };
+        let url = format!("http://u:s3cret@127.0.0.1:{port}");
+        let error = proxy(&[
+            ("HTTPS_PROXY", url.clone()),
+            ("HTTP_PROXY", "no".to_owned()),
+        ])
+        .unwrap();
+        let name = format!("the proxy http://127.0.0.1:{port} (from HTTPS_PROXY)");
+        assert!(
+            error.contains(&name) && !error.contains("s3cret"),
+            "{error}"
+        );
+        let error = proxy(&[("ALL_PROXY", "socks5://p".to_owned())]).unwrap_err();
+        assert!(error.to_string().starts_with("ALL_PROXY is "), "{error}");
     }
 
     #[test]

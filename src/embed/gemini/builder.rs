@@ -15,6 +15,9 @@ use crate::transport::{RetryPolicy, Timeouts};
 pub(super) const MAX_BATCH: usize = 100;
 
 /// The options of [`Gemini`](crate::Gemini). Each has a default.
+///
+/// Requests go through the proxy that the environment names for `https`, if any. The rules are those of
+/// [`ClientBuilder::proxy`](crate::ClientBuilder::proxy).
 #[derive(Clone)]
 #[must_use = "does nothing until build() is called"]
 pub struct GeminiBuilder {

@@ -34,9 +34,17 @@ impl Fault<'_> {
         self.0["details"].as_array().map_or(&[][..], Vec::as_slice)
     }
 
+    /// Whether the key is refused. A gateway may drop the details, so the message counts as well.
     fn is_bad_key(&self) -> bool {
-        let is_bad_key = |detail: &Value| detail["reason"] == "API_KEY_INVALID";
-        self.details().iter().any(is_bad_key)
+        let has_reason = |detail: &Value| detail["reason"] == "API_KEY_INVALID";
+        let message = text(&self.0["message"]).to_ascii_lowercase();
+        let says = |words: &&str| message.contains(words);
+        let about_key = message.starts_with("api key") || message.starts_with("api_key");
+        self.details().iter().any(has_reason)
+            || about_key
+                && ["not valid", "not found", "expired", "invalid"]
+                    .iter()
+                    .any(says)
     }
 
     /// Returns the quota that no short wait restores, if the error is about one: a quota of a day or longer,
@@ -339,6 +347,23 @@ mod tests {
             let found = limited(message, &details);
             assert!(matches!(found, Error::RateLimited { .. }), "{found}");
         }
+    }
+
+    #[test]
+    fn field_08_a_bad_key_is_recognized_by_its_message_and_not_taken_for_a_bad_text() {
+        for message in [
+            "API key not valid. Please pass a valid API key.",
+            "API key expired. Please renew the API key.",
+            "API Key not found. Please pass a valid API key.",
+        ] {
+            let fault =
+                format!(r#"{{"error":{{"message":"{message}","status":"INVALID_ARGUMENT"}}}}"#);
+            let found = error(400, &fault);
+            assert!(matches!(found, Error::Unauthorized { .. }), "{found}");
+            assert!(!is_about_texts(&found));
+        }
+        let text = r#"{"error":{"message":"The text about an API key not valid","status":"INVALID_ARGUMENT"}}"#;
+        assert!(is_about_texts(&error(400, text)));
     }
 
     #[test]
