@@ -134,7 +134,7 @@ pub enum InvalidInput {
     #[error("invalid filter {filter}: {why}")]
     #[non_exhaustive]
     Filter {
-        /// The filter, as JSON.
+        /// The filter, as JSON, of which at most 200 characters are shown.
         filter: String,
         /// The fault, and what is allowed.
         why: String,

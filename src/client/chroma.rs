@@ -32,6 +32,7 @@ enum Class {
     Conflict,
     RateLimited,
     Unsupported,
+    TooLarge,
     NotChroma,
     Storage(Fault),
     Other,
@@ -47,6 +48,30 @@ pub(crate) fn is_record_gone(error: &Error) -> bool {
     matches!(error, Error::NotFound { message, .. } if message.contains(RECORD_GONE))
 }
 
+/// Returns the advice for a message of SQLite about one of its limits, which a single-node server passes on.
+fn sqlite_limit(message: &str) -> Option<&'static str> {
+    let limits = [
+        (
+            "too many SQL variables",
+            "ask for fewer records or values at a time; scan() reads any number of records",
+        ),
+        (
+            "LIKE or GLOB pattern too complex",
+            "search for a shorter text",
+        ),
+        (
+            "Expression tree is too large",
+            "split the filter into several calls",
+        ),
+        ("string or blob too big", "store shorter values"),
+    ];
+    let of_message = |(limit, _): &(&str, _)| message.contains(limit);
+    limits
+        .into_iter()
+        .find(of_message)
+        .map(|(_, advice)| advice)
+}
+
 /// Classifies an error response. `name` is Chroma's name of the error; `None` if the body is not from Chroma.
 fn classify(status: u16, name: Option<&str>, message: &str) -> Class {
     match status {
@@ -58,6 +83,8 @@ fn classify(status: u16, name: Option<&str>, message: &str) -> Class {
         }
         412 => Class::Conflict,
         409 => Class::AlreadyExists,
+        413 => Class::TooLarge,
+        500 if sqlite_limit(message).is_some() => Class::TooLarge,
         429 => Class::RateLimited,
         501 => Class::Unsupported,
         // Operations of distributed servers only: "Method scout_logs is not implemented".
@@ -115,6 +142,14 @@ impl Dialect for Chroma {
                 Error::Unsupported { call, message }
             }
             Class::Unsupported => Error::Unsupported { call, message },
+            Class::TooLarge => Error::TooLarge {
+                call,
+                status,
+                message: match sqlite_limit(&message) {
+                    Some(advice) => format!("{message}; {advice}"),
+                    None => message,
+                },
+            },
             Class::NotChroma => Error::NotChroma {
                 call,
                 message: format!("HTTP {status}, {message}"),
@@ -134,9 +169,18 @@ impl Dialect for Chroma {
         }
     }
 
-    /// A single-node server whose database is busy has not started the request (`SQLITE_BUSY`, code 5).
+    /// A single-node server whose database is busy has not started the request (`SQLITE_BUSY`, code 5), and a
+    /// statement that exceeds a limit is not executed.
     fn did_nothing(&self, error: &Error) -> bool {
-        matches!(error, Error::Server { status: 500, message, .. } if message.contains("(code: 5) database is locked"))
+        match error {
+            Error::TooLarge { .. } => true,
+            Error::Server {
+                status: 500,
+                message,
+                ..
+            } => message.contains("(code: 5) database is locked"),
+            _ => false,
+        }
     }
 
     #[cfg(feature = "opentelemetry")]
@@ -239,7 +283,7 @@ mod tests {
         assert!(matches!(error(500, taken), Error::AlreadyExists { .. }));
         assert!(matches!(
             error(413, "Payload too large"),
-            Error::Server { status: 413, .. }
+            Error::TooLarge { status: 413, .. }
         ));
         assert!(error(502, "<html>").is_retryable());
         assert!(matches!(error(404, ""), Error::NotChroma { .. }));

@@ -3,16 +3,13 @@
 use std::ops::Range;
 
 use super::Collection;
+use super::limits::MAX_IDS;
 use super::progress;
 use crate::error::{Error, Result};
 use crate::model::json_len::json_len;
 use crate::model::progress::Progress;
 use crate::transport::Operation;
 use crate::wire::cut;
-
-/// The maximum number of ids per request. A single-node server fails at 32,767 ids, the limit of variables in
-/// an SQL statement.
-pub(super) const MAX_IDS: usize = 10_000;
 
 /// A call about many entries (records, ids or queries), sent in as many requests as its limits require.
 pub(super) struct Batches<S> {
@@ -53,10 +50,15 @@ impl From<FailedRequest> for Error {
 }
 
 impl<S: Fn(usize) -> usize> Batches<S> {
+    /// Lowers the maximum number of entries per request.
+    pub(super) fn at_most(self, max_count: usize) -> Batches<S> {
+        Batches { max_count, ..self }
+    }
+
     /// Sends all requests, one after the other. `send` is passed the entries of a request, and their
     /// approximate size in bytes. A request is also limited by the client's payload size.
     ///
-    /// If the server refuses a request as too large (HTTP 413), this request and all later ones are cut to
+    /// If the server refuses a request as too large, this request and all later ones are cut to
     /// half of its size.
     pub(super) fn send(
         &self,
@@ -80,7 +82,7 @@ impl<S: Fn(usize) -> usize> Batches<S> {
                     start = range.end;
                     self.report_progress(collection, start);
                 }
-                Err(Error::Server { status: 413, .. }) if range.len() > 1 => {
+                Err(Error::TooLarge { .. }) if range.len() > 1 => {
                     max_bytes = bytes / 2;
                     is_reduced = true;
                 }

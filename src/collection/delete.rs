@@ -7,6 +7,7 @@ use super::{Collection, IntoIds, batches};
 use crate::client::{Feature, operations as op};
 use crate::error::{InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
+use crate::transport::Operation;
 use crate::wire::read;
 use crate::wire::write::{self, Page};
 
@@ -62,7 +63,9 @@ impl Delete {
         self
     }
 
-    /// Deletes the records. More than 10,000 ids without a limit are split over several requests.
+    /// Deletes the records. More than 10,000 ids without a limit are split over several requests, as is a
+    /// filter with an [`is_in`](crate::Key::is_in) of tens of thousands of values. If one of them fails, run
+    /// the deletion again: it deletes the rest.
     ///
     /// Returns the number of deleted records if the server reports it, otherwise `None`. A deletion by ids
     /// returns `None`: servers also count ids without a record. If a response is lost and the deletion is
@@ -71,6 +74,8 @@ impl Delete {
     /// # Errors
     /// - [`InvalidInput::NothingSelected`] if neither ids nor a filter are set, or a limit without a filter.
     ///   To delete everything, delete the collection.
+    /// - [`Error::Invalid`](crate::Error::Invalid) for more than 10,000 ids with a limit, and for a filter
+    ///   with too many values that cannot be split.
     /// - [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, if a later one of several requests
     ///   fails.
     pub fn run(self) -> Result<Option<usize>> {
@@ -86,47 +91,86 @@ impl Delete {
                 "neither ids nor a filter is set; set one of them, or delete the collection",
             ));
         }
-        let Some(mut parts) = collection.select(operation, self.selection)? else {
+        if self.limit.is_some() {
+            return self.run_limited(&collection);
+        }
+        let deletion = Deletion {
+            collection: &collection,
+            operation,
+            page: Page::default(),
+        };
+        let (mut deleted, mut has_deleted) = (Some(0), false);
+        for parts in collection.select_in_parts(operation, self.selection)? {
+            let result = deletion.run(parts);
+            let of_part = result.map_err(|mut error| {
+                if let Some(call) = error.call_mut() {
+                    call.may_have_acted |= has_deleted;
+                }
+                error
+            })?;
+            has_deleted = true;
+            deleted = deleted.zip(of_part).map(|(all, of_part)| all + of_part);
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes at most as many records as the limit allows, in one request.
+    fn run_limited(self, collection: &Collection) -> Result<Option<usize>> {
+        let operation = &op::DELETE_SOME;
+        let Some(parts) = collection.select(operation, self.selection)? else {
             return Ok(Some(0));
         };
-        if self.limit.is_some() {
-            if parts.fields.is_none() && parts.documents.is_none() {
-                return invalid(InvalidInput::NothingSelected(
-                    "a limit needs a filter; set one, or remove the limit",
-                ));
-            }
-            collection.require(operation, Feature::DeleteLimit)?;
+        if parts.fields.is_none() && parts.documents.is_none() {
+            let reason = "a limit needs a filter; set one, or remove the limit";
+            let reason = InvalidInput::NothingSelected(reason);
+            return Err(collection.unsent_call(operation).invalid(reason));
         }
-        let page = Page {
-            limit: self.limit,
-            offset: None,
+        collection.require(operation, Feature::DeleteLimit)?;
+        collection.check_id_count(operation, &parts, "with a limit")?;
+        let deletion = Deletion {
+            collection,
+            operation,
+            page: Page {
+                limit: self.limit,
+                offset: None,
+            },
         };
-        let send = |parts: &Parts| {
-            let body = write::selection(parts, &page, None);
-            collection
-                .request(operation)
-                .body(&body)
-                .send(deleted)
-                .map_err(|error| collection.explain_refusal(parts, error))
+        let deleted = deletion.send(&parts)?;
+        Ok(deleted.filter(|_| parts.ids.is_none()))
+    }
+}
+
+/// The parts that all requests of a call share.
+struct Deletion<'a> {
+    collection: &'a Collection,
+    operation: &'static Operation,
+    page: Page,
+}
+
+impl Deletion<'_> {
+    /// Deletes the selected records, in several requests if there are many ids.
+    fn run(&self, mut parts: Parts) -> Result<Option<usize>> {
+        let Some(ids) = parts.ids.take() else {
+            return self.send(&parts);
         };
-        match parts.ids.take() {
-            None => send(&parts),
-            // The limit applies to the whole call, so the call must be one request.
-            Some(ids) if self.limit.is_some() => {
-                parts.ids = Some(ids);
-                send(&parts).map(|_| None)
-            }
-            Some(ids) => {
-                let overhead = write::selection(&parts, &page, None).len();
-                batches::of_ids(operation, &ids, overhead)
-                    .send(&collection, |range, _| {
-                        parts.ids = Some(ids[range].to_vec());
-                        send(&parts).map(drop)
-                    })
-                    .map_err(|failed| failed.with_ids(&ids))?;
-                Ok(None)
-            }
-        }
+        let overhead = write::selection(&parts, &self.page, None).len();
+        let batches = batches::of_ids(self.operation, &ids, overhead);
+        let batches = batches.at_most(self.collection.limits().ids(&parts));
+        batches
+            .send(self.collection, |range, _| {
+                parts.ids = Some(ids[range].to_vec());
+                self.send(&parts).map(drop)
+            })
+            .map_err(|failed| failed.with_ids(&ids))?;
+        Ok(None)
+    }
+
+    fn send(&self, parts: &Parts) -> Result<Option<usize>> {
+        let body = write::selection(parts, &self.page, None);
+        let request = self.collection.request(self.operation).body(&body);
+        request
+            .send(deleted)
+            .map_err(|error| self.collection.explain_refusal(parts, error))
     }
 }
 

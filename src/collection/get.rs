@@ -1,18 +1,16 @@
 //! [`Get`]: reads records by id, by filter, or all of them.
 
-use std::collections::HashSet;
-
-use super::batches::{self, MAX_IDS};
+use super::read::Read;
 use super::selection::Selection;
 use super::{Collection, IntoIds};
 use crate::client::operations as op;
-use crate::error::{InvalidInput, Result};
-use crate::model::filter::{Parts, Where};
+use crate::error::Result;
+use crate::model::filter::Where;
 use crate::model::record::Record;
 use crate::model::results::{GetResult, Include};
 use crate::model::search::ReadLevel;
 use crate::wire::read;
-use crate::wire::write::{self, Page};
+use crate::wire::write::Page;
 
 impl Collection {
     /// Reads records by id, by filter, or all of them, in pages or at once. Returns ids, documents and
@@ -126,53 +124,45 @@ impl Get {
         self
     }
 
-    /// Sends the request. More than 10,000 ids are split over several requests.
+    /// Sends the request. Returns the records in the order in which they were added.
+    ///
+    /// A read that exceeds what a server returns for one request is split over several requests:
+    ///
+    /// - More than 10,000 ids. The order is then that of the ids, in groups of 10,000.
+    /// - More than 30,000 records with metadata or URIs. All ids are then listed by one request, and the
+    ///   records after the first 30,000 are read by id.
+    /// - A filter with an [`is_in`](crate::Key::is_in) of tens of thousands of values, without a limit or an
+    ///   offset. The order is then that of the values, in groups.
+    /// - On Chroma Cloud, more than 300 ids, or more than 300 records without a limit.
+    ///
+    /// Several requests are no snapshot: other programs may write in between. No id is returned twice. A
+    /// record that is deleted meanwhile may be missing, and one that is changed is returned in either state,
+    /// even if it no longer passes the filter. A record that is added, or starts to pass the filter, may be
+    /// missing. To read a large collection in constant memory, use [`scan`](Collection::scan).
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread, and
-    /// for more than 10,000 ids with a limit or an offset.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread, for
+    /// more than 10,000 ids with a limit or an offset, and for a filter with too many values that cannot be
+    /// split.
     pub fn run(self) -> Result<GetResult> {
-        let operation = &op::GET;
         let collection = self.collection.begin();
-        let mut found = GetResult::empty(&self.include);
-        let Some(mut parts) = collection.select(operation, self.selection)? else {
-            return Ok(found);
-        };
+        let mut read = Read::new(&collection, &self.include, &self.page);
         if self.page.limit == Some(0) {
-            return Ok(found);
+            // The filter is checked, but nothing is sent.
+            collection.select(&op::GET, self.selection)?;
+            return Ok(read.finish());
         }
-        let mut send = |parts: &Parts| {
-            let body = write::selection(parts, &self.page, Some(&self.include));
-            let request = collection.request(operation).body(&body);
-            request
-                .send(|answer| found.append(read::get(answer)?))
-                .map_err(|error| collection.explain_refusal(parts, error))
-        };
         let is_paged = self.page.limit.is_some() || self.page.offset.is_some();
-        match parts.ids.take() {
-            Some(ids) if is_paged && ids.len() > MAX_IDS => {
-                let reason = InvalidInput::setting(
-                    "ids",
-                    format!("a list of {} ids", ids.len()),
-                    format!("with a limit or an offset, at most {MAX_IDS} ids are allowed"),
-                );
-                return Err(collection.unsent_call(operation).invalid(reason));
+        if is_paged {
+            if let Some(parts) = collection.select(&op::GET, self.selection)? {
+                read.run(parts)?;
             }
-            Some(mut ids) if !is_paged => {
-                let mut seen = HashSet::new();
-                ids.retain(|id| seen.insert(id.clone()));
-                let overhead = write::selection(&parts, &self.page, Some(&self.include)).len();
-                let batches = batches::of_ids(operation, &ids, overhead);
-                batches.send(&collection, |range, _| {
-                    parts.ids = Some(ids[range].to_vec());
-                    send(&parts)
-                })?;
+        } else {
+            for parts in collection.select_in_parts(&op::GET, self.selection)? {
+                read.run(parts)?;
             }
-            ids => {
-                parts.ids = ids;
-                send(&parts)?;
-            }
+            read.remove_repeated();
         }
-        Ok(found)
+        Ok(read.finish())
     }
 }

@@ -46,6 +46,7 @@ mod functions;
 mod get;
 mod handle;
 mod ids;
+mod limits;
 mod modify;
 mod open;
 #[cfg(any(test, fuzzing))]
@@ -53,6 +54,7 @@ mod parsers;
 mod progress;
 mod query;
 mod query_input;
+mod read;
 mod retry;
 mod scan;
 mod search;

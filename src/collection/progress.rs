@@ -12,7 +12,7 @@ impl Collection {
     ///
     /// Calls report after each request of a write, a query, an export, or a read or deletion by ids. While
     /// texts are embedded, they report as often as the embedding function does. A read or deletion by a
-    /// filter is a single request and reports nothing. The function runs on the thread that made the call.
+    /// filter reports nothing. The function runs on the thread that made the call.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing, Record};

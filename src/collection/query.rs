@@ -1,6 +1,7 @@
 //! [`Query`] and [`QueryMany`]: search for the records nearest to texts or vectors.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::batches::Batches;
 use super::query_input::{IntoQueries, IntoQuery, Queries};
@@ -38,7 +39,7 @@ impl Collection {
         }
     }
 
-    /// Runs several queries in one request. Returns one list of hits per query, in the order of the queries.
+    /// Runs several queries, in one request if possible. Returns one list of hits per query, in the order of the queries.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing};
@@ -121,9 +122,14 @@ pub struct Query {
 impl Query {
     /// Sends the query. Returns the hits, nearest first.
     ///
+    /// A single-node server returns at most about 32,000 hits with documents, metadata or URIs in one
+    /// request. For more than 30,000 results, these are read by id after the query. A hit that is deleted in
+    /// between is left out.
+    ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a vector of the wrong dimension, a text without an
-    /// embedding function, or a filter that the server would refuse or misread.
+    /// embedding function, or a filter that the server would refuse or misread, and for a filter with too
+    /// many values or ids for one request: query parts of them, and merge the hits.
     pub fn run(self) -> Result<QueryResult> {
         let results = run(&self.collection, &self.queries, self.options)?;
         Ok(results.into_iter().next().unwrap_or_default())
@@ -140,8 +146,11 @@ pub struct QueryMany {
 }
 
 impl QueryMany {
-    /// Sends the queries, in one request unless it would be too large. Returns one list of hits per query, in
-    /// the order of the queries.
+    /// Sends the queries. Returns one list of hits per query, in the order of the queries.
+    ///
+    /// They are one request unless it, or its response, would be too large. A single-node server returns at
+    /// most about 32,000 hits with documents, metadata or URIs, so a request has at most 30,000 divided by
+    /// the number of results.
     ///
     /// # Errors
     /// As for [`Query::run`].
@@ -172,25 +181,72 @@ fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<V
     let Some(parts) = parts else {
         return Ok(vec![QueryResult::default(); vectors.len()]);
     };
+    if parts.fields.is_some() || parts.documents.is_some() {
+        collection.check_id_count(&op::QUERY, &parts, "in a query with a filter")?;
+    }
+    let n_results = options.n_results.min(u32::MAX as usize);
+    let max_hits = collection.limits().hits(&options.include);
+    let (include, read_later) = match max_hits {
+        // One query alone finds more than a request returns with documents and metadata.
+        Some(max) if n_results > max => {
+            let is_vector = |column: &Include| *column == Include::Embeddings;
+            options.include.into_iter().partition(is_vector)
+        }
+        _ => (options.include, Vec::new()),
+    };
     let request = Request {
         collection,
         parts,
-        n_results: options.n_results.min(u32::MAX as usize),
-        include: options.include,
+        n_results,
+        include,
     };
     let batches = Batches {
         operation: &op::QUERY,
         count: vectors.len(),
         entry_size: |index: usize| vectors[index].len() * write::FLOAT_LEN,
         overhead: request.body(&[], &request.parts).len(),
-        max_count: usize::MAX,
+        max_count: match max_hits {
+            Some(max) if read_later.is_empty() => (max / n_results).max(1),
+            _ => usize::MAX,
+        },
     };
     let mut results = Vec::with_capacity(vectors.len());
     batches.send(collection, |range, _| {
         results.extend(request.send(&vectors[range])?);
         Ok(())
     })?;
+    if !read_later.is_empty() {
+        read_hits(collection, &mut results, &read_later)?;
+    }
     Ok(results)
+}
+
+/// Reads documents, metadata and URIs of hits by id. Drops the hits that have been deleted since the query.
+fn read_hits(
+    collection: &Collection,
+    results: &mut [QueryResult],
+    include: &[Include],
+) -> Result<()> {
+    let ids = results
+        .iter()
+        .flat_map(|hits| hits.iter().map(|hit| &hit.id));
+    let ids: Vec<String> = ids.cloned().collect();
+    // The progress of a query counts queries.
+    let get = collection.without_progress().get().ids(ids);
+    let found = get.include(include.iter().copied()).run()?;
+    let index: HashMap<&str, usize> = found.ids.iter().map(String::as_str).zip(0..).collect();
+    for hits in results {
+        hits.retain_mut(|hit| {
+            let Some(record) = index.get(hit.id.as_str()).and_then(|row| found.get(*row)) else {
+                return false;
+            };
+            hit.document = record.document.map(str::to_owned);
+            hit.uri = record.uri.map(str::to_owned);
+            hit.metadata = record.metadata.clone();
+            true
+        });
+    }
+    Ok(())
 }
 
 fn embed(collection: &Collection, texts: &[String]) -> Result<Embeddings> {

@@ -1,9 +1,10 @@
 //! [`Selection`]: the ids and the filter of a call, in a form that the server does not misread.
 
+use super::limits::{Limits, MAX_IDS};
 use super::{Collection, IntoIds};
 use crate::client::Feature;
 use crate::error::{Error, InvalidInput, Result};
-use crate::model::filter::{Parts, Where, restrict};
+use crate::model::filter::{MAX_VARIABLES, Parts, Where, restrict};
 use crate::model::schema::{InvertedIndex, Schema};
 use crate::transport::Operation;
 
@@ -63,7 +64,52 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// Cuts a selection whose filter has too many values for one request.
+    fn cut(self) -> impl Iterator<Item = Selection> {
+        let Selection { ids, filter } = self;
+        let max_ids = if ids.is_some() { MAX_IDS } else { 0 };
+        let filters = match filter {
+            Some(filter) => filter
+                .cut(MAX_VARIABLES - max_ids)
+                .into_iter()
+                .map(Some)
+                .collect(),
+            None => vec![None],
+        };
+        let last = filters.len() - 1;
+        let mut rest = ids;
+        filters.into_iter().enumerate().map(move |(index, filter)| {
+            let ids = if index == last {
+                rest.take()
+            } else {
+                rest.clone()
+            };
+            Selection { ids, filter }
+        })
+    }
+}
+
 impl Collection {
+    /// Returns the parts of one or several requests that together select these records. For calls that may be
+    /// split.
+    ///
+    /// # Errors
+    /// As for [`select`](Collection::select).
+    pub(super) fn select_in_parts(
+        &self,
+        operation: &Operation,
+        selection: Selection,
+    ) -> Result<Vec<Parts>> {
+        if self.limits() != Limits::SingleNode {
+            return Ok(self.select(operation, selection)?.into_iter().collect());
+        }
+        selection
+            .cut()
+            .filter_map(|part| self.select(operation, part).transpose())
+            .collect()
+    }
+
     /// Returns the selection's parts in the request, or `None` if it cannot select any record.
     ///
     /// # Errors
@@ -74,16 +120,21 @@ impl Collection {
         operation: &Operation,
         selection: Selection,
     ) -> Result<Option<Parts>> {
-        // Only Chroma Cloud and distributed servers have SPANN indexes, and only single-node servers misread
-        // filters.
-        let is_distributed = self.client().is_cloud() || self.configuration().spann.is_some();
+        // Only single-node servers misread filters, or have limits of SQLite.
+        let is_single_node = self.limits() == Limits::SingleNode;
         let schema = self.schema();
         let is_misread = |field: &str| {
             let is_indexed = |schema: &Schema| schema.has_index(field, InvertedIndex::Int);
-            !is_distributed && schema.is_none_or(is_indexed)
+            is_single_node && schema.is_none_or(is_indexed)
         };
         let parts = selection
             .parts(&is_misread)
+            .and_then(|parts| {
+                if let Some(parts) = parts.as_ref().filter(|_| is_single_node) {
+                    parts.check_limits()?;
+                }
+                Ok(parts)
+            })
             .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
         let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
         if parts.as_ref().is_some_and(tests_lists) {

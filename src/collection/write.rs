@@ -120,6 +120,7 @@ impl Collection {
         let check = RecordCheck {
             dimension: self.dimension().or(function.and_then(|f| f.dimension())),
             is_update: operation.name == op::UPDATE.name,
+            is_single_node: self.is_single_node(),
         };
         let CheckedRecords {
             to_embed,

@@ -73,6 +73,9 @@ impl Error {
                 let quota = AfterPrefix(" ", quota);
                 write!(f, "the quota{quota} is used up: {message}")
             }
+            Error::TooLarge {
+                status, message, ..
+            } => write!(f, "too large for the server (HTTP {status}): {message}"),
             Error::CircuitOpen { retry_after, .. } => {
                 write!(
                     f,
@@ -187,12 +190,7 @@ mod tests {
             );
         }
         // Errors that Google names, and errors of the caller.
-        for (status, name) in [
-            (500, "INTERNAL"),
-            (503, "UNAVAILABLE"),
-            (400, ""),
-            (413, ""),
-        ] {
+        for (status, name) in [(500, "INTERNAL"), (503, "UNAVAILABLE"), (400, "")] {
             let shown = server(status, name);
             assert!(shown.ends_with(": words"), "{shown}");
         }

@@ -17,6 +17,7 @@ macro_rules! call_of {
             | Error::Unauthorized { call, .. }
             | Error::RateLimited { call, .. }
             | Error::QuotaExhausted { call, .. }
+            | Error::TooLarge { call, .. }
             | Error::Timeout { call, .. }
             | Error::Connection { call, .. }
             | Error::CircuitOpen { call, .. }
@@ -54,6 +55,7 @@ impl Error {
             Error::Unauthorized { .. } => "unauthorized",
             Error::RateLimited { .. } => "rate_limited",
             Error::QuotaExhausted { .. } => "quota_exhausted",
+            Error::TooLarge { .. } => "too_large",
             Error::Timeout { .. } => "timeout",
             Error::Connection { .. } => "connection",
             Error::CircuitOpen { .. } => "circuit_open",
@@ -98,7 +100,9 @@ impl Error {
             Error::NotFound { .. } => Some(404),
             Error::AlreadyExists { .. } => Some(409),
             Error::RateLimited { .. } | Error::QuotaExhausted { .. } => Some(429),
-            Error::Unauthorized { status, .. } | Error::Server { status, .. } => Some(*status),
+            Error::Unauthorized { status, .. }
+            | Error::TooLarge { status, .. }
+            | Error::Server { status, .. } => Some(*status),
             Error::BrokenIndex { .. } | Error::Storage { .. } => Some(500),
             _ => self.inner()?.status(),
         }

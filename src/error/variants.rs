@@ -106,6 +106,18 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
+    /// The request or its result exceeds a limit of the server: the size of a body (HTTP 413), or a limit of
+    /// the SQLite database of a single-node server (HTTP 500). The server did nothing. Ask for less at a
+    /// time.
+    #[non_exhaustive]
+    TooLarge {
+        /// The call that failed.
+        call: Box<Call>,
+        /// The HTTP status.
+        status: u16,
+        /// The server's message, and advice.
+        message: String,
+    },
     /// The response did not arrive in time. The server may have acted on the request; see
     /// [`Call::may_have_acted`].
     #[non_exhaustive]

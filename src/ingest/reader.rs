@@ -358,6 +358,7 @@ where
         let check = RecordCheck {
             dimension,
             is_update: false,
+            is_single_node: self.job.settings.collection.is_single_node(),
         };
         let valid = check.check(record.as_record(), 0);
         let valid = valid.map_err(|reason| reason.to_string());

@@ -339,7 +339,7 @@ impl<'a> Writer<'a> {
 /// Whether the cause of an error may be one of the records, or the size of the request.
 fn is_about_records(error: &Error) -> bool {
     match error {
-        Error::Invalid { .. } => true,
+        Error::Invalid { .. } | Error::TooLarge { .. } => true,
         Error::Server { status, .. } => matches!(status, 400 | 413 | 422),
         Error::PartlyDone { source, .. } => is_about_records(source),
         _ => false,

@@ -23,6 +23,8 @@ pub(crate) struct RecordCheck {
     pub(crate) dimension: Option<usize>,
     /// Whether records may have neither a document nor a vector.
     pub(crate) is_update: bool,
+    /// Whether the limits of a single-node server apply.
+    pub(crate) is_single_node: bool,
 }
 
 impl RecordCheck {
@@ -73,7 +75,11 @@ impl RecordCheck {
         if record.id.is_empty() {
             return Err(InvalidInput::EmptyId { index });
         }
-        record.metadata.check_record(owner)?;
+        let rows = record.metadata.check_record(owner)?;
+        if self.is_single_node {
+            let texts = usize::from(record.document.is_some()) + usize::from(record.uri.is_some());
+            rows.check(texts, record.metadata, owner)?;
+        }
         match (record.embedding, record.document) {
             (Some(vector), _) => embeddings::check(vector, self.dimension, owner),
             (None, None) if !self.is_update => Err(InvalidInput::NothingToEmbed {
@@ -98,6 +104,7 @@ mod tests {
         let check = RecordCheck {
             dimension,
             is_update: false,
+            is_single_node: true,
         };
         check.check_all(records)
     }
@@ -106,6 +113,7 @@ mod tests {
         let check = RecordCheck {
             dimension: None,
             is_update: true,
+            is_single_node: true,
         };
         check.check_all(records)
     }

@@ -264,3 +264,30 @@ fn a_failing_source_stops_the_job_even_if_bad_records_are_skipped() {
     let report = job.bad_records(BadRecords::skip()).run().unwrap();
     assert_eq!((report.written, report.failed), (1, 1));
 }
+
+#[test]
+fn field_24_a_record_whose_lists_would_break_the_server_is_a_dead_letter() {
+    let scratch = super::client().collection(super::unique_name());
+    let scratch = Scratch(scratch.create().unwrap());
+    let record = |id: &str| Record::new(id).embedding([1.0]);
+    let records = [
+        record("a"),
+        record("lists").metadata("list", vec![1_i64; 5_462]),
+        record("keys").metadatas((0..5_461).map(|i| (i.to_string(), i as i64))),
+        record("b"),
+    ];
+    let file = TempFile::new();
+    let job = scratch.0.ingest(records.clone());
+    let job = job.bad_records(BadRecords::dead_letters(&file.0));
+    // The hash is one more key.
+    let report = job.content_hash("hash").run().unwrap();
+    assert_eq!((report.written, report.failed), (2, 2), "{report:?}");
+    let letters = std::fs::read_to_string(&file.0).unwrap();
+    for reason in [
+        r#"key \"list\": the list has 5462 values"#,
+        "it has 5462 keys",
+    ] {
+        assert!(letters.contains(reason), "{letters}");
+    }
+    assert_eq!(scratch.0.get().run().unwrap().ids, ["a", "b"]);
+}

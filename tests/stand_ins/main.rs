@@ -31,6 +31,7 @@ mod golden_schema;
 mod golden_search;
 mod golden_where;
 mod keys;
+mod limits;
 mod operations;
 mod progress;
 mod proxies;

@@ -141,11 +141,20 @@ fn metadata(seen: &mut Messages, abc: &Collection) {
         ("$k", 1.into()),
         ("chroma:document", 1.into()),
         ("k", Vec::<String>::new().into()),
+        ("k", vec![1_i64; 5_462].into()),
         ("k", sparse(&[1], &[]).into()),
         ("k", sparse(&[2, 1], &[1.0, 2.0]).into()),
     ] {
         seen.of(abc.upsert([point("a").metadata(key, value)]));
     }
+    let keys = |count: usize, value: MetadataValue| {
+        let pairs = (0..count).map(|i| (i.to_string(), value.clone()));
+        Metadata::from_iter(pairs)
+    };
+    for metadata in [keys(5_462, 1.into()), keys(32_766, MetadataValue::Null)] {
+        seen.of(abc.upsert([point("a").metadatas(metadata)]));
+    }
+    seen.of(abc.modify().metadata(keys(5_462, 1.into())).run());
     let builder = || abc.client().collection("abc");
     seen.of(builder().metadata("k", vec![1]).create());
     seen.of(builder().metadata("k", MetadataValue::Null).create());
@@ -183,6 +192,8 @@ fn filters(seen: &mut Messages, abc: &Collection) {
         Key::field("$k").eq(1),
         field().eq(f64::NAN),
         Key::id().eq("a") | field().eq(1),
+        field().not_in(0..20_000),
+        Key::document().contains("x".repeat(50_000)),
     ] {
         seen.of(abc.get().filter(filter).run());
     }

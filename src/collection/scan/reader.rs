@@ -16,17 +16,15 @@ use super::options::ScanOptions;
 use super::recent_ids::RecentIds;
 use crate::client::operations as op;
 use crate::collection::Collection;
-use crate::collection::batches::MAX_IDS;
+use crate::collection::limits::MAX_IDS;
 use crate::collection::retry::retry_if_record_gone;
 use crate::collection::selection::Selection;
 use crate::error::{Error, InvalidInput, Result};
-use crate::model::filter::Where;
+use crate::model::filter::{Parts, Where};
 use crate::model::metadata::Metadata;
 use crate::model::results::{GetResult, Include};
 use crate::wire::write::FLOAT_LEN;
 
-/// The maximum number of records that Chroma Cloud returns for one request.
-const CLOUD_MAX_RECORDS: usize = 300;
 /// The number of pages whose ids are listed by one request.
 const PAGES_PER_LISTING: usize = 9;
 /// The number of ids that are remembered, to drop those that are listed again.
@@ -59,11 +57,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(collection: &Collection, options: &ScanOptions) -> Reader {
-        let max_records = if collection.client().is_cloud() {
-            CLOUD_MAX_RECORDS
-        } else {
-            MAX_IDS
-        };
+        let max_records = collection.limits().ids(&Parts::default());
         let overlap = max_records / 10;
         let max_page_size = options.page_size.clamp(1, max_records - overlap);
         Reader {

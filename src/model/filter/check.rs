@@ -1,13 +1,14 @@
 //! Refuses filters that a server would refuse or misinterpret.
 
 use super::expr::{Condition, DOCUMENT, ID, MAX_DEPTH, Node, Operand, Operator, Where};
+use super::json::short;
 use crate::invalid::InvalidInput;
 use crate::model::metadata::{MetadataValue, too_large};
 
 impl Where {
     pub(super) fn bad(&self, why: impl Into<String>) -> InvalidInput {
         InvalidInput::Filter {
-            filter: self.to_string(),
+            filter: short(self.to_string()),
             why: why.into(),
         }
     }

@@ -26,9 +26,11 @@ mod print;
 mod read;
 mod rewrite;
 mod split;
+mod variables;
 
 pub use expr::Where;
 pub(crate) use expr::restrict;
 pub use key::Key;
 pub(crate) use print::Document;
 pub(crate) use split::Parts;
+pub(crate) use variables::MAX_VARIABLES;

@@ -6,9 +6,82 @@ use super::map::Metadata;
 use super::value::{MetadataValue, SparseVector};
 use crate::invalid::InvalidInput;
 
+/// The maximum number of rows that a single-node server inserts by one statement: 32,766 variables of
+/// `SQLite`, six for each row. A record with more breaks the collection for good.
+const MAX_ROWS: usize = 5_461;
+/// The maximum number of keys that such a server deletes by one statement.
+const MAX_NULLS: usize = 32_765;
+
+/// The rows that a single-node server makes of metadata.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// One for each key whose value is not a list.
+    scalars: usize,
+    /// One for each value of a list.
+    in_lists: usize,
+    /// Keys to delete.
+    nulls: usize,
+}
+
+impl Rows {
+    fn add(&mut self, value: &MetadataValue) {
+        match value {
+            MetadataValue::Null => self.nulls += 1,
+            _ => match value.list_len() {
+                Some(len) => self.in_lists += len,
+                None => self.scalars += 1,
+            },
+        }
+    }
+
+    /// Refuses more than a single-node server stores. The document and the URI of a record, `texts`, are
+    /// stored like metadata.
+    pub(crate) fn check(
+        self,
+        texts: usize,
+        metadata: &Metadata,
+        owner: impl Fn() -> String,
+    ) -> Result<(), InvalidInput> {
+        let (key, why) = if self.in_lists > MAX_ROWS {
+            let len = |value: &MetadataValue| value.list_len();
+            let longest = metadata.iter().max_by_key(|(_, value)| len(value));
+            let (key, longest) = longest.map_or(("", 0), |(key, value)| {
+                (key, len(value).unwrap_or_default())
+            });
+            let why = format!(
+                "the list has {longest} values, and all lists of the record {}; a single-node server breaks on \
+                 more than {MAX_ROWS}, so store fewer, or split the record",
+                self.in_lists
+            );
+            (key, why)
+        } else if self.scalars + texts > MAX_ROWS {
+            let why = format!(
+                "it has {} keys; a single-node server breaks on more than {MAX_ROWS}, with one more for a document \
+                 and one for a URI, so store fewer, or split the record",
+                self.scalars
+            );
+            ("", why)
+        } else if self.nulls > MAX_NULLS {
+            let why = format!(
+                "it removes {} keys; a single-node server breaks on more than {MAX_NULLS}, so remove them in \
+                 several calls",
+                self.nulls
+            );
+            ("", why)
+        } else {
+            return Ok(());
+        };
+        Err(InvalidInput::Metadata {
+            of: owner(),
+            key: key.to_owned(),
+            why,
+        })
+    }
+}
+
 impl Metadata {
     /// Checks the metadata of a record. `owner` names the record in an error.
-    pub(crate) fn check_record(&self, owner: impl Fn() -> String) -> Result<(), InvalidInput> {
+    pub(crate) fn check_record(&self, owner: impl Fn() -> String) -> Result<Rows, InvalidInput> {
         self.check(&owner, |key, _| {
             // The server accepts such a key. Then it leaves the key out of its responses, or returns the
             // value as the document.
@@ -29,6 +102,17 @@ impl Metadata {
             ),
             Null => Some("the metadata of a collection cannot hold nulls; leave the key out"),
             _ => None,
+        })?;
+        if self.len() <= MAX_ROWS {
+            return Ok(());
+        }
+        Err(InvalidInput::Metadata {
+            of: "the collection".to_owned(),
+            key: String::new(),
+            why: format!(
+                "it has {} keys, and a single-node server stores at most {MAX_ROWS}; use fewer",
+                self.len()
+            ),
         })
     }
 
@@ -36,8 +120,10 @@ impl Metadata {
         &self,
         owner: &dyn Fn() -> String,
         check_entry: fn(&str, &MetadataValue) -> Option<&'static str>,
-    ) -> Result<(), InvalidInput> {
+    ) -> Result<Rows, InvalidInput> {
+        let mut rows = Rows::default();
         for (key, value) in self {
+            rows.add(value);
             let why = key_problem(key)
                 .map(Cow::Borrowed)
                 .or_else(|| value.problem())
@@ -54,7 +140,7 @@ impl Metadata {
                 return Err(InvalidInput::NotFinite { of, value });
             }
         }
-        Ok(())
+        Ok(rows)
     }
 }
 
@@ -77,17 +163,24 @@ pub(crate) fn too_large(value: u64) -> String {
 }
 
 impl MetadataValue {
+    /// Returns the number of values of a list.
+    fn list_len(&self) -> Option<usize> {
+        match self {
+            MetadataValue::Bools(values) => Some(values.len()),
+            MetadataValue::Ints(values) => Some(values.len()),
+            MetadataValue::Floats(values) => Some(values.len()),
+            MetadataValue::Strings(values) => Some(values.len()),
+            _ => None,
+        }
+    }
+
     /// Returns why the value cannot be stored. Floats are checked by
     /// [`first_not_finite`](MetadataValue::first_not_finite).
     fn problem(&self) -> Option<Cow<'static, str>> {
         let is_empty = match self {
-            MetadataValue::Bools(values) => values.is_empty(),
-            MetadataValue::Ints(values) => values.is_empty(),
-            MetadataValue::Floats(values) => values.is_empty(),
-            MetadataValue::Strings(values) => values.is_empty(),
             MetadataValue::SparseVector(vector) => return vector.problem().map(Cow::Borrowed),
             MetadataValue::TooLarge(value) => return Some(too_large(*value).into()),
-            _ => false,
+            other => other.list_len() == Some(0),
         };
         is_empty.then_some(Cow::Borrowed(
             "an empty list cannot be stored; MetadataValue::Null removes the key",
@@ -135,7 +228,7 @@ mod tests {
             .with("a$#chroma: \0", true)
             .with("tags", ["a"])
             .with("null", None::<i32>);
-        assert_eq!(metadata.check_record(owner), Ok(()));
+        assert!(metadata.check_record(owner).is_ok());
         let metadata = Metadata::from([("hnsw:space", "l2"), ("chroma:x", "y")]);
         assert_eq!(metadata.check_collection(), Ok(()));
     }

@@ -1,5 +1,7 @@
 //! [`GetResult`]: records by column, and iterators over them.
 
+use std::collections::HashSet;
+
 use crate::model::embeddings::{DimensionMismatch, Embeddings};
 use crate::model::metadata::{Metadata, NO_METADATA};
 use crate::model::record::{Record, RecordRef};
@@ -96,6 +98,31 @@ impl GetResult {
             }
         }
         Ok(())
+    }
+
+    /// Removes records whose id was found before.
+    pub(crate) fn remove_repeated(&mut self) {
+        fn retain<T>(column: &mut Vec<T>, keep: &[bool]) {
+            let mut keep = keep.iter();
+            column.retain(|_| keep.next() == Some(&true));
+        }
+        let mut seen = HashSet::with_capacity(self.len());
+        let keep: Vec<bool> = self.ids.iter().map(|id| seen.insert(id)).collect();
+        if seen.len() == self.len() {
+            return;
+        }
+        retain(&mut self.ids, &keep);
+        for column in [&mut self.documents, &mut self.uris].into_iter().flatten() {
+            retain(column, &keep);
+        }
+        if let Some(column) = &mut self.metadatas {
+            retain(column, &keep);
+        }
+        if let Some(column) = &mut self.embeddings {
+            let rows = column.rows().zip(&keep).filter(|(_, keep)| **keep);
+            let floats = rows.flat_map(|(row, _)| row.iter().copied()).collect();
+            *column = Embeddings::of_whole_rows(floats, column.dimension());
+        }
     }
 
     /// Reverses the order of the records.
@@ -274,6 +301,23 @@ mod tests {
             change(&mut more);
             assert!(two().append(more.clone()).is_err(), "{more:?}");
         }
+    }
+
+    #[test]
+    fn repeated_records_are_removed_from_each_column() {
+        let mut all = two();
+        all.remove_repeated();
+        assert_eq!(all, two());
+        all.append(two()).unwrap();
+        all.ids[2] = "3".to_owned();
+        all.remove_repeated();
+        let rows: Vec<_> = all.into_iter().collect();
+        let [one, two] = [0, 1].map(|row| two().into_iter().nth(row).unwrap());
+        let three = Record {
+            id: "3".to_owned(),
+            ..one.clone()
+        };
+        assert_eq!(rows, [one, two, three]);
     }
 
     #[test]

@@ -63,6 +63,11 @@ pub struct QueryResult {
 }
 
 impl QueryResult {
+    /// Keeps the hits for which a function returns `true`. It may change them.
+    pub(crate) fn retain_mut(&mut self, keep: impl FnMut(&mut Hit) -> bool) {
+        self.hits.retain_mut(keep);
+    }
+
     /// Iterates over the distances.
     pub fn distances(&self) -> impl ExactSizeIterator<Item = f32> {
         self.hits.iter().map(|hit| hit.distance)
