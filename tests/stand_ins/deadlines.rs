@@ -102,11 +102,14 @@ fn no_call_takes_longer_than_its_deadline() {
     let abc = collection(&server);
     let some_done = Cell::new(false);
     let many = overshoot("35 requests", DEADLINE, || {
-        let Err(Error::PartlyDone { done, source, .. }) = abc.upsert(records(350)) else {
-            panic!("a deadline of {DEADLINE:?} is too short for all of them");
-        };
-        some_done.set(some_done.get() || !done.is_empty());
-        Err(*source)
+        match abc.upsert(records(350)) {
+            Err(Error::PartlyDone { done, source, .. }) => {
+                some_done.set(some_done.get() || !done.is_empty());
+                Err(*source)
+            }
+            // On a busy machine, the deadline may pass before the first request is sent.
+            other => other,
+        }
     });
     assert!(some_done.get());
     note("35 requests", many);

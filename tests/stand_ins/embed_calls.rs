@@ -275,7 +275,7 @@ fn a_deadline_ends_a_request_that_hangs() {
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
     assert!(error.to_string().contains("deadline"), "{error}");
     let elapsed = started.elapsed();
-    assert!((200..5000).contains(&elapsed.as_millis()), "{elapsed:?}");
+    assert!((200..60_000).contains(&elapsed.as_millis()), "{elapsed:?}");
 }
 
 #[test]

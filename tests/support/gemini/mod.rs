@@ -102,6 +102,20 @@ pub struct Google {
     state: Arc<State>,
 }
 
+/// A stand-in that refuses connections.
+pub struct Closed<'a> {
+    google: &'a Google,
+    socket: Socket,
+}
+
+impl Closed<'_> {
+    pub fn open(self) {
+        self.socket.listen(128).unwrap();
+        let server = serve(self.socket.into(), &self.google.state);
+        *lock(&self.google.server) = Some(server);
+    }
+}
+
 #[derive(Default)]
 struct State {
     rules: Rules,
@@ -148,18 +162,17 @@ impl Google {
         format!("http://{}", self.address)
     }
 
-    /// Closes every connection, refuses new ones for a while, and then works again. Returns at the end of
-    /// that time.
-    pub fn die_for(&self, time: Duration) {
-        let mut server = lock(&self.server);
-        drop(server.take());
+    /// Closes every connection, and refuses new ones until the stand-in is opened again.
+    pub fn close(&self) -> Closed<'_> {
+        drop(lock(&self.server).take());
         // The bound port cannot be taken by another process, and connections to it are refused.
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_reuse_address(true).unwrap();
         socket.bind(&self.address.into()).unwrap();
-        thread::sleep(time);
-        socket.listen(128).unwrap();
-        *server = Some(serve(socket.into(), &self.state));
+        Closed {
+            google: self,
+            socket,
+        }
     }
 
     /// Returns all requests so far, in the order of their arrival.
