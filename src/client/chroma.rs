@@ -7,9 +7,11 @@ use serde::Deserialize;
 use super::operations::DESCRIPTION;
 use super::storage::{self, Fault};
 use crate::error::Error;
-use crate::transport::{Dialect, ErrorResponse, Operation};
 #[cfg(feature = "opentelemetry")]
-use crate::transport::{Endpoint, HttpRequest};
+use crate::transport::HttpRequest;
+use crate::transport::{
+    CHECK_THE_NETWORK, Dialect, Endpoint, ErrorResponse, LOCAL_SERVER, Operation,
+};
 use crate::wire::read::shown;
 
 /// The error responses of Chroma: `{"error":"NotFoundError","message":"Collection [nope] does not exist"}`
@@ -234,9 +236,25 @@ impl Dialect for Chroma {
         other.unwrap_or("collection")
     }
 
-    fn unreachable_hint(&self) -> &'static str {
-        "start a server there (docker compose up, or chroma run), set CHROMA_HOST to the address of a running \
-         server, or start one with LocalServer"
+    fn unreachable_hint(&self, at: &Endpoint) -> String {
+        let setting = at.setting();
+        if at.is_cloud() {
+            CHECK_THE_NETWORK.to_owned()
+        } else if setting == LOCAL_SERVER {
+            "its LocalServer was stopped or dropped, or the server ended by itself; LocalServer::log_file() has its \
+             last words"
+                .to_owned()
+        } else if at.is_loopback() {
+            format!(
+                "start a server there (docker compose up, or chroma run), set {setting} to the address of a running \
+                 server, or start one with LocalServer"
+            )
+        } else {
+            format!(
+                "check that a server runs there and that firewalls let this machine connect, or set {setting} to the \
+                 address of another one"
+            )
+        }
     }
 }
 

@@ -3,7 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::transport::{CircuitBreaker, ReadFrom, RetryPolicy, Timeouts};
+#[cfg(feature = "local-server")]
+use crate::transport::LOCAL_SERVER;
+use crate::transport::{
+    CONNECT_SETTER, CircuitBreaker, REQUEST_SETTER, ReadFrom, RetryPolicy, Timeouts,
+};
 
 /// The settings of a client. Each has a default. [`build`](ClientBuilder::build) returns the client.
 ///
@@ -23,6 +27,8 @@ use crate::transport::{CircuitBreaker, ReadFrom, RetryPolicy, Timeouts};
 #[derive(Clone, Default)]
 #[must_use = "does nothing until build() is called"]
 pub struct ClientBuilder {
+    /// Whether the settings come from environment variables, except for those that the caller set.
+    pub(super) reads_environment: bool,
     pub(super) host: Option<Named>,
     pub(super) cloud: bool,
     pub(super) find_database: bool,
@@ -75,6 +81,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the address of a [`LocalServer`](crate::LocalServer).
+    #[cfg(feature = "local-server")]
+    pub(crate) fn local_server(mut self, url: &str) -> ClientBuilder {
+        self.host = Some(Named::new(LOCAL_SERVER, url));
+        self
+    }
+
     /// Connects to Chroma Cloud, or, if a host is set, to a server that works like it: an API key is
     /// required, and the tenant and database are looked up unless they are set. A host under `trychroma.com`
     /// implies this.
@@ -108,6 +121,7 @@ impl ClientBuilder {
     /// than zero. Default: 30 s.
     pub fn connection_timeout(mut self, timeout: Duration) -> ClientBuilder {
         self.timeouts.connect = timeout;
+        self.timeouts.connect_setting = CONNECT_SETTER;
         self
     }
 
@@ -115,6 +129,7 @@ impl ClientBuilder {
     /// greater than zero. Default: 60 s.
     pub fn request_timeout(mut self, timeout: Duration) -> ClientBuilder {
         self.timeouts.request = timeout;
+        self.timeouts.request_setting = REQUEST_SETTER;
         self
     }
 

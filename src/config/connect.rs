@@ -29,20 +29,20 @@ impl ClientBuilder {
     ///   It names the setting and its value.
     /// - Any error of [`Client::identity`], if it is called.
     pub fn build(self) -> Result<Client> {
-        let (tenant, database) = (self.tenant.clone(), self.database.clone());
+        let wanted = Wanted {
+            tenant: self.tenant.clone(),
+            database: self.database.clone(),
+            reads_environment: self.reads_environment,
+        };
         let find = self.is_cloud() || self.find_database;
         let client = self
             .connect_in(&Environment::of_process())
             .map_err(invalid)?;
-        match (tenant, database) {
-            (Some(_), Some(_)) => Ok(client),
-            (tenant, database) if find => {
-                let identity = client.identity()?;
-                let (tenant, database) = choose(identity, tenant, database).map_err(invalid)?;
-                Ok(client.with_tenant(tenant).with_database(database))
-            }
-            _ => Ok(client),
+        if !find || wanted.tenant.is_some() && wanted.database.is_some() {
+            return Ok(client);
         }
+        let (tenant, database) = wanted.choose(client.identity()?).map_err(invalid)?;
+        Ok(client.with_tenant(tenant).with_database(database))
     }
 
     fn is_cloud(&self) -> bool {
@@ -84,9 +84,19 @@ impl ClientBuilder {
     fn validate(&self) -> Result<(), InvalidInput> {
         let bad = |name, value: &str, why: &str| InvalidInput::setting(name, value, why);
         if self.is_cloud() && self.token.is_none() {
-            let why =
-                "Chroma Cloud needs a key; set the variable, or pass a key with .api_key(...)";
-            return Err(bad("CHROMA_API_KEY", "", why));
+            return Err(if self.reads_environment {
+                bad(
+                    "CHROMA_API_KEY",
+                    "",
+                    "Chroma Cloud needs a key; set this variable",
+                )
+            } else {
+                bad(
+                    "api_key",
+                    "",
+                    "Chroma Cloud needs a key; pass one with .api_key(...)",
+                )
+            });
         }
         for (name, timeout) in [
             ("connection_timeout", self.timeouts.connect),
@@ -128,6 +138,7 @@ impl ClientBuilder {
         };
         let primary = match &self.host {
             Some(Named { setting, value }) => Endpoint::parse(setting, value, DEFAULT_PORT),
+            None if self.reads_environment => Endpoint::parse("CHROMA_HOST", default, DEFAULT_PORT),
             None => Endpoint::parse("host", default, DEFAULT_PORT),
         }?;
         let parse = |host: &String| Endpoint::parse("replicas", host, DEFAULT_PORT);
@@ -138,7 +149,11 @@ impl ClientBuilder {
             return Err(InvalidInput::setting("replicas", found, why));
         }
         for (index, replica) in replicas.iter().enumerate() {
-            if *replica == primary || replicas[..index].contains(replica) {
+            let before = replicas[..index].iter().chain([&primary]);
+            if before
+                .into_iter()
+                .any(|other| other.as_str() == replica.as_str())
+            {
                 let why = "this address is given twice; give each address once";
                 return Err(InvalidInput::setting("replicas", replica.as_str(), why));
             }
@@ -188,34 +203,48 @@ fn warn_of_cleartext(primary: &Endpoint, replicas: &[Endpoint]) {
     }
 }
 
-/// Chooses the tenant and database that are not set among those that the key may open.
-fn choose(
-    mut identity: Identity,
+/// The tenant and the database that are set.
+struct Wanted {
     tenant: Option<String>,
     database: Option<String>,
-) -> Result<(String, String), InvalidInput> {
-    let tenant = match tenant {
-        Some(tenant) => tenant,
-        None if identity.tenant == ANY => {
-            let why = "the key may open every tenant; choose one with .tenant(...)";
-            return Err(InvalidInput::setting("CHROMA_TENANT", "", why));
-        }
-        None => identity.tenant.clone(),
-    };
-    identity.databases.sort();
-    identity.databases.dedup();
-    let database = match (database, &identity.databases[..]) {
-        (Some(database), _) => database,
-        (None, [only]) if only != ANY && tenant == identity.tenant => only.clone(),
-        (None, databases) => {
-            let why = format!(
-                "the key may open the databases {databases:?} of the tenant {:?}; choose one with .database(...)",
-                identity.tenant
-            );
-            return Err(InvalidInput::setting("CHROMA_DATABASE", "", why));
-        }
-    };
-    Ok((tenant, database))
+    reads_environment: bool,
+}
+
+impl Wanted {
+    /// Chooses those that are not set among those that the key may open.
+    fn choose(self, mut identity: Identity) -> Result<(String, String), InvalidInput> {
+        let by = |variable, setter| {
+            if self.reads_environment {
+                variable
+            } else {
+                setter
+            }
+        };
+        let tenant = match self.tenant {
+            Some(tenant) => tenant,
+            None if identity.tenant == ANY => {
+                let setting = by("CHROMA_TENANT", "tenant");
+                let why = format!("the key may open every tenant; choose one with {setting}");
+                return Err(InvalidInput::setting(setting, "", why));
+            }
+            None => identity.tenant.clone(),
+        };
+        identity.databases.sort();
+        identity.databases.dedup();
+        let database = match (self.database, &identity.databases[..]) {
+            (Some(database), _) => database,
+            (None, [only]) if only != ANY && tenant == identity.tenant => only.clone(),
+            (None, databases) => {
+                let setting = by("CHROMA_DATABASE", "database");
+                let why = format!(
+                    "the key may open the databases {databases:?} of the tenant {:?}; choose one with {setting}",
+                    identity.tenant
+                );
+                return Err(InvalidInput::setting(setting, "", why));
+            }
+        };
+        Ok((tenant, database))
+    }
 }
 
 fn invalid(reason: InvalidInput) -> Error {

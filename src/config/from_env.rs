@@ -58,6 +58,7 @@ impl ClientBuilder {
         let defaults = Timeouts::default();
         let key = environment.get("CHROMA_API_KEY")?;
         Ok(ClientBuilder {
+            reads_environment: true,
             host: host(environment, key.is_some())?,
             tenant: environment.get("CHROMA_TENANT")?,
             database: environment.get("CHROMA_DATABASE")?,
@@ -65,6 +66,8 @@ impl ClientBuilder {
             timeouts: Timeouts {
                 connect: timeout("CONNECTION_TIMEOUT_MS", defaults.connect)?,
                 request: timeout("REQUEST_TIMEOUT_MS", defaults.request)?,
+                connect_setting: "CONNECTION_TIMEOUT_MS",
+                request_setting: "REQUEST_TIMEOUT_MS",
             },
             retry,
             ..ClientBuilder::default()
@@ -355,7 +358,7 @@ mod tests {
             .cloud()
             .connect_in(&Environment::of(&|_| None));
         let no_key = no_key.unwrap_err().to_string();
-        assert!(no_key.contains("CHROMA_API_KEY"), "{no_key}");
+        assert!(no_key.contains("api_key is empty or not set"), "{no_key}");
     }
 
     #[test]
@@ -406,6 +409,60 @@ x: y"),
             let error = error.to_string();
             assert!(error.starts_with(&format!("{variable} is ")), "{error}");
             assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn field_31_errors_name_the_variable_that_the_setting_came_from() {
+        let error = |variables: &[(&str, &str)]| {
+            let client = client(variables).unwrap();
+            client.heartbeat().unwrap_err().to_string()
+        };
+        for name in ["CHROMA_HOST", "CHROMA_ENDPOINT"] {
+            let error = error(&[(name, "127.0.0.1:1"), ("MAX_RETRIES", "0")]);
+            let hint = format!("set {name} to the address of a running server");
+            assert!(error.contains(&hint), "{error}");
+        }
+        // It accepts connections, and sends nothing.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let error = error(&[
+            ("CHROMA_HOST", &address),
+            ("MAX_RETRIES", "0"),
+            ("REQUEST_TIMEOUT_MS", "50"),
+        ]);
+        assert!(
+            error.contains("raise it with REQUEST_TIMEOUT_MS"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn field_31_errors_of_clients_that_read_no_variables_name_none() {
+        let none = Environment::of(&|_| None);
+        let error = |builder: ClientBuilder| {
+            let builder = builder.retry(RetryPolicy::none());
+            let client = builder.request_timeout(Duration::from_millis(50));
+            client
+                .connect_in(&none)
+                .unwrap()
+                .heartbeat()
+                .unwrap_err()
+                .to_string()
+        };
+        let error_here = error(Client::builder().host("127.0.0.1:1"));
+        assert!(
+            error_here.contains("set host to the address"),
+            "{error_here}"
+        );
+        // No name server knows it.
+        let error_there = error(Client::builder().host("chroma.invalid"));
+        assert!(
+            error_there.contains("check that a server runs there"),
+            "{error_there}"
+        );
+        for error in [error_here, error_there] {
+            assert!(!error.contains("CHROMA_"), "{error}");
         }
     }
 }

@@ -69,7 +69,7 @@ impl LocalServer {
     /// # Errors
     /// None in practice: the address is valid.
     pub fn client(&self) -> Result<Client> {
-        Client::new(&self.url)
+        Client::builder().local_server(&self.url).build()
     }
 
     /// Returns the address, `http://127.0.0.1:PORT`. The server is reachable from this machine only.

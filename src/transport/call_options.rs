@@ -199,8 +199,8 @@ mod tests {
             }
         }
 
-        fn unreachable_hint(&self) -> &'static str {
-            ""
+        fn unreachable_hint(&self, _: &Endpoint) -> String {
+            String::new()
         }
 
         #[cfg(feature = "opentelemetry")]

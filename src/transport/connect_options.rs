@@ -19,13 +19,22 @@ pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     /// For one attempt, from the first byte sent to the last byte received.
     pub(crate) request: Duration,
+    /// How the user changes them, for errors: by a setter or an environment variable.
+    pub(crate) connect_setting: &'static str,
+    pub(crate) request_setting: &'static str,
 }
+
+/// The setters of [`Timeouts`].
+pub(crate) const CONNECT_SETTER: &str = "connection_timeout(...)";
+pub(crate) const REQUEST_SETTER: &str = "request_timeout(...)";
 
 impl Default for Timeouts {
     fn default() -> Timeouts {
         Timeouts {
             connect: Duration::from_secs(30),
             request: Duration::from_secs(60),
+            connect_setting: CONNECT_SETTER,
+            request_setting: REQUEST_SETTER,
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-#[cfg(feature = "opentelemetry")]
 use super::endpoint::Endpoint;
 #[cfg(feature = "opentelemetry")]
 use super::operation::HttpRequest;
@@ -21,6 +20,10 @@ pub(crate) struct ErrorResponse {
     pub(crate) body: Vec<u8>,
 }
 
+/// The advice for a service on the internet that cannot be reached.
+pub(crate) const CHECK_THE_NETWORK: &str =
+    "check the network connection; to use a proxy, set HTTPS_PROXY";
+
 /// A kind of server, such as Chroma or Gemini.
 pub(crate) trait Dialect: Debug + Send + Sync {
     /// Reads the error from a response.
@@ -32,7 +35,7 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     }
 
     /// Returns the advice for a server that cannot be reached.
-    fn unreachable_hint(&self) -> &'static str;
+    fn unreachable_hint(&self, at: &Endpoint) -> String;
 
     /// Returns the name and the attributes of a request's span, without the server's address.
     #[cfg(feature = "opentelemetry")]

@@ -20,7 +20,11 @@ pub(crate) struct Endpoint {
     host: Arc<str>,
     port: u16,
     proxy: Option<Proxy>,
+    setting: &'static str,
 }
+
+/// The [`setting`](Endpoint::setting) of the address of a local server, which no user sets.
+pub(crate) const LOCAL_SERVER: &str = "LocalServer";
 
 impl Endpoint {
     /// Parses a URL, `host:port`, or a host, which gets `default_port`. `setting` is the setting that an
@@ -97,7 +101,13 @@ impl Endpoint {
             host: without_brackets(&host).into(),
             port: port.unwrap_or(if secure { 443 } else { 80 }),
             proxy: None,
+            setting,
         })
+    }
+
+    /// Returns the setting or the environment variable that the address comes from.
+    pub(crate) fn setting(&self) -> &'static str {
+        self.setting
     }
 
     /// Returns the URL without a slash at its end.

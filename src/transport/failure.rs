@@ -4,7 +4,7 @@ use std::io;
 
 use ureq::Timeout;
 
-use super::connect_options::ConnectOptions;
+use super::connect_options::{ConnectOptions, Timeouts};
 use super::dialect::{Dialect, ErrorResponse};
 use super::endpoint::Endpoint;
 use super::endpoints::Health;
@@ -59,6 +59,7 @@ pub(super) struct FailureReader {
     secrets: Secrets,
     /// The variables and settings that the credentials come from.
     credential_sources: Vec<String>,
+    timeouts: Timeouts,
     pub(super) dialect: &'static dyn Dialect,
 }
 
@@ -67,6 +68,7 @@ impl FailureReader {
         FailureReader {
             secrets: Secrets::new(&options.headers, &options.secrets),
             credential_sources: options.credential_sources.clone(),
+            timeouts: options.timeouts,
             dialect,
         }
     }
@@ -143,7 +145,7 @@ impl FailureReader {
             _ => Health::Down,
         };
         let error = match error {
-            ureq::Error::Timeout(reason) if in_time => timeout(reason, call, endpoint.proxy()),
+            ureq::Error::Timeout(reason) if in_time => self.timeout(reason, call, endpoint.proxy()),
             ureq::Error::Timeout(_) => too_late(call),
             ureq::Error::Protocol(error) => Error::Decode {
                 call: Box::new(call),
@@ -218,7 +220,7 @@ impl FailureReader {
             ),
             None => (
                 "cannot connect".to_owned(),
-                self.dialect.unreachable_hint().to_owned(),
+                self.dialect.unreachable_hint(origin.endpoint),
             ),
         };
         Error::Connection {
@@ -227,6 +229,31 @@ impl FailureReader {
             hint,
             source: Some(self.secrets.clean_cause(cause(error))),
         }
+    }
+
+    /// Returns the error of an attempt that took longer than a timeout.
+    fn timeout(&self, reason: Timeout, call: Call, proxy: Option<&Proxy>) -> Error {
+        let Timeouts {
+            connect_setting,
+            request_setting,
+            ..
+        } = self.timeouts;
+        let is_connecting = matches!(reason, Timeout::Connect | Timeout::Resolve);
+        let message = match proxy {
+            Some(proxy) if is_connecting => format!(
+                "no connection through the proxy {proxy} within the connection timeout; check the proxy, or \
+                 raise the timeout with {connect_setting}"
+            ),
+            _ if is_connecting => {
+                format!(
+                    "no connection within the connection timeout; raise it with {connect_setting}"
+                )
+            }
+            _ => format!(
+                "no complete response within the request timeout; raise it with {request_setting}"
+            ),
+        };
+        timed_out(call, message)
     }
 }
 
@@ -243,26 +270,6 @@ fn forwarder(endpoint: &Endpoint) -> Option<&Proxy> {
 /// Whether a response is an object in JSON, as all errors of Chroma are.
 fn is_json_object(body: &[u8]) -> bool {
     serde_json::from_slice(body).is_ok_and(|json: serde_json::Value| json.is_object())
-}
-
-/// Returns the error of an attempt that took longer than a timeout.
-fn timeout(reason: Timeout, call: Call, proxy: Option<&Proxy>) -> Error {
-    let is_connecting = matches!(reason, Timeout::Connect | Timeout::Resolve);
-    timed_out(
-        call,
-        match proxy {
-            Some(proxy) if is_connecting => format!(
-                "no connection through the proxy {proxy} within the connection timeout; check the proxy, or \
-                 raise the timeout with connection_timeout(...)"
-            ),
-            _ if is_connecting => {
-                "no connection within the connection timeout; raise it with connection_timeout(...)"
-                    .to_owned()
-            }
-            _ => "no complete response within the request timeout; raise it with request_timeout(...)"
-                .to_owned(),
-        },
-    )
 }
 
 /// Returns the error of an attempt that the deadline of its call ended.

@@ -7,12 +7,12 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chroma_blocking::{Error, LocalServer};
+use chroma_blocking::{Error, LocalServer, RetryPolicy};
 
 use crate::helpers::{COLLECTIONS, Folder, VERSION, is_alive, is_open, pinned, request, skipped};
 
 #[test]
-fn a_server_starts_answers_and_stops_when_dropped() {
+fn field_31_a_server_starts_answers_and_stops_when_dropped_and_its_client_says_so() {
     if skipped() {
         return;
     }
@@ -27,11 +27,19 @@ fn a_server_starts_answers_and_stops_when_dropped() {
     assert!(folder.starts_with(env::temp_dir()) && server.log_file().is_file());
     assert!(format!("{server:?}").starts_with("LocalServer { url: \"http://127.0.0.1:"));
     let stop = Instant::now();
+    let client = server.client().unwrap();
     drop(server);
     println!("stopped after {:?}", stop.elapsed());
     assert!(!is_alive(pid));
     assert!(!is_open(port));
     assert!(!folder.exists());
+    // Its client tells of it, and not of variables that nobody has set.
+    let error = client.with_retry(RetryPolicy::none()).heartbeat();
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("its LocalServer was stopped or dropped"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -302,7 +302,8 @@ fn finds_the_tenant_and_database_of_a_key() {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("CHROMA_DATABASE") && error.contains(&format!("{databases:?}")),
+            error.contains("database is empty or not set")
+                && error.contains(&format!("{databases:?}")),
             "{error}"
         );
     }

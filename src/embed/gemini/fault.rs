@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::transport::{Dialect, ErrorResponse, Operation};
 #[cfg(feature = "opentelemetry")]
-use crate::transport::{Endpoint, HttpRequest};
+use crate::transport::HttpRequest;
+use crate::transport::{CHECK_THE_NETWORK, Dialect, Endpoint, ErrorResponse, Operation};
 use crate::wire::read::shown;
 #[cfg(feature = "opentelemetry")]
 use opentelemetry::KeyValue;
@@ -164,8 +164,8 @@ impl Dialect for Google {
         "model"
     }
 
-    fn unreachable_hint(&self) -> &'static str {
-        "check the network connection; to use a proxy, set HTTPS_PROXY"
+    fn unreachable_hint(&self, _: &Endpoint) -> String {
+        CHECK_THE_NETWORK.to_owned()
     }
 }
 
