@@ -98,7 +98,8 @@ use settings::{Mode, Settings, Shard};
 /// A record without a vector whose document is empty, or holds only white space, is left out: there is nothing
 /// to embed. The report counts it as [`empty`](IngestReport::empty), and a file of [dead
 /// letters](BadRecords::dead_letters) gets it with its metadata. It is not a bad record, so it does not stop the
-/// job. A stored record with its id stays as it is, except that a [sync](Ingest::sync) deletes it.
+/// job. A stored record with its id stays as it is, except that a [sync](Ingest::sync) deletes it. With
+/// [`replace_documents`](Ingest::replace_documents), all stored pieces of its document are deleted.
 ///
 /// A record with a vector is written, whatever its document is. A record with neither a document nor a vector
 /// is a bad record, since its reader may have been given a wrong name.

@@ -72,6 +72,10 @@ fn readers(seen: &mut Messages, folder: &Folder) {
         "{\"id\":\"1\",\"k\":\"\\ud83d\"}\n",
         "{'id':1}\n",
         "{\"id\":True}\n",
+        "{\"id\":\"1\",}\n",
+        "{\"id\":\"1\"} // comment\n",
+        "{\"id\":\"a\tb\"}\n",
+        "{\"id\":\"it\\'s\"}\n",
     );
     unread(seen, JsonLines::from_reader(lines.as_bytes()));
     let bytes = &b"{\"id\":\"\xff\"}\n"[..];

@@ -73,6 +73,11 @@ impl Fields {
             if let Some(fault) = json_faults::find(line) {
                 return fault;
             }
+            if why.starts_with("unexpected data after the end") {
+                return format!(
+                    "{why}; write each object on its own line: jq -c . in.json > out.jsonl"
+                );
+            }
             let valid = serde_json::from_slice::<serde::de::IgnoredAny>(line);
             if valid.is_err_and(|error| error.is_eof()) {
                 return format!(
@@ -171,8 +176,9 @@ impl Fields {
             Err(error) => error,
         };
         let why = without_position(&error);
+        let is_nested = error.is_data() || why.starts_with("recursion limit exceeded");
         match self.nested {
-            _ if !error.is_data() => Err(why),
+            _ if !is_nested => Err(why),
             NestedFields::Skip => {
                 left_out::add(key);
                 Ok(None)

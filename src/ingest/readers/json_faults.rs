@@ -18,6 +18,7 @@ const WORDS: [(&str, &str); 8] = [
 ];
 const NOT_FINITE: &str =
     "Python's json.dumps writes it: use allow_nan=False, and None for a missing number";
+const LIBRARY: &str = "write the line with a JSON library";
 const PRINTED: &str = "Python's print and str write it: use json.dumps";
 
 /// Returns the first fault in a line of JSON with its cure, or `None` if it is none of the known ones.
@@ -61,6 +62,14 @@ impl Scan<'_> {
                     let what = format!("' is not JSON; {PRINTED}, which writes double quotes");
                     return Some((start, what));
                 }
+                b'/' => return Some((start, "/ is not JSON; remove comments".to_owned())),
+                b'}' | b']' if self.comes_after_comma() => {
+                    let end = char::from(*byte);
+                    return Some((
+                        start,
+                        format!("a comma before {end} is not JSON; remove it"),
+                    ));
+                }
                 b'-' | b'A'..=b'Z' | b'a'..=b'z' => {
                     let word = self.word();
                     let known = WORDS.iter().find(|(name, _)| name.as_bytes() == word);
@@ -77,6 +86,10 @@ impl Scan<'_> {
         None
     }
 
+    fn comes_after_comma(&self) -> bool {
+        self.line[..self.at].trim_ascii_end().ends_with(b",")
+    }
+
     /// Returns the letters from here, with the sign before them. At least one byte.
     fn word(&self) -> &[u8] {
         let rest = &self.line[self.at..];
@@ -86,32 +99,50 @@ impl Scan<'_> {
         &rest[..=letters.count()]
     }
 
-    /// Skips a string. Returns the position of half of a surrogate pair in it.
+    /// Skips a string. Returns the first fault in it.
     fn string_fault(&mut self) -> Option<(usize, String)> {
         let start = self.at + 1;
         let mut at = start;
         let mut fault = None;
         while let Some(byte) = self.line.get(at) {
-            match byte {
+            let (len, what) = match byte {
                 b'"' => break,
-                b'\\' => match (self.unit(at), self.unit(at + 6)) {
-                    (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,
-                    (Some(0xD800..=0xDFFF), _) if fault.is_none() => {
-                        fault = Some(at);
-                        at += 6;
-                    }
-                    (Some(_), _) => at += 6,
-                    (None, _) => at += 2,
-                },
-                _ => at += 1,
-            }
+                b'\\' => self.escape(at),
+                0..0x20 => {
+                    let char = char::from(*byte);
+                    let what = format!("{char:?} in a string must be an escape; {LIBRARY}");
+                    (1, Some(what))
+                }
+                _ => (1, None),
+            };
+            fault = fault.or(what.map(|what| (at, what)));
+            at += len;
         }
         let end = at.min(self.line.len());
         self.string = start..end;
         self.at = end + 1;
-        let at = fault?;
-        let escape = String::from_utf8_lossy(&self.line[at..at + 6]);
-        Some((at, format!("half of an emoji ({escape}); {CUT}")))
+        fault
+    }
+
+    /// Returns the length of an escape, and what is wrong with it.
+    fn escape(&self, at: usize) -> (usize, Option<String>) {
+        match (self.unit(at), self.unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (12, None),
+            (Some(0xD800..=0xDFFF), _) => {
+                let escape = String::from_utf8_lossy(&self.line[at..at + 6]);
+                (6, Some(format!("half of an emoji ({escape}); {CUT}")))
+            }
+            (Some(_), _) => (6, None),
+            (None, _) => match self.line.get(at + 1) {
+                None | Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' | b'u') => {
+                    (2, None)
+                }
+                Some(byte) => {
+                    let char = char::from(*byte).escape_default();
+                    (2, Some(format!("\\{char} is no escape of JSON; {LIBRARY}")))
+                }
+            },
+        }
     }
 
     /// Returns the code unit of an escape such as `\ud83d`.

@@ -304,6 +304,55 @@ mod tests {
     }
 
     #[test]
+    fn field_11_text_that_is_not_utf_8_is_an_error_with_the_cure_in_the_place_of_the_file() {
+        let utf16: Vec<u8> = "\u{feff}text"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let files = Files::new(
+            "encodings",
+            &[
+                ("a.txt", &utf16),
+                ("b.txt", b"\xEF\xBB\xBFcaf\xE9"),
+                ("c.txt", b"text"),
+                ("d.txt", b"\x1F\x8B\x08"),
+            ],
+        );
+        let items: Vec<_> = files
+            .read()
+            .map(|item| item.map_err(|error| error.to_string()))
+            .collect();
+        for (item, cure) in [
+            (
+                0,
+                "a.txt: the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 a.txt > utf8.txt",
+            ),
+            (
+                1,
+                "b.txt: invalid UTF-8 at byte 6; if the text is Windows-1252 or Latin-1, convert it: iconv -f WINDOWS-1252 -t UTF-8 b.txt > utf8.txt",
+            ),
+            (
+                3,
+                "d.txt: the data is compressed; decompress it: gzip -dc d.txt > utf8.txt",
+            ),
+        ] {
+            let error = items[item].as_ref().unwrap_err();
+            assert!(error.ends_with(cure), "{error}");
+        }
+        assert_eq!(items[2].as_ref().unwrap().id, "c.txt");
+    }
+
+    #[test]
+    fn field_12_an_empty_file_is_a_record_with_an_empty_document() {
+        let files = Files::new(
+            "empty",
+            &[("a.md", b""), ("b.md", b"\xEF\xBB\xBF"), ("c.md", b" \n")],
+        );
+        let texts: Vec<_> = files.read().map(|item| item.unwrap().document).collect();
+        assert_eq!(texts, ["", "", " \n"].map(|text| Some(text.to_owned())));
+    }
+
+    #[test]
     fn a_file_that_is_too_large_is_an_error_in_its_place() {
         let files = Files::new(
             "large",

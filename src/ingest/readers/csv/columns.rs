@@ -290,7 +290,7 @@ fn different_length(expected: usize, row: &StringRecord) -> String {
     } else if row.iter().any(is_misquoted) {
         "remove the blank before a quote"
     } else {
-        "put quotes around cells that contain the delimiter"
+        "put quotes around cells that contain the delimiter, and double the quotes in them"
     };
     format!("the row has {found} cells, and the header has {expected}; {cure}")
 }

@@ -194,7 +194,11 @@ impl<R: BufRead> Iterator for JsonLines<R> {
         }
         let record = match line {
             Line::Complete(line) => match std::str::from_utf8(line) {
-                Ok(_) => self.fields.read(line, number),
+                // Files that were joined have byte order marks on later lines.
+                Ok(text) => {
+                    let text = text.trim_start_matches('\u{feff}');
+                    self.fields.read(text.as_bytes(), number)
+                }
                 Err(error) => {
                     let byte = error.valid_up_to();
                     let place = format!("at byte {byte}");

@@ -251,6 +251,9 @@ fn field_10_half_of_an_emoji_and_words_of_python_are_named_with_their_cure() {
         (r#"{"id":"1","k":True}"#, "use json.dumps"),
         (r#"[{"id":"1"},"#, "jq -c '.[]'"),
         ("{", "jq -c . in.json"),
+        (r#"{"id":"1"} {"id":"2"}"#, "jq -c . in.json"),
+        ("{\"id\":\"1\"}\r{\"id\":\"2\"}", "jq -c . in.json"),
+        (r#"{"id":"1",}"#, "a comma before }"),
         (r#"{"id":"1","k":"#, "jq -c . in.json"),
     ] {
         let error = refused(line.as_bytes());
@@ -280,6 +283,10 @@ fn field_10_fields_that_are_skipped_are_counted_and_broken_values_are_not_skippe
     );
     let expected = ["a", "b"].map(|name| (name.to_owned(), 1));
     assert_eq!(counts, expected.into());
+    let deep = format!(r#"{{"id":"1","a":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+    let (record, counts) = read(&deep);
+    assert_eq!(record.unwrap(), Record::new("1"));
+    assert_eq!(counts["a"], 1);
     for broken in [r#"["fine","\ud83d"]"#, "[1e999]", r#"[["\ud83d"]]"#] {
         let (record, counts) = read(&format!(r#"{{"id":"1","a":{broken}}}"#));
         let error = record.unwrap_err().to_string();
@@ -337,4 +344,13 @@ fn field_12_a_null_or_empty_document_is_empty_unless_the_line_has_a_vector() {
         read(r#"{"id":"1","k":1}"#),
         Record::new("1").metadata("k", 1)
     );
+}
+
+#[test]
+fn field_03_byte_order_marks_of_joined_files_are_ignored() {
+    let text = "\u{feff}{\"id\":\"1\"}\r\n\u{feff}{\"id\":\"2\"}\n\n\u{feff}x";
+    let items: Vec<_> = JsonLines::from_reader(text.as_bytes()).collect();
+    assert_eq!(items[1].as_ref().unwrap(), &Record::new("2"));
+    let error = items[2].as_ref().unwrap_err().to_string();
+    assert!(error.contains("line 4: not a JSON object"), "{error}");
 }

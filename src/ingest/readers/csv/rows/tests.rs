@@ -120,6 +120,12 @@ fn the_length_of_a_row_is_limited() {
     let error = open[1].as_ref().unwrap_err();
     assert!(error.contains("line 3: longer than 20000 bytes"), "{error}");
 
+    // The end of a line is not a part of the row, and blank lines before it are not either.
+    for end in ["\n", "\r\n"] {
+        let csv = format!("id{end}{}12345{end}{end}12345", end.repeat(99));
+        assert_eq!(all(rows(&csv).max_row_len(5)).len(), 2);
+        assert_eq!(items(rows(&csv).max_row_len(2)).len(), 1);
+    }
     // A limit of the whole file's length is not exceeded.
     let csv = "id\n1\n2\n";
     assert_eq!(all(rows(csv).max_row_len(csv.len())).len(), 2);
@@ -424,7 +430,7 @@ fn field_11_cells_that_other_programs_write_are_refused_with_the_cure() {
         ),
         (
             items(rows("id,k\n1,2,3\n")).remove(0).unwrap_err(),
-            "the row has 3 cells, and the header has 2; put quotes around cells that contain the delimiter",
+            "the row has 3 cells, and the header has 2; put quotes around cells that contain the delimiter, and double the quotes in them",
         ),
     ] {
         assert!(error.ends_with(cure), "{error}");
