@@ -32,31 +32,32 @@ pub(super) fn add(name: &str) {
     });
 }
 
-/// The counts of one job on this thread. Dropping it restores those from before the job.
-pub(super) struct LeftOut {
+/// Forgets what was counted so far.
+pub(super) fn clear() {
+    COUNTS.take();
+}
+
+/// Returns how often each field was left out.
+pub(super) fn counts() -> Counts {
+    COUNTS.with_borrow(Counts::clone)
+}
+
+/// While it exists, only what one job reads on this thread is counted. Dropping it restores the counts from
+/// before the job.
+pub(super) struct Scope {
     before: Counts,
 }
 
-impl LeftOut {
+impl Scope {
     /// Starts to count.
-    pub(super) fn count() -> LeftOut {
-        LeftOut {
+    pub(super) fn enter() -> Scope {
+        Scope {
             before: COUNTS.take(),
         }
     }
-
-    /// Forgets what was counted so far.
-    pub(super) fn restart(&self) {
-        COUNTS.take();
-    }
-
-    /// Returns how often each field was left out.
-    pub(super) fn counts(&self) -> Counts {
-        COUNTS.with_borrow(Counts::clone)
-    }
 }
 
-impl Drop for LeftOut {
+impl Drop for Scope {
     fn drop(&mut self) {
         COUNTS.set(std::mem::take(&mut self.before));
     }
@@ -68,19 +69,19 @@ mod tests {
 
     #[test]
     fn field_10_names_of_fields_are_counted_up_to_a_limit() {
-        let outer = LeftOut::count();
+        let _outer = Scope::enter();
         add("outer");
         {
-            let inner = LeftOut::count();
+            let _inner = Scope::enter();
             for round in 1..=2 {
                 for name in 0..MAX_NAMES + 50 {
                     add(&format!("{name}"));
                 }
-                let counts = inner.counts();
+                let counts = super::counts();
                 assert_eq!(counts.len(), MAX_NAMES + 1);
                 assert_eq!((counts["7"], counts[OTHERS]), (round, 50 * round));
             }
         }
-        assert_eq!(outer.counts(), Counts::from([("outer".to_owned(), 1)]));
+        assert_eq!(counts(), Counts::from([("outer".to_owned(), 1)]));
     }
 }

@@ -13,7 +13,7 @@ use super::files::{Files, log_restart};
 use super::in_flight::InFlight;
 use super::input::TryIntoRecord;
 use super::job::Job;
-use super::left_out::LeftOut;
+use super::left_out;
 use super::prepare;
 use super::reader::Reader;
 use super::settings::Mode;
@@ -48,7 +48,7 @@ where
     let settings = job.settings;
     let files = Files::open(job, input.reopen.is_some())?;
     let retries = job.count_retries();
-    let left_out = LeftOut::count();
+    let _scope = left_out::Scope::enter();
     let (mut reader, start) = skip_done(job, input, files.start)?;
     let mut checkpoint = files.checkpoint;
     if let Some(checkpoint) = checkpoint.as_mut().filter(|_| start != files.start) {
@@ -56,7 +56,7 @@ where
     }
     let mut writer = Writer::new(job, checkpoint, files.dead_letters);
     // The fields of items of an earlier run were in its report.
-    left_out.restart();
+    left_out::clear();
     let mut result = Ok(());
     if !job.was_cancelled() {
         log_start(job, start);
@@ -74,7 +74,7 @@ where
         elapsed: started.elapsed(),
         cancelled: job.was_cancelled(),
         dry_run: settings.dry_run,
-        left_out: left_out.counts(),
+        left_out: left_out::counts(),
         ..writer.report
     };
     conclude(job, report, result)

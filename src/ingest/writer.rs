@@ -123,7 +123,7 @@ impl<'a> Writer<'a> {
                 Ok(Err(error)) => return Err(error),
                 Err(panic) => panic::resume_unwind(panic),
             };
-            if let Err(batch) = group.add(batch, self.job.settings.batch_size) {
+            if let Some(batch) = group.add(batch, self.job.settings.batch_size) {
                 pending.insert(*next, Ok(Ok(batch)));
                 break;
             }
@@ -375,7 +375,7 @@ impl Group {
 
     /// Adds a batch. Returns the batch instead if the group would become too large, already has one of the
     /// batch's ids, or may hold the end of a document of which the batch has a new version.
-    fn add(&mut self, batch: Batch, max_records: usize) -> Result<(), Batch> {
+    fn add(&mut self, batch: Batch, max_records: usize) -> Option<Batch> {
         let records = batch.records.iter();
         let ids: Vec<u64> = (records.clone().map(|item| id_hash(&item.record.id))).collect();
         let bytes: usize = records.map(|item| record_bytes(item.as_record())).sum();
@@ -384,7 +384,7 @@ impl Group {
             && !ids.iter().any(|id| self.ids.contains(id))
             && !batch.restarts;
         if !self.is_empty() && !fits {
-            return Err(batch);
+            return Some(batch);
         }
         self.ids.extend(ids);
         self.bytes += bytes;
@@ -398,6 +398,6 @@ impl Group {
         self.records.extend(batch.records);
         self.rejected.extend(batch.rejected);
         self.empty.extend(batch.empty);
-        Ok(())
+        None
     }
 }

@@ -1,7 +1,5 @@
 //! Recognizes sources that are not UTF-8 text, and says how to convert them.
 
-use std::fmt::Write;
-
 /// A kind of data that is not UTF-8 text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Foreign {
@@ -70,22 +68,13 @@ impl Foreign {
 
 /// Says which byte of a text is not UTF-8, and what to do. `index` is its position in `bytes`.
 pub(super) fn not_utf8(bytes: &[u8], index: usize, place: &str, source: &str) -> String {
-    let mut why = format!("invalid UTF-8 {place}");
-    match bytes.get(index..) {
-        // A surrogate, which Python writes with errors="surrogatepass".
-        Some([0xED, high @ 0xA0..=0xBF, low @ 0x80..=0xBF, ..]) => {
-            let unit = 0xD000 | (u32::from(high & 0x3F) << 6) | u32::from(low & 0x3F);
-            let _ = write!(why, ": half of an emoji (\\u{unit:x}); {CUT}");
-        }
-        _ => {
-            let command = iconv("WINDOWS-1252", source);
-            let _ = write!(
-                why,
-                "; if the text is Windows-1252 or Latin-1, convert it: {command}"
-            );
-        }
+    // A surrogate, which Python writes with errors="surrogatepass".
+    if let Some([0xED, high @ 0xA0..=0xBF, low @ 0x80..=0xBF, ..]) = bytes.get(index..) {
+        let unit = 0xD000 | (u32::from(high & 0x3F) << 6) | u32::from(low & 0x3F);
+        return format!("invalid UTF-8 {place}: half of an emoji (\\u{unit:x}); {CUT}");
     }
-    why
+    let command = iconv("WINDOWS-1252", source);
+    format!("invalid UTF-8 {place}; if the text is Windows-1252 or Latin-1, convert it: {command}")
 }
 
 /// The cause of half of a surrogate pair, and what to do.

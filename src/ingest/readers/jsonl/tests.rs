@@ -1,5 +1,5 @@
 use super::*;
-use crate::ingest::left_out::LeftOut;
+use crate::ingest::left_out;
 use crate::model::metadata::{Metadata, MetadataValue, SparseVector};
 
 fn one(mut lines: JsonLines<&[u8]>) -> Result<Record> {
@@ -269,10 +269,10 @@ fn field_10_half_of_an_emoji_and_words_of_python_are_named_with_their_cure() {
 #[test]
 fn field_10_fields_that_are_skipped_are_counted_and_broken_values_are_not_skipped() {
     let read = |line: &str| {
-        let left_out = LeftOut::count();
+        let _scope = left_out::Scope::enter();
         let lines = JsonLines::from_reader(line.as_bytes()).nested_fields(NestedFields::Skip);
         let record = one(lines);
-        (record, left_out.counts())
+        (record, left_out::counts())
     };
     let (record, counts) =
         read(r#"{"id":"1","a":{"x":1},"metadata":{"b":[1,"x"]},"c":[1],"d":null,"e":[]}"#);

@@ -154,7 +154,7 @@ impl<R: Read> CsvRows<R> {
 
     /// Sets the column with the id. Default: `id`.
     pub fn id_column(mut self, name: impl Into<String>) -> CsvRows<R> {
-        self.names.ids.name = trimmed(&name.into()).to_owned();
+        trimmed(&name.into()).clone_into(&mut self.names.ids.name);
         self
     }
 

@@ -1,7 +1,7 @@
 use std::io;
 
 use super::*;
-use crate::ingest::left_out::LeftOut;
+use crate::ingest::left_out;
 use crate::model::metadata::MetadataValue;
 
 fn rows(csv: &str) -> CsvRows<&[u8]> {
@@ -483,11 +483,11 @@ fn field_12_an_empty_cell_is_an_empty_document_unless_the_row_has_a_vector() {
 
 #[test]
 fn field_10_cells_without_a_column_name_are_counted() {
-    let left_out = LeftOut::count();
+    let _scope = left_out::Scope::enter();
     let csv = ",id,text,\n0,1,a,\n1,2,b,x\n";
     assert_eq!(all(rows(csv)).len(), 2);
     let expected = [("column 1".to_owned(), 2), ("column 4".to_owned(), 1)];
-    assert_eq!(left_out.counts(), expected.into());
+    assert_eq!(left_out::counts(), expected.into());
 }
 
 #[test]
