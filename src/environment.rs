@@ -1,6 +1,7 @@
 //! [`Environment`]: the environment variables, which tests can replace.
 
 use std::ffi::OsString;
+use std::num::IntErrorKind;
 
 use crate::invalid::InvalidInput;
 
@@ -55,18 +56,20 @@ impl Environment<'_> {
     /// Returns the value of a variable as a whole number.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if the value is not a whole number of 0 or more.
+    /// [`InvalidInput::Setting`] if the value is not a whole number of 0 or more, or too large.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, InvalidInput> {
         let Some(value) = self.get(name)? else {
             return Ok(None);
         };
-        match value.parse() {
+        match value.parse::<u64>() {
             Ok(number) => Ok(Some(number)),
-            Err(_) => Err(InvalidInput::setting(
-                name,
-                value,
-                "it must be a whole number of 0 or more",
-            )),
+            Err(error) => {
+                let why = match error.kind() {
+                    IntErrorKind::PosOverflow => format!("it must be at most {}", u64::MAX),
+                    _ => "it must be a whole number of 0 or more".to_owned(),
+                };
+                Err(InvalidInput::setting(name, value, why))
+            }
         }
     }
 }

@@ -4,7 +4,6 @@
 use opentelemetry::KeyValue;
 use serde::Deserialize;
 
-use super::operations::DESCRIPTION;
 use super::storage::{self, Fault};
 use crate::error::Error;
 #[cfg(feature = "opentelemetry")]
@@ -35,7 +34,6 @@ enum Class {
     RateLimited,
     Unsupported,
     TooLarge,
-    NotChroma,
     Storage(Fault),
     Other,
 }
@@ -101,8 +99,6 @@ fn classify(status: u16, name: Option<&str>, message: &str) -> Class {
         422 if message.contains("MetadataValue") => Class::Unsupported,
         // A search on a server with an older format for searches.
         400 | 422 if message.contains("searches[") => Class::Unsupported,
-        // Another kind of server, or a Chroma that does not know the operation.
-        404 | 405 if name.is_none() => Class::NotChroma,
         500 => storage::fault(message).map_or(Class::Other, Class::Storage),
         _ => Class::Other,
     }
@@ -120,12 +116,7 @@ impl Dialect for Chroma {
             Ok(body) => (Some(body.error), body.message),
             Err(_) => (None, shown(&body)),
         };
-        let class = match classify(status, name.as_deref(), &message) {
-            // A gateway may let only the paths of the API through. Its description is not one of them.
-            Class::NotChroma if call.operation == DESCRIPTION.name => Class::Other,
-            class => class,
-        };
-        match class {
+        match classify(status, name.as_deref(), &message) {
             Class::Unauthorized => Error::Unauthorized {
                 call,
                 status,
@@ -151,10 +142,6 @@ impl Dialect for Chroma {
                     Some(advice) => format!("{message}; {advice}"),
                     None => message,
                 },
-            },
-            Class::NotChroma => Error::NotChroma {
-                call,
-                message: format!("HTTP {status}, {message}"),
             },
             Class::Storage(Fault::BrokenIndex) => Error::BrokenIndex { call, message },
             Class::Storage(Fault::Lasting(advice)) => Error::Storage {
@@ -304,8 +291,11 @@ mod tests {
             Error::TooLarge { status: 413, .. }
         ));
         assert!(error(502, "<html>").is_retryable());
-        assert!(matches!(error(404, ""), Error::NotChroma { .. }));
-        assert!(matches!(error(405, "<html>"), Error::NotChroma { .. }));
+        assert!(matches!(error(404, ""), Error::Server { status: 404, .. }));
+        assert!(matches!(
+            error(405, "<html>"),
+            Error::Server { status: 405, .. }
+        ));
         let invalid = error(400, &chroma("InvalidArgumentError"));
         assert_eq!(
             invalid.to_string(),

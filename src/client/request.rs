@@ -7,7 +7,7 @@ use super::operations::{self as op, PathParameters};
 use crate::error::{Call, Error, Result};
 use crate::model::name;
 use crate::transport::{CallOptions, HttpRequest, Operation};
-use crate::wire::read;
+use crate::wire::read::{self, shown};
 
 impl Client {
     /// Prepares a request in this client's tenant and database.
@@ -40,26 +40,24 @@ impl Client {
     fn heartbeat_with(&self, options: CallOptions) -> Result<u128> {
         match self.request(&op::HEARTBEAT).exchange(options, nanoseconds) {
             Err(Error::Decode { call, message }) => Err(Error::NotChroma { call, message }),
+            Err(Error::Server {
+                call,
+                status,
+                name,
+                message,
+                ..
+            }) if is_unknown_path(status, &name) => Err(Error::NotChroma {
+                call,
+                message: format!("HTTP {status}, {message}"),
+            }),
             result => result,
         }
     }
+}
 
-    /// Makes the error of an unreadable response more precise. Sends a heartbeat to find out whether the
-    /// server is not a Chroma server, or does not support the operation.
-    fn explain(&self, error: Error, options: CallOptions) -> Error {
-        let heartbeat = || self.heartbeat_with(options.without_retries());
-        match error {
-            Error::Decode { call, message } => match heartbeat() {
-                Err(Error::NotChroma { .. }) => Error::NotChroma { call, message },
-                _ => Error::Decode { call, message },
-            },
-            Error::NotChroma { call, message } => match heartbeat() {
-                Ok(_) => Error::Unsupported { call, message },
-                Err(_) => Error::NotChroma { call, message },
-            },
-            other => other,
-        }
-    }
+/// Whether a response refuses a path or a method in other words than Chroma refuses a request.
+fn is_unknown_path(status: u16, name: &str) -> bool {
+    matches!(status, 404 | 405) && name.is_empty()
 }
 
 /// A request that has not been sent yet. It borrows all of its parts.
@@ -134,7 +132,56 @@ impl<'a> Request<'a> {
         }
         let options = self.client.options.clone().begin();
         self.exchange(options.clone(), parse)
-            .map_err(|error| self.client.explain(error, options))
+            .map_err(|error| self.explain(error, &options))
+    }
+
+    /// Makes the error of a response that may not be Chroma's more precise. Sends a heartbeat to find out
+    /// whether the server is not a Chroma server, does not support the operation, or is behind a gateway that
+    /// does not let the request through.
+    fn explain(&self, error: Error, options: &CallOptions) -> Error {
+        let heartbeat = || {
+            self.client
+                .heartbeat_with(options.clone().without_retries())
+        };
+        match error {
+            Error::Decode { call, message } => match heartbeat() {
+                Err(Error::NotChroma { .. }) => Error::NotChroma { call, message },
+                _ => Error::Decode { call, message },
+            },
+            Error::Server {
+                call,
+                status,
+                name,
+                message,
+                retry_after,
+            } if is_unknown_path(status, &name) && self.operation.name != op::DESCRIPTION.name => {
+                if heartbeat().is_err() {
+                    let message = format!("HTTP {status}, {message}");
+                    return Error::NotChroma { call, message };
+                }
+                let (method, path) = (&self.operation.method, self.path());
+                // Chroma sends no body for a path that it does not know.
+                if message == shown(b"") {
+                    let message = format!("HTTP {status}, {message} to {method} {path}");
+                    return Error::Unsupported { call, message };
+                }
+                Error::Server {
+                    call,
+                    status,
+                    name,
+                    message: format!(
+                        "{message}; Chroma sends no such response, so check that the gateway in between lets \
+                         {method} {path} through"
+                    ),
+                    retry_after,
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn path(&self) -> String {
+        op::path(self.operation, &self.parameters, self.query)
     }
 
     /// Sends the request and reports errors as they are.
@@ -147,7 +194,7 @@ impl<'a> Request<'a> {
             operation: self.operation,
             subject: self.subject,
             namespace: self.namespace,
-            path: &op::path(self.operation, &self.parameters, self.query),
+            path: &self.path(),
             body: self.body,
         };
         self.client.server.transport.send(options, out, parse)

@@ -346,6 +346,33 @@ mod tests {
     }
 
     #[test]
+    fn field_14_the_error_for_a_bad_number_says_what_is_wrong() {
+        for (value, why) in [
+            ("-1", "a whole number of 0 or more"),
+            ("1.5", "a whole number of 0 or more"),
+            ("1s", "a whole number of 0 or more"),
+            ("1 000", "a whole number of 0 or more"),
+            ("99999999999999999999", "at most 18446744073709551615"),
+        ] {
+            for name in [
+                "MAX_RETRIES",
+                "RETRY_DELAY_MS",
+                "CONNECTION_TIMEOUT_MS",
+                "REQUEST_TIMEOUT_MS",
+            ] {
+                let error = client(&[(name, value)]).unwrap_err().to_string();
+                assert_eq!(error, format!("{name} is {value:?}: it must be {why}"));
+            }
+        }
+        let fine = client(&[
+            ("MAX_RETRIES", " 2\r"),
+            ("RETRY_DELAY_MS", "+5"),
+            ("REQUEST_TIMEOUT_MS", "\t7\r\n"),
+        ]);
+        assert!(format!("{:?}", fine.unwrap()).contains("max_retries: 2"));
+    }
+
+    #[test]
     #[cfg(feature = "tls")]
     fn a_key_without_a_host_selects_chroma_cloud() {
         let key = ("CHROMA_API_KEY", "s3cret");

@@ -117,3 +117,42 @@ fn field_06_a_gateway_that_hides_the_description_is_named_and_not_taken_for_an_o
         );
     }
 }
+
+#[test]
+fn field_06_a_gateway_that_refuses_one_path_is_not_taken_for_a_server_that_lacks_the_operation() {
+    for (status, words) in [
+        (404, "<html>no such page</html>"),
+        (405, "method not allowed"),
+    ] {
+        let gateway = StandIn::start(move |request| match request.path.strip_prefix("/chroma") {
+            Some("/api/v2/heartbeat") => Answer::ok(r#"{"nanosecond heartbeat":1}"#),
+            Some(path) if path.ends_with("/collections/abc") => Answer::ok(COLLECTION),
+            _ => Answer::new(status, words),
+        });
+        let client = builder(&format!("{}/chroma", gateway.url()))
+            .build()
+            .unwrap();
+        let abc = client.collection("abc").get().unwrap();
+        let record = || Record::new("a").embedding([1.0]);
+        for (error, request) in [
+            (client.reset().unwrap_err(), "POST /api/v2/reset"),
+            (abc.count().unwrap_err(), "/count"),
+            (
+                abc.upsert([record()]).unwrap_err(),
+                "GET /api/v2/pre-flight-checks",
+            ),
+        ] {
+            let text = error.to_string();
+            assert!(
+                matches!(error, Error::Server { .. }) && !error.is_retryable(),
+                "{text}"
+            );
+            assert_eq!(error.status(), Some(status));
+            assert!(
+                text.contains(words) && text.contains("check that the gateway"),
+                "{text}"
+            );
+            assert!(text.contains(&format!("{request} through")), "{text}");
+        }
+    }
+}

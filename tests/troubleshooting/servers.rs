@@ -250,6 +250,8 @@ fn old(seen: &mut Messages) {
         .embedding([1.0])
         .metadata("tags", vec!["a"]);
     seen.of(collection(&server).upsert([record]));
+    let gateway = chroma(LIMITS, |_| Answer::new(405, "not here"));
+    seen.of(client_without_retries(&gateway).count_collections());
     let unknown = chroma(LIMITS, |_| Answer::new(404, ""));
     seen.of(client_without_retries(&unknown).count_collections());
     let forgetful = chroma(LIMITS, |_| Answer::ok(COLLECTION));
