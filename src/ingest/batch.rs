@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::checkpoint::Position;
+use super::consumed::Consumed;
 use super::documents::DocumentEnd;
 use crate::model::record::{AsRecord, Record, RecordRef};
 use crate::model::report::{BadRecord, IngestStage};
@@ -24,6 +25,8 @@ pub(super) struct Batch {
     pub(super) start: u64,
     /// The position in the input after the last item.
     pub(super) end: Position,
+    /// What was read of the input up to the end.
+    pub(super) consumed: Consumed,
     pub(super) records: Vec<Item>,
     pub(super) rejected: Vec<Rejected>,
     /// Documents that end in this batch. All of their records are in this batch or in earlier ones.
@@ -75,6 +78,7 @@ impl Batch {
             number,
             start: start.items,
             end: start,
+            consumed: Consumed::START,
             records: Vec::new(),
             rejected: Vec::new(),
             documents: Vec::new(),

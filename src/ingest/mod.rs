@@ -39,6 +39,7 @@
 mod bad;
 mod batch;
 mod checkpoint;
+mod consumed;
 mod documents;
 mod embed;
 mod files;
@@ -244,8 +245,13 @@ where
 
     /// Sets a function to call with the job's progress after each write, on the thread that called
     /// [`run`](Ingest::run). Default: none.
+    ///
+    /// For a bar with an end, use [`input_bytes`](Progress::input_bytes) and
+    /// [`input_bytes_total`](Progress::input_bytes_total) with a reader of this crate, and otherwise
+    /// [`done`](Progress::done) and [`total`](Progress::total).
     pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Self {
         self.on_progress = Box::new(report);
+        self.settings.reports_progress = true;
         self
     }
 

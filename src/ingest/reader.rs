@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::batch::{Batch, FULL_BYTES, Item, MAX_RECORDS, Rejected, record_bytes};
 use super::checkpoint::Position;
+use super::consumed::{self, Consumed};
 use super::documents::{DocumentEnd, Documents, Membership, is_empty};
 use super::hash::{InputHash, id_hash};
 use super::input::{ReadError, TryIntoRecord};
@@ -21,7 +22,11 @@ const MAX_ITEMS: u64 = 10_000;
 pub(super) struct Reader<'a, I> {
     job: &'a Job<'a>,
     items: I,
+    /// The number of items in the input, if the iterator knows it.
+    pub(super) total: Option<u64>,
     position: Position,
+    /// What was read of the input up to the position.
+    pub(super) consumed: Consumed,
     /// The dimension of the embedding function, if it is known.
     dimension: Option<usize>,
     /// The batch being read.
@@ -115,10 +120,13 @@ where
 {
     pub(super) fn new(job: &'a Job<'a>, items: I) -> Reader<'a, I> {
         let function = job.settings.collection.embedding_function();
+        let (least, most) = items.size_hint();
         Reader {
             job,
             items,
+            total: (most == Some(least)).then_some(least as u64),
             position: Position::START,
+            consumed: Consumed::START,
             dimension: function.and_then(|function| function.dimension()),
             batch: Batch::new(0, Position::START),
             ids: HashSet::new(),
@@ -163,6 +171,7 @@ where
             return Ok(false);
         }
         self.batch.end = done;
+        self.batch.consumed = self.consumed;
         self.skipped = done.items;
         Ok(true)
     }
@@ -194,6 +203,8 @@ where
             self.add(next);
         }
         if self.has_ended {
+            // Blank lines at the end of a file, for example.
+            self.batch.consumed = self.consumed;
             let ended = self.documents.as_mut().and_then(Documents::end);
             self.end_document(ended);
         }
@@ -215,7 +226,8 @@ where
     }
 
     fn close(&mut self) -> ReadBatch {
-        let next = Batch::new(self.batch.number + 1, self.batch.end);
+        let mut next = Batch::new(self.batch.number + 1, self.batch.end);
+        next.consumed = self.batch.consumed;
         ReadBatch {
             batch: std::mem::replace(&mut self.batch, next),
             ids: std::mem::take(&mut self.ids),
@@ -248,7 +260,7 @@ where
                         record,
                     });
                 }
-                self.batch.end = self.position;
+                self.end_batch_here();
                 ShardItem::Handled
             }
         }
@@ -291,7 +303,9 @@ where
 
     /// Reads an item and advances the position.
     fn read_item(&mut self) -> ReadItem {
-        let Some(item) = self.items.next() else {
+        let wants_sizes = self.job.settings.reports_progress;
+        let items = &mut self.items;
+        let Some(item) = consumed::count(&mut self.consumed, wants_sizes, || items.next()) else {
             return ReadItem::End;
         };
         match item.try_into_record().map_err(ReadError::from) {
@@ -330,6 +344,12 @@ where
         }
     }
 
+    /// Moves the end of the batch to the position.
+    fn end_batch_here(&mut self) {
+        self.batch.end = self.position;
+        self.batch.consumed = self.consumed;
+    }
+
     /// In a sync, remembers an id of the input.
     fn remember(&mut self, id: u64) {
         if let Mode::Sync(_) = self.job.settings.mode {
@@ -344,7 +364,7 @@ where
             number, id, record, ..
         } = next;
         self.read += 1;
-        self.batch.end = self.position;
+        self.end_batch_here();
         let is_misplaced = matches!(next.membership, Some(Err(_)));
         if is_empty(&record) && !is_misplaced {
             self.batch.empty.push(empty(number, record));
@@ -385,7 +405,7 @@ where
 
     /// Rejects an item that could not be read. Its shard is unknown, so the first shard reports it.
     fn add_unreadable(&mut self, number: u64, reason: String) {
-        self.batch.end = self.position;
+        self.end_batch_here();
         if self.job.settings.shard.index > 0 {
             return;
         }

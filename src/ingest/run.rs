@@ -55,6 +55,7 @@ where
         checkpoint.start(start)?;
     }
     let mut writer = Writer::new(job, checkpoint, files.dead_letters);
+    writer.total = reader.total;
     // The fields of items of an earlier run were in its report.
     left_out::clear();
     let mut result = Ok(());
@@ -174,7 +175,7 @@ fn complete<I>(
             unreadable: reader.unreadable,
         };
         cleanup.run(writer, |writer| {
-            on_progress(&writer.progress(ProgressStage::Deleting, items));
+            on_progress(&writer.progress(ProgressStage::Deleting, items, &reader.consumed));
         })?;
     }
     if job.was_cancelled() {

@@ -31,6 +31,8 @@ pub(super) struct Settings {
     pub(super) shard: Shard,
     pub(super) mode: Mode,
     pub(super) dry_run: bool,
+    /// Whether the caller has set a function for the progress.
+    pub(super) reports_progress: bool,
 }
 
 /// How the job treats records that exist in the collection, and records that are missing from the input.
@@ -68,6 +70,7 @@ impl Settings {
             shard: Shard { index: 0, count: 1 },
             mode: Mode::Upsert,
             dry_run: false,
+            reports_progress: false,
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::consumed;
 use crate::model::record::Record;
 
 /// Splits long texts into chunks that an embedding function accepts.
@@ -173,6 +174,7 @@ impl TextSplitter {
     {
         let splitter = self.clone();
         records.into_iter().flat_map(move |item| {
+            consumed::add_split();
             let (record, whole) = match item {
                 // With a key, it becomes a chunk without text.
                 Ok(record)

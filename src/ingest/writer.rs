@@ -10,6 +10,7 @@ use log::Level;
 use super::bad::DeadLetters;
 use super::batch::{Batch, Item, Rejected, record_bytes};
 use super::checkpoint::{Checkpoint, Position};
+use super::consumed::Consumed;
 use super::documents::DocumentEnd;
 use super::hash::id_hash;
 use super::job::Job;
@@ -46,6 +47,8 @@ pub(super) struct Writer<'a> {
     stopped_at: Option<u64>,
     /// The hashes of the ids of documents that lack a bad record and have not ended yet.
     incomplete: HashSet<u64>,
+    /// The number of items in the input, if it is known.
+    pub(super) total: Option<u64>,
     pub(super) report: IngestReport,
 }
 
@@ -64,6 +67,7 @@ impl<'a> Writer<'a> {
             dead_letters,
             stopped_at: None,
             incomplete: HashSet::new(),
+            total: None,
             report: IngestReport::default(),
         }
     }
@@ -146,6 +150,7 @@ impl<'a> Writer<'a> {
         let mut ends = group.ends;
         ends.retain(|end| end.position.items <= done);
         let end = ends.last().map(|end| end.position);
+        let consumed = ends.last().map_or(Consumed::START, |end| end.consumed);
         let documents: Vec<_> = ends.into_iter().flat_map(|end| end.documents).collect();
         let replaced = self.replace(&documents);
         for empty in group.empty {
@@ -164,7 +169,8 @@ impl<'a> Writer<'a> {
         }
         written?;
         replaced?;
-        Ok(self.progress(ProgressStage::Writing, end.map_or(0, |end| end.items)))
+        let items = end.map_or(0, |end| end.items);
+        Ok(self.progress(ProgressStage::Writing, items, &consumed))
     }
 
     /// Deletes the old pieces of documents whose new pieces are written.
@@ -186,9 +192,18 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Returns the job's progress when `items` items of the input are done.
-    pub(super) fn progress(&self, stage: ProgressStage, items: u64) -> Progress {
+    /// Returns the job's progress when `items` items are done, for which the readers have read `consumed`.
+    pub(super) fn progress(
+        &self,
+        stage: ProgressStage,
+        items: u64,
+        consumed: &Consumed,
+    ) -> Progress {
         Progress {
+            total: self.total,
+            input_items: consumed.items().unwrap_or(items),
+            input_bytes: consumed.bytes,
+            input_bytes_total: consumed.total_bytes(),
             written: self.report.written,
             skipped: self.report.skipped,
             failed: self.report.failed,
@@ -365,6 +380,7 @@ struct Group {
 /// The end of a batch.
 struct BatchEnd {
     position: Position,
+    consumed: Consumed,
     documents: Vec<DocumentEnd>,
 }
 
@@ -390,6 +406,7 @@ impl Group {
         self.bytes += bytes;
         self.ends.push(BatchEnd {
             position: batch.end,
+            consumed: batch.consumed,
             documents: batch.documents,
         });
         self.skipped += batch.skipped;

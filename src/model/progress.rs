@@ -16,8 +16,20 @@ pub struct Progress {
     /// The number of texts, records, ids or queries that are done. For a batch job, the number of input items
     /// that were handled, including those of an earlier run: the position in the input.
     pub done: u64,
-    /// The total number; `None` if it is not known.
+    /// The total number; `None` if it is not known. A batch job knows it if its iterator does, as that of a
+    /// `Vec` does.
     pub total: Option<u64>,
+    /// For a batch job, how many items of the input [`done`](Progress::done) comes to before
+    /// [`TextSplitter`](crate::ingest::TextSplitter) splits them: lines of a file, files of a folder. The same
+    /// as `done` if neither a splitter nor a reader of this crate is used. 0 for any other call.
+    pub input_items: u64,
+    /// For a batch job, how many bytes of the input `done` comes to, if a reader of this crate reads it; 0
+    /// otherwise.
+    pub input_bytes: u64,
+    /// The size of the input in bytes, if a reader of this crate reads it and knows the size, as
+    /// [`jsonl_records`](crate::ingest::jsonl_records) and [`text_records`](crate::ingest::text_records) do.
+    /// If an iterator chains readers, those that have been started count.
+    pub input_bytes_total: Option<u64>,
     /// Records that this run of a batch job wrote; 0 for any other call.
     pub written: u64,
     /// Records that this run of a batch job skipped; 0 for any other call.
@@ -53,6 +65,9 @@ impl Progress {
             stage,
             done,
             total: None,
+            input_items: 0,
+            input_bytes: 0,
+            input_bytes_total: None,
             written: 0,
             skipped: 0,
             failed: 0,
@@ -65,14 +80,29 @@ impl Progress {
         self.total = Some(total);
         self
     }
+
+    fn percent_of_input(&self) -> Option<u64> {
+        let total = self.input_bytes_total?;
+        // A file may have grown.
+        let bytes = self.input_bytes.min(total);
+        u64::try_from(u128::from(bytes) * 100 / u128::from(total).max(1)).ok()
+    }
 }
 
-/// `upsert: 2000 of 10000 written`; for a batch job, `ingest: 2000 items done, 1990 written, 10 failed`.
+/// `upsert: 2000 of 10000 written`; for a batch job, `ingest: 2000 items done, 1990 written, 10 failed`, with
+/// `45 % of the input` after the items if its size is known.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.operation, self.done)?;
+        if let Some(total) = self.total {
+            write!(f, " of {total}")?;
+        }
         if self.operation == BATCH_JOB {
-            write!(f, " items done, {} written", self.written)?;
+            f.write_str(" items done")?;
+            if let Some(percent) = self.percent_of_input() {
+                write!(f, ", {percent} % of the input")?;
+            }
+            write!(f, ", {} written", self.written)?;
             let counts = [
                 (self.skipped, "skipped"),
                 (self.failed, "failed"),
@@ -82,9 +112,6 @@ impl fmt::Display for Progress {
                 write!(f, ", {count} {what}")?;
             }
             return Ok(());
-        }
-        if let Some(total) = self.total {
-            write!(f, " of {total}")?;
         }
         f.write_str(match self.stage {
             ProgressStage::Embedding => " embedded",
@@ -119,6 +146,15 @@ mod tests {
         assert_eq!(
             resumed.to_string(),
             "ingest: 7 items done, 2 written, 1 failed"
+        );
+        let of_file = Progress {
+            input_bytes: 120,
+            input_bytes_total: Some(1_000),
+            ..Progress::new("ingest", ProgressStage::Writing, 7).out_of(9)
+        };
+        assert_eq!(
+            of_file.to_string(),
+            "ingest: 7 of 9 items done, 12 % of the input, 0 written"
         );
         let syncing = Progress {
             deleted: 3,
