@@ -10,6 +10,9 @@
 //!   --only-changed        skips unchanged records
 //!   --bad FILE            writes bad records to FILE and continues.
 //!                         Default: the first bad record stops the job
+//!   --sync                deletes records that are not in the input. If an item cannot be read, nothing is
+//!                         deleted, because its record might be in the collection
+//!   --tolerate N          with --sync: deletes although up to N items cannot be read. Default: 0
 //!   --shard I/N           the part of this machine: I of N, counted from 0
 //!   --restart             starts from the beginning if the input is another one than in the last run,
 //!                         which did not finish. Default: such a checkpoint is refused
@@ -20,6 +23,7 @@
 //! - 0: everything is written
 //! - 1: an error that needs attention
 //! - 2: wrong options
+//! - 3: everything is written, but --sync kept old records
 //! - 75: try again later (no server, a quota is used up, or another run uses the checkpoint)
 //! - 130: stopped by Ctrl-C
 //!
@@ -29,8 +33,7 @@
 use std::cell::Cell;
 use std::env;
 use std::error::Error;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, stderr};
+use std::io::{ErrorKind, IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::str::FromStr;
@@ -47,6 +50,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/corpus.jsonl");
 /// The exit code of shells and most tools for wrong usage. (`EX_USAGE` in sysexits.h is 64.)
 const USAGE: u8 = 2;
+const KEPT: u8 = 3;
 /// `EX_TEMPFAIL` in sysexits.h: some schedulers then try again.
 const TRY_LATER: u8 = 75;
 /// The exit code that shells use for a program that SIGINT ended: 128 + 2.
@@ -61,6 +65,8 @@ struct Options {
     concurrency: usize,
     only_changed: bool,
     bad: Option<PathBuf>,
+    sync: bool,
+    tolerate: u64,
     shard: (u32, u32),
     restart: bool,
     dry_run: bool,
@@ -150,7 +156,7 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         .get_or_create()?;
 
     let stop = stop_on_ctrl_c()?;
-    let progress = ProgressDisplay::new(&options.input)?;
+    let progress = ProgressDisplay::new()?;
     let mut job = notes
         .ingest(jsonl_records(&options.input)?)
         .concurrency(options.concurrency)
@@ -165,6 +171,9 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     if options.only_changed {
         job = job.content_hash("content_hash");
     }
+    if options.sync {
+        job = job.sync(None).tolerate_unreadable(options.tolerate);
+    }
     if let Some(file) = &options.bad {
         job = job.bad_records(BadRecords::dead_letters(file));
     }
@@ -178,6 +187,13 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     if report.cancelled {
         eprintln!("run the same command again to continue");
         return Ok(STOPPED);
+    }
+    if let Some(why) = &report.withheld_because {
+        eprintln!(
+            "{} records that are not in the input were kept: {why}; see --tolerate",
+            report.withheld
+        );
+        return Ok(KEPT);
     }
     Ok(0)
 }
@@ -226,22 +242,19 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Box<dyn Error>> {
 /// Shows progress: a bar on a terminal, otherwise a line every [`PAUSE`].
 struct ProgressDisplay {
     bar: Option<ProgressBar>,
-    items: u64,
     started: Instant,
     last_line: Cell<Instant>,
 }
 
 impl ProgressDisplay {
-    fn new(input: &Path) -> Result<ProgressDisplay, Box<dyn Error>> {
-        let items = count_lines(input)?;
+    fn new() -> Result<ProgressDisplay, Box<dyn Error>> {
         let mut bar = None;
         if stderr().is_terminal() {
-            let style = "{wide_bar} {pos} of {len}, {per_sec}, {eta} left";
-            bar = Some(ProgressBar::new(items).with_style(ProgressStyle::with_template(style)?));
+            let style = "{wide_bar} {bytes} of {total_bytes}, {msg}, {eta} left";
+            bar = Some(ProgressBar::new(0).with_style(ProgressStyle::with_template(style)?));
         }
         Ok(ProgressDisplay {
             bar,
-            items,
             started: Instant::now(),
             last_line: Cell::new(Instant::now()),
         })
@@ -249,14 +262,13 @@ impl ProgressDisplay {
 
     fn show(&self, update: &Progress) {
         if let Some(bar) = &self.bar {
-            bar.set_position(update.done);
+            bar.set_length(update.input_bytes_total.unwrap_or_default());
+            bar.set_position(update.input_bytes);
+            bar.set_message(format!("{} items", update.done));
         } else if self.last_line.get().elapsed() >= PAUSE {
             self.last_line.set(Instant::now());
             let rate = update.written as f64 / self.started.elapsed().as_secs_f64();
-            eprintln!(
-                "{} of {} items, {} written, {} skipped, {} failed, {rate:.0} per second",
-                update.done, self.items, update.written, update.skipped, update.failed
-            );
+            eprintln!("{update}, {rate:.0} written per second");
         }
     }
 
@@ -267,21 +279,12 @@ impl ProgressDisplay {
     }
 }
 
-/// Counts the lines that are not blank.
-fn count_lines(input: &Path) -> Result<u64, Box<dyn Error>> {
-    let file = File::open(input).map_err(|error| format!("{}: {error}", input.display()))?;
-    let mut count = 0;
-    for line in BufReader::new(file).split(b'\n') {
-        count += u64::from(!line?.trim_ascii().is_empty());
-    }
-    Ok(count)
-}
-
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut input = None;
     let (mut collection, mut checkpoint, mut bad) = (None, None, None);
     let (mut concurrency, mut shard) = (4, (0, 1));
     let (mut only_changed, mut restart, mut dry_run) = (false, false, false);
+    let (mut sync, mut tolerate) = (false, 0);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
@@ -295,6 +298,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
                 let (index, count) = parts.ok_or(format!("--shard {text} must look like 0/4"))?;
                 shard = (number(&argument, index)?, number(&argument, count)?);
             }
+            "--sync" => sync = true,
+            "--tolerate" => tolerate = number(&argument, &value()?)?,
             "--only-changed" => only_changed = true,
             "--restart" => restart = true,
             "--dry-run" => dry_run = true,
@@ -316,6 +321,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         concurrency,
         only_changed,
         bad,
+        sync,
+        tolerate,
         shard,
         restart,
         dry_run,

@@ -94,6 +94,7 @@ fn the_exit_code_shows_whether_to_retry() {
         (&[], &away, 75, "cannot connect"),
         (&[bad], &[], 1, "line 2"),
         (&["--bad", letters, bad], &[], 0, "line 2"),
+        (&["--sync", "--tolerate", "x"], &[], 2, "--tolerate x"),
     ] {
         let (code, out, err) = texts(&ingest(&folder, arguments, settings));
         assert_eq!(code, expected, "{arguments:?} {out} {err}");
@@ -221,6 +222,36 @@ fn field_22_with_restart_the_checkpoint_of_another_input_is_replaced() {
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with("2 written"), "{out}");
     assert!(!checkpoint.exists());
+}
+
+#[test]
+fn field_19_the_exit_code_shows_that_a_sync_kept_old_records() {
+    let folder = Folder::new();
+    let input = folder.0.join("notes.jsonl");
+    let line = |id: &str| format!("{{\"id\":\"{id}\",\"text\":\"{id}\"}}\n");
+    let letters = folder.0.join("letters.jsonl");
+    let sync = ["--sync", "--bad", letters.to_str().unwrap()];
+    let run = |lines: String, more: &[&str]| {
+        fs::write(&input, lines).unwrap();
+        let arguments = [&sync[..], more, &[input.to_str().unwrap()]].concat();
+        texts(&ingest(&folder, &arguments, &[]))
+    };
+    let (code, _, err) = run(line("a") + &line("b") + &line("c"), &[]);
+    assert_eq!(code, 0, "{err}");
+    let torn = || line("a") + "{\"id\":\n";
+    let (code, out, err) = run(torn(), &[]);
+    assert_eq!(code, 3, "{out} {err}");
+    assert!(
+        out.contains("2 not deleted (1 item could not be read)"),
+        "{out}"
+    );
+    assert!(
+        err.contains("2 records that are not in the input were kept"),
+        "{err}"
+    );
+    let (code, out, err) = run(torn(), &["--tolerate", "1"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("2 deleted"), "{out}");
 }
 
 #[cfg(unix)]

@@ -113,6 +113,50 @@ fn a_sync_that_fails_or_has_an_empty_input_deletes_nothing() {
     scratch.holds(&records(100));
 }
 
+#[test]
+fn field_19_the_report_of_a_sync_says_how_many_records_were_kept_and_why() {
+    let scratch = Scratch::new();
+    scratch.0.add(records(100)).unwrap();
+    let items = || {
+        let mut items: Vec<_> = records(70).into_iter().map(Ok).collect();
+        (items[7], items[40]) = (Err("cut off"), Err("cut off"));
+        items
+    };
+    let sync = |tolerated: u64| {
+        let job = scratch.0.ingest(items()).bad_records(BadRecords::skip());
+        job.sync(all()).tolerate_unreadable(tolerated)
+    };
+    for tolerated in [0, 1] {
+        for is_dry in [true, false] {
+            let report = sync(tolerated).dry_run(is_dry).run().unwrap();
+            assert_eq!((report.failed, report.deleted), (2, 0), "{report}");
+            // The 30 records that are missing, and those of the two items.
+            assert_eq!(report.withheld, 32, "{report}");
+            let why = report.withheld_because.as_deref();
+            assert_eq!(why, Some("2 items could not be read"));
+            let words = "32 not deleted (2 items could not be read)";
+            assert!(report.to_string().contains(words), "{report}");
+        }
+    }
+    scratch.holds(&records(100));
+    // An empty input.
+    let report = scratch.0.ingest(Vec::<Record>::new()).sync(None).run();
+    let report = report.unwrap();
+    assert_eq!((report.deleted, report.withheld), (0, 100), "{report}");
+    assert_eq!(
+        report.withheld_because.as_deref(),
+        Some("the input is empty")
+    );
+
+    let report = sync(2).run().unwrap();
+    assert_eq!((report.deleted, report.withheld), (32, 0), "{report}");
+    assert_eq!(report.withheld_because, None);
+    assert_eq!(scratch.0.count().unwrap(), 68);
+    // Nothing is missing, so nothing was kept.
+    let report = sync(0).run().unwrap();
+    assert_eq!((report.withheld, report.withheld_because), (0, None));
+}
+
 /// Fails a number of times, with an `io::Error` or with an error of unknown type.
 struct Outage {
     left: AtomicUsize,
