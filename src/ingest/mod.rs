@@ -284,12 +284,28 @@ where
     /// Embeds and writes only records that have changed. Default: off.
     ///
     /// The job stores a hash of each record in the record's metadata under this key, and skips records whose
-    /// stored hash is equal. Changing the embedding function changes all hashes.
+    /// stored hash is equal. Changing the embedding function changes all hashes. A record whose stored document
+    /// or metadata was changed since, without its hash, is written again.
+    ///
+    /// Vectors are not compared. A vector that was changed by [`update`](Collection::update) without its
+    /// document stays.
     ///
     /// A metadata key that the new version of a record no longer has stays in the collection, as with
-    /// [`upsert`](Collection::upsert).
+    /// [`upsert`](Collection::upsert), unless [`replace_metadata`](Ingest::replace_metadata) is set.
     pub fn content_hash(mut self, metadata_key: impl Into<String>) -> Self {
         self.settings.content_hash = Some(metadata_key.into());
+        self
+    }
+
+    /// Sets whether to remove the metadata keys that a stored record has and its new version does not. Default:
+    /// `false`: such keys stay, as with [`upsert`](Collection::upsert), and filters find the record by them.
+    ///
+    /// Keys that other programs have added are removed as well. With `true`, the job asks the server for the
+    /// metadata of 100 records at a time.
+    ///
+    /// A stored document or URI stays if the new version has none. To remove it, delete the record.
+    pub fn replace_metadata(mut self, replace: bool) -> Self {
+        self.settings.replace_metadata = replace;
         self
     }
 

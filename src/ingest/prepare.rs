@@ -52,31 +52,25 @@ fn prepare(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
     embed::embed(job, batch)
 }
 
-/// The ids that exist, with their stored content hashes.
-type StoredHashes = HashMap<String, Option<String>>;
-
-/// Asks the server which records of a batch exist.
-fn look_up(job: &Job<'_>, batch: &Batch) -> Result<StoredHashes> {
-    let key = job.settings.content_hash.as_deref();
-    let include = key.map(|_| Include::Metadatas);
+/// Asks the server which records of a batch exist. Returns them by id.
+fn look_up(job: &Job<'_>, batch: &Batch) -> Result<HashMap<String, Record>> {
+    let settings = job.settings;
+    let include: &[Include] = match (&settings.content_hash, settings.replace_metadata) {
+        (Some(_), _) => &[Include::Documents, Include::Metadatas],
+        (None, true) => &[Include::Metadatas],
+        (None, false) => &[],
+    };
     let found = job.retry(|| {
         let ids = batch.records.iter().map(|item| item.record.id.as_str());
-        let get = job.settings.collection.get().ids(ids);
-        get.include(include).run()
+        let get = settings.collection.get().ids(ids);
+        get.include(include.iter().copied()).run()
     })?;
-    let stored_hash = |record: &Record| {
-        let value = record.metadata.get(key?)?;
-        value.as_str().map(str::to_owned)
-    };
-    let found = found.into_iter().map(|record| {
-        let hash = stored_hash(&record);
-        (record.id, hash)
-    });
+    let found = found.into_iter().map(|record| (record.id.clone(), record));
     Ok(found.collect())
 }
 
-/// Removes records that need not be written, and adds the content hash to the others.
-fn skip_stored(settings: &Settings, batch: &mut Batch, stored: &StoredHashes) {
+/// Removes records that need not be written, and completes the metadata of the others.
+fn skip_stored(settings: &Settings, batch: &mut Batch, stored: &HashMap<String, Record>) {
     let only_new = matches!(settings.mode, Mode::AddNew);
     let function = settings.function_key().unwrap_or_default();
     let before = batch.records.len();
@@ -85,16 +79,38 @@ fn skip_stored(settings: &Settings, batch: &mut Batch, stored: &StoredHashes) {
         if only_new && stored.is_some() {
             return false;
         }
-        let Some(key) = &settings.content_hash else {
-            return true;
-        };
-        let hash = content_hash(record, &function, key);
-        if stored.and_then(Option::as_ref) == Some(&hash) {
-            return false;
+        let mut is_unchanged = false;
+        if let Some(key) = &settings.content_hash {
+            let hash = MetadataValue::String(content_hash(record, &function, key));
+            is_unchanged = stored.is_some_and(|stored| {
+                stored.metadata.get(key) == Some(&hash) && is_as_written(stored, record)
+            });
+            record.metadata.insert(key.as_str(), hash);
         }
-        let hash = MetadataValue::String(hash);
-        record.metadata.insert(key.as_str(), hash);
-        true
+        if let (true, Some(stored)) = (settings.replace_metadata, stored) {
+            for (key, _) in stored.metadata.iter() {
+                if record.metadata.get(key).is_none() {
+                    is_unchanged = false;
+                    record.metadata.insert(key, MetadataValue::Null);
+                }
+            }
+        }
+        !is_unchanged
     });
     batch.skipped += (before - batch.records.len()) as u64;
+}
+
+/// Whether the document and the metadata of a stored record are those of `record`, whose hash it holds.
+///
+/// They differ if something else has changed the stored record without its hash.
+fn is_as_written(stored: &Record, record: &Record) -> bool {
+    let is_same = |(key, value): (&str, &MetadataValue)| match (value, stored.metadata.get(key)) {
+        (MetadataValue::Null, stored) => stored.is_none(),
+        // Servers may round floats.
+        (MetadataValue::Float(_) | MetadataValue::Floats(_), Some(_))
+        | (MetadataValue::SparseVector(_), Some(_)) => true,
+        (value, stored) => stored == Some(value),
+    };
+    let has_text = record.document.is_none() || record.document == stored.document;
+    has_text && record.metadata.iter().all(is_same)
 }

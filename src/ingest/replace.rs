@@ -8,6 +8,7 @@ use super::job::Job;
 use crate::error::Result;
 use crate::model::filter::Key;
 use crate::model::metadata::MetadataValue;
+use crate::model::record::Record;
 use crate::model::results::Include;
 
 /// The number of documents whose pieces one request looks up.
@@ -53,9 +54,9 @@ impl Replacement {
     ) -> Result<()> {
         let ids: Vec<MetadataValue> = documents.iter().map(|end| end.id.clone()).collect();
         let filter = Key::field(key).is_in(ids);
-        let stored = job.retry(|| {
-            let get = job.settings.collection.get().filter(filter.clone());
-            get.include([Include::Metadatas]).run()
+        let stored: Vec<Record> = job.retry(|| {
+            let scan = job.settings.collection.scan().filter(filter.clone());
+            scan.include([Include::Metadatas]).collect()
         })?;
         let by_hash: HashMap<u64, &DocumentEnd> =
             documents.iter().map(|end| (end.hash, *end)).collect();

@@ -28,6 +28,8 @@ pub(super) struct Settings {
     /// The metadata key that holds the id of a record's document, if the job replaces documents.
     pub(super) document_key: Option<String>,
     pub(super) tolerated_unreadable: u64,
+    /// Whether metadata keys that a new version of a record lacks are removed.
+    pub(super) replace_metadata: bool,
     pub(super) shard: Shard,
     pub(super) mode: Mode,
     pub(super) dry_run: bool,
@@ -67,6 +69,7 @@ impl Settings {
             content_hash: None,
             document_key: None,
             tolerated_unreadable: 0,
+            replace_metadata: false,
             shard: Shard { index: 0, count: 1 },
             mode: Mode::Upsert,
             dry_run: false,
@@ -147,7 +150,7 @@ impl Settings {
 
     /// Whether the job asks the server for records before it writes them.
     pub(super) fn needs_lookup(&self) -> bool {
-        self.content_hash.is_some() || matches!(self.mode, Mode::AddNew)
+        self.content_hash.is_some() || self.replace_metadata || matches!(self.mode, Mode::AddNew)
     }
 
     /// Returns the collection's name as a key-value of log lines.

@@ -221,6 +221,28 @@ fn field_17_pieces_without_a_document_or_apart_from_it_are_bad_records() {
 }
 
 #[test]
+fn field_17_a_splitter_with_another_size_leaves_no_old_pieces() {
+    let scratch = Scratch::new();
+    let text = document("a", 40).document.unwrap();
+    let run = |size: usize, record: Record| {
+        let splitter = TextSplitter::new(size).document_key("doc");
+        let records = splitter.records(record).collect::<Vec<_>>();
+        let job = scratch.0.ingest(records).content_hash("hash");
+        job.replace_documents("doc").run().unwrap()
+    };
+    // A record without a text, whose id is that of the document, becomes pieces, and again one record.
+    let vector = || Record::new("a").embedding([1.0; 9]);
+    assert_eq!(run(9, vector()).written, 1);
+    let report = run(9, Record::new("a").document(text.as_str()));
+    assert_eq!((report.written, report.deleted), (40, 1), "{report}");
+    let report = run(100, Record::new("a").document(text));
+    assert_eq!((report.written, report.deleted), (4, 36), "{report}");
+    let report = run(100, vector());
+    assert_eq!((report.written, report.deleted), (1, 4), "{report}");
+    assert_eq!(ids(&scratch), ["a"]);
+}
+
+#[test]
 fn field_17_documents_may_be_numbered() {
     let scratch = Scratch::new();
     let pieces = |document: i64, count: usize| -> Vec<Item> {

@@ -53,6 +53,93 @@ fn content_hash_skips_unchanged_records() {
 }
 
 #[test]
+fn field_17_content_hash_writes_records_that_were_changed_without_their_hash() {
+    let scratch = Scratch::new();
+    let typed = |n: usize| {
+        let typed = record(n).metadata("float", 0.1 + n as f64 / 3.0);
+        typed
+            .metadata("tags", ["a", "b"])
+            .metadata("gone", MetadataValue::Null)
+    };
+    let input: Vec<Record> = (0..300).map(typed).collect();
+    let nightly = |hashed: bool, records: Vec<Record>| {
+        let job = scratch.0.ingest(records);
+        let job = if hashed {
+            job.content_hash("hash")
+        } else {
+            job
+        };
+        job.run().unwrap()
+    };
+    nightly(true, input.clone());
+    assert_eq!(nightly(true, input.clone()).skipped, 300);
+    // A job without the hash, an update of the metadata and one of the text leave the old hash.
+    nightly(false, vec![typed(3).document("another text")]);
+    scratch
+        .0
+        .update([Record::new("id4").metadata("number", 44)])
+        .unwrap();
+    scratch
+        .0
+        .update([Record::new("id5").document("another text")])
+        .unwrap();
+    scratch
+        .0
+        .update([Record::new("id6").metadata("gone", "is back")])
+        .unwrap();
+    let report = nightly(true, input.clone());
+    assert_eq!((report.written, report.skipped), (4, 296), "{report}");
+    let all = scratch.all();
+    for (n, expected) in input.iter().enumerate() {
+        let found = &all[&format!("id{n}")];
+        assert_eq!(found.document, expected.document);
+        assert_eq!(
+            found.metadata.get("number"),
+            expected.metadata.get("number")
+        );
+        assert_eq!(found.metadata.get("gone"), None);
+    }
+    assert_eq!(nightly(true, input).skipped, 300);
+}
+
+#[test]
+fn field_17_metadata_keys_that_a_new_version_lacks_can_be_removed() {
+    for with_hash in [false, true] {
+        let scratch = Scratch::new();
+        let old = |n: usize| record(n).metadata("draft", true).metadata("tags", ["a"]);
+        let run = |records: Vec<Record>, replace: bool| {
+            let job = scratch.0.ingest(records).replace_metadata(replace);
+            let job = if with_hash {
+                job.content_hash("hash")
+            } else {
+                job
+            };
+            job.run().unwrap()
+        };
+        run((0..150).map(old).collect(), false);
+        let drafts = || {
+            let found = scratch.0.get().filter(Key::field("draft").eq(true));
+            found.run().unwrap().len()
+        };
+        let merged = run(records(100), false);
+        assert_eq!((merged.written, drafts()), (100, 150), "{merged}");
+        // Also from records whose text and hash have not changed.
+        let replaced = run(records(100), true);
+        assert_eq!((replaced.written, drafts()), (100, 50), "{replaced}");
+        let all = scratch.all();
+        let kept = record(7).metadata;
+        assert!(
+            kept.iter()
+                .all(|(key, value)| all["id7"].metadata.get(key) == Some(value))
+        );
+        assert_eq!(all["id7"].metadata.get("tags"), None);
+        assert_eq!(all["id7"].metadata.get("hash").is_some(), with_hash);
+        let again = run(records(100), true);
+        assert_eq!(again.skipped, if with_hash { 100 } else { 0 }, "{again}");
+    }
+}
+
+#[test]
 fn a_repeated_id_is_compared_with_its_earlier_record() {
     let scratch = Scratch::new();
     let nightly = |records: Vec<Record>| {
