@@ -13,19 +13,22 @@ use super::documents::{pieces, replace, version};
 use super::support::random::Random;
 use super::{Letters, Scratch, TempFile};
 
-const DOCUMENTS: usize = 40;
-
 /// How many times a job is killed: `INGEST_KILLS`. Default: 8.
 fn kills() -> usize {
     let kills = env::var("INGEST_KILLS").ok();
     kills.and_then(|kills| kills.parse().ok()).unwrap_or(8)
 }
 
+/// The number of documents, enough for all kills to meet the job at work.
+fn documents() -> usize {
+    40.max(5 * kills())
+}
+
 /// Returns versions of all documents, of which some are long and some have no text.
 fn versions(seed: u64, word: &str) -> Vec<Record> {
     let mut random = Random(seed);
-    let count = |n: usize| if n < 30 { n } else { 8 * n };
-    (0..DOCUMENTS)
+    let count = |n: usize| if n < 30 { n / 2 } else { 3 * n };
+    (0..documents())
         .map(|n| version(&format!("doc{n}"), count(random.below(36)), word))
         .collect()
 }
@@ -82,7 +85,7 @@ fn misses_no_document(notes: &Collection, seed: u64) {
     let mut always = versions.pop().unwrap();
     always.retain(|id| versions.iter().all(|version| version.contains(id)));
     assert!(
-        always.len() > DOCUMENTS / 2 && always.is_subset(&stored),
+        always.len() > documents() / 2 && always.is_subset(&stored),
         "seed {seed}"
     );
 }
@@ -128,7 +131,7 @@ fn program() {
     let notes = client.collection(variable("INGEST_COLLECTION"));
     let notes = notes.embedding_function(Letters).get().unwrap();
     let seed = variable("INGEST_SEED").parse().unwrap();
-    let job = notes.ingest(pieces(input(seed))).batch_size(60);
+    let job = notes.ingest(pieces(input(seed))).batch_size(20);
     let job = job.replace_documents("doc").concurrency(2);
     let job = if seed % 2 == 0 {
         job.content_hash("hash")
