@@ -4,6 +4,7 @@
 //! needs no knowledge of them. It is right because a job reads its input on one thread.
 
 use std::cell::Cell;
+use std::fs::{File, Metadata};
 
 /// Counts of what was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,31 +57,65 @@ pub(super) fn count<T>(to: &mut Consumed, wants_sizes: bool, read: impl FnOnce()
     result
 }
 
-/// Whether the job that reads now wants to know the sizes of the sources.
-pub(super) fn wants_sizes() -> bool {
-    WANTS_SIZES.get()
-}
-
 fn add(change: impl FnOnce(&mut Consumed)) {
     let mut consumed = CONSUMED.get();
     change(&mut consumed);
     CONSUMED.set(consumed);
 }
 
-/// Counts a source when a reader starts to read it.
-pub(super) fn add_source(bytes: Option<u64>) {
-    add(|consumed| match bytes {
-        Some(bytes) => consumed.total_bytes += bytes,
-        None => consumed.unknown_sizes += 1,
-    });
+/// Counts what one reader reads.
+#[derive(Debug)]
+pub(super) struct Meter {
+    /// The size of the source in bytes, if it is known.
+    size: Option<u64>,
+    is_started: bool,
+    /// The number of bytes that are counted.
+    position: u64,
 }
 
-/// Counts an item, if a reader returns one, and the bytes that it has read.
-pub(super) fn add_item(items: u64, bytes: u64) {
-    add(|consumed| {
-        consumed.items += items;
-        consumed.bytes += bytes;
-    });
+impl Meter {
+    pub(super) fn new(size: Option<u64>) -> Meter {
+        Meter {
+            size,
+            is_started: false,
+            position: 0,
+        }
+    }
+
+    pub(super) fn of_file(file: &File) -> Meter {
+        let metadata = file.metadata().ok().filter(Metadata::is_file);
+        Meter::new(metadata.map(|metadata| metadata.len()))
+    }
+
+    /// Counts the source before its first item is read. `size` is called if the job that reads wants to know
+    /// the size, and it is unknown.
+    pub(super) fn start(&mut self, size: impl FnOnce() -> Option<u64>) {
+        if std::mem::replace(&mut self.is_started, true) {
+            return;
+        }
+        if self.size.is_none() && WANTS_SIZES.get() {
+            self.size = size();
+        }
+        let size = self.size;
+        add(|consumed| match size {
+            Some(bytes) => consumed.total_bytes += bytes,
+            None => consumed.unknown_sizes += 1,
+        });
+    }
+
+    /// Counts an item, or the end of the source. `position` is the number of bytes before the next one.
+    pub(super) fn advance<T>(&mut self, item: Option<&T>, position: u64) {
+        let position = match (item, self.size) {
+            (None, Some(size)) => size,
+            _ => position.max(self.position),
+        };
+        let bytes = position.saturating_sub(self.position);
+        self.position = position;
+        add(|consumed| {
+            consumed.items += u64::from(item.is_some());
+            consumed.bytes += bytes;
+        });
+    }
 }
 
 /// Counts an item that a splitter takes.

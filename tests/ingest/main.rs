@@ -15,6 +15,7 @@ mod guards;
 mod killed;
 mod modes;
 mod poisoned;
+mod progress;
 mod readers;
 mod resumed;
 

@@ -13,6 +13,8 @@ pub(super) struct Lines<R> {
     line: Vec<u8>,
     /// The number of the last line, counted from 1.
     number: u64,
+    /// The number of bytes that have been read.
+    pub(super) bytes: u64,
     /// The maximum number of bytes in a line, without its end.
     pub(super) max_len: usize,
     is_finished: bool,
@@ -38,6 +40,7 @@ impl<R: BufRead> Lines<R> {
             source,
             line: Vec::new(),
             number: 0,
+            bytes: 0,
             max_len,
             is_finished: false,
         }
@@ -78,9 +81,11 @@ impl<R: BufRead> Lines<R> {
         }
         let limit = limit as u64;
         let mut part = (&mut self.source).take(limit);
-        if part.read_until(b'\n', &mut self.line)? == 0 {
+        let read = part.read_until(b'\n', &mut self.line)?;
+        if read == 0 {
             return Ok(Buffered::End);
         }
+        self.bytes += read as u64;
         self.number += 1;
         let has_end = self.line.ends_with(b"\n");
         if has_end {
@@ -96,7 +101,7 @@ impl<R: BufRead> Lines<R> {
             return Ok(Buffered::Complete);
         }
         if !has_end {
-            self.source.skip_until(b'\n')?;
+            self.bytes += self.source.skip_until(b'\n')? as u64;
         }
         Ok(Buffered::TooLong)
     }

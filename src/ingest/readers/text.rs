@@ -9,6 +9,7 @@ use std::vec;
 use super::encoding::{Foreign, not_utf8};
 use super::origin::{MAX_LEN, Origin};
 use crate::error::{Error, Result};
+use crate::ingest::consumed::Meter;
 use crate::model::record::Record;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -65,6 +66,17 @@ pub struct TextFiles {
     max_size: u64,
     /// The open folders, the innermost last.
     folders: Vec<Folder>,
+    meter: Meter,
+    /// The size of all files that have been read.
+    bytes: u64,
+}
+
+/// A file that is to be read.
+struct FoundFile {
+    /// The path relative to the root.
+    id: String,
+    path: PathBuf,
+    size: u64,
 }
 
 /// A folder of which some entries are still to be read.
@@ -101,6 +113,8 @@ impl TextFiles {
                 extensions: ["md", "txt"].map(str::to_owned).to_vec(),
                 max_size: MAX_LEN as u64,
                 folders: vec![folder],
+                meter: Meter::new(None),
+                bytes: 0,
             }),
             Err(error) => Err(origin.io(error)),
         }
@@ -130,9 +144,9 @@ impl TextFiles {
         self.extensions.is_empty() || self.extensions.iter().any(is_equal)
     }
 
-    /// Reads an entry of a folder. Returns `None` for a folder, whose entries come next, and for anything
+    /// Looks at an entry of a folder. Returns `None` for a folder, whose entries come next, and for anything
     /// else that is not to be read.
-    fn read_entry(&mut self, folder: &str, entry: &DirEntry) -> Option<Result<Record>> {
+    fn look_at(&mut self, folder: &str, entry: &DirEntry) -> Option<Result<FoundFile>> {
         let path = entry.path();
         let name = entry.file_name();
         let id = format!("{folder}{}", name.to_string_lossy());
@@ -141,12 +155,13 @@ impl TextFiles {
             Ok(kind) => kind,
             Err(error) => return unreadable(error.to_string()),
         };
+        let mut size = 0;
         if !kind.is_dir() {
             if !self.has_wanted_extension(&path) {
                 return None;
             }
             match fs::metadata(&path) {
-                Ok(target) if target.is_file() => {}
+                Ok(target) if target.is_file() => size = target.len(),
                 // A link to a folder, a socket, or a pipe that would block.
                 Ok(_) => return None,
                 Err(error) => return unreadable(error.to_string()),
@@ -165,13 +180,41 @@ impl TextFiles {
                 Err(error) => Some(Err(self.folder_error(&id, error))),
             };
         }
-        match self.read_text(&path) {
-            Ok(text) => {
-                let record = Record::new(id.as_str()).document(text);
-                Some(Ok(record.metadata("source", id)))
+        Some(Ok(FoundFile { id, path, size }))
+    }
+
+    /// Returns the next file, without reading it.
+    fn next_file(&mut self) -> Option<Result<FoundFile>> {
+        loop {
+            let folder = self.folders.last_mut()?;
+            let Some(entry) = folder.entries.next() else {
+                self.folders.pop();
+                continue;
+            };
+            let path = folder.path.clone();
+            if let Some(found) = self.look_at(&path, &entry) {
+                return Some(found);
             }
-            Err(why) => unreadable(why),
         }
+    }
+
+    fn read_file(&mut self, file: FoundFile) -> Result<Record> {
+        self.bytes += file.size;
+        let FoundFile { id, path, .. } = file;
+        match self.read_text(&path) {
+            Ok(text) => Ok(Record::new(id.as_str())
+                .document(text)
+                .metadata("source", id)),
+            Err(why) => Err(self.origin.unreadable(id, &why)),
+        }
+    }
+
+    /// Returns the size of all files that are to be read.
+    fn total_size(&self) -> Option<u64> {
+        let mut files = TextFiles::new(&self.root).ok()?;
+        files.extensions.clone_from(&self.extensions);
+        let files = std::iter::from_fn(|| files.next_file());
+        Some(files.flatten().map(|file| file.size).sum())
     }
 
     /// Reads the text of a file.
@@ -216,17 +259,13 @@ impl Iterator for TextFiles {
     type Item = Result<Record>;
 
     fn next(&mut self) -> Option<Result<Record>> {
-        loop {
-            let folder = self.folders.last_mut()?;
-            let Some(entry) = folder.entries.next() else {
-                self.folders.pop();
-                continue;
-            };
-            let path = folder.path.clone();
-            if let Some(item) = self.read_entry(&path, &entry) {
-                return Some(item);
-            }
-        }
+        let mut meter = std::mem::replace(&mut self.meter, Meter::new(None));
+        meter.start(|| self.total_size());
+        let item = self.next_file();
+        let item = item.map(|file| file.and_then(|file| self.read_file(file)));
+        meter.advance(item.as_ref(), self.bytes);
+        self.meter = meter;
+        item
     }
 }
 

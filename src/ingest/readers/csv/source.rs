@@ -20,7 +20,7 @@ pub(super) struct LineSource<R> {
     /// Whether the next byte begins a line.
     is_at_start: bool,
     /// The number of bytes that the parser has been given.
-    given: u64,
+    pub(super) given: u64,
     /// The line in which the current row begins, once it has begun.
     row_line: Option<u64>,
     /// The number of bytes that the current row may still have.

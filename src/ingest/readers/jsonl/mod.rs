@@ -10,6 +10,7 @@ use super::ids::{Ids, MissingIds};
 use super::lines::{Line, Lines};
 use super::origin::{MAX_LEN, Origin};
 use crate::error::Result;
+use crate::ingest::consumed::Meter;
 use crate::model::record::Record;
 
 /// Opens a JSON Lines file and returns an iterator of its records. See [`JsonLines`] for the options.
@@ -30,7 +31,11 @@ use crate::model::record::Record;
 /// [`Error::Io`](crate::Error::Io) if the file cannot be opened.
 pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
     let (origin, file) = Origin::open("jsonl_records", path.as_ref())?;
-    Ok(JsonLines::new(origin, BufReader::new(file)))
+    let meter = Meter::of_file(&file);
+    Ok(JsonLines {
+        meter,
+        ..JsonLines::new(origin, BufReader::new(file))
+    })
 }
 
 /// An iterator of the records in JSON Lines (one JSON object per line).
@@ -94,6 +99,7 @@ pub struct JsonLines<R = BufReader<File>> {
     lines: Lines<R>,
     origin: Origin,
     fields: Fields,
+    meter: Meter,
 }
 
 impl<R: BufRead> JsonLines<R> {
@@ -102,6 +108,7 @@ impl<R: BufRead> JsonLines<R> {
             lines: Lines::new(source, MAX_LEN),
             fields: Fields::new(Ids::new("field", &origin.name)),
             origin,
+            meter: Meter::new(None),
         }
     }
 
@@ -171,12 +178,8 @@ impl<R: BufRead> JsonLines<R> {
         self.lines.max_len = bytes;
         self
     }
-}
 
-impl<R: BufRead> Iterator for JsonLines<R> {
-    type Item = Result<Record>;
-
-    fn next(&mut self) -> Option<Result<Record>> {
+    fn read_next(&mut self) -> Option<Result<Record>> {
         let max = self.lines.max_len;
         let (number, line) = match self.lines.next()? {
             Ok(next) => next,
@@ -208,6 +211,17 @@ impl<R: BufRead> Iterator for JsonLines<R> {
             Line::TooLong => Err(format!("longer than {max} bytes; raise max_line_len")),
         };
         Some(record.map_err(|why| self.origin.unreadable(place(), &why)))
+    }
+}
+
+impl<R: BufRead> Iterator for JsonLines<R> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        self.meter.start(|| None);
+        let item = self.read_next();
+        self.meter.advance(item.as_ref(), self.lines.bytes);
+        item
     }
 }
 

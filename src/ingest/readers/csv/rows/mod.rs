@@ -10,6 +10,7 @@ use super::columns::{Column, Kind, Names};
 use super::header::{self, trimmed};
 use super::source::LineSource;
 use crate::error::{Error, Result};
+use crate::ingest::consumed::Meter;
 use crate::ingest::readers::encoding::not_utf8;
 use crate::ingest::readers::ids::{Ids, MissingIds};
 use crate::ingest::readers::origin::{MAX_LEN, Origin};
@@ -35,7 +36,11 @@ use crate::model::record::Record;
 /// [`Error::Io`] if the file cannot be opened.
 pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
     let (origin, file) = Origin::open("csv_records", path.as_ref())?;
-    Ok(CsvRows::new(origin, file))
+    let meter = Meter::of_file(&file);
+    Ok(CsvRows {
+        meter,
+        ..CsvRows::new(origin, file)
+    })
 }
 
 /// An iterator of the records in CSV with a header row. Requires the feature `csv`.
@@ -100,6 +105,7 @@ pub struct CsvRows<R = File> {
     names: Names,
     delimiter: u8,
     max_len: usize,
+    meter: Meter,
 }
 
 #[derive(Debug)]
@@ -125,6 +131,7 @@ impl<R: Read> CsvRows<R> {
             origin,
             delimiter: b',',
             max_len: MAX_LEN,
+            meter: Meter::new(None),
         }
     }
 
@@ -340,10 +347,8 @@ struct Failure {
     is_last: bool,
 }
 
-impl<R: Read> Iterator for CsvRows<R> {
-    type Item = Result<Record>;
-
-    fn next(&mut self) -> Option<Result<Record>> {
+impl<R: Read> CsvRows<R> {
+    fn read_next(&mut self) -> Option<Result<Record>> {
         // The iterator stays finished unless the source is put back.
         let mut open = match std::mem::replace(&mut self.source, Source::Finished) {
             Source::New(source) => match self.open(source) {
@@ -358,6 +363,26 @@ impl<R: Read> Iterator for CsvRows<R> {
             self.source = Source::Open(open);
         }
         Some(row.map_err(|failure| failure.error))
+    }
+
+    /// Returns the number of bytes that have been read.
+    fn bytes_read(&self) -> u64 {
+        match &self.source {
+            Source::Open(open) => open.rows.get_ref().given,
+            Source::New(_) | Source::Finished => 0,
+        }
+    }
+}
+
+impl<R: Read> Iterator for CsvRows<R> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        self.meter.start(|| None);
+        let item = self.read_next();
+        let position = self.bytes_read();
+        self.meter.advance(item.as_ref(), position);
+        item
     }
 }
 
