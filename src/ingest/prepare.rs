@@ -107,8 +107,10 @@ fn is_as_written(stored: &Record, record: &Record) -> bool {
     let is_same = |(key, value): (&str, &MetadataValue)| match (value, stored.metadata.get(key)) {
         (MetadataValue::Null, stored) => stored.is_none(),
         // Servers may round floats.
-        (MetadataValue::Float(_) | MetadataValue::Floats(_), Some(_))
-        | (MetadataValue::SparseVector(_), Some(_)) => true,
+        (
+            MetadataValue::Float(_) | MetadataValue::Floats(_) | MetadataValue::SparseVector(_),
+            Some(_),
+        ) => true,
         (value, stored) => stored == Some(value),
     };
     let has_text = record.document.is_none() || record.document == stored.document;
