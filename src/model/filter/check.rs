@@ -1,7 +1,7 @@
 //! Refuses filters that a server would refuse or misinterpret.
 
-use super::expr::{Condition, DOCUMENT, ID, MAX_DEPTH, Node, Operand, Operator, Where};
-use super::json::short;
+use super::expr::{Condition, DOCUMENT, ID, Node, Operand, Operator, Where, too_deep};
+use super::print::short;
 use crate::invalid::InvalidInput;
 use crate::model::metadata::{MetadataValue, too_large};
 
@@ -40,11 +40,6 @@ impl Where {
         self.check()?;
         check_ids(self)
     }
-}
-
-/// The reason why a filter that is nested too deep is refused.
-pub(super) fn too_deep() -> String {
-    format!("it is nested deeper than {MAX_DEPTH} levels; rewrite it with fewer levels")
 }
 
 impl Condition {

@@ -11,6 +11,11 @@ pub(super) const ID: &str = "#id";
 /// The maximum number of nested joins. A server reads 61; the difference is left for rewriting.
 pub(super) const MAX_DEPTH: u8 = 50;
 
+/// The reason why a filter that is nested too deep is refused.
+pub(super) fn too_deep() -> String {
+    format!("it is nested deeper than {MAX_DEPTH} levels; rewrite it with fewer levels")
+}
+
 /// A filter: a condition on a [`Key`](crate::Key), or several conditions joined with `&` and `|`. It prints
 /// as Chroma's JSON; [`from_json`](Where::from_json) reads that.
 ///

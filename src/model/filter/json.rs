@@ -7,8 +7,8 @@ use serde::de::{
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::check::too_deep;
-use super::expr::MAX_DEPTH;
+use super::expr::{MAX_DEPTH, too_deep};
+use super::print::short;
 use crate::invalid::InvalidInput;
 
 /// A JSON value. Objects keep their order and repeated keys.
@@ -57,16 +57,6 @@ pub(super) fn bad(filter: &str, why: &str) -> InvalidInput {
         filter: filter.to_owned(),
         why: why.to_owned(),
     }
-}
-
-/// Shortens text that is too long for an error.
-pub(super) fn short(mut text: String) -> String {
-    const SHOWN: usize = 200;
-    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 impl Serialize for Json {

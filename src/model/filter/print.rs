@@ -6,6 +6,16 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::expr::{Condition, Node, Operand, Operator, Where};
 
+/// Shortens text that is too long for an error.
+pub(super) fn short(mut text: String) -> String {
+    const SHOWN: usize = 200;
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 impl Operator {
     pub(super) const ALL: [Operator; 12] = [
         Operator::Eq,
