@@ -166,15 +166,14 @@ impl LocalServerBuilder {
     }
 
     fn cache(&self, environment: &Environment) -> Result<PathBuf> {
-        let cache = self.cache.as_ref().or(environment.cache.as_ref());
-        cache
-            .and_then(|cache| std::path::absolute(cache).ok())
-            .ok_or_else(|| {
-                Error::local(
-                    "there is no cache folder for installed servers, because the user has no home folder (HOME is not \
-                     set); set CHROMA_BLOCKING_CACHE",
-                )
-            })
+        match &self.cache {
+            Some(cache) => std::path::absolute(cache).map_err(|error| {
+                Error::local(format!(
+                    "the cache folder {cache:?} has no absolute path: {error}"
+                ))
+            }),
+            None => environment.cache(),
+        }
     }
 
     fn has_copy(&self, environment: &Environment) -> bool {

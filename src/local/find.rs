@@ -17,30 +17,59 @@ pub(super) struct Environment {
     pub(super) chroma_bin: Option<OsString>,
     pub(super) path: Option<OsString>,
     pub(super) python: Option<OsString>,
-    pub(super) cache: Option<PathBuf>,
+    named_cache: Option<PathBuf>,
+    user_cache: Option<PathBuf>,
 }
 
 impl Environment {
     pub(super) fn read() -> Environment {
-        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-        let user_cache = if cfg!(windows) {
-            set("LOCALAPPDATA").map(PathBuf::from)
-        } else if cfg!(target_os = "macos") {
-            set("HOME").map(|home| Path::new(&home).join("Library/Caches"))
-        } else {
-            // The XDG specification says to ignore a relative path.
-            set("XDG_CACHE_HOME")
+        Environment::of(&|name| env::var_os(name))
+    }
+
+    fn of(variables: &dyn Fn(&str) -> Option<OsString>) -> Environment {
+        // A file with Windows' line ends leaves a carriage return at the end of a value.
+        let set = |name: &str| match variables(name)?.into_string() {
+            Ok(text) => Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(OsString::from),
+            Err(not_unicode) => Some(not_unicode),
+        };
+        // The XDG specification says to ignore a relative path. One of these would depend on the folder that
+        // the program runs in.
+        let folder = |name| {
+            set(name)
                 .map(PathBuf::from)
                 .filter(|path| path.is_absolute())
-                .or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")))
+        };
+        let user_cache = if cfg!(windows) {
+            folder("LOCALAPPDATA")
+        } else if cfg!(target_os = "macos") {
+            folder("HOME").map(|home| home.join("Library/Caches"))
+        } else {
+            folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
         };
         Environment {
             chroma_bin: set("CHROMA_BIN"),
-            path: set("PATH"),
+            path: variables("PATH"),
             python: set("PYTHON"),
-            cache: set("CHROMA_BLOCKING_CACHE")
-                .map(PathBuf::from)
-                .or_else(|| user_cache.map(|cache| cache.join("chroma-blocking"))),
+            named_cache: set("CHROMA_BLOCKING_CACHE").map(PathBuf::from),
+            user_cache: user_cache.map(|cache| cache.join("chroma-blocking")),
+        }
+    }
+
+    /// Returns the folder of installed copies.
+    pub(super) fn cache(&self) -> Result<PathBuf> {
+        match (&self.named_cache, &self.user_cache) {
+            (Some(named), _) if named.is_absolute() => Ok(named.clone()),
+            (Some(named), _) => Err(Error::local(format!(
+                "CHROMA_BLOCKING_CACHE is {named:?}, which is not an absolute path; set it to one, without quotes, \
+                 or unset it"
+            ))),
+            (None, Some(user_cache)) => Ok(user_cache.clone()),
+            (None, None) => Err(Error::local(
+                "there is no cache folder for installed servers, because the user has no home folder (HOME is not \
+                 set); set CHROMA_BLOCKING_CACHE",
+            )),
         }
     }
 
@@ -228,6 +257,36 @@ mod tests {
         let itself = env::current_exe().unwrap();
         let found = with(itself.to_str().unwrap()).chroma_bin().unwrap();
         assert_eq!(found, Some(itself));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn field_14_the_cache_folder_does_not_depend_on_the_working_directory() {
+        let cache = |variables: &[(&str, &str)]| {
+            let lookup = |name: &str| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| (*value).into())
+            };
+            let cache = Environment::of(&lookup).cache();
+            cache.map_err(|error| error.to_string())
+        };
+        let name = "CHROMA_BLOCKING_CACHE";
+        for value in ["/c", "/c\r", " /c\n"] {
+            assert_eq!(cache(&[(name, value)]), Ok("/c".into()), "{value:?}");
+        }
+        for value in ["cache", "~/cache", "\"/c\"", "'/c'"] {
+            let error = cache(&[(name, value), ("HOME", "/h")]).unwrap_err();
+            assert!(
+                error.contains(name) && error.contains("not an absolute path"),
+                "{error}"
+            );
+        }
+        for value in ["", " ", "\r\n"] {
+            let error = cache(&[(name, value)]).unwrap_err();
+            assert!(error.contains("no home folder"), "{error}");
+        }
+        // Relative folders of the user are ignored.
+        assert!(cache(&[("HOME", "home"), ("XDG_CACHE_HOME", "cache")]).is_err());
     }
 
     #[test]
