@@ -21,6 +21,9 @@ use super::tcp::{TcpConnector, failed, since};
 /// The longest head of a proxy's response to `CONNECT`, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 
+/// Keeps a proxy from responding with an old count, and from storing records.
+const NO_CACHE: &str = "Cache-Control: no-cache, no-store\r\n";
+
 /// The refusal of a tunnel. Nothing was sent to the server.
 #[derive(Debug, thiserror::Error)]
 #[error("{status}")]
@@ -200,8 +203,8 @@ struct Proxied {
 struct Forwarding {
     /// Scheme, host and port of the server, which stand before the path.
     origin: String,
-    /// The header for the proxy, with its line end.
-    authorization: String,
+    /// The headers for the proxy, each with its line end.
+    headers: String,
 }
 
 /// Shows no password.
@@ -222,12 +225,12 @@ impl Proxied {
 
     fn forwarding(connection: Box<dyn Transport>, proxy: &Proxy, server: &Uri) -> Proxied {
         let host = server.authority().map_or("", |host| host.as_str());
-        let mut authorization = String::new();
-        push_authorization(&mut authorization, proxy);
+        let mut headers = NO_CACHE.to_owned();
+        push_authorization(&mut headers, proxy);
         Proxied {
             forwarding: Some(Forwarding {
                 origin: format!("http://{host}"),
-                authorization,
+                headers,
             }),
             ..Proxied::tunnel(connection)
         }
@@ -246,7 +249,7 @@ impl Forwarding {
             &head[..path],
             self.origin.as_bytes(),
             &head[path..line_end],
-            self.authorization.as_bytes(),
+            self.headers.as_bytes(),
             &head[line_end..],
         ]
         .concat()

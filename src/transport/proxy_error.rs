@@ -10,20 +10,21 @@ pub(super) fn no_tunnel(cause: &TunnelRefused, endpoint: &Endpoint, call: Call) 
     let status = cause.status;
     let (host, port) = endpoint.host_and_port();
     let target = format!("{host}:{port}");
-    let message = match endpoint.proxy() {
-        Some(proxy) => {
-            let why = match status {
-                407 => login_needed(proxy),
-                500.. => "the proxy cannot reach the server".to_owned(),
-                _ => format!(
-                    "it must allow CONNECT to port {port} (in Squid: acl SSL_ports port {port})"
-                ),
+    let by = endpoint.proxy().map_or(String::new(), Proxy::to_string);
+    let message = format!("the proxy {by} opens no tunnel to {target}");
+    let why = match (endpoint.proxy(), status) {
+        (Some(proxy), 407) => login_needed(proxy),
+        (_, 500..) => {
+            return Error::Connection {
+                call: Box::new(call),
+                message: format!("{message} (HTTP {status})"),
+                hint: "check the address of the server, and that the proxy can reach it".to_owned(),
+                source: None,
             };
-            format!("the proxy {proxy} opens no tunnel to {target}: {why}")
         }
-        None => format!("no tunnel to {target}"),
+        _ => format!("it must allow CONNECT to port {port} (in Squid: acl SSL_ports port {port})"),
     };
-    server_error(Box::new(call), status, message)
+    server_error(Box::new(call), status, format!("{message}: {why}"))
 }
 
 /// Returns the error of a response that does not have the form of the server's errors. The proxy may have made
