@@ -64,12 +64,29 @@ fn sqlite_limit(message: &str) -> Option<&'static str> {
             "split the filter into several calls",
         ),
         ("string or blob too big", "store shorter values"),
+        // A regular expression that is too large when compiled, such as \w{1000}.
+        (
+            "(code: 1043) constraint failed",
+            "use a smaller regular expression",
+        ),
     ];
     let of_message = |(limit, _): &(&str, _)| message.contains(limit);
     limits
         .into_iter()
         .find(of_message)
         .map(|(_, advice)| advice)
+}
+
+/// Adds the advice to the error of a read whose repetitions all reported that a record is gone.
+pub(crate) fn explain_gone_record(mut error: Error) -> Error {
+    let is_gone = is_record_gone(&error);
+    if let (true, Error::NotFound { message, .. }) = (is_gone, &mut error) {
+        message.push_str(
+            "; if no other program deletes records, the index of the collection is broken: restart the server; \
+             if that does not help, restore a backup, or delete the collection and fill it again",
+        );
+    }
+    error
 }
 
 /// Classifies an error response. `name` is Chroma's name of the error; `None` if the body is not from Chroma.

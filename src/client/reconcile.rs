@@ -10,7 +10,7 @@ use log::Level;
 use super::handle::Client;
 use crate::error::{Call, Error, Result};
 use crate::logs;
-use crate::transport::Operation;
+use crate::transport::{Operation, no_retry};
 
 /// The result of looking up whether a write took effect.
 pub(crate) enum Outcome<T> {
@@ -113,10 +113,12 @@ impl Client {
                 Err(Error::Cancelled { .. }) => return Err(attempts.cancelled(&error)),
                 Ok(Outcome::Unknown) | Err(_) => return Err(error),
             }
-            let wait = backoff.next(error.asked_wait());
-            let Some(wait) = wait.filter(|wait| self.may_wait(*wait)) else {
+            let Some(wait) = backoff.next(error.asked_wait()) else {
                 return Err(error);
             };
+            if let Err(reason) = self.may_wait(wait) {
+                return Err(error.without_retry(Some(reason)));
+            }
             logs::Line::new(logs::CLIENT, Level::Warn, &[logs::wait_ms(wait)]).log_failure(
                 &error,
                 format_args!(
@@ -140,9 +142,19 @@ impl Client {
         }
     }
 
-    /// Whether the deadline and the retry budget allow another request after this wait.
-    fn may_wait(&self, wait: Duration) -> bool {
-        self.options.has_time_for(wait) && self.server.transport.may_retry()
+    /// Checks whether the deadline and the retry budget allow another request after this wait.
+    ///
+    /// # Errors
+    /// The reason why they do not.
+    fn may_wait(&self, wait: Duration) -> std::result::Result<(), &'static str> {
+        if !self.options.has_time_for(wait) {
+            return Err(no_retry::DEADLINE_TOO_NEAR);
+        }
+        if self.server.transport.may_retry() {
+            Ok(())
+        } else {
+            Err(no_retry::BUDGET_USED_UP)
+        }
     }
 }
 

@@ -10,9 +10,10 @@ pub(super) enum Fault {
 }
 
 /// Parts of the messages of a single-node server whose index cannot be read.
-const BROKEN_INDEX: [&str; 4] = [
+const BROKEN_INDEX: [&str; 5] = [
     "Error deserializing pickle file",
     "Error loading hnsw index",
+    "Persisted HNSW dimensionality",
     "Failed to get hnsw segment writer",
     "Failed to apply logs to the hnsw segment writer",
 ];

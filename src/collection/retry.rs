@@ -20,5 +20,5 @@ pub(super) fn retry_if_record_gone<T>(mut read: impl FnMut(u32) -> Result<T>) ->
             result => return result,
         }
     }
-    read(MAX_RETRIES)
+    read(MAX_RETRIES).map_err(chroma::explain_gone_record)
 }

@@ -213,6 +213,7 @@ mod tests {
             call: Box::new(Call::new("upsert", Some("notes"))),
             message: "the connection broke".to_owned(),
             hint: String::new(),
+            retryable: true,
             source: Some(reset.into()),
         };
         let ids = ["a", "b", "c"];

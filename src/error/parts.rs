@@ -33,13 +33,16 @@ impl fmt::Display for Refused<'_> {
     }
 }
 
-/// Prints ", try again in 31.0 s", or nothing.
+/// Prints ", try again in 31.0 s", or nothing. Rounds up, so that a short wait is not "0.0 s".
 pub(super) struct TryAgain(pub(super) Option<Duration>);
 
 impl fmt::Display for TryAgain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(wait) => write!(f, ", try again in {:.1} s", wait.as_secs_f64()),
+            Some(wait) => {
+                let tenths = wait.as_millis().div_ceil(100);
+                write!(f, ", try again in {}.{} s", tenths / 10, tenths % 10)
+            }
             None => Ok(()),
         }
     }
@@ -54,5 +57,20 @@ impl fmt::Display for AfterPrefix<'_> {
             "" => Ok(()),
             text => write!(f, "{}{text}", self.0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_31_a_short_wait_is_not_shown_as_none() {
+        let shown = |millis| TryAgain(Some(Duration::from_millis(millis))).to_string();
+        assert_eq!(shown(1), ", try again in 0.1 s");
+        assert_eq!(shown(0), ", try again in 0.0 s");
+        assert_eq!(shown(31_000), ", try again in 31.0 s");
+        assert_eq!(shown(2_150), ", try again in 2.2 s");
+        assert_eq!(TryAgain(None).to_string(), "");
     }
 }

@@ -77,16 +77,15 @@ impl Error {
 
     /// Whether the same call may succeed later without a change. True for timeouts, broken connections, rate
     /// limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524. False for
-    /// [`Error::BrokenIndex`] and [`Error::Storage`], which need somebody to repair the server.
+    /// [`Error::BrokenIndex`] and [`Error::Storage`], which need somebody to repair the server, and for a server
+    /// whose certificate is refused.
     ///
     /// The client has already made its own retries ([`RetryPolicy`](crate::RetryPolicy)) when it returns the
     /// error.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::RateLimited { .. }
-            | Error::Timeout { .. }
-            | Error::Connection { .. }
-            | Error::CircuitOpen { .. } => true,
+            Error::RateLimited { .. } | Error::Timeout { .. } | Error::CircuitOpen { .. } => true,
+            Error::Connection { retryable, .. } => *retryable,
             // 520 to 524: a content delivery network cannot reach its origin.
             Error::Server { status, .. } => matches!(status, 408 | 500 | 502..=504 | 520..=524),
             _ => self.inner().is_some_and(Error::is_retryable),
@@ -132,6 +131,14 @@ impl Error {
     /// Returns the call that failed. `None` for an error of a local server, a file or a cache.
     pub fn call(&self) -> Option<&Call> {
         call_of!(self)
+    }
+
+    /// Adds the reason why the client does not repeat the request, if there is one.
+    pub(crate) fn without_retry(mut self, reason: Option<&'static str>) -> Error {
+        if let Some(call) = self.call_mut() {
+            call.no_retry = reason;
+        }
+        self
     }
 
     /// Like [`call`](Error::call), for code that sums up several requests of one call.

@@ -139,6 +139,9 @@ pub enum Error {
         message: String,
         /// Advice. May be empty.
         hint: String,
+        /// Whether another attempt may succeed. `false` if the server's certificate is refused, or if the port
+        /// does not speak TLS.
+        retryable: bool,
         /// The cause: most often a [`std::io::Error`], whose kind tells a refused connection from a reset
         /// one.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -357,7 +360,11 @@ impl Error {
             range.start
         };
         Error::PartlyDone {
-            call: Box::new(call),
+            call: Box::new(Call {
+                // The source has it.
+                no_retry: None,
+                ..call
+            }),
             done: owned(0..range.start),
             unknown: owned(range.start..first_pending),
             pending: owned(first_pending..ids.len()),

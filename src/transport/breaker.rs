@@ -68,7 +68,7 @@ impl CircuitBreaker {
     }
 
     /// Sets the longest time that the breaker stays open before the next trial call. After an outage, calls
-    /// may fail for this time more. The first waits are shorter. Default: 2 s.
+    /// may fail for this time more. The first waits are shorter. Must be greater than zero. Default: 2 s.
     pub fn open_for(mut self, time: Duration) -> CircuitBreaker {
         self.open_for = time;
         self

@@ -19,6 +19,7 @@ use crate::error::{Call, Error};
 
 const DISTRUSTED_HINT: &str =
     "if you trust the server, pass the certificate of its authority to ca_certificates(...)";
+const NO_TLS_HINT: &str = "this port does not speak TLS; use an address with http, or another port";
 
 /// A failed attempt.
 #[derive(Debug)]
@@ -38,6 +39,15 @@ impl Failure {
     /// Whether the request may be sent again.
     pub(super) fn is_retryable(&self, kind: Kind) -> bool {
         self.error.is_retryable() && self.is_harmless(kind)
+    }
+
+    /// Whether the server works, and refuses this request.
+    pub(super) fn is_refusal(&self) -> bool {
+        let fails = matches!(
+            self.error,
+            Error::BrokenIndex { .. } | Error::Storage { .. }
+        );
+        self.health == Health::Up && !self.error.is_retryable() && !fails
     }
 
     /// Whether it does no harm to send the request again.
@@ -206,12 +216,17 @@ impl FailureReader {
     fn connection(&self, error: ureq::Error, origin: Origin<'_>, was_sent: bool) -> Error {
         let proxy = origin.endpoint.proxy();
         let (message, hint) = match proxy {
-            _ if is_distrusted(&error) => {
+            _ if is_distrusted(&error) || is_without_tls(&error) => {
                 let message = match proxy {
                     Some(proxy) => format!("cannot connect through the proxy {proxy}"),
                     None => "cannot connect".to_owned(),
                 };
-                (message, DISTRUSTED_HINT.to_owned())
+                let hint = if is_distrusted(&error) {
+                    DISTRUSTED_HINT
+                } else {
+                    NO_TLS_HINT
+                };
+                (message, hint.to_owned())
             }
             _ if was_sent => ("the connection broke".to_owned(), broken_hint(proxy)),
             Some(proxy) => (
@@ -227,6 +242,7 @@ impl FailureReader {
             call: Box::new(origin.call),
             message,
             hint,
+            retryable: !is_distrusted(&error) && !is_without_tls(&error) && !is_tls_alert(&error),
             source: Some(self.secrets.clean_cause(cause(error))),
         }
     }
@@ -301,7 +317,7 @@ fn is_from_connecting(error: &ureq::Error) -> bool {
             true
         }
         ureq::Error::Other(inner) if inner.is::<tcp::ConnectFailed>() => true,
-        other => tunnel_refusal(other).is_some() || is_distrusted(other),
+        other => tunnel_refusal(other).is_some() || is_distrusted(other) || is_without_tls(other),
     }
 }
 
@@ -309,6 +325,17 @@ fn is_from_connecting(error: &ureq::Error) -> bool {
 /// "invalid peer certificate".
 fn is_distrusted(error: &ureq::Error) -> bool {
     error.to_string().contains("invalid peer certificate")
+}
+
+/// Whether the server's first bytes were not TLS. rustls names the type of message that it read.
+fn is_without_tls(error: &ureq::Error) -> bool {
+    error.to_string().contains("InvalidContentType")
+}
+
+/// Whether the server ended the connection with an alert of TLS, for example because the versions differ or
+/// because it requires a certificate of the client.
+fn is_tls_alert(error: &ureq::Error) -> bool {
+    error.to_string().contains("received fatal alert")
 }
 
 /// Whether the connection failed because the server had closed it while it was idle.

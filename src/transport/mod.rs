@@ -17,6 +17,7 @@ mod dialect;
 mod endpoint;
 mod endpoints;
 mod failure;
+pub(crate) mod no_retry;
 mod observe;
 mod operation;
 mod pool;

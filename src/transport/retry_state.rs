@@ -6,6 +6,7 @@ use super::budget::RetryBudget;
 use super::call_state::CallState;
 use super::endpoints::{Choice, Endpoints, Failed, Health};
 use super::failure::Failure;
+use super::no_retry::{BREAKER_OPEN, BUDGET_USED_UP, DEADLINE_TOO_NEAR, WAIT_TOO_LONG};
 use super::observe::{FailedAttempt, NextStep};
 use super::retry::Backoff;
 use crate::error::Error;
@@ -27,13 +28,6 @@ pub(super) struct RetryState<'a> {
     /// Whether the server has reported a failure that lasts.
     saw_lasting: bool,
 }
-
-/// Reasons why a failed request is not sent again.
-const BUDGET_USED_UP: &str =
-    "too many calls failed in spite of retries (see ClientBuilder::retry_budget)";
-const BREAKER_OPEN: &str = "the circuit breaker is open";
-const DEADLINE_TOO_NEAR: &str = "the deadline would pass before it";
-const WAIT_TOO_LONG: &str = "the server asked for a wait longer than RetryPolicy::max_delay";
 
 impl<'a> RetryState<'a> {
     pub(super) fn new(
@@ -90,7 +84,12 @@ impl<'a> RetryState<'a> {
         target: Choice<'a>,
         state: &mut CallState<'_>,
     ) -> Result<Choice<'a>, Error> {
-        self.in_vain += u32::from(self.has_retried && !failure.reached_nobody);
+        if failure.is_refusal() {
+            // A server that refuses a request works.
+            self.budget.succeeded();
+        } else if self.has_retried && !failure.reached_nobody {
+            self.in_vain += 1;
+        }
         let next = self.next_target(failure, target, state);
         if next.is_ok() {
             state.observed.retried();
@@ -127,7 +126,7 @@ impl<'a> RetryState<'a> {
         }
         let wait = match self.next_wait(&error, other.is_some(), state) {
             Ok(wait) => wait,
-            Err(reason) => return Err(stopped(error, reason)),
+            Err(reason) => return Err(error.without_retry(reason)),
         };
         let attempt = FailedAttempt {
             endpoint: endpoint.as_str(),
@@ -136,7 +135,7 @@ impl<'a> RetryState<'a> {
         };
         if !allowed {
             state.observed.failed(&attempt, NextStep::BudgetUsedUp);
-            return Err(stopped(error, Some(BUDGET_USED_UP)));
+            return Err(error.without_retry(Some(BUDGET_USED_UP)));
         }
         let Some(other) = other else {
             state.observed.failed(&attempt, NextStep::RetryAfter(wait));
@@ -146,7 +145,7 @@ impl<'a> RetryState<'a> {
             // If a breaker opened in the meantime, its cause says more than that it is open.
             return self
                 .choose()
-                .map_err(|_| stopped(error, Some(BREAKER_OPEN)));
+                .map_err(|_| error.without_retry(Some(BREAKER_OPEN)));
         };
         let url = other.endpoint().as_str();
         state.observed.failed(&attempt, NextStep::RetryAt(url));
@@ -199,12 +198,4 @@ impl<'a> RetryState<'a> {
         self.endpoints
             .choose(self.is_for_any, self.first, &self.failed)
     }
-}
-
-/// Adds to the error the reason why there is no further attempt.
-fn stopped(mut error: Error, reason: Option<&'static str>) -> Error {
-    if let Some(call) = error.call_mut() {
-        call.no_retry = reason;
-    }
-    error
 }

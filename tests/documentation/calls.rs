@@ -324,6 +324,8 @@ fn errors(error: Error) {
         Error::Unsupported { .. } => {}
         Error::Server { status: 400, .. } => {}
         Error::Server { .. } => {}
+        Error::Storage { .. } => {}
+        Error::BrokenIndex { .. } => {}
         Error::Connection { .. } => {}
         Error::Timeout { .. } => {}
         Error::CircuitOpen { .. } => {}

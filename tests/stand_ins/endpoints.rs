@@ -288,6 +288,37 @@ fn field_26_calls_of_many_threads_keep_their_retries_while_a_server_is_away() {
 }
 
 #[test]
+fn field_26_refusals_of_a_server_that_works_do_not_use_the_budget_up() {
+    let (mut number, mut healthy) = (0, healthy_answers(1));
+    // Each call breaks once. Its repetition finds no such tenant.
+    let server = StandIn::start(move |request| {
+        number += 1;
+        match number % 2 {
+            _ if request.path.ends_with("/version") => healthy(request),
+            1 => Answer::close(),
+            _ => Answer::new(404, r#"{"error":"NotFoundError","message":"no"}"#),
+        }
+    });
+    let client = client_with_budget(&server, 1);
+    for _ in 0..20 {
+        let error = client.get_tenant("tenant").unwrap_err();
+        assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    }
+}
+
+#[test]
+fn field_26_the_error_of_a_creation_says_why_it_was_not_sent_again() {
+    let server = StandIn::start(|request| match request.method.as_str() {
+        "POST" => Answer::close(),
+        _ => Answer::new(404, r#"{"error":"NotFoundError","message":"no"}"#),
+    });
+    let client = client_with_budget(&server, 0);
+    let error = client.collection("abc").create().unwrap_err();
+    let reason = error.call().unwrap().no_retry.unwrap_or_default();
+    assert!(reason.contains("retry_budget"), "{error}");
+}
+
+#[test]
 fn field_26_an_error_says_why_the_request_was_not_sent_again() {
     let server = down();
     let client = |policy: RetryPolicy| builder(&server.url()).retry(policy);
@@ -388,6 +419,10 @@ fn invalid_settings_are_refused() {
         (builder().max_response_size(0), "max_response_size"),
         (
             builder().circuit_breaker(CircuitBreaker::new().failures(0)),
+            "circuit_breaker",
+        ),
+        (
+            builder().circuit_breaker(CircuitBreaker::new().open_for(Duration::ZERO)),
             "circuit_breaker",
         ),
     ] {

@@ -78,6 +78,7 @@ fn field_27_a_broken_index_is_repeated_once() {
         PICKLE,
         "Error in compaction: Failed to apply logs to the hnsw segment writer",
         "Error executing plan: Error creating hnsw segment reader: Error loading hnsw index",
+        "Persisted HNSW dimensionality 3 does not match collection dimensionality 4",
     ] {
         let server = failing(vec![failure(message); 2]);
         let notes = open(&server);
@@ -90,6 +91,28 @@ fn field_27_a_broken_index_is_repeated_once() {
         let server = failing(vec![failure(message)]);
         assert_eq!(open(&server).count().unwrap(), 7);
     }
+}
+
+#[test]
+fn field_27_a_record_that_stays_gone_is_explained() {
+    let message = "Error executing plan: Internal error: Error finding id";
+    let server = failing(vec![failure(message); 99]);
+    let error = open(&server).query(vec![1.0]).run().unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    assert!(
+        error.to_string().contains("the index of the collection is broken: restart the server"),
+        "{error}"
+    );
+}
+
+#[test]
+fn field_27_a_regular_expression_that_is_too_large_is_not_retried() {
+    let message = "Error executing plan: Internal error: error returned from database: (code: 1043) constraint failed";
+    let server = failing(vec![failure(message)]);
+    let error = open(&server).count().unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    assert!(!error.is_retryable());
+    assert_eq!(server.requests_to("/count").len(), 1);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! https with a private certificate authority. The certificates in `tests/data/tls` are for these tests only.
 //! The server is Python's.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use chroma_blocking::{Client, Error, RetryPolicy};
 
@@ -91,4 +94,38 @@ fn only_certificates_of_a_trusted_authority_are_accepted() {
         "{text}"
     );
     assert!(!error.call().unwrap().may_have_acted, "nothing was sent");
+}
+
+#[test]
+fn field_27_failures_of_tls_that_last_are_not_retried() {
+    let (_server, url) = Server::start();
+    // A server without TLS responds at once, since it does not understand the first bytes.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    for (host, hint) in [
+        (url, "ca_certificates"),
+        (
+            format!("https://{plain}"),
+            "use an address with http",
+        ),
+    ] {
+        let patient = RetryPolicy::default().base_delay(Duration::from_secs(3600));
+        let client = Client::builder().host(&host).retry(patient);
+        let client = client.build().unwrap();
+        for error in [
+            client.heartbeat().map(drop).unwrap_err(),
+            client.create_tenant("tenant").unwrap_err(),
+        ] {
+            let call = error.call().unwrap();
+            assert_eq!((call.attempts, call.may_have_acted), (1, false), "{error:#}");
+            assert!(!error.is_retryable() && error.to_string().contains(hint), "{error:#}");
+        }
+    }
 }
