@@ -118,7 +118,10 @@ impl ClientBuilder {
             let why = "set failures to at least 1";
             return Err(bad("circuit_breaker", "0 failures", why));
         }
-        if self.breaker.is_some_and(|breaker| breaker.open_for.is_zero()) {
+        if self
+            .breaker
+            .is_some_and(|breaker| breaker.open_for.is_zero())
+        {
             let why = "it would never be open; set open_for to more than zero";
             return Err(bad("circuit_breaker", "open for 0 s", why));
         }

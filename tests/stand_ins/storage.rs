@@ -100,7 +100,9 @@ fn field_27_a_record_that_stays_gone_is_explained() {
     let error = open(&server).query(vec![1.0]).run().unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
     assert!(
-        error.to_string().contains("the index of the collection is broken: restart the server"),
+        error
+            .to_string()
+            .contains("the index of the collection is broken: restart the server"),
         "{error}"
     );
 }

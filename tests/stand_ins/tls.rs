@@ -111,10 +111,7 @@ fn field_27_failures_of_tls_that_last_are_not_retried() {
     });
     for (host, hint) in [
         (url, "ca_certificates"),
-        (
-            format!("https://{plain}"),
-            "use an address with http",
-        ),
+        (format!("https://{plain}"), "use an address with http"),
     ] {
         let patient = RetryPolicy::default().base_delay(Duration::from_secs(3600));
         let client = Client::builder().host(&host).retry(patient);
@@ -124,8 +121,15 @@ fn field_27_failures_of_tls_that_last_are_not_retried() {
             client.create_tenant("tenant").unwrap_err(),
         ] {
             let call = error.call().unwrap();
-            assert_eq!((call.attempts, call.may_have_acted), (1, false), "{error:#}");
-            assert!(!error.is_retryable() && error.to_string().contains(hint), "{error:#}");
+            assert_eq!(
+                (call.attempts, call.may_have_acted),
+                (1, false),
+                "{error:#}"
+            );
+            assert!(
+                !error.is_retryable() && error.to_string().contains(hint),
+                "{error:#}"
+            );
         }
     }
 }
