@@ -241,7 +241,10 @@ impl Dialect for Chroma {
     }
 
     fn unreachable_hint(&self, at: &Endpoint) -> String {
-        let setting = at.setting();
+        let setting = match at.setting() {
+            "CHROMA_PORT" => "CHROMA_HOST",
+            setting => setting,
+        };
         if at.is_cloud() {
             CHECK_THE_NETWORK.to_owned()
         } else if setting == LOCAL_SERVER {

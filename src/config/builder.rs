@@ -27,8 +27,7 @@ use crate::transport::{
 #[derive(Clone, Default)]
 #[must_use = "does nothing until build() is called"]
 pub struct ClientBuilder {
-    /// Whether the settings come from environment variables, except for those that the caller set.
-    pub(super) reads_environment: bool,
+    pub(super) defaults_from: DefaultsFrom,
     pub(super) host: Option<Named>,
     pub(super) cloud: bool,
     pub(super) find_database: bool,
@@ -48,6 +47,24 @@ pub struct ClientBuilder {
     pub(super) fail_over_writes: bool,
     pub(super) max_payload_size: Option<usize>,
     pub(super) max_response_size: Option<u64>,
+}
+
+/// Where the settings come from that the caller did not set in code.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum DefaultsFrom {
+    #[default]
+    Code,
+    Environment,
+}
+
+impl DefaultsFrom {
+    /// Returns how the user changes a setting.
+    pub(super) fn name(self, variable: &'static str, setter: &'static str) -> &'static str {
+        match self {
+            DefaultsFrom::Code => setter,
+            DefaultsFrom::Environment => variable,
+        }
+    }
 }
 
 /// A value, and the setting or environment variable that it comes from.

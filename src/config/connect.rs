@@ -1,6 +1,6 @@
 //! From the settings to a client: validation, endpoints, and the look-up of the tenant and database.
 
-use super::builder::{ClientBuilder, Named};
+use super::builder::{ClientBuilder, DefaultsFrom, Named};
 use crate::client::{Client, Identity, Settings};
 use crate::environment::Environment;
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -32,7 +32,7 @@ impl ClientBuilder {
         let wanted = Wanted {
             tenant: self.tenant.clone(),
             database: self.database.clone(),
-            reads_environment: self.reads_environment,
+            defaults_from: self.defaults_from,
         };
         let find = self.is_cloud() || self.find_database;
         let client = self
@@ -84,19 +84,9 @@ impl ClientBuilder {
     fn validate(&self) -> Result<(), InvalidInput> {
         let bad = |name, value: &str, why: &str| InvalidInput::setting(name, value, why);
         if self.is_cloud() && self.token.is_none() {
-            return Err(if self.reads_environment {
-                bad(
-                    "CHROMA_API_KEY",
-                    "",
-                    "Chroma Cloud needs a key; set this variable",
-                )
-            } else {
-                bad(
-                    "api_key",
-                    "",
-                    "Chroma Cloud needs a key; pass one with .api_key(...)",
-                )
-            });
+            let setting = self.defaults_from.name("CHROMA_API_KEY", "api_key");
+            let why = format!("Chroma Cloud needs a key; set {setting}");
+            return Err(bad(setting, "", &why));
         }
         for (name, timeout) in [
             ("connection_timeout", self.timeouts.connect),
@@ -143,11 +133,9 @@ impl ClientBuilder {
         } else {
             DEFAULT_HOST
         };
-        let primary = match &self.host {
-            Some(Named { setting, value }) => Endpoint::parse(setting, value, DEFAULT_PORT),
-            None if self.reads_environment => Endpoint::parse("CHROMA_HOST", default, DEFAULT_PORT),
-            None => Endpoint::parse("host", default, DEFAULT_PORT),
-        }?;
+        let by_default = Named::new(self.defaults_from.name("CHROMA_HOST", "host"), default);
+        let Named { setting, value } = self.host.as_ref().unwrap_or(&by_default);
+        let primary = Endpoint::parse(setting, value, DEFAULT_PORT)?;
         let parse = |host: &String| Endpoint::parse("replicas", host, DEFAULT_PORT);
         let replicas: Vec<_> = self.replicas.iter().map(parse).collect::<Result<_, _>>()?;
         if replicas.len() >= Endpoints::MAX {
@@ -214,23 +202,17 @@ fn warn_of_cleartext(primary: &Endpoint, replicas: &[Endpoint]) {
 struct Wanted {
     tenant: Option<String>,
     database: Option<String>,
-    reads_environment: bool,
+    defaults_from: DefaultsFrom,
 }
 
 impl Wanted {
     /// Chooses those that are not set among those that the key may open.
     fn choose(self, mut identity: Identity) -> Result<(String, String), InvalidInput> {
-        let by = |variable, setter| {
-            if self.reads_environment {
-                variable
-            } else {
-                setter
-            }
-        };
+        let names = self.defaults_from;
         let tenant = match self.tenant {
             Some(tenant) => tenant,
             None if identity.tenant == ANY => {
-                let setting = by("CHROMA_TENANT", "tenant");
+                let setting = names.name("CHROMA_TENANT", "tenant");
                 let why = format!("the key may open every tenant; choose one with {setting}");
                 return Err(InvalidInput::setting(setting, "", why));
             }
@@ -242,7 +224,7 @@ impl Wanted {
             (Some(database), _) => database,
             (None, [only]) if only != ANY && tenant == identity.tenant => only.clone(),
             (None, databases) => {
-                let setting = by("CHROMA_DATABASE", "database");
+                let setting = names.name("CHROMA_DATABASE", "database");
                 let why = format!(
                     "the key may open the databases {databases:?} of the tenant {:?}; choose one with {setting}",
                     identity.tenant

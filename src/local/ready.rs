@@ -42,7 +42,27 @@ fn heartbeat(port: u16) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
-/// Whether the log shows that the server listens on the port. Every Chroma since 1.0 writes such a line.
+/// Whether a process listens on the port. `false` if the system does not tell.
+pub(super) fn is_listening(pid: u32, port: u16) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    // Columns: number, local address, remote address, state, …, and the inode as the tenth. 0A is "listening".
+    let inodes = sockets.lines().filter_map(|line| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let is_it = *columns.get(1)? == format!("0100007F:{port:04X}") && *columns.get(3)? == "0A";
+        is_it.then(|| columns.get(9).map(|inode| format!("socket:[{inode}]")))?
+    });
+    let inodes: Vec<_> = inodes.map(std::path::PathBuf::from).collect();
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
+    let mut links = files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|file| file.path().read_link().ok());
+    links.any(|link| inodes.contains(&link))
+}
+
+/// Whether the log shows that the server listens on the port. Chroma 1.0.0 and 1.5.9 write such a line; 1.0.21
+/// and 1.3.7 do not.
 pub(super) fn says_listening(log: &str, port: u16) -> bool {
     let address = format!("127.0.0.1:{port}");
     log.lines().any(|line| {
@@ -132,7 +152,15 @@ mod tests {
     #[test]
     fn a_port_with_a_listener_is_taken() {
         let listener = TcpListener::bind(local(0)).unwrap();
-        assert!(is_taken(listener.local_addr().unwrap().port()));
+        let port = listener.local_addr().unwrap().port();
+        assert!(is_taken(port));
+        #[cfg(target_os = "linux")]
+        {
+            assert!(is_listening(std::process::id(), port));
+            assert!(!is_listening(1_000_000_000, port));
+            drop(listener);
+            assert!(!is_listening(std::process::id(), port));
+        }
     }
 
     #[test]

@@ -164,8 +164,8 @@ impl Launch<'_> {
         })
     }
 
-    /// Returns once this very server responds. Its log shows that it listens on the port; or it has run for
-    /// long enough that it would have ended if another server had the port.
+    /// Returns once this very server responds. Its log or the system shows that it listens on the port; or it
+    /// has run for long enough that it would have ended if another server had the port.
     fn wait(
         &self,
         server: &mut Supervised,
@@ -177,9 +177,8 @@ impl Launch<'_> {
             match events.recv_timeout(POLL_INTERVAL) {
                 Ok(Event::Running(pid)) => server.pid = pid,
                 Ok(Event::Busy(process)) => return Err(StartError::DataBusy(process)),
-                Ok(Event::Shared(_)) => {}
                 Ok(Event::Ended(code)) => return Err(self.ended(describe(code))),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Event::Shared(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     let how = match server.child.wait() {
                         Ok(status) => {
@@ -192,6 +191,7 @@ impl Launch<'_> {
             }
             if server.pid != 0 && ready::responds(self.port) {
                 let is_ours = ready::says_listening(&ready::read_log(self.log), self.port)
+                    || ready::is_listening(server.pid, self.port)
                     || started.elapsed() > LOG_TIMEOUT;
                 if is_ours && events.try_recv() == Err(TryRecvError::Empty) {
                     return Ok(());

@@ -103,7 +103,16 @@ fn field_21_a_folder_that_another_programs_local_server_uses_is_refused_with_its
     let error = error_of(&link);
     assert!(error.contains(&format!("process {pid}")), "{error}");
     program.finish();
+    // A backup reads the database, and writes nothing.
+    let database = File::open(data.join("chroma.sqlite3")).unwrap();
+    let mut backup = Command::new("sleep")
+        .arg("1000")
+        .stdin(database)
+        .spawn()
+        .unwrap();
     pinned().data(&link).start().unwrap().stop().unwrap();
+    backup.kill().unwrap();
+    backup.wait().unwrap();
 }
 
 #[test]
