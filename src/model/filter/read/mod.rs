@@ -5,7 +5,8 @@ use std::str::FromStr;
 use serde::de::{self, Deserialize, Deserializer};
 
 use super::expr::{Condition, DOCUMENT, Operand, Operator, Where};
-use super::json::{Json, bad, short};
+use super::json::{Json, bad};
+use super::print::short;
 use crate::invalid::InvalidInput;
 use crate::model::metadata::MetadataValue;
 
