@@ -19,6 +19,7 @@ pub(super) fn no_tunnel(cause: &TunnelRefused, endpoint: &Endpoint, call: Call) 
                 call: Box::new(call),
                 message: format!("{message} (HTTP {status})"),
                 hint: "check the address of the server, and that the proxy can reach it".to_owned(),
+                retryable: true,
                 source: None,
             };
         }
