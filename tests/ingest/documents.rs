@@ -1,6 +1,8 @@
 //! Jobs that replace whole documents: which old pieces they delete, and which they keep.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chroma_blocking::{
     Collection, EmbeddingFunction, Embeddings, Record,
@@ -8,7 +10,7 @@ use chroma_blocking::{
     ingest::{BadRecords, IngestReport, TextSplitter},
 };
 
-use super::{Letters, Scratch, record};
+use super::{Letters, Scratch, TempFile, record};
 
 pub(super) type Item = Result<Record, &'static str>;
 
@@ -309,4 +311,93 @@ fn field_17_a_sync_deletes_whole_documents_and_keeps_those_with_bad_records() {
         expected.extend(["doc0#2".to_owned(), "doc0#3".to_owned()]);
         assert_eq!(ids(&scratch), expected.into_iter().collect::<Vec<_>>());
     }
+}
+
+/// Runs a job until its first write, then the same job to its end.
+fn in_two_runs(scratch: &Scratch, items: &[Item], is_sync: bool) -> (IngestReport, IngestReport) {
+    let file = TempFile::new();
+    let run = |stops: bool| {
+        let flag = Arc::new(AtomicBool::new(false));
+        let job = scratch.0.ingest(items.to_vec()).checkpoint(&file.0);
+        let job = job.bad_records(BadRecords::skip()).cancel(flag.clone());
+        let job = job.batch_size(10).concurrency(1).replace_documents("doc");
+        let job = if is_sync { job.sync(None) } else { job };
+        let job = job.on_progress(|_| flag.store(stops, Ordering::SeqCst));
+        job.run().unwrap()
+    };
+    let first = run(true);
+    assert!(first.cancelled && first.withheld == 0, "{first}");
+    (first, run(false))
+}
+
+#[test]
+fn field_17_a_resumed_job_knows_which_documents_are_incomplete() {
+    let scratch = Scratch::new();
+    let old = || ["a", "b"].map(|id| document(id, 350));
+    replace(&scratch.0, pieces(old()));
+    // The job stops within the first document, after its bad record.
+    let mut refused = pieces(["a", "b"].map(|id| document(id, 300)));
+    refused[1] = refused[1].clone().map(|piece| piece.embedding([1.0]));
+    let (first, second) = in_two_runs(&scratch, &refused, false);
+    assert!(first.written > 0 && first.failed == 1, "{first}");
+    assert_eq!(
+        (second.resumed, second.failed),
+        (0, 1),
+        "the document is read again"
+    );
+    assert_eq!((second.deleted, second.withheld), (50, 50), "{second}");
+
+    replace(&scratch.0, pieces(old()));
+    let mut unreadable = pieces(["a", "b"].map(|id| document(id, 300)));
+    unreadable[1] = Err("cut off");
+    for is_sync in [false, true] {
+        let (_, second) = in_two_runs(&scratch, &unreadable, is_sync);
+        assert!(second.resumed > 1, "{second}");
+        let deleted = if is_sync { 0 } else { 50 };
+        assert_eq!((second.deleted, second.withheld), (deleted, 51), "{second}");
+    }
+}
+
+#[test]
+fn field_17_any_text_may_be_the_id_of_a_document() {
+    let scratch = Scratch::new();
+    let long = "long ".repeat(2_000);
+    let names = [
+        "it's",
+        "say \"a\"",
+        "a%",
+        "a_",
+        "ab",
+        "A",
+        "a",
+        " a",
+        "a ",
+        "ä",
+        "\u{1f980}",
+        "a\\b",
+        "a\nb",
+        "$in",
+        "#id",
+        "null",
+        "17",
+        "1.0",
+        "true",
+        &long,
+    ];
+    replace(&scratch.0, pieces(names.map(|id| document(id, 3))));
+    for (index, name) in names.into_iter().enumerate() {
+        let report = replace(&scratch.0, pieces([document(name, 1)]));
+        assert_eq!(report.deleted, 2, "{name:?}");
+        let rest = 3 * names.len() - 2 * (index + 1);
+        assert_eq!(scratch.0.count().unwrap(), rest, "{name:?}");
+    }
+}
+
+#[test]
+fn field_17_a_long_document_that_became_short_is_deleted_in_several_requests() {
+    let scratch = Scratch::new();
+    replace(&scratch.0, pieces([document("a", 2_500), document("b", 1)]));
+    let report = replace(&scratch.0, pieces([document("a", 1)]));
+    assert_eq!(report.deleted, 2_499, "{report}");
+    assert_eq!(ids(&scratch), ["a#0", "b#0"]);
 }

@@ -6,6 +6,7 @@
 mod support;
 
 mod environment;
+mod jobs;
 mod secrets;
 
 use std::collections::BTreeMap;
