@@ -39,6 +39,8 @@ impl Collection {
         Export {
             scan: self.scan(),
             embeddings: true,
+            counts_records: self.report.is_some(),
+            is_filtered: false,
             on_progress: Box::new(|_| {}),
         }
     }
@@ -62,6 +64,9 @@ impl Collection {
 pub struct Export<'a> {
     scan: Scan,
     embeddings: bool,
+    /// Whether the progress is reported, so that the number of all records is of use.
+    counts_records: bool,
+    is_filtered: bool,
     on_progress: Box<dyn FnMut(&Progress) + 'a>,
 }
 
@@ -69,6 +74,8 @@ impl<'a> Export<'a> {
     /// Exports only records that pass the filter; `None` changes nothing. If called twice, a record must pass
     /// both filters.
     pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Export<'a> {
+        let filter = filter.into();
+        self.is_filtered |= filter.is_some();
         self.scan = self.scan.filter(filter);
         self
     }
@@ -87,7 +94,11 @@ impl<'a> Export<'a> {
 
     /// Sets a function that is called after each request with the number of records written so far. It runs
     /// on the calling thread.
+    ///
+    /// Without a [`filter`](Export::filter), [`Progress::total`] is the number of records at the start, for
+    /// which the export sends one more request.
     pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Export<'a> {
+        self.counts_records = true;
         self.on_progress = Box::new(report);
         self
     }
@@ -145,6 +156,10 @@ impl<'a> Export<'a> {
             include.push(Include::Embeddings);
         }
         let collection = self.scan.collection().clone();
+        let mut total = None;
+        if self.counts_records && !self.is_filtered {
+            total = Some(collection.count()? as u64);
+        }
         let mut records = 0;
         let mut lines = Vec::new();
         for page in self.scan.include(include).pages() {
@@ -157,7 +172,11 @@ impl<'a> Export<'a> {
                 .write_all(&lines)
                 .map_err(|error| write_error(name, error))?;
             records += page.len() as u64;
-            let progress = Progress::new("export", ProgressStage::Reading, records);
+            let progress = Progress {
+                // Records may be added during the export.
+                total: total.map(|total| total.max(records)),
+                ..Progress::new("export", ProgressStage::Reading, records)
+            };
             (self.on_progress)(&progress);
             collection.report_progress(&progress);
         }

@@ -202,13 +202,17 @@ where
             }
             self.add(next);
         }
+        let mut is_empty = self.batch.is_empty();
         if self.has_ended {
-            // Blank lines at the end of a file, for example.
+            // Blank lines at the end of a file, for example, so that a bar reaches its end.
+            let has_rest = self.batch.consumed != self.consumed;
+            is_empty &= !(has_rest && self.job.settings.reports_progress);
             self.batch.consumed = self.consumed;
             let ended = self.documents.as_mut().and_then(Documents::end);
+            is_empty &= ended.is_none();
             self.end_document(ended);
         }
-        if self.batch.is_empty() {
+        if is_empty {
             return Next::End;
         }
         Next::Batch(self.close())

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use chroma_blocking::{
-    Error, Include, Key, Record, Result,
+    Error, Include, Key, Record, Result, Where,
     ingest::{JsonLines, jsonl_records},
 };
 
@@ -86,7 +86,11 @@ fn progress_is_reported_for_the_export_and_not_for_its_requests() {
     let seen = std::mem::take(&mut *reports.lock().unwrap());
     assert_eq!(
         seen,
-        ["export: 100 read", "export: 200 read", "export: 250 read"]
+        [
+            "export: 100 of 250 read",
+            "export: 200 of 250 read",
+            "export: 250 of 250 read"
+        ]
     );
     // A scan sees new records while it runs.
     for ahead in [false, true] {
@@ -195,4 +199,28 @@ fn a_failed_write_is_an_error() {
         format!("{error:#}").starts_with("cannot write the export: "),
         "{error}"
     );
+}
+
+#[test]
+fn field_23_progress_of_an_export_has_a_total_unless_it_is_filtered() {
+    let notes = Scratch::new();
+    let mut random = Random(23);
+    let records: Vec<_> = (0..130).map(|n| record(n, &mut random)).collect();
+    notes.add(&records).unwrap();
+    let export = |filter: Option<Where>| {
+        let mut last = None;
+        let export = notes.export().filter(filter).page_size(50);
+        let export = export.on_progress(|progress| last = Some(*progress));
+        export.write_to(Vec::new()).unwrap();
+        last.unwrap()
+    };
+    let last = export(None);
+    assert_eq!((last.done, last.total), (130, Some(130)));
+    assert_eq!(last.to_string(), "export: 130 of 130 read");
+    let first: Vec<String> = records[..7]
+        .iter()
+        .map(|record| record.id.clone())
+        .collect();
+    let last = export(Some(Key::id().is_in(first)));
+    assert_eq!((last.done, last.total), (7, None));
 }

@@ -58,7 +58,7 @@ fn field_17_content_hash_writes_records_that_were_changed_without_their_hash() {
     let typed = |n: usize| {
         let typed = record(n).metadata("float", 0.1 + n as f64 / 3.0);
         typed
-            .metadata("tags", ["a", "b"])
+            .metadata("tag", "a")
             .metadata("gone", MetadataValue::Null)
     };
     let input: Vec<Record> = (0..300).map(typed).collect();
@@ -106,7 +106,7 @@ fn field_17_content_hash_writes_records_that_were_changed_without_their_hash() {
 fn field_17_metadata_keys_that_a_new_version_lacks_can_be_removed() {
     for with_hash in [false, true] {
         let scratch = Scratch::new();
-        let old = |n: usize| record(n).metadata("draft", true).metadata("tags", ["a"]);
+        let old = |n: usize| record(n).metadata("draft", true).metadata("tag", "a");
         let run = |records: Vec<Record>, replace: bool| {
             let job = scratch.0.ingest(records).replace_metadata(replace);
             let job = if with_hash {
@@ -132,7 +132,7 @@ fn field_17_metadata_keys_that_a_new_version_lacks_can_be_removed() {
             kept.iter()
                 .all(|(key, value)| all["id7"].metadata.get(key) == Some(value))
         );
-        assert_eq!(all["id7"].metadata.get("tags"), None);
+        assert_eq!(all["id7"].metadata.get("tag"), None);
         assert_eq!(all["id7"].metadata.get("hash").is_some(), with_hash);
         let again = run(records(100), true);
         assert_eq!(again.skipped, if with_hash { 100 } else { 0 }, "{again}");
