@@ -354,3 +354,47 @@ fn field_03_byte_order_marks_of_joined_files_are_ignored() {
     let error = items[2].as_ref().unwrap_err().to_string();
     assert!(error.contains("line 4: not a JSON object"), "{error}");
 }
+
+#[test]
+fn random_lines_are_no_panic_and_each_error_is_short() {
+    let parts = [
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\"id\":",
+        "\"1\"",
+        ",",
+        ":",
+        "\\",
+        "\\ud83d",
+        "\\u00",
+        "NaN",
+        "-",
+        "'",
+        " ",
+        "/",
+        "\r",
+        "\n",
+        "\u{feff}",
+        "é",
+        "1e999",
+        "null",
+        "\"text\":",
+    ];
+    let mut random = crate::random::Random(7);
+    for _ in 0..2_500 {
+        let text: String = (0..random.place(25))
+            .map(|_| parts[random.place(parts.len())])
+            .collect();
+        let end = random.place(text.len() + 1);
+        let nested = [NestedFields::Skip, NestedFields::AsJson][random.place(2)];
+        let _scope = left_out::Scope::enter();
+        for item in JsonLines::from_reader(&text.as_bytes()[..end]).nested_fields(nested) {
+            if let Err(error) = item {
+                assert!(error.to_string().len() < 600, "{error}");
+            }
+        }
+    }
+}

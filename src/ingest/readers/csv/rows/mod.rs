@@ -389,4 +389,6 @@ impl<R: Read> Iterator for CsvRows<R> {
 impl<R: Read> std::iter::FusedIterator for CsvRows<R> {}
 
 #[cfg(test)]
+mod line_tests;
+#[cfg(test)]
 mod tests;
