@@ -72,6 +72,8 @@ fn readers(seen: &mut Messages, folder: &Folder) {
         "{\"id\":\"1\",\"k\":\"\\ud83d\"}\n",
         "{'id':1}\n",
         "{\"id\":True}\n",
+        "{id:1}\n",
+        "{\"id\":\"1\",\"metadata\":5}\n",
         "{\"id\":\"1\",}\n",
         "{\"id\":\"1\"} // comment\n",
         "{\"id\":\"a\tb\"}\n",
@@ -108,6 +110,8 @@ fn csv(seen: &mut Messages) {
     unread(seen, rows("id,year\n1,2\n").int_columns(["id"]));
     unread(seen, rows("id,year\n1,2015.0\n").int_columns(["year"]));
     unread(seen, rows("id;text\n1;2\n"));
+    unread(seen, rows("id,text\n1,\"2\n"));
+    unread(seen, rows("id,embedding\n1,2\n"));
     unread(seen, rows("sep=;\nid;text\n1;2\n"));
     unread(seen, rows("id,Text\n1,2\n"));
     unread(seen, rows("id,text\n1,2\n").delimiter(b'"'));

@@ -130,7 +130,9 @@ impl Fields {
             let vector = at.nullable(|at| {
                 let mut floats = Vec::new();
                 at.floats(&mut floats).map(|_| floats)
-            })?;
+            });
+            let vector =
+                vector.map_err(|why| must_be(why, "expected '['", "an array of numbers"))?;
             set(&mut record.embedding, vector)
         } else if field == self.uri {
             set(&mut record.uri, at.value()?)
@@ -142,6 +144,7 @@ impl Fields {
                 })
             })
             .map(drop)
+            .map_err(|why| must_be(why, "expected '{'", "an object"))
         } else if self.document.is_none() && field == "text" {
             set(&mut draft.text, Some(at.json()?))
         } else {
@@ -195,6 +198,15 @@ impl Fields {
 }
 
 const NO_OBJECT: &str = "not a JSON object; every line must be one";
+
+/// Adds what a field must be to the message that its first byte is wrong.
+fn must_be(why: String, wrong_start: &str, what: &str) -> String {
+    if why.starts_with(wrong_start) {
+        format!("{why}; it must be {what}")
+    } else {
+        why
+    }
+}
 
 fn in_field(field: &str, why: &str) -> String {
     format!("field {field:?}: {why}")

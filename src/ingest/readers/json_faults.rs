@@ -76,6 +76,12 @@ impl Scan<'_> {
                     if let Some((name, cure)) = known {
                         return Some((start, format!("{name} is not JSON; {cure}")));
                     }
+                    if self.is_bare(word) {
+                        let word = String::from_utf8_lossy(word);
+                        let what =
+                            format!("{word} is not JSON; put names and texts in double quotes");
+                        return Some((start, what));
+                    }
                     self.at += word.len();
                     continue;
                 }
@@ -88,6 +94,13 @@ impl Scan<'_> {
 
     fn comes_after_comma(&self) -> bool {
         self.line[..self.at].trim_ascii_end().ends_with(b",")
+    }
+
+    /// Whether a word is none of JSON's and no exponent.
+    fn is_bare(&self, word: &[u8]) -> bool {
+        let before = self.line[..self.at].last();
+        let is_in_number = before.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.');
+        !is_in_number && !matches!(word, b"true" | b"false" | b"null" | b"-")
     }
 
     /// Returns the letters from here, with the sign before them. At least one byte.
@@ -175,6 +188,11 @@ mod tests {
         );
         for (line, start) in [
             (
+                r#"{id:"1"}"#,
+                "id is not JSON; put names and texts in double quotes",
+            ),
+            (r#"{"a":-x}"#, "field \"a\": -x is not JSON; "),
+            (
                 r#"{"a":[1, -Infinity]}"#,
                 "field \"a\": -Infinity is not JSON; ",
             ),
@@ -204,7 +222,7 @@ mod tests {
             assert!(found(line).starts_with(start), "{}", found(line));
         }
         for fine in [
-            r#"{"a":"\ud83d\ude00 NaN 'x' True","b":-1,"c":[null,true,false]}"#,
+            r#"{"a":"\ud83d\ude00 NaN 'x' True","b":-1,"c":[null,true,false],"d":[1e5,-2E-3,-0.5]}"#,
             r#"{"a":"\\ud83d"}"#,
             r#"{"a":"x\u"#,
             r#"{"a":"x\"#,

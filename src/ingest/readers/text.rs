@@ -126,7 +126,7 @@ impl TextFiles {
         mut self,
         extensions: impl IntoIterator<Item = S>,
     ) -> TextFiles {
-        let bare = |extension: S| extension.as_ref().trim_start_matches('.').to_owned();
+        let bare = |extension: S| extension.as_ref().trim_start_matches(['*', '.']).to_owned();
         self.extensions = extensions.into_iter().map(bare).collect();
         self
     }
@@ -327,7 +327,10 @@ mod tests {
         let expected = Record::new("b.txt").document("text of b\r\n");
         assert_eq!(last, expected.metadata("source", "b.txt"));
 
-        assert_eq!(ids(files.read().extensions([".md"])), [order[1], order[3]]);
+        for extension in [".md", "*.md", "MD"] {
+            let found = ids(files.read().extensions([extension]));
+            assert_eq!(found, [order[1], order[3]]);
+        }
         // No extensions: all files, one of which is not a text.
         let all = files.read().extensions([""; 0]);
         let all: Vec<_> = all

@@ -200,11 +200,14 @@ impl Names {
         }
         let id = self.ids.name.as_str();
         if self.ids.missing == MissingIds::Refuse && !names.contains(id) {
+            let mut advice = advice(id);
+            if advice.is_empty() {
+                "; the first row must be the names of the columns".clone_into(&mut advice);
+            }
             return Err(format!(
-                "no column {id:?} among the columns {:?}; {}{}",
+                "no column {id:?} among the columns {:?}; {}{advice}",
                 columns(),
-                self.ids.advice(),
-                advice(id)
+                self.ids.advice()
             ));
         }
         self.check_case(names)
@@ -303,8 +306,11 @@ fn vector(cell: &str) -> Result<Vec<f32>, String> {
             .trim_start_matches('[')
             .trim_end_matches(']')
             .trim();
-        if inside.contains(char::is_whitespace) && !inside.contains(',') {
-            format!("{why}; NumPy prints arrays without commas: write json.dumps(vector.tolist())")
+        let has_blanks = inside.contains(char::is_whitespace) && !inside.contains(',');
+        if has_blanks || inside.contains("...") {
+            format!("{why}; NumPy prints arrays in its own way: write json.dumps(vector.tolist())")
+        } else if why.starts_with("expected '['") {
+            format!("{why}; it must be numbers in brackets, such as [0.5, 1]")
         } else {
             why
         }
@@ -355,6 +361,9 @@ impl Kind {
             }
             Kind::Float if is_finite(&cell.replacen(',', ".", 1)) => "; write a point, not a comma",
             Kind::Float if cell.parse::<f64>().is_ok() => "; leave the cell empty",
+            Kind::Int | Kind::Float if is_finite(&cell.replace([',', '.', '\'', '_', ' '], "")) => {
+                "; write the number without separators"
+            }
             _ => "",
         }
     }

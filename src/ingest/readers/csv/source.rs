@@ -27,6 +27,11 @@ pub(super) struct LineSource<R> {
     left: usize,
     /// Whether the current row has more bytes than allowed.
     pub(super) is_too_long: bool,
+    /// Whether the last line was ended, for sources that do not end it.
+    is_last_ended: bool,
+    /// Whether the parser has met the end of the source in the current row. As the last line is ended, this
+    /// happens within quotes only.
+    pub(super) has_open_quote: bool,
 }
 
 /// The byte that ends the lines of a source.
@@ -59,6 +64,8 @@ impl<R: Read> LineSource<R> {
             row_line: None,
             left: 0,
             is_too_long: false,
+            is_last_ended: false,
+            has_open_quote: false,
         };
         Ok((source, foreign))
     }
@@ -70,11 +77,24 @@ impl<R: Read> LineSource<R> {
         // More than the `\n` of a `\r\n`: the row begins in the line that the parser already has.
         let has_begun = self.given.saturating_sub(parsed) > 1;
         self.row_line = has_begun.then_some(self.line);
+        self.has_open_quote = false;
     }
 
     /// Returns the line in which the current row begins.
     pub(super) fn row_line(&self) -> u64 {
         self.row_line.unwrap_or(self.line).max(1)
+    }
+
+    /// Ends the last line, and then the source.
+    fn end(&mut self, to: &mut [u8]) -> usize {
+        if self.is_last_ended {
+            self.has_open_quote = true;
+            return 0;
+        }
+        self.is_last_ended = true;
+        to[0] = b'\n';
+        self.given += 1;
+        1
     }
 
     /// Waits for bytes, also after a signal. Returns `false` at the end of the source.
@@ -123,8 +143,11 @@ impl LineEnd {
 
 impl<R: Read> Read for LineSource<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if to.is_empty() || !self.fill()? {
+        if to.is_empty() {
             return Ok(0);
+        }
+        if !self.fill()? {
+            return Ok(self.end(to));
         }
         let available = self.source.fill_buf()?;
         if self.left == 0 {
@@ -183,7 +206,7 @@ mod tests {
                 let text = format!("{mark}{}{end}", lines(end));
                 let parts = parts(text.as_bytes(), capacity);
                 let joined: String = parts.iter().map(|(_, part)| part.as_str()).collect();
-                assert_eq!(joined, text.trim_start_matches('\u{feff}'));
+                assert_eq!(joined, format!("{}\n", text.trim_start_matches('\u{feff}')));
                 for (line, part) in parts {
                     let expected = match part.trim_end() {
                         "" => continue,

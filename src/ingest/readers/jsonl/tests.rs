@@ -254,6 +254,12 @@ fn field_10_half_of_an_emoji_and_words_of_python_are_named_with_their_cure() {
         (r#"{"id":"1"} {"id":"2"}"#, "jq -c . in.json"),
         ("{\"id\":\"1\"}\r{\"id\":\"2\"}", "jq -c . in.json"),
         (r#"{"id":"1",}"#, "a comma before }"),
+        ("{id:1}", "put names and texts in double quotes"),
+        (
+            r#"{"id":"1","embedding":"[1]"}"#,
+            "it must be an array of numbers",
+        ),
+        (r#"{"id":"1","metadata":"{}"}"#, "it must be an object"),
         (r#"{"id":"1","k":"#, "jq -c . in.json"),
     ] {
         let error = refused(line.as_bytes());

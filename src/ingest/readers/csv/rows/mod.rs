@@ -92,6 +92,7 @@ pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
 /// - [`Error::Io`] if the source cannot be read,
 /// - [`Error::Invalid`] if the source is not UTF-8, such as UTF-16 or a compressed file,
 /// - [`Error::Invalid`] if the header lacks a column that was named, or has another delimiter,
+/// - [`Error::Invalid`] if a quote is not closed,
 /// - [`Error::Invalid`] if a row is [too long](CsvRows::max_row_len), because the start of the next one is
 ///   unknown.
 ///
@@ -274,6 +275,13 @@ impl<R: Read> CsvRows<R> {
             open.rows.get_mut().start_row(self.max_len, parsed);
             match open.rows.read_record(&mut open.row) {
                 Ok(false) => return Ok(false),
+                Ok(true) if open.rows.get_ref().has_open_quote => {
+                    let line = open.rows.get_ref().row_line();
+                    return Err(Failure {
+                        error: self.unreadable_rest(line, OPEN_QUOTE),
+                        is_last: true,
+                    });
+                }
                 Ok(true) if open.row.iter().all(|cell| cell.trim().is_empty()) => {}
                 Ok(true) => return Ok(true),
                 Err(error) => return Err(self.failure(error, open)),
@@ -339,6 +347,9 @@ impl<R: Read> CsvRows<R> {
         self.origin.unreadable_rest(format!("line {line}"), why)
     }
 }
+
+const OPEN_QUOTE: &str = "a quote is open until the end of the source, so the rows after it are unknown; \
+    close it, and double the quotes in cells";
 
 /// A row that cannot be read.
 struct Failure {

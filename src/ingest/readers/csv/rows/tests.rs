@@ -337,11 +337,31 @@ fn field_11_cells_that_other_programs_write_are_refused_with_the_cure() {
             items(rows("id,embedding\n1,[0.5 1.5]\n"))
                 .remove(0)
                 .unwrap_err(),
-            "NumPy prints arrays without commas: write json.dumps(vector.tolist())",
+            "NumPy prints arrays in its own way: write json.dumps(vector.tolist())",
         ),
         (
             items(rows("id,k\n1, \"a,b\"\n")).remove(0).unwrap_err(),
             "the row has 3 cells, and the header has 2; remove the blank before a quote",
+        ),
+        (
+            int("id,k\n1,\"1,000\"\n"),
+            "; write the number without separators",
+        ),
+        (
+            float("id,k\n1,\"1.000,5\"\n"),
+            "; write the number without separators",
+        ),
+        (
+            items(rows("id,embedding\n1,\"[0.5, ..., 1]\"\n"))
+                .remove(0)
+                .unwrap_err(),
+            "NumPy prints arrays in its own way: write json.dumps(vector.tolist())",
+        ),
+        (
+            items(rows("id,embedding\n1,\"0.5,1\"\n"))
+                .remove(0)
+                .unwrap_err(),
+            "expected '[' at byte 0; it must be numbers in brackets, such as [0.5, 1]",
         ),
         (
             items(rows("id,k\n1\n")).remove(0).unwrap_err(),
@@ -353,6 +373,34 @@ fn field_11_cells_that_other_programs_write_are_refused_with_the_cure() {
         ),
     ] {
         assert!(error.ends_with(cure), "{error}");
+    }
+}
+
+#[test]
+fn field_11_a_quote_that_is_not_closed_is_an_error_and_swallows_no_rows() {
+    for csv in [
+        "id,text\n1,a\n2,\"b\n3,c\n",
+        "id,text\r\n1,a\r\n2,\"b",
+        "id,text\n1,a\n2,\"",
+        "id,text\n1,a\n\"2,b\n3,c",
+    ] {
+        let items: Vec<_> = rows(csv).collect();
+        assert_eq!(items.len(), 2, "{items:?}");
+        assert!(items[0].is_ok());
+        let error = items[1].as_ref().unwrap_err().to_string();
+        assert!(
+            error.contains("line 3: a quote is open until the end"),
+            "{error}"
+        );
+    }
+    let error = refused(rows("id,\"text\n1,a\n"));
+    assert!(error.contains("line 1: a quote is open"), "{error}");
+    // Quotes that are closed, or part of a cell.
+    for end in ["", "\n", "\r\n", "\r", "\n\n"] {
+        for cell in ["\"a\"", "5\" disk", "\"a \"\"b\"\"\"", "\"\"\"\""] {
+            let csv = format!("id,text\n1,{cell}{end}");
+            assert_eq!(all(rows(&csv)).len(), 1, "{csv:?}");
+        }
     }
 }
 
