@@ -76,6 +76,8 @@ impl Delete {
     ///   To delete everything, delete the collection.
     /// - [`Error::Invalid`](crate::Error::Invalid) for more than 10,000 ids with a limit, and for a filter
     ///   with too many values that cannot be split.
+    /// - [`Error::TooLarge`](crate::Error::TooLarge) on Chroma 1.0.0, if more than 5,461 records pass a
+    ///   filter. List their ids with [`get`](Collection::get), and delete them by id.
     /// - [`Error::PartlyDone`](crate::Error::PartlyDone), with the ids, if a later one of several requests
     ///   fails.
     pub fn run(self) -> Result<Option<usize>> {

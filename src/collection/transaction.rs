@@ -8,9 +8,7 @@ use serde::Deserialize;
 use super::selection::Selection;
 use super::{Collection, IntoIds};
 use crate::client::operations as op;
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::{InvalidInput, Result};
+use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
 use crate::model::records::{IntoRecords, Records};
 use crate::model::results::{GetResult, Include};
@@ -84,7 +82,8 @@ impl Collection {
 
 impl Transaction {
     /// Reads records by id: one id or several. An id without a record counts as read, too: if another program
-    /// adds that record, the commit fails.
+    /// adds that record, the commit fails. More than 10,000 ids (300 on Chroma Cloud) are split over several
+    /// requests.
     ///
     /// # Errors
     /// [`Error::Unsupported`] on servers up to 1.5.9; [`Error::Invalid`] for an id that this transaction has
@@ -95,8 +94,18 @@ impl Transaction {
         include: impl IntoIterator<Item = Include>,
     ) -> Result<GetResult> {
         let ids = ids.into_ids();
-        let selection = Selection::from_ids(ids.iter());
-        let found = self.read(selection, &Page::default(), include)?;
+        let include: Vec<Include> = include.into_iter().collect();
+        let mut found = GetResult::empty(&include);
+        let max = self.collection.limits().ids(&Parts::default());
+        for ids in ids.chunks(max) {
+            let selection = Selection::from_ids(ids.iter());
+            let more = self.read(selection, &Page::default(), include.iter().copied())?;
+            found.append(more).map_err(|message| Error::Decode {
+                call: Box::new(self.collection.unsent_call(&op::CONDITIONAL_GET)),
+                message,
+            })?;
+        }
+        found.remove_repeated();
         self.read_ids.extend(ids);
         Ok(found)
     }

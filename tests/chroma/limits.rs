@@ -6,7 +6,7 @@ use chroma_blocking::{
     Error, Include, InvalidInput, Key, Metadata, MetadataValue, Record, Result, Where,
 };
 
-use crate::{Scratch, client, stores_lists};
+use crate::{Scratch, client, stores_lists, version};
 
 /// The number of records: more than a single-node server returns with metadata in one request.
 const MANY: usize = 33_000;
@@ -114,8 +114,15 @@ fn field_01_and_02_reads_and_deletes_of_33_000_records_are_split() {
     let message = reason(many.query([0.0]).ids(&all_ids).filter(k().gte(0)).run()).to_string();
     assert!(message.contains("40000 ids"), "{message}");
 
-    let deleted = many.delete().filter(k().is_in(1..40_000_i64)).run();
-    assert_eq!(deleted.unwrap(), Some(MANY - 1));
+    let delete = many.delete().filter(k().is_in(1..40_000_i64));
+    if version() == "1.0.0" {
+        // This server deletes at most 5,461 records by a filter.
+        let error = delete.run().unwrap_err();
+        assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+        many.delete().ids(&all_ids[1..]).run().unwrap();
+    } else {
+        assert_eq!(delete.run().unwrap(), Some(MANY - 1));
+    }
     assert_eq!(many.get().run().unwrap().ids, ["00000"]);
 }
 
@@ -130,7 +137,7 @@ fn field_02_the_largest_lists_that_are_sent_in_one_request_are_accepted() {
         Key::field("k").not_in(texts.clone()),
         Key::field("k").is_in(0..16_000) & Key::document().contains("x"),
         Where::any((0..60).map(|i| Key::field("k").eq(f64::from(i)))),
-        Key::document().contains("x") & Key::document().not_contains("%".repeat(24_999)),
+        Key::document().contains("x") & Key::document().not_contains("y".repeat(49_998)),
     ] {
         assert_eq!(points.get().filter(filter.clone()).run().unwrap().len(), 1);
         let hits = points.query([0.0]).filter(filter.clone()).run().unwrap();

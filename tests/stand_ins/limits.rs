@@ -204,3 +204,36 @@ fn field_02_servers_other_than_single_nodes_get_long_lists_as_they_are() {
     spann.upsert([list.embedding([0.5])]).unwrap();
     assert_eq!(server.requests_to("/upsert").len(), 1);
 }
+
+#[test]
+fn field_02_a_transaction_reads_many_ids_in_several_requests_of_one_snapshot() {
+    let server = chroma(LIMITS, |request| {
+        let ids = ids_of(request);
+        Answer::ok(json!({ "ids": ids, "read_token": 42 }).to_string())
+    });
+    let mut transaction = collection(&server).transaction();
+    let mut all = ids(0..12_000);
+    all.push("id0".to_owned());
+    let found = transaction.get_ids(&all, []).unwrap();
+    assert_eq!(found.ids, ids(0..12_000));
+    let requests = server.requests_to("/conditional/get");
+    let sent: Vec<usize> = requests.iter().map(|sent| ids_of(sent).len()).collect();
+    assert_eq!(sent, [10_000, 2_001]);
+    assert_eq!(body(&requests[1])["read_token"], 42);
+}
+
+#[test]
+fn field_02_a_deletion_by_many_ids_is_halved_if_the_server_takes_fewer() {
+    // Chroma 1.0.0 deletes at most 5,461 records at a time.
+    let error = json!({ "error": "InternalError", "message": "(code: 1) too many SQL variables" });
+    let server = chroma(LIMITS, move |request| match ids_of(request).len() {
+        0..=5_461 => Answer::ok("{}"),
+        _ => Answer::new(500, error.to_string()),
+    });
+    let all = ids(0..12_000);
+    collection(&server).delete().ids(&all).run().unwrap();
+    let requests = server.requests_to("/delete");
+    let sent: Vec<Vec<String>> = requests.iter().map(ids_of).collect();
+    assert_eq!(sent[0].len(), 10_000);
+    assert_eq!(sent[1..].concat(), all);
+}
