@@ -48,7 +48,7 @@ pub(crate) fn is_record_gone(error: &Error) -> bool {
     matches!(error, Error::NotFound { message, .. } if message.contains(RECORD_GONE))
 }
 
-/// Returns the advice for a message of SQLite about one of its limits, which a single-node server passes on.
+/// Returns the advice for a message of `SQLite` about one of its limits, which a single-node server passes on.
 fn sqlite_limit(message: &str) -> Option<&'static str> {
     let limits = [
         (

@@ -39,7 +39,8 @@ impl Collection {
         }
     }
 
-    /// Runs several queries, in one request if possible. Returns one list of hits per query, in the order of the queries.
+    /// Runs several queries, in one request if possible. Returns one list of hits per query, in the order of
+    /// the queries.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing};

@@ -56,6 +56,34 @@ impl Error {
             Error::Unsupported { message, .. } => {
                 write!(f, "not supported by this server: {message}")
             }
+            Error::CircuitOpen { retry_after, .. } => {
+                write!(
+                    f,
+                    "the circuit breaker is open{}",
+                    TryAgain(Some(*retry_after))
+                )
+            }
+            Error::Decode { message, .. } => write!(f, "cannot read the response: {message}"),
+            Error::Embedding { function, .. } => {
+                write!(f, "the embedding function {function} failed")
+            }
+            Error::PartlyDone { .. } | Error::PartlyEmbedded { .. } | Error::Ingest { .. } => {
+                self.write_progress(f)
+            }
+            Error::Cancelled { .. } => f.write_str("cancelled"),
+            Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
+            Error::Cache { message, .. } => write!(f, "embedding cache: {message}"),
+            Error::Connection { message, hint, .. } => {
+                write!(f, "{message}{}", AfterPrefix("; ", hint))
+            }
+            Error::Timeout { message, .. } | Error::Io { message, .. } => f.write_str(message),
+            _ => self.write_response(f),
+        }
+    }
+
+    /// Writes what a server or a gateway responded.
+    fn write_response(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Error::Unauthorized {
                 status, message, ..
             } => write!(
@@ -76,13 +104,6 @@ impl Error {
             Error::TooLarge {
                 status, message, ..
             } => write!(f, "too large for the server (HTTP {status}): {message}"),
-            Error::CircuitOpen { retry_after, .. } => {
-                write!(
-                    f,
-                    "the circuit breaker is open{}",
-                    TryAgain(Some(*retry_after))
-                )
-            }
             Error::NotChroma { message, .. } => write!(
                 f,
                 "this is not a Chroma server with the v2 API (Chroma 1.0 or newer): {message}; check the host and port"
@@ -106,20 +127,8 @@ impl Error {
                  restore a backup, or delete the collection and fill it again"
             ),
             Error::Storage { message, .. } => write!(f, "the server's storage failed: {message}"),
-            Error::Decode { message, .. } => write!(f, "cannot read the response: {message}"),
-            Error::Embedding { function, .. } => {
-                write!(f, "the embedding function {function} failed")
-            }
-            Error::PartlyDone { .. } | Error::PartlyEmbedded { .. } | Error::Ingest { .. } => {
-                self.write_progress(f)
-            }
-            Error::Cancelled { .. } => f.write_str("cancelled"),
-            Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
-            Error::Cache { message, .. } => write!(f, "embedding cache: {message}"),
-            Error::Connection { message, hint, .. } => {
-                write!(f, "{message}{}", AfterPrefix("; ", hint))
-            }
-            Error::Timeout { message, .. } | Error::Io { message, .. } => f.write_str(message),
+            // All other errors are not about a response.
+            _ => Ok(()),
         }
     }
 

@@ -107,7 +107,7 @@ pub enum Error {
         message: String,
     },
     /// The request or its result exceeds a limit of the server: the size of a body (HTTP 413), or a limit of
-    /// the SQLite database of a single-node server (HTTP 500). The server did nothing. Ask for less at a
+    /// the `SQLite` database of a single-node server (HTTP 500). The server did nothing. Ask for less at a
     /// time.
     #[non_exhaustive]
     TooLarge {

@@ -223,7 +223,7 @@ fn field_24_records_and_collections_that_would_break_the_server_are_refused() {
         assert_eq!(points.count().unwrap(), 1);
     }
 
-    let keys = |len: usize| Metadata::from_iter(keys(len));
+    let keys = |len: usize| keys(len).collect::<Metadata>();
     let name = points.name();
     let created = client().collection(format!("{name}-2"));
     let created = (0..5_462).fold(created, |created, i| created.metadata(format!("k{i}"), i));

@@ -273,7 +273,7 @@ fn field_24_a_record_whose_lists_would_break_the_server_is_a_dead_letter() {
     let records = [
         record("a"),
         record("lists").metadata("list", vec![1_i64; 5_462]),
-        record("keys").metadatas((0..5_461).map(|i| (i.to_string(), i as i64))),
+        record("keys").metadatas((0..5_461_i64).map(|i| (i.to_string(), i))),
         record("b"),
     ];
     let file = TempFile::new();

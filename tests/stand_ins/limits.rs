@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::stand_in::{Answer, Request};
 use crate::support::{LIMITS, builder, chroma, chroma_error, collection, ids, ids_of, scripted};
-use chroma_blocking::{Error, Include, Key, Record};
+use chroma_blocking::{Error, Include, Key, MetadataValue, Record};
 
 /// The number of records with metadata that are requested at a time.
 const PAGE: usize = 30_000;
@@ -17,7 +17,7 @@ fn body(request: &Request) -> Value {
 
 /// Answers a `get` with these ids, and with metadata if it was requested.
 fn rows(request: &Request, ids: &[String]) -> Answer {
-    let metadatas = body(request)["include"].as_array().unwrap().len() > 0;
+    let metadatas = !body(request)["include"].as_array().unwrap().is_empty();
     let metadatas = metadatas.then(|| vec![Value::Null; ids.len()]);
     Answer::ok(json!({ "ids": ids, "metadatas": metadatas }).to_string())
 }
@@ -90,7 +90,7 @@ fn field_01_a_hit_that_is_deleted_after_a_large_query_is_left_out() {
     let vectors: Vec<_> = hits.embeddings().map(Option::unwrap).collect();
     assert_eq!(vectors, [[0.5], [0.125]]);
     for (hit, k) in hits.iter().zip([0, 2]) {
-        let found = hit.metadata.get("k").and_then(|value| value.as_int());
+        let found = hit.metadata.get("k").and_then(MetadataValue::as_int);
         assert_eq!(found, Some(k));
     }
     assert_eq!(ids_of(&server.requests_to("/get")[0]), ids(0..3));

@@ -149,7 +149,7 @@ fn metadata(seen: &mut Messages, abc: &Collection) {
     }
     let keys = |count: usize, value: MetadataValue| {
         let pairs = (0..count).map(|i| (i.to_string(), value.clone()));
-        Metadata::from_iter(pairs)
+        pairs.collect::<Metadata>()
     };
     for metadata in [keys(5_462, 1.into()), keys(32_766, MetadataValue::Null)] {
         seen.of(abc.upsert([point("a").metadatas(metadata)]));
