@@ -50,7 +50,7 @@ impl Replacement {
                 Err(error) => return Err(error),
             }
         };
-        replacement.keep_permissions()?;
+        replacement.keep_permissions();
         Ok(replacement)
     }
 
@@ -67,30 +67,26 @@ impl Replacement {
         sync_folder(&self.target)
     }
 
-    /// Gives the file the owner and the permissions of the file that it replaces, if there is one.
+    /// Gives the file the owner and the permissions of the file that it replaces, if there is one. Where that
+    /// is not possible, the file stays private.
     #[cfg(unix)]
-    fn keep_permissions(&self) -> io::Result<()> {
+    fn keep_permissions(&self) {
         use std::os::unix::fs::{MetadataExt, fchown};
 
-        let Ok(old) = fs::metadata(&self.target) else {
-            return Ok(());
+        let (Ok(old), Ok(new)) = (fs::metadata(&self.target), self.file().metadata()) else {
+            return;
         };
-        let new = self.file().metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-            // Only some users may do this, and it is not needed.
             let _ = fchown(self.file(), Some(old.uid()), Some(old.gid()));
         }
-        if old.mode() == new.mode() {
-            return Ok(());
+        if old.mode() != new.mode() {
+            let _ = self.file().set_permissions(old.permissions());
         }
-        self.file().set_permissions(old.permissions())
     }
 
     #[cfg(not(unix))]
-    #[allow(clippy::unnecessary_wraps, clippy::unused_self)]
-    fn keep_permissions(&self) -> io::Result<()> {
-        Ok(())
-    }
+    #[allow(clippy::unused_self)]
+    fn keep_permissions(&self) {}
 }
 
 impl Drop for Replacement {
@@ -164,7 +160,7 @@ fn prefix(target: &Path) -> OsString {
 #[cfg(all(test, unix))]
 mod tests {
     use std::io::Write;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
     use std::time::SystemTime;
 
     use super::*;
@@ -192,14 +188,19 @@ mod tests {
     }
 
     #[test]
-    fn field_16_a_replaced_file_keeps_its_mode() {
+    fn field_16_a_replaced_file_keeps_its_mode_and_owner() {
         let folder = Folder::new();
         let target = folder.0.join("file");
         for kept in [0o644, 0o640, 0o400, 0o666] {
             fs::write(&target, "old").ok();
+            // Only root may do this.
+            let owner = chown(&target, Some(1234), Some(5678)).map(|()| (1234, 5678));
             fs::set_permissions(&target, fs::Permissions::from_mode(kept)).unwrap();
             replace(&target, "new");
             assert_eq!(mode(&target), kept);
+            let found = fs::metadata(&target).unwrap();
+            let found = (found.uid(), found.gid());
+            assert_eq!(found, owner.unwrap_or(found));
             assert_eq!(fs::read(&target).unwrap(), b"new");
             fs::remove_file(&target).unwrap();
         }

@@ -125,6 +125,35 @@ fn field_16_a_folder_as_the_target_is_refused_before_anything_is_read() {
     assert_eq!(names(&folder), ["notes.jsonl"]);
 }
 
+#[test]
+fn field_15_two_exports_to_one_file_do_not_mix() {
+    let (notes, folder) = (scratch(), Folder::new());
+    let path = folder.path("notes.jsonl");
+    let mut during = Vec::new();
+    let export = notes.export().page_size(10).on_progress(|_| {
+        during.push(notes.export().page_size(7).to_file(&path).unwrap());
+        assert_eq!(lines(&path), 25);
+    });
+    assert_eq!(export.to_file(&path).unwrap(), 25);
+    assert_eq!(during, [25; 3]);
+    assert_eq!(lines(&path), 25);
+    assert_eq!(names(&folder), ["notes.jsonl"]);
+}
+
+#[test]
+fn secure_15_a_panic_in_progress_leaves_no_temporary_file() {
+    let (notes, folder) = (scratch(), Folder::new());
+    let path = folder.path("notes.jsonl");
+    fs::write(&path, "old").unwrap();
+    let export = std::panic::AssertUnwindSafe(|| {
+        let export = notes.export().on_progress(|_| panic!("on purpose"));
+        export.to_file(&path)
+    });
+    assert!(std::panic::catch_unwind(export).is_err());
+    assert_eq!(names(&folder), ["notes.jsonl"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+}
+
 #[cfg(unix)]
 #[test]
 fn secure_03_an_export_follows_no_planted_link() {
