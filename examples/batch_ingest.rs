@@ -58,6 +58,8 @@ const STOPPED: u8 = 130;
 /// The time between two lines of progress, without a terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 
+// The flags of the command line.
+#[allow(clippy::struct_excessive_bools)]
 struct Options {
     input: PathBuf,
     collection: String,

@@ -228,7 +228,8 @@ impl Locked {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::env;
     use std::io::{BufRead, BufReader};

@@ -157,7 +157,8 @@ fn prefix(target: &Path) -> OsString {
     prefix
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};

@@ -199,7 +199,7 @@ mod tests {
         append(1);
         append(2);
         let whole = fs::read(&path).unwrap();
-        assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), 2);
+        assert_eq!(whole.split(|byte| *byte == b'\n').count(), 3);
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
             append(3);

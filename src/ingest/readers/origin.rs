@@ -34,10 +34,13 @@ impl Origin {
 
     /// Opens a file.
     pub(super) fn open(reader: &'static str, path: &Path) -> Result<(Origin, File)> {
-        let mut origin = Origin::new(reader, path.display().to_string());
+        let origin = Origin::new(reader, path.display().to_string());
         let file = File::open(path).map_err(|error| origin.io(error))?;
         let in_use = InUse::claim(path, Purpose::Input).ok().flatten();
-        origin._in_use = in_use.map(Arc::new);
+        let origin = Origin {
+            _in_use: in_use.map(Arc::new),
+            ..origin
+        };
         Ok((origin, file))
     }
 
