@@ -178,13 +178,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the retry budget of this client and its clones: how many retries may fail before requests succeed
-    /// again. The budget keeps many clients from overloading a failing server. While it is used up, calls fail
-    /// without a retry, and [`Call::no_retry`](crate::error::Call::no_retry) says so.
+    /// Sets the retry budget of this client and its clones: how many retries may fail before requests
+    /// succeed again. The budget keeps many clients from overloading a failing server. While it is used up,
+    /// calls fail without a retry, and [`Call::no_retry`](crate::error::Call::no_retry) says so.
     ///
-    /// A call pays for its retries when it fails in the end. So the number of threads does not matter: each call
-    /// under way has all retries of its policy. A retry that cannot connect costs nothing. Five calls that
-    /// succeed restore one retry. 0 turns retries off, and `u32::MAX` means unlimited. Default: 100.
+    /// A call pays for its retries when it fails in the end. So the number of threads does not matter: each
+    /// call under way has all retries of its policy. A retry that cannot connect costs nothing. Five calls
+    /// that succeed restore one retry. 0 turns retries off, and `u32::MAX` means unlimited. Default: 100.
     pub fn retry_budget(mut self, retries: u32) -> ClientBuilder {
         self.retry_budget = Some(retries);
         self

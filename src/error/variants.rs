@@ -139,8 +139,8 @@ pub enum Error {
         message: String,
         /// Advice. May be empty.
         hint: String,
-        /// Whether another attempt may succeed. `false` if the server's certificate is refused, or if the port
-        /// does not speak TLS.
+        /// Whether another attempt may succeed. `false` if the server's certificate is refused, or if the
+        /// port does not speak TLS.
         retryable: bool,
         /// The cause: most often a [`std::io::Error`], whose kind tells a refused connection from a reset
         /// one.
@@ -178,11 +178,11 @@ pub enum Error {
         /// The server's message.
         message: String,
     },
-    /// The index of the collection is broken at the server, most likely because the server was killed while it
-    /// wrote the index (HTTP 500). Every call that needs vectors fails.
+    /// The index of the collection is broken at the server, most likely because the server was killed while
+    /// it wrote the index (HTTP 500). Most calls on the collection fail, `get` and `count` too.
     ///
-    /// Restart the server. If the error stays, restore a backup of the server's data folder. Without a backup,
-    /// delete the collection and fill it again from its source; a batch job must begin without its
+    /// Restart the server. If the error stays, restore a backup of the server's data folder. Without a
+    /// backup, delete the collection and fill it again from its source; a batch job must begin without its
     /// [checkpoint](crate::ingest::Ingest::checkpoint). The client repeats a call once, since a server that
     /// has just started may still repair its index.
     #[non_exhaustive]

@@ -21,8 +21,8 @@ const FIRST_TO_LONGEST: u32 = 20;
 ///
 /// While the breaker is open, it allows one trial call at a time. The first wait is a twentieth of
 /// [`open_for`](CircuitBreaker::open_for), by default 0.1 s. It doubles after each trial that fails, up to
-/// `open_for`. If a trial call succeeds, the breaker closes. If one takes longer than `open_for`, another call
-/// may try.
+/// `open_for`. If a trial call succeeds, the breaker closes. If one takes longer than `open_for`, another
+/// call may try.
 ///
 /// ```
 /// use std::time::Duration;
@@ -219,7 +219,7 @@ impl Breaker {
         let was_open = matches!(*state, State::Open { .. });
         *state = State::Closed {
             failures: 0,
-            // What failed before says nothing about the endpoint now.
+            // The failures of earlier requests are about the endpoint as it was.
             counts_from: was_open.then_some(now),
         };
         // The program's recorder must not run under this lock.

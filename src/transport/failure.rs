@@ -31,7 +31,7 @@ pub(super) struct Failure {
     pub(super) health: Health,
     /// Whether a read may succeed at another endpoint, although this one is up.
     pub(super) may_succeed_elsewhere: bool,
-    /// Whether no connection could be made, so that the attempt was no load for a server.
+    /// Whether no connection could be made, so that the attempt put no load on a server.
     pub(super) reached_nobody: bool,
 }
 
