@@ -25,7 +25,7 @@ pub(super) struct Batch {
     pub(super) start: u64,
     /// The position in the input after the last item.
     pub(super) end: Position,
-    /// What was read of the input up to the end.
+    /// How much of the input was read up to the end.
     pub(super) consumed: Consumed,
     pub(super) records: Vec<Item>,
     pub(super) rejected: Vec<Rejected>,

@@ -25,7 +25,7 @@ pub(super) struct Reader<'a, I> {
     /// The number of items in the input, if the iterator knows it.
     pub(super) total: Option<u64>,
     position: Position,
-    /// What was read of the input up to the position.
+    /// How much of the input was read up to the position.
     pub(super) consumed: Consumed,
     /// The dimension of the embedding function, if it is known.
     dimension: Option<usize>,

@@ -14,12 +14,12 @@ use crate::model::results::Include;
 /// The number of documents whose pieces one request looks up.
 const DOCUMENTS_PER_LOOKUP: usize = 100;
 
-/// What a job does with the old pieces of some documents.
+/// The old pieces of some documents.
 #[derive(Debug, Default)]
 pub(super) struct Replacement {
     /// The ids of the pieces to delete.
     pub(super) to_delete: Vec<String>,
-    /// Old pieces of documents whose new pieces are incomplete.
+    /// The number of old pieces to keep, because a new piece of their document is missing.
     pub(super) withheld: u64,
 }
 
