@@ -1,10 +1,7 @@
 //! [`Capabilities`]: features of a server that its OpenAPI description reveals.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::wire::read;
 
@@ -79,7 +76,7 @@ impl Capabilities {
         struct OpenApi {
             components: Value,
             #[serde(default)]
-            paths: BTreeMap<String, IgnoredAny>,
+            paths: Map<String, Value>,
         }
 
         let open_api: OpenApi = read::json(response)?;

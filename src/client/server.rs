@@ -63,16 +63,15 @@ impl Client {
     /// - [`Error::Unsupported`] if the server lacks the feature.
     /// - The error of the request, with the name of the caller's operation, if it fails.
     pub(crate) fn require(&self, feature: Feature, call: Call) -> Result<()> {
-        let known = match self.server.capabilities.get() {
-            Some(known) => *known,
-            None => {
-                let published = match self.request(&op::DESCRIPTION).send(Capabilities::parse) {
-                    Err(error) if self.is_cloud() && is_unpublished(&error) => Capabilities::ALL,
-                    Err(error) => return Err(self.unknown(feature, call, error)),
-                    Ok(published) => published,
-                };
-                *self.server.capabilities.get_or_init(|| published)
-            }
+        let known = if let Some(known) = self.server.capabilities.get() {
+            *known
+        } else {
+            let published = match self.request(&op::DESCRIPTION).send(Capabilities::parse) {
+                Err(error) if self.is_cloud() && is_unpublished(&error) => Capabilities::ALL,
+                Err(error) => return Err(self.unknown(feature, call, error)),
+                Ok(published) => published,
+            };
+            *self.server.capabilities.get_or_init(|| published)
         };
         if known.include(feature) {
             return Ok(());
