@@ -401,3 +401,34 @@ fn field_17_a_long_document_that_became_short_is_deleted_in_several_requests() {
     assert_eq!(report.deleted, 2_499, "{report}");
     assert_eq!(ids(&scratch), ["a#0", "b#0"]);
 }
+
+#[test]
+fn field_17_a_piece_that_moves_to_another_document_is_kept() {
+    for with_hash in [false, true] {
+        for order in [["a", "b"], ["b", "a"]] {
+            let scratch = Scratch::new();
+            let run = |pieces: Vec<(&str, &str)>| {
+                let piece = |(id, doc): (&str, &str)| {
+                    let mut piece = record(1).metadata("doc", doc);
+                    piece.id = id.to_owned();
+                    piece
+                };
+                let records: Vec<Record> = pieces.into_iter().map(piece).collect();
+                let job = scratch.0.ingest(records).replace_documents("doc");
+                let job = if with_hash {
+                    job.content_hash("hash")
+                } else {
+                    job
+                };
+                job.run().unwrap()
+            };
+            run(vec![("1", "a"), ("moves", "a"), ("old", "a"), ("2", "b")]);
+            let new = order.map(|doc| match doc {
+                "a" => vec![("1", "a")],
+                _ => vec![("2", "b"), ("moves", "b")],
+            });
+            run(new.concat());
+            assert_eq!(ids(&scratch), ["1", "2", "moves"], "{order:?} {with_hash}");
+        }
+    }
+}
