@@ -169,7 +169,8 @@ impl LocalServerBuilder {
         match &self.cache {
             Some(cache) => std::path::absolute(cache).map_err(|error| {
                 Error::local(format!(
-                    "the cache folder {cache:?} has no absolute path: {error}"
+                    "the cache folder {:?} has no absolute path: {error}",
+                    cache.display()
                 ))
             }),
             None => environment.cache(),

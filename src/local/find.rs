@@ -62,8 +62,9 @@ impl Environment {
         match (&self.named_cache, &self.user_cache) {
             (Some(named), _) if named.is_absolute() => Ok(named.clone()),
             (Some(named), _) => Err(Error::local(format!(
-                "CHROMA_BLOCKING_CACHE is {named:?}, which is not an absolute path; set it to one, without quotes, \
-                 or unset it"
+                "CHROMA_BLOCKING_CACHE is {:?}, which is not an absolute path; set it to one, without quotes, or \
+                 unset it",
+                named.display()
             ))),
             (None, Some(user_cache)) => Ok(user_cache.clone()),
             (None, None) => Err(Error::local(
