@@ -1,4 +1,4 @@
-//! What other users, other folders and the environment could do to a local server.
+//! Attacks by other users, other folders and the environment on a local server.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -33,7 +33,7 @@ fn field_31_a_server_starts_answers_and_stops_when_dropped_and_its_client_says_s
     assert!(!is_alive(pid));
     assert!(!is_open(port));
     assert!(!folder.exists());
-    // Its client tells of it, and not of variables that nobody has set.
+    // The error of its client names no variable that is not set.
     let error = client.with_retry(RetryPolicy::none()).heartbeat();
     let error = error.unwrap_err().to_string();
     assert!(
