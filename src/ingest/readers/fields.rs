@@ -107,7 +107,7 @@ impl Fields {
         }
         .map_err(|why| in_field("text", &why))?;
         if (has_document || text.is_some()) && record.embedding.is_none() {
-            // A missing field may be a wrong name. `null` means that there is no text.
+            // A missing field may be a wrong name. `null` stands for an empty text.
             record.document.get_or_insert_default();
         }
         record.id = self.ids.id(id, number, record.document.as_deref())?;

@@ -152,7 +152,7 @@ impl Scan<'_> {
                 }
                 Some(byte) => {
                     let char = char::from(*byte).escape_default();
-                    (2, Some(format!("\\{char} is no escape of JSON; {LIBRARY}")))
+                    (2, Some(format!("JSON has no escape \\{char}; {LIBRARY}")))
                 }
             },
         }
@@ -187,6 +187,20 @@ mod tests {
              and None for a missing number (byte 28)"
         );
         for (line, start) in [
+            (r#"{"a":1,}"#, "field \"a\": a comma before } is not JSON; "),
+            (
+                r#"{"a":[1, ]}"#,
+                "field \"a\": a comma before ] is not JSON; ",
+            ),
+            (r#"{"a":1 // one"#, "field \"a\": / is not JSON; "),
+            (
+                "{\"a\":\"x\ty\"}",
+                "field \"a\": '\\t' in a string must be an escape; ",
+            ),
+            (
+                r#"{"a":"it\'s"}"#,
+                "field \"a\": JSON has no escape \\\\'; ",
+            ),
             (
                 r#"{id:"1"}"#,
                 "id is not JSON; put names and texts in double quotes",

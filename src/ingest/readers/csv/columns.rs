@@ -270,7 +270,7 @@ impl Names {
             }
         }
         if has_document && record.embedding.is_none() {
-            // A missing column may be a wrong name. An empty cell means that there is no text.
+            // A missing column may be a wrong name. An empty cell stands for an empty text.
             record.document.get_or_insert_default();
         }
         record.id = self.ids.id(id, line, record.document.as_deref())?;

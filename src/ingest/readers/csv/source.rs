@@ -25,13 +25,18 @@ pub(super) struct LineSource<R> {
     row_line: Option<u64>,
     /// The number of bytes that the current row may still have.
     left: usize,
-    /// Whether the current row has more bytes than allowed.
-    pub(super) is_too_long: bool,
     /// Whether the last line was ended, for sources that do not end it.
     is_last_ended: bool,
-    /// Whether the parser has met the end of the source in the current row. As the last line is ended, this
-    /// happens within quotes only.
-    pub(super) has_open_quote: bool,
+    pub(super) fault: Option<RowFault>,
+}
+
+/// What is wrong with the current row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum RowFault {
+    /// It has more bytes than allowed.
+    TooLong,
+    /// The parser has met the end of the source. As the last line is ended, this happens within quotes only.
+    OpenQuote,
 }
 
 /// The byte that ends the lines of a source.
@@ -63,9 +68,8 @@ impl<R: Read> LineSource<R> {
             given: 0,
             row_line: None,
             left: 0,
-            is_too_long: false,
             is_last_ended: false,
-            has_open_quote: false,
+            fault: None,
         };
         Ok((source, foreign))
     }
@@ -77,7 +81,7 @@ impl<R: Read> LineSource<R> {
         // More than the `\n` of a `\r\n`: the row begins in the line that the parser already has.
         let has_begun = self.given.saturating_sub(parsed) > 1;
         self.row_line = has_begun.then_some(self.line);
-        self.has_open_quote = false;
+        self.fault = None;
     }
 
     /// Returns the line in which the current row begins.
@@ -88,7 +92,7 @@ impl<R: Read> LineSource<R> {
     /// Ends the last line, and then the source.
     fn end(&mut self, to: &mut [u8]) -> usize {
         if self.is_last_ended {
-            self.has_open_quote = true;
+            self.fault = Some(RowFault::OpenQuote);
             return 0;
         }
         self.is_last_ended = true;
@@ -151,7 +155,7 @@ impl<R: Read> Read for LineSource<R> {
         }
         let available = self.source.fill_buf()?;
         if self.left == 0 {
-            self.is_too_long = true;
+            self.fault = Some(RowFault::TooLong);
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let len = available.len().min(to.len()).min(self.left);

@@ -111,7 +111,9 @@ fn field_03_random_files_have_the_same_lines_whatever_ends_them() {
                     let line = 1 + text.matches('\n').count();
                     expected.push(format!("input:{line}"));
                     let cell = |random: &mut Random| cells[random.place(cells.len())];
-                    text += &format!("{}y,{}\n", "z".repeat(random.place(3)), cell(&mut random));
+                    let start = "z".repeat(random.place(3));
+                    let row = format!("{start}y,{}\n", cell(&mut random));
+                    text += &row;
                 }
             }
         }

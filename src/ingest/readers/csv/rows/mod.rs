@@ -8,7 +8,7 @@ use ::csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
 use super::columns::{Column, Kind, Names};
 use super::header::{self, trimmed};
-use super::source::LineSource;
+use super::source::{LineSource, RowFault};
 use crate::error::{Error, Result};
 use crate::ingest::consumed::Meter;
 use crate::ingest::readers::encoding::not_utf8;
@@ -275,7 +275,7 @@ impl<R: Read> CsvRows<R> {
             open.rows.get_mut().start_row(self.max_len, parsed);
             match open.rows.read_record(&mut open.row) {
                 Ok(false) => return Ok(false),
-                Ok(true) if open.rows.get_ref().has_open_quote => {
+                Ok(true) if open.rows.get_ref().fault == Some(RowFault::OpenQuote) => {
                     let line = open.rows.get_ref().row_line();
                     return Err(Failure {
                         error: self.unreadable_rest(line, OPEN_QUOTE),
@@ -309,7 +309,7 @@ impl<R: Read> CsvRows<R> {
         let source = open.rows.get_ref();
         let line = source.row_line();
         let (error, is_last) = match error.into_kind() {
-            ErrorKind::Io(_) if source.is_too_long => {
+            ErrorKind::Io(_) if source.fault == Some(RowFault::TooLong) => {
                 let max = self.max_len;
                 let why =
                     format!("longer than {max} bytes; close an open quote, or raise max_row_len");
