@@ -88,7 +88,7 @@ fn skip_stored(settings: &Settings, batch: &mut Batch, stored: &HashMap<String, 
             record.metadata.insert(key.as_str(), hash);
         }
         if let (true, Some(stored)) = (settings.replace_metadata, stored) {
-            for (key, _) in stored.metadata.iter() {
+            for (key, _) in &stored.metadata {
                 if record.metadata.get(key).is_none() {
                     is_unchanged = false;
                     record.metadata.insert(key, MetadataValue::Null);
