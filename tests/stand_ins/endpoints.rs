@@ -345,7 +345,7 @@ fn field_26_an_error_says_why_the_request_was_not_sent_again() {
         reason(client(fast()).circuit_breaker(patient(1))),
         "the circuit breaker is open"
     );
-    let slow = fast().base_delay(3600_000 * MS).deadline(60_000 * MS);
+    let slow = fast().base_delay(3_600_000 * MS).deadline(60_000 * MS);
     assert_eq!(reason(client(slow)), "the deadline would pass before it");
     let asking = StandIn::start(|_| Answer::new(503, "later").header("retry-after", 90));
     assert_eq!(

@@ -25,10 +25,12 @@ fn gateway(answer: Answer, is_open: Arc<AtomicBool>) -> StandIn {
     })
 }
 
-#[test]
-fn field_06_a_gateway_that_hides_the_description_is_named_and_not_taken_for_an_old_server() {
+type Call<'a> = &'a dyn Fn() -> Result<()>;
+
+/// Responses in place of the description, whether the error is retryable, and what it shows.
+fn hidden() -> [(Answer, bool, &'static str); 9] {
     let words = "<html>no such page</html>";
-    for (answer, is_retryable, shown) in [
+    [
         (Answer::new(404, words), false, "HTTP 404: GET "),
         (Answer::new(405, ""), false, "HTTP 405: GET "),
         (Answer::new(400, words), false, "HTTP 400: GET "),
@@ -54,7 +56,12 @@ fn field_06_a_gateway_that_hides_the_description_is_named_and_not_taken_for_an_o
         ),
         (Answer::new(502, ""), true, "HTTP 502: GET "),
         (Answer::close(), true, "the connection broke"),
-    ] {
+    ]
+}
+
+#[test]
+fn field_06_a_gateway_that_hides_the_description_is_named_and_not_taken_for_an_old_server() {
+    for (answer, is_retryable, shown) in hidden() {
         let is_open = Arc::new(AtomicBool::new(false));
         let gateway = gateway(answer, is_open.clone());
         let client = builder(&format!("{}/chroma", gateway.url()))
@@ -77,7 +84,7 @@ fn field_06_a_gateway_that_hides_the_description_is_named_and_not_taken_for_an_o
         let sparse = SparseVector::new([1], [1.0]);
         let record = Record::new("a").embedding([1.0]).metadata("words", sparse);
         let upsert = || abc.upsert([record.clone()]);
-        let calls: [(&str, &dyn Fn() -> Result<()>, &str); 3] = [
+        let calls: [(&str, Call<'_>, &str); 3] = [
             ("get", &lists, "filters on lists"),
             ("delete", &delete, "a delete with a limit"),
             ("upsert", &upsert, "sparse vectors"),

@@ -178,7 +178,9 @@ fn files(seen: &mut Messages, abc: &Collection, folder: &Folder, checkpoint: &Pa
         fs::copy(checkpoint, &file).unwrap();
     });
     seen.of(abc.ingest(input).checkpoint(&file).run());
-    refused.iter().for_each(|error| seen.add(error));
+    for error in &refused {
+        seen.add(error);
+    }
     let lock = folder.0.join("in use.lock");
     fs::write(lock, "text").unwrap();
     seen.of(abc.ingest(records(1)).checkpoint(&file).run());
