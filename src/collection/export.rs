@@ -121,7 +121,8 @@ impl<'a> Export<'a> {
     /// file; to choose other permissions, open the file and use [`write_to`](Export::write_to). If `path` is a
     /// link, its target is replaced.
     ///
-    /// A device, a pipe or `/dev/stdout` is written to directly.
+    /// A device or a pipe is written to directly, and so is `/dev/stdout`. If that is redirected to a file, the
+    /// records are appended to the file.
     ///
     /// # Errors
     /// As for [`write_to`](Export::write_to), and [`Error::Invalid`] if this process uses the file for
@@ -133,8 +134,8 @@ impl<'a> Export<'a> {
         let target = match Target::find(path).map_err(failed)? {
             Target::File(target) => target,
             Target::Stream(stream) => {
-                let mut options = OpenOptions::new();
-                let file = options.write(true).truncate(true).open(stream);
+                // `/dev/stdout` may lead to a file with earlier lines.
+                let file = OpenOptions::new().append(true).open(stream);
                 return self.write(&name, &file.map_err(failed)?);
             }
         };

@@ -1,7 +1,7 @@
 //! [`FileLock`]: a lock that ends with the process that holds it, however that ends.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
@@ -84,7 +84,7 @@ impl FileLock {
 
     /// Whether the system could lock the file. If not, other processes do not see the lock.
     pub(crate) fn is_effective(&self) -> bool {
-        self.locked.is_effective()
+        self.locked.is_effective
     }
 }
 
@@ -111,7 +111,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let open = file.metadata()?;
     match fs::metadata(path) {
         Ok(found) => Ok((found.dev(), found.ino()) == (open.dev(), open.ino())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -126,8 +126,10 @@ fn is_at(_: &File, _: &Path) -> io::Result<bool> {
 #[derive(Debug)]
 pub(crate) struct Locked {
     pub(crate) file: File,
+    /// Whether the system could lock the file. If not, other processes can open it.
+    pub(super) is_effective: bool,
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket: Option<std::os::unix::net::UnixDatagram>,
+    _socket: Option<std::os::unix::net::UnixDatagram>,
 }
 
 /// Opens a file for this process alone. Returns `None` if it is open already. The system unlocks it when the
@@ -151,18 +153,15 @@ pub(crate) fn open_alone(options: &mut OpenOptions, path: &Path) -> io::Result<O
     let name = format!("chroma-blocking file {:x} {:x}", found.dev(), found.ino());
     let socket = match UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?) {
         Ok(socket) => Some(socket),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Ok(None),
         // A sandbox may forbid sockets.
         Err(_) => None,
     };
-    Ok(Some(Locked { file, socket }))
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-impl Locked {
-    pub(super) fn is_effective(&self) -> bool {
-        self.socket.is_some()
-    }
+    Ok(Some(Locked {
+        file,
+        is_effective: socket.is_some(),
+        _socket: socket,
+    }))
 }
 
 /// The flags of systems that lock a file when they open it, and fail with `WouldBlock` if it is locked.
@@ -192,39 +191,69 @@ const EXCLUSIVE: Option<libc::c_int> = None;
 pub(crate) fn open_alone(options: &mut OpenOptions, path: &Path) -> io::Result<Option<Locked>> {
     use std::os::unix::fs::OpenOptionsExt;
 
-    options.custom_flags(EXCLUSIVE.unwrap_or(0) | libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    match options.open(path) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        file => file.map(|file| Some(Locked { file })),
+    let opened = lock_if_possible(path, |is_locked| {
+        let lock = if is_locked { EXCLUSIVE.unwrap_or(0) } else { 0 };
+        let options = options.custom_flags(lock | libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        options.open(path)
+    })?;
+    Ok(opened.map(|(file, is_locked)| Locked {
+        file,
+        is_effective: is_locked && EXCLUSIVE.is_some(),
+    }))
+}
+
+/// Opens a file with a lock, or without one if its file system has no locks. Returns whether it is locked,
+/// and `None` if it is open already.
+#[cfg(all(unix, any(test, not(any(target_os = "linux", target_os = "android")))))]
+fn lock_if_possible(
+    path: &Path,
+    mut open: impl FnMut(bool) -> io::Result<File>,
+) -> io::Result<Option<(File, bool)>> {
+    let is_new = fs::symlink_metadata(path).is_err();
+    match open(true) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) if has_no_locks(&error) => {
+            // The system creates the file before it fails to lock it. The options may ask for a new file.
+            if is_new {
+                let _ = fs::remove_file(path);
+            }
+            Ok(Some((open(false)?, false)))
+        }
+        file => Ok(Some((file?, true))),
     }
 }
 
-#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-#[allow(clippy::unused_self)]
-impl Locked {
-    pub(super) fn is_effective(&self) -> bool {
-        EXCLUSIVE.is_some()
-    }
+#[cfg(all(unix, any(test, not(any(target_os = "linux", target_os = "android")))))]
+fn has_no_locks(error: &io::Error) -> bool {
+    let number = error.raw_os_error();
+    number == Some(libc::ENOTSUP) || number == Some(libc::EOPNOTSUPP)
 }
 
 #[cfg(windows)]
 pub(crate) fn open_alone(options: &mut OpenOptions, path: &Path) -> io::Result<Option<Locked>> {
-    use std::os::windows::fs::OpenOptionsExt;
-
     /// Others may rename and remove the file, but not open it for reading or writing.
     const FILE_SHARE_DELETE: u32 = 4;
-    const SHARING_VIOLATION: i32 = 32;
-    match options.share_mode(FILE_SHARE_DELETE).open(path) {
-        Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => Ok(None),
-        file => file.map(|file| Some(Locked { file })),
-    }
+    let file = open_shared(options, FILE_SHARE_DELETE, path)?;
+    Ok(file.map(|file| Locked {
+        file,
+        is_effective: true,
+    }))
 }
 
+/// Opens a file. Until it is closed, others can open it only as `share_mode` allows. Returns `None` if it is
+/// open already.
 #[cfg(windows)]
-#[allow(clippy::unused_self)]
-impl Locked {
-    pub(super) fn is_effective(&self) -> bool {
-        true
+pub(crate) fn open_shared(
+    options: &mut OpenOptions,
+    share_mode: u32,
+    path: &Path,
+) -> io::Result<Option<File>> {
+    use std::os::windows::fs::OpenOptionsExt;
+
+    const SHARING_VIOLATION: i32 = 32;
+    match options.share_mode(share_mode).open(path) {
+        Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => Ok(None),
+        file => file.map(Some),
     }
 }
 
@@ -321,6 +350,37 @@ mod tests {
             }
         });
         assert!(!path.exists());
+    }
+
+    /// Some network file systems have no locks. BSDs create the file before they find that out.
+    #[test]
+    fn field_15_a_file_system_without_locks_is_no_error() {
+        let folder = Folder::new();
+        let path = folder.0.join("file");
+        for error in [libc::ENOTSUP, libc::EOPNOTSUPP] {
+            let open = |is_locked| {
+                let file = private().create_new(true).open(&path)?;
+                let failed = Err(io::Error::from_raw_os_error(error));
+                if is_locked { failed } else { Ok(file) }
+            };
+            let opened = lock_if_possible(&path, open).unwrap();
+            assert!(matches!(opened, Some((_, false))), "{opened:?}");
+            fs::remove_file(&path).unwrap();
+        }
+        // A file that was there stays, with its content.
+        fs::write(&path, "text").unwrap();
+        let opened = lock_if_possible(&path, |is_locked| {
+            let failed = Err(io::Error::from_raw_os_error(libc::ENOTSUP));
+            if is_locked { failed } else { File::open(&path) }
+        });
+        assert!(matches!(opened, Ok(Some((_, false)))), "{opened:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"text");
+        let held = lock_if_possible(&path, |_| Err(io::ErrorKind::WouldBlock.into()));
+        assert!(matches!(held, Ok(None)), "{held:?}");
+        let denied = lock_if_possible(&path, |_| Err(io::ErrorKind::PermissionDenied.into()));
+        assert_eq!(denied.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        let locked = lock_if_possible(&path, |_| File::open(&path));
+        assert!(matches!(locked, Ok(Some((_, true)))), "{locked:?}");
     }
 
     #[test]

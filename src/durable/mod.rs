@@ -1,6 +1,6 @@
 //! Files of this crate: replaced and appended to so that a crash loses nothing, and used by one job at a time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -82,7 +82,7 @@ pub(crate) fn private() -> OpenOptions {
 /// Syncs the folder of `path`, so that a rename or a new file in it is durable.
 #[cfg(unix)]
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    let synced = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+    let synced = fs::File::open(folder_of(path)).and_then(|folder| folder.sync_all());
     match synced {
         // Some file systems cannot sync a folder, and some folders may be written to but not opened.
         Err(error) if is_not_possible(&error) => Ok(()),

@@ -16,8 +16,8 @@ const ADDED: usize = 1 + 16 + EXTENSION.len();
 /// The longest name of a file on most systems.
 const MAX_NAME: usize = 255;
 /// A temporary file that was written to in this time is not removed, even if nothing seems to use it. A
-/// process of another container is not seen.
-const MIN_AGE: Duration = Duration::from_secs(60);
+/// process of another container is not seen, and it may wait for its server for minutes.
+const MIN_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// A temporary file next to its target. Removed when dropped, unless it has replaced the target.
 ///
@@ -33,22 +33,36 @@ pub(crate) struct Replacement {
 impl Replacement {
     /// Creates a temporary file. `target` must be the path of a [`Target::File`](super::Target).
     pub(crate) fn create(target: &Path) -> io::Result<Replacement> {
+        Replacement::create_by(target, |path| open_alone(private().create_new(true), path))
+    }
+
+    /// Like [`create`](Replacement::create), with the function that creates and locks a file.
+    fn create_by(
+        target: &Path,
+        mut create: impl FnMut(&Path) -> io::Result<Option<Locked>>,
+    ) -> io::Result<Replacement> {
         let mut random = Random::from_entropy();
-        let replacement = loop {
+        // New files whose lock is held. They stay until there is another one, which could get the number of a
+        // removed file, and so its lock.
+        let mut held = Vec::new();
+        let created = loop {
             let temporary = temporary(target, random.next());
-            match open_alone(private().create_new(true), &temporary) {
+            match create(&temporary) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Ok(None) => {}
-                Ok(Some(locked)) => {
-                    break Replacement {
-                        target: target.to_owned(),
-                        temporary,
-                        locked,
-                        is_done: false,
-                    };
-                }
-                Err(error) => return Err(error),
+                Ok(None) => held.push(temporary),
+                Ok(Some(locked)) => break Ok((temporary, locked)),
+                Err(error) => break Err(error),
             }
+        };
+        for path in held {
+            let _ = fs::remove_file(path);
+        }
+        let (temporary, locked) = created?;
+        let replacement = Replacement {
+            target: target.to_owned(),
+            temporary,
+            locked,
+            is_done: false,
         };
         replacement.keep_permissions();
         Ok(replacement)
@@ -137,7 +151,7 @@ fn is_left(temporary: &Path) -> bool {
     found.is_file()
         && is_old() == Some(true)
         && open_alone(private().read(true), temporary)
-            .is_ok_and(|locked| locked.is_some_and(|locked| locked.is_effective()))
+            .is_ok_and(|locked| locked.is_some_and(|locked| locked.is_effective))
 }
 
 fn temporary(target: &Path, number: u64) -> PathBuf {
@@ -244,6 +258,41 @@ mod tests {
             assert_eq!(fs::read(&target).unwrap(), b"text");
             remove_leftovers(&target);
             fs::remove_file(&target).unwrap();
+        }
+    }
+
+    /// The lock of a new file is held if it has the number of a file that was removed just now.
+    #[test]
+    fn field_28_a_new_file_whose_lock_is_held_does_not_stay() {
+        let folder = Folder::new();
+        let target = folder.0.join("file");
+        for is_possible in [true, false] {
+            let mut turns = 0;
+            let created = Replacement::create_by(&target, |path| {
+                turns += 1;
+                if turns > 2 && !is_possible {
+                    return Err(ErrorKind::StorageFull.into());
+                }
+                let locked = open_alone(private().create_new(true), path)?;
+                Ok(if turns > 2 { locked } else { None })
+            });
+            assert_eq!(turns, 3);
+            assert_eq!(created.is_ok(), is_possible);
+            assert_eq!(names(&folder).len(), usize::from(is_possible));
+        }
+    }
+
+    /// A process of another container may wait for its server, and its lock is not seen.
+    #[test]
+    fn field_28_a_temporary_file_that_another_container_may_use_stays() {
+        let folder = Folder::new();
+        let temporary = folder.0.join("file.0123456789abcdef.partial");
+        let file = File::create(&temporary).unwrap();
+        let minute = Duration::from_secs(60);
+        for (age, stays) in [(2, true), (30, true), (120, false)] {
+            file.set_modified(SystemTime::now() - age * minute).unwrap();
+            remove_leftovers(&folder.0.join("file"));
+            assert_eq!(temporary.exists(), stays, "{age} minutes");
         }
     }
 

@@ -74,7 +74,7 @@ fn field_16_an_open_file_of_a_process_is_not_replaced() {
     use std::os::fd::AsRawFd;
 
     let folder = Folder::new();
-    let file = File::create(folder.0.join("out")).unwrap();
+    let file = fs::File::create(folder.0.join("out")).unwrap();
     let number = file.as_raw_fd();
     for folder in ["/proc/self/fd", "/dev/fd"] {
         let found = Target::find(&Path::new(folder).join(number.to_string())).unwrap();

@@ -99,7 +99,8 @@ impl Checkpoint {
         let name = path.display().to_string();
         let file = Target::file(path).map_err(|error| cannot("write", &name, error))?;
         let lock_path = lock_path(&file);
-        let lock = FileLock::acquire(&lock_path).map_err(|error| lock_failed(&name, error))?;
+        let lock =
+            FileLock::acquire(&lock_path).map_err(|error| lock_failed(&name, &lock_path, error))?;
         if !lock.is_effective() {
             log::warn!(
                 target: logs::INGEST,
@@ -241,7 +242,7 @@ fn read_limited(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn lock_failed(name: &str, error: LockError) -> Error {
+fn lock_failed(name: &str, lock_path: &Path, error: LockError) -> Error {
     match error {
         LockError::Held(holder) => {
             let holder = holder.map_or(String::new(), |id| format!(" (pid {id})"));
@@ -255,7 +256,19 @@ fn lock_failed(name: &str, error: LockError) -> Error {
             let why = "its lock file, with the same name and .lock at the end, has other content; name another file";
             invalid(name, why.to_owned()).into()
         }
-        LockError::Io(error) => cannot("write", name, error),
+        LockError::Io(source) => {
+            // For example, the file of a killed process of another user.
+            let cure = if lock_path.exists() {
+                "; delete that file if no job uses it"
+            } else {
+                ""
+            };
+            let lock = lock_path.display();
+            Error::Io {
+                message: format!("cannot lock the checkpoint {name} with {lock}{cure}"),
+                source,
+            }
+        }
     }
 }
 
@@ -300,5 +313,30 @@ impl Content {
         ];
         let mut different = properties.into_iter().filter(|(is_equal, _)| !is_equal);
         different.next().map(|(_, name)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::tests::Folder;
+
+    #[test]
+    fn field_15_the_error_of_a_lock_file_that_cannot_be_opened_names_that_file() {
+        let folder = Folder::new();
+        let lock = lock_path(&folder.0.join("job.ckpt"));
+        let failed = || {
+            let denied = LockError::Io(ErrorKind::PermissionDenied.into());
+            lock_failed("job.ckpt", &lock, denied).to_string()
+        };
+        let message = format!(
+            "cannot lock the checkpoint job.ckpt with {}",
+            lock.display()
+        );
+        assert_eq!(failed(), message);
+        // Left by a run of another user.
+        fs::write(&lock, "123\n").unwrap();
+        let cure = "; delete that file if no job uses it";
+        assert_eq!(failed(), format!("{message}{cure}"));
     }
 }

@@ -74,6 +74,25 @@ fn field_16_an_export_to_an_open_file_of_the_process_is_written_through() {
     assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
 }
 
+/// As `/dev/stdout` of `program >> all.jsonl`.
+#[cfg(target_os = "linux")]
+#[test]
+fn field_16_an_export_to_an_open_file_of_the_process_keeps_its_earlier_lines() {
+    use std::os::fd::AsRawFd;
+
+    let (notes, folder) = (scratch(), Folder::new());
+    let path = folder.path("out");
+    fs::write(&path, "{\"id\":\"earlier\"}\n").unwrap();
+    let open = File::options().append(true).open(&path).unwrap();
+    let through = format!("/dev/fd/{}", open.as_raw_fd());
+    for earlier in [1, 26] {
+        assert_eq!(notes.export().to_file(&through).unwrap(), 25);
+        assert_eq!(lines(&path), earlier + 25);
+    }
+    let first = jsonl_records(&path).unwrap().next().unwrap().unwrap();
+    assert_eq!(first.id, "earlier");
+}
+
 #[cfg(unix)]
 #[test]
 fn field_16_the_target_of_a_link_is_replaced_and_keeps_its_mode() {

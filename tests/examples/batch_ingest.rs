@@ -150,7 +150,7 @@ fn field_28_a_full_disk_has_one_exit_code_at_the_start_and_later() {
     };
     let (code, out, err) = run(0);
     assert_eq!(code, 1, "{out} {err}");
-    assert!(err.contains("cannot write the checkpoint"), "{err}");
+    assert!(err.contains("cannot lock the checkpoint"), "{err}");
     assert_eq!(names(), ["input.jsonl"], "no empty file is left");
 
     // One block is 512 or 1,024 bytes. The second letter does not fit.

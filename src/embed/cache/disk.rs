@@ -330,13 +330,8 @@ fn open_alone(path: &Path) -> io::Result<Option<File>> {
 
 #[cfg(windows)]
 fn open_alone(path: &Path) -> io::Result<Option<File>> {
-    use std::os::windows::fs::OpenOptionsExt;
-
-    const SHARING_VIOLATION: i32 = 32;
-    match options().share_mode(0).open(path) {
-        Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => Ok(None),
-        file => file.map(Some),
-    }
+    const NOT_SHARED: u32 = 0;
+    crate::durable::lock::open_shared(&mut options(), NOT_SHARED, path)
 }
 
 fn options() -> OpenOptions {

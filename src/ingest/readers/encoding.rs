@@ -86,22 +86,39 @@ fn iconv(encoding: &str, source: &str) -> String {
     format!("iconv -f {encoding} -t UTF-8 {from} > {to}")
 }
 
-/// Returns a name for the converted file, with the extension of the source.
+/// Returns the path of the converted file as a word of a shell: in the folder of the source, and with its
+/// extension. It is never the path of the source, which the shell would empty before the command reads it.
 fn output(source: &str) -> String {
-    let name = source.trim_end_matches(".gz").trim_end_matches(".zst");
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    let extension = extension.filter(|it| it.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    format!("utf8.{}", extension.unwrap_or("txt"))
+    let name = [".gz", ".zst"]
+        .iter()
+        .find_map(|end| source.strip_suffix(end))
+        .unwrap_or(source);
+    let is_extension = |end: &str| end.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match name.rsplit_once('.') {
+        Some((stem, end)) if is_extension(end) => quoted(&format!("{stem}.utf8.{end}")),
+        _ => quoted(&format!("{name}.utf8.txt")),
+    }
 }
 
-/// Returns the name of a file, without its folder, as a word of a shell.
+/// Returns a path as a word of a shell.
 fn quoted(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
-    if !name.is_empty() && name.chars().all(is_plain) {
-        return name.to_owned();
+    // Without the folder, the path would be an option.
+    let folder = if path.starts_with('-') { "./" } else { "" };
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "._-/".contains(char);
+    if !path.is_empty() && path.chars().all(is_plain) {
+        return format!("{folder}{path}");
     }
-    format!("'{}'", name.replace('\'', r"'\''").escape_debug())
+    let mut word = format!("'{folder}");
+    for char in path.chars() {
+        match char {
+            '\'' => word.push_str(r"'\''"),
+            // Errors and logs are lines.
+            char if char.is_control() => word.extend(char.escape_default()),
+            char => word.push(char),
+        }
+    }
+    word.push('\'');
+    word
 }
 
 #[cfg(test)]
@@ -132,11 +149,12 @@ mod tests {
         }
         assert_eq!(
             Foreign::Encoding("UTF-16").advice("in.csv"),
-            "the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 in.csv > utf8.csv"
+            "the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 in.csv > in.utf8.csv"
         );
         assert_eq!(
             Foreign::Gzip.advice("data/my corpus.jsonl.gz"),
-            "the data is compressed; decompress it: gzip -dc 'my corpus.jsonl.gz' > utf8.jsonl"
+            "the data is compressed; decompress it: gzip -dc 'data/my corpus.jsonl.gz' > \
+             'data/my corpus.utf8.jsonl'"
         );
     }
 
@@ -145,10 +163,36 @@ mod tests {
         let why = not_utf8(b"caf\xE9", 3, "at byte 3", "in.csv");
         assert!(why.starts_with("invalid UTF-8 at byte 3; "), "{why}");
         assert!(
-            why.ends_with("iconv -f WINDOWS-1252 -t UTF-8 in.csv > utf8.csv"),
+            why.ends_with("iconv -f WINDOWS-1252 -t UTF-8 in.csv > in.utf8.csv"),
             "{why}"
         );
         let why = not_utf8(b"\xED\xA0\xBD", 0, "at byte 0", "in.csv");
         assert!(why.contains("half of an emoji (\\ud83d)"), "{why}");
+    }
+
+    /// A shell empties the target of `>` before the command reads its input.
+    #[test]
+    fn field_11_the_command_keeps_the_folder_and_never_writes_to_its_source() {
+        let known = [
+            ("data/in.csv.gz", "data/in.utf8.csv"),
+            ("data/in.utf8.csv", "data/in.utf8.utf8.csv"),
+            ("utf8.csv", "utf8.utf8.csv"),
+            ("data.d/corpus", "data.d/corpus.utf8.txt"),
+            ("in.jsonl.zst", "in.utf8.jsonl"),
+            (".gz", ".utf8.txt"),
+            ("in.", "in.utf8."),
+            ("-in.csv", "./-in.utf8.csv"),
+            ("it's.csv", r"'it'\''s.utf8.csv'"),
+            (r"C:\a b\in.csv", r"'C:\a b\in.utf8.csv'"),
+            ("two\nlines.csv", r"'two\nlines.utf8.csv'"),
+        ];
+        for (source, expected) in known {
+            let target = output(source);
+            assert_eq!(target, expected);
+            assert_ne!(target, quoted(source));
+        }
+        // The second step of a compressed Latin-1 file, and a second file of the folder.
+        assert_ne!(output("data/in.utf8.csv"), "data/in.utf8.csv");
+        assert_ne!(output("data/a.csv"), output("data/b.csv"));
     }
 }

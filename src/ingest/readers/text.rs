@@ -367,19 +367,21 @@ mod tests {
         for (item, cure) in [
             (
                 0,
-                "a.txt: the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 a.txt > utf8.txt",
+                "the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {a.txt} > {a.utf8.txt}",
             ),
             (
                 1,
-                "b.txt: invalid UTF-8 at byte 6; if the text is Windows-1252 or Latin-1, convert it: iconv -f WINDOWS-1252 -t UTF-8 b.txt > utf8.txt",
+                "invalid UTF-8 at byte 6; if the text is Windows-1252 or Latin-1, convert it: iconv -f WINDOWS-1252 -t UTF-8 {b.txt} > {b.utf8.txt}",
             ),
             (
                 3,
-                "d.txt: the data is compressed; decompress it: gzip -dc d.txt > utf8.txt",
+                "the data is compressed; decompress it: gzip -dc {d.txt} > {d.utf8.txt}",
             ),
         ] {
             let error = items[item].as_ref().unwrap_err();
-            assert!(error.ends_with(cure), "{error}");
+            let folder = format!("{}/", files.0.display());
+            let cure = cure.replace('{', &folder).replace('}', "");
+            assert!(error.ends_with(&cure), "{error}");
         }
         assert_eq!(items[2].as_ref().unwrap().id, "c.txt");
     }

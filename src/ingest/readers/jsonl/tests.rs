@@ -318,7 +318,7 @@ fn field_11_files_that_are_not_utf_8_name_the_command_that_converts_them() {
     let error = items[0].as_ref().unwrap_err();
     assert!(
         error.ends_with(
-            "line 1: the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 in.jsonl > utf8.jsonl"
+            "line 1: the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 data/in.jsonl > data/in.utf8.jsonl"
         ),
         "{error}"
     );

@@ -96,8 +96,9 @@ pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
 /// - [`Error::Invalid`] if a row is [too long](CsvRows::max_row_len), because the start of the next one is
 ///   unknown.
 ///
-/// The reader ignores blank lines and rows whose cells are all empty. Each other row is one item, so the same source always gives the same items in the same order. To resume after
-/// `n` items, use [`skip(n)`](Iterator::skip).
+/// The reader ignores blank lines and rows whose cells are all empty. Each other row is one item, so the same
+/// source always gives the same items in the same order. To resume after `n` items, use
+/// [`skip(n)`](Iterator::skip).
 #[derive(Debug)]
 #[must_use = "reads nothing unless it is iterated"]
 pub struct CsvRows<R = File> {

@@ -239,11 +239,12 @@ fn field_11_files_in_other_encodings_name_the_command_that_converts_them() {
         |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     let named = |bytes: &[u8]| refused(CsvRows::from_reader(bytes).name("data/in.csv"));
     let error = named(&utf16("\u{feff}id,text\r\n1,a\r\n"));
-    let end = "the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 in.csv > utf8.csv";
+    let end =
+        "the text is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 data/in.csv > data/in.utf8.csv";
     assert!(error.ends_with(end), "{error}");
     let error = named(&utf16("id,text\n"));
     assert!(
-        error.contains("iconv -f UTF-16LE -t UTF-8 in.csv"),
+        error.contains("iconv -f UTF-16LE -t UTF-8 data/in.csv"),
         "{error}"
     );
     let error = named(b"id,caf\xE9\n1,a\n");
@@ -252,11 +253,14 @@ fn field_11_files_in_other_encodings_name_the_command_that_converts_them() {
         "{error}"
     );
     assert!(
-        error.contains("iconv -f WINDOWS-1252 -t UTF-8 in.csv"),
+        error.contains("iconv -f WINDOWS-1252 -t UTF-8 data/in.csv"),
         "{error}"
     );
     let error = named(b"\x1F\x8B\x08\0\n\n");
-    assert!(error.contains("gzip -dc in.csv > utf8.csv"), "{error}");
+    assert!(
+        error.contains("gzip -dc data/in.csv > data/in.utf8.csv"),
+        "{error}"
+    );
 
     let rows = CsvRows::from_reader(&b"id,name\n1,caf\xE9\n2,b\n"[..]).name("in.csv");
     let items = items(rows);
