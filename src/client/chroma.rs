@@ -5,7 +5,7 @@ use opentelemetry::KeyValue;
 use serde::Deserialize;
 
 use super::storage::{self, Fault};
-use crate::error::Error;
+use crate::error::{Error, REPAIR_OF_INDEX};
 #[cfg(feature = "opentelemetry")]
 use crate::transport::HttpRequest;
 use crate::transport::{
@@ -82,9 +82,9 @@ pub(crate) fn explain_gone_record(mut error: Error) -> Error {
     let is_gone = is_record_gone(&error);
     if let (true, Error::NotFound { message, .. }) = (is_gone, &mut error) {
         message.push_str(
-            "; if no other program deletes records, the index of the collection is broken: restart the server; \
-             if that does not help, restore a backup, or delete the collection and fill it again",
+            "; if no other program deletes records, the index of the collection is broken: ",
         );
+        message.push_str(REPAIR_OF_INDEX);
     }
     error
 }
@@ -248,8 +248,8 @@ impl Dialect for Chroma {
         if at.is_cloud() {
             CHECK_THE_NETWORK.to_owned()
         } else if setting == LOCAL_SERVER {
-            "its LocalServer was stopped or dropped, or the server ended by itself; LocalServer::log_file() has its \
-             last words"
+            "its LocalServer was stopped or dropped, or the server ended by itself; LocalServer::log_file() \
+             shows why"
                 .to_owned()
         } else if at.is_loopback() {
             format!(

@@ -1,4 +1,4 @@
-//! Failures of a server's storage, which stay until somebody repairs the server.
+//! Failures of a server's storage, which stay until the server is repaired.
 
 /// A failure of a server's storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,17 +52,34 @@ const LASTING: [(&str, &str); 16] = [
 
 /// Returns the fault that the message of a response with status 500 reports, if retries do not help.
 pub(super) fn fault(message: &str) -> Option<Fault> {
-    if BROKEN_INDEX.iter().any(|part| message.contains(part)) {
-        return Some(Fault::BrokenIndex);
-    }
+    // Searched first: a server whose disk is full cannot write an index either, and the index is not broken.
     let mut lasting = LASTING.iter();
-    let (_, advice) = lasting.find(|(part, _)| message.contains(part))?;
-    Some(Fault::Lasting(advice))
+    if let Some((_, advice)) = lasting.find(|(part, _)| message.contains(part)) {
+        return Some(Fault::Lasting(advice));
+    }
+    let is_broken = BROKEN_INDEX.iter().any(|part| message.contains(part));
+    is_broken.then_some(Fault::BrokenIndex)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn field_27_an_index_that_a_full_disk_keeps_from_being_written_is_not_broken() {
+        for (cause, advice) in [
+            ("No space left on device (os error 28)", FULL),
+            ("Read-only file system (os error 30)", READ_ONLY),
+            ("Input/output error (os error 5)", FAILING),
+        ] {
+            for index in BROKEN_INDEX {
+                for message in [format!("{index}: {cause}"), format!("{cause}: {index}")] {
+                    assert_eq!(fault(&message), Some(Fault::Lasting(advice)), "{message}");
+                }
+                assert_eq!(fault(index), Some(Fault::BrokenIndex));
+            }
+        }
+    }
 
     #[test]
     fn field_27_a_busy_server_is_not_a_broken_one() {

@@ -26,7 +26,7 @@ pub(super) struct Batches<S> {
 
 /// The result of [`Batches::send`].
 pub(super) struct Sent {
-    /// The payload size that the server accepted, in bytes, if it refused a larger one.
+    /// The payload size that the server accepted, in bytes, if it refused a larger one (413).
     pub(super) reduced_payload: Option<usize>,
 }
 
@@ -67,7 +67,7 @@ impl<S: Fn(usize) -> usize> Batches<S> {
     ) -> Result<Sent, FailedRequest> {
         let max_payload = collection.client().max_payload_size();
         let mut max_bytes = max_payload.saturating_sub(self.overhead);
-        let mut is_reduced = false;
+        let mut reduced_payload = None;
         let mut start = 0;
         while start < self.count {
             let (range, bytes) = cut::fit(
@@ -82,14 +82,16 @@ impl<S: Fn(usize) -> usize> Batches<S> {
                     start = range.end;
                     self.report_progress(collection, start);
                 }
-                Err(Error::TooLarge { .. }) if range.len() > 1 => {
+                Err(Error::TooLarge { status, .. }) if range.len() > 1 => {
                     max_bytes = bytes / 2;
-                    is_reduced = true;
+                    // Any other status is about the entries of this request, such as a limit of SQLite.
+                    if status == 413 {
+                        reduced_payload = Some(max_bytes + self.overhead);
+                    }
                 }
                 Err(error) => return Err(FailedRequest { error, range }),
             }
         }
-        let reduced_payload = is_reduced.then_some(max_bytes + self.overhead);
         Ok(Sent { reduced_payload })
     }
 

@@ -180,7 +180,7 @@ impl ClientBuilder {
 
     /// Sets the retry budget of this client and its clones: how many retries may fail before requests
     /// succeed again. The budget keeps many clients from overloading a failing server. While it is used up,
-    /// calls fail without a retry, and [`Call::no_retry`](crate::error::Call::no_retry) says so.
+    /// calls fail without a retry, and [`Call::not_retried_because`](crate::error::Call::not_retried_because) says so.
     ///
     /// A call pays for its retries when it fails in the end. So the number of threads does not matter: each
     /// call under way has all retries of its policy. A retry that cannot connect costs nothing. Five calls

@@ -99,8 +99,8 @@ fn host(environment: &Environment<'_>, has_key: bool) -> Result<Option<Named>, I
         (None, None) => match port {
             None => Ok(None),
             Some(port) if has_key => {
-                let why = "without CHROMA_HOST, CHROMA_API_KEY selects Chroma Cloud; set CHROMA_HOST to the \
-                           host of the port, or unset CHROMA_PORT";
+                let why = "without CHROMA_HOST, CHROMA_API_KEY selects Chroma Cloud; set CHROMA_HOST as \
+                           well, to the host of your server, or unset CHROMA_PORT";
                 Err(InvalidInput::setting("CHROMA_PORT", port.to_string(), why))
             }
             Some(port) => Ok(Some(Named::new("CHROMA_PORT", format!("localhost:{port}")))),

@@ -22,7 +22,7 @@ pub struct Call {
     pub may_have_acted: bool,
     /// The reason why the client did not repeat the request, although the retry policy had retries left.
     /// `None` if there were none left, or if a repetition would not help.
-    pub no_retry: Option<&'static str>,
+    pub not_retried_because: Option<&'static str>,
 }
 
 impl Call {
@@ -46,7 +46,7 @@ impl fmt::Display for Call {
             write!(f, " at {}", self.url)?;
         }
         let seconds = self.elapsed.as_secs_f64();
-        match (self.attempts, self.no_retry) {
+        match (self.attempts, self.not_retried_because) {
             (0, _) => Ok(()),
             (1, None) if seconds < 1.0 => Ok(()),
             (1, Some(reason)) if seconds < 1.0 => write!(f, " (no retry: {reason})"),

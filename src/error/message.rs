@@ -6,6 +6,10 @@ use std::fmt;
 use super::parts::{AfterPrefix, Refused, TryAgain, advice};
 use super::variants::Error;
 
+/// The advice for a broken index.
+pub(crate) const REPAIR_OF_INDEX: &str = "restart the server; if that does not help, restore a backup, or delete the \
+     collection and fill it again";
+
 /// Prints the message. The alternate form, `{:#}`, prints the message followed by its causes, each after a
 /// `": "`.
 impl fmt::Display for Error {
@@ -99,7 +103,7 @@ impl Error {
             }
             Error::QuotaExhausted { quota, message, .. } => {
                 let quota = AfterPrefix(" ", quota);
-                write!(f, "the quota{quota} is used up: {message}")
+                write!(f, "the quota{quota} is zero or used up: {message}")
             }
             Error::TooLarge {
                 status, message, ..
@@ -123,8 +127,8 @@ impl Error {
             ),
             Error::BrokenIndex { message, .. } => write!(
                 f,
-                "the index of the collection is broken: {message}; restart the server; if that does not help, \
-                 restore a backup, or delete the collection and fill it again"
+                "the index of the collection is broken: {message}; check the free space of the server's disk, then \
+                 {REPAIR_OF_INDEX}"
             ),
             Error::Storage { message, .. } => write!(f, "the server's storage failed: {message}"),
             // All other errors are not about a response.

@@ -37,3 +37,4 @@ pub use call::{Call, RefusedText};
 pub use variants::{Error, Result};
 
 pub(crate) use crate::invalid::InvalidInput;
+pub(crate) use message::REPAIR_OF_INDEX;

@@ -136,7 +136,7 @@ impl Error {
     /// Adds the reason why the client does not repeat the request, if there is one.
     pub(crate) fn without_retry(mut self, reason: Option<&'static str>) -> Error {
         if let Some(call) = self.call_mut() {
-            call.no_retry = reason;
+            call.not_retried_because = reason;
         }
         self
     }

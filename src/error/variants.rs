@@ -181,7 +181,7 @@ pub enum Error {
     /// The index of the collection is broken at the server, most likely because the server was killed while
     /// it wrote the index (HTTP 500). Most calls on the collection fail, `get` and `count` too.
     ///
-    /// Restart the server. If the error stays, restore a backup of the server's data folder. Without a
+    /// Check the free space of the server's disk, and restart the server. If the error stays, restore a backup of the server's data folder. Without a
     /// backup, delete the collection and fill it again from its source; a batch job must begin without its
     /// [checkpoint](crate::ingest::Ingest::checkpoint). The client repeats a call once, since a server that
     /// has just started may still repair its index.
@@ -193,8 +193,8 @@ pub enum Error {
         message: String,
     },
     /// The storage of the server failed: its disk is full, or its data folder cannot be written or is damaged
-    /// (HTTP 500). The client repeats a call once. Further retries do not help until somebody repairs the
-    /// server.
+    /// (HTTP 500). The client repeats a call once. Further retries do not help until the server is
+    /// repaired.
     #[non_exhaustive]
     Storage {
         /// The call that failed.
@@ -362,7 +362,7 @@ impl Error {
         Error::PartlyDone {
             call: Box::new(Call {
                 // The source has it.
-                no_retry: None,
+                not_retried_because: None,
                 ..call
             }),
             done: owned(0..range.start),

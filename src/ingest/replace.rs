@@ -61,7 +61,7 @@ impl Replacement {
         let by_hash: HashMap<u64, &DocumentEnd> =
             documents.iter().map(|end| (end.hash, *end)).collect();
         for record in stored {
-            // Nothing is deleted on a server's word alone.
+            // Checked here as well, so that a server that ignores the filter causes no deletion.
             let hash = document_id(&record, key).map(document_id_hash);
             let Some(end) = hash.and_then(|hash| by_hash.get(&hash)) else {
                 continue;

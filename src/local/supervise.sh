@@ -1,12 +1,15 @@
-# Supervises as supervise.py does, where there is no Python. Without Linux, it does not see who else uses the data.
+# Supervises as supervise.py does, where there is no Python. It locks nothing, and looks for other programs that have
+# opened the database only once, at the start, and only on Linux.
 # usage: sh -c SCRIPT supervise REMOVE DATA LOG COMMAND...
 PATH=${PATH:+$PATH:}/usr/bin:/bin
 remove=$1 data=$2 log=$3
 shift 3
 for file in /proc/[0-9]*/fd/*; do
     [ "$file" -ef "$data/chroma.sqlite3" ] || continue
-    process=${file#/proc/}
-    echo "busy ${process%%/*}"
+    process=${file#/proc/} process=${process%%/*}
+    [ "$process" != "$PPID" ] || continue
+    grep -q '^flags:.*0$' "/proc/$process/fdinfo/${file##*/}" && continue # a backup only reads
+    echo "busy $process"
     exit
 done
 exec 3<&0 # a background job has no standard input of ours

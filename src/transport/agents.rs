@@ -60,7 +60,7 @@ fn config(options: &ConnectOptions, idle_connections: usize) -> ureq::config::Co
         .max_redirects(0)
         .max_redirects_will_error(false)
         .no_delay(true)
-        // Proxies are the business of `ProxyConnector`. Without this line, ureq would read the environment.
+        // `ProxyConnector` connects to proxies. Without this line, ureq would read the environment.
         .proxy(None)
         .max_idle_connections(idle_connections)
         .max_idle_connections_per_host(idle_connections)

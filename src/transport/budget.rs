@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The tokens that a retry in vain costs, as in the standard retry mode of AWS's SDKs.
+/// The tokens that a failed retry costs, as in the standard retry mode of AWS's SDKs.
 const RETRY: u32 = 5;
 /// The tokens that a success returns.
 const SUCCESS: u32 = 1;
@@ -30,15 +30,15 @@ impl RetryBudget {
         }
     }
 
-    /// Whether there are tokens for a retry. One that `reaches_nobody`, because the server is away, costs
-    /// nothing: it cannot overload a server.
-    pub(crate) fn allows(&self, reaches_nobody: bool) -> bool {
-        let needed = if reaches_nobody {
+    /// Whether there are tokens for a retry. After an attempt that `sent_nothing`, because the server is away,
+    /// a retry costs nothing: it cannot overload a server.
+    pub(crate) fn allows(&self, sent_nothing: bool) -> bool {
+        let available = if sent_nothing {
             self.max
         } else {
             self.tokens.load(Ordering::Relaxed)
         };
-        needed >= RETRY
+        available >= RETRY
     }
 
     /// Takes the tokens for the retries of a call that has failed.

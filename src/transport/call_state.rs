@@ -44,7 +44,7 @@ impl<'a> CallState<'a> {
             attempts: self.attempts,
             elapsed: self.observed.started.elapsed(),
             may_have_acted: self.may_have_acted,
-            no_retry: None,
+            not_retried_because: None,
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Failure {
     /// Whether a read may succeed at another endpoint, although this one is up.
     pub(super) may_succeed_elsewhere: bool,
     /// Whether no connection could be made, so that the attempt put no load on a server.
-    pub(super) reached_nobody: bool,
+    pub(super) sent_nothing: bool,
 }
 
 impl Failure {
@@ -119,7 +119,7 @@ impl FailureReader {
                 _ => Health::Up,
             },
             may_succeed_elsewhere: status == 500,
-            reached_nobody: false,
+            sent_nothing: false,
         }
     }
 
@@ -178,7 +178,7 @@ impl FailureReader {
             may_have_acted: was_sent,
             health,
             may_succeed_elsewhere: false,
-            reached_nobody: !was_sent,
+            sent_nothing: !was_sent,
         }
     }
 
@@ -202,7 +202,7 @@ impl FailureReader {
         } = &mut error
         {
             match &self.credential_sources[..] {
-                [] if *status == 401 => message.push_str("; the client has no key to send"),
+                [] if *status == 401 => message.push_str("; no key is set"),
                 [] => {}
                 sources => {
                     message.push_str("; the key came from ");

@@ -11,7 +11,7 @@ pub(super) fn no_tunnel(cause: &TunnelRefused, endpoint: &Endpoint, call: Call) 
     let (host, port) = endpoint.host_and_port();
     let target = format!("{host}:{port}");
     let by = endpoint.proxy().map_or(String::new(), Proxy::to_string);
-    let message = format!("the proxy {by} opens no tunnel to {target}");
+    let message = format!("the proxy {by} refuses a tunnel to {target}");
     let why = match (endpoint.proxy(), status) {
         (Some(proxy), 407) => login_needed(proxy),
         (_, 500..) => {

@@ -24,7 +24,7 @@ pub(super) struct RetryState<'a> {
     failed: Failed,
     has_retried: bool,
     /// The retries that failed although they reached a server.
-    in_vain: u32,
+    failed_retries: u32,
     /// Whether the server has reported a failure that lasts.
     saw_lasting: bool,
 }
@@ -44,7 +44,7 @@ impl<'a> RetryState<'a> {
             first: endpoints.first(is_for_any),
             failed: Failed::default(),
             has_retried: false,
-            in_vain: 0,
+            failed_retries: 0,
             saw_lasting: false,
         }
     }
@@ -87,15 +87,15 @@ impl<'a> RetryState<'a> {
         if failure.is_refusal() {
             // A server that refuses a request works.
             self.budget.succeeded();
-        } else if self.has_retried && !failure.reached_nobody {
-            self.in_vain += 1;
+        } else if self.has_retried && !failure.sent_nothing {
+            self.failed_retries += 1;
         }
         let next = self.next_target(failure, target, state);
         if next.is_ok() {
             state.observed.retried();
             self.has_retried = true;
         } else {
-            self.budget.pay(self.in_vain);
+            self.budget.pay(self.failed_retries);
         }
         next
     }
@@ -116,7 +116,7 @@ impl<'a> RetryState<'a> {
         state.may_have_acted |= failure.may_have_acted && !state.kind().is_read();
         let other = if may_move { self.choose().ok() } else { None };
         let may_repeat = self.may_repeat(&failure, other.is_some(), state);
-        let allowed = self.budget.allows(failure.reached_nobody);
+        let allowed = self.budget.allows(failure.sent_nothing);
         let mut error = failure.error;
         if let Some(call) = error.call_mut() {
             call.may_have_acted = state.may_have_acted;

@@ -171,13 +171,13 @@ fn field_24_records_and_collections_that_would_break_the_server_are_refused() {
     let mut refused = vec![
         (
             record().metadata("l", ones(5_462)),
-            "key \"l\": the list has 5462",
+            "key \"l\": the lists of the record have 5462 values in total (this one 5462)",
         ),
         (
             record()
                 .metadata("a", ones(3_000))
                 .metadata("b", ones(3_001)),
-            "key \"b\": the list has 3001 values, and all lists of the record 6001",
+            "key \"b\": the lists of the record have 6001 values in total (this one 3001)",
         ),
         (record().metadatas(keys(5_462)), "it has 5462 keys"),
         (record().metadatas(keys(5_461)).uri("u"), "it has 5461 keys"),

@@ -111,6 +111,20 @@ fn field_21_a_folder_that_another_programs_local_server_uses_is_refused_with_its
         .spawn()
         .unwrap();
     pinned().data(&link).start().unwrap().stop().unwrap();
+    // The same if a shell supervises, also for a program that has opened the database for writing.
+    let chroma = executable(&folder);
+    let own = File::options()
+        .append(true)
+        .open(data.join("chroma.sqlite3"));
+    let mut program = Program::run("found", &folder, |command| {
+        command.env("CHROMA_BIN", &chroma).env("DATA", &data);
+        command
+            .env("PATH", folder.make("no-python"))
+            .env_remove("PYTHON")
+            .stderr(own.unwrap());
+    });
+    program.wait_for("up");
+    program.finish();
     backup.kill().unwrap();
     backup.wait().unwrap();
 }

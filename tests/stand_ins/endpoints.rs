@@ -315,7 +315,11 @@ fn field_26_the_error_of_a_creation_says_why_it_was_not_sent_again() {
     });
     let client = client_with_budget(&server, 0);
     let error = client.collection("abc").create().unwrap_err();
-    let reason = error.call().unwrap().no_retry.unwrap_or_default();
+    let reason = error
+        .call()
+        .unwrap()
+        .not_retried_because
+        .unwrap_or_default();
     assert!(reason.contains("retry_budget"), "{error}");
 }
 
@@ -326,7 +330,7 @@ fn field_26_an_error_says_why_the_request_was_not_sent_again() {
     let reason = |client: ClientBuilder| {
         let client = client.build().unwrap();
         let error = client.version().unwrap_err();
-        let reason = error.call().unwrap().no_retry;
+        let reason = error.call().unwrap().not_retried_because;
         if let Some(reason) = reason {
             assert!(
                 error.to_string().contains(&format!("retry: {reason})")),
@@ -346,7 +350,10 @@ fn field_26_an_error_says_why_the_request_was_not_sent_again() {
         "the circuit breaker is open"
     );
     let slow = fast().base_delay(3_600_000 * MS).deadline(60_000 * MS);
-    assert_eq!(reason(client(slow)), "the deadline would pass before it");
+    assert_eq!(
+        reason(client(slow)),
+        "the call's deadline is before the next attempt"
+    );
     let asking = StandIn::start(|_| Answer::new(503, "later").header("retry-after", 90));
     assert_eq!(
         reason(builder(&asking.url())),

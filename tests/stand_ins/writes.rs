@@ -91,6 +91,31 @@ fn after_a_413_all_later_requests_are_smaller() {
 }
 
 #[test]
+fn field_02_a_write_that_exceeds_a_limit_of_sqlite_is_halved_and_later_ones_stay_large() {
+    let message = "error returned from database: (code: 1) too many SQL variables";
+    let body = json!({ "error": "InternalError", "message": message }).to_string();
+    let mut refusals = 2;
+    let server = chroma(LIMITS, move |_| {
+        if refusals > 0 {
+            refusals -= 1;
+            return Answer::new(500, body.clone());
+        }
+        Answer::ok("{}")
+    });
+    let abc = collection(&server);
+    let sizes = || -> Vec<usize> {
+        let sent = server.requests_to("/upsert");
+        sent.iter().map(|request| ids_of(request).len()).collect()
+    };
+    abc.upsert(records(200)).unwrap();
+    let first = sizes();
+    assert_eq!(first[..2], [200, 100]);
+    assert!(first[2..].iter().all(|size| *size <= 50), "{first:?}");
+    abc.upsert(records(200)).unwrap();
+    assert_eq!(sizes()[first.len()..], [200]);
+}
+
+#[test]
 fn requests_stay_below_the_payload_limit() {
     let server = chroma(LIMITS, |request| {
         if !request.path.ends_with("/query") {

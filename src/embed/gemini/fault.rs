@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(day.status(), Some(429));
         assert_eq!(
             day.to_string(),
-            "embed: the quota EmbedContentRequestsPerDayPerUser-FreeTier is used up: quota"
+            "embed: the quota EmbedContentRequestsPerDayPerUser-FreeTier is zero or used up: quota"
         );
     }
 

@@ -41,8 +41,8 @@ impl Parts {
             if variables + ids > MAX_VARIABLES {
                 return Err(part.bad(format!(
                     "it compares with {values} values, which take {variables} variables of SQL (text takes one, \
-                     a number at least two); a single-node server has {MAX_VARIABLES}, also for ids, so split it into several \
-                     calls"
+                     a number at least two); a statement of a single-node server may have {MAX_VARIABLES}, ids included; \
+                     split the filter into several calls"
                 )));
             }
         }
@@ -148,9 +148,10 @@ impl Where {
 }
 
 impl Condition {
-    /// Whether a record passes if its field has one of several values.
+    /// Whether a record passes if its field has one of several values. An empty list cannot be cut.
     fn is_list(&self) -> bool {
-        self.operator == Operator::In && self.key != ID && self.key != DOCUMENT
+        let is_of_field = self.key != ID && self.key != DOCUMENT;
+        self.operator == Operator::In && is_of_field && !self.values().is_empty()
     }
 
     fn values(&self) -> &[MetadataValue] {
@@ -274,6 +275,20 @@ mod tests {
             assert_eq!(filter.clone().cut(MAX_VARIABLES).len(), 1);
             let uncut = parts(filter.cut(MAX_VARIABLES).remove(0));
             assert!(uncut.check_limits().is_err());
+        }
+    }
+
+    #[test]
+    fn field_02_a_filter_with_an_empty_list_is_not_cut_at_that_list() {
+        let (x, y) = (|| Key::field("x"), || Key::field("y"));
+        for filter in [
+            x().not_in(texts(40_000)) & y().is_in(texts(0)),
+            y().is_in(texts(0)) & x().not_in(texts(40_000)),
+        ] {
+            let cut = filter.cut(MAX_VARIABLES);
+            assert_eq!(cut.len(), 1);
+            let message = cut[0].clone().split(&|_| true).unwrap_err().to_string();
+            assert!(message.contains("the list of values is empty"), "{message}");
         }
     }
 

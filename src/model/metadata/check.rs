@@ -49,21 +49,21 @@ impl Rows {
                 (key, len(value).unwrap_or_default())
             });
             let why = format!(
-                "the list has {longest} values, and all lists of the record {}; a single-node server breaks on \
-                 more than {MAX_ROWS}, so store fewer, or split the record",
+                "the lists of the record have {} values in total (this one {longest}); a single-node server stores \
+                 at most {MAX_ROWS}, so store fewer, or split the record",
                 self.in_lists
             );
             (key, why)
         } else if self.scalars + texts > MAX_ROWS {
             let why = format!(
-                "it has {} keys; a single-node server breaks on more than {MAX_ROWS}, with one more for a document \
-                 and one for a URI, so store fewer, or split the record",
+                "it has {} keys; a single-node server stores at most {MAX_ROWS}, including one for a document and \
+                 one for a URI, so store fewer, or split the record",
                 self.scalars
             );
             ("", why)
         } else if self.nulls > MAX_NULLS {
             let why = format!(
-                "it removes {} keys; a single-node server breaks on more than {MAX_NULLS}, so remove them in \
+                "it removes {} keys; a single-node server removes at most {MAX_NULLS} in a call, so remove them in \
                  several calls",
                 self.nulls
             );
