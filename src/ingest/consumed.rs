@@ -9,10 +9,8 @@ use std::fs::{File, Metadata};
 /// Counts of what was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Consumed {
-    /// Items that readers returned.
+    /// Items that readers returned, and items that splitters took from other iterators.
     pub(super) items: u64,
-    /// Items that splitters took.
-    pub(super) split: u64,
     /// Bytes that readers read.
     pub(super) bytes: u64,
     /// The size of all sources of known size from which a reader has read.
@@ -29,7 +27,6 @@ thread_local! {
 impl Consumed {
     pub(super) const START: Consumed = Consumed {
         items: 0,
-        split: 0,
         bytes: 0,
         total_bytes: 0,
         unknown_sizes: 0,
@@ -37,8 +34,7 @@ impl Consumed {
 
     /// Returns the number of items before they were split, or `None` if nothing has counted them.
     pub(super) fn items(&self) -> Option<u64> {
-        let counts = [self.split, self.items];
-        counts.into_iter().find(|count| *count > 0)
+        (self.items > 0).then_some(self.items)
     }
 
     /// Returns the size of the input, if it is known.
@@ -118,7 +114,75 @@ impl Meter {
     }
 }
 
-/// Counts an item that a splitter takes.
-pub(super) fn add_split() {
-    add(|consumed| consumed.split += 1);
+/// The items that a splitter takes. Counts those that no reader below it has counted.
+pub(super) struct SplitItems<I> {
+    items: I,
+    /// The number of items taken.
+    taken: u64,
+    /// How many items were counted while the splitter took its items.
+    counted: u64,
+}
+
+impl<I> SplitItems<I> {
+    pub(super) fn new(items: I) -> SplitItems<I> {
+        SplitItems {
+            items,
+            taken: 0,
+            counted: 0,
+        }
+    }
+}
+
+impl<I: Iterator> Iterator for SplitItems<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        let before = CONSUMED.get().items;
+        let item = self.items.next()?;
+        self.counted += CONSUMED.get().items.saturating_sub(before);
+        self.taken += 1;
+        // An iterator between the reader and the splitter may read ahead.
+        if self.taken > self.counted {
+            self.counted += 1;
+            add(|consumed| consumed.items += 1);
+        }
+        Some(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts each item as a reader does.
+    fn reader(items: u64) -> impl Iterator<Item = u64> {
+        let mut meter = Meter::new(None);
+        (0..items).inspect(move |item| meter.advance(Some(item), 0))
+    }
+
+    /// Returns how many items are counted after each item of an input.
+    fn counts(mut input: impl Iterator<Item = u64>) -> Vec<u64> {
+        let mut consumed = Consumed::START;
+        let mut counts = Vec::new();
+        while count(&mut consumed, false, || input.next()).is_some() {
+            counts.push(consumed.items);
+        }
+        counts
+    }
+
+    #[test]
+    fn field_23_items_are_counted_once_by_readers_and_splitters() {
+        assert_eq!(counts(reader(3)), [1, 2, 3]);
+        assert_eq!(counts(SplitItems::new(reader(3))), [1, 2, 3]);
+        assert_eq!(counts(SplitItems::new(0..3)), [1, 2, 3]);
+        let chained = reader(3).chain(SplitItems::new(reader(2)));
+        assert_eq!(
+            counts(chained.chain(SplitItems::new(0..2))),
+            [1, 2, 3, 4, 5, 6, 7]
+        );
+        // The adaptor reads two items at a time.
+        let mut ahead = reader(4);
+        let pairs = std::iter::from_fn(move || Some([ahead.next()?, ahead.next()?])).flatten();
+        assert_eq!(counts(SplitItems::new(pairs)), [2, 2, 4, 4]);
+    }
 }

@@ -31,6 +31,15 @@ pub(super) struct Membership {
     pub(super) restarts: bool,
 }
 
+/// Why a record has no place in a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Misplaced {
+    /// It names no document. This is the reason to report.
+    Unnamed(String),
+    /// Its document has ended, so its stored pieces may have been deleted. This is the reason to report.
+    Late(String),
+}
+
 /// Follows the documents of an input. See [`Ingest::replace_documents`](super::Ingest::replace_documents).
 pub(super) struct Documents {
     key: String,
@@ -65,15 +74,15 @@ impl Documents {
     /// Adds a record. Returns where it belongs, and the document that it ends.
     ///
     /// # Errors
-    /// If the record names no document, or one that has ended: the reason.
+    /// If the record names no document, or one that has ended.
     pub(super) fn add(
         &mut self,
         record: &Record,
-    ) -> (Result<Membership, String>, Option<DocumentEnd>) {
+    ) -> (Result<Membership, Misplaced>, Option<DocumentEnd>) {
         let Some(id) = document_id(record, &self.key) else {
             // The record may be a piece of a document next to it.
             self.add_gap();
-            return (Err(self.no_document()), None);
+            return (Err(Misplaced::Unnamed(self.no_document())), None);
         };
         let (document, piece) = (document_id_hash(id), id_hash(&record.id));
         let is_empty = is_empty(record);
@@ -98,7 +107,8 @@ impl Documents {
         let end = self.end();
         let restarts = match self.ended.get(&document) {
             Some(first) if *first != piece => {
-                return (Err(self.not_together(id, &record.id)), end);
+                let reason = self.not_together(id, &record.id);
+                return (Err(Misplaced::Late(reason)), end);
             }
             first => first.is_some(),
         };

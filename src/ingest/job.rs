@@ -24,6 +24,8 @@ pub(super) struct Job<'a> {
     finished: AtomicBool,
     /// Set once the caller's flag was seen set. Clearing the flag later does not continue the job.
     cancelled: AtomicBool,
+    /// Set when the pieces of a document turn out not to follow each other in the input.
+    is_unsorted: AtomicBool,
     retries: AtomicU64,
 }
 
@@ -35,6 +37,7 @@ impl<'a> Job<'a> {
             vectors: VectorPool::default(),
             finished: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
+            is_unsorted: AtomicBool::new(false),
             retries: AtomicU64::new(0),
         }
     }
@@ -59,6 +62,16 @@ impl<'a> Job<'a> {
     /// Whether an earlier check has found the caller's flag set.
     pub(super) fn was_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Stops the deletion of old pieces, because the pieces of a document do not follow each other.
+    pub(super) fn set_unsorted(&self) {
+        self.is_unsorted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the pieces of a document are known not to follow each other in the input.
+    pub(super) fn is_unsorted(&self) -> bool {
+        self.is_unsorted.load(Ordering::Relaxed)
     }
 
     pub(super) fn retries(&self) -> u64 {

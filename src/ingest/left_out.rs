@@ -5,6 +5,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use crate::wire::read::short;
+
 /// The maximum number of names that are counted one by one, since names come from the input.
 const MAX_NAMES: usize = 100;
 /// The name under which all further ones are counted.
@@ -16,15 +18,16 @@ thread_local! {
     static COUNTS: RefCell<Counts> = const { RefCell::new(Counts::new()) };
 }
 
-/// Counts a field that was left out of a record.
+/// Counts a field that was left out of a record. A long name is shortened.
 pub(super) fn add(name: &str) {
+    let name = short(name);
     COUNTS.with_borrow_mut(|counts| {
-        if let Some(count) = counts.get_mut(name) {
+        if let Some(count) = counts.get_mut(&*name) {
             *count += 1;
             return;
         }
         let name = if counts.len() < MAX_NAMES {
-            name
+            &*name
         } else {
             OTHERS
         };
@@ -83,5 +86,17 @@ mod tests {
             }
         }
         assert_eq!(counts(), Counts::from([("outer".to_owned(), 1)]));
+    }
+
+    #[test]
+    fn field_10_long_names_of_fields_are_shortened() {
+        let _scope = Scope::enter();
+        for _ in 0..2 {
+            add(&"é".repeat(1 << 20));
+        }
+        let counts = counts();
+        let (name, count) = counts.first_key_value().unwrap();
+        assert!(name.len() < 1_000 && name.contains('…'), "{name}");
+        assert_eq!((*count, counts.len()), (2, 1));
     }
 }

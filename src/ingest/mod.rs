@@ -21,10 +21,10 @@
 //!     .embedding_function(Hashing::default())
 //!     .get_or_create()?;
 //! let files = text_records("docs")?;
-//! let splitter = TextSplitter::new(1_000).document_key("document");
+//! let splitter = TextSplitter::new(1_000).document_key("source_id");
 //! let report = docs
 //!     .ingest(splitter.split_records(files))
-//!     .replace_documents("document") // deletes chunks that files no longer have
+//!     .replace_documents("source_id") // deletes pieces that files no longer have
 //!     .checkpoint("docs.ckpt")
 //!     .bad_records(BadRecords::skip())
 //!     .run()?;
@@ -322,11 +322,11 @@ where
     /// # use chroma_blocking::ingest::{TextSplitter, text_records};
     /// # let docs = Client::from_env()?.collection("docs");
     /// # let docs = docs.embedding_function(Hashing::default()).get_or_create()?;
-    /// let splitter = TextSplitter::new(1_000).document_key("document");
+    /// let splitter = TextSplitter::new(1_000).document_key("source_id");
     /// let pieces = splitter.split_records(text_records("docs")?);
     /// let report = docs
     ///     .ingest(pieces)
-    ///     .replace_documents("document")
+    ///     .replace_documents("source_id")
     ///     .content_hash("hash") // skip pieces that have not changed
     ///     .run()?;
     /// println!("{} old pieces deleted", report.deleted);
@@ -338,9 +338,17 @@ where
     ///
     /// - Only records that hold the document's id under this key are deleted. Pieces that were written without
     ///   the key stay; delete them once.
-    /// - The pieces of a document must follow each other in the input. If the document occurs again, starting
-    ///   with the same piece, the last version wins. A piece without a document, or apart from the others of
-    ///   its document, is a [bad record](Ingest::bad_records).
+    /// - The pieces of a document must follow each other in the input, because the job takes the document as
+    ///   complete when the next one starts. A later piece of it ends the job with an error, whatever
+    ///   [`bad_records`](Ingest::bad_records) says. By then, stored pieces of this document that come later in
+    ///   the input may have been deleted. The job reads ahead and then deletes nothing more, so it deletes none
+    ///   of them in a short input. Sort the input and run the job again to restore them. To check the order
+    ///   first, use a [dry run](Ingest::dry_run).
+    /// - If a document occurs again and starts with the same piece, the last version wins.
+    /// - A piece without a document is a [bad record](Ingest::bad_records).
+    /// - The input must hold whole documents. `take(n)` and `skip(n)` on pieces can cut a document, and the
+    ///   job then deletes the stored pieces that were cut off. Apply them before the splitter instead. To
+    ///   resume a job, use a [checkpoint](Ingest::checkpoint).
     /// - A document without text is a piece without text: it is not written, and all stored pieces of the
     ///   document are deleted. A document that is not in the input at all keeps its pieces, unless you also
     ///   use [`sync`](Ingest::sync).
@@ -351,8 +359,8 @@ where
     /// - With [`shard`](Ingest::shard), the hash of the document's id decides. With [`sync`](Ingest::sync), all
     ///   stored pieces of documents that are not in the input are deleted as well.
     ///
-    /// The job sends one more request for every 100 documents, and remembers the ids of all documents, at about
-    /// 20 bytes each. It cannot be combined with [`only_new`](Ingest::only_new).
+    /// The job sends at least two more requests for each write in which a document ends. It remembers the ids
+    /// of all documents, at about 20 bytes each, and while it replaces documents, the ids of their old pieces. It cannot be combined with [`only_new`](Ingest::only_new).
     pub fn replace_documents(mut self, metadata_key: impl Into<String>) -> Self {
         self.settings.document_key = Some(metadata_key.into());
         self

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use super::batch::{Batch, FULL_BYTES, Item, MAX_RECORDS, Rejected, record_bytes};
 use super::checkpoint::Position;
 use super::consumed::{self, Consumed};
-use super::documents::{DocumentEnd, Documents, Membership, is_empty};
+use super::documents::{DocumentEnd, Documents, Membership, Misplaced, is_empty};
 use super::hash::{InputHash, id_hash};
 use super::input::{ReadError, TryIntoRecord};
 use super::job::Job;
 use super::settings::Mode;
-use crate::error::{Error, Result};
+use crate::error::{Error, InvalidInput, Result};
 use crate::model::check::RecordCheck;
 use crate::model::record::{AsRecord, Record};
 use crate::model::report::{BadRecord, IngestStage};
@@ -49,7 +49,7 @@ pub(super) struct Reader<'a, I> {
     has_ended: bool,
     /// In a sync, the hashes of all ids.
     pub(super) seen: HashSet<u64>,
-    /// The failure of the source.
+    /// The failure of the source, or a fault of the whole input.
     pub(super) failure: Option<Error>,
 }
 
@@ -81,7 +81,7 @@ enum ReadItem {
 struct NumberedRecord {
     number: u64,
     id: u64,
-    /// Where the record belongs, if the job replaces documents, or what is wrong with that.
+    /// Where the record belongs, if the job replaces documents, or why it has no place.
     membership: Option<Result<Membership, String>>,
     record: Record,
 }
@@ -100,7 +100,7 @@ struct Place {
     /// The hash of the record's id.
     id: u64,
     is_own_shard: bool,
-    membership: Option<Result<Membership, String>>,
+    membership: Option<Result<Membership, Misplaced>>,
     /// The document that ended before the record.
     ended: Option<DocumentEnd>,
 }
@@ -256,18 +256,42 @@ where
             ReadItem::Record(record) => {
                 let place = self.place(&record);
                 self.end_document(place.ended);
-                if place.is_own_shard {
-                    return ShardItem::Record(NumberedRecord {
-                        number,
-                        id: place.id,
-                        membership: place.membership,
-                        record,
-                    });
+                if !place.is_own_shard {
+                    self.end_batch_here();
+                    return ShardItem::Handled;
                 }
-                self.end_batch_here();
-                ShardItem::Handled
+                let membership = match place.membership {
+                    None => None,
+                    Some(Ok(member)) => Some(Ok(member)),
+                    Some(Err(Misplaced::Unnamed(reason))) => Some(Err(reason)),
+                    Some(Err(Misplaced::Late(reason))) => {
+                        self.fail_unsorted(number, record, reason);
+                        return ShardItem::End;
+                    }
+                };
+                ShardItem::Record(NumberedRecord {
+                    number,
+                    id: place.id,
+                    membership,
+                    record,
+                })
             }
         }
+    }
+
+    /// Ends the input at a record whose document has ended before. Old pieces of that document may have been
+    /// deleted although they are in the input, so this is more than a bad record.
+    fn fail_unsorted(&mut self, item: u64, record: Record, reason: String) {
+        self.job.set_unsorted();
+        let bad = BadRecord {
+            item,
+            id: Some(record.id),
+            stage: IngestStage::Check,
+            reason,
+        };
+        let record = bad.to_string();
+        let error = InvalidInput::BadRecord { record };
+        self.failure = Some(self.job.call.clone().invalid(error));
     }
 
     /// Finds the shard and the document of a record. All records of a document belong to one shard.

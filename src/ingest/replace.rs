@@ -8,7 +8,6 @@ use super::job::Job;
 use crate::error::Result;
 use crate::model::filter::Key;
 use crate::model::metadata::MetadataValue;
-use crate::model::record::Record;
 use crate::model::results::Include;
 
 /// The number of documents whose pieces one request looks up.
@@ -39,42 +38,44 @@ impl Replacement {
         let (texts, numbers): (Vec<_>, Vec<_>) = documents.iter().partition(is_text);
         for documents in [texts, numbers] {
             for documents in documents.chunks(DOCUMENTS_PER_LOOKUP) {
-                found.look_up(job, key, documents, incomplete)?;
+                let part = job.retry(|| look_up(job, key, documents, incomplete))?;
+                found.to_delete.extend(part.to_delete);
+                found.withheld += part.withheld;
             }
         }
         Ok(found)
     }
+}
 
-    fn look_up(
-        &mut self,
-        job: &Job<'_>,
-        key: &str,
-        documents: &[&DocumentEnd],
-        incomplete: &HashSet<u64>,
-    ) -> Result<()> {
-        let ids: Vec<MetadataValue> = documents.iter().map(|end| end.id.clone()).collect();
-        let filter = Key::field(key).is_in(ids);
-        let stored: Vec<Record> = job.retry(|| {
-            let scan = job.settings.collection.scan().filter(filter.clone());
-            scan.include([Include::Metadatas]).collect()
-        })?;
-        let by_hash: HashMap<u64, &DocumentEnd> =
-            documents.iter().map(|end| (end.hash, *end)).collect();
-        for record in stored {
-            // Checked here as well, so that a server that ignores the filter causes no deletion.
-            let hash = document_id(&record, key).map(document_id_hash);
-            let Some(end) = hash.and_then(|hash| by_hash.get(&hash)) else {
-                continue;
-            };
-            if end.pieces.contains(&id_hash(&record.id)) {
-                continue;
-            }
-            if end.has_gap || incomplete.contains(&end.hash) {
-                self.withheld += 1;
-            } else {
-                self.to_delete.push(record.id);
-            }
+/// Looks up the stored pieces of documents whose ids are of one kind.
+fn look_up(
+    job: &Job<'_>,
+    key: &str,
+    documents: &[&DocumentEnd],
+    incomplete: &HashSet<u64>,
+) -> Result<Replacement> {
+    let mut found = Replacement::default();
+    let ids: Vec<MetadataValue> = documents.iter().map(|end| end.id.clone()).collect();
+    let by_hash: HashMap<u64, &DocumentEnd> =
+        documents.iter().map(|end| (end.hash, *end)).collect();
+    let scan = job.settings.collection.scan();
+    let scan = scan.filter(Key::field(key).is_in(ids));
+    // Only ids are kept, because there may be millions of pieces.
+    for record in scan.include([Include::Metadatas]) {
+        let record = record?;
+        // Checked here as well, so that a server that ignores the filter causes no deletion.
+        let hash = document_id(&record, key).map(document_id_hash);
+        let Some(end) = hash.and_then(|hash| by_hash.get(&hash)) else {
+            continue;
+        };
+        if end.pieces.contains(&id_hash(&record.id)) {
+            continue;
         }
-        Ok(())
+        if end.has_gap || incomplete.contains(&end.hash) {
+            found.withheld += 1;
+        } else {
+            found.to_delete.push(record.id);
+        }
     }
+    Ok(found)
 }

@@ -163,7 +163,7 @@ impl<'a> Writer<'a> {
             .as_mut()
             .map_or(Ok(()), DeadLetters::sync)?;
         // A resumed job must see that a document is incomplete.
-        let may_advance = replaced.is_ok() && self.incomplete.is_empty();
+        let may_advance = replaced.is_ok() && self.incomplete.is_empty() && !self.job.is_unsorted();
         if let (Some(checkpoint), Some(end), true) = (&mut self.checkpoint, end, may_advance) {
             checkpoint.advance(end)?;
         }
@@ -173,14 +173,15 @@ impl<'a> Writer<'a> {
         Ok(self.progress(ProgressStage::Writing, items, &consumed))
     }
 
-    /// Deletes the old pieces of documents whose new pieces are written.
+    /// Deletes the old pieces of documents whose new pieces are written, unless the reader, which is ahead,
+    /// has found that the input is not sorted.
     fn replace(&mut self, documents: &[DocumentEnd]) -> Result<()> {
-        if documents.is_empty() {
+        if documents.is_empty() || self.job.is_unsorted() {
             return Ok(());
         }
         let replacement = Replacement::find(self.job, documents, &self.incomplete)?;
         let mut to_delete = replacement.to_delete;
-        while !to_delete.is_empty() {
+        while !to_delete.is_empty() && !self.job.is_unsorted() {
             let rest = to_delete.len().saturating_sub(IDS_PER_DELETE);
             self.delete(&mut to_delete.split_off(rest))?;
         }

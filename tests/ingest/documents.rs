@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chroma_blocking::{
-    Collection, EmbeddingFunction, Embeddings, Record,
+    Collection, EmbeddingFunction, Embeddings, Error, Record,
     embed::EmbeddingError,
     ingest::{BadRecords, IngestReport, TextSplitter},
 };
@@ -192,31 +192,76 @@ fn field_17_an_unreadable_item_within_a_document_only_concerns_that_document() {
     assert_eq!((report.deleted, report.withheld), (2, 2), "{report}");
 }
 
+/// Returns a piece with this id.
+fn piece(id: &str, doc: &str) -> Item {
+    let mut piece = record(1).metadata("doc", doc);
+    piece.id = id.to_owned();
+    Ok(piece)
+}
+
 #[test]
-fn field_17_pieces_without_a_document_or_apart_from_it_are_bad_records() {
-    let scratch = Scratch::new();
-    let piece = |id: &str, doc: &str| {
-        Ok(record(1).metadata("doc", doc)).map(|mut piece: Record| {
-            piece.id = id.to_owned();
-            piece
-        })
+fn field_17_a_piece_apart_from_its_document_ends_the_job_and_no_stored_piece_is_lost() {
+    let stored = || {
+        vec![
+            piece("a1", "a"),
+            piece("a2", "a"),
+            piece("b1", "b"),
+            piece("b2", "b"),
+        ]
     };
+    for (policy, is_sync, is_dry) in [
+        (BadRecords::stop(), false, false),
+        (BadRecords::skip(), false, false),
+        (BadRecords::skip(), true, false),
+        (BadRecords::skip(), false, true),
+    ] {
+        let (scratch, file) = (Scratch::new(), TempFile::new());
+        replace(&scratch.0, stored());
+        let run = |ids: &[&str]| {
+            let items: Vec<Item> = ids.iter().map(|id| piece(id, &id[..1])).collect();
+            let job = scratch.0.ingest(items).replace_documents("doc");
+            let job = job.bad_records(policy.clone()).dry_run(is_dry);
+            let job = job.checkpoint(&file.0);
+            let job = if is_sync { job.sync(None) } else { job };
+            job.run()
+        };
+        // Both documents have ended when the piece is found, and both lack a stored piece.
+        let error = run(&["a1", "b1", "c1", "a2", "b2"]).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(
+            text.contains("record \"a2\" (item 3) cannot be")
+                && text.contains("the document \"a\" ended before record \"a2\""),
+            "{text}"
+        );
+        let Error::Ingest { report, .. } = error else {
+            panic!("{text}");
+        };
+        assert_eq!((report.written, report.deleted), (3, 0), "{report}");
+        let mut expected = vec!["a1", "a2", "b1", "b2", "c1"];
+        if is_dry {
+            expected.pop();
+        }
+        assert_eq!(ids(&scratch), expected);
+        // The checkpoint is not after documents with old pieces.
+        let report = run(&["a1", "a2", "b1"]).unwrap();
+        let deleted = if is_sync { 2 } else { 1 };
+        assert_eq!((report.resumed, report.deleted), (0, deleted), "{report}");
+    }
+}
+
+#[test]
+fn field_17_pieces_without_a_document_are_bad_records() {
+    let scratch = Scratch::new();
     let items: Vec<Item> = vec![
         piece("a1", "a"),
         piece("b1", "b"),
-        piece("a2", "a"),
         Ok(record(7)),
         Ok(record(8).metadata("doc", 1.5)),
         Ok(record(9).metadata("doc", "")),
     ];
     let report = replace(&scratch.0, items);
-    assert_eq!((report.written, report.failed), (2, 4), "{report:?}");
-    let reasons: Vec<_> = report.bad.iter().map(|bad| &*bad.reason).collect();
-    assert!(
-        reasons[0].contains("the document \"a\" ended before record \"a2\""),
-        "{reasons:?}"
-    );
-    for reason in &reasons[1..] {
+    assert_eq!((report.written, report.failed), (2, 3), "{report:?}");
+    for reason in report.bad.iter().map(|bad| &bad.reason) {
         assert!(reason.contains("metadata key \"doc\""), "{reason}");
     }
     assert_eq!(ids(&scratch), ["a1", "b1"]);

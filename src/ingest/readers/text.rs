@@ -22,9 +22,9 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// # let docs = Client::from_env()?.collection("docs");
 /// # let docs = docs.embedding_function(Hashing::default()).get_or_create()?;
 /// let files = text_records("docs")?.extensions(["md", "rst"]);
-/// let splitter = TextSplitter::new(1_000).document_key("document");
-/// let chunks = splitter.split_records(files);
-/// docs.ingest(chunks).replace_documents("document").run()?;
+/// let splitter = TextSplitter::new(1_000).document_key("source_id");
+/// let pieces = splitter.split_records(files);
+/// docs.ingest(pieces).replace_documents("source_id").run()?;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
 ///

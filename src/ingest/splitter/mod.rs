@@ -5,7 +5,7 @@
 
 mod walk;
 
-use super::consumed;
+use super::consumed::SplitItems;
 use crate::model::record::Record;
 use walk::Walk;
 
@@ -24,9 +24,9 @@ use walk::Walk;
 /// # use chroma_blocking::ingest::{TextSplitter, text_records};
 /// # let docs = Client::from_env()?.collection("docs");
 /// # let docs = docs.embedding_function(Hashing::default()).get_or_create()?;
-/// let splitter = TextSplitter::new(1_000).document_key("document");
+/// let splitter = TextSplitter::new(1_000).document_key("source_id");
 /// let chunks = splitter.split_records(text_records("docs")?);
-/// docs.ingest(chunks).replace_documents("document").run()?;
+/// docs.ingest(chunks).replace_documents("source_id").run()?;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
 ///
@@ -174,8 +174,7 @@ impl TextSplitter {
         I: IntoIterator<Item = Result<Record, E>>,
     {
         let splitter = self.clone();
-        records.into_iter().flat_map(move |item| {
-            consumed::add_split();
+        SplitItems::new(records.into_iter()).flat_map(move |item| {
             let (record, whole) = match item {
                 // With a key, it becomes a chunk without text.
                 Ok(record)

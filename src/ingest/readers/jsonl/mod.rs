@@ -88,9 +88,9 @@ pub fn jsonl_records(path: impl AsRef<Path>) -> Result<JsonLines> {
 ///   file. This is the last item.
 /// - [`Error::Io`] if the source cannot be read. This is the last item.
 ///
-/// A line ends with `\n` or `\r\n`. The reader ignores blank lines. Each other line is one item, so
-/// the same source always gives the same items in the same order. To resume after `n` items, use
-/// [`skip(n)`](Iterator::skip).
+/// A line ends with `\n` or `\r\n`. The reader ignores blank lines. Each other line is one item, so the same
+/// source always gives the same items in the same order. To resume a job, use a
+/// [checkpoint](crate::ingest::Ingest::checkpoint).
 ///
 /// [`Error::Invalid`]: crate::Error::Invalid
 /// [`Error::Io`]: crate::Error::Io

@@ -97,8 +97,8 @@ pub fn csv_records(path: impl AsRef<Path>) -> Result<CsvRows> {
 ///   unknown.
 ///
 /// The reader ignores blank lines and rows whose cells are all empty. Each other row is one item, so the same
-/// source always gives the same items in the same order. To resume after `n` items, use
-/// [`skip(n)`](Iterator::skip).
+/// source always gives the same items in the same order. To resume a job, use a
+/// [checkpoint](crate::ingest::Ingest::checkpoint).
 #[derive(Debug)]
 #[must_use = "reads nothing unless it is iterated"]
 pub struct CsvRows<R = File> {
