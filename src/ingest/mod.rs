@@ -312,9 +312,9 @@ where
     /// Replaces whole documents: deletes the stored pieces of each document that are not among its new pieces.
     /// Default: off.
     ///
-    /// A document is a text that was split into several records, its pieces. All of its pieces hold its id,
-    /// which is text or an integer, in their metadata under this key.
-    /// [`TextSplitter::document_key`] adds it. When a document has become shorter, its last pieces would
+    /// A document is a text that was split into several records, its pieces, such as the chunks of a
+    /// [`TextSplitter`]. All of its pieces hold its id, which is text or an integer, in their metadata under
+    /// this key. [`TextSplitter::document_key`] adds it. When a document has become shorter, its last pieces would
     /// otherwise stay in the collection, and queries would find them.
     ///
     /// ```no_run
