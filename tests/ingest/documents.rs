@@ -193,20 +193,20 @@ fn field_17_an_unreadable_item_within_a_document_only_concerns_that_document() {
 }
 
 /// Returns a piece with this id.
-fn piece(id: &str, doc: &str) -> Item {
+fn piece(id: &str, doc: &str) -> Record {
     let mut piece = record(1).metadata("doc", doc);
-    piece.id = id.to_owned();
-    Ok(piece)
+    id.clone_into(&mut piece.id);
+    piece
 }
 
 #[test]
 fn field_17_a_piece_apart_from_its_document_ends_the_job_and_no_stored_piece_is_lost() {
     let stored = || {
         vec![
-            piece("a1", "a"),
-            piece("a2", "a"),
-            piece("b1", "b"),
-            piece("b2", "b"),
+            Ok(piece("a1", "a")),
+            Ok(piece("a2", "a")),
+            Ok(piece("b1", "b")),
+            Ok(piece("b2", "b")),
         ]
     };
     for (policy, is_sync, is_dry) in [
@@ -218,7 +218,7 @@ fn field_17_a_piece_apart_from_its_document_ends_the_job_and_no_stored_piece_is_
         let (scratch, file) = (Scratch::new(), TempFile::new());
         replace(&scratch.0, stored());
         let run = |ids: &[&str]| {
-            let items: Vec<Item> = ids.iter().map(|id| piece(id, &id[..1])).collect();
+            let items: Vec<Item> = ids.iter().map(|id| Ok(piece(id, &id[..1]))).collect();
             let job = scratch.0.ingest(items).replace_documents("doc");
             let job = job.bad_records(policy.clone()).dry_run(is_dry);
             let job = job.checkpoint(&file.0);
@@ -253,8 +253,8 @@ fn field_17_a_piece_apart_from_its_document_ends_the_job_and_no_stored_piece_is_
 fn field_17_pieces_without_a_document_are_bad_records() {
     let scratch = Scratch::new();
     let items: Vec<Item> = vec![
-        piece("a1", "a"),
-        piece("b1", "b"),
+        Ok(piece("a1", "a")),
+        Ok(piece("b1", "b")),
         Ok(record(7)),
         Ok(record(8).metadata("doc", 1.5)),
         Ok(record(9).metadata("doc", "")),
