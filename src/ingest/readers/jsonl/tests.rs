@@ -327,7 +327,7 @@ fn field_11_files_that_are_not_utf_8_name_the_command_that_converts_them() {
     let error = items[0].as_ref().unwrap_err();
     assert!(error.contains("invalid UTF-8 at byte 10; "), "{error}");
     assert!(
-        error.contains("iconv -f WINDOWS-1252 -t UTF-8 in.jsonl"),
+        error.contains("iconv -f WINDOWS-1252 -t UTF-8 data/in.jsonl"),
         "{error}"
     );
 }
