@@ -14,8 +14,8 @@
 //!                         deleted, because its record might be in the collection
 //!   --tolerate N          with --sync: deletes although up to N items cannot be read. Default: 0
 //!   --shard I/N           the part of this machine: I of N, counted from 0
-//!   --restart             starts from the beginning if the input is another one than in the last run,
-//!                         which did not finish. Default: such a checkpoint is refused
+//!   --restart             starts from the beginning if the last run did not finish and the input has
+//!                         changed since. Default: the checkpoint of that run is refused
 //!   --dry-run             reports what would be done
 //! ```
 //!

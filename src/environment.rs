@@ -24,8 +24,7 @@ impl Environment<'_> {
     /// Returns the trimmed value of a variable; `None` if it is not set or empty.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if the value is not Unicode, is in quotes, or has characters that cannot be
-    /// seen.
+    /// [`InvalidInput::Setting`] if the value is not Unicode, is in quotes, or has invisible characters.
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, InvalidInput> {
         // The value is not shown, since it may be a key or contain a password.
         self.text(name)
@@ -74,8 +73,8 @@ impl Environment<'_> {
     }
 }
 
-/// Returns what is wrong with a value that has quotes around it or characters that cannot be seen. Both come
-/// from files and web pages that the value was copied from.
+/// Returns what is wrong with a value that has quotes around it or invisible characters. Both come from files
+/// and web pages that the value was copied from.
 pub(crate) fn fault_in(value: &str) -> Option<String> {
     const QUOTES: [(char, char); 6] = [
         ('"', '"'),

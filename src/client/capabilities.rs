@@ -80,7 +80,7 @@ impl Capabilities {
         }
 
         let open_api: OpenApi = read::json(response)?;
-        // A gateway may publish a description of its own under the same path.
+        // A gateway may publish the description of another API under the same path.
         let mut paths = open_api.paths.keys();
         if paths.len() > 0 && !paths.any(|path| path.starts_with("/api/v2/")) {
             return Err("it describes another API than Chroma's".to_owned());

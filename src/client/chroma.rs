@@ -77,7 +77,7 @@ fn sqlite_limit(message: &str) -> Option<&'static str> {
         .map(|(_, advice)| advice)
 }
 
-/// Adds the advice to the error of a read whose repetitions all reported that a record is gone.
+/// Adds advice to the error of a read if each attempt reported that a record is gone.
 pub(crate) fn explain_gone_record(mut error: Error) -> Error {
     let is_gone = is_record_gone(&error);
     if let (true, Error::NotFound { message, .. }) = (is_gone, &mut error) {

@@ -55,7 +55,7 @@ impl Client {
     }
 }
 
-/// Whether a response refuses a path or a method in other words than Chroma refuses a request.
+/// Whether a response refuses a path or a method, and is not an error response of Chroma.
 fn is_unknown_path(status: u16, name: &str) -> bool {
     matches!(status, 404 | 405) && name.is_empty()
 }

@@ -27,8 +27,8 @@ const FAILING: &str = "check the server's disk";
 const CANNOT_APPLY: &str =
     "the server's disk may be full, or the server cannot store one of the records; see its log";
 
-/// Parts of the messages of SQLite and of operating systems, with the advice. A database that is busy is not
-/// among them, because it soon is not.
+/// Parts of the messages of SQLite and of operating systems, with the advice. A busy database is not among
+/// them, because a retry helps.
 const LASTING: [(&str, &str); 16] = [
     // The file was moved or removed while the server had it open.
     ("(code: 1032)", REPLACED),

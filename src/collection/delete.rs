@@ -63,7 +63,7 @@ impl Delete {
         self
     }
 
-    /// Deletes the records. More than 10,000 ids without a limit are split over several requests, as is a
+    /// Deletes the records. More than 10,000 ids without a limit are split into several requests. So is a
     /// filter with an [`is_in`](crate::Key::is_in) of tens of thousands of values. If one of them fails, run
     /// the deletion again: it deletes the rest.
     ///

@@ -64,7 +64,7 @@ impl Collection {
 pub struct Export<'a> {
     scan: Scan,
     embeddings: bool,
-    /// Whether the progress is reported, so that the number of all records is of use.
+    /// Whether to count all records first, for the progress.
     counts_records: bool,
     is_filtered: bool,
     on_progress: Box<dyn FnMut(&Progress) + 'a>,
@@ -117,9 +117,9 @@ impl<'a> Export<'a> {
     ///
     /// The records are written to a temporary file in the same folder first, whose name is that of the file, a
     /// random number and `.partial`. When all of them are on the disk, the temporary file is renamed to
-    /// `path`. An existing file is replaced, and its permissions are kept. Only this user can read a new
-    /// file; to choose other permissions, open the file and use [`write_to`](Export::write_to). If `path` is a
-    /// link, its target is replaced.
+    /// `path`. An existing file is replaced, and its permissions are kept. Only the current user can read a
+    /// new file; to choose other permissions, open the file and use [`write_to`](Export::write_to). If `path`
+    /// is a link, its target is replaced.
     ///
     /// A device or a pipe is written to directly, and so is `/dev/stdout`. If that is redirected to a file, the
     /// records are appended to the file.

@@ -126,7 +126,7 @@ impl Get {
 
     /// Sends the request. Returns the records in the order in which they were added.
     ///
-    /// A read that exceeds what a server returns for one request is split over several requests:
+    /// A read that exceeds what a server returns for one request is split into several:
     ///
     /// - More than 10,000 ids. The order is then that of the ids, in groups of 10,000.
     /// - More than 30,000 records with metadata or URIs. All ids are then listed by one request, and the
@@ -135,10 +135,11 @@ impl Get {
     ///   offset. The order is then that of the values, in groups.
     /// - On Chroma Cloud, more than 300 ids, or more than 300 records without a limit.
     ///
-    /// Several requests are no snapshot: other programs may write in between. No id is returned twice. A
-    /// record that is deleted meanwhile may be missing, and one that is changed is returned in either state,
-    /// even if it no longer passes the filter. A record that is added, or starts to pass the filter, may be
-    /// missing. To read a large collection in constant memory, use [`scan`](Collection::scan).
+    /// Several requests are not a snapshot, because other programs may write in between. No id is returned
+    /// twice. A record that is deleted meanwhile may be missing. A record that is changed is returned in its
+    /// old or its new state, even if it no longer passes the filter. A record that is added, or starts to
+    /// pass the filter, may be missing. To read a large collection in constant memory, use
+    /// [`scan`](Collection::scan).
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread, for

@@ -34,7 +34,7 @@ pub(super) type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
 /// The state that all clones share.
 pub(super) struct Inner {
     pub(super) stored: Stored,
-    /// The configuration and the schema with the settings that only the metadata tell, if there are any.
+    /// The configuration and the schema with settings that are only in the metadata, if there are any.
     in_force: Option<Box<InForce>>,
     /// The number of floats per vector; 0 as long as it is unknown.
     pub(super) dimension: AtomicUsize,
@@ -154,8 +154,8 @@ impl Collection {
 
     /// Returns the distance function, if the server reports it. Chroma 1.0.0 does not.
     ///
-    /// In a collection that Chroma before 1.0 created, `hnsw:space` in the [metadata](Collection::metadata)
-    /// decides, although the server reports [`Space::L2`].
+    /// If Chroma before 1.0 created the collection, this is `hnsw:space` in the
+    /// [metadata](Collection::metadata), although the server reports [`Space::L2`].
     pub fn space(&self) -> Option<Space> {
         self.configuration().space()
     }
@@ -163,9 +163,9 @@ impl Collection {
     /// Returns the configuration, as it was when the collection was opened. Its fields are `None` if the
     /// server does not report them, as Chroma 1.0.0 does not.
     ///
-    /// The settings of the index are those that it uses. Servers report only defaults for a collection that
-    /// Chroma before 1.0 created, so the keys that start with `hnsw:` in its
-    /// [metadata](Collection::metadata) replace them.
+    /// These are the settings that the index uses. If Chroma before 1.0 created the collection, the server
+    /// reports only defaults, and the keys in the [metadata](Collection::metadata) that start with `hnsw:`
+    /// replace them.
     ///
     /// ```no_run
     /// # let notes = chroma_blocking::Client::from_env()?.collection("notes").get()?;

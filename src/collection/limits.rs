@@ -15,13 +15,13 @@ const CLOUD_MAX_RECORDS: usize = 300;
 /// at 32,764 hits.
 const MAX_RECORDS: usize = 30_000;
 
-/// The kind of a server. Their limits differ.
+/// The kind of a server, which decides its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limits {
     Cloud,
     /// A distributed server other than Chroma Cloud.
     Distributed,
-    /// A server whose statements are limited by `SQLite`. Any server that is not known to be another one.
+    /// A server whose statements are limited by `SQLite`. Includes servers of an unknown kind.
     SingleNode,
 }
 
@@ -43,8 +43,8 @@ impl Collection {
         self.limits() == Limits::SingleNode
     }
 
-    /// Refuses more ids than one request may have. For calls that cannot be split. `why` says what prevents
-    /// that.
+    /// Refuses more ids than one request may have, for calls that cannot be split. `why` is the part of the
+    /// call that prevents the split.
     pub(super) fn check_id_count(
         &self,
         operation: &Operation,
@@ -70,7 +70,7 @@ impl Collection {
 }
 
 impl Limits {
-    /// Returns the maximum number of ids per request, next to a filter.
+    /// Returns the maximum number of ids per request, in addition to a filter.
     pub(super) fn ids(self, filter: &Parts) -> usize {
         match self {
             Limits::Cloud => CLOUD_MAX_RECORDS,

@@ -68,8 +68,8 @@ impl Modify {
     /// cannot be empty: servers refuse that.
     ///
     /// Keys that start with `hnsw:` are settings of the index, as clients of Chroma before 1.0 wrote them.
-    /// They cannot be changed here. If only the metadata tell the settings, as in a collection that Chroma
-    /// before 1.0 created, these keys stay even if the new metadata lack them.
+    /// They cannot be changed here. If the settings are only in the metadata, as in a collection that
+    /// Chroma before 1.0 created, these keys stay even if the new metadata lack them.
     pub fn metadata(mut self, metadata: impl Into<Metadata>) -> Modify {
         self.metadata = Some(metadata.into());
         self
@@ -79,8 +79,9 @@ impl Modify {
     /// [`ef_construction`](HnswConfig::ef_construction), which cannot change.
     ///
     /// No setting can change if the index has settings in the metadata that the server does not report in
-    /// its configuration. Chroma before 1.0 created such collections. A server that stores one setting of
-    /// the configuration would reset all others after its next restart, including the space.
+    /// its configuration. Chroma before 1.0 created such collections. If one setting of the
+    /// configuration were changed, the server would reset all others after its next restart, including the
+    /// space.
     pub fn hnsw(mut self, settings: HnswConfig) -> Modify {
         self.hnsw = Some(settings);
         self

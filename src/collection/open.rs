@@ -127,8 +127,8 @@ fn get_by_crn(client: &Client, crn: &str) -> Result<Stored> {
     }
 }
 
-/// Accepts a UUID: 32 hexadecimal digits, without hyphens or with all four. A server refuses other forms, except
-/// for some that no server sends.
+/// Accepts a UUID: 32 hexadecimal digits, without hyphens or with all four. Servers also accept some other
+/// forms, but never send them.
 fn check_id(id: &str) -> Result<(), &'static str> {
     let has_hyphens = id.len() == 36;
     let is_right = |(index, byte): (usize, u8)| match index {

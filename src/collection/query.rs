@@ -130,7 +130,7 @@ impl Query {
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a vector of the wrong dimension, a text without an
     /// embedding function, or a filter that the server would refuse or misread, and for a filter with too
-    /// many values or ids for one request: query parts of them, and merge the hits.
+    /// many values or ids for one request: split them over several queries, and merge the hits.
     pub fn run(self) -> Result<QueryResult> {
         let results = run(&self.collection, &self.queries, self.options)?;
         Ok(results.into_iter().next().unwrap_or_default())

@@ -71,7 +71,8 @@ impl Stored {
         }
     }
 
-    /// Returns the settings that hold, if the metadata decide them and the configuration has others.
+    /// Returns the settings that the index uses, if they are in the metadata and the configuration has
+    /// others.
     pub(super) fn in_force(&self) -> Option<InForce> {
         let reported = &self.configuration_json;
         let hnsw = index_metadata::in_force(self.metadata.as_ref()?, reported.hnsw.as_ref())?;
@@ -82,8 +83,8 @@ impl Stored {
         })
     }
 
-    /// Whether a new setting in the configuration would replace settings that are only in the metadata, or
-    /// that may be only there, since the server reports no configuration.
+    /// Whether a new setting in the configuration would replace settings that are only in the metadata.
+    /// Also `true` if the server reports no configuration, so that they may be only there.
     pub(super) fn has_index_in_metadata(&self) -> bool {
         let CollectionConfiguration { hnsw, spann, .. } = &self.configuration_json;
         if hnsw.is_some() || spann.is_some() {
@@ -110,7 +111,7 @@ impl Stored {
     }
 }
 
-/// The settings by which the index of a collection works, where the server reports others.
+/// The settings that the index of a collection uses, if the server reports others.
 pub(super) struct InForce {
     pub(super) configuration: CollectionConfiguration,
     pub(super) schema: Option<Schema>,

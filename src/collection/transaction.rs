@@ -82,7 +82,7 @@ impl Collection {
 
 impl Transaction {
     /// Reads records by id: one id or several. An id without a record counts as read, too: if another program
-    /// adds that record, the commit fails. More than 10,000 ids (300 on Chroma Cloud) are split over several
+    /// adds that record, the commit fails. More than 10,000 ids (300 on Chroma Cloud) are split into several
     /// requests.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub struct ClientBuilder {
     pub(super) max_response_size: Option<u64>,
 }
 
-/// Where the settings come from that the caller did not set in code.
+/// The source of the settings that the caller did not set in code.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) enum DefaultsFrom {
     #[default]
@@ -182,9 +182,10 @@ impl ClientBuilder {
     /// succeed again. The budget keeps many clients from overloading a failing server. While it is used up,
     /// calls fail without a retry, and [`Call::not_retried_because`](crate::error::Call::not_retried_because) says so.
     ///
-    /// A call pays for its retries when it fails in the end. So the number of threads does not matter: each
-    /// call under way has all retries of its policy. A retry that cannot connect costs nothing. Five calls
-    /// that succeed restore one retry. 0 turns retries off, and `u32::MAX` means unlimited. Default: 100.
+    /// A call pays for its retries only if it fails in the end. So the number of threads does not matter:
+    /// each call in progress may use all retries of its policy. A retry that cannot connect costs nothing.
+    /// Five calls that succeed restore one retry. 0 turns retries off, and `u32::MAX` means unlimited.
+    /// Default: 100.
     pub fn retry_budget(mut self, retries: u32) -> ClientBuilder {
         self.retry_budget = Some(retries);
         self

@@ -206,7 +206,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// Chooses those that are not set among those that the key may open.
+    /// Returns the tenant and the database. Chooses what is not set from what the key may open.
     fn choose(self, mut identity: Identity) -> Result<(String, String), InvalidInput> {
         let names = self.defaults_from;
         let tenant = match self.tenant {

@@ -32,8 +32,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if the value of a variable is not valid, or if two variables contradict each
-    /// other: `CHROMA_HOST` and `CHROMA_ENDPOINT`, one of these with another port than `CHROMA_PORT`, or
-    /// `CHROMA_PORT` and a key without a host. It names the variable and its value.
+    /// other: `CHROMA_HOST` and `CHROMA_ENDPOINT`, one of these with a port that differs from
+    /// `CHROMA_PORT`, or `CHROMA_PORT` and a key without a host. The error names the variable and its value.
     pub fn from_env() -> Result<ClientBuilder> {
         ClientBuilder::read(&Environment::of_process())
             .map_err(|reason| Call::new("client", None).invalid(reason))

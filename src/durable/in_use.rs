@@ -18,7 +18,7 @@ pub(crate) enum Purpose {
     Cache,
 }
 
-/// Says how a file is used.
+/// Prints how the file is used.
 impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -53,13 +53,13 @@ fn files() -> MutexGuard<'static, Files> {
 }
 
 impl InUse {
-    /// Notes the purpose of a file. Several users may share a file for the same purpose, and any file may be
-    /// read.
+    /// Records the purpose of a file. Several parts of the program may use a file for the same purpose, and
+    /// any file may be read.
     ///
     /// Returns `None` for a device, a pipe, or a path that leads nowhere.
     ///
     /// # Errors
-    /// The other purpose, if the file to be written has one.
+    /// The other purpose, if the file is to be written and has another purpose.
     pub(crate) fn claim(path: &Path, purpose: Purpose) -> Result<Option<InUse>, Purpose> {
         let Ok(Target::File(path)) = Target::find(path) else {
             return Ok(None);
@@ -94,7 +94,7 @@ impl Purpose {
     }
 }
 
-/// Whether two canonical paths are the same file, also by hard links.
+/// Whether two canonical paths are the same file, including hard links.
 fn is_same(one: &Path, other: &Path) -> bool {
     one == other || matches!((id(one), id(other)), (Some(one), Some(other)) if one == other)
 }

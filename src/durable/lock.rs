@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::private;
 
-/// How long a lock is tried. Another thread may just be starting a child process, which then holds copies of
-/// all files and sockets for a moment.
+/// How long to try to lock a file. Another thread may just be starting a child process, which then holds
+/// copies of all files and sockets for a moment.
 const PATIENCE: Duration = Duration::from_secs(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest content of a lock file: the digits of a process id, and some blanks.
@@ -90,7 +90,7 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Before the lock ends, so that no other process has opened the file by then and loses it.
+        // Removed while it is locked. Otherwise another process could lock the file, and then lose it.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -70,7 +70,8 @@ impl Target {
     }
 }
 
-/// Returns options that make new files readable for this user only, because they contain records or vectors.
+/// Returns options that make new files readable for the current user only, because they contain records or
+/// vectors.
 pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -95,7 +96,7 @@ pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the system does not allow an operation here, rather than that it failed.
+/// Whether the operation is not supported or not allowed here. Any other error is a failure.
 #[cfg(unix)]
 fn is_not_possible(error: &io::Error) -> bool {
     use ErrorKind::{InvalidInput, PermissionDenied, Unsupported};

@@ -21,7 +21,7 @@ const MIN_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// A temporary file next to its target. Removed when dropped, unless it has replaced the target.
 ///
-/// Its name is random and it must not exist, so a link that somebody else has put there is never followed.
+/// Its name is random and it must not exist, so a link that another user has put there is never followed.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     target: PathBuf,

@@ -50,8 +50,8 @@ impl BadRecords {
     /// append the records that were in flight again.
     ///
     /// If the disk fills up in the middle of a line, the job stops. The next run ends that line and appends
-    /// the record again. Only this user can read a file that the job creates. Several jobs may append to one
-    /// file, and the file may be a device or a pipe.
+    /// the record again. Only the current user can read a file that the job creates. Several jobs may append
+    /// to one file, and the file may be a device or a pipe.
     ///
     /// After you have corrected the records, `jq -cR 'fromjson? | .record // empty'` turns the file into one
     /// that [`jsonl_records`](crate::ingest::jsonl_records) reads.

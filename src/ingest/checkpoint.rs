@@ -20,7 +20,7 @@ const UPDATE_INTERVAL: Duration = Duration::from_millis(50);
 const VERSION: u32 = 1;
 /// A larger file is not a checkpoint.
 const MAX_LEN: u64 = 1 << 20;
-/// What to do about the checkpoint of another job or input.
+/// The advice for a checkpoint of another job or input.
 const START_AGAIN: &str = "name another file, delete it to start from the beginning, or let the job do so with .restart_with(...)";
 
 /// Identifies a job, so that a checkpoint is never used for a different one.
@@ -131,8 +131,7 @@ impl Checkpoint {
         Ok(read(&file, &name, job)?.1)
     }
 
-    /// Records the position to start from. A file that cannot be written is found here rather than after the
-    /// first hour.
+    /// Records the position to start from. Fails at the start of the job if the file cannot be written.
     pub(super) fn start(&mut self, position: Position) -> Result<()> {
         self.write(position)
     }

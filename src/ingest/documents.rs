@@ -1,6 +1,6 @@
 //! [`Documents`]: follows the documents of an input, so that the old pieces of each one can be deleted.
 //!
-//! A document ends where the next one starts. The reader finds that when it reads the next item, also while
+//! A document ends where the next one starts. The reader finds that when it reads the next item, even while
 //! it skips the items that an earlier run has done. So a resumed job knows the pieces of a document that was
 //! open at the position of its checkpoint.
 

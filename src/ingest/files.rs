@@ -1,4 +1,4 @@
-//! [`Files`]: the files of a job, which no other job and no other purpose may share.
+//! [`Files`]: the files of a job, each of which has one purpose.
 
 use std::path::Path;
 
@@ -53,7 +53,7 @@ impl Files {
     }
 }
 
-/// Notes what each file is used for.
+/// Records what each file is used for.
 fn claim_all(settings: &Settings) -> Result<Vec<InUse>, InvalidInput> {
     let mut in_use = Vec::new();
     let mut claim = |setting, path: &Path, purpose| {

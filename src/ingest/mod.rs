@@ -213,7 +213,8 @@ where
     /// in other containers are not seen at the start; a job stops as soon as it finds that another one has
     /// changed its checkpoint.
     ///
-    /// If the path is a link, its target is replaced. Only this user can read a file that the job creates.
+    /// If the path is a link, its target is replaced. Only the current user can read a file that the job
+    /// creates.
     pub fn checkpoint(mut self, file: impl Into<PathBuf>) -> Self {
         self.settings.checkpoint = Some(file.into());
         self
@@ -284,11 +285,11 @@ where
     /// Embeds and writes only records that have changed. Default: off.
     ///
     /// The job stores a hash of each record in the record's metadata under this key, and skips records whose
-    /// stored hash is equal. Changing the embedding function changes all hashes. A record whose stored document
-    /// or metadata was changed since, without its hash, is written again.
+    /// stored hash is equal. Changing the embedding function changes all hashes. A record is also written if
+    /// its stored document or metadata was changed since, but not the stored hash.
     ///
-    /// Vectors are not compared. A vector that was changed by [`update`](Collection::update) without its
-    /// document stays.
+    /// Vectors are not compared. If [`update`](Collection::update) has changed only the vector of a record,
+    /// that vector stays.
     ///
     /// A metadata key that the new version of a record no longer has stays in the collection, as with
     /// [`upsert`](Collection::upsert), unless [`replace_metadata`](Ingest::replace_metadata) is set.
@@ -334,7 +335,7 @@ where
     /// ```
     ///
     /// The old pieces of a document are deleted after its new ones are written, so queries find the document
-    /// at any time. A job that was killed does so when it resumes.
+    /// at any time. If the job was killed in between, it deletes them when it resumes.
     ///
     /// - Only records that hold the document's id under this key are deleted. Pieces that were written without
     ///   the key stay; delete them once.
@@ -356,8 +357,9 @@ where
     ///   could not be read, which may be a piece of it; see [`tolerate_unreadable`](Ingest::tolerate_unreadable).
     ///   The report [counts](IngestReport::withheld) them. Do not use this option for corrected dead letters
     ///   alone, because they lack the other pieces of their documents.
-    /// - With [`shard`](Ingest::shard), the hash of the document's id decides. With [`sync`](Ingest::sync), all
-    ///   stored pieces of documents that are not in the input are deleted as well.
+    /// - With [`shard`](Ingest::shard), the hash of the document's id decides the shard. With
+    ///   [`sync`](Ingest::sync), all stored pieces of documents that are not in the input are deleted as
+    ///   well.
     ///
     /// The job sends at least two more requests for each write in which a document ends. It remembers the ids
     /// of all documents, at about 20 bytes each, and while it replaces documents, the ids of their old pieces. It cannot be combined with [`only_new`](Ingest::only_new).

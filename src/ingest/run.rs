@@ -56,7 +56,7 @@ where
     }
     let mut writer = Writer::new(job, checkpoint, files.dead_letters);
     writer.total = reader.total;
-    // The fields of items of an earlier run were in its report.
+    // The earlier run has reported the fields of the items that were skipped.
     left_out::clear();
     let mut result = Ok(());
     if !job.was_cancelled() {
@@ -218,7 +218,7 @@ fn conclude(job: &Job<'_>, report: IngestReport, result: Result<()>) -> Result<I
     }
 }
 
-/// Warns of what a complete job has left undone.
+/// Logs the records that a complete job left out, and the old ones that it kept.
 fn warn_of_rest(job: &Job<'_>, report: &IngestReport) {
     let (call, collection) = (job.call, job.settings.collection.name());
     if let Some(first) = report.bad.first() {

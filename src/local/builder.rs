@@ -77,14 +77,13 @@ impl LocalServerBuilder {
         self
     }
 
-    /// Sets the data folder. It is created if it does not exist, for this user only, and never removed.
-    /// Default: a temporary folder, which is removed when the server ends.
+    /// Sets the data folder. It is created if it does not exist, for the current user only, and never
+    /// removed. Default: a temporary folder, which is removed when the server ends.
     ///
-    /// Two servers on one folder damage its data. So a local server does not start in a folder that another
-    /// one uses, also one of another program, or by another path; it locks the file `chroma.lock`. On Linux it
-    /// does not start either if any other process has opened the database, such as `chroma run`. The
-    /// opposite cannot be prevented: if another server is started in the folder later, a warning is logged,
-    /// on Linux.
+    /// Two servers on one folder damage its data. So a local server locks the file `chroma.lock`, and does
+    /// not start in a folder that another local server uses, whatever its program and the path that it was
+    /// given. On Linux, it does not start either if any other process has opened the database, such as
+    /// `chroma run`. If such a process is started in the folder later, a warning is logged, on Linux only.
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data = Some(folder.into());
         self

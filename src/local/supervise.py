@@ -38,7 +38,7 @@ def say(line):
 
 
 def try_lock(file):
-    """Whether the lock is ours. It is, too, on a file system without locks."""
+    """Whether the lock is ours. Also true on a file system without locks."""
     try:
         if os.name == "posix":
             import fcntl

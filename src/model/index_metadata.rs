@@ -80,8 +80,8 @@ pub(crate) fn read(metadata: &Metadata) -> Option<HnswConfig> {
     })
 }
 
-/// Returns the settings that an existing collection's index uses, if its metadata decide them and the
-/// configuration that the server reports has others.
+/// Returns the settings that an existing collection's index uses, if they are in its metadata and the server
+/// reports others.
 ///
 /// A server that reports no configuration, such as Chroma 1.0.0, does not tell which of the two decides.
 pub(crate) fn in_force(metadata: &Metadata, reported: Option<&HnswConfig>) -> Option<HnswConfig> {
@@ -94,8 +94,8 @@ pub(crate) fn in_force(metadata: &Metadata, reported: Option<&HnswConfig>) -> Op
     (in_force != *reported).then_some(in_force)
 }
 
-/// Prepares the metadata that replace those of an existing collection. Adds the settings that only the old
-/// metadata tell, which would be lost otherwise.
+/// Prepares the metadata that replace those of an existing collection. Adds the settings that are only in
+/// the old metadata, and would be lost otherwise.
 ///
 /// # Errors
 /// [`InvalidInput::Metadata`] for a setting with another value than the one that the index uses.

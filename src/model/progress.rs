@@ -19,12 +19,12 @@ pub struct Progress {
     /// The total number; `None` if it is not known. A batch job knows it if its iterator does, as that of a
     /// `Vec` does.
     pub total: Option<u64>,
-    /// For a batch job, how many items of the input [`done`](Progress::done) comes to before
+    /// For a batch job, the part of the input that [`done`](Progress::done) covers, in items before
     /// [`TextSplitter`](crate::ingest::TextSplitter) splits them: lines of a file, files of a folder. The same
     /// as `done` if neither a splitter nor a reader of this crate is used. 0 for any other call.
     pub input_items: u64,
-    /// For a batch job, how many bytes of the input `done` comes to, if a reader of this crate reads it; 0
-    /// otherwise.
+    /// For a batch job, the part of the input that `done` covers, in bytes, if a reader of this crate reads
+    /// it; 0 otherwise.
     pub input_bytes: u64,
     /// The size of the input in bytes, if a reader of this crate reads it and knows the size, as
     /// [`jsonl_records`](crate::ingest::jsonl_records) and [`text_records`](crate::ingest::text_records) do.

@@ -11,9 +11,9 @@ const SUCCESS: u32 = 1;
 /// A bucket of tokens. A call that fails pays for its retries, and a call that succeeds returns a token. An
 /// empty bucket allows no retries.
 ///
-/// A call pays at its end. So each call under way may use all retries of its policy, however many calls there
-/// are, and only those that fail in spite of them count. In AWS's SDKs a retry pays at its start. A restart of
-/// the server would then empty the bucket of a program with many threads.
+/// A call pays at its end. So each call in progress may use all retries of its policy, whatever the number of
+/// calls, and only calls that fail in spite of retries count. In AWS's SDKs a retry pays at its start. A
+/// restart of the server would then empty the bucket of a program with many threads.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     max: u32,

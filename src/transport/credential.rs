@@ -29,10 +29,10 @@ pub(crate) fn secret(setting: &'static str, value: &str) -> Result<HeaderValue, 
     }
 }
 
-/// Checks a part of the header `Authorization: Basic …`. It may have any characters that can be seen.
+/// Checks a part of the header `Authorization: Basic …`. It may have any visible characters.
 ///
 /// # Errors
-/// [`InvalidInput::Setting`] if it is in quotes, or has blanks at its ends or characters that cannot be seen.
+/// [`InvalidInput::Setting`] if it is in quotes, or has blanks at its ends or invisible characters.
 pub(crate) fn check_login(setting: &'static str, part: &str) -> Result<(), InvalidInput> {
     match fault_in_secret(part).filter(|_| !part.is_empty()) {
         Some(why) => Err(refused(setting, part, why)),

@@ -24,7 +24,7 @@ const CGI: &str = "REQUEST_METHOD";
 ///
 /// # Errors
 /// [`InvalidInput::Setting`] if the variable of the proxy or `NO_PROXY` cannot be read. It is not returned
-/// for an endpoint that needs no proxy.
+/// for an endpoint that is reached without a proxy.
 pub(crate) fn from_environment(
     endpoint: &Endpoint,
     environment: &Environment<'_>,

@@ -168,7 +168,7 @@ impl<'a> RetryState<'a> {
     /// Returns the wait before the next attempt.
     ///
     /// # Errors
-    /// The reason why there must not be one. `None` if the retries are used up, or if the error is that the
+    /// The reason why there must not be another attempt. `None` if the retries are used up, or if the
     /// deadline has passed.
     fn next_wait(
         &mut self,

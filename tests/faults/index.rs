@@ -58,7 +58,7 @@ fn field_27_a_broken_index_has_its_own_error_after_two_tries() {
     };
     wait_until("an index on the disk", || metadata().is_some());
     server.stop().unwrap();
-    // What a kill in the middle of the write leaves.
+    // A kill in the middle of the write leaves such a file.
     let file = fs::OpenOptions::new().write(true).open(metadata().unwrap());
     file.unwrap().set_len(100).unwrap();
 

@@ -255,7 +255,7 @@ fn field_28_a_full_disk_has_the_same_kind_of_error_at_the_start_and_later() {
     assert_eq!(kind, ErrorKind::StorageFull);
     assert!(text.contains("cannot write dead letters to /dev/full"));
 
-    // At the start: no folder, or a file that nobody may write.
+    // At the start: a missing folder, or a file without write permission.
     for place in ["checkpoint", "dead letters"] {
         let job = scratch.0.ingest(records(1));
         let job = match place {

@@ -1,4 +1,4 @@
-//! What a job says of its progress in the input.
+//! The progress of a job in its input.
 
 use std::fmt::Write;
 use std::fs;
@@ -119,7 +119,7 @@ fn field_23_progress_knows_the_total_of_a_vec_and_nothing_of_other_iterators() {
         (filtered[0].total, filtered[0].input_bytes_total),
         (None, None)
     );
-    // The size of a source that is no file is unknown.
+    // The size is unknown if the source is not a file.
     let lines = lines(10);
     let of_bytes = reports(&scratch, JsonLines::from_reader(lines.as_bytes()));
     let last = of_bytes[of_bytes.len() - 1];

@@ -146,7 +146,7 @@ fn field_10_the_report_counts_and_names_the_fields_that_were_left_out() {
         {"id":"2","document":"b","tags":["x"]}
         {"id":"3","document":"c","tags":[[1]]}"#;
     let skip = || lines(input).nested_fields(NestedFields::Skip);
-    // What is read outside of a job belongs to no report.
+    // Items that are read outside of a job are in no report.
     assert_eq!(skip().count(), 3);
     for _ in 0..2 {
         let report = scratch.0.ingest(skip()).run().unwrap();

@@ -43,7 +43,7 @@ use crate::logs;
 /// - **One process at a time** can open the file. A second one gets an error. It can open the file when the
 ///   first process has ended, however that ended. Within a process, threads and functions share the cache
 ///   through an `Arc`.
-/// - **Private**: only this user can read a file that the cache creates.
+/// - **Private**: only the current user can read a file that the cache creates.
 /// - **Size**: the file contains vectors and hashes of texts, but no text. For each new text it grows by 64
 ///   bytes plus the floats (3.1 kB for 768 floats) and never shrinks. To start again, delete the file while
 ///   no process has it open.

@@ -12,7 +12,7 @@ pub enum MissingIds {
     /// Generates the id from the source's name, without its folder, and the line number: `corpus.jsonl:17`.
     ///
     /// The line is the one in which the record begins, counted from 1. The id stays the same as long as no
-    /// lines are inserted or removed before the record, also if a program changes how lines end.
+    /// lines are inserted or removed before the record, even if a program changes how lines end.
     FromLine,
     /// Generates the id from the document, as a 128-bit hash.
     ///

@@ -1,8 +1,8 @@
-//! Finds what makes a line invalid JSON, for faults that `serde_json` describes in words of parsers.
+//! Finds what makes a line invalid JSON, for faults that `serde_json` describes in the terms of a parser.
 
 use super::encoding::CUT;
 
-/// Words that programs write where JSON has none, with the cause and the cure.
+/// Words that programs write but JSON does not have, with the cause and the cure.
 const WORDS: [(&str, &str); 8] = [
     ("NaN", NOT_FINITE),
     ("-Infinity", NOT_FINITE),
@@ -21,7 +21,7 @@ const NOT_FINITE: &str =
 const LIBRARY: &str = "write the line with a JSON library";
 const PRINTED: &str = "Python's print and str write it: use json.dumps";
 
-/// Returns the first fault in a line of JSON with its cure, or `None` if it is none of the known ones.
+/// Returns the first fault in a line of JSON with its cure, or `None` if the fault is unknown.
 ///
 /// The scan knows strings and words only; it runs after a parser has refused the line.
 pub(super) fn find(line: &[u8]) -> Option<String> {

@@ -19,7 +19,7 @@ pub(super) struct Origin {
     reader: &'static str,
     /// The path as it was given, or the caller's name for the source.
     pub(super) name: String,
-    /// Notes that the file is read, so that nothing in this process writes to it.
+    /// Records that the file is read, so that nothing in this process writes to it.
     _in_use: Option<Arc<InUse>>,
 }
 

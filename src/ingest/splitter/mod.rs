@@ -79,7 +79,7 @@ impl TextSplitter {
     /// Default: none.
     ///
     /// [`replace_documents`](crate::ingest::Ingest::replace_documents) needs it. With a key, a document that
-    /// contains only white space gives one record with an empty document, with which such a job deletes the
+    /// contains only white space gives one record with an empty document, so that such a job deletes the
     /// document's old chunks. A value that the record has under this key is replaced.
     #[must_use]
     pub fn document_key(mut self, metadata_key: impl Into<String>) -> TextSplitter {
@@ -100,10 +100,9 @@ impl TextSplitter {
     /// record's. The vector is dropped, because it belongs to the whole text. With a
     /// [`document_key`](TextSplitter::document_key), the metadata also holds the record's id.
     ///
-    /// A record without a document, or with a vector and a document that contains only white space, is returned
-    /// unchanged, apart from that key. Any other document that contains only
-    /// white space gives no records, or with a [`document_key`](TextSplitter::document_key), one with an empty
-    /// document.
+    /// A record without a document is returned unchanged, apart from that key. So is a record with a vector
+    /// whose document contains only white space. Any other document that contains only white space gives no
+    /// records; with a [`document_key`](TextSplitter::document_key), it gives one with an empty document.
     ///
     /// ```
     /// use chroma_blocking::Record;

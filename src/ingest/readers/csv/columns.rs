@@ -139,7 +139,7 @@ impl Names {
                 (Role::Uri, "uri_column"),
             ),
         ];
-        // A name that was set goes before a default.
+        // A name that was set takes precedence over a default.
         parts.sort_by_key(|(is_set, ..)| !is_set);
         let mut roles: HashMap<&str, (Role, &str)> = HashMap::new();
         for (is_set, name, (role, setter)) in parts {
@@ -348,7 +348,7 @@ impl Kind {
         value.ok_or_else(|| format!("{cell:?} is not {expected}{}", self.cure(trimmed)))
     }
 
-    /// Says what to do about a cell that another program has written in its own way.
+    /// Returns advice for a cell in a form that is common in other programs.
     fn cure(self, cell: &str) -> &'static str {
         let is_finite = |text: &str| text.parse().is_ok_and(|float: f64| float.is_finite());
         match self {

@@ -7,8 +7,8 @@ use crate::ingest::readers::encoding::Foreign;
 /// A line end has at most this many bytes.
 const MAX_END_LEN: usize = 2;
 
-/// A source that the parser cannot read ahead of, so that the line in which a row begins is known, and the
-/// length of a row is limited.
+/// A source that gives the parser at most one line per read. So the line in which a row begins is known, and
+/// the length of a row can be limited.
 ///
 /// The parser's own count is one too small after `\r\n` and blank lines.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct LineSource<R> {
     row_line: Option<u64>,
     /// The number of bytes that the current row may still have.
     left: usize,
-    /// Whether the last line was ended, for sources that do not end it.
+    /// Whether a line break was added at the end of the source, which may lack one.
     is_last_ended: bool,
     pub(super) fault: Option<RowFault>,
 }
