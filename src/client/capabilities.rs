@@ -83,7 +83,7 @@ impl Capabilities {
         // A gateway may publish the description of another API under the same path.
         let mut paths = open_api.paths.keys();
         if paths.len() > 0 && !paths.any(|path| path.starts_with("/api/v2/")) {
-            return Err("it describes another API than Chroma's".to_owned());
+            return Err("it does not describe Chroma's API".to_owned());
         }
         let schema = |name: &str| Some(open_api.components["schemas"].get(name)?.to_string());
         let metadata = schema("HashMap");
@@ -160,6 +160,6 @@ mod tests {
         );
         assert_eq!(described("{}"), Ok(Capabilities::ALL));
         let error = described(r#"{"/items/{item_id}":{}}"#).unwrap_err();
-        assert_eq!(error, "it describes another API than Chroma's");
+        assert_eq!(error, "it does not describe Chroma's API");
     }
 }

@@ -47,7 +47,7 @@ fn hidden() -> [(Answer, bool, &'static str); 9] {
         (
             Answer::ok(r#"{"components":{},"paths":{"/users":{}}}"#),
             false,
-            "another API than Chroma's",
+            "it does not describe Chroma's API",
         ),
         (
             Answer::new(302, "").header("location", "/login"),

@@ -353,11 +353,11 @@ impl Kind {
         let is_finite = |text: &str| text.parse().is_ok_and(|float: f64| float.is_finite());
         match self {
             Kind::Int if cell.ends_with(".0") && is_finite(cell) => {
-                "; pandas writes integers so if the column has gaps: convert it with .astype(\"Int64\"), or use float_columns"
+                "; pandas writes integers as floats if the column has gaps: convert it with .astype(\"Int64\"), or use float_columns"
             }
             Kind::Int if is_finite(cell) && cell.contains(['.', 'e', 'E']) => "; use float_columns",
             Kind::Int if is_finite(cell) => {
-                " of 64 bits; do not set a type, which keeps it as a text"
+                " of 64 bits; leave the column out of int_columns, to keep it as text"
             }
             Kind::Float if is_finite(&cell.replacen(',', ".", 1)) => "; write a point, not a comma",
             Kind::Float if cell.parse::<f64>().is_ok() => "; leave the cell empty",

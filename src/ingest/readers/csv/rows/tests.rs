@@ -319,7 +319,7 @@ fn field_11_cells_that_other_programs_write_are_refused_with_the_cure() {
     for (error, cure) in [
         (
             int("id,k\n1,2015.0\n"),
-            "\"2015.0\" is not an integer; pandas writes integers so if the column has gaps: convert it with .astype(\"Int64\"), or use float_columns",
+            "\"2015.0\" is not an integer; pandas writes integers as floats if the column has gaps: convert it with .astype(\"Int64\"), or use float_columns",
         ),
         (
             int("id,k\n1,2015.5\n"),
@@ -327,7 +327,7 @@ fn field_11_cells_that_other_programs_write_are_refused_with_the_cure() {
         ),
         (
             int("id,k\n1,99999999999999999999\n"),
-            "is not an integer of 64 bits; do not set a type, which keeps it as a text",
+            "is not an integer of 64 bits; leave the column out of int_columns, to keep it as text",
         ),
         (
             float("id,k\n1,\"1,5\"\n"),
