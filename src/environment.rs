@@ -97,7 +97,7 @@ pub(crate) fn fault_in(value: &str) -> Option<String> {
     ))
 }
 
-/// Whether a character shows nothing: controls, and those that only format the text around them.
+/// Whether a character is invisible: a control character, or one that only formats the text around it.
 fn is_invisible(c: char) -> bool {
     let formats = [
         '\u{ad}'..='\u{ad}',

@@ -1,4 +1,4 @@
-//! [`FileLock`]: a lock that ends with the process that holds it, however that ends.
+//! [`FileLock`]: a lock that ends when its process ends, even if that is killed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

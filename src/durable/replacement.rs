@@ -81,7 +81,7 @@ impl Replacement {
         sync_folder(&self.target)
     }
 
-    /// Gives the file the owner and the permissions of the file that it replaces, if there is one. Where that
+    /// Gives the file the owner and the permissions of the file that it replaces, if there is one. If that
     /// is not possible, the file stays private.
     #[cfg(unix)]
     fn keep_permissions(&self) {

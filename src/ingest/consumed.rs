@@ -43,8 +43,8 @@ impl Consumed {
     }
 }
 
-/// Calls a function, and adds what readers have read in it to `to`. `wants_sizes` tells the readers whether to
-/// find out the sizes of their sources.
+/// Calls a function, and adds to `to` what readers read in this call. `wants_sizes` tells the readers whether
+/// to find out the sizes of their sources.
 pub(super) fn count<T>(to: &mut Consumed, wants_sizes: bool, read: impl FnOnce() -> T) -> T {
     let before = (CONSUMED.replace(*to), WANTS_SIZES.replace(wants_sizes));
     let result = read();

@@ -209,9 +209,9 @@ where
     /// anything, unless it may [restart](Ingest::restart_with).
     ///
     /// One job at a time can use a checkpoint. While a job runs, a file with the same name and `.lock` at the
-    /// end holds its process id. The lock ends with the process, however that ends. Jobs on other machines or
-    /// in other containers are not seen at the start; a job stops as soon as it finds that another one has
-    /// changed its checkpoint.
+    /// end holds its process id. The lock ends when the process ends, even if it is killed. Jobs on other
+    /// machines or in other containers are not seen at the start; a job stops as soon as it finds that
+    /// another one has changed its checkpoint.
     ///
     /// If the path is a link, its target is replaced. Only the current user can read a file that the job
     /// creates.
@@ -414,8 +414,8 @@ where
     /// [`tolerate_unreadable`](Ingest::tolerate_unreadable)), or if the input is empty. The
     /// [report](IngestReport::withheld) says how many records were kept, and why.
     ///
-    /// If an input holds two versions of a document whose pieces have numbers, the last pieces of the longer
-    /// version stay, because their ids are in the input. Use [`replace_documents`](Ingest::replace_documents) as
+    /// If an input holds two versions of a document in numbered pieces, the last pieces of the longer version
+    /// stay, because their ids are in the input. Use [`replace_documents`](Ingest::replace_documents) as
     /// well.
     ///
     /// The job remembers the ids of the input, at about 16 bytes each.

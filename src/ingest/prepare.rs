@@ -100,9 +100,9 @@ fn skip_stored(settings: &Settings, batch: &mut Batch, stored: &HashMap<String, 
     batch.skipped += (before - batch.records.len()) as u64;
 }
 
-/// Whether the document and the metadata of a stored record are those of `record`, whose hash it holds.
+/// Whether a stored record that holds the hash of `record` also has its document and its metadata.
 ///
-/// They differ if something else has changed the stored record without its hash.
+/// It does not if another program has changed the stored record, but not the hash.
 fn is_as_written(stored: &Record, record: &Record) -> bool {
     let is_same = |(key, value): (&str, &MetadataValue)| match (value, stored.metadata.get(key)) {
         (MetadataValue::Null, stored) => stored.is_none(),

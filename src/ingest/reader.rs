@@ -142,8 +142,8 @@ where
         }
     }
 
-    /// Reads the items that an earlier run has written, and returns whether they are those that the run read.
-    /// Stops early if the job is cancelled.
+    /// Reads the items that an earlier run has written, and returns whether they are the same. Stops early if
+    /// the job is cancelled.
     ///
     /// # Errors
     /// If the source fails.

@@ -128,7 +128,7 @@ impl Drop for TemporaryFolder {
     }
 }
 
-/// Refuses a cache folder whose programs another user could replace. Owners may be this user and root.
+/// Refuses a cache folder whose programs another user could replace. The owner must be `user` or root.
 #[cfg(unix)]
 pub(super) fn check_owner(folder: &Path, user: u32) -> Result<()> {
     use std::os::unix::fs::MetadataExt;

@@ -42,7 +42,7 @@ fn heartbeat(port: u16) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
-/// Whether a process listens on the port. `false` if the system does not tell.
+/// Whether a process listens on the port. `false` if the system does not report it.
 pub(super) fn is_listening(pid: u32, port: u16) -> bool {
     let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     // Columns: number, local address, remote address, state, …, and the inode as the tenth. 0A is "listening".

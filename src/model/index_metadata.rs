@@ -83,7 +83,8 @@ pub(crate) fn read(metadata: &Metadata) -> Option<HnswConfig> {
 /// Returns the settings that an existing collection's index uses, if they are in its metadata and the server
 /// reports others.
 ///
-/// A server that reports no configuration, such as Chroma 1.0.0, does not tell which of the two decides.
+/// A server that reports no configuration, such as Chroma 1.0.0, does not tell which of
+/// the two the index uses.
 pub(crate) fn in_force(metadata: &Metadata, reported: Option<&HnswConfig>) -> Option<HnswConfig> {
     let reported = reported?;
     settings_of(metadata).next()?;
@@ -98,7 +99,7 @@ pub(crate) fn in_force(metadata: &Metadata, reported: Option<&HnswConfig>) -> Op
 /// the old metadata, and would be lost otherwise.
 ///
 /// # Errors
-/// [`InvalidInput::Metadata`] for a setting with another value than the one that the index uses.
+/// [`InvalidInput::Metadata`] for a setting whose value differs from the one that the index uses.
 pub(crate) fn replace(
     new: &mut Metadata,
     old: &Metadata,

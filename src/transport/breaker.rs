@@ -15,9 +15,8 @@ const FIRST_TO_LONGEST: u32 = 20;
 /// 504 and 520 to 524. Any other response is a success. After several failures in a row the breaker opens:
 /// calls fail immediately with [`Error::CircuitOpen`](crate::Error::CircuitOpen), without a request.
 ///
-/// Requests that fail while others are under way count once: a failure counts only if its request began after
-/// the last failure that counted. So one broken moment does not open the breaker, however many threads there
-/// are.
+/// Requests that fail at the same time count once: a failure counts only if its request began after the last
+/// failure that counted. So a short failure does not open the breaker, whatever the number of threads.
 ///
 /// While the breaker is open, it allows one trial call at a time. The first wait is a twentieth of
 /// [`open_for`](CircuitBreaker::open_for), by default 0.1 s. It doubles after each trial that fails, up to
@@ -139,7 +138,7 @@ impl State {
 }
 
 impl Breaker {
-    /// Returns the breaker of an endpoint whose calls it refuses while it is open.
+    /// Returns the breaker of an endpoint. While it is open, it refuses calls.
     pub(crate) fn refusing(settings: CircuitBreaker, reported: metrics::Breaker) -> Breaker {
         let longest = settings.open_for.min(FOREVER);
         Breaker {

@@ -59,7 +59,7 @@ pub(crate) fn from_environment(
     Proxy::parse(variable, &url).map(Some)
 }
 
-/// Whether a CGI program could have this variable from a header of its request. The header `Proxy` becomes
+/// Whether a request can set this variable of a CGI program by a header. The header `Proxy` becomes
 /// `HTTP_PROXY`. On Windows the case of names does not matter.
 fn is_a_header_of_cgi(variable: &str) -> bool {
     variable == "HTTP_PROXY" || cfg!(windows) && variable == "http_proxy"

@@ -96,7 +96,7 @@ impl Scan<'_> {
         self.line[..self.at].trim_ascii_end().ends_with(b",")
     }
 
-    /// Whether a word is none of JSON's and no exponent.
+    /// Whether a word is neither a word of JSON nor an exponent.
     fn is_bare(&self, word: &[u8]) -> bool {
         let before = self.line[..self.at].last();
         let is_in_number = before.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.');
