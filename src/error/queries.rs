@@ -77,8 +77,8 @@ impl Error {
 
     /// Whether the same call may succeed later without a change. True for timeouts, broken connections, rate
     /// limits, an open circuit breaker, and the statuses 408, 500, 502, 503, 504 and 520 to 524. False for
-    /// [`Error::BrokenIndex`] and [`Error::Storage`], which need somebody to repair the server, and if the
-    /// server's certificate is refused.
+    /// [`Error::BrokenIndex`] and [`Error::Storage`], which last until the server is repaired, and if TLS
+    /// fails: a refused certificate, a port that does not speak TLS, or a TLS alert of the server.
     ///
     /// The client has already made its own retries ([`RetryPolicy`](crate::RetryPolicy)) when it returns the
     /// error.

@@ -139,8 +139,8 @@ pub enum Error {
         message: String,
         /// Advice. May be empty.
         hint: String,
-        /// Whether another attempt may succeed. `false` if the server's certificate is refused, or if the
-        /// port does not speak TLS.
+        /// Whether another attempt may succeed. `false` if the server's certificate is refused, if the
+        /// port does not speak TLS, or if the server ends the connection with a TLS alert.
         retryable: bool,
         /// The cause: most often a [`std::io::Error`], whose kind tells a refused connection from a reset
         /// one.
