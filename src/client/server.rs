@@ -56,7 +56,7 @@ impl Client {
     }
 
     /// Returns an error if the server lacks a feature, or if the client cannot find out. The first call
-    /// requests the description of the server's API; if that fails, so does the next call that needs it.
+    /// requests the description of the server's API. If that request fails, the next call sends it again.
     /// Chroma Cloud is assumed to support every feature if it publishes no description.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl Client {
         })
     }
 
-    /// Explains the error of a request for the description of the API, which the caller has not asked for.
+    /// Explains why the client requested the description of the API, in the error of that request.
     fn unknown(&self, feature: Feature, call: Call, mut error: Error) -> Error {
         if let Some(failed) = error.call_mut() {
             failed.operation = call.operation;
