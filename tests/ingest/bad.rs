@@ -284,7 +284,7 @@ fn field_24_a_record_whose_lists_would_break_the_server_is_a_dead_letter() {
     assert_eq!((report.written, report.failed), (2, 2), "{report:?}");
     let letters = std::fs::read_to_string(&file.0).unwrap();
     for reason in [
-        r#"key \"list\": the list has 5462 values"#,
+        r#"key \"list\": the lists of the record have 5462 values"#,
         "it has 5462 keys",
     ] {
         assert!(letters.contains(reason), "{letters}");

@@ -98,6 +98,11 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        // When Chroma 1.5 deletes a collection, it keeps the lists in the metadata of its records, and later
+        // records of any collection get them. Deleting the records first deletes the lists.
+        if let Ok(found) = self.0.get().include([]).run() {
+            let _ = self.0.delete().ids(found.ids).run();
+        }
         let _ = client().delete_collection(self.0.name());
     }
 }
