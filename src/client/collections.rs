@@ -20,6 +20,10 @@ impl Client {
     /// Deletes a collection and all of its records. If the response is lost, the client checks whether the
     /// collection still exists.
     ///
+    /// When a single-node server (seen with 1.5.9) deletes a collection, it keeps the lists in the metadata
+    /// of its records, and records that are added later to any collection may get them. If your records
+    /// have such lists, delete the records before the collection.
+    ///
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound) if no collection has this name.
     pub fn delete_collection(&self, name: &str) -> Result<()> {
