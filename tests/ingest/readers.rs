@@ -2,10 +2,9 @@
 
 use chroma_blocking::{
     Error, Record,
-    ingest::{BadRecords, IngestReport, JsonLines, NestedFields, TextSplitter, text_records},
+    ingest::{BadRecords, IngestReport, JsonLines, NestedFields},
 };
 
-use super::support::folder::Folder;
 use super::{Scratch, TempFile, record};
 
 fn counts(report: &IngestReport) -> (u64, u64, u64) {
@@ -19,7 +18,9 @@ fn lines(text: &str) -> JsonLines<&[u8]> {
 #[cfg(feature = "gemini")]
 #[test]
 fn field_12_empty_files_are_left_out_and_counted_and_do_not_stop_a_job_with_gemini() {
+    use super::support::folder::Folder;
     use super::support::gemini::{Google, KEY};
+    use chroma_blocking::ingest::{TextSplitter, text_records};
 
     let folder = Folder::new();
     for (name, text) in [
