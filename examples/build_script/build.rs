@@ -27,7 +27,11 @@ fn main() {
 
     // The thread, the installation and the server end with this process.
     let (done, result) = mpsc::channel();
-    thread::spawn(move || done.send(embed().map_err(|error| format!("{error:#}"))));
+    thread::spawn(move || {
+        let result = embed().map_err(|error| format!("{error:#}"));
+        // The receiver is gone only if the time is over.
+        let _ = done.send(result);
+    });
     match result.recv_timeout(LIMIT) {
         Ok(Ok(report)) => println!("cargo::warning=docs: {report}"),
         Ok(Err(error)) => fail(&error),
