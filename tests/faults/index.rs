@@ -40,7 +40,8 @@ fn index_files(data: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn field_27_a_broken_index_has_its_own_error_after_two_tries() {
-    if server::is_given() {
+    // Chroma 1.0.0 says only "see the server's log".
+    if server::is_given() || server::version() == "1.0.0" {
         return;
     }
     let (folder, port) = (Folder::new(), port());
