@@ -1,22 +1,11 @@
 //! Bad input gives a specific error, and the client writes nothing.
 
 use chroma_blocking::{
-    Collection, Error, Hashing, InvalidInput, Key, Metadata, Record, Result,
+    Collection, Hashing, InvalidInput, Key, Metadata, Record,
     record::{Columns, Vectors},
 };
 
-use crate::{Scratch, client};
-
-/// Returns the reason of a refusal before a request.
-fn reason<T: std::fmt::Debug>(result: Result<T>) -> InvalidInput {
-    match result.unwrap_err() {
-        Error::Invalid { call, reason, .. } => {
-            assert_eq!(call.attempts, 0, "nothing is sent");
-            reason
-        }
-        other => panic!("{other}"),
-    }
-}
+use crate::{Scratch, client, reason};
 
 fn point(id: &str) -> Record {
     Record::new(id).embedding([1.0, 2.0])

@@ -12,7 +12,7 @@ use chroma_blocking::{
 };
 use serde_json::json;
 
-use crate::{Scratch, client, unique_name};
+use crate::{Scratch, client, refused, unique_name};
 
 fn new() -> CollectionBuilder {
     client().collection(unique_name())
@@ -40,17 +40,6 @@ fn lacks_schemas() -> bool {
         eprintln!("this server has no schemas");
     }
     none
-}
-
-/// Returns the message of an error before a request.
-fn refused<T: std::fmt::Debug>(result: chroma_blocking::Result<T>) -> String {
-    match result.unwrap_err() {
-        Error::Invalid { call, reason, .. } => {
-            assert_eq!(call.attempts, 0, "nothing is sent");
-            reason.to_string()
-        }
-        other => panic!("{other}"),
-    }
 }
 
 #[test]

@@ -19,15 +19,6 @@ fn lines(path: impl AsRef<std::path::Path>) -> usize {
     jsonl_records(path).unwrap().map(Result::unwrap).count()
 }
 
-fn names(folder: &Folder) -> Vec<String> {
-    let entries = fs::read_dir(&folder.0).unwrap().map(Result::unwrap);
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[cfg(unix)]
 #[test]
 fn field_16_an_export_to_a_pipe_is_written_through() {
@@ -48,7 +39,7 @@ fn field_16_an_export_to_a_pipe_is_written_through() {
         assert_eq!(reader.join().unwrap().lines().count(), 25);
     }
     assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
-    assert_eq!(names(&folder), ["link", "pipe"]);
+    assert_eq!(folder.names(), ["link", "pipe"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -118,7 +109,7 @@ fn field_16_the_target_of_a_link_is_replaced_and_keeps_its_mode() {
         fs::set_permissions(&target, fs::Permissions::from_mode(next)).unwrap();
         fs::write(&target, "old").unwrap();
     }
-    assert_eq!(names(&folder), ["chain", "data", "link"]);
+    assert_eq!(folder.names(), ["chain", "data", "link"]);
 }
 
 #[test]
@@ -141,7 +132,7 @@ fn field_16_a_folder_as_the_target_is_refused_before_anything_is_read() {
     fs::write(&path, "old").unwrap();
     collection.export().to_file(&path).unwrap_err();
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-    assert_eq!(names(&folder), ["notes.jsonl"]);
+    assert_eq!(folder.names(), ["notes.jsonl"]);
 }
 
 #[test]
@@ -156,7 +147,7 @@ fn field_15_two_exports_to_one_file_do_not_mix() {
     assert_eq!(export.to_file(&path).unwrap(), 25);
     assert_eq!(during, [25; 3]);
     assert_eq!(lines(&path), 25);
-    assert_eq!(names(&folder), ["notes.jsonl"]);
+    assert_eq!(folder.names(), ["notes.jsonl"]);
 }
 
 #[test]
@@ -169,7 +160,7 @@ fn secure_15_a_panic_in_progress_leaves_no_temporary_file() {
         export.to_file(&path)
     });
     assert!(std::panic::catch_unwind(export).is_err());
-    assert_eq!(names(&folder), ["notes.jsonl"]);
+    assert_eq!(folder.names(), ["notes.jsonl"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
 }
 

@@ -4,14 +4,14 @@
 use std::process::Command;
 
 use chroma_blocking::{
-    Client, Collection, Error, Hashing, LocalServer, Metadata, Record, Space,
+    Client, Collection, Hashing, LocalServer, Metadata, Record, Space,
     collection::CollectionBuilder,
     schema::{HnswConfig, Schema, SpannConfig, VectorIndexConfig},
 };
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
-use crate::{Scratch, client, server, unique_name, version};
+use crate::{Scratch, client, refused, server, unique_name, version};
 
 /// Turns collections into those that chromadb 0.5.23 leaves in a data folder, and that every later server
 /// keeps: the configuration has only defaults, in a form that later servers cannot read, and the metadata of
@@ -104,18 +104,6 @@ fn ranks_by(collection: &Collection, space: Space) {
 /// Returns whether the server reports no configuration.
 fn reports_none() -> bool {
     version() == "1.0.0"
-}
-
-/// Returns the message of an error before a request.
-#[track_caller]
-fn refused<T: std::fmt::Debug>(result: chroma_blocking::Result<T>) -> String {
-    match result.unwrap_err() {
-        Error::Invalid { call, reason, .. } => {
-            assert_eq!(call.attempts, 0, "nothing is sent");
-            reason.to_string()
-        }
-        other => panic!("{other}"),
-    }
 }
 
 #[test]

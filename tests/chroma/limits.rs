@@ -6,7 +6,7 @@ use chroma_blocking::{
     Error, Include, InvalidInput, Key, Metadata, MetadataValue, Record, Result, Where,
 };
 
-use crate::{Scratch, client, stores_lists, version};
+use crate::{Scratch, client, reason, stores_lists, version};
 
 /// The number of records: more than a single-node server returns with metadata in one request.
 const MANY: usize = 33_000;
@@ -25,18 +25,6 @@ fn many() -> Scratch {
     let records: Vec<Record> = (0..MANY).map(record).collect();
     many.add(&records).unwrap();
     many
-}
-
-/// Returns the reason of a refusal before a request.
-#[track_caller]
-fn reason<T: std::fmt::Debug>(result: Result<T>) -> InvalidInput {
-    match result.unwrap_err() {
-        Error::Invalid { call, reason, .. } => {
-            assert_eq!(call.attempts, 0, "nothing is sent");
-            reason
-        }
-        other => panic!("{other}"),
-    }
 }
 
 /// Asserts that these are the records from one index to another, in their order, with their metadata.

@@ -32,10 +32,11 @@ mod server;
 mod single_node;
 mod tenants;
 
+use std::fmt::Debug;
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use chroma_blocking::{Collection, Hashing, Record};
+use chroma_blocking::{Collection, Error, Hashing, InvalidInput, Record, Result};
 
 use server::{client, unique_name, version};
 
@@ -46,6 +47,24 @@ fn stores_lists() -> bool {
         let record = Record::new("1").embedding([1.0]).metadata("k", ["x"]);
         Scratch::new().upsert([record]).is_ok()
     })
+}
+
+/// Returns the reason of a refusal before a request.
+#[track_caller]
+fn reason<T: Debug>(result: Result<T>) -> InvalidInput {
+    match result.unwrap_err() {
+        Error::Invalid { call, reason, .. } => {
+            assert_eq!(call.attempts, 0, "nothing is sent");
+            reason
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// Returns the message of a refusal before a request.
+#[track_caller]
+fn refused<T: Debug>(result: Result<T>) -> String {
+    reason(result).to_string()
 }
 
 /// A collection for one test, deleted when dropped.

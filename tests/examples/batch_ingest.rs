@@ -140,31 +140,26 @@ fn field_28_a_full_disk_has_one_exit_code_at_the_start_and_later() {
         command.args(["--collection", "abc", "--bad", "bad.jsonl"]);
         texts(&command.arg(&input).output().unwrap())
     };
-    let names = || {
-        let entries = fs::read_dir(&folder.0).unwrap().map(Result::unwrap);
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    };
     let (code, out, err) = run(0);
     assert_eq!(code, 1, "{out} {err}");
     assert!(err.contains("cannot lock the checkpoint"), "{err}");
-    assert_eq!(names(), ["input.jsonl"], "no empty file is left");
+    assert_eq!(folder.names(), ["input.jsonl"], "no empty file is left");
 
     // One block is 512 or 1,024 bytes. The second letter does not fit.
     let (code, out, err) = run(6);
     assert_eq!(code, 1, "{out} {err}");
     assert!(err.contains("cannot write dead letters"), "{err}");
-    assert_eq!(names(), ["bad.jsonl", "input.jsonl", "input.jsonl.ckpt"]);
+    assert_eq!(
+        folder.names(),
+        ["bad.jsonl", "input.jsonl", "input.jsonl.ckpt"]
+    );
     let letters = || fs::read_to_string(folder.path("bad.jsonl")).unwrap();
     assert!(!letters().ends_with('\n'), "the last letter is cut off");
 
     // Enough space again.
     let (code, out, err) = run(1_000);
     assert_eq!(code, 0, "{out} {err}");
-    assert_eq!(names(), ["bad.jsonl", "input.jsonl"]);
+    assert_eq!(folder.names(), ["bad.jsonl", "input.jsonl"]);
     let letters = letters();
     for n in 0..4 {
         let whole = |line: &&str| {

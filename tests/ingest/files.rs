@@ -36,16 +36,6 @@ fn io_error(result: Result<IngestReport>) -> (ErrorKind, String) {
     }
 }
 
-/// Names of the files in a folder.
-fn names(folder: &Folder) -> Vec<String> {
-    let entries = fs::read_dir(&folder.0).unwrap().map(Result::unwrap);
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn field_15_a_second_job_with_a_checkpoint_in_use_is_refused_with_the_pid_of_the_first() {
     let scratch = Scratch::new();
@@ -69,7 +59,7 @@ fn field_15_a_second_job_with_a_checkpoint_in_use_is_refused_with_the_pid_of_the
         assert!(text.contains(&pid), "{text}");
     }
     // A dry run writes nothing, so it may look.
-    assert_eq!(names(&folder), [""; 0], "complete jobs leave nothing");
+    assert_eq!(folder.names(), [""; 0], "complete jobs leave nothing");
     assert_eq!(second().unwrap().written, 3);
 }
 
@@ -106,7 +96,7 @@ fn field_16_a_checkpoint_behind_a_link_is_replaced_and_the_link_is_not() {
     stop(&scratch, &link);
     let is_link = || fs::symlink_metadata(&link).unwrap().is_symlink();
     assert!(is_link() && fs::symlink_metadata(&target).unwrap().is_file());
-    assert_eq!(names(&folder), ["data", "link"]);
+    assert_eq!(folder.names(), ["data", "link"]);
     let job = scratch.0.ingest(records(200)).checkpoint(&target);
     assert_eq!(job.run().unwrap().resumed, WRITTEN as u64);
     assert!(is_link() && !target.exists());
@@ -405,7 +395,7 @@ fn secure_11_checkpoints_and_dead_letters_are_for_this_user_only() {
     let mut seen = Vec::new();
     let input = JsonLines::from_reader(&b"{\"id\":\"a\",\"text\":\"one\"}\n5\n"[..]);
     let input = input.inspect(|_| {
-        for name in names(&folder) {
+        for name in folder.names() {
             let mode = fs::metadata(folder.path(&name)).unwrap().mode() & 0o777;
             seen.push((name, mode));
         }

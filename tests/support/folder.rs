@@ -25,6 +25,16 @@ impl Folder {
         self.0.join(name)
     }
 
+    /// Returns the names of the files and folders in this folder, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Creates a folder in this folder.
     pub fn make(&self, name: &str) -> PathBuf {
         let path = self.path(name);
