@@ -8,12 +8,12 @@ use crate::error::{Error, InvalidInput, RefusedText};
 /// [retryable](Error::is_retryable), and keep the vectors of an [`Error::PartlyEmbedded`].
 pub type EmbeddingError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Validates that an [`Error::PartlyEmbedded`] about `texts` texts lists each of them exactly once. Other
-/// errors are returned as they are.
+/// Validates that an [`Error::PartlyEmbedded`] about `texts` texts lists each of them exactly once. Returns
+/// other errors as they are.
 ///
 /// A function that embeds in parts may have returned the error of a part, whose indices mean other texts.
-/// That error is replaced by its source if the call can be retried, and by a description of the mistake
-/// otherwise.
+/// Then returns the source of that error if the call can be retried, and otherwise a description of the
+/// mistake.
 pub(super) fn validate_indices(error: EmbeddingError, texts: usize) -> EmbeddingError {
     let error = match error.downcast::<Error>() {
         Ok(error) => *error,
