@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::hash::{document_id_hash, id_hash};
+use super::hash::document_id_hash;
 use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
 
@@ -73,18 +73,22 @@ impl Documents {
 
     /// Adds a record. Returns where it belongs, and the document that it ends.
     ///
+    /// `piece` is the hash of the record's id. `document` is the [`hash`](Documents::hash) of its document's
+    /// id.
+    ///
     /// # Errors
     /// If the record names no document, or one that has ended.
     pub(super) fn add(
         &mut self,
         record: &Record,
+        piece: u64,
+        document: Option<u64>,
     ) -> (Result<Membership, Misplaced>, Option<DocumentEnd>) {
-        let Some(id) = document_id(record, &self.key) else {
+        let (Some(id), Some(document)) = (document_id(record, &self.key), document) else {
             // The record may be a piece of a document next to it.
             self.add_gap();
             return (Err(Misplaced::Unnamed(self.no_document())), None);
         };
-        let (document, piece) = (document_id_hash(id), id_hash(&record.id));
         let is_empty = is_empty(record);
         if let Some(open) = &mut self.open {
             let is_same = open.end.hash == document;

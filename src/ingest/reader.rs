@@ -306,9 +306,10 @@ where
                 ended: None,
             };
         };
-        let is_own_shard = shard.contains(documents.hash(record).unwrap_or(id));
+        let document = documents.hash(record);
+        let is_own_shard = shard.contains(document.unwrap_or(id));
         let (membership, ended) = if is_own_shard {
-            let (membership, ended) = documents.add(record);
+            let (membership, ended) = documents.add(record, id, document);
             (Some(membership), ended)
         } else {
             (None, documents.add_other())
