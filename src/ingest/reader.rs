@@ -81,18 +81,11 @@ enum ReadItem {
 struct NumberedRecord {
     number: u64,
     id: u64,
-    /// Where the record belongs, if the job replaces documents, or why it has no place.
-    membership: Option<Result<Membership, String>>,
+    /// Where the record belongs, if the job replaces documents.
+    membership: Option<Membership>,
+    /// Why it has no place in a document.
+    fault: Option<String>,
     record: Record,
-}
-
-impl NumberedRecord {
-    fn membership(&self) -> Option<Membership> {
-        match self.membership {
-            Some(Ok(membership)) => Some(membership),
-            _ => None,
-        }
-    }
 }
 
 /// The place of a record in the job.
@@ -186,7 +179,7 @@ where
             };
             let needs_lookup = self.job.settings.needs_lookup();
             // A new version of a document must not be written before the earlier one is cleaned up.
-            let document = next.membership().map(|member| member.document);
+            let document = next.membership.map(|member| member.document);
             let hashes = || [Some(next.id), document].into_iter().flatten();
             let is_repeated = hashes().any(|hash| self.ids.contains(&hash));
             // A lookup must see the result of the earlier write.
@@ -260,10 +253,10 @@ where
                     self.end_batch_here();
                     return ShardItem::Handled;
                 }
-                let membership = match place.membership {
-                    None => None,
-                    Some(Ok(member)) => Some(Ok(member)),
-                    Some(Err(Misplaced::Unnamed(reason))) => Some(Err(reason)),
+                let (membership, fault) = match place.membership {
+                    None => (None, None),
+                    Some(Ok(member)) => (Some(member), None),
+                    Some(Err(Misplaced::Unnamed(reason))) => (None, Some(reason)),
                     Some(Err(Misplaced::Late(reason))) => {
                         self.fail_unsorted(number, record, reason);
                         return ShardItem::End;
@@ -273,6 +266,7 @@ where
                     number,
                     id: place.id,
                     membership,
+                    fault,
                     record,
                 })
             }
@@ -388,14 +382,16 @@ where
 
     /// Adds a record to the batch, or rejects it if it is invalid.
     fn add(&mut self, next: NumberedRecord) {
-        let member = next.membership();
         let NumberedRecord {
-            number, id, record, ..
+            number,
+            id,
+            membership,
+            fault,
+            record,
         } = next;
         self.read += 1;
         self.end_batch_here();
-        let is_misplaced = matches!(next.membership, Some(Err(_)));
-        if is_empty(&record) && !is_misplaced {
+        if is_empty(&record) && fault.is_none() {
             self.batch.empty.push(empty(number, record));
             return;
         }
@@ -411,12 +407,12 @@ where
         };
         let valid = check.check(record.as_record(), 0);
         let valid = valid.map_err(|reason| reason.to_string());
-        let valid = valid.and(next.membership.map_or(Ok(()), |member| member.map(drop)));
+        let valid = valid.and(fault.map_or(Ok(()), Err));
         let has_vector = record.embedding.is_some();
         let item = Item {
             number,
             record,
-            document: member.map(|member| member.document),
+            document: membership.map(|member| member.document),
             vector: None,
         };
         if let Err(reason) = valid {
@@ -428,7 +424,7 @@ where
             self.batch.bytes += size_of::<f32>() * dimension.unwrap_or(0);
         }
         self.ids.insert(id);
-        self.batch.restarts |= member.is_some_and(|member| member.restarts);
+        self.batch.restarts |= membership.is_some_and(|member| member.restarts);
         self.batch.records.push(item);
     }
 
