@@ -199,8 +199,8 @@ impl Fields {
 
 const NO_OBJECT: &str = "not a JSON object; every line must be one";
 
-/// Adds what a field must be to the message that its first byte is wrong.
-fn must_be(why: String, wrong_start: &str, what: &str) -> String {
+/// Adds what a value must be to the message that its first byte is wrong.
+pub(super) fn must_be(why: String, wrong_start: &str, what: &str) -> String {
     if why.starts_with(wrong_start) {
         format!("{why}; it must be {what}")
     } else {

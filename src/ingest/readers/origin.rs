@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::durable::in_use::{InUse, Purpose};
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -13,14 +12,14 @@ use crate::wire::read::short;
 pub(super) const MAX_LEN: usize = 64 << 20;
 
 /// A reader and its source.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Origin {
     /// The name of the reader.
     reader: &'static str,
     /// The path as it was given, or the caller's name for the source.
     pub(super) name: String,
     /// Records that the file is read, so that nothing in this process writes to it.
-    _in_use: Option<Arc<InUse>>,
+    _in_use: Option<InUse>,
 }
 
 impl Origin {
@@ -38,7 +37,7 @@ impl Origin {
         let file = File::open(path).map_err(|error| origin.io(error))?;
         let in_use = InUse::claim(path, Purpose::Input).ok().flatten();
         let origin = Origin {
-            _in_use: in_use.map(Arc::new),
+            _in_use: in_use,
             ..origin
         };
         Ok((origin, file))

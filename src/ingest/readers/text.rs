@@ -210,9 +210,9 @@ impl TextFiles {
     }
 
     /// Returns the size of all files that are to be read.
-    fn total_size(&self) -> Option<u64> {
-        let mut files = TextFiles::new(&self.root).ok()?;
-        files.extensions.clone_from(&self.extensions);
+    fn total_size(root: &Path, extensions: &[String]) -> Option<u64> {
+        let mut files = TextFiles::new(root).ok()?;
+        files.extensions = extensions.to_vec();
         let files = std::iter::from_fn(|| files.next_file());
         Some(files.flatten().map(|file| file.size).sum())
     }
@@ -259,12 +259,11 @@ impl Iterator for TextFiles {
     type Item = Result<Record>;
 
     fn next(&mut self) -> Option<Result<Record>> {
-        let mut meter = std::mem::replace(&mut self.meter, Meter::new(None));
-        meter.start(|| self.total_size());
+        self.meter
+            .start(|| TextFiles::total_size(&self.root, &self.extensions));
         let item = self.next_file();
         let item = item.map(|file| file.and_then(|file| self.read_file(file)));
-        meter.advance(item.as_ref(), self.bytes);
-        self.meter = meter;
+        self.meter.advance(item.as_ref(), self.bytes);
         item
     }
 }

@@ -6,6 +6,7 @@ use ::csv::StringRecord;
 
 use super::header::{self, trimmed};
 use crate::ingest::left_out;
+use crate::ingest::readers::fields::must_be;
 use crate::ingest::readers::ids::{Ids, MissingIds};
 use crate::model::metadata::MetadataValue;
 use crate::model::record::Record;
@@ -309,10 +310,9 @@ fn vector(cell: &str) -> Result<Vec<f32>, String> {
         let has_blanks = inside.contains(char::is_whitespace) && !inside.contains(',');
         if has_blanks || inside.contains("...") {
             format!("{why}; NumPy prints arrays in its own way: write json.dumps(vector.tolist())")
-        } else if why.starts_with("expected '['") {
-            format!("{why}; it must be numbers in brackets, such as [0.5, 1]")
         } else {
-            why
+            let what = "numbers in brackets, such as [0.5, 1]";
+            must_be(why, "expected '['", what)
         }
     })
 }
