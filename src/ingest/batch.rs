@@ -73,12 +73,12 @@ pub(super) struct Rejected {
 }
 
 impl Batch {
-    pub(super) fn new(number: u64, start: Position) -> Batch {
+    pub(super) fn new(number: u64, start: Position, consumed: Consumed) -> Batch {
         Batch {
             number,
             start: start.items,
             end: start,
-            consumed: Consumed::START,
+            consumed,
             records: Vec::new(),
             rejected: Vec::new(),
             documents: Vec::new(),

@@ -121,7 +121,7 @@ where
             position: Position::START,
             consumed: Consumed::START,
             dimension: function.and_then(|function| function.dimension()),
-            batch: Batch::new(0, Position::START),
+            batch: Batch::new(0, Position::START, Consumed::START),
             ids: HashSet::new(),
             hash_buffer: Vec::new(),
             deferred: None,
@@ -223,8 +223,8 @@ where
     }
 
     fn close(&mut self) -> ReadBatch {
-        let mut next = Batch::new(self.batch.number + 1, self.batch.end);
-        next.consumed = self.batch.consumed;
+        let batch = &self.batch;
+        let next = Batch::new(batch.number + 1, batch.end, batch.consumed);
         ReadBatch {
             batch: std::mem::replace(&mut self.batch, next),
             ids: std::mem::take(&mut self.ids),

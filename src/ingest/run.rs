@@ -54,8 +54,7 @@ where
     if let Some(checkpoint) = checkpoint.as_mut().filter(|_| start != files.start) {
         checkpoint.start(start)?;
     }
-    let mut writer = Writer::new(job, checkpoint, files.dead_letters);
-    writer.total = reader.total;
+    let mut writer = Writer::new(job, checkpoint, files.dead_letters, reader.total);
     // The earlier run has reported the fields of the items that were skipped.
     left_out::clear();
     let mut result = Ok(());

@@ -48,7 +48,7 @@ pub(super) struct Writer<'a> {
     /// The hashes of the ids of documents that lack a bad record and have not ended yet.
     incomplete: HashSet<u64>,
     /// The number of items in the input, if it is known.
-    pub(super) total: Option<u64>,
+    total: Option<u64>,
     pub(super) report: IngestReport,
 }
 
@@ -60,6 +60,7 @@ impl<'a> Writer<'a> {
         job: &'a Job<'a>,
         checkpoint: Option<Checkpoint>,
         dead_letters: Option<DeadLetters>,
+        total: Option<u64>,
     ) -> Writer<'a> {
         Writer {
             job,
@@ -67,7 +68,7 @@ impl<'a> Writer<'a> {
             dead_letters,
             stopped_at: None,
             incomplete: HashSet::new(),
-            total: None,
+            total,
             report: IngestReport::default(),
         }
     }
