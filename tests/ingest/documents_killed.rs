@@ -11,13 +11,7 @@ use chroma_blocking::{Client, Collection, Record};
 
 use super::documents::{pieces, replace, version};
 use super::support::random::Random;
-use super::{Letters, Scratch, TempFile};
-
-/// How many times a job is killed: `INGEST_KILLS`. Default: 8.
-fn kills() -> usize {
-    let kills = env::var("INGEST_KILLS").ok();
-    kills.and_then(|kills| kills.parse().ok()).unwrap_or(8)
-}
+use super::{Letters, Scratch, TempFile, kills};
 
 /// The number of documents, enough for all kills to meet the job at work.
 fn documents() -> usize {

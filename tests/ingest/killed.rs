@@ -16,7 +16,7 @@ use super::support::gemini::{Google, KEY, Rules};
 use super::support::random::Random;
 use super::support::server::{self, kill, port, unique_name};
 use super::support::{assert_vector_of, fast};
-use super::{Scratch, TempFile, record, records};
+use super::{Scratch, TempFile, kills, record, records};
 
 const RECORDS: usize = 8_000;
 const DIMENSION: usize = 128;
@@ -26,12 +26,6 @@ const CONCURRENCY: usize = 4;
 const IN_FLIGHT: usize = (2 * CONCURRENCY + 16 + 1) * 100;
 /// A generous limit: a job that is not killed takes about five seconds.
 const LONGEST: Duration = Duration::from_secs(240);
-
-/// How many times a job is killed: `INGEST_KILLS`. Default: 8.
-fn kills() -> usize {
-    let kills = env::var("INGEST_KILLS").ok();
-    kills.and_then(|kills| kills.parse().ok()).unwrap_or(8)
-}
 
 fn gemini(google: &str) -> Gemini {
     let builder = Gemini::builder().api_key(KEY).base_url(google);

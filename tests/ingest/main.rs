@@ -20,6 +20,7 @@ mod readers;
 mod resumed;
 
 use std::collections::BTreeMap;
+use std::env;
 use std::path::PathBuf;
 
 use chroma_blocking::{
@@ -118,12 +119,18 @@ fn records(count: usize) -> Vec<Record> {
     (0..count).map(record).collect()
 }
 
+/// How many times a job is killed: `INGEST_KILLS`. Default: 8.
+fn kills() -> usize {
+    let kills = env::var("INGEST_KILLS").ok();
+    kills.and_then(|kills| kills.parse().ok()).unwrap_or(8)
+}
+
 /// A temporary path, deleted when dropped.
 struct TempFile(PathBuf);
 
 impl TempFile {
     fn new() -> TempFile {
-        TempFile(std::env::temp_dir().join(unique_name()))
+        TempFile(env::temp_dir().join(unique_name()))
     }
 }
 

@@ -273,31 +273,21 @@ impl std::iter::FusedIterator for TextFiles {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable::tests::Folder as TempFolder;
 
-    /// A temporary folder, deleted when dropped.
-    struct Files(PathBuf);
-
-    impl Files {
-        fn new(name: &str, files: &[(&str, &[u8])]) -> Files {
-            let name = format!("chroma-blocking-{}-{name}", std::process::id());
-            let root = std::env::temp_dir().join(name);
-            for (path, bytes) in files {
-                let path = root.join(path);
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, bytes).unwrap();
-            }
-            Files(root)
+    /// Returns a temporary folder with these files.
+    fn folder(files: &[(&str, &[u8])]) -> TempFolder {
+        let folder = TempFolder::new();
+        for (path, bytes) in files {
+            let path = folder.0.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
         }
-
-        fn read(&self) -> TextFiles {
-            text_records(&self.0).unwrap()
-        }
+        folder
     }
 
-    impl Drop for Files {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn read(folder: &TempFolder) -> TextFiles {
+        text_records(&folder.0).unwrap()
     }
 
     fn ids(files: TextFiles) -> Vec<String> {
@@ -306,32 +296,29 @@ mod tests {
 
     #[test]
     fn files_are_sorted_and_named_by_their_paths() {
-        let files = Files::new(
-            "order",
-            &[
-                ("b.txt", b"\xEF\xBB\xBFtext of b\r\n"),
-                ("a/z.TXT", b"z"),
-                ("a/c/deep.md", b""),
-                ("a.md", b"a"),
-                ("a/picture.png", b"\xff"),
-                (".git/notes.txt", b"hidden"),
-                (".hidden.txt", b"hidden"),
-                ("Z.txt", b"Z"),
-                ("without", b"w"),
-            ],
-        );
+        let files = folder(&[
+            ("b.txt", b"\xEF\xBB\xBFtext of b\r\n"),
+            ("a/z.TXT", b"z"),
+            ("a/c/deep.md", b""),
+            ("a.md", b"a"),
+            ("a/picture.png", b"\xff"),
+            (".git/notes.txt", b"hidden"),
+            (".hidden.txt", b"hidden"),
+            ("Z.txt", b"Z"),
+            ("without", b"w"),
+        ]);
         let order = ["Z.txt", "a/c/deep.md", "a/z.TXT", "a.md", "b.txt"];
-        assert_eq!(ids(files.read()), order);
-        let last = files.read().last().unwrap().unwrap();
+        assert_eq!(ids(read(&files)), order);
+        let last = read(&files).last().unwrap().unwrap();
         let expected = Record::new("b.txt").document("text of b\r\n");
         assert_eq!(last, expected.metadata("source", "b.txt"));
 
         for extension in [".md", "*.md", "MD"] {
-            let found = ids(files.read().extensions([extension]));
+            let found = ids(read(&files).extensions([extension]));
             assert_eq!(found, [order[1], order[3]]);
         }
         // No extensions: all files, one of which is not a text.
-        let all = files.read().extensions([""; 0]);
+        let all = read(&files).extensions([""; 0]);
         let all: Vec<_> = all
             .map(|item| item.map(|r| r.id).map_err(|e| e.to_string()))
             .collect();
@@ -350,17 +337,13 @@ mod tests {
             .encode_utf16()
             .flat_map(u16::to_le_bytes)
             .collect();
-        let files = Files::new(
-            "encodings",
-            &[
-                ("a.txt", &utf16),
-                ("b.txt", b"\xEF\xBB\xBFcaf\xE9"),
-                ("c.txt", b"text"),
-                ("d.txt", b"\x1F\x8B\x08"),
-            ],
-        );
-        let items: Vec<_> = files
-            .read()
+        let files = folder(&[
+            ("a.txt", &utf16),
+            ("b.txt", b"\xEF\xBB\xBFcaf\xE9"),
+            ("c.txt", b"text"),
+            ("d.txt", b"\x1F\x8B\x08"),
+        ]);
+        let items: Vec<_> = read(&files)
             .map(|item| item.map_err(|error| error.to_string()))
             .collect();
         for (item, cure) in [
@@ -387,21 +370,15 @@ mod tests {
 
     #[test]
     fn field_12_an_empty_file_is_a_record_with_an_empty_document() {
-        let files = Files::new(
-            "empty",
-            &[("a.md", b""), ("b.md", b"\xEF\xBB\xBF"), ("c.md", b" \n")],
-        );
-        let texts: Vec<_> = files.read().map(|item| item.unwrap().document).collect();
+        let files = folder(&[("a.md", b""), ("b.md", b"\xEF\xBB\xBF"), ("c.md", b" \n")]);
+        let texts: Vec<_> = read(&files).map(|item| item.unwrap().document).collect();
         assert_eq!(texts, ["", "", " \n"].map(|text| Some(text.to_owned())));
     }
 
     #[test]
     fn a_file_that_is_too_large_is_an_error_in_its_place() {
-        let files = Files::new(
-            "large",
-            &[("a.txt", b"123"), ("b.txt", b"1234"), ("c.txt", b"")],
-        );
-        let items: Vec<_> = files.read().max_file_size(3).collect();
+        let files = folder(&[("a.txt", b"123"), ("b.txt", b"1234"), ("c.txt", b"")]);
+        let items: Vec<_> = read(&files).max_file_size(3).collect();
         let error = items[1].as_ref().unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
         assert!(
@@ -427,15 +404,14 @@ mod tests {
         use std::os::unix::fs::symlink;
         use std::os::unix::net::UnixListener;
 
-        let files = Files::new("links", &[("a/real.txt", b"text")]);
+        let files = folder(&[("a/real.txt", b"text")]);
         let root = &files.0;
         symlink(root.join("a/real.txt"), root.join("b.txt")).unwrap();
         symlink(root, root.join("a/circle.txt")).unwrap();
         symlink(root.join("nowhere"), root.join("c.txt")).unwrap();
         let _socket = UnixListener::bind(root.join("socket.txt")).unwrap();
         fs::write(root.join(std::ffi::OsStr::from_bytes(b"d\xff.txt")), b"").unwrap();
-        let items: Vec<_> = files
-            .read()
+        let items: Vec<_> = read(&files)
             .map(|item| {
                 item.map(|record| record.id)
                     .map_err(|error| error.to_string())
