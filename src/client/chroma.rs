@@ -8,9 +8,7 @@ use super::storage::{self, Fault};
 use crate::error::{Error, REPAIR_OF_INDEX};
 #[cfg(feature = "opentelemetry")]
 use crate::transport::HttpRequest;
-use crate::transport::{
-    CHECK_THE_NETWORK, Dialect, Endpoint, ErrorResponse, LOCAL_SERVER, Operation,
-};
+use crate::transport::{CHECK_THE_NETWORK, Dialect, Endpoint, ErrorResponse, Operation};
 use crate::wire::read::shown;
 
 /// The error responses of Chroma: `{"error":"NotFoundError","message":"Collection [nope] does not exist"}`
@@ -38,6 +36,8 @@ enum Class {
     Other,
 }
 
+/// The [`setting`](Endpoint::setting) of the address of a local server, which no user sets.
+pub(crate) const LOCAL_SERVER: &str = "LocalServer";
 /// The name of the error of a failed transaction.
 const CONFLICT: &str = "ConditionalWriteConflictError";
 /// Part of the message of a single-node server that read an id without a record.

@@ -38,6 +38,8 @@ mod storage;
 mod tenants;
 
 pub(crate) use capabilities::Feature;
+#[cfg(feature = "local-server")]
+pub(crate) use chroma::LOCAL_SERVER;
 pub(crate) use collections::check_name;
 pub use handle::Client;
 pub(crate) use handle::Settings;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 #[cfg(feature = "local-server")]
-use crate::transport::LOCAL_SERVER;
+use crate::client::LOCAL_SERVER;
 use crate::transport::{
     CONNECT_SETTER, CircuitBreaker, REQUEST_SETTER, ReadFrom, RetryPolicy, Timeouts,
 };

@@ -144,11 +144,8 @@ impl ClientBuilder {
             return Err(InvalidInput::setting("replicas", found, why));
         }
         for (index, replica) in replicas.iter().enumerate() {
-            let before = replicas[..index].iter().chain([&primary]);
-            if before
-                .into_iter()
-                .any(|other| other.as_str() == replica.as_str())
-            {
+            let mut before = replicas[..index].iter().chain([&primary]);
+            if before.any(|other| other.as_str() == replica.as_str()) {
                 let why = "this address is given twice; give each address once";
                 return Err(InvalidInput::setting("replicas", replica.as_str(), why));
             }

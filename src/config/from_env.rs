@@ -111,7 +111,8 @@ fn host(environment: &Environment<'_>, has_key: bool) -> Result<Option<Named>, I
 /// Whether two addresses name the same server.
 fn is_same(one: &str, other: &str) -> bool {
     let parse = |address| Endpoint::parse("CHROMA_HOST", address, DEFAULT_PORT).ok();
-    one == other || parse(one).is_some_and(|one| Some(one) == parse(other))
+    let is_same_url = |(one, other): (Endpoint, Endpoint)| one.as_str() == other.as_str();
+    one == other || parse(one).zip(parse(other)).is_some_and(is_same_url)
 }
 
 /// Reads `CHROMA_PORT`. Kubernetes sets it to the address of a service with the name `chroma`, such as

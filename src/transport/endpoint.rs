@@ -11,7 +11,7 @@ use crate::error::InvalidInput;
 
 /// A server's address: scheme, host, port, and a path that is put before the API's own; and the proxy through
 /// which it is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     base: String,
     loopback: bool,
@@ -22,9 +22,6 @@ pub(crate) struct Endpoint {
     proxy: Option<Proxy>,
     setting: &'static str,
 }
-
-/// The [`setting`](Endpoint::setting) of the address of a local server, which no user sets.
-pub(crate) const LOCAL_SERVER: &str = "LocalServer";
 
 impl Endpoint {
     /// Parses a URL, `host:port`, or a host, which gets `default_port`. `setting` is the setting that an

@@ -47,7 +47,7 @@ pub(crate) use connect_options::{CONNECT_SETTER, ConnectOptions, REQUEST_SETTER,
 pub(crate) use credential::fault_in_key;
 pub(crate) use credential::{check_login, key, secret};
 pub(crate) use dialect::{CHECK_THE_NETWORK, Dialect, ErrorResponse};
-pub(crate) use endpoint::{Endpoint, LOCAL_SERVER, is_cloud, shown_address};
+pub(crate) use endpoint::{Endpoint, is_cloud, shown_address};
 pub(crate) use endpoints::{EndpointOptions, Endpoints};
 pub(crate) use observe::retries_of_this_thread;
 pub(crate) use operation::{HttpRequest, Kind, Operation};

@@ -15,7 +15,7 @@ const FORM: &str = "it must be the URL of an HTTP proxy, such as http://proxy.ex
 const IN_CODE: &str = "proxy";
 
 /// An HTTP proxy. Neither `Debug` nor `Display` shows the user and the password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Proxy {
     /// The environment variable, or `proxy` for one that was set in code.
     setting: &'static str,
@@ -24,7 +24,7 @@ pub(crate) struct Proxy {
     credentials: Option<Credentials>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Credentials {
     password: String,
     /// The value of the header `Proxy-Authorization`.
