@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::num::IntErrorKind;
 
-use crate::invalid::InvalidInput;
+use crate::invalid::{HIDDEN, InvalidInput};
 
 /// The environment variables of this process, or those of a test. Setting real ones is unsafe in a program
 /// with threads.
@@ -28,7 +28,7 @@ impl Environment<'_> {
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, InvalidInput> {
         // The value is not shown, since it may be a key or contain a password.
         self.text(name)
-            .map_err(|why| InvalidInput::setting(name, "<hidden>", why))
+            .map_err(|why| InvalidInput::setting(name, HIDDEN, why))
     }
 
     /// Like [`get`](Environment::get), for a name that is known at run time only. Returns the fault in the

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Replaces a secret.
+pub(crate) const HIDDEN: &str = "<hidden>";
+
 /// A fault in an input, found before anything was sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -202,6 +205,12 @@ impl InvalidInput {
             value: value.into(),
             why: why.into(),
         }
+    }
+
+    /// Returns the error for a bad value that may be secret. It shows only whether the value is empty.
+    pub(crate) fn secret(name: &'static str, value: &str, why: impl Into<String>) -> InvalidInput {
+        let shown = if value.is_empty() { "" } else { HIDDEN };
+        InvalidInput::setting(name, shown, why)
     }
 }
 

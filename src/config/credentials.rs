@@ -194,7 +194,7 @@ impl Authorization {
                 transport::check_login(setting, password)?;
                 if user.contains(':') {
                     let why = "a user name with a colon cannot be sent; the server would take the rest for the password";
-                    return Err(InvalidInput::setting(setting, "<hidden>", why));
+                    return Err(InvalidInput::secret(setting, user, why));
                 }
                 format!(
                     "Basic {}",

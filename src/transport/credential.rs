@@ -2,7 +2,6 @@
 
 use ureq::http::HeaderValue;
 
-use super::secrets::HIDDEN;
 use crate::environment::fault_in;
 use crate::error::InvalidInput;
 
@@ -12,7 +11,7 @@ use crate::error::InvalidInput;
 /// [`InvalidInput::Setting`] with the reason that [`fault_in_key`] gives.
 pub(crate) fn key(setting: &'static str, value: &str) -> Result<HeaderValue, InvalidInput> {
     match fault_in_key(setting, value) {
-        Some(why) => Err(refused(setting, value, why)),
+        Some(why) => Err(InvalidInput::secret(setting, value, why)),
         None => header(setting, value),
     }
 }
@@ -24,7 +23,7 @@ pub(crate) fn key(setting: &'static str, value: &str) -> Result<HeaderValue, Inv
 /// removes.
 pub(crate) fn secret(setting: &'static str, value: &str) -> Result<HeaderValue, InvalidInput> {
     match fault_in_secret(value).or_else(|| not_ascii(value)) {
-        Some(why) => Err(refused(setting, value, why)),
+        Some(why) => Err(InvalidInput::secret(setting, value, why)),
         None => header(setting, value),
     }
 }
@@ -35,7 +34,7 @@ pub(crate) fn secret(setting: &'static str, value: &str) -> Result<HeaderValue, 
 /// [`InvalidInput::Setting`] if it is in quotes, or has blanks at its ends or invisible characters.
 pub(crate) fn check_login(setting: &'static str, part: &str) -> Result<(), InvalidInput> {
     match fault_in_secret(part).filter(|_| !part.is_empty()) {
-        Some(why) => Err(refused(setting, part, why)),
+        Some(why) => Err(InvalidInput::secret(setting, part, why)),
         None => Ok(()),
     }
 }
@@ -96,15 +95,10 @@ fn not_ascii(value: &str) -> Option<String> {
 fn header(setting: &'static str, value: &str) -> Result<HeaderValue, InvalidInput> {
     let mut header = HeaderValue::try_from(value).map_err(|_| {
         let why = "it has a character that is not allowed in an HTTP header";
-        refused(setting, value, why.to_owned())
+        InvalidInput::secret(setting, value, why)
     })?;
     header.set_sensitive(true);
     Ok(header)
-}
-
-fn refused(setting: &'static str, value: &str, why: String) -> InvalidInput {
-    let shown = if value.is_empty() { "" } else { HIDDEN };
-    InvalidInput::setting(setting, shown, why)
 }
 
 #[cfg(test)]

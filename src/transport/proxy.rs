@@ -46,10 +46,10 @@ impl Proxy {
     /// [`InvalidInput::Setting`] if it is not the URL of an HTTP proxy. The URL may contain a password, so
     /// the error shows only the scheme.
     pub(super) fn parse(setting: &'static str, url: &str) -> Result<Proxy, InvalidInput> {
-        let bad = |why: &str| InvalidInput::setting(setting, "<hidden>", why);
         let url = url.trim();
+        let bad = |why: &str| InvalidInput::secret(setting, url, why);
         if url.is_empty() {
-            return Err(InvalidInput::setting(setting, "", FORM));
+            return Err(bad(FORM));
         }
         if let Some(why) = fault_in(url) {
             return Err(bad(&why));

@@ -9,8 +9,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::http::{HeaderName, HeaderValue};
 
-/// Replaces a secret.
-pub(super) const HIDDEN: &str = "<hidden>";
+use crate::invalid::HIDDEN;
+
 /// The minimum length of a secret, in bytes. A shorter one may be part of any text, and protects nothing.
 const MIN_SECRET: usize = 6;
 /// The maximum length of a server's message, in bytes. The rest is cut off.

@@ -13,6 +13,7 @@ use super::model::{self, BYTES_PER_TOKEN, ModelStyle};
 use crate::embed::limiter::Limiter;
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
+use crate::invalid::HIDDEN;
 use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints, Transport};
 
 /// The address of Google's API.
@@ -100,10 +101,7 @@ impl GeminiBuilder {
         let Some(key) = &self.key else {
             return Key::from_environment(environment, &self.key_variables);
         };
-        if let Some(why) = transport::fault_in_key("api_key", key) {
-            let shown = if key.is_empty() { "" } else { "<hidden>" };
-            return Err(InvalidInput::setting("api_key", shown, why));
-        }
+        transport::key("api_key", key)?;
         let variable = self.key_variables.first().cloned();
         Ok(Key {
             variable: variable.unwrap_or_else(|| KEY_VARIABLES[1].to_owned()),
@@ -301,15 +299,14 @@ fn check_name(variable: &str) -> Result<(), InvalidInput> {
     if !variable.is_empty() && variable.bytes().all(fits) && !variable.starts_with("AIza") {
         return Ok(());
     }
-    let shown = if variable.is_empty() { "" } else { "<hidden>" };
     let why = "it must be the name of a variable, such as GEMINI_API_KEY; pass a key itself with .api_key(...)";
-    Err(InvalidInput::setting("api_key_env_var", shown, why))
+    Err(InvalidInput::secret("api_key_env_var", variable, why))
 }
 
 /// Returns the error for the value of a variable, which is not shown.
 fn refused(variable: &str, why: String) -> InvalidInput {
     if let Some(name) = KEY_VARIABLES.into_iter().find(|name| *name == variable) {
-        return InvalidInput::setting(name, "<hidden>", why);
+        return InvalidInput::setting(name, HIDDEN, why);
     }
     let why = format!("the value of that variable is refused: {why}");
     InvalidInput::setting("api_key_env_var", variable, why)
