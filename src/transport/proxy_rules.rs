@@ -89,11 +89,8 @@ fn is_excepted(
 ) -> Result<bool, InvalidInput> {
     let (host, port) = endpoint.host_and_port();
     let target = Target {
-        host: host.trim_end_matches('.').to_ascii_lowercase(),
-        address: host
-            .parse()
-            .ok()
-            .map(|address: IpAddr| address.to_canonical()),
+        host: host.trim_end_matches('.').to_owned(),
+        address: address(host),
         port,
     };
     let mut found = false;
@@ -144,11 +141,6 @@ impl Exception {
         if let Some((address, bits)) = entry.split_once('/') {
             return range(address, bits);
         }
-        let address = |text: &str| {
-            text.parse()
-                .ok()
-                .map(|address: IpAddr| address.to_canonical())
-        };
         if let Some(address) = address(entry) {
             return Some(Exception::Address(address, None));
         }
@@ -197,6 +189,12 @@ impl Exception {
     }
 }
 
+/// Parses an address. An IPv4 address may be written as IPv6 (`::ffff:10.1.2.3`).
+fn address(text: &str) -> Option<IpAddr> {
+    let address: IpAddr = text.parse().ok()?;
+    Some(address.to_canonical())
+}
+
 /// Parses a range of addresses. The short form `169.254/16`, which macOS writes, is accepted.
 fn range(address: &str, bits: &str) -> Option<Exception> {
     let missing = 3_usize.saturating_sub(address.matches('.').count());
@@ -218,12 +216,12 @@ fn width(address: IpAddr) -> u8 {
 fn is_in_range(address: IpAddr, start: IpAddr, bits: u8) -> bool {
     let rest = u32::from(width(start) - bits);
     match (address, start) {
+        // If `bits` is 0, both sides are `None`.
         (IpAddr::V4(a), IpAddr::V4(b)) => {
-            (u64::from(a.to_bits()) >> rest) == (u64::from(b.to_bits()) >> rest)
+            a.to_bits().checked_shr(rest) == b.to_bits().checked_shr(rest)
         }
         (IpAddr::V6(a), IpAddr::V6(b)) => {
-            let shifted = |bits: u128| bits.checked_shr(rest).unwrap_or(0);
-            shifted(a.to_bits()) == shifted(b.to_bits())
+            a.to_bits().checked_shr(rest) == b.to_bits().checked_shr(rest)
         }
         _ => false,
     }
