@@ -81,7 +81,14 @@ impl Error {
                 write!(f, "{message}{}", AfterPrefix("; ", hint))
             }
             Error::Timeout { message, .. } | Error::Io { message, .. } => f.write_str(message),
-            _ => self.write_response(f),
+            Error::Unauthorized { .. }
+            | Error::RateLimited { .. }
+            | Error::QuotaExhausted { .. }
+            | Error::TooLarge { .. }
+            | Error::NotChroma { .. }
+            | Error::Server { .. }
+            | Error::BrokenIndex { .. }
+            | Error::Storage { .. } => self.write_response(f),
         }
     }
 

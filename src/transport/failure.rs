@@ -168,8 +168,10 @@ impl FailureReader {
                      max_response_size(...)"
                 ),
             },
-            other => match tunnel_refusal(&other) {
-                Some(refusal) => proxy_error::no_tunnel(refusal, endpoint, call),
+            other => match tunnel_refusal(&other).zip(endpoint.proxy()) {
+                Some((refusal, proxy)) => {
+                    proxy_error::no_tunnel(refusal.status, proxy, endpoint, call)
+                }
                 None => self.connection(other, Origin { endpoint, call }, was_sent),
             },
         };
@@ -215,25 +217,23 @@ impl FailureReader {
 
     fn connection(&self, error: ureq::Error, origin: Origin<'_>, was_sent: bool) -> Error {
         let proxy = origin.endpoint.proxy();
-        let (message, hint) = match proxy {
-            _ if is_distrusted(&error) || is_without_tls(&error) => {
-                let message = match proxy {
-                    Some(proxy) => format!("cannot connect through the proxy {proxy}"),
-                    None => "cannot connect".to_owned(),
-                };
-                let hint = if is_distrusted(&error) {
-                    DISTRUSTED_HINT
-                } else {
-                    NO_TLS_HINT
-                };
-                (message, hint.to_owned())
+        let fault = tls_fault(&error);
+        let tls_hint = match fault {
+            Some(TlsFault::Distrusted) => Some(DISTRUSTED_HINT.to_owned()),
+            Some(TlsFault::NotTls) => Some(NO_TLS_HINT.to_owned()),
+            Some(TlsFault::Alert) | None => None,
+        };
+        let (message, hint) = match (tls_hint, proxy) {
+            (Some(hint), Some(proxy)) => {
+                (format!("cannot connect through the proxy {proxy}"), hint)
             }
-            _ if was_sent => ("the connection broke".to_owned(), broken_hint(proxy)),
-            Some(proxy) => (
+            (Some(hint), None) => ("cannot connect".to_owned(), hint),
+            (None, _) if was_sent => ("the connection broke".to_owned(), broken_hint(proxy)),
+            (None, Some(proxy)) => (
                 format!("cannot connect to the proxy {proxy}"),
                 proxy.unreachable_hint(),
             ),
-            None => (
+            (None, None) => (
                 "cannot connect".to_owned(),
                 self.dialect.unreachable_hint(origin.endpoint),
             ),
@@ -242,7 +242,7 @@ impl FailureReader {
             call: Box::new(origin.call),
             message,
             hint,
-            retryable: !is_distrusted(&error) && !is_without_tls(&error) && !is_tls_alert(&error),
+            retryable: fault.is_none(),
             source: Some(self.secrets.clean_cause(cause(error))),
         }
     }
@@ -317,25 +317,41 @@ fn is_from_connecting(error: &ureq::Error) -> bool {
             true
         }
         ureq::Error::Other(inner) if inner.is::<tcp::ConnectFailed>() => true,
-        other => tunnel_refusal(other).is_some() || is_distrusted(other) || is_without_tls(other),
+        other => match tls_fault(other) {
+            Some(TlsFault::Distrusted | TlsFault::NotTls) => true,
+            // With TLS 1.3, it may arrive after the request was sent.
+            Some(TlsFault::Alert) => false,
+            None => tunnel_refusal(other).is_some(),
+        },
     }
 }
 
-/// Whether the server's certificate was refused. rustls reports that as an I/O error whose text starts with
-/// "invalid peer certificate".
-fn is_distrusted(error: &ureq::Error) -> bool {
-    error.to_string().contains("invalid peer certificate")
+/// A fault of TLS that stays if the request is sent again.
+enum TlsFault {
+    /// The server's certificate was refused.
+    Distrusted,
+    /// The server's first bytes were not TLS.
+    NotTls,
+    /// The server ended the connection with an alert of TLS, for example because the versions differ or
+    /// because it requires a certificate of the client.
+    Alert,
 }
 
-/// Whether the server's first bytes were not TLS. rustls names the type of message that it read.
-fn is_without_tls(error: &ureq::Error) -> bool {
-    error.to_string().contains("InvalidContentType")
-}
-
-/// Whether the server ended the connection with an alert of TLS, for example because the versions differ or
-/// because it requires a certificate of the client.
-fn is_tls_alert(error: &ureq::Error) -> bool {
-    error.to_string().contains("received fatal alert")
+/// Returns the fault of TLS that an attempt failed for, if any.
+///
+/// rustls reports it as an I/O error. The text starts with "invalid peer certificate", or names the type of
+/// the message that rustls read, or says that it received an alert.
+fn tls_fault(error: &ureq::Error) -> Option<TlsFault> {
+    let text = error.to_string();
+    if text.contains("invalid peer certificate") {
+        Some(TlsFault::Distrusted)
+    } else if text.contains("InvalidContentType") {
+        Some(TlsFault::NotTls)
+    } else if text.contains("received fatal alert") {
+        Some(TlsFault::Alert)
+    } else {
+        None
+    }
 }
 
 /// Whether the connection failed because the server had closed it while it was idle.

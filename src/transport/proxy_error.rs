@@ -1,20 +1,16 @@
 //! The errors that a proxy returns in place of the server.
 
 use super::endpoint::Endpoint;
-use super::proxied::TunnelRefused;
 use super::proxy::Proxy;
 use crate::error::{Call, Error};
 
 /// Returns the error of a tunnel that a proxy refused. Nothing was sent to the server.
-pub(super) fn no_tunnel(cause: &TunnelRefused, endpoint: &Endpoint, call: Call) -> Error {
-    let status = cause.status;
+pub(super) fn no_tunnel(status: u16, proxy: &Proxy, endpoint: &Endpoint, call: Call) -> Error {
     let (host, port) = endpoint.host_and_port();
-    let target = format!("{host}:{port}");
-    let by = endpoint.proxy().map_or(String::new(), Proxy::to_string);
-    let message = format!("the proxy {by} refuses a tunnel to {target}");
-    let why = match (endpoint.proxy(), status) {
-        (Some(proxy), 407) => login_needed(proxy),
-        (_, 500..) => {
+    let message = format!("the proxy {proxy} refuses a tunnel to {host}:{port}");
+    let why = match status {
+        407 => login_needed(proxy),
+        500.. => {
             return Error::Connection {
                 call: Box::new(call),
                 message: format!("{message} (HTTP {status})"),

@@ -116,7 +116,6 @@ impl<'a> RetryState<'a> {
         state.may_have_acted |= failure.may_have_acted && !state.kind().is_read();
         let other = if may_move { self.choose().ok() } else { None };
         let may_repeat = self.may_repeat(&failure, other.is_some(), state);
-        let allowed = self.budget.allows(failure.sent_nothing);
         let mut error = failure.error;
         if let Some(call) = error.call_mut() {
             call.may_have_acted = state.may_have_acted;
@@ -133,7 +132,7 @@ impl<'a> RetryState<'a> {
             number: state.attempts,
             error: &error,
         };
-        if !allowed {
+        if !self.budget.allows(failure.sent_nothing) {
             state.observed.failed(&attempt, NextStep::BudgetUsedUp);
             return Err(error.without_retry(Some(BUDGET_USED_UP)));
         }

@@ -100,8 +100,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
                 Error::Io(error) => failed(error),
                 other => other,
             })?;
-        timeout.after = timeout.after.saturating_sub(started.elapsed()).into();
-        let stream = connect_any(&addresses, timeout)?;
+        let stream = connect_any(&addresses, since(timeout, started))?;
         let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
