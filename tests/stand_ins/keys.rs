@@ -1,18 +1,16 @@
 //! Keys: refused before anything is sent if they were copied wrongly, and named by their variable if a server
 //! refuses them.
 
-use std::process::Command;
-
 use chroma_blocking::{Client, Error, RetryPolicy};
 
+use crate::support;
 use crate::support::stand_in::{Answer, StandIn};
 use crate::support::*;
 
 /// Returns what a child process prints that calls Chroma and Gemini with these variables. Tests share the
 /// environment of their process.
 fn child(servers: &Servers, variables: &[(&str, &str)]) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "keys::child_process", "--ignored", "--nocapture"])
+    let output = support::child("keys::child_process")
         .env("CHROMA_HOST", servers.chroma.url())
         .env("GOOGLE_GEMINI_BASE_URL", servers.google.url())
         .env_remove("GEMINI_API_KEY")
@@ -113,8 +111,7 @@ fn field_09_a_key_that_is_not_unicode_is_refused_for_that_reason() {
 
     let servers = Servers::start();
     let key = std::ffi::OsStr::from_bytes(b"s3cret\xff");
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "keys::child_process", "--ignored", "--nocapture"])
+    let output = support::child("keys::child_process")
         .env("CHROMA_HOST", servers.chroma.url())
         .env("GOOGLE_API_KEY", key)
         .env("CHROMA_API_KEY", key)

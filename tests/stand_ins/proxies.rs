@@ -1,12 +1,12 @@
 //! Requests through proxies. The proxies are stand-ins on loopback, and answer in place of servers whose names
 //! lead nowhere.
 
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use chroma_blocking::{Client, Error, Record, RetryPolicy};
 
+use crate::support;
 use crate::support::stand_in::{Answer, Request, StandIn, lock};
 use crate::support::*;
 
@@ -379,13 +379,7 @@ const NOWHERE: &str = "nowhere:";
 /// Returns what a child process prints that calls the servers in `hosts` with these variables. Tests share the
 /// environment of their process.
 fn child(hosts: &[&str], variables: &[(&str, &str)]) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "proxies::child_process",
-            "--ignored",
-            "--nocapture",
-        ])
+    let output = support::child("proxies::child_process")
         .env("PROXIED_HOSTS", hosts.join(","))
         .envs(variables.iter().copied())
         .output()
@@ -487,13 +481,7 @@ fn field_07_replicas_with_different_hosts_have_different_proxies() {
     });
     let server = chroma(LIMITS, |_| Answer::ok("0"));
     let hosts = format!("{SERVER} {}", server.url());
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "proxies::child_with_replica",
-            "--ignored",
-            "--nocapture",
-        ])
+    let output = support::child("proxies::child_with_replica")
         .env("PROXIED_HOSTS", hosts)
         .env("ALL_PROXY", proxy.url())
         .output()

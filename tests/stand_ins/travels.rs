@@ -1,8 +1,6 @@
 //! A collection stores its embedding function. These tests open collections with functions that Chroma's
 //! other clients stored. Chroma and Google are stand-ins on loopback.
 
-use std::process::Command;
-
 use crate::support;
 use crate::support::stand_in::{Answer, StandIn};
 use chroma_blocking::{Client, Error, Gemini, InvalidInput, Record};
@@ -60,13 +58,7 @@ fn invalid(error: Error) -> InvalidInput {
 #[test]
 fn gemini_is_created_from_the_configuration_of_the_python_client() {
     let (chroma, google) = (chroma(python_configuration("SOME_GEMINI_KEY")), google());
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "travels::child_process_with_a_key",
-            "--ignored",
-            "--nocapture",
-        ])
+    let output = support::child("travels::child_process_with_a_key")
         .env("CHROMA_HOST", chroma.url())
         .env("GOOGLE_GEMINI_BASE_URL", google.url())
         .env("SOME_GEMINI_KEY", "the-right-one")

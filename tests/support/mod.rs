@@ -16,6 +16,7 @@ pub mod stand_in;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -115,6 +116,14 @@ pub fn scripted(answers: impl IntoIterator<Item = Answer>) -> StandIn {
 pub fn client_without_retries(server: &StandIn) -> Client {
     let builder = builder(&server.url()).retry(RetryPolicy::none());
     builder.build().unwrap()
+}
+
+/// Returns a command that runs one ignored test of this program in a child process, since tests share the
+/// environment of their process.
+pub fn child(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture"]);
+    command
 }
 
 /// Returns the ids that were written, that may have been written, and that were not.
