@@ -43,6 +43,14 @@ impl Collection {
         self.limits() == Limits::SingleNode
     }
 
+    /// Returns the maximum number of ids per request of a call that cannot be split, in addition to a filter.
+    pub(super) fn max_ids(&self, filter: &Parts) -> usize {
+        match self.limits() {
+            Limits::Cloud => MAX_IDS,
+            other => other.ids(filter),
+        }
+    }
+
     /// Refuses more ids than one request may have, for calls that cannot be split. `why` is the part of the
     /// call that prevents the split.
     pub(super) fn check_id_count(
@@ -51,10 +59,7 @@ impl Collection {
         parts: &Parts,
         why: &str,
     ) -> Result<()> {
-        let max = match self.limits() {
-            Limits::Cloud => MAX_IDS,
-            other => other.ids(parts),
-        };
+        let max = self.max_ids(parts);
         match &parts.ids {
             Some(ids) if ids.len() > max => {
                 let reason = InvalidInput::setting(

@@ -285,6 +285,22 @@ fn a_filter_with_too_many_ids_is_refused() {
 }
 
 #[test]
+fn field_02_the_values_of_a_filter_of_a_scan_leave_room_for_fewer_ids() {
+    let server = holding(numbered(0..5), 1, |_| {});
+    let of_ids = Key::id().is_in(ids(0..10_000));
+    let of_field = Key::field("k").is_in(ids(0..31_000));
+    let scan = collection(&server).scan().filter(of_ids & of_field);
+    let error = scan.pages().next().unwrap().unwrap_err();
+    let words = error.to_string();
+    assert!(matches!(error, Error::Invalid { .. }), "{words}");
+    assert!(
+        words.contains("the filter of a scan can list at most 1699 ids"),
+        "{words}"
+    );
+    assert!(server.requests_to("/get").is_empty());
+}
+
+#[test]
 fn records_that_were_not_requested_are_an_error() {
     for wrong in [r#"["c"]"#, r#"["a","a"]"#] {
         let server = chroma(LIMITS, move |request| {

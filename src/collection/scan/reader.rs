@@ -16,7 +16,6 @@ use super::options::ScanOptions;
 use super::recent_ids::RecentIds;
 use crate::client::operations as op;
 use crate::collection::Collection;
-use crate::collection::limits::MAX_IDS;
 use crate::collection::retry::retry_if_record_gone;
 use crate::collection::selection::Selection;
 use crate::error::{Error, InvalidInput, Result};
@@ -134,16 +133,18 @@ impl Reader {
     /// Refuses a filter that names too many ids. Each listing sends the filter, so its ids cannot be split
     /// over several requests.
     fn check_id_count(&self, filter: &Where) -> Result<()> {
-        let parts = self
-            .collection
-            .select(&op::GET, Selection::from_filter(filter.clone()))?;
-        match parts.and_then(|parts| parts.ids) {
-            Some(ids) if ids.len() > MAX_IDS => {
+        let selection = Selection::from_filter(filter.clone());
+        let Some(parts) = self.collection.select(&op::GET, selection)? else {
+            return Ok(());
+        };
+        let max = self.collection.max_ids(&parts);
+        match parts.ids {
+            Some(ids) if ids.len() > max => {
                 let reason = InvalidInput::Setting {
                     name: "filter",
                     value: format!("a list of {} ids", ids.len()),
                     why: format!(
-                        "the filter of a scan can list at most {MAX_IDS} ids; use get(), which takes any number"
+                        "the filter of a scan can list at most {max} ids; use get(), which takes any number"
                     ),
                 };
                 Err(self.collection.unsent_call(&op::GET).invalid(reason))
