@@ -1,6 +1,6 @@
 //! [`Selection`]: the ids and the filter of a call, in a form that the server does not misread.
 
-use super::limits::{Limits, MAX_IDS};
+use super::limits::MAX_IDS;
 use super::{Collection, IntoIds};
 use crate::client::Feature;
 use crate::error::{Error, InvalidInput, Result};
@@ -62,14 +62,12 @@ impl Selection {
         let selects_none = parts.ids.as_ref().is_some_and(Vec::is_empty);
         Ok((!selects_none).then_some(parts))
     }
-}
 
-impl Selection {
     /// Cuts a selection whose filter has too many values for one request.
     fn cut(self) -> impl Iterator<Item = Selection> {
         let Selection { ids, filter } = self;
         let max_ids = if ids.is_some() { MAX_IDS } else { 0 };
-        let filters = match filter {
+        let filters: Vec<Option<Where>> = match filter {
             Some(filter) => filter
                 .cut(MAX_VARIABLES - max_ids)
                 .into_iter()
@@ -77,16 +75,9 @@ impl Selection {
                 .collect(),
             None => vec![None],
         };
-        let last = filters.len() - 1;
-        let mut rest = ids;
-        filters.into_iter().enumerate().map(move |(index, filter)| {
-            let ids = if index == last {
-                rest.take()
-            } else {
-                rest.clone()
-            };
-            Selection { ids, filter }
-        })
+        std::iter::repeat_n(ids, filters.len())
+            .zip(filters)
+            .map(|(ids, filter)| Selection { ids, filter })
     }
 }
 
@@ -101,7 +92,7 @@ impl Collection {
         operation: &Operation,
         selection: Selection,
     ) -> Result<Vec<Parts>> {
-        if self.limits() != Limits::SingleNode {
+        if !self.is_single_node() {
             return Ok(self.select(operation, selection)?.into_iter().collect());
         }
         selection
@@ -121,26 +112,23 @@ impl Collection {
         selection: Selection,
     ) -> Result<Option<Parts>> {
         // Only single-node servers misread filters, or have limits of SQLite.
-        let is_single_node = self.limits() == Limits::SingleNode;
+        let is_single_node = self.is_single_node();
         let schema = self.schema();
         let is_misread = |field: &str| {
             let is_indexed = |schema: &Schema| schema.has_index(field, InvertedIndex::Int);
             is_single_node && schema.is_none_or(is_indexed)
         };
-        let parts = selection
-            .parts(&is_misread)
-            .and_then(|parts| {
-                if let Some(parts) = parts.as_ref().filter(|_| is_single_node) {
-                    parts.check_limits()?;
-                }
-                Ok(parts)
-            })
-            .map_err(|reason| self.unsent_call(operation).invalid(reason))?;
-        let tests_lists = |parts: &Parts| parts.fields.as_ref().is_some_and(Where::tests_lists);
-        if parts.as_ref().is_some_and(tests_lists) {
+        let invalid = |reason| self.unsent_call(operation).invalid(reason);
+        let Some(parts) = selection.parts(&is_misread).map_err(invalid)? else {
+            return Ok(None);
+        };
+        if is_single_node {
+            parts.check_limits().map_err(invalid)?;
+        }
+        if parts.fields.as_ref().is_some_and(Where::tests_lists) {
             self.require(operation, Feature::MetadataLists)?;
         }
-        Ok(parts)
+        Ok(Some(parts))
     }
 
     /// Turns the error of a request with these parts into [`Error::Unsupported`] if the server is too old for

@@ -35,10 +35,11 @@ impl Parts {
     /// Refuses a filter that exceeds a limit of `SQLite`. Many ids can be split over several requests.
     pub(crate) fn check_limits(&self) -> Result<(), InvalidInput> {
         let ids = self.ids.as_ref().map_or(0, Vec::len).min(MIN_SPARE);
+        let variables = self.variables();
         for part in [&self.fields, &self.documents].into_iter().flatten() {
             part.check_contained()?;
-            let (values, variables) = (part.values(), self.variables());
             if variables + ids > MAX_VARIABLES {
+                let values = part.values();
                 return Err(part.bad(format!(
                     "it compares with {values} values, which take {variables} variables of SQL (text takes one, \
                      a number at least two); a statement of a single-node server may have {MAX_VARIABLES}, ids included; \
@@ -95,47 +96,36 @@ impl Where {
     /// whole filter passes one of them, and no other record does.
     ///
     /// Only the longest [`is_in`](super::Key::is_in) list that every record must pass can be cut. A filter
-    /// without one is returned unchanged.
+    /// without one is returned unchanged, and so is a filter whose other conditions take almost all variables.
     pub(crate) fn cut(self, max: usize) -> Vec<Where> {
         let per_float = PerFloat::BeforeRewriting;
         let all = self.variables(per_float);
         if all <= max {
             return vec![self];
         }
-        let mut conjuncts = match self.node {
-            Node::All(parts) => parts,
-            node => vec![Where { node, ..self }],
+        let conjuncts = match &self.node {
+            Node::All(parts) => parts.as_slice(),
+            _ => std::slice::from_ref(&self),
         };
         let lists = conjuncts.iter().enumerate();
-        let longest =
-            lists.max_by_key(|(_, part)| part.list().map_or(0, |list| list.values().len()));
-        let longest = longest.map_or(0, |(index, _)| index);
-        let list = conjuncts.swap_remove(longest);
-        let (spare, list) = match list.node {
-            Node::Condition(condition) if condition.is_list() => {
-                let rest = all - condition.variables(per_float);
-                (max.saturating_sub(rest), condition)
-            }
-            node => {
-                conjuncts.push(Where { node, ..list });
-                return vec![Where::all(conjuncts)];
-            }
+        let lists = lists.filter_map(|(index, part)| Some((index, part.list()?)));
+        let Some((longest, list)) = lists.max_by_key(|(_, list)| list.values().len()) else {
+            return vec![self];
         };
-        let in_each = if spare < MIN_SPARE {
-            list.values().len()
-        } else {
-            // One variable is for the key.
-            spare / list.copies(per_float) - 1
-        };
+        let rest = all - list.variables(per_float);
+        let spare = max.saturating_sub(rest);
+        if spare < MIN_SPARE {
+            return vec![self];
+        }
+        let others = || conjuncts[..longest].iter().chain(&conjuncts[longest + 1..]);
         let of_values = |values: &[MetadataValue]| {
             let operand = Operand::Many(values.to_vec());
             let list = Where::condition(list.key.clone(), list.operator, operand);
-            Where::all(conjuncts.iter().cloned().chain([list]))
+            Where::all(others().cloned().chain([list]))
         };
-        list.values()
-            .chunks(in_each.max(1))
-            .map(of_values)
-            .collect()
+        // One variable is for the key.
+        let in_each = spare / list.copies(per_float) - 1;
+        list.values().chunks(in_each).map(of_values).collect()
     }
 
     /// Returns the condition if it is a list that can be cut.
