@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::Collection;
-use super::limits::MAX_IDS;
 use super::progress;
 use crate::error::{Error, Result};
 use crate::model::json_len::json_len;
@@ -50,11 +49,6 @@ impl From<FailedRequest> for Error {
 }
 
 impl<S: Fn(usize) -> usize> Batches<S> {
-    /// Lowers the maximum number of entries per request.
-    pub(super) fn at_most(self, max_count: usize) -> Batches<S> {
-        Batches { max_count, ..self }
-    }
-
     /// Sends all requests, one after the other. `send` is passed the entries of a request, and their
     /// approximate size in bytes. A request is also limited by the client's payload size.
     ///
@@ -102,18 +96,19 @@ impl<S: Fn(usize) -> usize> Batches<S> {
     }
 }
 
-/// Returns the requests of a read or a deletion by ids, of at most [`MAX_IDS`] ids each. `overhead` is the
+/// Returns the requests of a read or a deletion by ids, of at most `max_count` ids each. `overhead` is the
 /// size of a request without ids, in bytes.
 pub(super) fn of_ids(
     operation: &'static Operation,
     ids: &[String],
     overhead: usize,
+    max_count: usize,
 ) -> Batches<impl Fn(usize) -> usize> {
     Batches {
         operation,
         count: ids.len(),
         entry_size: |index: usize| json_len(&ids[index]) + ",".len(),
         overhead,
-        max_count: MAX_IDS,
+        max_count,
     }
 }

@@ -101,16 +101,16 @@ impl Delete {
             operation,
             page: Page::default(),
         };
-        let (mut deleted, mut has_deleted) = (Some(0), false);
-        for parts in collection.select_in_parts(operation, self.selection)? {
+        let mut deleted = Some(0);
+        let selected = collection.select_in_parts(operation, self.selection)?;
+        for (index, parts) in selected.into_iter().enumerate() {
             let result = deletion.run(parts);
             let of_part = result.map_err(|mut error| {
                 if let Some(call) = error.call_mut() {
-                    call.may_have_acted |= has_deleted;
+                    call.may_have_acted |= index > 0;
                 }
                 error
             })?;
-            has_deleted = true;
             deleted = deleted.zip(of_part).map(|(all, of_part)| all + of_part);
         }
         Ok(deleted)
@@ -156,9 +156,8 @@ impl Deletion<'_> {
             return self.send(&parts);
         };
         let overhead = write::selection(&parts, &self.page, None).len();
-        let batches = batches::of_ids(self.operation, &ids, overhead);
-        let batches = batches.at_most(self.collection.limits().ids(&parts));
-        batches
+        let max_count = self.collection.limits().ids(&parts);
+        batches::of_ids(self.operation, &ids, overhead, max_count)
             .send(self.collection, |range, _| {
                 parts.ids = Some(ids[range].to_vec());
                 self.send(&parts).map(drop)

@@ -147,23 +147,25 @@ impl Get {
     /// split.
     pub fn run(self) -> Result<GetResult> {
         let collection = self.collection.begin();
-        let mut read = Read::new(&collection, &self.include, &self.page);
+        let selected = if self.page.is_set() {
+            let parts = collection.select(&op::GET, self.selection)?;
+            parts.into_iter().collect()
+        } else {
+            collection.select_in_parts(&op::GET, self.selection)?
+        };
         if self.page.limit == Some(0) {
             // The filter is checked, but nothing is sent.
-            collection.select(&op::GET, self.selection)?;
-            return Ok(read.finish());
+            return Ok(GetResult::empty(&self.include));
         }
-        let is_paged = self.page.limit.is_some() || self.page.offset.is_some();
-        if is_paged {
-            if let Some(parts) = collection.select(&op::GET, self.selection)? {
-                read.run(parts)?;
-            }
-        } else {
-            for parts in collection.select_in_parts(&op::GET, self.selection)? {
-                read.run(parts)?;
-            }
-            read.remove_repeated();
+        let is_cut = selected.len() > 1;
+        let mut read = Read::new(&collection, &self.include, &self.page);
+        for parts in selected {
+            read.run(parts)?;
         }
-        Ok(read.finish())
+        let mut found = read.finish();
+        if is_cut {
+            found.remove_repeated();
+        }
+        Ok(found)
     }
 }

@@ -207,7 +207,7 @@ fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<V
         entry_size: |index: usize| vectors[index].len() * write::FLOAT_LEN,
         overhead: request.body(&[], &request.parts).len(),
         max_count: match max_hits {
-            Some(max) if read_later.is_empty() => (max / n_results).max(1),
+            Some(max) if read_later.is_empty() => max / n_results,
             _ => usize::MAX,
         },
     };

@@ -20,7 +20,6 @@ pub(super) struct Read<'a> {
     include: &'a [Include],
     page: &'a Page,
     found: GetResult,
-    runs: usize,
 }
 
 impl<'a> Read<'a> {
@@ -35,14 +34,6 @@ impl<'a> Read<'a> {
             include,
             page,
             found: GetResult::empty(include),
-            runs: 0,
-        }
-    }
-
-    /// Removes records that several runs have found.
-    pub(super) fn remove_repeated(&mut self) {
-        if self.runs > 1 {
-            self.found.remove_repeated();
         }
     }
 
@@ -52,10 +43,8 @@ impl<'a> Read<'a> {
 
     /// Reads the selected records.
     pub(super) fn run(&mut self, mut parts: Parts) -> Result<()> {
-        self.runs += 1;
-        let is_paged = self.page.limit.is_some() || self.page.offset.is_some();
         match parts.ids.take() {
-            Some(ids) if !is_paged => self.read_ids(parts, ids),
+            Some(ids) if !self.page.is_set() => self.read_ids(parts, ids),
             Some(ids) => {
                 parts.ids = Some(ids);
                 let why = "with a limit or an offset";
@@ -95,7 +84,7 @@ impl<'a> Read<'a> {
         ids: &'b [String],
     ) -> Batches<impl Fn(usize) -> usize + use<'b>> {
         let overhead = write::selection(parts, self.page, Some(self.include)).len();
-        batches::of_ids(&op::GET, ids, overhead).at_most(self.limits.ids(parts))
+        batches::of_ids(&op::GET, ids, overhead, self.limits.ids(parts))
     }
 
     /// Reads the first records. If there are more than a request returns, lists the ids of all, and reads the

@@ -114,6 +114,13 @@ pub(crate) struct Page {
     pub(crate) offset: Option<usize>,
 }
 
+impl Page {
+    /// Whether there is a limit or an offset.
+    pub(crate) fn is_set(&self) -> bool {
+        self.limit.is_some() || self.offset.is_some()
+    }
+}
+
 /// Returns `{"ids":[…],"where":…,"where_document":…,"limit":…,"offset":…,"include":[…]}`, for `get` and
 /// `delete`. `delete` has no `include`.
 pub(crate) fn selection(parts: &Parts, page: &Page, include: Option<&[Include]>) -> Vec<u8> {
