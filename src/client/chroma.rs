@@ -79,12 +79,14 @@ fn sqlite_limit(message: &str) -> Option<&'static str> {
 
 /// Adds advice to the error of a read if each attempt reported that a record is gone.
 pub(crate) fn explain_gone_record(mut error: Error) -> Error {
-    let is_gone = is_record_gone(&error);
-    if let (true, Error::NotFound { message, .. }) = (is_gone, &mut error) {
-        message.push_str(
-            "; if no other program deletes records, the index of the collection is broken: ",
-        );
-        message.push_str(REPAIR_OF_INDEX);
+    match &mut error {
+        Error::NotFound { message, .. } if message.contains(RECORD_GONE) => {
+            message.push_str(
+                "; if no other program deletes records, the index of the collection is broken: ",
+            );
+            message.push_str(REPAIR_OF_INDEX);
+        }
+        _ => {}
     }
     error
 }

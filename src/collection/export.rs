@@ -39,12 +39,14 @@ impl Collection {
         Export {
             scan: self.scan(),
             embeddings: true,
-            counts_records: self.report.is_some(),
             is_filtered: false,
-            on_progress: Box::new(|_| {}),
+            on_progress: None,
         }
     }
 }
+
+/// A function that is passed the progress of an export.
+type Report<'a> = Box<dyn FnMut(&Progress) + 'a>;
 
 /// An export to JSON Lines; see [`Collection::export`].
 ///
@@ -64,10 +66,8 @@ impl Collection {
 pub struct Export<'a> {
     scan: Scan,
     embeddings: bool,
-    /// Whether to count all records first, for the progress.
-    counts_records: bool,
     is_filtered: bool,
-    on_progress: Box<dyn FnMut(&Progress) + 'a>,
+    on_progress: Option<Report<'a>>,
 }
 
 impl<'a> Export<'a> {
@@ -98,8 +98,7 @@ impl<'a> Export<'a> {
     /// Without a [`filter`](Export::filter), [`Progress::total`] is the number of records at the start, for
     /// which the export sends one more request.
     pub fn on_progress(mut self, report: impl FnMut(&Progress) + 'a) -> Export<'a> {
-        self.counts_records = true;
-        self.on_progress = Box::new(report);
+        self.on_progress = Some(Box::new(report));
         self
     }
 
@@ -158,7 +157,8 @@ impl<'a> Export<'a> {
         }
         let collection = self.scan.collection().clone();
         let mut total = None;
-        if self.counts_records && !self.is_filtered {
+        let is_reported = self.on_progress.is_some() || collection.report.is_some();
+        if is_reported && !self.is_filtered {
             total = Some(collection.count()? as u64);
         }
         let mut records = 0;
@@ -178,7 +178,9 @@ impl<'a> Export<'a> {
                 total: total.map(|total| total.max(records)),
                 ..Progress::new("export", ProgressStage::Reading, records)
             };
-            (self.on_progress)(&progress);
+            if let Some(report) = &mut self.on_progress {
+                report(&progress);
+            }
             collection.report_progress(&progress);
         }
         writer.flush().map_err(|error| write_error(name, error))?;

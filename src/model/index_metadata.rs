@@ -87,11 +87,11 @@ pub(crate) fn read(metadata: &Metadata) -> Option<HnswConfig> {
 /// the two the index uses.
 pub(crate) fn in_force(metadata: &Metadata, reported: Option<&HnswConfig>) -> Option<HnswConfig> {
     let reported = reported?;
-    settings_of(metadata).next()?;
+    let in_metadata = read(metadata)?;
     if !is_default(&object(&json!(reported))) {
         return None;
     }
-    let in_force = read(metadata)?.or(reported.clone());
+    let in_force = in_metadata.or(reported.clone());
     (in_force != *reported).then_some(in_force)
 }
 
