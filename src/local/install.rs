@@ -121,9 +121,6 @@ impl Release {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        if cfg!(unix) {
-            command.current_dir("/"); // the program's own may have been deleted
-        }
         detach(&mut command);
         let mut helper = command
             .spawn()

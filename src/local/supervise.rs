@@ -62,7 +62,6 @@ enum Event {
     Running(u32),
     Ended(i32),
     Busy(String),
-    Shared(String),
 }
 
 /// A running supervisor and its server. Dropping it ends both.
@@ -87,10 +86,6 @@ impl Launch<'_> {
         let shell = command.get_program().to_string_lossy().into_owned();
         command.env_clear().envs(inherited::variables());
         detach(&mut command);
-        if cfg!(unix) {
-            // Otherwise the program's folder could not be unmounted as long as the server runs.
-            command.current_dir("/");
-        }
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -153,8 +148,10 @@ impl Launch<'_> {
             let file = folder::open_log(self.log)?;
             // The Python supervisor truncates the log, once no other server can write to it.
             if !cfg!(unix) || self.python.is_none() {
-                let options = OpenOptions::new().write(true).truncate(true).open(self.log);
-                drop(options?);
+                OpenOptions::new()
+                    .write(true)
+                    .truncate(true)
+                    .open(self.log)?;
             }
             Ok(file)
         };
@@ -178,7 +175,7 @@ impl Launch<'_> {
                 Ok(Event::Running(pid)) => server.pid = pid,
                 Ok(Event::Busy(process)) => return Err(StartError::DataBusy(process)),
                 Ok(Event::Ended(code)) => return Err(self.ended(describe(code))),
-                Ok(Event::Shared(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     let how = match server.child.wait() {
                         Ok(status) => {
@@ -224,12 +221,13 @@ fn listen(stdout: ChildStdout) -> Receiver<Event> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            match parse(&line) {
-                Some(Event::Shared(process)) => log::warn!(target: logs::LOCAL,
+            if let Some(process) = line.strip_prefix("shared ") {
+                log::warn!(target: logs::LOCAL,
                     "process {process} has opened the data folder of a local server as well; \
                      if it is another server, stop it: two servers on one folder damage the data"
-                ),
-                event => drop(event.map(|event| sender.send(event))),
+                );
+            } else if let Some(event) = parse(&line) {
+                let _ = sender.send(event);
             }
         }
     });
@@ -241,7 +239,6 @@ fn parse(line: &str) -> Option<Event> {
         Some(("pid", pid)) => pid.parse().ok().map(Event::Running),
         Some(("exit", code)) => code.parse().ok().map(Event::Ended),
         Some(("busy", process)) => Some(Event::Busy(process.to_owned())),
-        Some(("shared", process)) => Some(Event::Shared(process.to_owned())),
         _ => None,
     }
 }
@@ -257,9 +254,12 @@ fn describe(code: i32) -> String {
 
 /// Puts a helper process into a separate process group. Ctrl-C in the terminal then ends only this program;
 /// the helper notices by its closed pipe, and has time to clean up.
+///
+/// On Unix, the helper runs in `/`: this program's folder may have been deleted, and could not be unmounted as
+/// long as a helper runs in it.
 pub(super) fn detach(command: &mut Command) {
     #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(command, 0);
+    std::os::unix::process::CommandExt::process_group(command, 0).current_dir("/");
     #[cfg(windows)]
     std::os::windows::process::CommandExt::creation_flags(command, 0x0000_0200); // CREATE_NEW_PROCESS_GROUP
     #[cfg(not(any(unix, windows)))]
@@ -321,9 +321,9 @@ mod tests {
         assert_eq!(parse("pid 17"), Some(Event::Running(17)));
         assert_eq!(parse("exit -9"), Some(Event::Ended(-9)));
         assert_eq!(parse("busy "), Some(Event::Busy(String::new())));
-        let process = || "7 (chroma)".to_owned();
-        assert_eq!(parse("busy 7 (chroma)"), Some(Event::Busy(process())));
-        assert_eq!(parse("shared 7 (chroma)"), Some(Event::Shared(process())));
+        let process = "7 (chroma)".to_owned();
+        assert_eq!(parse("busy 7 (chroma)"), Some(Event::Busy(process)));
+        assert_eq!(parse("shared 7 (chroma)"), None);
         assert_eq!(parse("pid x"), None);
         assert_eq!(parse(""), None);
     }

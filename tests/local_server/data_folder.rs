@@ -1,7 +1,6 @@
 //! Two servers on one data folder.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -16,9 +15,7 @@ struct ByHand(Child);
 
 impl ByHand {
     fn start(chroma: &Path, data: &Path) -> ByHand {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = crate::support::server::port();
         let log = File::create(data.with_extension("log")).unwrap();
         let mut command = Command::new(chroma);
         command.arg("run").arg("--path").arg(data);
