@@ -9,7 +9,7 @@ from pathlib import Path
 
 # From top to bottom. A module imports only modules that stand after it; those joined by a comma do not import each other.
 LAYERS = """lib,fuzzing local ingest config collection client embed transport wire
-    logs,metrics,environment,durable random error model invalid"""
+    logs,metrics,environment,durable random error model invalid printable"""
 RANK = {name: rank for rank, row in enumerate(LAYERS.split()) for name in row.split(",")}
 # A rank is made of searches, and a search has a rank.
 RECURSIVE = {"model/search/rank/mod.rs", "model/search/knn.rs", "model/search/rrf.rs"}

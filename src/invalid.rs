@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::printable::OneLine;
+
 /// Replaces a secret.
 pub(crate) const HIDDEN: &str = "<hidden>";
 
@@ -39,7 +41,8 @@ pub enum InvalidInput {
     },
     /// A vector's dimension differs from that of the call's other vectors, or from the collection's.
     #[error(
-        "the vector of {of} has {found} floats, not {expected}; all vectors of a collection have the same length"
+        "the vector of {} has {found} floats, not {expected}; all vectors of a collection have the same length",
+        OneLine(of)
     )]
     #[non_exhaustive]
     Dimension {
@@ -51,7 +54,7 @@ pub enum InvalidInput {
         found: usize,
     },
     /// A vector or a metadata value is NaN or infinite.
-    #[error("{of} contains {value}; use finite numbers only")]
+    #[error("{} contains {value}; use finite numbers only", OneLine(of))]
     #[non_exhaustive]
     NotFinite {
         /// The vector or metadata value that contains the number.
@@ -61,7 +64,7 @@ pub enum InvalidInput {
     },
     /// The server would refuse the name of a collection, database or tenant, or the name cannot be part of a
     /// URL.
-    #[error("invalid {what} name {name:?}: {why}")]
+    #[error("invalid {what} name {name:?}: {}", OneLine(why))]
     #[non_exhaustive]
     Name {
         /// The kind of object that has the name, such as `collection`.
@@ -82,7 +85,8 @@ pub enum InvalidInput {
     },
     /// A text has to be embedded, but the collection has no embedding function.
     #[error(
-        "{of} is text, but the collection was opened without an embedding function; open it with .embedding_function(...) or pass vectors"
+        "{} is text, but the collection was opened without an embedding function; open it with .embedding_function(...) or pass vectors",
+        OneLine(of)
     )]
     #[non_exhaustive]
     NoEmbeddingFunction {
@@ -92,7 +96,8 @@ pub enum InvalidInput {
     /// A text has to be embedded, but the embedding function in the collection's configuration cannot be
     /// created here.
     #[error(
-        "the text needs the collection's embedding function {name:?}, which cannot be created here: {why}; pass vectors, or open the collection with the same function by .embedding_function(...)"
+        "the text needs the collection's embedding function {name:?}, which cannot be created here: {}; pass vectors, or open the collection with the same function by .embedding_function(...)",
+        OneLine(why)
     )]
     #[non_exhaustive]
     StoredEmbeddingFunction {
@@ -102,7 +107,7 @@ pub enum InvalidInput {
         why: String,
     },
     /// An embedding function does not accept a text.
-    #[error("text {index} (counted from 0) {why}")]
+    #[error("text {index} (counted from 0) {}", OneLine(why))]
     #[non_exhaustive]
     Text {
         /// The text's index in the call, counted from 0.
@@ -134,7 +139,7 @@ pub enum InvalidInput {
     #[error("{0}")]
     NothingSelected(&'static str),
     /// The server would refuse the filter, or silently return a wrong result.
-    #[error("invalid filter {filter}: {why}")]
+    #[error("invalid filter {}: {}", OneLine(filter), OneLine(why))]
     #[non_exhaustive]
     Filter {
         /// The filter, as JSON, of which at most 200 characters are shown.
@@ -143,7 +148,7 @@ pub enum InvalidInput {
         why: String,
     },
     /// The server would refuse the search, or silently return a wrong result.
-    #[error("{of}: {why}")]
+    #[error("{}: {}", OneLine(of), OneLine(why))]
     #[non_exhaustive]
     Search {
         /// Which search of the call it is.
@@ -152,7 +157,7 @@ pub enum InvalidInput {
         why: String,
     },
     /// A metadata key or value cannot be stored, or does not fit into a struct.
-    #[error("invalid metadata in {of}{}: {why}", OfKey(key))]
+    #[error("invalid metadata in {}{}: {}", OneLine(of), OfKey(key), OneLine(why))]
     #[non_exhaustive]
     Metadata {
         /// The record, collection or struct that the metadata belongs to.
@@ -170,7 +175,7 @@ pub enum InvalidInput {
         record: String,
     },
     /// A record of a file cannot be read.
-    #[error("{place}: {why}")]
+    #[error("{}: {}", OneLine(place), OneLine(why))]
     #[non_exhaustive]
     Unreadable {
         /// The line, or the file in a folder.
@@ -181,7 +186,7 @@ pub enum InvalidInput {
         is_last: bool,
     },
     /// A setting, from code or from the environment, has an invalid value.
-    #[error("{name} is {}: {why}", Value(value))]
+    #[error("{name} is {}: {}", Value(value), OneLine(why))]
     #[non_exhaustive]
     Setting {
         /// The setting or environment variable.

@@ -83,6 +83,7 @@ pub mod local;
 mod logs;
 pub mod metrics;
 mod model;
+mod printable;
 mod random;
 mod transport;
 mod wire;

@@ -7,6 +7,7 @@ use log::kv::Value;
 use log::{Level, Record};
 
 use crate::error::Error;
+use crate::printable::{OneLine, is_unprintable};
 
 /// The target for requests and retries.
 pub(crate) const HTTP: &str = "chroma_blocking::http";
@@ -39,7 +40,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Logs the line. Call it only if the level is enabled.
+    /// Logs the message, as one line. Call it only if the level is enabled.
     pub(crate) fn log(&self, message: fmt::Arguments<'_>) {
         log::logger().log(
             &Record::builder()
@@ -47,7 +48,7 @@ impl<'a> Line<'a> {
                 .level(self.level)
                 .module_path_static(Some(self.target))
                 .key_values(&self.pairs)
-                .args(message)
+                .args(format_args!("{}", OneLine(message)))
                 .build(),
         );
     }
@@ -72,6 +73,16 @@ impl<'a> Line<'a> {
 pub(crate) fn of_error<'a>(error: &Error) -> impl Iterator<Item = Pair<'a>> + use<'a> {
     let status = error.status().map(|status| ("status", status.into()));
     [("error", error.kind().into())].into_iter().chain(status)
+}
+
+/// Returns the value of a text that may come from a server. Loggers print values as they are, so a constant
+/// replaces a text that must not be printed.
+pub(crate) fn text(text: &str) -> Value<'_> {
+    if text.contains(is_unprintable) {
+        "(unprintable)".into()
+    } else {
+        text.into()
+    }
 }
 
 /// Returns the key-value of a wait, in milliseconds.

@@ -1,23 +1,24 @@
 //! The messages of [`Error`], and how `Display` and `Debug` print them with their causes.
 
 use std::error::Error as _;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::parts::{AfterPrefix, Refused, TryAgain, advice};
 use super::variants::Error;
+use crate::printable::{Escaping, OneLine};
 
 /// The advice for a broken index.
 pub(crate) const REPAIR_OF_INDEX: &str = "restart the server; if that does not help, restore a backup, or delete the \
      collection and fill it again";
 
 /// Prints the message. The alternate form, `{:#}`, prints the message followed by its causes, each after a
-/// `": "`.
+/// `": "`. Line breaks and other unprintable characters in the words of servers and files are escaped.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_message(f)?;
         if f.alternate() {
             for cause in causes(self) {
-                write!(f, ": {cause}")?;
+                write!(f, ": {}", OneLine(cause))?;
             }
         }
         Ok(())
@@ -33,7 +34,7 @@ impl fmt::Debug for Error {
             f.write_str("\n\nCaused by:")?;
         }
         for cause in causes(self) {
-            write!(f, "\n    {cause}")?;
+            write!(f, "\n    {}", OneLine(cause))?;
         }
         Ok(())
     }
@@ -46,6 +47,14 @@ fn causes<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn std::error::Err
 
 impl Error {
     fn write_message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // Its lines were escaped when it was made.
+            Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
+            other => other.write_line(&mut Escaping(f)),
+        }
+    }
+
+    fn write_line(&self, f: &mut dyn Write) -> fmt::Result {
         if let Some(call) = self.call().filter(|call| !call.operation.is_empty()) {
             write!(f, "{call}: ")?;
         }
@@ -75,7 +84,8 @@ impl Error {
                 self.write_progress(f)
             }
             Error::Cancelled { .. } => f.write_str("cancelled"),
-            Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
+            // Has its own way to print.
+            Error::LocalServer { .. } => Ok(()),
             Error::Cache { message, .. } => write!(f, "embedding cache: {message}"),
             Error::Connection { message, hint, .. } => {
                 write!(f, "{message}{}", AfterPrefix("; ", hint))
@@ -93,7 +103,7 @@ impl Error {
     }
 
     /// Writes what a server or a gateway responded.
-    fn write_response(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_response(&self, f: &mut dyn Write) -> fmt::Result {
         match self {
             Error::Unauthorized {
                 status, message, ..
@@ -144,7 +154,7 @@ impl Error {
     }
 
     /// Writes what a call or a job had done when it stopped.
-    fn write_progress(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_progress(&self, f: &mut dyn Write) -> fmt::Result {
         match self {
             Error::PartlyDone {
                 done,

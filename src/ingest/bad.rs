@@ -10,6 +10,7 @@ use super::batch::Rejected;
 use crate::durable::lines;
 use crate::error::{Error, Result};
 use crate::model::record::Record;
+use crate::printable::OneLine;
 
 /// How a job handles bad records.
 ///
@@ -111,7 +112,8 @@ impl DeadLetters {
         if let Some(record) = record {
             letter["record"] = as_json(record);
         }
-        let line = format!("{letter}\n");
+        // The escapes of JSON: the line means the same, and is safe to print.
+        let line = format!("{}\n", OneLine(letter));
         self.is_dirty = true;
         self.file
             .write_all(line.as_bytes())

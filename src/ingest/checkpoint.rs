@@ -13,6 +13,7 @@ use crate::durable::lock::{FileLock, LockError};
 use crate::durable::replacement::{Replacement, remove_leftovers};
 use crate::error::{Error, InvalidInput, Result};
 use crate::logs;
+use crate::printable::OneLine;
 
 /// The minimum time between two updates of the file, because syncing a file takes time.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(50);
@@ -104,7 +105,8 @@ impl Checkpoint {
         if !lock.is_effective() {
             log::warn!(
                 target: logs::INGEST,
-                "the checkpoint {name} cannot be locked on this system; run no other job with it"
+                "the checkpoint {} cannot be locked on this system; run no other job with it",
+                OneLine(&name)
             );
         }
         remove_leftovers(&file);

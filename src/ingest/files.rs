@@ -113,7 +113,7 @@ fn open_checkpoint(
 /// Logs that the checkpoint belongs to a job that differs in `what`.
 pub(super) fn log_restart(job: &Job<'_>, what: &str) {
     log::info!(
-        target: logs::INGEST, collection = job.settings.collection.name();
+        target: logs::INGEST, collection = logs::text(job.settings.collection.name());
         "{}: the checkpoint belongs to a job with a different {what}; starting from the beginning",
         job.call
     );

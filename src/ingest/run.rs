@@ -23,6 +23,7 @@ use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::model::report::IngestReport;
+use crate::printable::OneLine;
 use crate::transport::Parent;
 
 /// The records of a job, and how to open them again.
@@ -223,15 +224,15 @@ fn warn_of_rest(job: &Job<'_>, report: &IngestReport) {
     if let Some(first) = report.bad.first() {
         let failed = report.failed;
         log::warn!(
-            target: logs::INGEST, collection = collection, failed = failed;
+            target: logs::INGEST, collection = logs::text(collection), failed = failed;
             "{call}: {failed} bad records were left out; the first one: {first}"
         );
     }
     if let Some(why) = &report.withheld_because {
         let withheld = report.withheld;
         log::warn!(
-            target: logs::INGEST, collection = collection, withheld = withheld;
-            "{call}: {withheld} records that are not in the input were kept: {why}"
+            target: logs::INGEST, collection = logs::text(collection), withheld = withheld;
+            "{call}: {withheld} records that are not in the input were kept: {}", OneLine(why)
         );
     }
 }
@@ -254,9 +255,9 @@ impl Milestone {
         } = *self;
         let collection = call.subject.as_deref().unwrap_or_default();
         log::info!(
-            target: logs::INGEST, operation = call.operation, collection = collection,
+            target: logs::INGEST, operation = call.operation, collection = logs::text(collection),
             state = state, items = items, written = written;
-            "{call}: {state}{details}"
+            "{call}: {state}{}", OneLine(details)
         );
     }
 }

@@ -10,6 +10,7 @@ use super::bad::BadRecords;
 use crate::collection::Collection;
 use crate::embed::Purpose;
 use crate::error::InvalidInput;
+use crate::logs;
 use crate::model::filter::Where;
 use crate::model::metadata::Metadata;
 use crate::transport::RetryPolicy;
@@ -155,7 +156,7 @@ impl Settings {
 
     /// Returns the collection's name as a key-value of log lines.
     pub(super) fn log_pair(&self) -> (&'static str, Value<'_>) {
-        ("collection", self.collection.name().into())
+        ("collection", logs::text(self.collection.name()))
     }
 
     /// Whether the caller's flag is set now.

@@ -23,6 +23,7 @@ use crate::logs;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::model::record::AsRecord;
 use crate::model::report::{IngestReport, IngestStage};
+use crate::printable::OneLine;
 use crate::wire::cut::halves;
 
 /// The approximate maximum size of a write request. The server's own limits always apply.
@@ -278,8 +279,8 @@ impl<'a> Writer<'a> {
     fn leave_out(&mut self, empty: &Rejected) -> Result<()> {
         let bad = &empty.bad;
         log::debug!(
-            target: logs::INGEST, collection = self.job.settings.collection.name(), item = bad.item;
-            "record {:?} (item {}) is left out: {}", bad.id.as_deref().unwrap_or_default(), bad.item, bad.reason
+            target: logs::INGEST, collection = logs::text(self.job.settings.collection.name()), item = bad.item;
+            "record {:?} (item {}) is left out: {}", bad.id.as_deref().unwrap_or_default(), bad.item, OneLine(&bad.reason)
         );
         if let Some(letters) = &mut self.dead_letters {
             letters.write(empty)?;
@@ -297,7 +298,7 @@ impl<'a> Writer<'a> {
         let bad = &rejected.bad;
         // The end of the job warns of all of them at once.
         log::debug!(
-            target: logs::INGEST, collection = settings.collection.name(), item = bad.item, stage = bad.stage.name();
+            target: logs::INGEST, collection = logs::text(settings.collection.name()), item = bad.item, stage = bad.stage.name();
             "{bad}"
         );
         if let Some(letters) = &mut self.dead_letters {

@@ -13,6 +13,7 @@ use super::server::LocalServer;
 use super::supervise::{Launch, StartError};
 use crate::error::{Error, Result};
 use crate::logs;
+use crate::printable::OneLine;
 
 /// The number of ports to try if the port is not set.
 const PORT_ATTEMPTS: u32 = 5;
@@ -141,7 +142,7 @@ impl LocalServerBuilder {
                     return tried;
                 }
                 log::warn!(target: logs::LOCAL, "using an installed copy, because the chroma on the PATH did not start: {}",
-                    tried.err().map_or(String::new(), |e| format!("{e:#}"))
+                    OneLine(tried.err().map_or(String::new(), |e| format!("{e:#}")))
                 );
             }
             if !self.install && !self.has_copy(environment) {
@@ -236,7 +237,7 @@ impl LocalServerBuilder {
                         data: folders.data,
                         log: folders.log,
                     };
-                    log::debug!(target: logs::LOCAL, "started {}: {server:?}", program.name());
+                    log::debug!(target: logs::LOCAL, "started {}: {server:?}", OneLine(program.name()));
                     return Ok(server);
                 }
                 Err(StartError::PortTaken) if self.port.is_none() && attempt < PORT_ATTEMPTS => {
@@ -251,33 +252,37 @@ impl LocalServerBuilder {
     /// Returns the error of a server that did not start.
     fn explain(&self, error: StartError, launch: &Launch<'_>) -> Error {
         let (name, port) = (launch.program.name(), launch.port);
-        let details = |log: &str| {
+        let with_details = |what: String, log: &str| {
             let command = launch.program.command_line(launch.data, port);
-            format!(
-                "\ncommand: {command}\nlast lines of its output:\n{}",
-                ready::tail(log, 15)
-            )
+            let head = [
+                what,
+                format!("command: {command}"),
+                "last lines of its output:".to_owned(),
+            ];
+            Error::local_lines(head.into_iter().chain(ready::tail(log, 15)))
         };
-        Error::local(match error {
-            StartError::Other(error) => return error,
-            StartError::PortTaken => port_taken(port),
-            StartError::DataBusy(process) => format!(
+        match error {
+            StartError::Other(error) => error,
+            StartError::PortTaken => Error::local(port_taken(port)),
+            StartError::DataBusy(process) => Error::local(format!(
                 "another program uses the data folder {}{}; end it, or choose another folder",
                 launch.data.display(),
                 match process.as_str() {
                     "" => String::new(),
                     process => format!(": process {process}"),
                 }
-            ),
+            )),
             StartError::Ended { how, log } => {
-                format!("{name} ended before it responded: {how}{}", details(&log))
+                with_details(format!("{name} ended before it responded: {how}"), &log)
             }
-            StartError::TimedOut { log } => format!(
-                "{name} did not respond on port {port} within {} s (start_timeout){}",
-                self.start_timeout.as_secs_f32(),
-                details(&log)
-            ),
-        })
+            StartError::TimedOut { log } => {
+                let seconds = self.start_timeout.as_secs_f32();
+                let what = format!(
+                    "{name} did not respond on port {port} within {seconds} s (start_timeout)"
+                );
+                with_details(what, &log)
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::find::CACHE_SETTINGS;
 use crate::error::{Error, Result};
 use crate::logs;
+use crate::printable::OneLine;
 
 /// The paths of the data and the log of a server.
 #[derive(Debug)]
@@ -123,7 +124,7 @@ impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         // `drop` cannot return the error.
         if let Err(error) = self.remove() {
-            log::error!(target: logs::LOCAL, "{error:#}");
+            log::error!(target: logs::LOCAL, "{}", OneLine(format_args!("{error:#}")));
         }
     }
 }

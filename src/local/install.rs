@@ -9,6 +9,7 @@ use super::find::CACHE_SETTINGS;
 use super::supervise::detach;
 use crate::error::{Error, Result};
 use crate::logs;
+use crate::printable::OneLine;
 
 /// The script holds an operating system lock: one process installs while the others wait.
 const INSTALL: &str = include_str!("install.py");
@@ -105,13 +106,14 @@ impl Release {
         on_install: impl FnOnce(&InstallPlan),
     ) -> Result<PathBuf> {
         let folder = self.folder(cache);
-        let failed = |what: &str| {
-            Error::local(format!(
+        let failure = |what: &str| {
+            format!(
                 "installing chromadb {} into {} failed: {what}",
                 self.version,
                 folder.display()
-            ))
+            )
         };
+        let failed = |what: &str| Error::local(failure(what));
         let mut command = Command::new(python);
         command
             .args(["-I", "-S", "-B", "-c", INSTALL])
@@ -133,7 +135,7 @@ impl Release {
                 match line.as_str() {
                     "waiting" => {
                         log::info!(target: logs::LOCAL, "waiting for another process that installs into {}",
-                            folder.display()
+                            OneLine(folder.display())
                         );
                     }
                     "installing" => {
@@ -159,11 +161,11 @@ impl Release {
         if status.success() && is_installed(&folder) {
             return Ok(folder);
         }
-        Err(failed(&format!(
-            "{status}\n{}\n{}",
-            super::ready::tail(&output, 15),
-            advice(&output, python)
-        )))
+        let lines = [failure(&status.to_string())]
+            .into_iter()
+            .chain(super::ready::tail(&output, 15))
+            .chain([advice(&output, python)]);
+        Err(Error::local_lines(lines))
     }
 }
 
@@ -232,7 +234,7 @@ impl fmt::Display for InstallPlan {
             "Installing a Chroma server (only once): the wheel chromadb {}, about {} MB from PyPI, into {}",
             self.version,
             self.megabytes,
-            self.folder.display()
+            OneLine(self.folder.display())
         )
     }
 }

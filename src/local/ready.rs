@@ -105,20 +105,18 @@ fn without_colors(text: &str) -> String {
 }
 
 /// Returns the last lines of a text that contain a word, indented. Chroma prints a picture when it starts.
-pub(super) fn tail(text: &str, lines: usize) -> String {
+pub(super) fn tail(text: &str, lines: usize) -> Vec<String> {
     let mut kept: Vec<_> = text
         .lines()
         .filter(|line| line.contains(char::is_alphanumeric))
         .collect();
     kept.drain(..kept.len().saturating_sub(lines));
     if kept.is_empty() {
-        return "  (nothing)".to_owned();
+        return vec!["  (nothing)".to_owned()];
     }
-    let kept: Vec<_> = kept
-        .iter()
+    kept.iter()
         .map(|line| format!("  {}", line.trim_end()))
-        .collect();
-    kept.join("\n")
+        .collect()
 }
 
 #[cfg(test)]
@@ -183,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_tail_skips_empty_lines_and_the_picture() {
-        assert_eq!(tail("a\n\nb\n \n ((((####\nc\n", 2), "  b\n  c");
-        assert_eq!(tail("\n", 2), "  (nothing)");
+        assert_eq!(tail("a\n\nb\n \n ((((####\nc\n", 2), ["  b", "  c"]);
+        assert_eq!(tail("\n", 2), ["  (nothing)"]);
     }
 }

@@ -16,6 +16,7 @@ use super::find::Program;
 use super::{folder, inherited, ready};
 use crate::error::{Error, Result};
 use crate::logs;
+use crate::printable::OneLine;
 
 const SUPERVISE_PY: &str = include_str!("supervise.py");
 const SUPERVISE_SH: &str = include_str!("supervise.sh");
@@ -223,8 +224,9 @@ fn listen(stdout: ChildStdout) -> Receiver<Event> {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             if let Some(process) = line.strip_prefix("shared ") {
                 log::warn!(target: logs::LOCAL,
-                    "process {process} has opened the data folder of a local server as well; \
-                     if it is another server, stop it: two servers on one folder damage the data"
+                    "process {} has opened the data folder of a local server as well; \
+                     if it is another server, stop it: two servers on one folder damage the data",
+                    OneLine(process)
                 );
             } else if let Some(event) = parse(&line) {
                 let _ = sender.send(event);
@@ -307,7 +309,7 @@ impl Drop for Supervised {
     fn drop(&mut self) {
         // `drop` cannot return the error.
         if let Err(error) = self.stop() {
-            log::error!(target: logs::LOCAL, "{error:#}");
+            log::error!(target: logs::LOCAL, "{}", OneLine(format_args!("{error:#}")));
         }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::printable::OneLine;
+
 /// The maximum number of bad records that a report describes. It counts all of them.
 const MAX_DESCRIBED: usize = 100;
 
@@ -135,7 +137,7 @@ impl fmt::Display for IngestReport {
             write!(f, ", {count} {what}")?;
         }
         if let Some(why) = &self.withheld_because {
-            write!(f, ", {} not deleted ({why})", self.withheld)?;
+            write!(f, ", {} not deleted ({})", self.withheld, OneLine(why))?;
         }
         self.fmt_left_out(f)?;
         write!(
@@ -169,7 +171,8 @@ impl fmt::Display for BadRecord {
             Some(id) => write!(f, "record {id:?} (item {})", self.item)?,
             None => write!(f, "item {}", self.item)?,
         }
-        write!(f, " cannot be {}: {}", self.stage.participle(), self.reason)
+        let (step, reason) = (self.stage.participle(), OneLine(&self.reason));
+        write!(f, " cannot be {step}: {reason}")
     }
 }
 

@@ -8,6 +8,7 @@ use ureq::http::uri::Scheme;
 
 use super::proxy::{Proxy, has_valid_port};
 use crate::error::InvalidInput;
+use crate::printable::is_unprintable;
 
 /// A server's address: scheme, host, port, and a path that is put before the API's own; and the proxy through
 /// which it is reached.
@@ -38,6 +39,11 @@ impl Endpoint {
         const FORM: &str =
             "it must be a URL such as http://localhost:8000, or host:port such as localhost:8000";
 
+        if value.trim().contains(is_unprintable) {
+            return Err(bad(
+                "it contains a character that cannot be seen; type it again",
+            ));
+        }
         let text = value.trim().trim_end_matches('/');
         // A URL needs brackets around an IPv6 address.
         let bracketed = match text.parse::<std::net::Ipv6Addr>() {
@@ -268,6 +274,8 @@ mod tests {
             "https//localhost",
             "http:/localhost",
             "local\r\nhost",
+            "http://localhost/\u{9b}31m",
+            "http://localhost/\u{202e}",
         ] {
             let error = parse(value).expect_err(value);
             assert!(error.to_string().starts_with("CHROMA_HOST is "), "{error}");

@@ -129,9 +129,10 @@ impl FailureReader {
             status,
             retry_after,
             body,
+            is_cut,
             ..
         } = response;
-        let body = self.secrets.clean_body(body);
+        let body = self.secrets.clean_body(body, is_cut);
         let maker = forwarder(origin.endpoint).filter(|_| !is_json_object(&body));
         let error = self.dialect.error(ErrorResponse {
             call: Box::new(origin.call),

@@ -14,6 +14,7 @@ mod call_state;
 mod connect_options;
 mod credential;
 mod dialect;
+mod echoes;
 mod endpoint;
 mod endpoints;
 mod failure;

@@ -156,7 +156,7 @@ impl Observed<'_> {
         if let Some(subject) = self.request.subject {
             pairs.push((
                 self.dialect.subject_is(self.request.operation),
-                subject.into(),
+                logs::text(subject),
             ));
         }
         pairs.push(("endpoint", endpoint.into()));

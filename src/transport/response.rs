@@ -21,6 +21,8 @@ pub(super) struct HttpResponse {
     /// The new address that a redirect names.
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
+    /// Whether the end of the body is missing.
+    pub(super) is_cut: bool,
 }
 
 impl HttpResponse {
@@ -40,6 +42,7 @@ impl HttpResponse {
         } else {
             None
         };
+        let mut is_cut = false;
         let body = if parts.status.is_success() {
             let announced = body.content_length().unwrap_or(0);
             let reserved = announced.min(MAX_RESERVED).min(max_size);
@@ -48,10 +51,8 @@ impl HttpResponse {
         } else {
             let mut bytes = Vec::new();
             // The status is known, so a message that is cut off is better than none.
-            let _ = body
-                .into_reader()
-                .take(MAX_ERROR_BODY)
-                .read_to_end(&mut bytes);
+            let mut reader = body.into_reader().take(MAX_ERROR_BODY);
+            is_cut = reader.read_to_end(&mut bytes).is_err() || reader.limit() == 0;
             bytes
         };
         Ok(HttpResponse {
@@ -59,6 +60,7 @@ impl HttpResponse {
             retry_after,
             location,
             body,
+            is_cut,
         })
     }
 

@@ -5,22 +5,29 @@ use std::error::Error as StdError;
 use std::fmt::{self, Debug};
 use std::{io, iter};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::http::{HeaderName, HeaderValue};
 
+use super::echoes::{Echo, MIN_SECRET};
 use crate::invalid::HIDDEN;
+use crate::printable::{is_unprintable, one_line_of};
 
-/// The minimum length of a secret, in bytes. A shorter one may be part of any text, and protects nothing.
-const MIN_SECRET: usize = 6;
 /// The maximum length of a server's message, in bytes. The rest is cut off.
 const MAX_MESSAGE: usize = 2_000;
 /// The maximum size of a response that is searched for secrets as a whole, in bytes. Of a longer response,
 /// only the start is searched, since responses that repeat a request's headers are small.
 const MAX_SEARCHED: usize = 1 << 20;
+/// How much of a secret is hidden at the end of a body that was cut off, in characters.
+const AT_CUT: usize = 3;
 
 /// The keys, tokens and passwords of a client, in every form in which a server may repeat them.
-pub(super) struct Secrets(Vec<String>);
+///
+/// Secrets are hidden before a text is shortened or decoded, since neither leaves them in one piece.
+pub(super) struct Secrets {
+    echoes: Vec<Echo>,
+    /// For each byte, whether an echo may begin with it.
+    may_begin: [bool; 256],
+}
 
 /// Prints no secret.
 impl Debug for Secrets {
@@ -40,60 +47,71 @@ impl Secrets {
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, token)| token)])
             .flatten();
         let all = in_headers.chain(others.iter().map(String::as_str));
-        let long = all.filter(|secret| secret.len() >= MIN_SECRET);
-        let mut forms: Vec<String> = long.flat_map(forms).collect();
-        // The longest form first: a shorter one may be a part of it.
-        forms.sort_by_key(|form| Reverse(form.len()));
-        forms.dedup();
-        Secrets(forms)
+        let mut echoes: Vec<Echo> = all.flat_map(Echo::of).collect();
+        // The longest one first: a shorter one may be a part of it.
+        echoes.sort_by_key(|echo| Reverse(echo.len()));
+        echoes.dedup();
+        let may_begin = |byte| echoes.iter().any(|echo| echo.may_begin_with(byte as u8));
+        Secrets {
+            may_begin: std::array::from_fn(may_begin),
+            echoes,
+        }
     }
 
     /// Hides the secrets in the body of a refusal, which may repeat them ("Consumer 'KEY' has been
-    /// suspended"), and shortens the strings in it. Done before the body is parsed, so no part of it can end
-    /// up in an error.
-    pub(super) fn clean_body(&self, mut body: Vec<u8>) -> Vec<u8> {
-        // JSON can write a string in many ways, so the secrets are searched for in the decoded strings.
-        if let Ok(mut json) = serde_json::from_slice(&body) {
-            if self.clean_json(&mut json) {
-                body = json.to_string().into_bytes();
-            }
-        }
-        for secret in &self.0 {
-            body = replace_bytes(body, secret.as_bytes());
+    /// suspended"). Also shortens the strings in it, and escapes what must not be printed. Done before the body
+    /// is parsed, so no part of it can end up in an error. `is_cut` says that the end of the body is missing.
+    pub(super) fn clean_body(&self, body: Vec<u8>, is_cut: bool) -> Vec<u8> {
+        let at_end = if is_cut { AT_CUT } else { usize::MAX };
+        let body = self.hidden_in(&body, at_end).unwrap_or(body);
+        // A string in a string of JSON is encoded twice.
+        let Ok(mut json) = serde_json::from_slice(&body) else {
+            return body;
+        };
+        if self.clean_json(&mut json) {
+            return json.to_string().into_bytes();
         }
         body
     }
 
-    /// Hides the secrets in a text that came from a server, and shortens it.
+    /// Hides the secrets in a text that came from a server, escapes what must not be printed, and shortens it.
     pub(super) fn clean(&self, mut text: String) -> String {
         self.clean_text(&mut text);
         text
     }
 
     /// Hides the secrets in a message about `answer`. The message may quote any part of the response, cut at
-    /// any byte, so it is replaced if a secret is in the response.
+    /// any byte, so it is replaced if a secret is in the response or a part of one in the message.
     pub(super) fn clean_message_about(&self, answer: &[u8], message: String) -> String {
-        if self.is_in(&answer[..answer.len().min(MAX_SEARCHED)]) {
+        let start = &answer[..answer.len().min(MAX_SEARCHED)];
+        let is_in_answer = || self.hidden_in(start, MIN_SECRET).is_some();
+        if is_in_answer() || self.echoes.iter().any(|echo| echo.is_partly_in(&message)) {
             return "it does not match the request; it is not shown, because it contains a secret"
                 .to_owned();
         }
         self.clean(message)
     }
 
-    /// Returns the cause of an error. If one of its texts repeats a secret, returns an error with the cleaned
-    /// text instead.
+    /// Returns the cause of an error. If one of its texts repeats a secret or must not be printed, returns an
+    /// error with the cleaned text instead.
     pub(super) fn clean_cause(
         &self,
         cause: Box<dyn StdError + Send + Sync>,
     ) -> Box<dyn StdError + Send + Sync> {
         let top: &(dyn StdError + 'static) = &*cause;
         let mut chain = iter::successors(Some(top), |&error| error.source());
-        let repeats_secret = chain.any(|error| {
+        let must_change = chain.any(|error| {
             let texts = [error.to_string(), format!("{error:?}")];
-            texts.into_iter().any(|mut text| self.hide(&mut text))
+            texts.iter().any(|text| {
+                text.contains(is_unprintable)
+                    || self.hidden_in(text.as_bytes(), usize::MAX).is_some()
+            })
         });
-        if repeats_secret {
-            io::Error::other(self.clean(cause.to_string())).into()
+        if must_change {
+            let kind = cause
+                .downcast_ref()
+                .map_or(io::ErrorKind::Other, io::Error::kind);
+            io::Error::new(kind, self.clean(cause.to_string())).into()
         } else {
             cause
         }
@@ -118,83 +136,46 @@ impl Secrets {
         }
     }
 
-    /// Hides the secrets in a text and shortens it. Returns whether it changed.
+    /// Hides the secrets in a text, escapes what must not be printed, and shortens it. Returns whether it
+    /// changed.
     fn clean_text(&self, text: &mut String) -> bool {
-        let hidden = self.hide(text);
-        if text.len() <= MAX_MESSAGE {
-            return hidden;
+        let hidden = self.hidden_in(text.as_bytes(), usize::MAX);
+        let hidden = hidden.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let before = hidden.as_deref().unwrap_or(text);
+        let cleaned = one_line_of(before, MAX_MESSAGE);
+        if cleaned == **text {
+            return false;
         }
-        let end = (0..=MAX_MESSAGE)
-            .rev()
-            .find(|at| text.is_char_boundary(*at));
-        text.truncate(end.unwrap_or(0));
-        text.push('…');
+        *text = cleaned.into_owned();
         true
     }
 
-    /// Whether `text` contains a secret, or ends with the beginning of one.
-    fn is_in(&self, text: &[u8]) -> bool {
-        self.0.iter().map(String::as_bytes).any(|secret| {
-            let begins = || (MIN_SECRET..secret.len()).any(|part| text.ends_with(&secret[..part]));
-            find_bytes(text, secret).is_some() || begins()
-        })
-    }
-
-    /// Hides the secrets in a text. Returns whether there was one.
-    fn hide(&self, text: &mut String) -> bool {
-        let mut found = false;
-        for secret in &self.0 {
-            if text.contains(secret) {
-                *text = text.replace(secret, HIDDEN);
-                found = true;
+    /// Returns a text with its secrets hidden; `None` if it has none. If it ends with the first `at_end`
+    /// characters of a secret or more, these are hidden as well.
+    fn hidden_in(&self, text: &[u8], at_end: usize) -> Option<Vec<u8>> {
+        let mut hidden = Vec::new();
+        let (mut at, mut copied) = (0, 0);
+        while at < text.len() {
+            let ends = self
+                .echoes
+                .iter()
+                .filter_map(|echo| echo.end(text, at, at_end));
+            let end = if self.may_begin[usize::from(text[at])] {
+                ends.max()
+            } else {
+                None
+            };
+            if let Some(end) = end {
+                hidden.extend_from_slice(&text[copied..at]);
+                hidden.extend_from_slice(HIDDEN.as_bytes());
+                (at, copied) = (end, end);
+            } else {
+                at += 1;
             }
         }
-        found
+        hidden.extend_from_slice(&text[copied..]);
+        (copied > 0).then_some(hidden)
     }
-}
-
-fn find_bytes(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
-}
-
-fn replace_bytes(text: Vec<u8>, secret: &[u8]) -> Vec<u8> {
-    let Some(mut found) = find_bytes(&text, secret) else {
-        return text;
-    };
-    let (mut replaced, mut rest) = (Vec::with_capacity(text.len()), &text[..]);
-    loop {
-        replaced.extend_from_slice(&rest[..found]);
-        replaced.extend_from_slice(HIDDEN.as_bytes());
-        rest = &rest[found + secret.len()..];
-        match find_bytes(rest, secret) {
-            Some(next) => found = next,
-            None => break,
-        }
-    }
-    replaced.extend_from_slice(rest);
-    replaced
-}
-
-/// Returns a text as it is, as JSON writers write it in a string, and as part of a URL.
-fn forms(text: &str) -> [String; 5] {
-    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-    // Go also escapes the special characters of HTML.
-    let in_go = escaped
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026");
-    [
-        text.to_owned(),
-        escaped.replace('/', "\\/"),
-        escaped,
-        in_go,
-        utf8_percent_encode(text, RESERVED).to_string(),
-    ]
 }
 
 #[cfg(test)]
@@ -220,7 +201,7 @@ mod tests {
         let text = "t0ken-t0ken, Bearer t0ken-t0ken, short, no secret, pa$$word";
         assert_eq!(
             secrets().clean(text.to_owned()),
-            "<hidden>, <hidden>, short, no secret, <hidden>"
+            "<hidden>, <hidden>, <hidden>, no secret, <hidden>"
         );
         assert_eq!(format!("{:?}", secrets()), "<hidden>");
     }
@@ -241,7 +222,7 @@ mod tests {
             // As Go writes it.
             serde_json::json!([key]).to_string().replace('<', r"\u003c"),
         ] {
-            let hidden = secrets.clean_body(answer.clone().into_bytes());
+            let hidden = secrets.clean_body(answer.clone().into_bytes(), false);
             let hidden = String::from_utf8(hidden).unwrap();
             assert!(
                 hidden.contains(HIDDEN) && !hidden.contains("-key"),
@@ -265,20 +246,20 @@ mod tests {
     fn a_secret_may_have_letters_beyond_ascii() {
         let secrets = Secrets::new(&[], &["schlüssel".to_owned()]);
         assert_eq!(secrets.clean("a schlüssel".to_owned()), "a <hidden>");
-        let body = secrets.clean_body(br#"["schl\u00fcssel"]"#.to_vec());
+        let body = secrets.clean_body(br#"["schl\u00fcssel"]"#.to_vec(), false);
         assert_eq!(body, br#"["<hidden>"]"#);
     }
 
     #[test]
     fn secrets_are_hidden_among_bytes_that_are_not_utf_8() {
-        let body = secrets().clean_body(b"\xFF pa$$word, pa$$word \xFE".to_vec());
+        let body = secrets().clean_body(b"\xFF pa$$word, pa$$word \xFE".to_vec(), false);
         assert_eq!(body, b"\xFF <hidden>, <hidden> \xFE");
     }
 
     #[test]
     fn a_body_without_secrets_stays_as_it_is() {
         let body = br#"{ "error" : "NotFoundError" }"#.to_vec();
-        assert_eq!(secrets().clean_body(body.clone()), body);
+        assert_eq!(secrets().clean_body(body.clone(), false), body);
     }
 
     #[test]
@@ -298,7 +279,7 @@ mod tests {
         let text = "ä".repeat(100_000);
         let is_cut = |text: &str| text.len() <= MAX_MESSAGE + 10 && text.contains("ä…");
         assert!(is_cut(&secrets().clean(text.clone())));
-        let body = secrets().clean_body(serde_json::json!([text]).to_string().into_bytes());
+        let body = secrets().clean_body(serde_json::json!([text]).to_string().into_bytes(), false);
         assert!(is_cut(&String::from_utf8(body).unwrap()));
     }
 
@@ -330,5 +311,187 @@ mod tests {
         assert!(message.contains("t0ken"), "{message}");
         let message = secrets().clean_message_about(answer.as_bytes(), message);
         assert!(!message.contains("t0ken"), "{message}");
+    }
+
+    /// A token with characters that encoders treat differently, among other bytes.
+    const TOKEN: &str = "Qm-7+x/Kp=9_z~W.e?3>t:4";
+
+    fn of_token() -> Secrets {
+        Secrets::new(&[], &[TOKEN.to_owned()])
+    }
+
+    /// The token in every encoding that servers, proxies and their logs use.
+    fn echoes(token: &str) -> Vec<String> {
+        use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+        use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+        const FEW: &AsciiSet = &CONTROLS.add(b'+').add(b'?');
+        const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+        let percent = |set| utf8_percent_encode(token, set).to_string();
+        let each = |form: &dyn Fn(u32) -> String| -> String {
+            token.chars().map(|c| form(u32::from(c))).collect()
+        };
+        let hex: String = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut all = vec![
+            token.to_owned(),
+            token.to_uppercase(),
+            percent(NON_ALPHANUMERIC),
+            percent(NON_ALPHANUMERIC).to_lowercase(),
+            percent(RESERVED),
+            percent(FEW),
+            percent(NON_ALPHANUMERIC).replace('%', "%25"),
+            each(&|c| format!("%{c:02X}")),
+            each(&|c| format!("\\u{c:04x}")),
+            each(&|c| format!("\\\\u{c:04X}")),
+            each(&|c| format!("\\x{c:02x}")),
+            each(&|c| format!("\\u{{{c:x}}}")),
+            each(&|c| format!("&#{c};")),
+            each(&|c| format!("&#x{c:X};")),
+            token.replace('/', "\\/"),
+            token.replace('>', "&gt;"),
+            token.replace('>', "&amp;gt;"),
+            token.replace('>', "\\u003e"),
+            hex.to_uppercase(),
+            hex,
+        ];
+        for around in ["", "u:", "me:", "user:"] {
+            let text = format!("{around}{token}{around}");
+            all.extend([
+                STANDARD.encode_to_string(&text),
+                STANDARD_NO_PAD.encode_to_string(&text),
+                URL_SAFE.encode_to_string(&text),
+                URL_SAFE_NO_PAD.encode_to_string(&text),
+            ]);
+            all.push(all[all.len() - 4].replace('/', "%2F").replace('+', "%2B"));
+        }
+        all
+    }
+
+    /// Whether a text shows eight characters in a row of an echo.
+    fn shows(text: &str, echo: &str) -> bool {
+        echo.as_bytes()
+            .windows(8)
+            .any(|part| text.as_bytes().windows(8).any(|window| window == part))
+    }
+
+    #[test]
+    fn secure_07_a_secret_is_hidden_in_every_encoding() {
+        for echo in echoes(TOKEN) {
+            let shown = of_token().clean(format!("the key {echo} is unknown"));
+            assert!(!shows(&shown, &echo), "{echo}: {shown}");
+            assert!(
+                shown.starts_with("the key ") && shown.ends_with(" is unknown"),
+                "{shown}"
+            );
+            let body = format!(r#"{{"error":"E","message":{:?}}}"#, format!("x {echo} x"));
+            for body in [body, format!("<p>{echo}</p>")] {
+                let shown = of_token().clean_body(body.into_bytes(), false);
+                let shown = String::from_utf8_lossy(&shown).into_owned();
+                assert!(!shows(&shown, &echo), "{echo}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn secure_07_a_secret_across_any_cut_is_hidden_also_among_bad_bytes() {
+        for echo in echoes(TOKEN) {
+            for before in (150..200).step_by(7) {
+                let mut body = vec![b'x'; before];
+                body[7] = 0xFF;
+                body.extend_from_slice(b" key ");
+                body.extend_from_slice(echo.as_bytes());
+                body.extend_from_slice(&[b'y'; 300]);
+                let shown = crate::wire::read::shown(&of_token().clean_body(body, false));
+                assert!(!shows(&shown, &echo), "{echo} after {before}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn secure_07_a_secret_at_the_end_of_a_body_that_was_cut_off_is_hidden() {
+        let token = "0123456789abcdefghijklmnopqrstuvw";
+        let secrets = Secrets::new(&[], &[token.to_owned()]);
+        for kept in AT_CUT..token.len() {
+            let body = format!("bad key {}", &token[..kept]).into_bytes();
+            assert_eq!(secrets.clean_body(body, true), b"bad key <hidden>");
+        }
+        // Half of it is hidden wherever it stands, since the server may have cut its message.
+        assert_eq!(
+            secrets.clean(format!("bad key {}...", &token[..17])),
+            "bad key <hidden>..."
+        );
+        // Servers show a few characters, so that the user recognizes the key.
+        let masked = "bad key 01234***vw";
+        assert_eq!(secrets.clean(masked.to_owned()), masked);
+    }
+
+    #[test]
+    fn secure_07_a_short_secret_is_hidden_where_it_is_a_word() {
+        let secrets = |short: &str| Secrets::new(&[], &[short.to_owned()]);
+        for (text, shown) in [
+            ("login me:abc failed", "login me:<hidden> failed"),
+            ("abc", "<hidden>"),
+            ("?p=abc&x=\"abc\"", "?p=<hidden>&x=\"<hidden>\""),
+            ("?p=%20abc%20&x=\\nabc", "?p=%20<hidden>%20&x=\\n<hidden>"),
+            ("%61%62%63, \\u0061bc", "<hidden>, <hidden>"),
+            ("YWJj, 616263", "<hidden>, <hidden>"),
+            ("abcd, xabc, alphabc1", "abcd, xabc, alphabc1"),
+        ] {
+            assert_eq!(secrets("abc").clean(text.to_owned()), shown);
+        }
+        assert_eq!(secrets("7").clean("7 of 17".to_owned()), "<hidden> of 17");
+        assert_eq!(secrets("").clean("nothing".to_owned()), "nothing");
+    }
+
+    #[test]
+    fn secure_07_letters_beyond_ascii_are_hidden_in_other_character_sets() {
+        let secrets = Secrets::new(&[], &["schlüssel😀ñ".to_owned()]);
+        for echo in [
+            "schlüssel😀ñ".as_bytes(),
+            b"schl\xFCssel",
+            "schlÃ¼ssel".as_bytes(),
+            b"schl%C3%BCssel%F0%9F%98%80%c3%b1",
+            br"schl\u00fcssel\ud83d\ude00\u00f1",
+            b"schl&#252;ssel&#128512;&#xf1;",
+        ] {
+            let body = [b"x ", echo, b"!"].concat();
+            let shown = secrets.clean_body(body, false);
+            assert!(
+                shown.starts_with(b"x <hidden>"),
+                "{}",
+                String::from_utf8_lossy(&shown)
+            );
+            assert!(!shows(&String::from_utf8_lossy(&shown), "schlüssel"));
+        }
+    }
+
+    #[test]
+    fn secure_07_a_quote_from_the_middle_of_a_large_answer_shows_no_part_of_a_secret() {
+        let token = "0123456789abcdefghijklmnopqrstuvw";
+        let secrets = Secrets::new(&[], &[token.to_owned()]);
+        let mut answer = vec![b'1'; MAX_SEARCHED];
+        answer.extend_from_slice(token.as_bytes());
+        for from in 1..24 {
+            let message = format!("invalid type: string \"a…{}\"", &token[from..]);
+            let shown = secrets.clean_message_about(&answer, message);
+            assert!(shown.contains("contains a secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn secure_06_the_words_of_a_server_are_escaped_before_they_are_cut() {
+        let evil = "\u{1b}[2J\u{9b}31m\u{202e}\r\nforged";
+        let escaped = r"\u001b[2J\u009b31m\u202e\r\nforged";
+        assert_eq!(secrets().clean(evil.to_owned()), escaped);
+        let body = serde_json::json!({ "error": evil, "message": evil.repeat(1_000) });
+        let body = secrets().clean_body(body.to_string().into_bytes(), false);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"], escaped);
+        let message = body["message"].as_str().unwrap();
+        assert!(message.len() <= MAX_MESSAGE + 3, "{}", message.len());
+        assert!(!message.contains(is_unprintable));
+        let whole = escaped.repeat(1_000);
+        assert!(whole.starts_with(message.strip_suffix('…').unwrap()));
+        let cause = secrets().clean_cause(io::Error::other(evil).into());
+        assert_eq!(cause.to_string(), escaped);
     }
 }

@@ -24,6 +24,7 @@ use super::failure::kind;
 use super::operation::HttpRequest;
 use super::response::HttpResponse;
 use crate::error::{Error, Result};
+use crate::printable::one_line;
 
 const ERROR_TYPE: &str = "error.type";
 
@@ -80,7 +81,19 @@ impl Call {
         let mut context = Context::current();
         let mut tracer = tracer();
         if let Some(present) = &tracer {
-            let (name, attributes) = dialect.span(request, endpoint);
+            // Exporters print names as they are, and a server may have given them.
+            let subject = request.subject.map(one_line);
+            let namespace = request.namespace;
+            let namespace =
+                namespace.map(|(tenant, database)| (one_line(tenant), one_line(database)));
+            let shown = HttpRequest {
+                subject: subject.as_deref(),
+                namespace: namespace
+                    .as_ref()
+                    .map(|(tenant, database)| (&**tenant, &**database)),
+                ..request
+            };
+            let (name, attributes) = dialect.span(shown, endpoint);
             let span = client_span(name, attributes, endpoint);
             context = start(span, present, &context);
             tracer = tracer.filter(|_| context.span().is_recording());

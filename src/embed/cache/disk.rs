@@ -32,6 +32,7 @@ use crate::durable::{Target, private, sync_folder};
 use crate::embed::error::EmbeddingError;
 use crate::error::{Error, Result};
 use crate::logs;
+use crate::printable::OneLine;
 
 /// Keeps vectors in a file, so that the next run of a program need not embed the same texts again.
 ///
@@ -128,7 +129,7 @@ impl DiskCache {
                 target: logs::EMBED,
                 "{}: {damaged} bytes are damaged or incomplete; their texts will be embedded again, and {} vectors are \
                  readable",
-                path.display(),
+                OneLine(path.display()),
                 state.place_of.len()
             );
         }
@@ -156,7 +157,7 @@ impl EmbeddingCache for DiskCache {
                 log::warn!(
                     target: logs::EMBED,
                     "{}: the vector at byte {} is damaged ({error}); its text will be embedded again",
-                    self.path.display(),
+                    OneLine(self.path.display()),
                     place.at
                 );
                 state.place_of.remove(&hash);

@@ -265,7 +265,7 @@ where
     /// The model as a key-value of log lines.
     fn model(&self) -> (&'static str, Value<'a>) {
         let model = self.options.call.subject.as_deref().unwrap_or_default();
-        ("model", model.into())
+        ("model", logs::text(model))
     }
 
     /// Splits a refused batch into halves. A batch of one text is the refused text itself.

@@ -131,7 +131,7 @@ impl Embedder {
             )),
             LongTexts::Warn => {
                 log::warn!(
-                    target: logs::EMBED, operation = EMBED.name, model = self.model.as_str();
+                    target: logs::EMBED, operation = EMBED.name, model = logs::text(&self.model);
                     "text {index} (counted from 0) {why}; the model ignores the rest"
                 );
                 None

@@ -1,10 +1,11 @@
 //! Writes filters as Chroma's JSON.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::expr::{Condition, Node, Operand, Operator, Where};
+use crate::printable::Escaping;
 
 /// Shortens text that is too long for an error.
 pub(super) fn short(mut text: String) -> String {
@@ -58,7 +59,7 @@ impl Operator {
 impl fmt::Display for Where {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = serde_json::to_string(self).map_err(|_| fmt::Error)?;
-        f.write_str(&json)
+        Escaping(f).write_str(&json)
     }
 }
 

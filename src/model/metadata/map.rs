@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::value::MetadataValue;
 use crate::model::json_len::json_len;
+use crate::printable::OneLine;
 
 /// Named values of a record or a collection, ordered by key.
 ///
@@ -152,12 +153,13 @@ impl<'a> Iterator for MetadataIter<'a> {
 
 impl ExactSizeIterator for MetadataIter<'_> {}
 
-/// Prints the metadata in readable form, ordered by key: `open: true, tags: ["late"]`.
+/// Prints the metadata in readable form and in one line, ordered by key: `open: true, tags: ["late"]`. Line
+/// breaks and other unprintable characters are escaped.
 impl fmt::Display for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (key, value)) in self.iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{key}: {value}")?;
+            write!(f, "{separator}{}: {value}", OneLine(key))?;
         }
         Ok(())
     }

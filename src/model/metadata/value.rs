@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::one_line;
+
 /// One value of [`Metadata`](crate::Metadata).
 ///
 /// Booleans, integers, floats, text, lists of them, and `Option`s convert into it; `None` becomes
@@ -184,7 +186,8 @@ impl MetadataValue {
     }
 }
 
-/// Prints the value in readable form: text without quotes, lists in brackets.
+/// Prints the value in readable form and in one line: text without quotes, lists in brackets. Line breaks and
+/// other unprintable characters are escaped; [`as_str`](MetadataValue::as_str) returns a text as it is.
 impl fmt::Display for MetadataValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -192,7 +195,7 @@ impl fmt::Display for MetadataValue {
             MetadataValue::Int(value) => value.fmt(f),
             MetadataValue::TooLarge(value) => value.fmt(f),
             MetadataValue::Float(value) => value.fmt(f),
-            MetadataValue::String(value) => value.fmt(f),
+            MetadataValue::String(value) => one_line(value).fmt(f),
             MetadataValue::SparseVector(vector) => {
                 write!(f, "sparse vector of {} values", vector.values.len())
             }
