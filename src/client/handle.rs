@@ -159,6 +159,10 @@ impl Client {
     }
 
     /// Returns the maximum size of a request's body in bytes.
+    pub(super) fn max_response_size(&self) -> u64 {
+        self.server.transport.max_response_size()
+    }
+
     pub(crate) fn max_payload_size(&self) -> usize {
         self.server.max_payload_size.load(Ordering::Relaxed)
     }

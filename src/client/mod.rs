@@ -45,7 +45,7 @@ pub use handle::Client;
 pub(crate) use handle::Settings;
 pub use info::{Database, Identity, PreFlightChecks, Tenant};
 pub use lists::ListDatabases;
-pub(crate) use lists::{Listing, list};
+pub(crate) use lists::{Entry, Listing, list};
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
 pub(crate) use request::Request;

@@ -3,7 +3,7 @@
 use super::open::Locator;
 use super::stored::Stored;
 use super::{Collection, CollectionBuilder, CollectionOpener};
-use crate::client::{Client, list, operations as op};
+use crate::client::{Client, Entry, list, operations as op};
 use crate::error::Result;
 
 impl Client {
@@ -56,6 +56,13 @@ impl Client {
     }
 }
 
+impl Entry for Stored {
+    /// Returns the id. The name of a collection can change, and become that of another one.
+    fn key(&self) -> &str {
+        &self.id
+    }
+}
+
 list! {
     /// A list of collections; see [`Client::list_collections`].
     ListCollections
@@ -67,7 +74,8 @@ impl ListCollections {
     /// # Errors
     /// The errors of any request: see [`Error`](crate::Error).
     pub fn run(self) -> Result<Vec<Collection>> {
-        let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS)?;
+        let count = Client::count_collections;
+        let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS, Some(count))?;
         let open = |stored| Collection::new(self.0.client.clone(), stored, None);
         Ok(stored.into_iter().map(open).collect())
     }

@@ -101,7 +101,7 @@ impl Delete {
             operation,
             page: Page::default(),
         };
-        let mut deleted = Some(0);
+        let mut deleted = Some(0_usize);
         let selected = collection.select_in_parts(operation, self.selection)?;
         for (index, parts) in selected.into_iter().enumerate() {
             let result = deletion.run(parts);
@@ -111,7 +111,9 @@ impl Delete {
                 }
                 error
             })?;
-            deleted = deleted.zip(of_part).map(|(all, of_part)| all + of_part);
+            deleted = deleted
+                .zip(of_part)
+                .map(|(all, of_part)| all.saturating_add(of_part));
         }
         Ok(deleted)
     }

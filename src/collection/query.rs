@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::model::embeddings::{self, Embeddings};
 use crate::model::filter::{Parts, Where};
 use crate::model::results::{Include, QueryResult};
+use crate::wire::requested::Requested;
 use crate::wire::{hits, write};
 
 impl Collection {
@@ -299,7 +300,14 @@ impl Request<'_> {
             let body = self.body(vectors, &parts);
             let request = self.collection.request(&op::QUERY).body(&body);
             request
-                .send(|answer| hits::query(answer, vectors.len()))
+                .send(|answer| {
+                    let results = hits::query(answer, vectors.len())?;
+                    let requested = Requested::new(parts.ids.as_deref(), Some(self.n_results));
+                    for hits in &results {
+                        requested.check(hits.iter().map(|hit| hit.id.as_str()))?;
+                    }
+                    Ok(results)
+                })
                 .map_err(|error| self.collection.explain_refusal(&parts, error))
         })
     }

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::model::filter::{Parts, Where};
 use crate::model::results::{GetResult, Include};
 use crate::wire::read;
+use crate::wire::requested::Requested;
 use crate::wire::write::{self, Page};
 
 /// A read that has started: its options, and the records found so far.
@@ -43,7 +44,8 @@ impl<'a> Read<'a> {
 
     /// Reads the selected records.
     pub(super) fn run(&mut self, mut parts: Parts) -> Result<()> {
-        match parts.ids.take() {
+        let ids = parts.ids.take().map(without_repeated);
+        match ids {
             Some(ids) if !self.page.is_set() => self.read_ids(parts, ids),
             Some(ids) => {
                 parts.ids = Some(ids);
@@ -61,14 +63,16 @@ impl<'a> Read<'a> {
         let body = write::selection(parts, page, Some(self.include));
         let request = self.collection.request(&op::GET).body(&body);
         request
-            .send(|answer| found.append(read::get(answer)?))
+            .send(|answer| {
+                let rows = read::get(answer)?;
+                check(&rows, parts, page)?;
+                found.append(rows)
+            })
             .map_err(|error| self.collection.explain_refusal(parts, error))
     }
 
     /// Reads records by id.
-    fn read_ids(&mut self, mut parts: Parts, mut ids: Vec<String>) -> Result<()> {
-        let mut seen = HashSet::new();
-        ids.retain(|id| seen.insert(id.clone()));
+    fn read_ids(&mut self, mut parts: Parts, ids: Vec<String>) -> Result<()> {
         self.in_batches(&parts, &ids)
             .send(self.collection, |range, _| {
                 parts.ids = Some(ids[range].to_vec());
@@ -142,4 +146,21 @@ impl<'a> Read<'a> {
         })?;
         Ok(())
     }
+}
+
+/// Removes ids that are in the list before.
+pub(super) fn without_repeated(mut ids: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::with_capacity(ids.len());
+    ids.retain(|id| seen.insert(id.clone()));
+    ids
+}
+
+/// Checks that a response to `get` has records that were requested, each of them once.
+pub(super) fn check(
+    rows: &GetResult,
+    parts: &Parts,
+    page: &Page,
+) -> std::result::Result<(), String> {
+    let requested = Requested::new(parts.ids.as_deref(), page.limit);
+    requested.check(rows.ids.iter().map(String::as_str))
 }

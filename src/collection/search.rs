@@ -7,6 +7,7 @@ use crate::embed::Purpose;
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::search::{ReadLevel, Search, SearchResult};
+use crate::wire::requested::Requested;
 use crate::wire::{hits, write};
 
 impl Collection {
@@ -140,10 +141,14 @@ fn run(
     }
     embed(collection, &mut searches)?;
     let body = write::search(&searches, read_level);
-    collection
-        .request(&op::SEARCH)
-        .body(&body)
-        .send(|answer| hits::search(answer, count))
+    collection.request(&op::SEARCH).body(&body).send(|answer| {
+        let results = hits::search(answer, count)?;
+        for (hits, search) in results.iter().zip(&searches) {
+            let found = hits.iter().map(|hit| hit.id.as_str());
+            Requested::new(None, search.max_hits()).check(found)?;
+        }
+        Ok(results)
+    })
 }
 
 /// Replaces the texts of all searches by vectors, in one call of the embedding function.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::read::{check, without_repeated};
 use super::selection::Selection;
 use super::{Collection, IntoIds};
 use crate::client::operations as op;
@@ -93,7 +94,7 @@ impl Transaction {
         ids: impl IntoIds<M>,
         include: impl IntoIterator<Item = Include>,
     ) -> Result<GetResult> {
-        let ids = ids.into_ids();
+        let ids = without_repeated(ids.into_ids());
         let include: Vec<Include> = include.into_iter().collect();
         let mut found = GetResult::empty(&include);
         let max = self.collection.limits().ids(&Parts::default());
@@ -105,7 +106,6 @@ impl Transaction {
                 message,
             })?;
         }
-        found.remove_repeated();
         self.read_ids.extend(ids);
         Ok(found)
     }
@@ -145,11 +145,12 @@ impl Transaction {
         self.refuse_written(operation, parts.ids.iter().flatten())?;
         let body = write::selection(&parts, page, Some(&include));
         let body = write::with_read_token(body, self.read_token);
-        let (found, token) = self
-            .collection
-            .request(operation)
-            .body(&body)
-            .send(read::conditional_get)?;
+        let request = self.collection.request(operation).body(&body);
+        let (found, token) = request.send(|answer| {
+            let (found, token) = read::conditional_get(answer)?;
+            check(&found, &parts, page)?;
+            Ok((found, token))
+        })?;
         self.refuse_written(operation, &found.ids)?;
         self.read_token.get_or_insert(token);
         Ok(found)

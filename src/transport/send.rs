@@ -54,6 +54,11 @@ impl Transport {
         self.endpoints.primary()
     }
 
+    /// Returns the maximum size of a response that holds rows, in bytes.
+    pub(crate) fn max_response_size(&self) -> u64 {
+        self.sender.max_response_size
+    }
+
     /// Takes a retry from the budget. Returns whether there was one left.
     pub(crate) fn may_retry(&self) -> bool {
         let may_retry = self.budget.allows(false);

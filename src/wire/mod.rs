@@ -7,4 +7,5 @@ pub(crate) mod hits;
 pub(crate) mod line;
 mod print;
 pub(crate) mod read;
+pub(crate) mod requested;
 pub(crate) mod write;

@@ -16,6 +16,7 @@ mod deadlines;
 mod distributed;
 #[cfg(feature = "gemini")]
 mod embed_calls;
+mod endless;
 mod endpoints;
 mod failures;
 mod gateway;
@@ -35,6 +36,7 @@ mod limits;
 mod operations;
 mod progress;
 mod proxies;
+mod requested;
 mod scan;
 mod search;
 #[cfg(feature = "tls")]

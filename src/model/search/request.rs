@@ -61,6 +61,11 @@ impl Search {
         self
     }
 
+    /// Returns the maximum number of hits, if it is set.
+    pub(crate) fn max_hits(&self) -> Option<usize> {
+        self.limit
+    }
+
     /// Sets the score of the records: a [`Knn`](super::Knn), an [`Rrf`](super::Rrf), or arithmetic with them.
     /// The smallest score comes first. Default: no scores.
     pub fn rank(mut self, rank: impl Into<Rank>) -> Search {

@@ -1,0 +1,134 @@
+//! Checks that a response has what its request asked for, and nothing else.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use super::read::shown;
+
+/// Up to this many ids are compared with each other, which is faster than a set.
+const FEW: usize = 16;
+
+/// What a list of records may have, by its request.
+#[derive(Debug, Default)]
+pub(crate) struct Requested<'a> {
+    /// The ids, if only these were requested.
+    ids: Option<HashSet<&'a str>>,
+    limit: Option<usize>,
+}
+
+impl<'a> Requested<'a> {
+    pub(crate) fn new(ids: Option<&'a [String]>, limit: Option<usize>) -> Requested<'a> {
+        Requested {
+            ids: ids.map(|ids| ids.iter().map(String::as_str).collect()),
+            limit,
+        }
+    }
+
+    /// Checks that each of the ids found was requested, that none comes twice, and that there are not too
+    /// many.
+    pub(crate) fn check<'f>(
+        &self,
+        found: impl ExactSizeIterator<Item = &'f str> + Clone,
+    ) -> Result<(), String> {
+        if let Some(limit) = self.limit {
+            check_limit(found.len(), limit)?;
+        }
+        let wrong = |id: &str, why| {
+            let id = shown(id.as_bytes());
+            Err(format!("the server returned the record {id}{why}"))
+        };
+        if let Some(ids) = &self.ids {
+            if let Some(id) = found.clone().find(|id| !ids.contains(id)) {
+                return wrong(id, ", which was not requested");
+            }
+        }
+        match repeated(found) {
+            Some(id) => wrong(id, " twice"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks the number of entries of a page.
+pub(crate) fn check_limit(found: usize, limit: usize) -> Result<(), String> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(format!(
+        "the server returned {found} records for a request with a limit of {limit}"
+    ))
+}
+
+/// Returns the first value that is equal to an earlier one.
+fn repeated<T: Hash + Eq + Copy>(values: impl ExactSizeIterator<Item = T> + Clone) -> Option<T> {
+    if values.len() <= FEW {
+        let mut earlier = values.clone().enumerate();
+        return earlier
+            .find(|(index, value)| values.clone().take(*index).any(|other| other == *value))
+            .map(|(_, value)| value);
+    }
+    let mut seen = HashSet::with_capacity(values.len());
+    let mut values = values;
+    values.find(|value| !seen.insert(*value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secure_14_a_value_that_comes_twice_is_found_in_short_and_in_long_lists() {
+        for length in [1, 2, FEW, FEW + 1, 1000] {
+            let mut values: Vec<usize> = (0..length).collect();
+            assert_eq!(repeated(values.iter()), None);
+            values.push(length - 1);
+            assert_eq!(repeated(values.iter()), Some(&(length - 1)));
+        }
+        assert_eq!(repeated([0; 0].iter()), None);
+    }
+
+    #[test]
+    fn secure_14_only_requested_records_are_taken_and_each_of_them_once() {
+        let asked = ["a", "b", "c"].map(str::to_owned);
+        let check = |ids: Option<&[String]>, limit, found: &[&str]| {
+            Requested::new(ids, limit).check(found.iter().copied())
+        };
+        // Records may have been deleted, and servers choose the order.
+        for found in [&["c", "a"][..], &[], &["b"], &["a", "b", "c"]] {
+            assert_eq!(check(Some(&asked), None, found), Ok(()));
+            assert_eq!(check(None, Some(3), found), Ok(()));
+        }
+        for (ids, limit, found, why) in [
+            (
+                Some(&asked[..]),
+                None,
+                &["a", "d"][..],
+                r#""d", which was not requested"#,
+            ),
+            (Some(&asked[..]), None, &["a", "b", "a"], r#""a" twice"#),
+            (None, None, &["x", "y", "x"], r#""x" twice"#),
+            (Some(&asked[..]), Some(2), &["a", "b", "c"], "3 records"),
+            (
+                None,
+                Some(0),
+                &["a"],
+                "1 records for a request with a limit of 0",
+            ),
+        ] {
+            let message = check(ids, limit, found).unwrap_err();
+            assert!(message.contains(why), "{message}");
+        }
+    }
+
+    #[test]
+    fn secure_14_a_long_id_is_shortened_in_the_message() {
+        let long = "x".repeat(10_000);
+        for (ids, found) in [(Some(&[][..]), 1), (None, 2)] {
+            let found = vec![long.as_str(); found];
+            let message = Requested::new(ids, None)
+                .check(found.into_iter())
+                .unwrap_err();
+            assert!(message.len() < 400, "{message}");
+        }
+    }
+}
