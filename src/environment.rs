@@ -21,14 +21,25 @@ impl Environment<'_> {
         Environment(&|name| std::env::var_os(name))
     }
 
-    /// Returns the trimmed value of a variable; `None` if it is not set or empty.
+    /// Returns the trimmed value of a variable that may hold a secret; `None` if it is not set or empty.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if the value is not Unicode, is in quotes, or has invisible characters.
+    /// [`InvalidInput::Setting`] if the value is not Unicode, is in quotes, or has invisible characters. It
+    /// does not show the value.
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, InvalidInput> {
-        // The value is not shown, since it may be a key or contain a password.
         self.text(name)
             .map_err(|why| InvalidInput::setting(name, HIDDEN, why))
+    }
+
+    /// Like [`get`](Environment::get), for a variable that holds no secret: the error shows the value.
+    ///
+    /// # Errors
+    /// Those of [`get`](Environment::get).
+    pub(crate) fn plain(&self, name: &'static str) -> Result<Option<String>, InvalidInput> {
+        self.text(name).map_err(|why| {
+            let value = (self.0)(name).unwrap_or_default();
+            InvalidInput::setting(name, value.to_string_lossy(), why)
+        })
     }
 
     /// Like [`get`](Environment::get), for a name that is known at run time only. Returns the fault in the
@@ -57,7 +68,7 @@ impl Environment<'_> {
     /// # Errors
     /// [`InvalidInput::Setting`] if the value is not a whole number of 0 or more, or too large.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, InvalidInput> {
-        let Some(value) = self.get(name)? else {
+        let Some(value) = self.plain(name)? else {
             return Ok(None);
         };
         match value.parse::<u64>() {
@@ -71,6 +82,13 @@ impl Environment<'_> {
             }
         }
     }
+}
+
+/// Whether a text has the form of a variable's name and is no key, which a user may give in its place.
+pub(crate) fn is_name(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    // Keys of Google have the form of a name, except for this start.
+    !text.is_empty() && text.bytes().all(fits) && !text.starts_with("AIza")
 }
 
 /// Returns what is wrong with a value that has quotes around it or invisible characters. Both come from files

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::capabilities::Capabilities;
 use super::chroma::Chroma;
 use super::info::PreFlightChecks;
+use crate::embed::Allowed;
 use crate::logs;
 use crate::metrics::{Metrics, Recorder};
 use crate::transport::{CallOptions, ConnectOptions, Endpoints, RetryPolicy, Transport};
@@ -39,6 +40,8 @@ pub(super) struct Server {
     pub(super) transport: Transport,
     pub(super) limits: OnceLock<PreFlightChecks>,
     pub(super) capabilities: OnceLock<Capabilities>,
+    /// What the settings stored in collections may choose.
+    allowed: Allowed,
     /// The maximum size of a request's body in bytes. Lowered when the server refuses a smaller request.
     max_payload_size: AtomicUsize,
 }
@@ -51,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) max_payload_size: usize,
     pub(crate) tenant: String,
     pub(crate) database: String,
+    pub(crate) allowed: Allowed,
 }
 
 impl Client {
@@ -62,12 +66,14 @@ impl Client {
             max_payload_size,
             tenant,
             database,
+            allowed,
         } = settings;
         Client {
             server: Arc::new(Server {
                 transport: Transport::new(endpoints, connect_options, &Chroma),
                 limits: OnceLock::new(),
                 capabilities: OnceLock::new(),
+                allowed,
                 max_payload_size: AtomicUsize::new(max_payload_size),
             }),
             tenant: tenant.into(),
@@ -151,6 +157,11 @@ impl Client {
     /// Returns the counters behind [`metrics`](Client::metrics).
     pub(crate) fn recorder(&self) -> &Recorder {
         self.server.transport.recorder()
+    }
+
+    /// Returns what the settings stored in collections may choose.
+    pub(crate) fn allowed(&self) -> &Allowed {
+        &self.server.allowed
     }
 
     /// Whether the server is Chroma Cloud.

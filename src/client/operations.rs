@@ -111,8 +111,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct PathParameters<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) database: &'a str,
-    /// The collection's id, or its name if the operation takes a name. The id comes from the server, so it
-    /// may be any text, even an empty one.
+    /// The collection's id, a UUID, or its name if the operation takes a name.
     pub(crate) collection: Option<&'a str>,
     pub(crate) function: Option<&'a str>,
 }
@@ -168,20 +167,6 @@ mod tests {
         let encoded = "/api/v2/tenants/a%2Fb%3Fc%23d%25%F0%9F%A6%80/databases/%7Btenant%7D/collections/x%20y/count";
         assert_eq!(path(&COUNT, &parameters, ""), encoded);
         assert_eq!(path(&COUNT, &parameters, "a=b"), format!("{encoded}?a=b"));
-    }
-
-    #[test]
-    fn a_collection_with_an_empty_id_has_a_path() {
-        let parameters = PathParameters {
-            tenant: "t",
-            database: "d",
-            collection: Some(""),
-            function: None,
-        };
-        assert_eq!(
-            path(&COUNT, &parameters, ""),
-            "/api/v2/tenants/t/databases/d/collections//count"
-        );
     }
 
     /// Returns the method and the path without the names of its parameters.

@@ -115,11 +115,13 @@ impl CollectionBuilder {
     /// Without an [embedding function](CollectionBuilder::embedding_function), the collection uses the one in
     /// its configuration, whichever client of Chroma created it:
     /// - `google_gemini` is [`Gemini`](crate::Gemini), with the stored model, dimension and task. The API key
-    ///   is in the environment variable that the configuration names. (If the configuration names
-    ///   `GOOGLE_API_KEY` and it is not set, `GEMINI_API_KEY` is read, and vice versa.) **The variable is
-    ///   read when the first text is embedded**, not when the collection is opened, so no key is needed as
-    ///   long as you pass vectors. The key is sent to Google only, but the server chooses the variable: if
-    ///   you do not trust the server, set the embedding function yourself.
+    ///   is in the environment variable that the configuration names: `GOOGLE_API_KEY`, `GEMINI_API_KEY` or
+    ///   `CHROMA_GOOGLE_GENAI_API_KEY`. If that one is not set, the first two are read. Any other variable
+    ///   needs
+    ///   [`ClientBuilder::allow_key_variable`](crate::ClientBuilder::allow_key_variable), since anyone who
+    ///   may change the collection chooses it. **The variable is read when the first text is embedded**, not
+    ///   when the collection is opened, so no key is needed as long as you pass vectors. The key is sent to
+    ///   Google only.
     /// - `chroma_blocking_hashing` is [`Hashing`](crate::Hashing), with the stored dimension.
     /// - With any other function, or none, the collection works with vectors. Texts are refused with
     ///   [`InvalidInput::StoredEmbeddingFunction`] or [`InvalidInput::NoEmbeddingFunction`].

@@ -54,7 +54,7 @@ impl Collection {
         let (embedding_function, unusable_function) = match (given, stored.function()) {
             (Some(given), _) => (Some(given), None),
             (None, None) => (None, None),
-            (None, Some(configured)) => match configured::make(&configured) {
+            (None, Some(configured)) => match configured::make(&configured, client.allowed()) {
                 Ok(function) => (function, None),
                 Err(reason) => (None, Some(reason)),
             },

@@ -8,6 +8,7 @@ use super::stored::Stored;
 use crate::client::{Client, operations as op};
 use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
+use crate::model::name;
 use crate::wire::read;
 
 /// The id or the resource name of a collection.
@@ -127,19 +128,12 @@ fn get_by_crn(client: &Client, crn: &str) -> Result<Stored> {
     }
 }
 
-/// Accepts a UUID: 32 hexadecimal digits, without hyphens or with all four. Servers also accept some other
-/// forms, but never send them.
+/// Accepts a UUID.
 fn check_id(id: &str) -> Result<(), &'static str> {
-    let has_hyphens = id.len() == 36;
-    let is_right = |(index, byte): (usize, u8)| match index {
-        8 | 13 | 18 | 23 if has_hyphens => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    };
-    if (has_hyphens || id.len() == 32) && id.bytes().enumerate().all(is_right) {
-        Ok(())
-    } else {
-        Err("it must be a UUID; to open a collection by its name, use client.collection(name)")
+    if name::is_uuid(id) {
+        return Ok(());
     }
+    Err("it must be a UUID; to open a collection by its name, use client.collection(name)")
 }
 
 /// Accepts three names, separated by colons. A server does not respond to a malformed one at all.

@@ -1,6 +1,7 @@
 //! [`Stored`]: a collection as servers describe it.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -8,12 +9,19 @@ use crate::error::Result;
 use crate::model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
 use crate::model::index_metadata;
 use crate::model::metadata::Metadata;
+use crate::model::name;
 use crate::model::schema::Schema;
+use crate::wire::read::short;
 
 /// A collection as servers describe it. Unknown fields are ignored.
+///
+/// The id, the names of the collection, its tenant and its database become parts of later paths, so they are
+/// checked when they are read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Stored {
+    #[serde(deserialize_with = "id")]
     pub(super) id: String,
+    #[serde(deserialize_with = "own_name")]
     pub(super) name: String,
     #[serde(default)]
     pub(super) metadata: Option<Metadata>,
@@ -23,9 +31,9 @@ pub(crate) struct Stored {
     pub(super) configuration_json: CollectionConfiguration,
     #[serde(default)]
     pub(super) schema: Option<Schema>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tenant")]
     tenant: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "database")]
     database: Option<String>,
 }
 
@@ -149,18 +157,110 @@ fn agrees(reported: &Value, requested: &Value) -> bool {
 fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
 {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads the id of a collection. Servers send a UUID.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let id = String::deserialize(deserializer)?;
+    if name::is_uuid(&id) {
+        return Ok(id);
+    }
+    let shown = short(&id);
+    Err(D::Error::custom(format_args!(
+        "the collection's id is {shown:?}, not a UUID,"
+    )))
+}
+
+/// Reads the name of a collection.
+fn own_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked("collection", String::deserialize(deserializer)?)
+}
+
+fn tenant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name: Option<String> = Option::deserialize(deserializer)?;
+    name.map(|name| checked("tenant", name)).transpose()
+}
+
+fn database<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name: Option<String> = Option::deserialize(deserializer)?;
+    name.map(|name| checked("database", name)).transpose()
+}
+
+/// Refuses a name that would change the structure of a path.
+fn checked<E: serde::de::Error>(what: &'static str, name: String) -> Result<String, E> {
+    match name::check_in_path(what, &name) {
+        Ok(()) => Ok(name),
+        Err(reason) => Err(E::custom(reason)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::read;
+
+    const ID: &str = "29429579-64b8-4168-8e68-2a196b8324da";
+
+    fn read(id: &str, name: &str, [tenant, database]: [Option<&str>; 2]) -> Result<Stored, String> {
+        let stored = json!({ "id": id, "name": name, "tenant": tenant, "database": database });
+        read::json(stored.to_string().as_bytes())
+    }
+
+    #[test]
+    fn secure_13_the_id_of_a_collection_is_a_uuid() {
+        for id in [
+            ID.to_owned(),
+            ID.to_uppercase(),
+            ID.replace('-', ""),
+            "00000000-0000-0000-0000-000000000000".to_owned(),
+        ] {
+            assert_eq!(read(&id, "abc", [None, None]).unwrap().id, id);
+        }
+        let long = "a".repeat(1 << 20);
+        for id in [
+            "",
+            ".",
+            "..",
+            "../..",
+            "abc",
+            "a/../../b",
+            "%2e%2e",
+            "\u{1b}[2J\u{9b}31m",
+            "29429579-64b8-4168-8e68-2a196b8324d/",
+            "29429579-64b8-4168-8e68-2a196b8324d\u{661}",
+            &long,
+        ] {
+            let error = read(id, "abc", [None, None]).unwrap_err();
+            assert!(error.contains("the collection's id is \""), "{error}");
+            assert!(error.contains("not a UUID"), "{error}");
+            assert!(!error.contains(char::is_control), "{error:?}");
+            assert!(error.len() < 1000, "{} bytes", error.len());
+        }
+    }
+
+    #[test]
+    fn secure_13_names_from_a_server_cannot_change_a_path() {
+        let names = read(ID, "abc", [Some("a/b?c"), Some("%2e\n")]).unwrap();
+        assert_eq!(names.tenant.as_deref(), Some("a/b?c"), "is percent-encoded");
+        for bad in ["", ".", ".."] {
+            for (what, answer) in [
+                ("collection", read(ID, bad, [None, None])),
+                ("tenant", read(ID, "abc", [Some(bad), Some("d")])),
+                ("database", read(ID, "abc", [Some("t"), Some(bad)])),
+            ] {
+                let error = answer.unwrap_err();
+                let start = format!("invalid {what} name {bad:?}");
+                assert!(error.starts_with(&start), "{error}");
+            }
+        }
+    }
 
     fn stored(metadata: &Value, configuration: &Value) -> Stored {
         let stored = json!({
-            "id": "i", "name": "n", "metadata": metadata, "configuration_json": configuration,
+            "id": "29429579-64b8-4168-8e68-2a196b8324da", "name": "n", "metadata": metadata, "configuration_json": configuration,
         });
         serde_json::from_value(stored).unwrap()
     }

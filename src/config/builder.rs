@@ -5,6 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "local-server")]
 use crate::client::LOCAL_SERVER;
+use crate::embed::Allowed;
 use crate::transport::{
     CONNECT_SETTER, CircuitBreaker, REQUEST_SETTER, ReadFrom, RetryPolicy, Timeouts,
 };
@@ -47,6 +48,7 @@ pub struct ClientBuilder {
     pub(super) fail_over_writes: bool,
     pub(super) max_payload_size: Option<usize>,
     pub(super) max_response_size: Option<u64>,
+    pub(super) allowed: Allowed,
 }
 
 /// The source of the settings that the caller did not set in code.
@@ -168,6 +170,34 @@ impl ClientBuilder {
     /// For other responses the maximum is 16 MiB, or this limit if it is lower.
     pub fn max_response_size(mut self, bytes: u64) -> ClientBuilder {
         self.max_response_size = Some(bytes);
+        self
+    }
+
+    /// Allows collections to name one more environment variable for the API key of their embedding function.
+    /// May be called several times. Default: none.
+    ///
+    /// A collection stores its embedding function with the name of that variable, and anyone who may write to
+    /// the server can change the name. The function would send the variable's value to its provider. So a
+    /// function that is made from a collection's configuration reads only the provider's own variables (for
+    /// `google_gemini`, these are `GOOGLE_API_KEY`, `GEMINI_API_KEY` and `CHROMA_GOOGLE_GENAI_API_KEY`), and
+    /// those that are allowed here. With another variable, a collection can be opened and works with vectors.
+    /// Its first text is refused with
+    /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction), before a
+    /// variable is read.
+    ///
+    /// Functions that you set in code are not affected.
+    ///
+    /// ```
+    /// use chroma_blocking::Client;
+    ///
+    /// let client = Client::builder()
+    ///     .host("db.example.com:8000")
+    ///     .allow_key_variable("MY_GEMINI_KEY")
+    ///     .build()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn allow_key_variable(mut self, name: impl Into<String>) -> ClientBuilder {
+        self.allowed.key_variable(name.into());
         self
     }
 

@@ -1,10 +1,12 @@
 //! From the settings to a client: validation, endpoints, and the look-up of the tenant and database.
 
 use super::builder::{ClientBuilder, DefaultsFrom, Named};
+use crate::client::operations::IDENTITY;
 use crate::client::{Client, Identity, Settings};
 use crate::environment::Environment;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
+use crate::model::name;
 use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints};
 
 /// The default address of a Chroma server.
@@ -41,7 +43,7 @@ impl ClientBuilder {
         if !find || wanted.tenant.is_some() && wanted.database.is_some() {
             return Ok(client);
         }
-        let (tenant, database) = wanted.choose(client.identity()?).map_err(invalid)?;
+        let (tenant, database) = wanted.choose(client.identity()?)?;
         Ok(client.with_tenant(tenant).with_database(database))
     }
 
@@ -77,11 +79,13 @@ impl ClientBuilder {
             max_payload_size: self.max_payload_size.unwrap_or(DEFAULT_PAYLOAD_SIZE),
             tenant: self.tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned()),
             database: self.database.unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
+            allowed: self.allowed,
         }))
     }
 
     /// Checks the settings that are not parsed by [`connect_in`](ClientBuilder::connect_in).
     fn validate(&self) -> Result<(), InvalidInput> {
+        self.allowed.check()?;
         let bad = |name, value: &str, why: &str| InvalidInput::setting(name, value, why);
         if self.is_cloud() && self.token.is_none() {
             let setting = self.defaults_from.name("CHROMA_API_KEY", "api_key");
@@ -204,33 +208,48 @@ struct Wanted {
 
 impl Wanted {
     /// Returns the tenant and the database. Chooses what is not set from what the key may open.
-    fn choose(self, mut identity: Identity) -> Result<(String, String), InvalidInput> {
+    ///
+    /// # Errors
+    /// - [`InvalidInput::Setting`] if one of them has to be set.
+    /// - [`Error::Decode`] if the server returned a name that cannot be part of a path.
+    fn choose(self, mut identity: Identity) -> Result<(String, String)> {
         let names = self.defaults_from;
         let tenant = match self.tenant {
             Some(tenant) => tenant,
             None if identity.tenant == ANY => {
                 let setting = names.name("CHROMA_TENANT", "tenant");
                 let why = format!("the key may open every tenant; choose one with {setting}");
-                return Err(InvalidInput::setting(setting, "", why));
+                return Err(invalid(InvalidInput::setting(setting, "", why)));
             }
-            None => identity.tenant.clone(),
+            None => from_server("tenant", &identity.tenant)?,
         };
         identity.databases.sort();
         identity.databases.dedup();
         let database = match (self.database, &identity.databases[..]) {
             (Some(database), _) => database,
-            (None, [only]) if only != ANY && tenant == identity.tenant => only.clone(),
+            (None, [only]) if only != ANY && tenant == identity.tenant => {
+                from_server("database", only)?
+            }
             (None, databases) => {
                 let setting = names.name("CHROMA_DATABASE", "database");
                 let why = format!(
                     "the key may open the databases {databases:?} of the tenant {:?}; choose one with {setting}",
                     identity.tenant
                 );
-                return Err(InvalidInput::setting(setting, "", why));
+                return Err(invalid(InvalidInput::setting(setting, "", why)));
             }
         };
         Ok((tenant, database))
     }
+}
+
+/// Returns a name that the server chose, unless it would change the structure of later paths.
+fn from_server(what: &'static str, name: &str) -> Result<String> {
+    name::check_in_path(what, name).map_err(|reason| Error::Decode {
+        call: Box::new(Call::new(IDENTITY.name, None)),
+        message: reason.to_string(),
+    })?;
+    Ok(name.to_owned())
 }
 
 fn invalid(reason: InvalidInput) -> Error {

@@ -39,7 +39,7 @@ impl ClientBuilder {
             .map_err(|reason| Call::new("client", None).invalid(reason))
     }
 
-    fn read(environment: &Environment<'_>) -> Result<ClientBuilder, InvalidInput> {
+    pub(super) fn read(environment: &Environment<'_>) -> Result<ClientBuilder, InvalidInput> {
         let mut retry = RetryPolicy::default();
         if let Some(retries) = environment.number("MAX_RETRIES")? {
             retry = retry.max_retries(u32::try_from(retries).unwrap_or(u32::MAX));
@@ -60,8 +60,8 @@ impl ClientBuilder {
         Ok(ClientBuilder {
             defaults_from: DefaultsFrom::Environment,
             host: host(environment, key.is_some())?,
-            tenant: environment.get("CHROMA_TENANT")?,
-            database: environment.get("CHROMA_DATABASE")?,
+            tenant: environment.plain("CHROMA_TENANT")?,
+            database: environment.plain("CHROMA_DATABASE")?,
             token: key.map(|key| Named::new("CHROMA_API_KEY", key)),
             timeouts: Timeouts {
                 connect: timeout("CONNECTION_TIMEOUT_MS", defaults.connect)?,
@@ -119,7 +119,7 @@ fn is_same(one: &str, other: &str) -> bool {
 /// `tcp://10.0.0.11:8000`, in each pod of the service's namespace.
 fn port(environment: &Environment<'_>) -> Result<Option<u16>, InvalidInput> {
     const NAME: &str = "CHROMA_PORT";
-    let Some(value) = environment.get(NAME)? else {
+    let Some(value) = environment.plain(NAME)? else {
         return Ok(None);
     };
     if ["tcp://", "udp://", "sctp://"]
@@ -417,26 +417,6 @@ x: y"),
             format!("{local:?} {builder:?}"),
         ] {
             assert!(!shown.contains("s3cret"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn a_value_that_is_not_unicode_is_an_error_and_not_shown() {
-        #[cfg(unix)]
-        let broken: std::ffi::OsString =
-            std::os::unix::ffi::OsStringExt::from_vec(b"s3cret\xff".to_vec());
-        #[cfg(windows)]
-        let broken: std::ffi::OsString = {
-            let mut units: Vec<u16> = "s3cret".encode_utf16().collect();
-            units.push(0xd800);
-            std::os::windows::ffi::OsStringExt::from_wide(&units)
-        };
-        for variable in ["CHROMA_HOST", "CHROMA_API_KEY"] {
-            let lookup = |name: &str| (name == variable).then(|| broken.clone());
-            let error = ClientBuilder::read(&Environment::of(&lookup)).unwrap_err();
-            let error = error.to_string();
-            assert!(error.starts_with(&format!("{variable} is ")), "{error}");
-            assert!(!error.contains("s3cret"), "{error}");
         }
     }
 

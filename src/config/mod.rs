@@ -5,5 +5,7 @@ mod connect;
 mod constructors;
 mod credentials;
 mod from_env;
+#[cfg(test)]
+mod not_unicode;
 
 pub use builder::ClientBuilder;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::allowed::Allowed;
 use super::function::EmbeddingFunction;
 #[cfg(feature = "gemini")]
 use super::gemini;
 use super::hashing::{self, Hashing};
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
+use crate::wire::read::short;
 
 #[cfg(feature = "gemini")]
 const GEMINI: &str = gemini::NAME;
@@ -30,27 +32,39 @@ pub(crate) fn describe(function: &dyn EmbeddingFunction) -> Option<EmbeddingFunc
 /// Makes the function that a configuration describes. Returns `None` if the configuration names no function.
 /// Reads no environment variables.
 ///
+/// The configuration comes from a server, and anyone who may change the collection may have written it. So it
+/// chooses nothing but the model and its options, and what `allowed` contains.
+///
 /// # Errors
 /// [`InvalidInput::StoredEmbeddingFunction`] if this crate cannot make the function.
 pub(crate) fn make(
     stored: &EmbeddingFunctionConfiguration,
+    allowed: &Allowed,
 ) -> Result<Option<Arc<dyn EmbeddingFunction>>, InvalidInput> {
     let Some(name) = stored.name.as_deref() else {
         return Ok(None);
     };
     let config = stored.config.as_ref().unwrap_or(&Value::Null);
-    make_named(name, config)
-        .map(Some)
-        .map_err(|why| InvalidInput::StoredEmbeddingFunction {
-            name: name.to_owned(),
+    make_named(name, config, allowed).map(Some).map_err(|why| {
+        InvalidInput::StoredEmbeddingFunction {
+            name: short(name).into_owned(),
             why,
-        })
+        }
+    })
 }
 
-fn make_named(name: &str, config: &Value) -> Result<Arc<dyn EmbeddingFunction>, String> {
+#[cfg_attr(
+    not(feature = "gemini"),
+    allow(unused_variables, reason = "only providers with a key need it")
+)]
+fn make_named(
+    name: &str,
+    config: &Value,
+    allowed: &Allowed,
+) -> Result<Arc<dyn EmbeddingFunction>, String> {
     match name {
         #[cfg(feature = "gemini")]
-        GEMINI => Ok(Arc::new(gemini::StoredGemini::new(config)?)),
+        GEMINI => Ok(Arc::new(gemini::StoredGemini::new(config, allowed)?)),
         #[cfg(not(feature = "gemini"))]
         GEMINI => Err("this crate was built without its feature `gemini`".to_owned()),
         hashing::NAME => Ok(Arc::new(Hashing::from_config(config)?)),
@@ -76,7 +90,7 @@ pub(crate) fn check(
     };
     if name != given.name() {
         return Err(InvalidInput::EmbeddingFunctionConflict {
-            stored: name.to_owned(),
+            stored: short(name).into_owned(),
             given: given.name().to_owned(),
         });
     }
@@ -105,7 +119,7 @@ mod tests {
     fn hashing_is_made_with_its_dimension() {
         let hashing = Hashing::with_dimension(16).unwrap();
         let remembered = describe(&hashing).unwrap();
-        let made = make(&remembered).unwrap().unwrap();
+        let made = make(&remembered, &Allowed::default()).unwrap().unwrap();
         assert_eq!(made.dimension(), Some(16));
         assert_eq!(check(&remembered, &hashing), Ok(()));
         assert_eq!(
@@ -121,8 +135,26 @@ mod tests {
     fn a_configuration_without_a_name_describes_no_function() {
         for kind in ["legacy", "unknown"] {
             let nameless = EmbeddingFunctionConfiguration::new().kind(kind);
-            assert!(make(&nameless).unwrap().is_none());
+            assert!(make(&nameless, &Allowed::default()).unwrap().is_none());
             assert_eq!(check(&nameless, &Hashing::default()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn secure_01_a_hostile_name_or_dimension_is_shown_escaped_and_shortened() {
+        let hostile = format!("\u{1b}[2J\u{9b}31m\r\n{}", "x".repeat(1 << 20));
+        let hashing = Hashing::default();
+        for remembered in [
+            stored(&hostile, json!({})),
+            stored("chroma_blocking_hashing", json!({ "dimension": hostile })),
+            stored("chroma_blocking_hashing", json!({ "dimension": [hostile] })),
+        ] {
+            let unusable = make(&remembered, &Allowed::default()).err().unwrap();
+            let conflict = check(&remembered, &hashing).unwrap_err();
+            for error in [unusable.to_string(), conflict.to_string()] {
+                assert!(error.len() < 4000, "{} bytes", error.len());
+                assert!(!error.contains(char::is_control), "{error:?}");
+            }
         }
     }
 
@@ -138,7 +170,10 @@ mod tests {
             stored("chroma_blocking_hashing", json!({ "dimension": 0 })),
             stored("chroma_blocking_hashing", json!({ "dimension": "many" })),
         ] {
-            let error = make(&remembered).err().unwrap().to_string();
+            let error = make(&remembered, &Allowed::default())
+                .err()
+                .unwrap()
+                .to_string();
             assert!(
                 error.contains(remembered.name.as_deref().unwrap()),
                 "{error}"

@@ -11,6 +11,7 @@ use super::function::EmbeddingFunction;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
+use crate::wire::read::short;
 
 /// An offline embedding function: hashes words, and letter n-grams within them, into vectors of 768 floats
 /// and unit length.
@@ -121,7 +122,12 @@ impl Hashing {
     pub(super) fn from_config(config: &serde_json::Value) -> Result<Hashing, String> {
         let dimension = &config["dimension"];
         let Some(floats) = dimension.as_u64().and_then(|floats| floats.try_into().ok()) else {
-            return Err(format!("its dimension is {dimension}"));
+            let shown = if dimension.is_number() {
+                dimension.to_string()
+            } else {
+                "not a number".to_owned()
+            };
+            return Err(format!("its dimension is {shown}"));
         };
         Hashing::with_dimension(floats).map_err(|error| error.to_string())
     }
@@ -183,7 +189,10 @@ pub(super) fn check_same_vectors(
     if stored["dimension"] == given["dimension"] {
         return Ok(());
     }
-    let describe = |config: &serde_json::Value| format!("{NAME}, {} floats", config["dimension"]);
+    let describe = |config: &serde_json::Value| {
+        let dimension = config["dimension"].to_string();
+        format!("{NAME}, {} floats", short(&dimension))
+    };
     Err(InvalidInput::EmbeddingFunctionConflict {
         stored: describe(stored),
         given: describe(given),

@@ -25,6 +25,7 @@
 //! # Ok::<(), chroma_blocking::embed::EmbeddingError>(())
 //! ```
 
+mod allowed;
 mod cache;
 mod check;
 pub(crate) mod configured;
@@ -39,6 +40,7 @@ mod hashing;
 #[cfg(feature = "gemini")]
 mod limiter;
 
+pub(crate) use allowed::Allowed;
 #[cfg(feature = "disk-cache")]
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};

@@ -392,7 +392,11 @@ mod tests {
                 format!(r#"{{"ids":[{texts},[]],"metadatas":[{maps},[]]}}"#),
                 120,
             ),
-            ("list_collections", list(r#"{"id":"","name":""}"#), 130),
+            (
+                "list_collections",
+                list(r#"{"id":"6f4c0b6e9f3c4d438d0e0c1f4b0f6a11","name":"a"}"#),
+                60,
+            ),
             ("openapi", format!(r#"{{"components":{maps}}}"#), 120),
             ("metadata", format!(r#"{{"a":{texts}}}"#), 80),
             (

@@ -1,4 +1,4 @@
-//! Chroma's rules for the names of collections, databases and tenants.
+//! Chroma's rules for the names of collections, databases and tenants, and for ids.
 
 use std::net::Ipv4Addr;
 
@@ -51,6 +51,17 @@ pub(crate) fn check_in_path(what: &'static str, name: &str) -> Result<(), Invali
         "." | ".." => Err(bad(what, name, "it cannot be part of a URL".to_owned())),
         _ => Ok(()),
     }
+}
+
+/// Whether a text is a UUID: 32 hexadecimal digits, with all four hyphens, as servers send them, or without
+/// hyphens. Servers also accept some other forms.
+pub(crate) fn is_uuid(text: &str) -> bool {
+    let has_hyphens = text.len() == 36;
+    let is_right = |(index, byte): (usize, u8)| match index {
+        8 | 13 | 18 | 23 if has_hyphens => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    (has_hyphens || text.len() == 32) && text.bytes().enumerate().all(is_right)
 }
 
 fn bad(what: &'static str, name: &str, why: String) -> InvalidInput {

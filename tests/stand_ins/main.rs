@@ -39,8 +39,11 @@ mod proxies;
 mod requested;
 mod scan;
 mod search;
+mod server_names;
 #[cfg(feature = "tls")]
 mod storage;
+#[cfg(feature = "gemini")]
+mod stored_settings;
 mod tls;
 #[cfg(feature = "gemini")]
 mod travels;

@@ -3,7 +3,7 @@
 
 use crate::support;
 use crate::support::stand_in::{Answer, StandIn};
-use chroma_blocking::{Client, Error, Gemini, InvalidInput, Record};
+use chroma_blocking::{ClientBuilder, Error, Gemini, InvalidInput, Record};
 use serde_json::{Value, json};
 
 /// Starts a stand-in for Chroma with a collection that stores this function.
@@ -83,7 +83,12 @@ fn gemini_is_created_from_the_configuration_of_the_python_client() {
 #[test]
 #[ignore = "started by gemini_is_created_from_the_configuration_of_the_python_client"]
 fn child_process_with_a_key() {
-    let opened = Client::from_env().unwrap().collection("abc").get().unwrap();
+    let client = ClientBuilder::from_env()
+        .unwrap()
+        .allow_key_variable("SOME_GEMINI_KEY")
+        .build()
+        .unwrap();
+    let opened = client.collection("abc").get().unwrap();
     let function = opened.embedding_function().unwrap();
     assert_eq!(
         (function.name(), function.dimension()),
@@ -96,7 +101,8 @@ fn child_process_with_a_key() {
 #[test]
 fn without_a_key_vectors_work_and_errors_name_the_variable() {
     let chroma = chroma(python_configuration("NO_SUCH_GEMINI_KEY"));
-    let opened = support::client(&chroma).collection("abc").get().unwrap();
+    let client = support::builder(&chroma.url()).allow_key_variable("NO_SUCH_GEMINI_KEY");
+    let opened = client.build().unwrap().collection("abc").get().unwrap();
     opened.query([0.5; 256]).run().unwrap();
     let error = opened.query("a").run().unwrap_err();
     assert!(error.to_string().contains("NO_SUCH_GEMINI_KEY"), "{error}");

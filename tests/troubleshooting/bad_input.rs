@@ -76,6 +76,7 @@ fn settings(seen: &mut Messages) {
         },
         |to| to.replicas(["localhost:1", "localhost:1"]),
         |to| to.basic_auth("a", "b").header("x", "\n"),
+        |to| to.allow_key_variable("a-key"),
     ];
     for set in settings {
         seen.of(set(Client::builder()).build());
@@ -90,6 +91,7 @@ fn identities(seen: &mut Messages) {
     for identity in [
         r#"{"tenant":"*","databases":["*"]}"#,
         r#"{"tenant":"t","databases":["a","b"]}"#,
+        r#"{"tenant":"..","databases":["a"]}"#,
     ] {
         let server = StandIn::start(move |_| Answer::ok(identity));
         let client = Client::builder().host(server.url()).find_database(true);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::messages::Messages;
 use crate::support::stand_in::Answer;
-use crate::support::{LIMITS, chroma, client, collection};
+use crate::support::{self, LIMITS, chroma, client, collection};
 
 pub fn all(seen: &mut Messages) {
     remembered(seen);
@@ -57,9 +57,18 @@ fn remembered(seen: &mut Messages) {
             "google_gemini",
             json!({ "model_name": model, "api_key_env_var": "NOBODYS_KEY" }),
         ),
+        known(
+            "google_gemini",
+            json!({ "model_name": model, "api_key_env_var": "OTHER_KEY" }),
+        ),
+        known(
+            "google_gemini",
+            json!({ "model_name": model, "api_key_env_var": "AIza" }),
+        ),
     ] {
         let server = remembering(&function);
-        let notes = client(&server).collection("notes").get().unwrap();
+        let trusting = support::builder(&server.url()).allow_key_variable("NOBODYS_KEY");
+        let notes = trusting.build().unwrap().collection("notes").get().unwrap();
         seen.of(notes.query("text").run());
         let other = client(&server).collection("notes");
         seen.of(other.embedding_function(Hashing::default()).get());

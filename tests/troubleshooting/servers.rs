@@ -281,6 +281,14 @@ fn wrong(seen: &mut Messages) {
         let server = chroma(LIMITS, move |_| Answer::ok(answer));
         seen.of(ask(&collection(&server)));
     }
+    for stored in [
+        r#"{"id":"..","name":"other"}"#,
+        r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":".."}"#,
+    ] {
+        let server = chroma(LIMITS, move |_| Answer::ok(stored));
+        let client = builder(&server.url()).build().unwrap();
+        seen.of(client.collection("other").get());
+    }
     let large = chroma(LIMITS, |_| Answer::ok(" ".repeat(10_000)));
     let client = builder(&large.url()).max_response_size(1_000).build();
     let abc = client.unwrap().collection("abc").get().unwrap();

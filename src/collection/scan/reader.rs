@@ -262,7 +262,9 @@ mod tests {
     fn reader(host: &str, page_size: usize) -> Reader {
         let builder = Client::builder().host(host).api_key("key");
         let client = builder.tenant("a").database("b").build().unwrap();
-        let stored = serde_json::from_str(r#"{"id":"1","name":"notes"}"#).unwrap();
+        let stored =
+            serde_json::from_str(r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":"notes"}"#)
+                .unwrap();
         let collection = Collection::new(client, stored, None);
         let options = ScanOptions {
             page_size,

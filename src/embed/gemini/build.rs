@@ -11,7 +11,7 @@ use super::fault::Google;
 use super::function::Gemini;
 use super::model::{self, BYTES_PER_TOKEN, ModelStyle};
 use crate::embed::limiter::Limiter;
-use crate::environment::Environment;
+use crate::environment::{self, Environment};
 use crate::error::{Call, InvalidInput, Result};
 use crate::invalid::HIDDEN;
 use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints, Transport};
@@ -295,8 +295,7 @@ impl Key {
 
 /// Checks the name of a variable. A collection stores it, so it must not be the key itself.
 fn check_name(variable: &str) -> Result<(), InvalidInput> {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    if !variable.is_empty() && variable.bytes().all(fits) && !variable.starts_with("AIza") {
+    if environment::is_name(variable) {
         return Ok(());
     }
     let why = "it must be the name of a variable, such as GEMINI_API_KEY; pass a key itself with .api_key(...)";
@@ -372,6 +371,34 @@ mod tests {
         assert!(
             error.contains("in quotes") && !error.contains("s3cret"),
             "{error}"
+        );
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn secure_02_a_variable_of_google_that_is_not_unicode_is_refused_for_that_reason() {
+        let broken: std::ffi::OsString =
+            std::os::unix::ffi::OsStringExt::from_vec(b"s3cret\xff".to_vec());
+        let error = |variable: &str, builder: GeminiBuilder| {
+            let lookup = |name: &str| (name == variable).then(|| broken.clone());
+            let error = builder.build_in(&Environment::of(&lookup)).unwrap_err();
+            error.to_string()
+        };
+        for variable in KEY_VARIABLES.into_iter().chain([BASE_URL_VARIABLE]) {
+            let builder = Gemini::builder();
+            let builder = if variable == BASE_URL_VARIABLE {
+                builder.api_key("k")
+            } else {
+                builder
+            };
+            assert_eq!(
+                error(variable, builder),
+                format!("{variable} is \"<hidden>\": it is not valid Unicode")
+            );
+        }
+        assert_eq!(
+            error("MY_KEY", Gemini::builder().api_key_env_var("MY_KEY")),
+            "api_key_env_var is \"MY_KEY\": the value of that variable is refused: it is not valid Unicode"
         );
     }
 

@@ -12,6 +12,7 @@ use super::function::Gemini;
 use super::model::{self, ModelStyle};
 use super::request::Parameters;
 use super::task::TaskType;
+use crate::embed::allowed::Allowed;
 use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::function::EmbeddingFunction;
@@ -19,6 +20,14 @@ use crate::environment::Environment;
 use crate::error::InvalidInput;
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
+use crate::wire::read::short;
+
+/// The variables of Google's keys in the configurations that Chroma's clients store.
+const OWN_VARIABLES: [&str; 3] = [
+    KEY_VARIABLES[0],
+    KEY_VARIABLES[1],
+    "CHROMA_GOOGLE_GENAI_API_KEY",
+];
 
 /// The dimension of both models if a request names none.
 const FULL_DIMENSION: usize = 3072;
@@ -80,7 +89,8 @@ impl Config {
     }
 
     fn describe(&self) -> String {
-        format!("{NAME}, {}, {} floats", self.model(), self.dimension())
+        let model = short(self.model());
+        format!("{NAME}, {model}, {} floats", self.dimension())
     }
 
     fn builder(&self) -> Result<GeminiBuilder, String> {
@@ -93,6 +103,7 @@ impl Config {
         let task = match &self.task_type {
             None => None,
             Some(name) => Some(TaskType::from_name(name).ok_or_else(|| {
+                let name = short(name);
                 format!("this version of the crate does not know the task {name:?}")
             })?),
         };
@@ -110,13 +121,19 @@ impl Config {
         Ok(builder)
     }
 
+    /// Returns why the variable of the key must not be read, if it must not.
+    fn refusal(&self, allowed: &Allowed) -> Option<String> {
+        let variable = self.api_key_env_var.as_deref()?;
+        allowed.check_key_variable(variable, &OWN_VARIABLES).err()
+    }
+
     fn key_variables(&self) -> Vec<String> {
         let Some(variable) = &self.api_key_env_var else {
             return Vec::new();
         };
         let mut variables = vec![variable.clone()];
-        // Google's two variables hold the same kind of key, and one machine may have the other one.
-        if KEY_VARIABLES.contains(&variable.as_str()) {
+        // These variables hold the same kind of key, and one machine may have another one than the other.
+        if OWN_VARIABLES.contains(&variable.as_str()) {
             let other = KEY_VARIABLES.into_iter().filter(|name| name != variable);
             variables.extend(other.map(str::to_owned));
         }
@@ -130,20 +147,24 @@ pub(in crate::embed) struct StoredGemini {
     builder: GeminiBuilder,
     style: ModelStyle,
     config: Value,
+    /// Why the variable in the configuration is not read, if the program has not allowed it.
+    refusal: Option<String>,
     gemini: OnceLock<Gemini>,
 }
 
 impl StoredGemini {
     /// # Errors
     /// Why this crate cannot make the function.
-    pub(in crate::embed) fn new(config: &Value) -> Result<StoredGemini, String> {
-        let read = Config::deserialize(config)
-            .map_err(|error| format!("its configuration cannot be read: {error}"))?;
+    pub(in crate::embed) fn new(config: &Value, allowed: &Allowed) -> Result<StoredGemini, String> {
+        let read = Config::deserialize(config).map_err(|error| {
+            let error = error.to_string();
+            format!("its configuration cannot be read: {}", short(&error))
+        })?;
         let builder = read.builder()?;
         let Some(known) = model::known(&builder.model) else {
+            let model = short(&builder.model);
             return Err(format!(
-                "this version of the crate does not know the model {:?}",
-                builder.model
+                "this version of the crate does not know the model {model:?}"
             ));
         };
         if !DIMENSIONS.contains(&builder.dimension) {
@@ -156,6 +177,7 @@ impl StoredGemini {
             builder,
             style: known.style,
             config: config.clone(),
+            refusal: read.refusal(allowed),
             gemini: OnceLock::new(),
         })
     }
@@ -165,14 +187,17 @@ impl StoredGemini {
         if let Some(gemini) = self.gemini.get() {
             return Ok(gemini);
         }
-        let gemini = self
-            .builder
-            .clone()
+        let unusable = |why| InvalidInput::StoredEmbeddingFunction {
+            name: NAME.to_owned(),
+            why,
+        };
+        if let Some(why) = &self.refusal {
+            return Err(unusable(why.clone()).into());
+        }
+        let builder = self.builder.clone();
+        let gemini = builder
             .build_in(environment)
-            .map_err(|reason| InvalidInput::StoredEmbeddingFunction {
-                name: NAME.to_owned(),
-                why: reason.to_string(),
-            })?;
+            .map_err(|reason| unusable(reason.to_string()))?;
         Ok(self.gemini.get_or_init(|| gemini))
     }
 }
@@ -246,13 +271,19 @@ mod tests {
         }
     }
 
+    fn new(config: &Value) -> Result<StoredGemini, String> {
+        let mut allowed = Allowed::default();
+        allowed.key_variable("MY_KEY".to_owned());
+        StoredGemini::new(config, &allowed)
+    }
+
     #[test]
     fn the_configuration_of_the_python_client_is_read() {
         let config = json!({
             "model_name": "models/gemini-embedding-001", "api_key_env_var": "MY_KEY", "vertexai": null, "project": null,
             "location": null,
         });
-        let stored = StoredGemini::new(&config).unwrap();
+        let stored = new(&config).unwrap();
         assert_eq!(stored.dimension(), Some(3072));
         assert_eq!(stored.config(), Some(config));
         let variables = with(&[("MY_KEY", "k"), ("GOOGLE_API_KEY", "no")]);
@@ -271,7 +302,7 @@ mod tests {
             json!({ "model_name": "text-embedding-004" }),
             json!({ "model_name": "gemini-embedding-001", "dimension": 5 }),
         ] {
-            assert!(StoredGemini::new(&config).is_err(), "{config}");
+            assert!(new(&config).is_err(), "{config}");
         }
     }
 
@@ -279,7 +310,7 @@ mod tests {
     fn queries_have_the_task_that_matches_documents() {
         let tasks = |task: &str| {
             let config = json!({ "model_name": "gemini-embedding-001", "task_type": task });
-            let stored = StoredGemini::new(&config).unwrap();
+            let stored = new(&config).unwrap();
             let builder = stored.builder;
             (builder.document_task.unwrap(), builder.query_task.unwrap())
         };
@@ -298,7 +329,7 @@ mod tests {
         let stored = |variable: &str| {
             let config =
                 json!({ "model_name": "gemini-embedding-001", "api_key_env_var": variable });
-            StoredGemini::new(&config).unwrap()
+            new(&config).unwrap()
         };
         let nothing = with(&[("GOOGLE_API_KEY", "k")]);
         let custom = stored("MY_KEY");
@@ -316,6 +347,66 @@ mod tests {
     }
 
     #[test]
+    fn secure_01_a_variable_that_was_not_allowed_is_not_even_looked_up() {
+        for variable in [
+            "AWS_SECRET_ACCESS_KEY",
+            "CHROMA_API_KEY",
+            "PATH",
+            "my_key",
+            "A B",
+            "",
+        ] {
+            let config =
+                json!({ "model_name": "gemini-embedding-001", "api_key_env_var": variable });
+            let stored = new(&config).unwrap();
+            assert_eq!(stored.dimension(), Some(3072), "opened");
+            let lookup = |name: &str| -> Option<OsString> { panic!("{name} was read") };
+            let error = stored.gemini(&Environment::of(&lookup)).err().unwrap();
+            assert!(error.to_string().contains("\"google_gemini\""), "{error}");
+        }
+    }
+
+    #[test]
+    fn secure_01_the_variables_of_chromas_clients_for_google_are_read() {
+        for variable in [
+            json!(null),
+            json!("GOOGLE_API_KEY"),
+            json!("GEMINI_API_KEY"),
+            json!("CHROMA_GOOGLE_GENAI_API_KEY"),
+        ] {
+            let config =
+                json!({ "model_name": "gemini-embedding-001", "api_key_env_var": variable });
+            let stored = StoredGemini::new(&config, &Allowed::default()).unwrap();
+            let own = variable.as_str().unwrap_or("GEMINI_API_KEY");
+            for set in [own, "GOOGLE_API_KEY"] {
+                let variables = [(set, "k")];
+                let variables = with(&variables);
+                assert!(stored.gemini(&Environment::of(&variables)).is_ok(), "{set}");
+            }
+        }
+    }
+
+    #[test]
+    fn secure_01_a_hostile_configuration_is_shown_escaped_and_shortened() {
+        let hostile = format!("\u{1b}[2J\u{9b}31m\r\n{}", "x".repeat(1 << 20));
+        for config in [
+            json!({ "model_name": hostile }),
+            json!({ "model_name": "m", "task_type": hostile }),
+            json!({ "model_name": "m", "dimension": hostile }),
+            json!(hostile),
+        ] {
+            let why = new(&config).err().unwrap();
+            assert!(why.len() < 1500, "{} bytes", why.len());
+            assert!(!why.contains(char::is_control), "{why:?}");
+        }
+        let model = |name: &str| json!({ "model_name": name });
+        let conflict = check_same_vectors(&model(&hostile), &model("m")).unwrap_err();
+        let conflict = conflict.to_string();
+        assert!(conflict.len() < 3000, "{} bytes", conflict.len());
+        assert!(!conflict.contains(char::is_control), "{conflict:?}");
+    }
+
+    #[test]
     fn an_error_says_why_the_function_cannot_be_made() {
         for (config, words) in [
             (json!({ "model_name": "m", "vertexai": true }), "Vertex AI"),
@@ -326,7 +417,7 @@ mod tests {
             (json!({ "dimension": 768 }), "model_name"),
             (json!(null), "cannot be read"),
         ] {
-            let why = StoredGemini::new(&config).err().unwrap();
+            let why = new(&config).err().unwrap();
             assert!(why.contains(words), "{why}");
         }
     }
