@@ -338,7 +338,7 @@ mod tests {
 
     /// Starts a script as the server while another server responds on its port.
     #[cfg(unix)]
-    fn start_with_port_in_use(script: &str) -> StartError {
+    fn start_with_port_in_use(script: &str, timeout: Duration) -> StartError {
         use std::io::Read;
         use std::os::unix::fs::PermissionsExt;
         let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -366,19 +366,18 @@ mod tests {
             remove: None,
             port,
         };
-        launch
-            .run(Instant::now() + Duration::from_millis(600))
-            .unwrap_err()
+        launch.run(Instant::now() + timeout).unwrap_err()
     }
 
     #[test]
     #[cfg(unix)]
     fn the_heartbeat_of_another_server_does_not_count() {
         // The script reports the port as in use and exits with code 0, like Chroma.
-        let error = start_with_port_in_use("sleep 0.3; echo Address 127.0.0.1:1 is not available");
+        let script = "sleep 0.3; echo Address 127.0.0.1:1 is not available";
+        let error = start_with_port_in_use(script, Duration::from_secs(60));
         assert!(matches!(error, StartError::PortTaken), "{error:?}");
         // The script has not tried the port yet.
-        let error = start_with_port_in_use("exec sleep 60");
+        let error = start_with_port_in_use("exec sleep 60", Duration::from_millis(600));
         assert!(matches!(error, StartError::TimedOut { .. }), "{error:?}");
     }
 }
