@@ -84,7 +84,7 @@ impl Environment<'_> {
     }
 }
 
-/// Whether a text has the form of a variable's name and is no key, which a user may give in its place.
+/// Whether a text can be the name of a variable. Users sometimes give a key instead.
 pub(crate) fn is_name(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     // Keys of Google have the form of a name, except for this start.

@@ -103,7 +103,7 @@ pub enum InvalidInput {
     StoredEmbeddingFunction {
         /// The function's name in the collection's configuration.
         name: String,
-        /// The reason, such as a missing feature or key.
+        /// The reason, such as a missing feature or key, or a variable that the program has not allowed.
         why: String,
     },
     /// An embedding function does not accept a text.

@@ -10,7 +10,7 @@ use super::reconcile::{self, Outcome};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::name;
 use crate::transport::Operation;
-use crate::wire::read;
+use crate::wire::read::{self, short};
 
 impl Client {
     /// Creates a tenant. The name must have at least 3 characters.
@@ -72,7 +72,7 @@ impl Client {
         if stored.as_deref() == Some(resource_name) {
             return Ok(());
         }
-        let stored = stored.map_or("none".to_owned(), |name| format!("{name:?}"));
+        let stored = stored.map_or("none".to_owned(), |name| format!("{:?}", short(&name)));
         Err(Error::Unsupported {
             call: Box::new(Call::new(operation.name, Some(name))),
             message: format!(

@@ -39,7 +39,8 @@ impl CollectionOpener {
     }
 
     /// Sets the embedding function, which turns the collection's texts into vectors. It must match the one in
-    /// the collection's configuration, if there is one. Default: the one in the configuration.
+    /// the collection's configuration, if there is one. Default: the one in the configuration, as for
+    /// [`CollectionBuilder::get`](super::CollectionBuilder::get).
     pub fn embedding_function(
         mut self,
         function: impl EmbeddingFunction + 'static,

@@ -7,7 +7,9 @@ use crate::environment::Environment;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
 use crate::model::name;
+use crate::printable::one_line_of;
 use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints};
+use crate::wire::read::short;
 
 /// The default address of a Chroma server.
 const DEFAULT_HOST: &str = "http://localhost:8000";
@@ -20,6 +22,8 @@ const DEFAULT_TENANT: &str = "default_tenant";
 const DEFAULT_DATABASE: &str = "default_database";
 /// The name that the identity of a key has for "all tenants" or "all databases".
 const ANY: &str = "*";
+/// The maximum length of a list of databases in an error, in bytes.
+const MAX_SHOWN: usize = 2_000;
 
 impl ClientBuilder {
     /// Returns the client. It sends no request, with one exception: for Chroma Cloud, or with
@@ -232,9 +236,11 @@ impl Wanted {
             }
             (None, databases) => {
                 let setting = names.name("CHROMA_DATABASE", "database");
+                let databases = format!("{databases:?}");
+                let (databases, tenant) =
+                    (one_line_of(&databases, MAX_SHOWN), short(&identity.tenant));
                 let why = format!(
-                    "the key may open the databases {databases:?} of the tenant {:?}; choose one with {setting}",
-                    identity.tenant
+                    "the key may open the databases {databases} of the tenant {tenant:?}; choose one with {setting}"
                 );
                 return Err(invalid(InvalidInput::setting(setting, "", why)));
             }

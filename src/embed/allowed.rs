@@ -5,7 +5,7 @@ use crate::error::InvalidInput;
 #[cfg(feature = "gemini")]
 use crate::wire::read::short;
 
-/// What a program allows the settings stored in collections to choose. Whoever may change a collection
+/// What a program allows the settings stored in collections to choose. Anyone who may change a collection
 /// chooses its settings, so they are not trusted: by default, a stored setting names only a variable of the
 /// provider that gets its value.
 #[derive(Debug, Clone, Default)]

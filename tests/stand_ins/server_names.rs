@@ -107,3 +107,17 @@ fn secure_13_a_tenant_or_database_of_a_key_that_would_change_a_path_is_an_error(
         assert_eq!(server.requests().len(), 1);
     }
 }
+
+#[test]
+fn secure_13_an_error_that_lists_names_from_a_server_is_short() {
+    let server = StandIn::start(|_| {
+        let names: Vec<String> = (0..50_000).map(|i| format!("\u{1b}[2J{i}")).collect();
+        let identity = json!({ "tenant": "t".repeat(1 << 20), "databases": names });
+        Answer::ok(identity.to_string())
+    });
+    let builder = builder(&server.url()).find_database(true);
+    let error = builder.build().unwrap_err().to_string();
+    assert!(error.contains("choose one with database"), "{error}");
+    assert!(error.len() < 4_000, "{} bytes", error.len());
+    assert!(!error.contains(char::is_control), "{error:?}");
+}

@@ -81,6 +81,9 @@ impl GeminiBuilder {
     /// Sets the variable that holds the API key. A collection that is created with this function stores the
     /// name of the variable, never the key. Default: `GOOGLE_API_KEY`, or `GEMINI_API_KEY` if that is not
     /// set.
+    ///
+    /// A client that opens this collection without a function reads another variable than Google's own only
+    /// with [`ClientBuilder::allow_key_variable`](crate::ClientBuilder::allow_key_variable).
     pub fn api_key_env_var(mut self, variable: impl Into<String>) -> GeminiBuilder {
         self.key_variables = vec![variable.into()];
         self
