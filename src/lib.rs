@@ -127,7 +127,7 @@ pub use transport::RetryPolicy;
 pub mod record {
     pub use crate::model::columns::Columns;
     pub use crate::model::embeddings::Vectors;
-    pub use crate::model::metadata::{MetadataIter, SparseVector};
+    pub use crate::model::metadata::{MetadataIter, SparseVector, Strings, StringsIter};
     pub use crate::model::record::{AsRecord, RecordRef};
     pub use crate::model::records::IntoRecords;
     pub use crate::model::results::{IntoIter, Iter};

@@ -66,7 +66,7 @@ impl Listing {
             let request = client.request(operation).query(&query);
             let page: Vec<T> = request.send(|response| {
                 end.add_bytes(response)?;
-                let page: Vec<T> = read::json(response)?;
+                let page: Vec<T> = read::list(response, limit)?;
                 requested::check_limit(page.len(), limit)?;
                 Ok(page)
             })?;

@@ -29,18 +29,18 @@ pub(crate) const PARSERS: &[Parser] = &[
     ("update", |answer| read::done(answer).map(anything)),
     ("delete", |answer| delete::deleted(answer).map(anything)),
     ("get", |answer| {
-        let found = read::get(answer)?;
+        let found = read::get(answer, usize::MAX)?;
         Ok(Box::new(move || even(found)))
     }),
     ("conditional_get", |answer| {
-        let (found, _) = read::conditional_get(answer)?;
+        let (found, _) = read::conditional_get(answer, usize::MAX)?;
         Ok(Box::new(move || even(found)))
     }),
     ("conditional_commit", |answer| {
         read::json::<Committed>(answer).map(anything)
     }),
     ("query", |answer| {
-        let results = hits::query(answer, QUERIES)?;
+        let results = hits::query(answer, QUERIES, usize::MAX)?;
         Ok(Box::new(move || {
             assert_eq!(results.len(), QUERIES);
             for hit in results.into_iter().flatten() {

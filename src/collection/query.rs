@@ -301,7 +301,7 @@ impl Request<'_> {
             let request = self.collection.request(&op::QUERY).body(&body);
             request
                 .send(|answer| {
-                    let results = hits::query(answer, vectors.len())?;
+                    let results = hits::query(answer, vectors.len(), self.n_results)?;
                     let requested = Requested::new(parts.ids.as_deref(), Some(self.n_results));
                     for hits in &results {
                         requested.check(hits.iter().map(|hit| hit.id.as_str()))?;

@@ -61,10 +61,11 @@ impl<'a> Read<'a> {
     fn append(&mut self, parts: &Parts, page: &Page) -> Result<()> {
         let found = &mut self.found;
         let body = write::selection(parts, page, Some(self.include));
+        let max = page.max_records(parts.ids.as_deref());
         let request = self.collection.request(&op::GET).body(&body);
         request
             .send(|answer| {
-                let rows = read::get(answer)?;
+                let rows = read::get(answer, max)?;
                 check(&rows, parts, page)?;
                 found.append(rows)
             })

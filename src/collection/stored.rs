@@ -1,5 +1,7 @@
 //! [`Stored`]: a collection as servers describe it.
 
+use std::borrow::Cow;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -105,9 +107,12 @@ impl Stored {
     }
 
     /// Returns the embedding function in the collection's configuration or schema.
-    pub(super) fn function(&self) -> Option<EmbeddingFunctionConfiguration> {
-        let configured = self.configuration_json.embedding_function.clone();
-        configured.or_else(|| self.schema.as_ref()?.vector_index().embedding_function)
+    pub(super) fn function(&self) -> Option<Cow<'_, EmbeddingFunctionConfiguration>> {
+        if let Some(configured) = &self.configuration_json.embedding_function {
+            return Some(Cow::Borrowed(configured));
+        }
+        let index = self.schema.as_ref()?.vector_index();
+        index.embedding_function.map(Cow::Owned)
     }
 
     /// Returns the client for the tenant and database that the collection is in.

@@ -143,11 +143,12 @@ impl Transaction {
             return Ok(GetResult::empty(&include));
         };
         self.refuse_written(operation, parts.ids.iter().flatten())?;
+        let max = page.max_records(parts.ids.as_deref());
         let body = write::selection(&parts, page, Some(&include));
         let body = write::with_read_token(body, self.read_token);
         let request = self.collection.request(operation).body(&body);
         let (found, token) = request.send(|answer| {
-            let (found, token) = read::conditional_get(answer)?;
+            let (found, token) = read::conditional_get(answer, max)?;
             check(&found, &parts, page)?;
             Ok((found, token))
         })?;

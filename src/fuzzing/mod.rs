@@ -380,17 +380,17 @@ mod tests {
             (
                 "get",
                 format!(r#"{{"ids":{texts},"metadatas":{maps}}}"#),
-                120,
+                12,
             ),
             (
                 "query",
                 format!(r#"{{"ids":[{texts},[]],"distances":[{numbers},[]]}}"#),
-                60,
+                80,
             ),
             (
                 "search",
                 format!(r#"{{"ids":[{texts},[]],"metadatas":[{maps},[]]}}"#),
-                120,
+                40,
             ),
             (
                 "list_collections",
@@ -398,7 +398,7 @@ mod tests {
                 60,
             ),
             ("openapi", format!(r#"{{"components":{maps}}}"#), 120),
-            ("metadata", format!(r#"{{"a":{texts}}}"#), 80),
+            ("metadata", format!(r#"{{"a":{numbers}}}"#), 14),
             (
                 "where",
                 format!(r#"{{"$and":{}}}"#, list(r#"{"a":{"$in":[0]}}"#)),
@@ -408,7 +408,7 @@ mod tests {
             (
                 "configuration",
                 format!(r#"{{"embedding_function":{{"config":{maps}}}}}"#),
-                400,
+                120,
             ),
         ] {
             let (_, read) = parser(name);

@@ -1,5 +1,6 @@
 //! The types that users hold: records, vectors, metadata, filters, searches, schemas and results.
 
+pub(crate) mod budget;
 pub(crate) mod check;
 pub(crate) mod columns;
 pub(crate) mod configuration;

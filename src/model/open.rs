@@ -3,6 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::space::Space;
+
 /// Defines a struct for a JSON object from a server that may be newer than this crate. Known fields are
 /// optional and typed, and each has a setter with its name. An unknown field, or a known field with an
 /// unknown value, is kept in `other` and written back.
@@ -58,29 +60,67 @@ macro_rules! open_object {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                let mut other = serde_json::Map::deserialize(deserializer)?;
-                Ok($name {
+                serde_json::Map::deserialize(deserializer).map($name::of)
+            }
+        }
+
+        impl $name {
+            fn of(mut other: serde_json::Map<String, serde_json::Value>) -> $name {
+                $name {
                     $($field: crate::model::open::take(&mut other, $key),)+
                     other,
-                })
+                }
+            }
+        }
+
+        impl crate::model::open::Field for $name {
+            fn of(value: serde_json::Value) -> Result<$name, serde_json::Value> {
+                match value {
+                    serde_json::Value::Object(map) => Ok($name::of(map)),
+                    other => Err(other),
+                }
             }
         }
     };
 }
 pub(crate) use open_object;
 
+/// The value of a known field.
+pub(crate) trait Field: DeserializeOwned {
+    /// Reads a value, or returns it. A large one is not copied.
+    fn of(value: Value) -> Result<Self, Value> {
+        Self::deserialize(&value).map_err(|_| value)
+    }
+}
+
+impl Field for bool {}
+impl Field for f64 {}
+impl Field for Space {}
+impl Field for String {}
+impl Field for u8 {}
+impl Field for u32 {}
+impl Field for usize {}
+
+impl Field for Value {
+    fn of(value: Value) -> Result<Value, Value> {
+        if value.is_null() {
+            return Err(value);
+        }
+        Ok(value)
+    }
+}
+
 /// Removes a known field and reads it. A value that this version cannot read stays in the map. `null` counts
 /// as absent.
-pub(crate) fn take<T: DeserializeOwned>(map: &mut Map<String, Value>, key: &str) -> Option<T> {
-    let value = map.remove(key)?;
-    if value.is_null() {
-        return None;
+pub(crate) fn take<T: Field>(map: &mut Map<String, Value>, key: &str) -> Option<T> {
+    match T::of(map.remove(key)?) {
+        Ok(read) => Some(read),
+        Err(Value::Null) => None,
+        Err(value) => {
+            map.insert(key.to_owned(), value);
+            None
+        }
     }
-    if let Ok(read) = T::deserialize(&value) {
-        return Some(read);
-    }
-    map.insert(key.to_owned(), value);
-    None
 }
 
 #[cfg(test)]

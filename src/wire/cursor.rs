@@ -4,11 +4,15 @@
 use std::fmt::Display;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeSeed, IgnoredAny};
 
+use super::column::{Each, Entry, check_count};
 use super::float;
+use crate::model::budget::Budget;
+use crate::model::metadata::Reading;
 
 /// A position in a response. Every error names the byte offset.
+#[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
@@ -24,6 +28,21 @@ impl<'a> Cursor<'a> {
         let mut cursor = Cursor { text, at: 0 };
         cursor.members(member)?;
         cursor.end()
+    }
+
+    /// Reads a text that consists of one list. Stops if it has far more than `max` entries.
+    pub(super) fn whole_list<T: Deserialize<'a>>(
+        text: &'a [u8],
+        max: usize,
+    ) -> Result<Vec<T>, String> {
+        let mut cursor = Cursor { text, at: 0 };
+        let mut found = 0;
+        let list = cursor.list(|at| {
+            check_count(found, max)?;
+            found += 1;
+            at.value()
+        })?;
+        cursor.end().map(|()| list)
     }
 
     /// Reads a nested object, as [`object`](Cursor::object) reads the outermost one.
@@ -140,16 +159,75 @@ impl<'a> Cursor<'a> {
                 self.at += values.byte_offset();
                 Ok(value)
             }
-            Some(Err(error)) => {
-                // serde_json counts lines and columns from here; convert them to a byte offset.
-                let place = format!(" at line {} column {}", error.line(), error.column());
-                let lines = text.split_inclusive(|byte| *byte == b'\n');
-                let before: usize = lines.take(error.line().max(1) - 1).map(<[u8]>::len).sum();
-                self.at += before + error.column().saturating_sub(1);
-                Err(self.error(error.to_string().replace(&place, "")))
-            }
+            Some(Err(error)) => Err(self.misread(text, &error)),
             None => Err(self.error("unexpected end of the data")),
         }
+    }
+
+    /// Reads a list with `serde_json`, and gives each entry to a function.
+    pub(super) fn each<E: Entry>(
+        &mut self,
+        reading: &mut Reading,
+        accept: impl FnMut(E::Value, &mut Budget) -> Result<(), String>,
+    ) -> Result<(), String> {
+        if self.peek().is_none() {
+            return Err(self.error("unexpected end of the data"));
+        }
+        let text = &self.text[self.at..];
+        let mut from = serde_json::Deserializer::from_slice(text);
+        match Each::<E, _>::new(reading, accept).deserialize(&mut from) {
+            Ok(()) => {
+                self.at += from.into_iter::<IgnoredAny>().byte_offset();
+                Ok(())
+            }
+            Err(error) => Err(self.misread(text, &error)),
+        }
+    }
+
+    /// Returns a list for the texts of the JSON list that starts here. In a long response, it is large enough
+    /// for them: while a list grows, both the old and the new one may take memory.
+    pub(super) fn room_for_texts<T>(&self, few: usize, budget: &Budget) -> Vec<T> {
+        const LONG: usize = 1 << 20;
+
+        let mut list = Vec::new();
+        let count = if self.remaining() < LONG {
+            few
+        } else {
+            self.count_texts().min(budget.left() / size_of::<T>())
+        };
+        // If there is not enough memory, the list grows as far as there is.
+        let _ = list.try_reserve_exact(count);
+        list
+    }
+
+    /// Counts the texts up to the end of a list.
+    fn count_texts(&self) -> usize {
+        let mut bytes = self.text[self.at..].iter();
+        let mut texts = 0;
+        loop {
+            match bytes.next() {
+                Some(b'"') => texts += 1,
+                Some(b']') | None => return texts,
+                _ => continue,
+            }
+            loop {
+                match bytes.next() {
+                    Some(b'\\') => drop(bytes.next()),
+                    Some(b'"') | None => break,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Returns the message of an error of `serde_json`, which counts lines and columns from the start of
+    /// `text`, with the byte offset.
+    fn misread(&mut self, text: &[u8], error: &serde_json::Error) -> String {
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let before: usize = lines.take(error.line().max(1) - 1).map(<[u8]>::len).sum();
+        self.at += before + error.column().saturating_sub(1);
+        self.error(error.to_string().replace(&place, ""))
     }
 
     /// Skips a value. `serde_json` does not check skipped strings for valid UTF-8.
@@ -224,8 +302,11 @@ mod tests {
     #[test]
     fn truncated_answers_are_errors() {
         for (whole, read) in [
-            (GET, (|bytes| read::get(bytes).is_ok()) as fn(&[u8]) -> bool),
-            (QUERY, |bytes| hits::query(bytes, 2).is_ok()),
+            (
+                GET,
+                (|bytes| read::get(bytes, 2).is_ok()) as fn(&[u8]) -> bool,
+            ),
+            (QUERY, |bytes| hits::query(bytes, 2, 2).is_ok()),
         ] {
             assert!(read(whole.as_bytes()));
             let text = whole.trim_end();
@@ -238,8 +319,11 @@ mod tests {
     #[test]
     fn invalid_json_is_an_error_wherever_the_wrong_byte_is() {
         for (whole, read) in [
-            (GET, (|bytes| read::get(bytes).is_ok()) as fn(&[u8]) -> bool),
-            (QUERY, |bytes| hits::query(bytes, 2).is_ok()),
+            (
+                GET,
+                (|bytes| read::get(bytes, 2).is_ok()) as fn(&[u8]) -> bool,
+            ),
+            (QUERY, |bytes| hits::query(bytes, 2, 2).is_ok()),
         ] {
             let mut bytes = whole.as_bytes().to_vec();
             for at in 0..bytes.len() {
@@ -264,12 +348,12 @@ mod tests {
         let deep = "[".repeat(200_000);
         for key in ["ids", "embeddings", "documents", "metadatas", "other"] {
             let text = format!("{{\"{key}\":{deep}");
-            assert!(read::get(text.as_bytes()).is_err(), "{key}");
-            assert!(hits::query(text.as_bytes(), 1).is_err(), "{key}");
+            assert!(read::get(text.as_bytes(), 2).is_err(), "{key}");
+            assert!(hits::query(text.as_bytes(), 1, 2).is_err(), "{key}");
         }
         let closed = format!("{deep}{}", "]".repeat(200_000));
         let text = format!("{{\"other\":{closed},\"ids\":[]}}");
-        assert!(read::get(text.as_bytes()).is_ok());
+        assert!(read::get(text.as_bytes(), 2).is_ok());
     }
 
     #[test]
@@ -297,10 +381,10 @@ mod tests {
             ),
             (r#"["ids"]"#, "expected '{' at byte 0"),
         ] {
-            let found = read::get(text.as_bytes()).unwrap_err();
+            let found = read::get(text.as_bytes(), 2).unwrap_err();
             assert!(found.starts_with(error), "{found}");
         }
-        let found = read::get(b"{\"ids\":[\n1]}").unwrap_err();
+        let found = read::get(b"{\"ids\":[\n1]}", 2).unwrap_err();
         assert!(found.contains("expected a string at byte 9"), "{found}");
     }
 }

@@ -1,182 +1,319 @@
 //! Reads the responses to `query` and `search`: a list of hits for each query of a request.
 
+use super::column::{Entry, Id, NullableMetadata, NullableText, check_count};
 use super::cursor::Cursor;
-use super::read::{check_len, unread};
-use crate::model::metadata::Metadata;
+use super::read::{self, unread};
+use crate::model::metadata::{Metadata, Reading};
 use crate::model::results::{Hit, QueryResult};
 use crate::model::search::{SearchHit, SearchResult};
 
-/// Reads the response to `query`. It must have one list of hits for each of the `queries`.
-pub(crate) fn query(answer: &[u8], queries: usize) -> Result<Vec<QueryResult>, String> {
-    let columns = Columns::read(answer, "distances", queries)?;
-    let distances = columns.numbers.as_ref();
-    if !distances.is_some_and(|lists| lists.iter().all(Option::is_some)) {
+/// Reads the response to `query`. It must have one list of hits for each of the `queries`, of at most
+/// `n_results` hits.
+pub(crate) fn query(
+    answer: &[u8],
+    queries: usize,
+    n_results: usize,
+) -> Result<Vec<QueryResult>, String> {
+    let expected = Expected {
+        lists: queries,
+        hits: n_results,
+        numbers: "distances",
+    };
+    let found: Lists<Hit> = expected.read(answer)?;
+    if !found.has_numbers {
         return Err(unread(answer, "no distances"));
     }
-    let results = columns.hits(QueryResult::new, |found| Hit {
-        id: found.id,
-        // JSON has no infinity, so the server writes null.
-        distance: found.number.unwrap_or(f32::INFINITY),
-        document: found.document,
-        metadata: found.metadata.unwrap_or_default(),
-        embedding: found.embedding,
-        uri: found.uri,
-    });
-    Ok(results)
+    Ok(found.lists.into_iter().map(QueryResult::new).collect())
 }
 
 /// Reads the response to `search`. It must have one list of hits for each of the `searches`. Each search
 /// selects its own columns, so a column may be null for one search and not for another.
 pub(crate) fn search(answer: &[u8], searches: usize) -> Result<Vec<SearchResult>, String> {
-    let columns = Columns::read(answer, "scores", searches)?;
-    let results = columns.hits(SearchResult::new, |found| SearchHit {
-        id: found.id,
-        score: found.number,
-        document: found.document,
-        metadata: found.metadata.unwrap_or_default(),
-        embedding: found.embedding,
-    });
-    Ok(results)
+    let expected = Expected {
+        lists: searches,
+        hits: usize::MAX,
+        numbers: "scores",
+    };
+    let found: Lists<SearchHit> = expected.read(answer)?;
+    Ok(found.lists.into_iter().map(SearchResult::new).collect())
 }
 
-/// A column: for each query a list, with a value or null for each hit. The column or one of its lists is null
-/// if it was not requested.
-type Lists<T> = Option<Vec<Option<Vec<Option<T>>>>>;
-
-#[derive(Default)]
-struct Columns {
-    ids: Vec<Vec<String>>,
-    numbers: Lists<f32>,
-    documents: Lists<String>,
-    metadatas: Lists<Metadata>,
-    embeddings: Lists<Vec<f32>>,
-    uris: Lists<String>,
+/// A hit that is filled column by column.
+trait Fill {
+    fn new(id: String) -> Self;
+    fn number(&mut self, number: Option<f32>);
+    fn document(&mut self, document: Option<String>);
+    fn metadata(&mut self, metadata: Metadata);
+    fn embedding(&mut self, embedding: Option<Vec<f32>>);
+    fn uri(&mut self, uri: Option<String>);
 }
 
-/// The values of one hit.
-struct Found {
-    id: String,
-    number: Option<f32>,
-    document: Option<String>,
-    metadata: Option<Metadata>,
-    embedding: Option<Vec<f32>>,
-    uri: Option<String>,
+impl Fill for Hit {
+    fn new(id: String) -> Hit {
+        Hit {
+            id,
+            distance: f32::INFINITY,
+            document: None,
+            uri: None,
+            metadata: Metadata::new(),
+            embedding: None,
+        }
+    }
+
+    fn number(&mut self, number: Option<f32>) {
+        // JSON has no infinity, so the server writes null.
+        self.distance = number.unwrap_or(f32::INFINITY);
+    }
+
+    fn document(&mut self, document: Option<String>) {
+        self.document = document;
+    }
+
+    fn metadata(&mut self, metadata: Metadata) {
+        self.metadata = metadata;
+    }
+
+    fn embedding(&mut self, embedding: Option<Vec<f32>>) {
+        self.embedding = embedding;
+    }
+
+    fn uri(&mut self, uri: Option<String>) {
+        self.uri = uri;
+    }
 }
 
-impl Columns {
-    /// Reads a response. `numbers` is the name of the column of distances or scores.
-    fn read(answer: &[u8], numbers: &'static str, queries: usize) -> Result<Columns, String> {
-        let mut columns = Columns::default();
-        Cursor::object(answer, |at, key| {
-            match key {
-                "ids" => columns.ids = at.value()?,
-                "documents" => columns.documents = at.value()?,
-                "metadatas" => columns.metadatas = at.value()?,
-                "uris" => columns.uris = at.value()?,
-                "embeddings" => columns.embeddings = lists(at, &columns.ids, vector)?,
-                key if key == numbers => {
-                    columns.numbers = lists(at, &columns.ids, Cursor::float)?;
-                }
-                _ => at.skip()?,
+impl Fill for SearchHit {
+    fn new(id: String) -> SearchHit {
+        SearchHit {
+            id,
+            score: None,
+            document: None,
+            metadata: Metadata::new(),
+            embedding: None,
+        }
+    }
+
+    fn number(&mut self, number: Option<f32>) {
+        self.score = number;
+    }
+
+    fn document(&mut self, document: Option<String>) {
+        self.document = document;
+    }
+
+    fn metadata(&mut self, metadata: Metadata) {
+        self.metadata = metadata;
+    }
+
+    fn embedding(&mut self, embedding: Option<Vec<f32>>) {
+        self.embedding = embedding;
+    }
+
+    fn uri(&mut self, _: Option<String>) {}
+}
+
+/// The expected shape of a response.
+struct Expected {
+    /// The number of queries.
+    lists: usize,
+    /// The most hits of a query.
+    hits: usize,
+    /// The name of the column of distances or scores.
+    numbers: &'static str,
+}
+
+/// The hits of each query.
+struct Lists<H> {
+    lists: Vec<Vec<H>>,
+    /// Whether there is a list of numbers for each query.
+    has_numbers: bool,
+    reading: Reading,
+}
+
+impl Expected {
+    fn read<H: Fill>(&self, answer: &[u8]) -> Result<Lists<H>, String> {
+        let mut found: Option<Lists<H>> = None;
+        // Servers send the ids first. Columns before them are read after them.
+        let mut later = Vec::new();
+        Cursor::object(answer, |at, key| match (&mut found, key) {
+            (None, "ids") => self
+                .ids(at, read::reading(answer))
+                .map(|ids| found = Some(ids)),
+            (Some(_), "ids") => Err(at.error("the ids occur twice")),
+            (Some(found), key) => found.column(at, key, self.numbers),
+            (None, key) if key == self.numbers || COLUMNS.contains(&key) => {
+                later.push((key.to_owned(), at.clone()));
+                at.skip()
             }
-            Ok(())
+            (None, _) => at.skip(),
         })
         .map_err(|what| unread(answer, &what))?;
-        if columns.ids.len() != queries {
-            let lists = columns.ids.len();
-            return Err(format!("{lists} lists of ids for {queries} queries"));
+        let Some(mut found) = found else {
+            return Err(unread(answer, "no ids"));
+        };
+        for (key, mut at) in later {
+            let column = found.column(&mut at, &key, self.numbers);
+            column.map_err(|what| unread(answer, &what))?;
         }
-        let ids = &columns.ids;
-        check_lists(ids, numbers, columns.numbers.as_deref())?;
-        check_lists(ids, "documents", columns.documents.as_deref())?;
-        check_lists(ids, "metadatas", columns.metadatas.as_deref())?;
-        check_lists(ids, "embeddings", columns.embeddings.as_deref())?;
-        check_lists(ids, "uris", columns.uris.as_deref())?;
-        Ok(columns)
+        if found.lists.len() != self.lists {
+            let lists = found.lists.len();
+            return Err(format!("{lists} lists of ids for {} queries", self.lists));
+        }
+        Ok(found)
     }
 
-    /// Turns columns into rows: makes a hit of the values of each id, and a result of the hits of each query.
-    fn hits<H, R>(self, list: impl Fn(Vec<H>) -> R, hit: impl Fn(Found) -> H) -> Vec<R> {
-        fn values<T>(
-            lists: &mut impl Iterator<Item = Option<Vec<Option<T>>>>,
-        ) -> impl Iterator<Item = Option<T>> {
-            let list = lists.next().flatten().unwrap_or_default();
-            list.into_iter().chain(std::iter::repeat_with(|| None))
-        }
+    /// Reads the ids, and makes a hit of each.
+    fn ids<H: Fill>(&self, at: &mut Cursor<'_>, mut reading: Reading) -> Result<Lists<H>, String> {
+        /// What is reserved in a short response.
+        const FEW: usize = 16;
 
-        let mut numbers = self.numbers.into_iter().flatten();
-        let mut documents = self.documents.into_iter().flatten();
-        let mut metadatas = self.metadatas.into_iter().flatten();
-        let mut embeddings = self.embeddings.into_iter().flatten();
-        let mut uris = self.uris.into_iter().flatten();
-        let lists = self.ids.into_iter().map(|ids| {
-            let mut numbers = values(&mut numbers);
-            let mut documents = values(&mut documents);
-            let mut metadatas = values(&mut metadatas);
-            let mut embeddings = values(&mut embeddings);
-            let mut uris = values(&mut uris);
-            let found = ids.into_iter().map(|id| Found {
-                id,
-                number: numbers.next().flatten(),
-                document: documents.next().flatten(),
-                metadata: metadatas.next().flatten(),
-                embedding: embeddings.next().flatten(),
-                uri: uris.next().flatten(),
-            });
-            list(found.map(&hit).collect())
-        });
-        lists.collect()
+        let mut count = 0;
+        let lists = at.list(|at| {
+            count += 1;
+            if count > self.lists {
+                let expected = self.lists;
+                return Err(at.error(format_args!("more lists of ids than {expected} queries")));
+            }
+            let mut hits = at.room_for_texts(self.hits.min(FEW), &reading.budget);
+            at.each::<Id>(&mut reading, |id, budget| {
+                check_count(hits.len(), self.hits)?;
+                budget
+                    .take(size_of::<H>())
+                    .map_err(|exceeded| exceeded.to_string())?;
+                hits.push(H::new(id));
+                Ok(())
+            })?;
+            hits.shrink_to_fit();
+            Ok(hits)
+        })?;
+        Ok(Lists {
+            lists,
+            has_numbers: false,
+            reading,
+        })
     }
 }
 
-/// Reads a column, which is null if it was not requested. Servers send the ids first, so reading stops at the
-/// first value without an id. This keeps a small response from taking much memory.
-fn lists<'a, T>(
-    at: &mut Cursor<'a>,
-    ids: &[Vec<String>],
-    value: fn(&mut Cursor<'a>) -> Result<T, String>,
-) -> Result<Lists<T>, String> {
-    let max = match ids {
-        [] => usize::MAX,
-        ids => ids.iter().map(Vec::len).sum(),
-    };
-    let mut count = 0;
-    at.nullable(|at| {
-        at.list(|at| {
-            at.nullable(|at| {
-                at.list(|at| {
-                    count += 1;
-                    if count > max {
-                        return Err(at.error(format_args!("more values than the {max} ids")));
-                    }
-                    at.nullable(value)
-                })
+/// The columns, except that of the numbers.
+const COLUMNS: [&str; 4] = ["documents", "metadatas", "embeddings", "uris"];
+
+impl<H: Fill> Lists<H> {
+    /// Reads a column.
+    fn column(&mut self, at: &mut Cursor<'_>, key: &str, numbers: &str) -> Result<(), String> {
+        match key {
+            "documents" => self.fill::<NullableText>(at, key, H::document),
+            "metadatas" => self.fill::<NullableMetadata>(at, key, H::metadata),
+            "uris" => self.fill::<NullableText>(at, key, H::uri),
+            "embeddings" => self.embeddings(at, key),
+            key if key == numbers => {
+                self.has_numbers = self.each_list(at, key, |at, _, hits| {
+                    fill(at, key, hits, |at, hit| {
+                        hit.number(at.nullable(Cursor::float)?);
+                        Ok(())
+                    })
+                })?;
+                Ok(())
+            }
+            _ => at.skip(),
+        }
+    }
+
+    /// Reads a column with `serde_json`.
+    fn fill<E: Entry>(
+        &mut self,
+        at: &mut Cursor<'_>,
+        name: &str,
+        set: fn(&mut H, E::Value),
+    ) -> Result<(), String> {
+        self.each_list(at, name, |at, reading, hits| {
+            let ids = hits.len();
+            let mut hits = hits.iter_mut();
+            at.each::<E>(reading, |value, _| match hits.next() {
+                Some(hit) => {
+                    set(hit, value);
+                    Ok(())
+                }
+                None => Err(format!("more {name} than {ids} ids")),
+            })?;
+            read::check_len(ids, name, Some(ids - hits.len()))
+        })
+        .map(drop)
+    }
+
+    fn embeddings(&mut self, at: &mut Cursor<'_>, name: &str) -> Result<(), String> {
+        /// A longer vector is not expected to have more like it.
+        const MAX_DIMENSION: usize = 16_384;
+
+        let mut dimension = 0;
+        self.each_list(at, name, |at, reading, hits| {
+            fill(at, name, hits, |at, hit| {
+                let vector = at.nullable(|at| {
+                    let mut floats = Vec::with_capacity(dimension);
+                    at.floats(&mut floats)?;
+                    floats.shrink_to_fit();
+                    Ok(floats)
+                })?;
+                if let Some(floats) = &vector {
+                    dimension = floats.len().min(MAX_DIMENSION);
+                    let taken = reading.budget.take_block(size_of_val(floats.as_slice()));
+                    taken.map_err(|exceeded| at.error(exceeded))?;
+                }
+                hit.embedding(vector);
+                Ok(())
             })
         })
-    })
+        .map(drop)
+    }
+
+    /// Reads a list for each query, with `read`. The column or one of its lists is null if it was not
+    /// requested. Returns whether each query has a list.
+    fn each_list<'a>(
+        &mut self,
+        at: &mut Cursor<'a>,
+        name: &str,
+        mut read: impl FnMut(&mut Cursor<'a>, &mut Reading, &mut [H]) -> Result<(), String>,
+    ) -> Result<bool, String> {
+        let queries = self.lists.len();
+        let mut lists = self.lists.iter_mut();
+        let mut is_complete = true;
+        let reading = &mut self.reading;
+        let column = at.nullable(|at| {
+            at.list(|at| {
+                let Some(hits) = lists.next() else {
+                    let more = format_args!("more lists of {name} than {queries} queries");
+                    return Err(at.error(more));
+                };
+                let list = at.nullable(|at| read(at, reading, hits))?;
+                is_complete &= list.is_some();
+                Ok(())
+            })
+        })?;
+        let left = lists.len();
+        match column {
+            Some(_) if left > 0 => {
+                let found = queries - left;
+                Err(format!("{found} lists of {name} for {queries} queries"))
+            }
+            Some(_) => Ok(is_complete),
+            None => Ok(false),
+        }
+    }
 }
 
-fn vector(at: &mut Cursor<'_>) -> Result<Vec<f32>, String> {
-    let mut floats = Vec::new();
-    at.floats(&mut floats)?;
-    Ok(floats)
-}
-
-/// Checks that a column, if present, has a list for each query, with an entry for each id.
-fn check_lists<T>(
-    ids: &[Vec<String>],
+/// Reads a value for each hit.
+fn fill<'a, H>(
+    at: &mut Cursor<'a>,
     name: &str,
-    column: Option<&[Option<Vec<T>>]>,
+    hits: &mut [H],
+    mut value: impl FnMut(&mut Cursor<'a>, &mut H) -> Result<(), String>,
 ) -> Result<(), String> {
-    let Some(lists) = column else { return Ok(()) };
-    if lists.len() != ids.len() {
-        let (lists, queries) = (lists.len(), ids.len());
-        return Err(format!("{lists} lists of {name} for {queries} queries"));
-    }
-    for (ids, list) in ids.iter().zip(lists) {
-        check_len(ids.len(), name, list.as_ref().map(Vec::len))?;
-    }
-    Ok(())
+    let ids = hits.len();
+    let mut hits = hits.iter_mut();
+    at.list(|at| match hits.next() {
+        Some(hit) => value(at, hit),
+        None => Err(at.error(format_args!("more {name} than {ids} ids"))),
+    })?;
+    read::check_len(ids, name, Some(ids - hits.len()))
 }
 
 #[cfg(test)]
@@ -188,13 +325,13 @@ mod tests {
         let answer =
             br#"{"ids":[["a","b"],[]],"distances":[[0.5,1],[]],"documents":[["x",null],[]],
             "metadatas":null,"embeddings":[[[1.0],null],[]],"uris":null,"include":[]}"#;
-        let results = query(answer, 2).unwrap();
+        let results = query(answer, 2, 10).unwrap();
         assert_eq!(results[0].ids().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(results[0].distances().collect::<Vec<_>>(), [0.5, 1.0]);
         assert_eq!(results[0][0].document.as_deref(), Some("x"));
         assert_eq!(results[0][0].embedding, Some(vec![1.0]));
         assert!(results[1].is_empty());
-        let far = query(br#"{"ids":[["a"]],"distances":[[null]]}"#, 1).unwrap();
+        let far = query(br#"{"ids":[["a"]],"distances":[[null]]}"#, 1, 10).unwrap();
         assert_eq!(far[0][0].distance, f32::INFINITY);
     }
 
@@ -206,7 +343,7 @@ mod tests {
             r#"{"ids":[],"distances":[]}"#,
             r#"{"ids":[["a"]],"distances":[[1.0]],"documents":[["x","y"]]}"#,
         ] {
-            assert!(query(bad.as_bytes(), 1).is_err(), "{bad}");
+            assert!(query(bad.as_bytes(), 1, 10).is_err(), "{bad}");
         }
     }
 

@@ -4,20 +4,33 @@ use std::borrow::Cow;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::column::{Entry, Id, NullableMetadata, NullableText, check_count};
 use super::cursor::Cursor;
+use super::weight;
+use crate::model::budget::Budget;
 use crate::model::embeddings::Embeddings;
-use crate::model::metadata::Metadata;
+use crate::model::metadata::Reading;
 use crate::model::results::GetResult;
 
 /// Reads JSON. The error names the position, and quotes the start of the response.
 pub(crate) fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
+    weight::check(answer).map_err(|what| unread(answer, &what))?;
     serde_json::from_slice(answer).map_err(|error| unread(answer, &error.to_string()))
+}
+
+/// Reads a list. Stops if it has far more than `max` entries, before they take memory.
+pub(crate) fn list<T: DeserializeOwned>(answer: &[u8], max: usize) -> Result<Vec<T>, String> {
+    let list = weight::check(answer).and_then(|()| Cursor::whole_list(answer, max));
+    list.map_err(|what| unread(answer, &what))
 }
 
 /// Checks that a response is JSON, and ignores its content. A proxy's login page is thus not mistaken for
 /// success.
 pub(crate) fn done(answer: &[u8]) -> Result<(), String> {
-    json::<IgnoredAny>(answer).map(drop)
+    match serde_json::from_slice(answer) {
+        Ok(IgnoredAny) => Ok(()),
+        Err(error) => Err(unread(answer, &error.to_string())),
+    }
 }
 
 /// Returns an error message: what is wrong with a response, and the start of the response.
@@ -51,51 +64,128 @@ pub(crate) fn shown(answer: &[u8]) -> String {
     format!("{start:?}{dots}")
 }
 
-/// Reads the response to `get`.
-pub(crate) fn get(answer: &[u8]) -> Result<GetResult, String> {
-    rows(answer).map(|(rows, _)| rows)
+/// Reads the response to `get`, of at most `max` records.
+pub(crate) fn get(answer: &[u8], max: usize) -> Result<GetResult, String> {
+    rows(answer, max).map(|(rows, _)| rows)
 }
 
-/// Reads the response to a `get` in a transaction: the records, and the token for the next read.
-pub(crate) fn conditional_get(answer: &[u8]) -> Result<(GetResult, u64), String> {
-    let (rows, token) = rows(answer)?;
+/// Reads the response to a `get` in a transaction, of at most `max` records: the records, and the token for
+/// the next read.
+pub(crate) fn conditional_get(answer: &[u8], max: usize) -> Result<(GetResult, u64), String> {
+    let (rows, token) = rows(answer, max)?;
     Ok((rows, token.ok_or("no read_token")?))
 }
 
-fn rows(answer: &[u8]) -> Result<(GetResult, Option<u64>), String> {
-    let mut ids: Option<Vec<String>> = None;
-    let mut found = GetResult::default();
-    let mut token = None;
-    Cursor::object(answer, |at, key| {
-        match key {
-            "ids" => ids = Some(at.value()?),
-            "documents" => found.documents = at.value()?,
-            "embeddings" => {
-                let rows = ids.as_ref().map_or(0, Vec::len);
-                found.embeddings = at.nullable(|at| matrix(at, rows))?;
-            }
-            "metadatas" => {
-                let column: Option<Vec<Option<Metadata>>> = at.value()?;
-                found.metadatas = column.map(|rows| {
-                    let rows = rows.into_iter();
-                    rows.map(Option::unwrap_or_default).collect()
-                });
-            }
-            "uris" => found.uris = at.value()?,
-            "read_token" => token = at.value()?,
-            _ => at.skip()?,
+/// Prepares to read the rows of a response.
+pub(super) fn reading(answer: &[u8]) -> Reading {
+    /// Any response may take this many bytes.
+    const FLOOR: usize = 64 << 20;
+
+    Reading::new(Budget::new(answer.len(), FLOOR))
+}
+
+fn rows(answer: &[u8], max: usize) -> Result<(GetResult, Option<u64>), String> {
+    let mut rows = Rows {
+        found: None,
+        token: None,
+        reading: reading(answer),
+    };
+    // Servers send the ids first. Columns before them are read after them, since a column must not have more
+    // entries.
+    let mut later = Vec::new();
+    Cursor::object(answer, |at, key| match key {
+        "ids" => rows.ids(at, max),
+        "read_token" => at.value().map(|token| rows.token = token),
+        _ if rows.found.is_some() => rows.column(at, key),
+        "documents" | "embeddings" | "metadatas" | "uris" => {
+            later.push((key.to_owned(), at.clone()));
+            at.skip()
         }
-        Ok(())
+        _ => at.skip(),
     })
     .map_err(|what| unread(answer, &what))?;
-    found.ids = ids.ok_or_else(|| unread(answer, "no ids"))?;
+    if rows.found.is_none() {
+        return Err(unread(answer, "no ids"));
+    }
+    for (key, mut at) in later {
+        let column = rows.column(&mut at, &key);
+        column.map_err(|what| unread(answer, &what))?;
+    }
+    let found = rows.found.unwrap_or_default();
     let ids = found.ids.len();
     let embeddings = found.embeddings.as_ref().map(Embeddings::len);
     check_len(ids, "documents", found.documents.as_ref().map(Vec::len))?;
     check_len(ids, "embeddings", embeddings)?;
     check_len(ids, "metadatas", found.metadatas.as_ref().map(Vec::len))?;
     check_len(ids, "uris", found.uris.as_ref().map(Vec::len))?;
-    Ok((found, token))
+    Ok((found, rows.token))
+}
+
+/// The records of a response.
+struct Rows {
+    /// The columns so far, after the ids were read.
+    found: Option<GetResult>,
+    token: Option<u64>,
+    reading: Reading,
+}
+
+impl Rows {
+    fn ids(&mut self, at: &mut Cursor<'_>, max: usize) -> Result<(), String> {
+        if self.found.is_some() {
+            return Err(at.error("the ids occur twice"));
+        }
+        let mut ids = at.room_for_texts(0, &self.reading.budget);
+        at.each::<Id>(&mut self.reading, |id, budget| {
+            check_count(ids.len(), max)?;
+            push(&mut ids, id, budget)
+        })?;
+        ids.shrink_to_fit();
+        self.found = Some(GetResult {
+            ids,
+            ..GetResult::default()
+        });
+        Ok(())
+    }
+
+    fn column(&mut self, at: &mut Cursor<'_>, key: &str) -> Result<(), String> {
+        let Rows { found, reading, .. } = self;
+        let Some(found) = found else { return at.skip() };
+        let ids = found.ids.len();
+        match key {
+            "documents" => found.documents = entries::<NullableText>(at, ids, reading)?,
+            "metadatas" => found.metadatas = entries::<NullableMetadata>(at, ids, reading)?,
+            "uris" => found.uris = entries::<NullableText>(at, ids, reading)?,
+            "embeddings" => found.embeddings = at.nullable(|at| matrix(at, ids))?,
+            _ => at.skip()?,
+        }
+        Ok(())
+    }
+}
+
+/// Reads a column of at most as many entries as there are ids.
+fn entries<E: Entry>(
+    at: &mut Cursor<'_>,
+    ids: usize,
+    reading: &mut Reading,
+) -> Result<Option<Vec<E::Value>>, String> {
+    at.nullable(|at| {
+        // An entry takes at least two bytes of text.
+        let mut column = Vec::with_capacity(ids.min(at.remaining() / 2));
+        at.each::<E>(reading, |entry, budget| {
+            if column.len() == ids {
+                return Err(format!("more values than {ids} ids"));
+            }
+            push(&mut column, entry, budget)
+        })?;
+        Ok(column)
+    })
+}
+
+fn push<T>(to: &mut Vec<T>, entry: T, budget: &mut Budget) -> Result<(), String> {
+    let taken = budget.take(size_of::<T>());
+    taken.map_err(|exceeded| exceeded.to_string())?;
+    to.push(entry);
+    Ok(())
 }
 
 /// Checks that a column, if present, has an entry for each id.
@@ -130,12 +220,13 @@ fn matrix(at: &mut Cursor<'_>, rows: usize) -> Result<Embeddings, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::metadata::Metadata;
 
     #[test]
     fn reads_the_answer_to_get() {
         let answer = br#"{"ids":["a","b"],"embeddings":[[1.0,2.0],[3,4e0]],"documents":["x",null],
             "uris":null,"metadatas":[null,{"k":1}],"include":["documents"],"new":{"field":[1]}}"#;
-        let result = get(answer).unwrap();
+        let result = get(answer, 2).unwrap();
         assert_eq!(
             result.embeddings.as_ref().unwrap().as_flat(),
             [1.0, 2.0, 3.0, 4.0]
@@ -158,18 +249,18 @@ mod tests {
             r#"{"ids":["a"],"embeddings":[["x"]]}"#,
             r#"{"ids":[1]}"#,
         ] {
-            assert!(get(bad.as_bytes()).is_err(), "{bad}");
+            assert!(get(bad.as_bytes(), 2).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn errors_quote_the_start_of_the_answer() {
-        let error = get(b"<html>not json</html>").unwrap_err();
+        let error = get(b"<html>not json</html>", 2).unwrap_err();
         assert!(error.contains("<html>not json"), "{error}");
-        assert!(get(&[b'x'; 10_000]).unwrap_err().len() < 400);
+        assert!(get(&[b'x'; 10_000], 2).unwrap_err().len() < 400);
         let text = "\u{e9}".repeat(10_000);
         for unexpected in [
-            get(format!(r#"{{"ids":"{text}"}}"#).as_bytes()).unwrap_err(),
+            get(format!(r#"{{"ids":"{text}"}}"#).as_bytes(), 2).unwrap_err(),
             json::<bool>(format!("{text:?}").as_bytes()).unwrap_err(),
         ] {
             let known = ["invalid type: string", "…", "expected a", " at "];

@@ -1,7 +1,7 @@
 //! Checks that a response has what its request asked for, and nothing else.
 
 use std::collections::HashSet;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use super::read::shown;
 
@@ -59,7 +59,7 @@ pub(crate) fn check_limit(found: usize, limit: usize) -> Result<(), String> {
     ))
 }
 
-/// Returns the first value that is equal to an earlier one.
+/// Returns a value that occurs twice: in a short list, the first one that is equal to an earlier one.
 fn repeated<T: Hash + Eq + Copy>(values: impl ExactSizeIterator<Item = T> + Clone) -> Option<T> {
     if values.len() <= FEW {
         let mut earlier = values.clone().enumerate();
@@ -67,9 +67,18 @@ fn repeated<T: Hash + Eq + Copy>(values: impl ExactSizeIterator<Item = T> + Clon
             .find(|(index, value)| values.clone().take(*index).any(|other| other == *value))
             .map(|(_, value)| value);
     }
-    let mut seen = HashSet::with_capacity(values.len());
-    let mut values = values;
-    values.find(|value| !seen.insert(*value))
+    // A set of the values would take several times the memory of their hashes.
+    let hasher = RandomState::new();
+    let mut hashes: Vec<u64> = values.clone().map(|value| hasher.hash_one(value)).collect();
+    hashes.sort_unstable();
+    let mut pairs = hashes.windows(2).filter(|pair| pair[0] == pair[1]);
+    pairs.find_map(|pair| {
+        let mut same = values
+            .clone()
+            .filter(|value| hasher.hash_one(value) == pair[0]);
+        let first = same.next()?;
+        same.find(|value| *value == first)
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod support;
 mod environment;
 mod jobs;
 mod secrets;
-mod words;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

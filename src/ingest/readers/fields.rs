@@ -3,7 +3,7 @@
 use super::ids::Ids;
 use super::json_faults;
 use crate::ingest::left_out;
-use crate::model::metadata::MetadataValue;
+use crate::model::metadata::{Metadata, MetadataValue};
 use crate::model::record::Record;
 use crate::wire::cursor::Cursor;
 
@@ -41,6 +41,8 @@ pub(super) struct Fields {
 struct Draft<'a> {
     id: Option<String>,
     record: Record,
+    /// In the order of the line.
+    metadata: Vec<(String, MetadataValue)>,
     /// Whether the line has the document's field, even if that is `null`.
     has_document: bool,
     /// The JSON of `text`, which may be the document.
@@ -97,15 +99,18 @@ impl Fields {
         let Draft {
             id,
             mut record,
+            mut metadata,
             has_document,
             text,
         } = draft;
         match text {
-            Some(json) if has_document => self.add_metadata("text", json, &mut record),
+            Some(json) if has_document => self.add_metadata("text", json, &mut metadata),
             Some(json) => parse(json).map(|text| record.document = text),
             None => Ok(()),
         }
         .map_err(|why| in_field("text", &why))?;
+        record.metadata =
+            Metadata::of_different_keys(metadata).map_err(|key| in_field(&key, &duplicate()))?;
         if (has_document || text.is_some()) && record.embedding.is_none() {
             // A missing field may be a wrong name. `null` stands for an empty text.
             record.document.get_or_insert_default();
@@ -120,7 +125,7 @@ impl Fields {
         field: &str,
         draft: &mut Draft<'a>,
     ) -> Result<(), String> {
-        let record = &mut draft.record;
+        let (record, metadata) = (&mut draft.record, &mut draft.metadata);
         if field == self.ids.name {
             set(&mut draft.id, parse_id(at.json()?)?)
         } else if field == self.document.as_deref().unwrap_or("document") {
@@ -139,7 +144,7 @@ impl Fields {
         } else if field == self.metadata {
             at.nullable(|at| {
                 at.members(|at, key| {
-                    self.add_metadata(key, at.json()?, record)
+                    self.add_metadata(key, at.json()?, metadata)
                         .map_err(|why| in_field(key, &why))
                 })
             })
@@ -148,12 +153,17 @@ impl Fields {
         } else if self.document.is_none() && field == "text" {
             set(&mut draft.text, Some(at.json()?))
         } else {
-            self.add_metadata(field, at.json()?, record)
+            self.add_metadata(field, at.json()?, metadata)
         }
     }
 
     /// Adds a value to the record's metadata.
-    fn add_metadata(&self, key: &str, json: &[u8], record: &mut Record) -> Result<(), String> {
+    fn add_metadata(
+        &self,
+        key: &str,
+        json: &[u8],
+        metadata: &mut Vec<(String, MetadataValue)>,
+    ) -> Result<(), String> {
         let value = match json.first() {
             Some(b'[') if json[1..].trim_ascii_start().starts_with(b"]") => MetadataValue::Null,
             Some(b'[' | b'{') => match self.nested_value(key, json)? {
@@ -162,10 +172,8 @@ impl Fields {
             },
             _ => parse::<Option<MetadataValue>>(json)?.unwrap_or(MetadataValue::Null),
         };
-        match record.metadata.insert(key, value) {
-            None => Ok(()),
-            Some(_) => Err(duplicate()),
-        }
+        metadata.push((key.to_owned(), value));
+        Ok(())
     }
 
     /// Reads a list or an object. Returns `None` if the field is to be left out.

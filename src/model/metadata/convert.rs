@@ -1,5 +1,6 @@
 //! Conversions into [`MetadataValue`].
 
+use super::strings::Strings;
 use super::value::{MetadataValue, SparseVector};
 
 macro_rules! from {
@@ -21,7 +22,7 @@ from! {
     Bools: Vec<bool>;
     Ints: Vec<i64>;
     Floats: Vec<f64>;
-    Strings: Vec<String>;
+    Strings: Strings, Vec<String>, Vec<&str>;
 }
 
 macro_rules! from_list {
@@ -37,7 +38,6 @@ macro_rules! from_list {
 from_list! {
     Ints: i32, u32;
     Floats: f32;
-    Strings: &str;
 }
 
 // Their size depends on the platform, so the standard library has no `From` for them: at most 64 bits today.

@@ -1,44 +1,24 @@
 //! [`Metadata`] as JSON.
 
-use std::fmt;
-
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::map::Metadata;
-use super::value::{MetadataValue, SparseVector};
+use super::read::{Reading, ValueVisitor};
+use super::value::MetadataValue;
+use crate::model::budget::Budget;
 
 impl Serialize for Metadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        serializer.collect_map(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Metadata {
     /// Leaves out keys whose value is `null`, so the result never holds [`Null`](MetadataValue::Null).
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
-        deserializer.deserialize_map(MapVisitor)
-    }
-}
-
-struct MapVisitor;
-
-impl<'de> Visitor<'de> for MapVisitor {
-    type Value = Metadata;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of metadata")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
-        let mut metadata = Metadata::new();
-        while let Some((key, value)) = map.next_entry::<String, Option<MetadataValue>>()? {
-            if let Some(value) = value {
-                metadata.insert(key, value);
-            }
-        }
-        Ok(metadata)
+        Reading::new(Budget::unlimited()).deserialize(deserializer)
     }
 }
 
@@ -63,71 +43,14 @@ impl Serialize for MetadataValue {
 impl<'de> Deserialize<'de> for MetadataValue {
     /// Reads an integer above [`i64::MAX`] as a float.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MetadataValue, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = MetadataValue;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a metadata value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<MetadataValue, E> {
-        Ok(MetadataValue::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<MetadataValue, E> {
-        Ok(MetadataValue::Int(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<MetadataValue, E> {
-        Ok(i64::try_from(value).map_or(MetadataValue::Float(value as f64), MetadataValue::Int))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<MetadataValue, E> {
-        Ok(MetadataValue::Float(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<MetadataValue, E> {
-        Ok(MetadataValue::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<MetadataValue, E> {
-        Ok(MetadataValue::String(value))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MetadataValue, A::Error> {
-        let map = de::value::MapAccessDeserializer::new(map);
-        let vector = SparseVector::deserialize(map).map_err(|error| {
-            de::Error::custom(format_args!("an object must be a sparse vector: {error}"))
-        })?;
-        let (indices, values) = (vector.indices.len(), vector.values.len());
-        if indices == values {
-            Ok(MetadataValue::SparseVector(vector))
-        } else {
-            Err(de::Error::custom(format_args!(
-                "a sparse vector with {indices} indices and {values} values"
-            )))
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<MetadataValue, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = seq.next_element::<MetadataValue>()? {
-            values.push(value);
-        }
-        MetadataValue::list(&values)
-            .ok_or_else(|| de::Error::custom("a list of values of different kinds"))
+        deserializer.deserialize_any(ValueVisitor(&mut Budget::unlimited()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::metadata::SparseVector;
 
     #[test]
     fn every_kind_of_value_is_read_back_as_written() {

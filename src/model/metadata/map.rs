@@ -1,8 +1,7 @@
 //! [`Metadata`]: a map from keys to values, ordered by key.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
 use std::fmt;
+use std::sync::Arc;
 
 use super::value::MetadataValue;
 use crate::model::json_len::json_len;
@@ -22,10 +21,15 @@ use crate::printable::OneLine;
 /// let year = metadata.get("year").and_then(MetadataValue::as_int);
 /// assert_eq!(year, Some(2015));
 /// let tags = metadata.get("tags").and_then(MetadataValue::as_strings);
-/// assert_eq!(tags.map(<[_]>::len), Some(2));
+/// assert_eq!(tags.unwrap_or_default(), ["language", "systems"]);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Metadata(pub(super) BTreeMap<String, MetadataValue>);
+///
+/// To make metadata of many pairs, collect them: [`insert`](Metadata::insert) moves all greater keys.
+#[derive(Clone, Default, PartialEq)]
+pub struct Metadata(Vec<Entry>);
+
+/// A key and its value. The records of a response share their keys.
+pub(super) type Entry = (Arc<str>, MetadataValue);
 
 /// The metadata of a record that has none.
 pub(crate) static NO_METADATA: Metadata = Metadata::new();
@@ -33,7 +37,7 @@ pub(crate) static NO_METADATA: Metadata = Metadata::new();
 impl Metadata {
     /// Creates metadata without any values.
     pub const fn new() -> Metadata {
-        Metadata(BTreeMap::new())
+        Metadata(Vec::new())
     }
 
     /// Sets a value, and replaces the value that the key had.
@@ -49,18 +53,27 @@ impl Metadata {
         key: impl Into<String>,
         value: impl Into<MetadataValue>,
     ) -> Option<MetadataValue> {
-        self.0.insert(key.into(), value.into())
+        let (key, value) = (key.into(), value.into());
+        match self.find(&key) {
+            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
+            Err(at) => {
+                self.0.insert(at, (key.into(), value));
+                None
+            }
+        }
     }
 
     /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&MetadataValue> {
-        self.0.get(key)
+        let at = self.find(key).ok()?;
+        Some(&self.0[at].1)
     }
 
     /// Removes a key from this map, and returns its value. A record on the server keeps the key. To remove it
     /// there, write [`MetadataValue::Null`].
     pub fn remove(&mut self, key: &str) -> Option<MetadataValue> {
-        self.0.remove(key)
+        let at = self.find(key).ok()?;
+        Some(self.0.remove(at).1)
     }
 
     /// Returns the number of keys.
@@ -91,9 +104,56 @@ impl Metadata {
             MetadataValue::SparseVector(vector) => 64 + vector.values.len() * SCALAR,
             _ => 0,
         };
-        let entry = |(key, of): (&String, &MetadataValue)| json_len(key) + value(of) + SCALAR;
-        self.0.iter().map(entry).sum()
+        let entry = |(key, of): (&str, &MetadataValue)| json_len(key) + value(of) + SCALAR;
+        self.iter().map(entry).sum()
     }
+
+    /// Makes metadata of entries in any order. Of entries with the same key, the last one counts.
+    pub(super) fn of(mut entries: Vec<Entry>) -> Metadata {
+        sort(&mut entries);
+        entries.shrink_to_fit();
+        Metadata(entries)
+    }
+
+    /// Makes metadata of entries that are [sorted](sort).
+    pub(super) fn of_sorted(entries: Vec<Entry>) -> Metadata {
+        Metadata(entries)
+    }
+
+    /// Makes metadata of pairs in any order.
+    ///
+    /// # Errors
+    /// Returns a key that occurs twice.
+    pub(crate) fn of_different_keys(
+        pairs: Vec<(String, MetadataValue)>,
+    ) -> Result<Metadata, Arc<str>> {
+        let pairs = pairs.into_iter();
+        let mut entries: Vec<Entry> = pairs.map(|(key, value)| (key.into(), value)).collect();
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        match entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(pair[0].0.clone()),
+            None => Ok(Metadata(entries)),
+        }
+    }
+
+    fn find(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(key))
+    }
+}
+
+/// Sorts entries by key. Of entries with the same key, keeps the last one.
+pub(super) fn sort(entries: &mut Vec<Entry>) {
+    if entries.is_sorted_by(|(one, _), (other, _)| one < other) {
+        return;
+    }
+    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    entries.dedup_by(|later, earlier| {
+        let is_same = later.0 == earlier.0;
+        if is_same {
+            std::mem::swap(later, earlier);
+        }
+        is_same
+    });
 }
 
 impl<K: Into<String>, V: Into<MetadataValue>, const N: usize> From<[(K, V); N]> for Metadata {
@@ -112,17 +172,20 @@ impl<K: Into<String>, V: Into<MetadataValue>> FromIterator<(K, V)> for Metadata 
 
 impl<K: Into<String>, V: Into<MetadataValue>> Extend<(K, V)> for Metadata {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
+        let pairs = pairs.into_iter();
         self.0
-            .extend(pairs.into_iter().map(|(k, v)| (k.into(), v.into())));
+            .extend(pairs.map(|(key, value)| (key.into().into(), value.into())));
+        sort(&mut self.0);
     }
 }
 
 impl IntoIterator for Metadata {
     type Item = (String, MetadataValue);
-    type IntoIter = btree_map::IntoIter<String, MetadataValue>;
+    type IntoIter = std::iter::Map<std::vec::IntoIter<Entry>, fn(Entry) -> (String, MetadataValue)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        let owned: fn(Entry) -> _ = |(key, value)| (String::from(&*key), value);
+        self.0.into_iter().map(owned)
     }
 }
 
@@ -137,13 +200,13 @@ impl<'a> IntoIterator for &'a Metadata {
 
 /// An iterator over the keys and values of [`Metadata`], ordered by key.
 #[derive(Debug, Clone)]
-pub struct MetadataIter<'a>(btree_map::Iter<'a, String, MetadataValue>);
+pub struct MetadataIter<'a>(std::slice::Iter<'a, Entry>);
 
 impl<'a> Iterator for MetadataIter<'a> {
     type Item = (&'a str, &'a MetadataValue);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|(key, value)| (key.as_str(), value))
+        self.0.next().map(|(key, value)| (&**key, value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -152,6 +215,14 @@ impl<'a> Iterator for MetadataIter<'a> {
 }
 
 impl ExactSizeIterator for MetadataIter<'_> {}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metadata(")?;
+        f.debug_map().entries(self).finish()?;
+        f.write_str(")")
+    }
+}
 
 /// Prints the metadata in readable form and in one line, ordered by key: `open: true, tags: ["late"]`. Line
 /// breaks and other unprintable characters are escaped.
@@ -201,5 +272,36 @@ mod tests {
             assert_eq!(metadata, expected);
         }
         assert_eq!(expected.iter().len(), 2);
+    }
+
+    #[test]
+    fn keys_are_ordered_and_the_last_value_of_a_key_counts() {
+        let pairs = [("b", 1), ("a", 2), ("c", 3), ("a", 4), ("b", 5), ("a", 6)];
+        let mut inserted = Metadata::new();
+        let before: Vec<_> = pairs.map(|(key, value)| inserted.insert(key, value)).into();
+        assert_eq!(before[3], Some(MetadataValue::Int(2)));
+        let expected = r#"Metadata({"a": Int(6), "b": Int(5), "c": Int(3)})"#;
+        assert_eq!(format!("{inserted:?}"), expected);
+        assert_eq!(Metadata::from(pairs), inserted);
+        let mut extended = Metadata::from([("a", 9)]);
+        extended.extend(pairs);
+        assert_eq!(extended, inserted);
+        assert_eq!(extended.remove("b"), Some(MetadataValue::Int(5)));
+        assert_eq!((extended.remove("b"), extended.len()), (None, 2));
+        assert_eq!(extended.get("c"), Some(&MetadataValue::Int(3)));
+
+        let pairs = |keys: [&str; 3]| keys.map(|key| (key.to_owned(), 1.into())).to_vec();
+        assert!(Metadata::of_different_keys(pairs(["b", "a", "c"])).is_ok());
+        let repeated = Metadata::of_different_keys(pairs(["b", "a", "b"]));
+        assert_eq!(&*repeated.unwrap_err(), "b");
+    }
+
+    #[test]
+    fn secure_04_a_million_keys_in_any_order_are_not_quadratic() {
+        // Moving all greater keys for each key would take minutes.
+        let count = 1_000_000_u32;
+        let key = |index: u32| format!("{:08x}", (count - index).wrapping_mul(0x9e37_79b1));
+        let metadata: Metadata = (0..count).map(|index| (key(index), 0)).collect();
+        assert_eq!(metadata.len(), count as usize);
     }
 }

@@ -1,13 +1,19 @@
-//! [`Metadata`], [`MetadataValue`] and [`SparseVector`]: named values of a record or a collection.
+//! [`Metadata`], [`MetadataValue`], [`Strings`] and [`SparseVector`]: named values of a record or a collection.
 
 mod check;
 mod convert;
 mod json;
+mod keys;
+mod list;
 mod map;
+mod read;
+mod strings;
 mod typed;
 mod value;
 
 pub(crate) use check::too_large;
 pub(crate) use map::NO_METADATA;
 pub use map::{Metadata, MetadataIter};
+pub(crate) use read::Reading;
+pub use strings::{Strings, StringsIter};
 pub use value::{MetadataValue, SparseVector};

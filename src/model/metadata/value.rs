@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::strings::Strings;
 use crate::printable::one_line;
 
 /// One value of [`Metadata`](crate::Metadata).
@@ -40,7 +41,7 @@ pub enum MetadataValue {
     String(String),
     /// A sparse vector. A single-node server does not store sparse vectors; there the call fails with
     /// [`Error::Unsupported`](crate::Error::Unsupported).
-    SparseVector(SparseVector),
+    SparseVector(Box<SparseVector>),
     /// A list of booleans.
     Bools(Vec<bool>),
     /// A list of integers.
@@ -48,11 +49,14 @@ pub enum MetadataValue {
     /// A list of floats.
     Floats(Vec<f64>),
     /// A list of texts.
-    Strings(Vec<String>),
+    Strings(Strings),
     /// No value. An update or an upsert removes the key from the record, and an add leaves it out. Results
     /// never hold it.
     Null,
 }
+
+// A record's metadata is a row of them.
+const _: () = assert!(size_of::<MetadataValue>() <= 32);
 
 impl MetadataValue {
     /// Returns about how many bytes of memory it takes.
@@ -60,38 +64,13 @@ impl MetadataValue {
         size_of::<MetadataValue>()
             + match self {
                 MetadataValue::String(text) => text.len(),
-                MetadataValue::Strings(texts) => texts
-                    .iter()
-                    .map(|text| text.len() + size_of::<String>())
-                    .sum(),
+                MetadataValue::Strings(texts) => texts.capacity(),
                 MetadataValue::Bools(list) => list.len(),
                 MetadataValue::Ints(list) => size_of_val(list.as_slice()),
                 MetadataValue::Floats(list) => size_of_val(list.as_slice()),
                 MetadataValue::SparseVector(vector) => 8 * vector.values.len(),
                 _ => 0,
             }
-    }
-
-    /// Makes a list of values of one kind, or `None` if their kinds differ. Integers among floats become
-    /// floats. An empty list is a list of texts.
-    pub(super) fn list(values: &[MetadataValue]) -> Option<MetadataValue> {
-        use MetadataValue::{Bool, Bools, Float, Floats, Int, Ints, String, Strings};
-
-        fn all<T>(
-            values: &[MetadataValue],
-            convert: impl FnMut(&MetadataValue) -> Option<T>,
-        ) -> Option<Vec<T>> {
-            values.iter().map(convert).collect()
-        }
-        match values.first() {
-            None => Some(Strings(Vec::new())),
-            Some(Bool(_)) => all(values, MetadataValue::as_bool).map(Bools),
-            Some(String(_)) => all(values, |v| v.as_str().map(str::to_owned)).map(Strings),
-            Some(Int(_) | Float(_)) => all(values, MetadataValue::as_int)
-                .map(Ints)
-                .or_else(|| all(values, MetadataValue::as_float).map(Floats)),
-            Some(_) => None,
-        }
     }
 
     /// Returns the text of a [`String`](MetadataValue::String).
@@ -137,7 +116,7 @@ impl MetadataValue {
     /// let tags = metadata.get("tags").and_then(MetadataValue::as_strings);
     /// assert_eq!(tags.unwrap_or_default(), ["late", "open"]);
     /// ```
-    pub fn as_strings(&self) -> Option<&[String]> {
+    pub fn as_strings(&self) -> Option<&Strings> {
         match self {
             MetadataValue::Strings(values) => Some(values),
             _ => None,

@@ -248,6 +248,7 @@ impl Names {
             return Err(different_length(columns.len(), row));
         }
         let mut record = Record::default();
+        let mut metadata = Vec::new();
         let mut id = None;
         let mut has_document = false;
         for (number, (column, cell)) in columns.iter().zip(row).enumerate() {
@@ -264,12 +265,13 @@ impl Names {
                 Role::Embedding => record.embedding = Some(vector(cell).map_err(in_column)?),
                 Role::Metadata(kind) => {
                     let value = kind.value(cell).map_err(in_column)?;
-                    record.metadata.insert(column.name.as_str(), value);
+                    metadata.push((column.name.as_str(), value));
                 }
                 Role::Ignored if cell.is_empty() => {}
                 Role::Ignored => left_out::add(&format!("column {}", number + 1)),
             }
         }
+        record.metadata = metadata.into_iter().collect();
         if has_document && record.embedding.is_none() {
             // A missing column may be a wrong name. An empty cell stands for an empty text.
             record.document.get_or_insert_default();

@@ -6,6 +6,7 @@ use serde::ser::{
 };
 
 use super::error::ConversionError;
+use crate::model::metadata::list::{self, Item};
 use crate::model::metadata::map::Metadata;
 use crate::model::metadata::value::{MetadataValue, SparseVector};
 
@@ -37,24 +38,36 @@ impl Tree {
             Tree::Value(value) => Ok(value),
             Tree::List(trees) if trees.is_empty() => Ok(MetadataValue::Null),
             Tree::List(trees) => {
-                let scalar = |tree| match tree {
-                    Tree::Value(value) if !value.is_null() => Ok(value),
-                    _ => Err(ConversionError::new(
-                        "a list can hold only booleans, numbers or text",
-                    )),
-                };
-                let values = trees
-                    .into_iter()
-                    .map(scalar)
-                    .collect::<Result<Vec<_>, _>>()?;
-                MetadataValue::list(&values)
+                let mut list = list::List::new();
+                for tree in &trees {
+                    let item = tree.item().ok_or_else(|| {
+                        ConversionError::new("a list can hold only booleans, numbers or text")
+                    })?;
+                    list.push(item);
+                }
+                list.finish()
                     .ok_or_else(|| ConversionError::new("the values of a list must be of one kind"))
             }
-            Tree::Map(entries) => sparse_vector(entries)
-                .map(MetadataValue::SparseVector)
-                .ok_or_else(|| {
-                    ConversionError::new("metadata is flat and cannot hold nested values")
-                }),
+            Tree::Map(entries) => {
+                sparse_vector(entries)
+                    .map(MetadataValue::from)
+                    .ok_or_else(|| {
+                        ConversionError::new("metadata is flat and cannot hold nested values")
+                    })
+            }
+        }
+    }
+}
+
+impl Tree {
+    /// Returns a value that a list can hold.
+    fn item(&self) -> Option<Item<'_>> {
+        match self {
+            Tree::Value(MetadataValue::Bool(value)) => Some(Item::Bool(*value)),
+            Tree::Value(MetadataValue::Int(value)) => Some(Item::Int(*value)),
+            Tree::Value(MetadataValue::Float(value)) => Some(Item::Float(*value)),
+            Tree::Value(MetadataValue::String(value)) => Some(Item::Text(value)),
+            _ => None,
         }
     }
 }

@@ -113,9 +113,7 @@ impl<'de> Value<'de> {
             }
             MetadataValue::Ints(values) => Value::List(ints(values)),
             MetadataValue::Floats(values) => Value::List(floats(values)),
-            MetadataValue::Strings(values) => {
-                Value::List(values.iter().map(|text| Value::Text(text)).collect())
-            }
+            MetadataValue::Strings(values) => Value::List(values.iter().map(Value::Text).collect()),
             MetadataValue::SparseVector(vector) => {
                 let indices = vector.indices.iter().map(|index| (*index).into());
                 let values = vector.values.iter().map(|value| (*value).into());

@@ -1,0 +1,271 @@
+//! [`Reading`]: reads the metadata of many records from JSON.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::keys::Keys;
+use super::list::{Item, List};
+use super::map::{self, Entry, Metadata};
+use super::value::{MetadataValue, SparseVector};
+use crate::model::budget::{Budget, block};
+
+/// Reads metadata. The records share their keys and a budget.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    keys: Keys,
+    /// The entries of one record, in the order of the JSON. Reused, so that each record takes one exact
+    /// allocation.
+    entries: Vec<Entry>,
+    pub(crate) budget: Budget,
+}
+
+impl Reading {
+    pub(crate) fn new(budget: Budget) -> Reading {
+        Reading {
+            keys: Keys::default(),
+            entries: Vec::new(),
+            budget,
+        }
+    }
+
+    /// Makes metadata of the entries that were read.
+    fn finish<E: de::Error>(&mut self) -> Result<Metadata, E> {
+        /// A longer record keeps its entries, since a copy would take as much again.
+        const COPIED: usize = 64;
+
+        let count = self.entries.len();
+        let bytes = count * size_of::<Entry>();
+        // The entries themselves were taken one by one.
+        let more = block(bytes) - bytes;
+        if count > COPIED {
+            // Sorting takes half as much for a while.
+            self.budget.take(more + bytes / 2).map_err(E::custom)?;
+            let metadata = Metadata::of(std::mem::take(&mut self.entries));
+            return Ok(metadata);
+        }
+        self.budget.take(more).map_err(E::custom)?;
+        map::sort(&mut self.entries);
+        Ok(Metadata::of_sorted(self.entries.drain(..).collect()))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Reading {
+    type Value = Metadata;
+
+    /// Leaves out keys whose value is `null`, so the result never holds [`Null`](MetadataValue::Null).
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Metadata, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Reading {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
+        self.entries.clear();
+        while let Some(key) = map.next_key_seed(Key(self))? {
+            let value = map.next_value_seed(Nullable(&mut self.budget))?;
+            if let Some(value) = value {
+                let entry = self.budget.take(size_of::<Entry>());
+                entry.map_err(de::Error::custom)?;
+                self.entries.push((key, value));
+            }
+        }
+        self.finish()
+    }
+}
+
+struct Key<'a>(&'a mut Reading);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Arc<str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Arc<str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Arc<str>, E> {
+        let (shared, is_new) = self.0.keys.get(key);
+        if is_new {
+            // An `Arc` has two counters.
+            let taken = self.0.budget.take_block(16 + key.len());
+            taken.map_err(E::custom)?;
+        }
+        Ok(shared)
+    }
+}
+
+/// Reads a value or null.
+struct Nullable<'a>(&'a mut Budget);
+
+impl<'de> DeserializeSeed<'de> for Nullable<'_> {
+    type Value = Option<MetadataValue>;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Option<MetadataValue>, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Nullable<'_> {
+    type Value = Option<MetadataValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a metadata value or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<MetadataValue>, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E>(self) -> Result<Option<MetadataValue>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Option<MetadataValue>, D::Error> {
+        let value = deserializer.deserialize_any(ValueVisitor(self.0))?;
+        Ok(Some(value))
+    }
+}
+
+/// Reads a value other than null. An integer above [`i64::MAX`] becomes a float.
+pub(super) struct ValueVisitor<'a>(pub(super) &'a mut Budget);
+
+impl<'de> Visitor<'de> for ValueVisitor<'_> {
+    type Value = MetadataValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a metadata value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<MetadataValue, E> {
+        Ok(MetadataValue::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<MetadataValue, E> {
+        Ok(MetadataValue::Int(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<MetadataValue, E> {
+        Ok(i64::try_from(value).map_or(MetadataValue::Float(value as f64), MetadataValue::Int))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<MetadataValue, E> {
+        Ok(MetadataValue::Float(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<MetadataValue, E> {
+        self.0.take_block(value.len()).map_err(E::custom)?;
+        Ok(MetadataValue::String(value.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MetadataValue, A::Error> {
+        let map = de::value::MapAccessDeserializer::new(map);
+        let mut vector = SparseVector::deserialize(map).map_err(|error| {
+            de::Error::custom(format_args!("an object must be a sparse vector: {error}"))
+        })?;
+        let (indices, values) = (vector.indices.len(), vector.values.len());
+        if indices != values {
+            return Err(de::Error::custom(format_args!(
+                "a sparse vector with {indices} indices and {values} values"
+            )));
+        }
+        vector.indices.shrink_to_fit();
+        vector.values.shrink_to_fit();
+        let blocks = [size_of::<SparseVector>(), 4 * indices, 4 * values];
+        for block in blocks {
+            self.0.take_block(block).map_err(de::Error::custom)?;
+        }
+        Ok(MetadataValue::SparseVector(Box::new(vector)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<MetadataValue, A::Error> {
+        let mut list = List::new();
+        while seq.next_element_seed(Next(&mut list))?.is_some() {}
+        let Some(list) = list.finish() else {
+            return Err(de::Error::custom("a list of values of different kinds"));
+        };
+        let taken = self.0.take_block(list.size() - size_of::<MetadataValue>());
+        taken.map_err(de::Error::custom)?;
+        Ok(list)
+    }
+}
+
+/// Reads the next value of a list.
+struct Next<'a>(&'a mut List);
+
+impl<'de> DeserializeSeed<'de> for Next<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Next<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a metadata value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.0.push(Item::Bool(value));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.0.push(Item::Int(value));
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        let int = i64::try_from(value).map(Item::Int);
+        self.0.push(int.unwrap_or(Item::Float(value as f64)));
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.0.push(Item::Float(value));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.0.push(Item::Text(value));
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.0.refuse();
+        ValueVisitor(&mut Budget::unlimited())
+            .visit_map(map)
+            .map(drop)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        self.0.refuse();
+        ValueVisitor(&mut Budget::unlimited())
+            .visit_seq(list)
+            .map(drop)
+    }
+}

@@ -1,0 +1,183 @@
+//! [`Each`]: reads the entries of a column, one after the other, within a budget.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+
+use crate::model::budget::Budget;
+use crate::model::metadata::{Metadata, Reading};
+
+/// A kind of entry.
+pub(super) trait Entry {
+    type Value;
+
+    /// Reads the next entry of a list.
+    fn next<'de, A: SeqAccess<'de>>(
+        reading: &mut Reading,
+        list: &mut A,
+    ) -> Result<Option<Self::Value>, A::Error>;
+}
+
+/// A text.
+pub(super) struct Id;
+
+impl Entry for Id {
+    type Value = String;
+
+    fn next<'de, A: SeqAccess<'de>>(
+        reading: &mut Reading,
+        list: &mut A,
+    ) -> Result<Option<String>, A::Error> {
+        list.next_element_seed(Text(&mut reading.budget))
+    }
+}
+
+/// A text, or null.
+pub(super) struct NullableText;
+
+impl Entry for NullableText {
+    type Value = Option<String>;
+
+    fn next<'de, A: SeqAccess<'de>>(
+        reading: &mut Reading,
+        list: &mut A,
+    ) -> Result<Option<Option<String>>, A::Error> {
+        list.next_element_seed(Nullable(Text(&mut reading.budget)))
+    }
+}
+
+/// Metadata. Null stands for a record without any.
+pub(super) struct NullableMetadata;
+
+impl Entry for NullableMetadata {
+    type Value = Metadata;
+
+    fn next<'de, A: SeqAccess<'de>>(
+        reading: &mut Reading,
+        list: &mut A,
+    ) -> Result<Option<Metadata>, A::Error> {
+        let row = list.next_element_seed(Nullable(reading))?;
+        Ok(row.map(Option::unwrap_or_default))
+    }
+}
+
+/// Reads a list, and gives each entry to a function.
+pub(super) struct Each<'r, E, F> {
+    reading: &'r mut Reading,
+    accept: F,
+    entry: PhantomData<E>,
+}
+
+impl<'r, E, F> Each<'r, E, F>
+where
+    E: Entry,
+    F: FnMut(E::Value, &mut Budget) -> Result<(), String>,
+{
+    pub(super) fn new(reading: &'r mut Reading, accept: F) -> Each<'r, E, F> {
+        Each {
+            reading,
+            accept,
+            entry: PhantomData,
+        }
+    }
+}
+
+impl<'de, E, F> DeserializeSeed<'de> for Each<'_, E, F>
+where
+    E: Entry,
+    F: FnMut(E::Value, &mut Budget) -> Result<(), String>,
+{
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, E, F> Visitor<'de> for Each<'_, E, F>
+where
+    E: Entry,
+    F: FnMut(E::Value, &mut Budget) -> Result<(), String>,
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(value) = E::next(self.reading, &mut list)? {
+            (self.accept)(value, &mut self.reading.budget).map_err(de::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses one more record than `found` if a server has returned far more than `max`. The exact number is
+/// checked later, where an error can say more.
+pub(super) fn check_count(found: usize, max: usize) -> Result<(), String> {
+    const MORE: usize = 100;
+
+    if found.saturating_sub(MORE) < max {
+        return Ok(());
+    }
+    Err(format!(
+        "the server returned more than {found} records for a request with a limit of {max}"
+    ))
+}
+
+/// Reads a text.
+struct Text<'a>(&'a mut Budget);
+
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Text<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        self.0.take_block(text.len()).map_err(E::custom)?;
+        Ok(text.to_owned())
+    }
+}
+
+/// Reads null as `None`, and anything else with a seed.
+struct Nullable<S>(S);
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Nullable<S> {
+    type Value = Option<S::Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Nullable<S> {
+    type Value = Option<S::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value or null")
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        self.0.deserialize(deserializer).map(Some)
+    }
+}
