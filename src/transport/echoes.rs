@@ -6,6 +6,12 @@ use base64_simd::STANDARD as BASE64;
 /// any word, so it is searched for as a word.
 pub(super) const MIN_SECRET: usize = 6;
 
+/// How often a text may have been encoded. A limit also keeps the search linear: an escape of a hostile server
+/// has no end.
+const MAX_ENCODED: usize = 8;
+/// The maximum length of a number or a name in an escape.
+const MAX_NAME: usize = 10;
+
 /// A secret, or a part of it in base64 or in hexadecimal, as the characters that a text may repeat.
 ///
 /// Each character may be written as it is, in the other case, percent-encoded, as an escape of a string in
@@ -54,12 +60,11 @@ impl Echo {
         if is_short && is_in_word(&text[..at]) {
             return None;
         }
-        // A secret may itself contain what looks like an escape.
-        let (literal, escaped) = (
-            self.repeated(text, at, true),
-            self.repeated(text, at, false),
-        );
-        let (count, end) = literal.max(escaped);
+        let (mut count, mut end) = self.repeated(text, at, true);
+        if count > 0 && count < self.len() {
+            // A secret may itself contain what looks like an escape.
+            (count, end) = (count, end).max(self.repeated(text, at, false));
+        }
         let is_whole = count == self.len();
         let is_found = if is_short {
             is_whole && !text.get(end).is_some_and(u8::is_ascii_alphanumeric)
@@ -165,12 +170,12 @@ fn percent(text: &[u8], expected: char) -> Option<usize> {
     let mut at = 0;
     for byte in expected.encode_utf8(&mut buffer).bytes() {
         let mut rest = text[at..].strip_prefix(b"%")?;
-        at = loop {
-            if hex(rest.get(..2)?) == Some(u32::from(byte)) {
-                break text.len() - rest.len() + 2;
-            }
-            rest = rest.strip_prefix(b"25")?;
-        };
+        let mut encoded = 1;
+        while hex(rest.get(..2)?) != Some(u32::from(byte)) {
+            rest = rest.strip_prefix(b"25").filter(|_| encoded < MAX_ENCODED)?;
+            encoded += 1;
+        }
+        at = text.len() - rest.len() + 2;
     }
     Some(at)
 }
@@ -180,12 +185,17 @@ fn backslash(text: &[u8], expected: char) -> Option<usize> {
     if expected == '\\' && text.starts_with(br"\\") {
         return Some(2);
     }
-    let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
+    let slashes = text
+        .iter()
+        .take(MAX_ENCODED)
+        .take_while(|byte| **byte == b'\\');
+    let slashes = slashes.count();
     let rest = &text[slashes..];
     let code = u32::from(expected);
     let length = match rest {
         [b'u', b'{', rest @ ..] => {
-            let digits = rest.iter().position(|byte| *byte == b'}')?;
+            let mut digits = rest.iter().take(MAX_NAME);
+            let digits = digits.position(|byte| *byte == b'}')?;
             (hex(&rest[..digits]) == Some(code)).then_some(digits + 3)
         }
         [b'u', ..] => {
@@ -212,11 +222,13 @@ fn backslash(text: &[u8], expected: char) -> Option<usize> {
 /// Reads `&lt;`, `&#60;` or `&#x3c;`, also if `&` was escaped again.
 fn entity(text: &[u8], expected: char) -> Option<usize> {
     let mut rest = text.strip_prefix(b"&")?;
-    while let Some(after) = rest.strip_prefix(b"amp;").filter(|_| expected != '&') {
-        rest = after;
+    for _ in 1..MAX_ENCODED {
+        let after = rest.strip_prefix(b"amp;").filter(|_| expected != '&');
+        rest = after.unwrap_or(rest);
     }
     let start = text.len() - rest.len();
-    let name = rest.split(|byte| *byte == b';').next()?;
+    let end = rest.iter().take(MAX_NAME).position(|byte| *byte == b';')?;
+    let name = &rest[..end];
     let code = match name {
         [b'#', b'x' | b'X', digits @ ..] => hex(digits)?,
         [b'#', digits @ ..] => std::str::from_utf8(digits).ok()?.parse().ok()?,
@@ -227,7 +239,7 @@ fn entity(text: &[u8], expected: char) -> Option<usize> {
         b"apos" => u32::from(b'\''),
         _ => return None,
     };
-    (code == u32::from(expected) && name.len() < rest.len()).then_some(start + name.len() + 1)
+    (code == u32::from(expected)).then_some(start + end + 1)
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {

@@ -3,6 +3,7 @@
 use super::embedding_cache::EmbeddingCache;
 use crate::logs;
 use crate::model::embeddings;
+use crate::printable::OneLine;
 
 /// The number of texts that are looked up at a time. [`Cached`](crate::embed::Cached) also embeds that many
 /// before it stores them, so a program that is killed loses at most these.
@@ -36,14 +37,15 @@ impl CheckedCache<'_> {
                 target: logs::EMBED,
                 "the cache of the embedding function {} is not used, because get_many returned {} entries for \
                  {} keys; it must return one for each key",
-                self.function,
+                OneLine(self.function),
                 found.len(),
                 keys.len()
             ),
             Err(error) => log::warn!(
                 target: logs::EMBED,
-                "the cache of the embedding function {} cannot be read, so all texts are embedded: {error:#}",
-                self.function
+                "the cache of the embedding function {} cannot be read, so all texts are embedded: {}",
+                OneLine(self.function),
+                OneLine(format_args!("{error:#}"))
             ),
         }
         vec![None; keys.len()]
@@ -61,9 +63,10 @@ impl CheckedCache<'_> {
             log::warn!(
                 target: logs::EMBED,
                 "the cache of the embedding function {} could not store {} vectors; their texts will be embedded again \
-                 when they are needed: {error:#}",
-                self.function,
-                entries.len()
+                 when they are needed: {}",
+                OneLine(self.function),
+                entries.len(),
+                OneLine(format_args!("{error:#}"))
             );
         }
     }
