@@ -3,8 +3,8 @@
 //!
 //! A line break would begin a forged line of a log. A control character can rewrite a terminal, and one that
 //! changes the direction of text makes it read as another text. They are written as JSON writes them: `\n`,
-//! `\u001b`, `\u202e`. So printed JSON stays JSON with the same meaning. All other characters stay, and a text
-//! that was escaped before is not changed again.
+//! `\u001b`, `\u202e`. So printed JSON stays JSON with the same meaning. All other characters stay, and a
+//! text that was escaped before is not changed again.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};

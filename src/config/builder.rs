@@ -167,6 +167,10 @@ impl ClientBuilder {
     /// stops reading a larger response and returns [`Error::Decode`](crate::Error::Decode). Must be greater
     /// than zero. Default: 2 GiB.
     ///
+    /// A call takes at most about 12 times this size in memory for each response, with the response itself, and
+    /// 64 MiB for a short one. Responses with vectors or long documents take two or three times their size. So
+    /// set a twelfth of the memory that a call may take.
+    ///
     /// For other responses the maximum is 16 MiB, or this limit if it is lower.
     pub fn max_response_size(mut self, bytes: u64) -> ClientBuilder {
         self.max_response_size = Some(bytes);

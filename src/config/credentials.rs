@@ -79,6 +79,9 @@ impl ClientBuilder {
 
     /// Sets the certificates of trusted authorities, in PEM. They replace the public authorities. Requires
     /// the feature `tls`. Default: the public authorities.
+    ///
+    /// A file with a damaged certificate is refused as a whole. A server may use its own certificate as
+    /// authority if that is not one of an authority (`CA:FALSE`).
     pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> ClientBuilder {
         self.certificates = Some(pem.into());
         self
@@ -143,21 +146,8 @@ impl ClientBuilder {
     pub(super) fn root_certificates(
         &self,
     ) -> Result<Vec<ureq::tls::Certificate<'static>>, InvalidInput> {
-        let Some(pem) = &self.certificates else {
-            return Ok(Vec::new());
-        };
-        let certificates: Vec<_> = ureq::tls::parse_pem(pem)
-            .filter_map(|item| match item {
-                Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        if certificates.is_empty() {
-            let given = format!("{} bytes", pem.len());
-            let why = "it contains no certificate in PEM; give the bytes of the file, not its name";
-            return Err(InvalidInput::setting("ca_certificates", given, why));
-        }
-        Ok(certificates)
+        let certificates = self.certificates.as_deref();
+        certificates.map_or(Ok(Vec::new()), super::certificates::read)
     }
 
     /// Refuses certificates, which have no effect without https.

@@ -1,6 +1,8 @@
 //! [`ClientBuilder`]: the settings of a client, and how a client is created from them.
 
 mod builder;
+#[cfg(feature = "tls")]
+mod certificates;
 mod connect;
 mod constructors;
 mod credentials;

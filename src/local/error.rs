@@ -34,3 +34,25 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secure_06_only_the_lines_of_an_error_are_breaks() {
+        let evil = "\u{1b}[2J\u{202e}\r\nforged";
+        let escaped = r"\u001b[2J\u202e\r\nforged";
+        let shown = Error::local_lines([evil, "output:", evil]).to_string();
+        assert_eq!(
+            shown,
+            format!("local Chroma server: {escaped}\noutput:\n{escaped}")
+        );
+        let cause = io::Error::other(evil);
+        let error = Error::local_io(evil, cause);
+        assert_eq!(
+            format!("{error:#}"),
+            format!("local Chroma server: {escaped}: {escaped}")
+        );
+    }
+}

@@ -300,6 +300,22 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn secure_02_a_path_that_is_not_unicode_is_used_and_shown_escaped() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let path = OsString::from_vec(b"/no/such\x1b[2J\xff".to_vec());
+        let environment = Environment::of(&|_| Some(path.clone()));
+        assert_eq!(environment.cache().unwrap(), PathBuf::from(&path));
+        let bin = environment.chroma_bin().unwrap_err().to_string();
+        assert!(bin.contains("which does not exist"), "{bin}");
+        let python = environment.python().err().unwrap().to_string();
+        for error in [bin, python] {
+            assert!(error.contains("/no/such\\u{1b}[2J\\xFF"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_python_that_does_not_run_is_named() {
         let environment = Environment {
             python: Some("/no/such/python".into()),

@@ -6,8 +6,8 @@ use base64_simd::STANDARD as BASE64;
 /// any word, so it is searched for as a word.
 pub(super) const MIN_SECRET: usize = 6;
 
-/// How often a text may have been encoded. A limit also keeps the search linear: an escape of a hostile server
-/// has no end.
+/// How often a text may have been encoded. The limit also keeps the search linear, since an escape of a
+/// hostile server may have no end.
 const MAX_ENCODED: usize = 8;
 /// The maximum length of a number or a name in an escape.
 const MAX_NAME: usize = 10;
@@ -114,7 +114,7 @@ fn base64(secret: &str, before: usize) -> impl Iterator<Item = String> + use<> {
     [standard, in_urls].into_iter()
 }
 
-/// Whether a text ends within a word. An escape at its end is no part of a word.
+/// Whether a text ends with a part of a word. An escape at its end does not count.
 fn is_in_word(text: &[u8]) -> bool {
     let is_escape = match text {
         [.., b'%', a, b] => a.is_ascii_hexdigit() && b.is_ascii_hexdigit(),

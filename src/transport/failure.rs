@@ -15,11 +15,8 @@ use super::proxy_error;
 use super::response::HttpResponse;
 use super::secrets::Secrets;
 use super::tcp;
+use super::tls_fault::TlsFault;
 use crate::error::{Call, Error};
-
-const DISTRUSTED_HINT: &str =
-    "if you trust the server, pass the certificate of its authority to ca_certificates(...)";
-const NO_TLS_HINT: &str = "this port does not speak TLS; use an address with http, or another port";
 
 /// A failed attempt.
 #[derive(Debug)]
@@ -218,12 +215,8 @@ impl FailureReader {
 
     fn connection(&self, error: ureq::Error, origin: Origin<'_>, was_sent: bool) -> Error {
         let proxy = origin.endpoint.proxy();
-        let fault = tls_fault(&error);
-        let tls_hint = match fault {
-            Some(TlsFault::Distrusted) => Some(DISTRUSTED_HINT.to_owned()),
-            Some(TlsFault::NotTls) => Some(NO_TLS_HINT.to_owned()),
-            Some(TlsFault::Alert) | None => None,
-        };
+        let fault = TlsFault::of(&error);
+        let tls_hint = fault.and_then(|fault| fault.hint(origin.endpoint));
         let (message, hint) = match (tls_hint, proxy) {
             (Some(hint), Some(proxy)) => {
                 (format!("cannot connect through the proxy {proxy}"), hint)
@@ -318,40 +311,12 @@ fn is_from_connecting(error: &ureq::Error) -> bool {
             true
         }
         ureq::Error::Other(inner) if inner.is::<tcp::ConnectFailed>() => true,
-        other => match tls_fault(other) {
-            Some(TlsFault::Distrusted | TlsFault::NotTls) => true,
+        other => match TlsFault::of(other) {
+            Some(TlsFault::Distrusted(_) | TlsFault::NotTls) => true,
             // With TLS 1.3, it may arrive after the request was sent.
             Some(TlsFault::Alert) => false,
             None => tunnel_refusal(other).is_some(),
         },
-    }
-}
-
-/// A fault of TLS that stays if the request is sent again.
-enum TlsFault {
-    /// The server's certificate was refused.
-    Distrusted,
-    /// The server's first bytes were not TLS.
-    NotTls,
-    /// The server ended the connection with an alert of TLS, for example because the versions differ or
-    /// because it requires a certificate of the client.
-    Alert,
-}
-
-/// Returns the fault of TLS that an attempt failed for, if any.
-///
-/// rustls reports it as an I/O error. The text starts with "invalid peer certificate", or names the type of
-/// the message that rustls read, or says that it received an alert.
-fn tls_fault(error: &ureq::Error) -> Option<TlsFault> {
-    let text = error.to_string();
-    if text.contains("invalid peer certificate") {
-        Some(TlsFault::Distrusted)
-    } else if text.contains("InvalidContentType") {
-        Some(TlsFault::NotTls)
-    } else if text.contains("received fatal alert") {
-        Some(TlsFault::Alert)
-    } else {
-        None
     }
 }
 

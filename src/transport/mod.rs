@@ -32,6 +32,7 @@ mod retry_state;
 mod secrets;
 mod send;
 mod tcp;
+mod tls_fault;
 #[cfg(not(feature = "opentelemetry"))]
 #[path = "no_trace.rs"]
 mod trace;

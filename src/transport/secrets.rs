@@ -59,8 +59,9 @@ impl Secrets {
     }
 
     /// Hides the secrets in the body of a refusal, which may repeat them ("Consumer 'KEY' has been
-    /// suspended"). Also shortens the strings in it, and escapes what must not be printed. Done before the body
-    /// is parsed, so no part of it can end up in an error. `is_cut` says that the end of the body is missing.
+    /// suspended"). Also shortens the strings in it, and escapes what must not be printed. Done before the
+    /// body is parsed, so no part of it can end up in an error. `is_cut` says that the end of the body is
+    /// missing.
     pub(super) fn clean_body(&self, body: Vec<u8>, is_cut: bool) -> Vec<u8> {
         let at_end = if is_cut { AT_CUT } else { usize::MAX };
         let body = self.hidden_in(&body, at_end).unwrap_or(body);
@@ -74,7 +75,8 @@ impl Secrets {
         body
     }
 
-    /// Hides the secrets in a text that came from a server, escapes what must not be printed, and shortens it.
+    /// Hides the secrets in a text that came from a server, escapes what must not be printed, and shortens
+    /// it.
     pub(super) fn clean(&self, mut text: String) -> String {
         self.clean_text(&mut text);
         text

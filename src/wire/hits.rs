@@ -336,6 +336,36 @@ mod tests {
     }
 
     #[test]
+    fn secure_04_columns_before_the_ids_are_read_after_them() {
+        let answer = br#"{"distances":[[0.5]],"documents":[["x"]],"new":[],"ids":[["a"]]}"#;
+        let results = query(answer, 1, 1).unwrap();
+        assert_eq!(results[0][0].document.as_deref(), Some("x"));
+        assert_eq!(results[0][0].distance, 0.5);
+        for (bad, why) in [
+            (
+                r#"{"ids":[["a"],["b"]],"distances":[]}"#,
+                "more lists of ids than 1 queries",
+            ),
+            (
+                r#"{"distances":[[1,2]],"ids":[["a"]]}"#,
+                "more distances than 1 ids",
+            ),
+            (
+                r#"{"ids":[["a"]],"distances":[[1],[1]]}"#,
+                "more lists of distances than 1 queries",
+            ),
+            (r#"{"ids":[["a"]],"uris":[[]]}"#, "0 uris for 1 ids"),
+            (r#"{"ids":[["a"]],"ids":[["a"]]}"#, "the ids occur twice"),
+        ] {
+            let error = query(bad.as_bytes(), 1, 1).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        let ids = vec!["\"a\""; 200].join(",");
+        let error = query(format!("{{\"ids\":[[{ids},x").as_bytes(), 1, 10).unwrap_err();
+        assert!(error.contains("more than 110 records"), "{error}");
+    }
+
+    #[test]
     fn inconsistent_query_answers_are_errors() {
         for bad in [
             r#"{"ids":[["a"]],"distances":[[]]}"#,

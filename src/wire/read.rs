@@ -237,6 +237,48 @@ mod tests {
     }
 
     #[test]
+    fn secure_04_columns_before_the_ids_are_read_after_them() {
+        let answer = br#"{"metadatas":[{"k":1}],"documents":["x"],"embeddings":[[1]],"ids":["a"]}"#;
+        let result = get(answer, 1).unwrap();
+        let row = result.get(0).unwrap();
+        assert_eq!((row.id, row.document), ("a", Some("x")));
+        assert_eq!(row.metadata, &Metadata::from([("k", 1)]));
+        assert_eq!(row.embedding, Some(&[1.0][..]));
+        for (bad, why) in [
+            (
+                r#"{"documents":["x","y"],"ids":["a"]}"#,
+                "more values than 1 ids",
+            ),
+            (r#"{"documents":[],"ids":["a"]}"#, "0 documents for 1 ids"),
+            (
+                r#"{"ids":["a"],"metadatas":[{},{}]}"#,
+                "more values than 1 ids",
+            ),
+            (r#"{"ids":["a"],"ids":["a"]}"#, "the ids occur twice"),
+            (r#"{"documents":["x"]}"#, "no ids"),
+        ] {
+            let error = get(bad.as_bytes(), 1).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn secure_04_reading_stops_at_far_more_records_than_were_asked_for() {
+        // What follows is not read, so it need not be JSON.
+        let ids: Vec<_> = (0..200).map(|id| format!("\"{id}\"")).collect();
+        let answer = format!("{{\"ids\":[{},x", ids.join(","));
+        let error = get(answer.as_bytes(), 10).unwrap_err();
+        let why = "the server returned more than 110 records for a request with a limit of 10";
+        assert!(error.starts_with(why), "{error}");
+        let entries = format!("[{},x", ids.join(","));
+        let error = list::<String>(entries.as_bytes(), 10).unwrap_err();
+        assert!(error.starts_with(why), "{error}");
+        // A few more are read, so that the error can name one.
+        let few = format!("{{\"ids\":[{}]}}", ids[..20].join(","));
+        assert_eq!(get(few.as_bytes(), 10).unwrap().len(), 20);
+    }
+
+    #[test]
     fn inconsistent_answers_are_errors() {
         for bad in [
             "",

@@ -25,14 +25,20 @@ pub(super) fn check(json: &[u8]) -> Result<(), String> {
     if json.len() < SHORT {
         return Ok(());
     }
+    weigh(json, MAX)
+        .map(drop)
+        .map_err(|Exceeded| format!("its values take more than {} MiB of memory", MAX >> 20))
+}
+
+/// Returns about how many bytes the values of a JSON text take.
+fn weigh(json: &[u8], max: usize) -> Result<usize, Exceeded> {
     let mut weighing = Weighing {
-        budget: Budget::of(MAX),
+        budget: Budget::of(max),
         open: [(0, true); MAX_DEPTH],
         depth: 0,
     };
-    weighing
-        .run(json)
-        .map_err(|Exceeded| format!("its values take more than {} MiB of memory", MAX >> 20))
+    weighing.run(json)?;
+    Ok(max - weighing.budget.left())
 }
 
 struct Weighing {
@@ -115,9 +121,11 @@ fn text_len(text: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn repeated(before: &str, entry: &str, after: &str) -> Vec<u8> {
-        let entries = vec![entry; (15 << 20) / (entry.len() + 1)];
-        format!("{before}{}{after}", entries.join(",")).into_bytes()
+    /// A text with the sizes of a response of 15 MiB, divided by 16.
+    fn read(before: &str, entry: &str, after: &str) -> Result<usize, Exceeded> {
+        let entries = vec![entry; (15 << 16) / (entry.len() + 1)];
+        let json = format!("{before}{}{after}", entries.join(","));
+        weigh(json.as_bytes(), MAX / 16)
     }
 
     #[test]
@@ -125,33 +133,35 @@ mod tests {
         for entry in [
             "{\"a\":0}",
             "0",
+            "[]",
             "[0]",
             "\"a\"",
             "{\"a\":{\"a\":0}}",
             "[[[[]]]]",
         ] {
-            let refused = check(&repeated("{\"x\":[", entry, "]}")).unwrap_err();
-            assert!(refused.contains("more than 128 MiB"), "{entry}: {refused}");
+            assert!(read("{\"x\":[", entry, "]}").is_err(), "{entry}");
         }
-        let keys = repeated("{", "\"key\":0", "}");
-        assert!(check(&keys).is_err());
+        assert!(read("{", "\"key\":0", "}").is_err());
+        let answer = format!("[{}]", vec!["{\"\":0}"; 220_000].join(","));
+        let why = check(answer.as_bytes()).unwrap_err();
+        assert_eq!(why, "its values take more than 128 MiB of memory");
+        assert_eq!(check(&answer.as_bytes()[..SHORT - 1]), Ok(()));
     }
 
     #[test]
     fn ordinary_json_passes() {
         for entry in [
-            "{\"name\":\"a name of a key\",\"description\":\"a text of a few dozen words, with a \\\" and a \\\\, which goes on for a while, as descriptions do\"}",
+            "{\"name\":\"a name of a key\",\"description\":\"a text of a few dozen words, with a \\\" and a \\\\, which goes on for a while\"}",
             "123456789.25",
             "\"a text of a few words\"",
-            "[1.5,2.5,3.5,4.5]",
+            "[123.25,456.75,123.25,456.75,123.25,456.75]",
         ] {
-            assert_eq!(check(&repeated("[", entry, "]")), Ok(()), "{entry}");
+            assert!(read("[", entry, "]").is_ok(), "{entry}");
         }
         // Its end is missing, or its nesting is too deep: the parser says so.
-        assert_eq!(check(&[b'"'; 2 << 20]), Ok(()));
-        assert_eq!(check(&[b'['; 2 << 20]), Ok(()));
-        assert_eq!(check(&[b']'; 2 << 20]), Ok(()));
-        assert_eq!(check(&[b'\\'; 2 << 20]), Ok(()));
+        for byte in [b'"', b'[', b'{', b']', b'}', b'\\', b','] {
+            assert!(weigh(&[byte; 1_000], MAX).is_ok());
+        }
     }
 
     #[test]
@@ -161,14 +171,7 @@ mod tests {
             ("{\"a\":[]}", block(NODE) + block(1)),
             (r#"["\"",""]"#, block(4 * VALUE) + block(2)),
         ] {
-            let mut weighing = Weighing {
-                budget: Budget::of(MAX),
-                open: [(0, true); MAX_DEPTH],
-                depth: 0,
-            };
-            weighing.run(json.as_bytes()).unwrap();
-            let taken = MAX - weighing.budget.left();
-            assert_eq!(taken, bytes, "{json}");
+            assert_eq!(weigh(json.as_bytes(), MAX).unwrap(), bytes, "{json}");
             let found = allocation_counter::measure(|| {
                 let value: serde_json::Value = serde_json::from_str(json).unwrap();
                 drop(value);

@@ -264,8 +264,8 @@ fn refused_late<T: std::fmt::Debug>(result: chroma_blocking::Result<T>) -> Inval
 
 #[cfg(feature = "gemini")]
 #[test]
-fn gemini_is_stored_without_its_key() {
-    use chroma_blocking::Gemini;
+fn secure_01_gemini_is_stored_without_its_key_and_reads_only_an_allowed_variable() {
+    use chroma_blocking::{Client, Gemini};
 
     let gemini = |variable: &str| {
         let builder = Gemini::builder().api_key("k-never-stored");
@@ -285,8 +285,15 @@ fn gemini_is_stored_without_its_key() {
     opened
         .upsert([Record::new("1").embedding(vec![0.5; 768])])
         .unwrap();
-    let error = opened.query("text").run().unwrap_err().to_string();
-    assert!(error.contains("NO_SUCH_KEY"), "{error}");
+    let error = refused(opened.query("text").run());
+    let line = ".allow_key_variable(\"NO_SUCH_KEY\")";
+    assert!(error.contains(line), "{error}");
+    let trusting = Client::builder()
+        .host(client().url())
+        .allow_key_variable("NO_SUCH_KEY");
+    let trusting = trusting.build().unwrap().collection(made.name());
+    let error = refused(trusting.get().unwrap().query("text").run());
+    assert!(error.contains("that variable holds no key"), "{error}");
 
     // Settings that do not change vectors may differ.
     let moved = opened

@@ -8,6 +8,7 @@ mod support;
 mod environment;
 mod jobs;
 mod secrets;
+mod words;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -57,9 +57,14 @@ impl Drop for Server {
 impl Server {
     /// Returns the server and its address.
     pub fn start() -> (Server, String) {
+        Server::with_certificate(SERVER)
+    }
+
+    /// Returns a server with the key and the certificate in a file.
+    fn with_certificate(file: &str) -> (Server, String) {
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let child = Command::new(python)
-            .args(["-c", PROGRAM, SERVER])
+            .args(["-c", PROGRAM, file])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
@@ -132,4 +137,76 @@ fn field_27_failures_of_tls_that_last_are_not_retried() {
             );
         }
     }
+}
+
+/// Connects to a server with a certificate, whose only authority is the one in `pem`.
+fn heartbeat(server: &str, pem: &str) -> Result<u128, Error> {
+    let (_server, url) = Server::with_certificate(server);
+    let client = Client::builder().host(url).retry(RetryPolicy::none());
+    client.ca_certificates(pem).build().unwrap().heartbeat()
+}
+
+#[test]
+fn secure_15_each_reason_to_refuse_a_certificate_has_a_hint_that_helps() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/refused");
+    for (name, authority, hint) in [
+        (
+            "ca_as_server",
+            None,
+            "certificate of an authority (CA:TRUE)",
+        ),
+        ("v1", None, "version 1, which cannot name a server"),
+        (
+            "other_name",
+            None,
+            "connect to a name that the certificate has",
+        ),
+        ("expired", None, "renew the certificate"),
+        ("client_only", None, "extendedKeyUsage is serverAuth"),
+        ("self_signed", Some("same_name"), "another key"),
+        ("self_signed", Some("other_name"), "another key"),
+        (
+            "self_signed",
+            Some("../authority"),
+            "its authority to ca_certificates",
+        ),
+    ] {
+        let file = format!("{folder}/{name}.pem");
+        let authority = authority.unwrap_or(name);
+        let pem = std::fs::read_to_string(format!("{folder}/{authority}.pem")).unwrap();
+        let error = heartbeat(&file, &pem).unwrap_err();
+        let shown = error.to_string();
+        assert!(shown.contains(hint), "{name}, {authority}: {error:#}");
+        assert!(!error.is_retryable() && !error.call().unwrap().may_have_acted);
+    }
+    let file = format!("{folder}/self_signed.pem");
+    let pem = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(heartbeat(&file, &pem).unwrap(), 7);
+}
+
+/// Runs the command in the hint, and uses what it makes. Needs `openssl`.
+#[test]
+#[cfg(unix)]
+fn secure_15_the_command_in_the_hint_makes_a_certificate_that_is_accepted() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        return;
+    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/refused");
+    let file = format!("{folder}/ca_as_server.pem");
+    let pem = std::fs::read_to_string(&file).unwrap();
+    let shown = heartbeat(&file, &pem).unwrap_err().to_string();
+    let (_, rest) = shown.split_once("for the server: ").unwrap();
+    let (command, _) = rest.split_once("; then").unwrap();
+    let made = crate::support::folder::Folder::new();
+    let status = Command::new("sh")
+        .args(["-c", command])
+        .current_dir(&made.0)
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{command}: {status:?}");
+    let read = |name| std::fs::read_to_string(made.path(name)).unwrap();
+    let (key, certificate) = (read("key.pem"), read("cert.pem"));
+    let both = made.path("both.pem");
+    std::fs::write(&both, format!("{key}{certificate}")).unwrap();
+    assert_eq!(heartbeat(both.to_str().unwrap(), &certificate).unwrap(), 7);
 }

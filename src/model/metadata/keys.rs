@@ -10,6 +10,11 @@ const MAX: usize = 1_024;
 pub(super) struct Keys(Vec<Arc<str>>);
 
 impl Keys {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns the key, and whether it had to be allocated.
     pub(super) fn get(&mut self, key: &str) -> (Arc<str>, bool) {
         match self.0.binary_search_by(|known| (**known).cmp(key)) {

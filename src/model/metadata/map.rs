@@ -297,9 +297,9 @@ mod tests {
     }
 
     #[test]
-    fn secure_04_a_million_keys_in_any_order_are_not_quadratic() {
+    fn secure_04_many_keys_in_any_order_are_not_quadratic() {
         // Moving all greater keys for each key would take minutes.
-        let count = 1_000_000_u32;
+        let count = 300_000_u32;
         let key = |index: u32| format!("{:08x}", (count - index).wrapping_mul(0x9e37_79b1));
         let metadata: Metadata = (0..count).map(|index| (key(index), 0)).collect();
         assert_eq!(metadata.len(), count as usize);

@@ -269,3 +269,60 @@ impl<'de> Visitor<'de> for Next<'_> {
             .map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(reading: &mut Reading, json: &str) -> Result<Metadata, String> {
+        let mut from = serde_json::Deserializer::from_str(json);
+        reading
+            .deserialize(&mut from)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn secure_04_records_share_a_bounded_number_of_keys() {
+        let mut reading = Reading::new(Budget::unlimited());
+        for index in 0..3_000 {
+            let json = format!(r#"{{"shared":1,"key{index}":2}}"#);
+            let metadata = read(&mut reading, &json).unwrap();
+            assert_eq!(metadata.len(), 2);
+        }
+        assert_eq!(reading.keys.len(), 1_024);
+        let (shared, is_new) = reading.keys.get("shared");
+        assert!(!is_new && Arc::strong_count(&shared) == 2);
+        // Long and short records are sorted, and the last value of a key counts.
+        for count in [3, 300] {
+            let keys = (0..count).rev().chain(0..count);
+            let pairs: Vec<_> = keys.map(|key| format!(r#""{key}":{key}"#)).collect();
+            let json = format!("{{{},\"0\":7}}", pairs.join(","));
+            let metadata = read(&mut reading, &json).unwrap();
+            assert_eq!(metadata.len(), count);
+            assert!(metadata.iter().is_sorted_by(|one, other| one.0 < other.0));
+            assert_eq!(metadata.get("0"), Some(&MetadataValue::Int(7)));
+        }
+    }
+
+    #[test]
+    fn secure_04_every_kind_of_value_is_taken_from_the_budget() {
+        for (json, bytes) in [
+            (r#"{"a":0}"#, 32 + 64),
+            (r#"{"a":"b"}"#, 32 + 64 + 32),
+            (r#"{"a":["b","c"]}"#, 32 + 64 + 32),
+            (r#"{"a":[0,0,0,0]}"#, 32 + 64 + 48),
+            (r#"{"a":[true]}"#, 32 + 64 + 32),
+            (
+                r#"{"a":{"indices":[1],"values":[0.5]}}"#,
+                32 + 64 + 64 + 32 + 32,
+            ),
+            (r#"{"a":null}"#, 32),
+        ] {
+            let mut reading = Reading::new(Budget::of(bytes));
+            assert!(read(&mut reading, json).is_ok(), "{json}");
+            assert_eq!(reading.budget.left(), 0, "{json}");
+            let error = read(&mut Reading::new(Budget::of(bytes - 1)), json).unwrap_err();
+            assert!(error.contains("11 times the memory"), "{error}");
+        }
+    }
+}

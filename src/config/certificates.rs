@@ -1,0 +1,265 @@
+//! The certificates of trusted authorities: reads them from PEM, and refuses a file with a damaged one.
+//!
+//! TLS leaves out a certificate that it cannot read, without an error. A server whose authority is missing is
+//! then refused, and nothing says why. OpenSSL and curl refuse the whole file.
+
+use ureq::tls::{Certificate, PemItem, parse_pem};
+
+use crate::error::InvalidInput;
+
+const SETTING: &str = "ca_certificates";
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// Reads all certificates. Other parts of the file, such as keys and comments, are ignored.
+///
+/// # Errors
+/// [`InvalidInput::Setting`] if there is none, or if one of them cannot be read. It names the number of that
+/// one and its line.
+pub(super) fn read(pem: &[u8]) -> Result<Vec<Certificate<'static>>, InvalidInput> {
+    let bad = |why: String| InvalidInput::setting(SETTING, format!("{} bytes", pem.len()), why);
+    let text = String::from_utf8_lossy(pem);
+    let starts = text.match_indices(BEGIN).map(|(at, _)| at);
+    let mut starts: Vec<usize> = [0].into_iter().chain(starts).collect();
+    starts.dedup();
+    let mut certificates = Vec::new();
+    for (index, start) in starts.iter().enumerate() {
+        let end = starts.get(index + 1).copied().unwrap_or(text.len());
+        let section = Section(&text[*start..end]);
+        let found = section.certificate().map_err(|why| {
+            let (number, line) = (certificates.len() + 1, lines(&text[..*start]) + 1);
+            bad(format!("certificate {number}, from line {line} on, {why}"))
+        })?;
+        certificates.extend(found);
+    }
+    if certificates.is_empty() {
+        return Err(bad(format!(
+            "it contains no certificate in PEM; {}",
+            cure(pem)
+        )));
+    }
+    Ok(certificates)
+}
+
+fn lines(text: &str) -> usize {
+    text.matches('\n').count()
+}
+
+/// Returns what to do with a file that has no certificate.
+fn cure(file: &[u8]) -> &'static str {
+    if is_certificate(file) {
+        "this is one in DER, so convert it: openssl x509 -inform der -in FILE -out NEW"
+    } else {
+        "give the bytes of the file, not its name"
+    }
+}
+
+/// A part of a file: from a `BEGIN` to the next one.
+struct Section<'a>(&'a str);
+
+impl Section<'_> {
+    /// Returns the certificate; `None` if this is another kind of section.
+    ///
+    /// # Errors
+    /// What is wrong with the certificate.
+    fn certificate(&self) -> Result<Option<Certificate<'static>>, String> {
+        let begin = self.0.strip_prefix(BEGIN);
+        let label = begin.and_then(|rest| rest.split("-----").next());
+        let allowed = match label {
+            Some("CERTIFICATE") => 1,
+            Some(label @ ("TRUSTED CERTIFICATE" | "X509 CERTIFICATE")) => {
+                return Err(format!(
+                    "is a {label}, a format of OpenSSL; convert it: openssl x509 -in FILE -out NEW"
+                ));
+            }
+            _ => 0,
+        };
+        if self.0.matches(END).count() > allowed {
+            return Err("is damaged: it ends, but its BEGIN line is missing".to_owned());
+        }
+        if allowed == 0 {
+            return Ok(None);
+        }
+        match parse_pem(self.0.as_bytes()).next() {
+            Some(Ok(PemItem::Certificate(found))) if is_certificate(found.der()) => Ok(Some(found)),
+            _ => Err("cannot be read: it is damaged, cut off or indented; \
+                      copy it again, or remove it"
+                .to_owned()),
+        }
+    }
+}
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const SEQUENCE: u8 = 0x30;
+/// The version, and the extensions.
+const VERSION: u8 = 0xA0;
+const EXTENSIONS: u8 = 0xA3;
+
+/// Whether bytes have the structure of a certificate (RFC 5280, 4.1).
+fn is_certificate(der: &[u8]) -> bool {
+    let read = || {
+        let outer = sequence(der)?;
+        let (body, signature) = Some(outer).and_then(element)?;
+        let (algorithm, signature) = element(signature)?;
+        let (signature, rest) = element(signature)?;
+        let tags = [body.tag, algorithm.tag, signature.tag];
+        if tags != [SEQUENCE, SEQUENCE, BIT_STRING] || !rest.is_empty() {
+            return None;
+        }
+        has_fields(body.content)
+    };
+    read().is_some()
+}
+
+/// Checks the fields of a certificate.
+fn has_fields(body: &[u8]) -> Option<()> {
+    let (first, rest) = element(body)?;
+    let mut rest = if first.tag == VERSION { rest } else { body };
+    // Serial number, algorithm, issuer, validity, subject, public key.
+    for tag in [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE] {
+        let (field, after) = element(rest)?;
+        if field.tag != tag || field.content.is_empty() && tag == INTEGER {
+            return None;
+        }
+        rest = after;
+    }
+    while !rest.is_empty() {
+        let (field, after) = element(rest)?;
+        if field.tag == EXTENSIONS {
+            let mut extensions = sequence(field.content)?;
+            while !extensions.is_empty() {
+                let (extension, after) = element(extensions)?;
+                (extension.tag == SEQUENCE).then_some(())?;
+                extensions = after;
+            }
+        }
+        rest = after;
+    }
+    Some(())
+}
+
+/// An element of DER.
+struct Element<'a> {
+    tag: u8,
+    content: &'a [u8],
+}
+
+/// Returns the content of a sequence that fills all of the bytes.
+fn sequence(der: &[u8]) -> Option<&[u8]> {
+    let (whole, rest) = element(der)?;
+    (whole.tag == SEQUENCE && rest.is_empty()).then_some(whole.content)
+}
+
+/// Reads an element, and returns the bytes after it.
+fn element(der: &[u8]) -> Option<(Element<'_>, &[u8])> {
+    let (tag, rest) = der.split_first()?;
+    let (length, rest) = rest.split_first()?;
+    let (length, rest) = match length {
+        0..=0x7F => (usize::from(*length), rest),
+        0x81..=0x84 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7F))?;
+            let length = digits.iter().try_fold(0_usize, |length, digit| {
+                length.checked_mul(256)?.checked_add(usize::from(*digit))
+            })?;
+            (length, rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((Element { tag: *tag, content }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AUTHORITY: &str = include_str!("../../tests/data/tls/authority.pem");
+    const OTHERS: [&str; 3] = [
+        include_str!("../../tests/data/tls/refused/ca_as_server.pem"),
+        include_str!("../../tests/data/tls/refused/v1.pem"),
+        include_str!("../../tests/data/tls/server.pem"),
+    ];
+
+    fn error(pem: impl AsRef<[u8]>) -> String {
+        match read(pem.as_ref()) {
+            Ok(found) => panic!("{} certificates", found.len()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn files_with_several_certificates_keys_and_comments_are_read() {
+        let all = format!("# a comment\n{AUTHORITY}\n{}", OTHERS.join("\nmore\n"));
+        for file in [
+            all.clone(),
+            all.replace('\n', "\r\n"),
+            format!("\u{feff}{all}"),
+        ] {
+            assert_eq!(read(file.as_bytes()).unwrap().len(), 4);
+        }
+    }
+
+    #[test]
+    fn secure_15_a_damaged_certificate_is_refused_by_its_number_and_line() {
+        let whole = format!("# a comment\n{AUTHORITY}{AUTHORITY}");
+        let line = 2 + lines(AUTHORITY);
+        let second = 12 + AUTHORITY.len();
+        let (before, broken) = whole.split_at(second);
+        for broken in [
+            broken.replacen("MII", "MI!", 1),
+            broken.replacen("MII", "MIJ", 1),
+            broken.replacen("MII", "NII", 1),
+            broken.replacen("-----END CERTIFICATE-----", "", 1),
+            broken[..200].to_owned(),
+            broken
+                .replace('\n', "\n  ")
+                .replacen("-----BEGIN", "  -----BEGIN", 1),
+            "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(),
+            "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".to_owned(),
+        ] {
+            let shown = error(format!("{before}{broken}{AUTHORITY}"));
+            assert!(
+                shown.contains(&format!(
+                    "certificate 2, from line {line} on, cannot be read"
+                )),
+                "{shown}: {broken}"
+            );
+        }
+        let shown = error(whole.replacen("-----BEGIN", "---BEGIN", 1));
+        assert!(
+            shown.contains("certificate 1, from line 1 on, is damaged"),
+            "{shown}"
+        );
+        let shown = error(AUTHORITY.replace("CERTIFICATE", "TRUSTED CERTIFICATE"));
+        assert!(shown.contains("openssl x509 -in"), "{shown}");
+    }
+
+    #[test]
+    fn secure_15_no_prefix_of_a_certificate_is_one() {
+        let [PemItem::Certificate(whole)] = &parse_pem(AUTHORITY.as_bytes())
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()[..]
+        else {
+            panic!("one certificate");
+        };
+        let whole = whole.der();
+        assert!(is_certificate(whole));
+        for end in 0..whole.len() {
+            assert!(!is_certificate(&whole[..end]));
+        }
+        assert!(!is_certificate(&[whole, b"x"].concat()));
+        assert!(error(whole).contains("openssl x509 -inform der"));
+    }
+
+    #[test]
+    fn secure_15_a_file_without_certificates_is_refused() {
+        for none in ["", "# empty", "/etc/ssl/ca.pem", "-----BEGIN", "\u{fffd}\0"] {
+            let shown = error(none);
+            assert!(
+                shown.contains("no certificate in PEM; give the bytes"),
+                "{shown}"
+            );
+        }
+    }
+}
