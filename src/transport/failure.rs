@@ -149,7 +149,7 @@ impl FailureReader {
         let was_sent = !is_from_connecting(&error);
         let health = match &error {
             ureq::Error::Timeout(_) if !in_time => Health::Unknown,
-            ureq::Error::BodyExceedsLimit(_) => Health::Up,
+            ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Health::Up,
             _ => Health::Down,
         };
         let error = match error {
@@ -158,6 +158,10 @@ impl FailureReader {
             ureq::Error::Protocol(error) => Error::Decode {
                 call: Box::new(call),
                 message: self.secrets.clean(format!("it is not HTTP: {error}")),
+            },
+            ureq::Error::LargeResponseHeader(_, limit) => Error::Decode {
+                call: Box::new(call),
+                message: format!("its head is larger than {limit} bytes, so it is not from Chroma"),
             },
             ureq::Error::BodyExceedsLimit(limit) => Error::Decode {
                 call: Box::new(call),
@@ -338,7 +342,9 @@ pub(super) fn is_stale(error: &ureq::Error, endpoint: &Endpoint) -> bool {
 pub(super) fn kind(error: &ureq::Error) -> &'static str {
     match error {
         ureq::Error::Timeout(_) => "timeout",
-        ureq::Error::Protocol(_) | ureq::Error::BodyExceedsLimit(_) => "decode",
+        ureq::Error::Protocol(_)
+        | ureq::Error::BodyExceedsLimit(_)
+        | ureq::Error::LargeResponseHeader(..) => "decode",
         _ => "connection",
     }
 }
@@ -360,6 +366,7 @@ mod tests {
     fn an_attempt_without_an_answer_has_the_kind_of_its_error() {
         for (error, name) in [
             (ureq::Error::BodyExceedsLimit(1), "decode"),
+            (ureq::Error::LargeResponseHeader(2, 1), "decode"),
             (ureq::Error::HostNotFound, "connection"),
             (ureq::Error::Timeout(Timeout::Global), "timeout"),
         ] {

@@ -13,6 +13,7 @@ mod bounds;
 mod cancel;
 mod connections;
 mod deadlines;
+mod desync;
 mod distributed;
 #[cfg(feature = "gemini")]
 mod embed_calls;
@@ -31,6 +32,7 @@ mod gemini_shared;
 mod golden_schema;
 mod golden_search;
 mod golden_where;
+mod hostile;
 mod keys;
 mod limits;
 mod operations;

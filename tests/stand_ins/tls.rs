@@ -10,7 +10,7 @@ use std::time::Duration;
 use chroma_blocking::{Client, Error, RetryPolicy};
 
 pub const AUTHORITY: &str = include_str!("../data/tls/authority.pem");
-const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/server.pem");
+pub const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/server.pem");
 
 /// Prints its port. Answers the first GET of each connection with a heartbeat. Reads the second one, and
 /// closes the connection with a TLS `close_notify`.
@@ -57,14 +57,20 @@ impl Drop for Server {
 impl Server {
     /// Returns the server and its address.
     pub fn start() -> (Server, String) {
-        Server::with_certificate(SERVER)
+        Server::running(PROGRAM, SERVER)
     }
 
     /// Returns a server with the key and the certificate in a file.
     fn with_certificate(file: &str) -> (Server, String) {
+        Server::running(PROGRAM, file)
+    }
+
+    /// Returns a server that runs this program, and its address. The program is passed the file with its key
+    /// and its certificate, and prints its port.
+    pub fn running(program: &str, certificate: &str) -> (Server, String) {
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let child = Command::new(python)
-            .args(["-c", PROGRAM, file])
+            .args(["-c", program, certificate])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();

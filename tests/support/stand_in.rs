@@ -60,6 +60,11 @@ enum Manner {
     Slowly(usize, Duration),
     /// Sends only the body, without HTTP, and closes.
     Raw,
+    /// Sends only the body, without HTTP, and keeps the connection open.
+    RawKept,
+    /// Sends only the body, without HTTP, and then these bytes, with this pause, again and again until the
+    /// client gives up.
+    Endless(Vec<u8>, Duration),
     /// Sends half of it, and resets the connection.
     Reset,
     /// Sends nothing until the client gives up.
@@ -128,6 +133,22 @@ impl Answer {
         Answer::new(0, bytes).manner(Manner::Raw)
     }
 
+    /// Sends these bytes instead of an HTTP answer, and keeps the connection open.
+    pub fn raw_kept(bytes: impl Into<Vec<u8>>) -> Answer {
+        Answer::new(0, bytes).manner(Manner::RawKept)
+    }
+
+    /// Sends `start`, and then `piece` again and again until the client gives up.
+    pub fn endless(start: &str, piece: impl Into<Vec<u8>>) -> Answer {
+        Answer::dribbling(start, piece, Duration::ZERO)
+    }
+
+    /// Sends `start`, and then `piece` again and again, with a pause, until the client gives up. Sends nothing
+    /// more if `piece` is empty.
+    pub fn dribbling(start: &str, piece: impl Into<Vec<u8>>, pause: Duration) -> Answer {
+        Answer::new(0, start).manner(Manner::Endless(piece.into(), pause))
+    }
+
     /// Closes the connection without an answer.
     pub fn close() -> Answer {
         Answer::raw("")
@@ -160,17 +181,29 @@ impl Answer {
 
     /// Sends the answer. Returns whether the connection can be used again.
     pub fn send(&self, mut to: &TcpStream) -> io::Result<bool> {
-        let length = match self.manner {
+        let length = match &self.manner {
             Manner::Hang => {
                 // Returns when the client gives up, or when the server is dropped.
                 to.read_to_end(&mut Vec::new())?;
                 return Ok(false);
             }
-            Manner::Raw => {
+            Manner::Raw | Manner::RawKept => {
                 to.write_all(&self.body)?;
-                return Ok(false);
+                return Ok(matches!(self.manner, Manner::RawKept));
             }
-            Manner::Announcing(length) | Manner::Miscounted(length) => length,
+            Manner::Endless(piece, pause) => {
+                to.write_all(&self.body)?;
+                if piece.is_empty() {
+                    to.read_to_end(&mut Vec::new())?;
+                    return Ok(false);
+                }
+                // An error ends it: the client has closed the connection, or the server is dropped.
+                loop {
+                    to.write_all(piece)?;
+                    thread::sleep(*pause);
+                }
+            }
+            Manner::Announcing(length) | Manner::Miscounted(length) => *length,
             _ => self.body.len() as u64,
         };
         let mut bytes = format!("HTTP/1.1 {} Status\r\n", self.status).into_bytes();

@@ -24,6 +24,8 @@ const BASE_URL_VARIABLE: &str = "GOOGLE_GEMINI_BASE_URL";
 pub(super) const DIMENSIONS: RangeInclusive<usize> = 128..=3072;
 /// The largest dimension of an unknown model.
 const MAX_DIMENSION: usize = 65_536;
+/// The space in a response for each float, in bytes. Google prints one on a line, in about 30 bytes.
+const FLOAT_LEN: u64 = 64;
 /// The API refuses larger bodies: "Request payload size exceeds the limit: 4194304 bytes".
 const MAX_BODY: usize = 4_000_000;
 /// The transport keeps this many idle connections.
@@ -198,6 +200,7 @@ impl GeminiBuilder {
                 headers,
                 credential_sources: vec![key.source.clone()],
                 timeouts: self.timeouts,
+                max_response_size: max_response_size(self.batch_size, self.dimension),
                 ..ConnectOptions::default()
             },
             &Google,
@@ -309,6 +312,13 @@ fn refused(variable: &str, why: String) -> InvalidInput {
     }
     let why = format!("the value of that variable is refused: {why}");
     InvalidInput::setting("api_key_env_var", variable, why)
+}
+
+/// Returns the maximum size of a response with this many vectors, in bytes.
+fn max_response_size(vectors: usize, dimension: usize) -> u64 {
+    const OTHER: u64 = 1 << 20;
+    let floats = vectors as u64 * dimension as u64;
+    floats * FLOAT_LEN + OTHER
 }
 
 #[cfg(test)]
