@@ -161,7 +161,9 @@ impl FailureReader {
             },
             ureq::Error::LargeResponseHeader(_, limit) => Error::Decode {
                 call: Box::new(call),
-                message: format!("its head is larger than {limit} bytes, so it is not from Chroma"),
+                message: format!(
+                    "its head is larger than {limit} bytes, so it is not a response of this API"
+                ),
             },
             ureq::Error::BodyExceedsLimit(limit) => Error::Decode {
                 call: Box::new(call),

@@ -478,3 +478,67 @@ fn field_11_many_columns_are_read_up_to_a_limit() {
     let why = "100000 columns, and at most 16384 are allowed";
     assert!(error.contains(why), "{error}");
 }
+
+/// Returns the least CPU time of this thread, of a few runs.
+fn cpu(run: impl Fn()) -> std::time::Duration {
+    let measured = (0..3).map(|_| {
+        let started = cpu_time::ThreadTime::now();
+        run();
+        started.elapsed()
+    });
+    measured.min().unwrap()
+}
+
+#[test]
+fn secure_09_the_work_for_a_column_does_not_depend_on_the_number_of_columns() {
+    const LEFT: usize = 2_048;
+    const FACTOR: usize = 8;
+    let read = |columns: usize| {
+        // The names of a real file are in no order.
+        let names: Vec<String> = (1..columns)
+            .map(|column| format!("c{}", column.reverse_bits()))
+            .collect();
+        let cells = vec!["7"; columns].join(",");
+        let csv = format!("id,{}\n{cells}\n{cells}1\n", names.join(","));
+        let read = || {
+            let records = all(rows(&csv).int_columns(&names));
+            assert_eq!(records[1].metadata.len(), columns - 1);
+        };
+        let allocations = allocation_counter::measure(read);
+        (allocations, cpu(read))
+    };
+    let (few, little) = read(LEFT);
+    let (many, much) = read(FACTOR * LEFT);
+    let limit = 2 * FACTOR as u64;
+    assert!(
+        many.count_total <= limit * few.count_total,
+        "{few:?} {many:?}"
+    );
+    assert!(
+        many.bytes_total <= limit * few.bytes_total,
+        "{few:?} {many:?}"
+    );
+    // The CPU time of this thread is the same on a busy machine. A pass over all columns for each of them
+    // would take 64 times as much.
+    let limit = 3 * FACTOR as u32;
+    assert!(much <= limit * little, "{little:?} {much:?}");
+}
+
+#[test]
+fn secure_09_more_columns_than_the_limit_are_refused_before_any_of_them_is_looked_at() {
+    for (columns, is_fine) in [(16_384, true), (16_385, false), (100_000, false)] {
+        let names: Vec<String> = (1..columns).map(|column| format!("c{column}")).collect();
+        let csv = format!("id,{}\n{}\n", names.join(","), vec!["7"; columns].join(","));
+        let mut result = None;
+        let info = allocation_counter::measure(|| result = rows(&csv).next());
+        let result = result.unwrap();
+        assert_eq!(result.is_ok(), is_fine, "{columns}");
+        if let Err(error) = result {
+            let why =
+                format!("{columns} columns, and at most 16384 are allowed; leave out some of them");
+            assert!(error.to_string().contains(&why), "{error}");
+            // The header is read, and nothing is made of its columns.
+            assert!(info.count_total < 1_000, "{info:?}");
+        }
+    }
+}
