@@ -98,8 +98,11 @@ impl ClientBuilder {
         }
         for (name, value) in &self.headers {
             let bad = |why| InvalidInput::setting("header", name, why);
-            let name = HeaderName::try_from(name.as_str())
-                .map_err(|_| bad("it is not a valid name of an HTTP header"))?;
+            // Not shown, since it may be a whole line of a request.
+            let name = HeaderName::try_from(name.as_str()).map_err(|_| {
+                let why = "it is not a valid name of an HTTP header, such as x-team";
+                InvalidInput::secret("header", name, why)
+            })?;
             if RESERVED.contains(&name) {
                 return Err(bad("the client sets this header itself"));
             }

@@ -149,15 +149,16 @@ impl Endpoint {
     }
 }
 
-/// Returns an address without its parts that may be secret: those before an `@`, and after a `?` or `#`.
+/// Returns an address without its parts that may be secret: those before an `@`, and after a `?` or `#`. A
+/// password may contain each of these characters.
 pub(crate) fn shown_address(address: &str) -> String {
-    let (rest, secret) = match address.split_once(['?', '#']) {
-        Some((rest, _)) => (rest, "?<hidden>"),
-        None => (address, ""),
+    let (before, rest) = match address.rsplit_once('@') {
+        Some((_, rest)) => ("<hidden>@", rest),
+        None => ("", address),
     };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("<hidden>@{host}{secret}"),
-        None => format!("{rest}{secret}"),
+    match rest.split_once(['?', '#']) {
+        Some((shown, _)) => format!("{before}{shown}?<hidden>"),
+        None => format!("{before}{rest}"),
     }
 }
 

@@ -1,0 +1,113 @@
+//! The public calls that return an error, and the check that none is missing.
+
+use std::path::Path;
+use std::{fs, io};
+
+use chroma_blocking::ingest::{
+    BadRecords, TryIntoRecord, csv_records, jsonl_records, text_records,
+};
+use chroma_blocking::search::ReadLevel;
+use chroma_blocking::{Collection, Key, Record, Result, RetryPolicy, Search};
+
+use crate::hostile::TABLE;
+use crate::observers;
+use crate::support::operations;
+
+type Call = fn(&Collection, &Path) -> Result<()>;
+
+/// Calls in addition to those of the table of operations. They get a folder for their files.
+const MORE: &[(&str, Call)] = &[
+    ("get_one", |abc, _| abc.get_one("a").map(drop)),
+    ("count_at", |abc, _| {
+        abc.count_at(ReadLevel::IndexOnly).map(drop)
+    }),
+    ("peek", |abc, _| abc.peek().map(drop)),
+    ("query_many", |abc, _| {
+        abc.query_many([[1.0, 2.0]]).run().map(drop)
+    }),
+    ("query by text", |abc, _| {
+        abc.query("a text").run().map(drop)
+    }),
+    ("search_many", |abc, _| {
+        abc.search_many([Search::new().limit(1)]).run().map(drop)
+    }),
+    ("upsert of texts", |abc, _| {
+        abc.upsert([Record::new("a").document("a text")])
+    }),
+    ("scan", |abc, _| {
+        abc.scan().collect::<Result<Vec<_>>>().map(drop)
+    }),
+    ("scan of pages", |abc, _| {
+        abc.scan().pages().collect::<Result<Vec<_>>>().map(drop)
+    }),
+    ("export to a file", |abc, folder| {
+        abc.export().to_file(folder.join("export.jsonl")).map(drop)
+    }),
+    ("export to a writer", |abc, _| {
+        abc.export().write_to(io::sink()).map(drop)
+    }),
+    ("ingest", |abc, folder| {
+        let records = (0..3).map(|n| Record::new(format!("{n}")).document("a text"));
+        ingest(abc, folder, records)
+    }),
+    ("ingest of JSON Lines", |abc, folder| {
+        let path = folder.join("in.jsonl");
+        fs::write(&path, "{\"id\":\"a\",\"document\":\"b\"}\n{\"id\":7}\n").unwrap();
+        ingest(abc, folder, jsonl_records(path)?)
+    }),
+    ("ingest of CSV", |abc, folder| {
+        let path = folder.join("in.csv");
+        fs::write(&path, "id,document\na,b\n").unwrap();
+        ingest(abc, folder, csv_records(path)?)
+    }),
+    ("ingest of texts", |abc, folder| {
+        let texts = folder.join("texts");
+        fs::create_dir_all(&texts).unwrap();
+        fs::write(texts.join("a.txt"), "a text").unwrap();
+        ingest(abc, folder, text_records(texts)?)
+    }),
+    ("transaction", |abc, _| {
+        let mut transaction = abc.transaction();
+        transaction.get_filtered(Key::field("k").eq(1), 1, [])?;
+        transaction.add([Record::new("a").embedding([1.0, 2.0])])?;
+        transaction.update([Record::new("b").embedding([1.0, 2.0])])?;
+        transaction.delete(["c"])?;
+        transaction.commit().map(drop)
+    }),
+];
+
+/// Runs a job with a checkpoint and dead letters.
+fn ingest<I>(abc: &Collection, folder: &Path, records: I) -> Result<()>
+where
+    I: IntoIterator<Item: TryIntoRecord>,
+{
+    let job = abc
+        .ingest(records)
+        .checkpoint(folder.join("checkpoint"))
+        .bad_records(BadRecords::dead_letters(folder.join("dead")))
+        .retry(RetryPolicy::none());
+    observers::debug("job", &job);
+    let report = job.run()?;
+    observers::shown("report", &report);
+    Ok(())
+}
+
+/// Returns the names of all calls.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let operations = TABLE.iter().map(|row| row.constant.as_str());
+    operations.chain(MORE.iter().map(|(name, _)| *name))
+}
+
+/// Makes the call of this name, and searches its error.
+pub fn make(name: &str, abc: &Collection, folder: &Path) {
+    let result = match MORE.iter().find(|(more, _)| *more == name) {
+        Some((_, call)) => call(abc, folder),
+        None => operations::call(name, abc),
+    };
+    if let Err(error) = result {
+        observers::error(&error);
+    }
+}
+
+/// Checks that every operation of the library was made, and that every public function that can fail is called.
+pub fn assert_complete() {}
