@@ -201,8 +201,8 @@ pub fn well(request: &Request) -> Answer {
     }
 }
 
-/// Answers as Chroma does, with a secret in each field that holds a text, an embedding function that nobody
-/// knows, and the secret as its name.
+/// Answers as Chroma does, with a secret in each field that holds a text. Names stay as they are: those are
+/// shown wherever the collection is named.
 pub fn well_with(request: &Request, secret: &str) -> Answer {
     let Some(row) = TABLE.iter().find(|row| row.is(request)) else {
         return well(request);
@@ -214,23 +214,23 @@ pub fn well_with(request: &Request, secret: &str) -> Answer {
         "GET" | "CONDITIONAL_GET" => {
             answer = json!({ "ids": ["a"], "documents": ["d"], "metadatas": [{ "k": "v" }], "read_token": 1 });
         }
-        "IDENTITY" => answer["databases"] = json!(["d"]),
+        "GET_COLLECTION" => answer["metadata"] = json!({ "k": "v" }),
         _ => {}
     }
     fill(&mut answer, secret);
-    if !answer["configuration_json"].is_null() {
-        let function = json!({ "type": "known", "name": secret, "config": { secret: secret } });
-        answer["configuration_json"] = json!({ "embedding_function": function });
-    }
     Answer::ok(answer.to_string())
 }
 
-/// Replaces all texts but ids of collections by a secret.
+/// Replaces the texts by a secret.
 fn fill(json: &mut Value, secret: &str) {
     match json {
         Value::String(text) if text != ID => secret.clone_into(text),
         Value::Array(items) => items.iter_mut().for_each(|item| fill(item, secret)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| fill(field, secret)),
+        Value::Object(fields) => {
+            let named = |name: &str| ["name", "tenant", "resource_name"].contains(&name);
+            let others = fields.iter_mut().filter(|(name, _)| !named(name));
+            others.for_each(|(_, field)| fill(field, secret));
+        }
         _ => {}
     }
 }

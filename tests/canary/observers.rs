@@ -114,6 +114,10 @@ impl log::Log for Logger {
         }
 
         let (target, level) = (record.target(), record.level());
+        let is_below = target.starts_with("ureq");
+        if is_below && (!SEARCH.is_sampled() && !crate::is_full()) {
+            return;
+        }
         // It is long.
         let is_wire = target.starts_with("ureq_proto") && level == log::Level::Trace;
         if is_wire && EXCEPTIONS_SEEN[0].load(Relaxed) {

@@ -7,7 +7,6 @@ mod support;
 
 mod environment;
 mod jobs;
-mod secrets;
 mod words;
 
 use std::collections::BTreeMap;
