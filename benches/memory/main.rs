@@ -1,5 +1,6 @@
 //! Measures the peak memory of a call by the bytes of its answer. README.md explains the columns.
 
+mod call;
 mod child;
 mod server;
 mod shapes;

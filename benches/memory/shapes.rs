@@ -1,122 +1,300 @@
-//! Answers that take much memory for their size, and the calls that read them.
+//! Responses that take much memory for their size.
 
-use std::any::Any;
+use crate::call::Call;
 
-use chroma_blocking::{Client, Error, Include, Key, Search};
-
-/// The collection `abc`, as the server describes it, up to its last member.
+/// The collection `abc`, as the server describes it, without the brace at its end.
 const COLLECTION: &str =
     r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":"abc","dimension":2"#;
 
-/// The call that reads an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    Get,
-    Query,
-    Search,
-    List,
-    Open,
-    Identity,
-    OpenApi,
-    Version,
-    #[cfg(feature = "gemini")]
-    Gemini,
-}
-
-/// An answer of any size.
+/// A response of any size.
 pub struct Shape {
     pub name: &'static str,
     pub call: Call,
-    /// Returns an answer of about this many bytes.
+    /// Returns a response of about this many bytes.
     pub body: Box<dyn Fn(usize) -> String>,
-    /// Whether the answer is sent in chunks, without its length.
+    /// Whether the response is sent in chunks, without its length.
     pub chunked: bool,
-    /// The status of the answer.
     pub status: u16,
 }
 
-impl Call {
-    /// Returns whether the answer has rows, which may be long. Others have at most 16 MiB.
-    pub fn reads_rows(self) -> bool {
-        matches!(self, Call::Get | Call::Query | Call::Search)
-    }
+/// A column, and the value that all its rows have.
+type Column = (&'static str, &'static str);
+/// The name of a shape, the id of all rows or `None` for ids that are all different, and the columns.
+type Rows = (&'static str, Option<&'static str>, &'static [Column]);
+/// The name of a shape, the text before and after a list, and the entry that the list repeats.
+type Repeated = (&'static str, [&'static str; 2], &'static str);
 
-    /// Returns the end of the path of the request whose answer is measured.
-    pub fn path(self) -> &'static str {
-        match self {
-            Call::Get => "/get",
-            Call::Query => "/query",
-            Call::Search => "/search",
-            Call::List => "/collections",
-            Call::Open => "/collections/abc",
-            Call::Identity => "/auth/identity",
-            Call::OpenApi => "/openapi.json",
-            Call::Version => "/version",
-            #[cfg(feature = "gemini")]
-            Call::Gemini => ":batchEmbedContents",
-        }
-    }
+const NUMBER: Column = ("distances", "0.1234567");
+const ZERO: Column = ("metadatas", r#"{"a":0}"#);
+const LETTER: Column = ("documents", r#""b""#);
 
-    /// Opens the collection. The result makes the call, whose result holds what was read.
-    pub fn prepare(
-        self,
-        url: &str,
-    ) -> Result<Box<dyn FnOnce() -> Result<Box<dyn Any>, Error>>, Error> {
-        // With metadata or URIs, the client asks for at most 30,000 records. A server may return more, and
-        // columns that were not asked for.
-        const COLUMNS: [Include; 2] = [Include::Documents, Include::Embeddings];
-        #[cfg(feature = "gemini")]
-        if self == Call::Gemini {
-            use chroma_blocking::Gemini;
-            let google = Gemini::builder().api_key("key").base_url(url);
-            let google = google.dimension(768).build()?;
-            return Ok(Box::new(move || {
-                boxed(
-                    google
-                        .embed((0..100).map(|index| format!("a{index}")))
-                        .run(),
-                )
-            }));
-        }
-        let client = Client::builder().host(url).build()?;
-        if matches!(
-            self,
-            Call::List | Call::Open | Call::Identity | Call::Version
-        ) {
-            let _ = client.heartbeat()?;
-            return Ok(match self {
-                Call::List => Box::new(move || boxed(client.list_collections().run())),
-                Call::Open => Box::new(move || boxed(client.collection("abc").get())),
-                Call::Identity => Box::new(move || boxed(client.identity())),
-                _ => Box::new(move || boxed(client.version())),
-            });
-        }
-        let notes = client.collection("abc").get()?;
-        Ok(match self {
-            Call::Query => Box::new(move || {
-                let query = notes.query([0.5, 0.5]).n_results(usize::MAX);
-                boxed(query.include([Include::Embeddings]).run())
-            }),
-            Call::Search => {
-                Box::new(move || boxed(notes.search(Search::new().limit(u32::MAX as usize)).run()))
-            }
-            Call::OpenApi => {
-                Box::new(move || boxed(notes.delete().filter(Key::field("a").eq(1)).limit(1).run()))
-            }
-            _ => Box::new(move || boxed(notes.get().include(COLUMNS).run())),
-        })
-    }
-}
+const GETS: [Rows; 20] = [
+    ("get: {\"a\":0}, the same id", Some("\"a\""), &[ZERO]),
+    ("get: {\"a\":0}", None, &[ZERO]),
+    ("get: {\"a\":\"b\"}", None, &[("metadatas", r#"{"a":"b"}"#)]),
+    ("get: {\"a\":[0]}", None, &[("metadatas", r#"{"a":[0]}"#)]),
+    (
+        "get: {\"a\":[\"b\"]}",
+        None,
+        &[("metadatas", r#"{"a":["b"]}"#)],
+    ),
+    ("get: {\"a\":[]}", None, &[("metadatas", r#"{"a":[]}"#)]),
+    ("get: {}", None, &[("metadatas", "{}")]),
+    ("get: metadata null", None, &[("metadatas", "null")]),
+    (
+        "get: sparse vectors",
+        None,
+        &[(
+            "metadatas",
+            r##"{"a":{"#type":"sparse_vector","indices":[1],"values":[1]}}"##,
+        )],
+    ),
+    ("get: ids, all the same", Some("\"a\""), &[]),
+    ("get: ids, empty", Some("\"\""), &[]),
+    ("get: ids of four letters", None, &[]),
+    ("get: documents null", None, &[("documents", "null")]),
+    ("get: documents empty", None, &[("documents", "\"\"")]),
+    ("get: documents of a letter", None, &[LETTER]),
+    (
+        "get: documents and uris",
+        None,
+        &[LETTER, ("uris", "\"c\"")],
+    ),
+    (
+        "get: every column",
+        None,
+        &[LETTER, ("uris", "\"c\""), ZERO, ("embeddings", "[1]")],
+    ),
+    (
+        "get: {} before documents",
+        None,
+        &[("metadatas", "{}"), LETTER],
+    ),
+    ("get: vectors [1,2]", None, &[("embeddings", "[1,2]")]),
+    (
+        "get: tags",
+        None,
+        &[("metadatas", r#"{"tags":["a","b","c","d","e","f","g","h"]}"#)],
+    ),
+];
 
-fn boxed<T: 'static, E>(result: Result<T, E>) -> Result<Box<dyn Any>, E> {
-    result.map(|found| Box::new(found) as Box<dyn Any>)
-}
+const QUERIES: [Rows; 6] = [
+    (
+        "query: ids and distances, the same id",
+        Some("\"a\""),
+        &[("distances", "0")],
+    ),
+    ("query: ids and distances", None, &[("distances", "0.5")]),
+    ("query: documents of a letter", None, &[NUMBER, LETTER]),
+    ("query: {\"a\":0}", None, &[NUMBER, ZERO]),
+    ("query: vectors [1]", None, &[NUMBER, ("embeddings", "[1]")]),
+    (
+        "query: nulls",
+        None,
+        &[
+            ("distances", "null"),
+            ("documents", "null"),
+            ("metadatas", "null"),
+            ("uris", "null"),
+            ("embeddings", "null"),
+        ],
+    ),
+];
+
+const SEARCHES: [Rows; 2] = [
+    ("search: ids", None, &[]),
+    (
+        "search: scores and {\"a\":0}",
+        None,
+        &[("scores", "0.1234567"), ZERO],
+    ),
+];
+
+const ROW: [&str; 2] = [r#"{"ids":["a"],"metadatas":[{"#, "}]}"];
+const VALUES: [&str; 2] = [r#"{"ids":["a"],"metadatas":[{"k":["#, "]}]}"];
+
+const LISTS: [(Call, Repeated); 16] = [
+    (
+        Call::Get,
+        (
+            "get: one vector",
+            [r#"{"ids":["a"],"embeddings":[["#, "]]}"],
+            "0",
+        ),
+    ),
+    (
+        Call::Get,
+        (
+            "get: more rows than ids",
+            [r#"{"ids":["a"],"metadatas":["#, "]}"],
+            r#"{"a":0}"#,
+        ),
+    ),
+    (
+        Call::Get,
+        (
+            "get: rows before their ids",
+            [r#"{"metadatas":["#, r#"],"ids":["a"]}"#],
+            r#"{"a":0}"#,
+        ),
+    ),
+    (
+        Call::Get,
+        (
+            "get: documents before their ids",
+            [r#"{"documents":["#, r#"],"ids":["a"]}"#],
+            "\"\"",
+        ),
+    ),
+    (
+        Call::Get,
+        (
+            "get: an unknown column",
+            [r#"{"ids":[],"new":["#, "]}"],
+            r#"{"a":0}"#,
+        ),
+    ),
+    (Call::Get, ("get: one row, one key", ROW, "\"a\":0")),
+    (Call::Get, ("get: a list of letters", VALUES, "\"a\"")),
+    (Call::Get, ("get: a list of empty texts", VALUES, "\"\"")),
+    (Call::Get, ("get: a list of integers", VALUES, "0")),
+    (Call::Get, ("get: a list of floats", VALUES, "0.5")),
+    (Call::Get, ("get: a list of booleans", VALUES, "true")),
+    (
+        Call::Get,
+        ("get: integers, then a float", [VALUES[0], ",0.5]}]}"], "0"),
+    ),
+    (
+        Call::Query,
+        ("query: empty lists", [r#"{"ids":["#, "]}"], "[]"),
+    ),
+    (
+        Call::Query,
+        (
+            "query: columns before their ids",
+            [r#"{"metadatas":[["#, r#"]],"ids":[["a"]]}"#],
+            r#"{"a":0}"#,
+        ),
+    ),
+    (
+        Call::Query,
+        (
+            "query: more lists than queries",
+            [r#"{"ids":[["a"]],"distances":["#, "]}"],
+            "null",
+        ),
+    ),
+    (
+        Call::Identity,
+        (
+            "identity: databases",
+            [r#"{"user_id":"a","tenant":"a","databases":["#, "]}"],
+            "\"a\"",
+        ),
+    ),
+];
+
+/// Lists in the description of a collection.
+const IN_COLLECTION: [Repeated; 12] = [
+    (
+        "configuration: zeros",
+        [r#""configuration_json":{"x":["#, "]}"],
+        "0",
+    ),
+    (
+        "configuration: {\"a\":0}",
+        [r#""configuration_json":{"x":["#, "]}"],
+        r#"{"a":0}"#,
+    ),
+    (
+        "configuration: [0]",
+        [r#""configuration_json":{"x":["#, "]}"],
+        "[0]",
+    ),
+    (
+        "configuration: [[[[0]]]]",
+        [r#""configuration_json":{"x":["#, "]}"],
+        "[[[[0]]]]",
+    ),
+    (
+        "configuration: nested objects",
+        [r#""configuration_json":{"x":["#, "]}"],
+        r#"{"a":{"a":{"a":{"a":0}}}}"#,
+    ),
+    (
+        "configuration: letters",
+        [r#""configuration_json":{"x":["#, "]}"],
+        "\"a\"",
+    ),
+    (
+        "configuration: in the index",
+        [r#""configuration_json":{"hnsw":{"x":["#, "]}}"],
+        r#"{"a":0}"#,
+    ),
+    (
+        "configuration: of a function",
+        [
+            r#""configuration_json":{"embedding_function":{"type":"known","name":"x","config":{"x":["#,
+            "]}}}",
+        ],
+        r#"{"a":"a text of some words, so that it is read"}"#,
+    ),
+    (
+        "schema: {\"a\":0}",
+        [r#""schema":{"x":["#, "]}"],
+        r#"{"a":0}"#,
+    ),
+    ("schema: zeros", [r#""schema":{"x":["#, "]}"], "0"),
+    ("metadata: lists", [r#""metadata":{"x":["#, "]}"], "\"a\""),
+    ("an unknown member", [r#""new":["#, "]"], r#"{"a":0}"#),
+];
+
+#[cfg(feature = "gemini")]
+const GEMINI: [Repeated; 3] = [
+    (
+        "gemini: values",
+        [r#"{"embeddings":[{"values":["#, "]}]}"],
+        "0",
+    ),
+    (
+        "gemini: tiny vectors",
+        [r#"{"embeddings":["#, "]}"],
+        r#"{"values":[0]}"#,
+    ),
+    ("gemini: empty objects", [r#"{"embeddings":["#, "]}"], "{}"),
+];
 
 /// All shapes.
 pub fn all() -> Vec<Shape> {
-    let mut shapes = gets();
-    shapes.extend(hits());
-    shapes.extend(small());
+    let brackets = |call| {
+        if call == Call::Get {
+            ["[", "]"]
+        } else {
+            ["[[", "]]"]
+        }
+    };
+    let of = |call, rows: &'static [Rows]| {
+        rows.iter().map(move |(name, id, columns)| {
+            shape(name, call, move |size| {
+                columns_of(size, *id, columns, brackets(call))
+            })
+        })
+    };
+    let mut shapes: Vec<Shape> = of(Call::Get, &GETS)
+        .chain(of(Call::Query, &QUERIES))
+        .chain(of(Call::Search, &SEARCHES))
+        .collect();
+    shapes.extend(LISTS.map(|(call, list)| repeated(call, list)));
+    shapes.extend(IN_COLLECTION.map(|(name, [before, after], entry)| {
+        shape(name, Call::Open, move |size| {
+            let before = format!("{COLLECTION},{before}");
+            list(size, [&before, &format!("{after}}}")], |_| entry.to_owned())
+        })
+    }));
+    shapes.extend(keys());
+    shapes.extend(others());
+    #[cfg(feature = "gemini")]
+    shapes.extend(GEMINI.map(|list| repeated(Call::Gemini, list)));
     shapes
 }
 
@@ -128,6 +306,93 @@ fn shape(name: &'static str, call: Call, body: impl Fn(usize) -> String + 'stati
         chunked: false,
         status: 200,
     }
+}
+
+fn repeated(call: Call, (name, around, entry): Repeated) -> Shape {
+    shape(name, call, move |size| {
+        list(size, around, |_| entry.to_owned())
+    })
+}
+
+/// Shapes with many keys.
+fn keys() -> Vec<Shape> {
+    let row = |name, value: &'static str| {
+        shape(name, Call::Get, move |size| {
+            list(size, ROW, |index| format!("\"{}\":{value}", letters(index)))
+        })
+    };
+    let wide = |name, count: usize, value: &'static str| {
+        shape(name, Call::Get, move |size| {
+            let pairs: Vec<_> = (0..count)
+                .map(|key| format!("\"k{key}\":{value}"))
+                .collect();
+            let row = format!("{{{}}}", pairs.join(","));
+            let rows = size / (row.len() + 8);
+            let ids: Vec<_> = (0..rows).map(|id| format!("\"{}\"", letters(id))).collect();
+            let rows = vec![row; rows].join(",");
+            format!("{{\"ids\":[{}],\"metadatas\":[{rows}]}}", ids.join(","))
+        })
+    };
+    let of_collection = |name, before: &'static str, after: &'static str| {
+        shape(name, Call::Open, move |size| {
+            let before = format!("{COLLECTION},{before}");
+            list(size, [&before, after], |index| {
+                format!("\"{}\":0", letters(index))
+            })
+        })
+    };
+    vec![
+        row("get: one row, all keys different", "0"),
+        row("get: one row, texts", "\"a\""),
+        row("get: one row, lists", "[0]"),
+        wide("get: 50 keys in a row", 50, "0"),
+        wide("get: 50 texts in a row", 50, "\"a\""),
+        wide("get: 5,000 keys in a row", 5_000, "0"),
+        of_collection(
+            "configuration: keys",
+            "\"configuration_json\":{\"x\":{",
+            "}}}",
+        ),
+        of_collection("metadata: keys", "\"metadata\":{", "}}"),
+    ]
+}
+
+fn others() -> Vec<Shape> {
+    let page = |name, members: &'static str| {
+        let entry = format!("{COLLECTION}{members}}}");
+        shape(name, Call::List, move |size| {
+            list(size, ["[", "]"], |_| entry.clone())
+        })
+    };
+    vec![
+        shape("get: a deep list", Call::Get, |size| {
+            let (open, close) = ("[".repeat(size / 2), "]".repeat(size / 2));
+            format!("{{\"ids\":[],\"new\":{open}{close}}}")
+        }),
+        Shape {
+            chunked: true,
+            ..shape("get: a long document, in chunks", Call::Get, |size| {
+                let document = "x".repeat(size);
+                format!("{{\"ids\":[\"a\"],\"documents\":[\"{document}\"]}}")
+            })
+        },
+        page("list_collections: a long page", ""),
+        page(
+            "list_collections: a long page with metadata",
+            r#","metadata":{"a":0},"configuration_json":{"a":{}}"#,
+        ),
+        shape("openapi: schemas", Call::OpenApi, |size| {
+            let before = r#"{"paths":{"/api/v2/x":0},"components":{"schemas":{"HashMap":["#;
+            list(size, [before, "]}}}"], |_| "{\"a\":0}".to_owned())
+        }),
+        shape("version: a long text", Call::Version, |size| {
+            format!("\"{}\"", "x".repeat(size - 2))
+        }),
+        Shape {
+            status: 400,
+            ..repeated(Call::Version, ("an error", ["[", "]"], "{\"a\":0}"))
+        },
+    ]
 }
 
 /// Returns `before`, entries with commas between them, and `after`.
@@ -143,425 +408,39 @@ fn list(size: usize, [before, after]: [&str; 2], entry: impl Fn(usize) -> String
     text + after
 }
 
-/// A list that repeats one entry.
-fn repeated(size: usize, around: [&str; 2], entry: &str) -> String {
-    let entry = entry.to_owned();
-    list(size, around, |_| entry.clone())
-}
-
-/// Four letters, different for each index.
-fn name(index: usize) -> String {
+/// Returns four letters, different for each index.
+fn letters(index: usize) -> String {
     const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     let letter = |shift: usize| char::from(LETTERS[(index >> shift) & 63]);
     [18, 12, 6, 0].map(letter).iter().collect()
 }
 
-/// Rows with the same values in each column. An id of `None` stands for ids that are all different.
-fn rows(
-    name_of: &'static str,
-    id: Option<&'static str>,
-    columns: &'static [(&'static str, &'static str)],
-) -> Shape {
-    shape(name_of, Call::Get, move |size| {
-        columns_of(size, id, columns, ["[", "]"])
-    })
-}
-
+/// Returns a response with rows.
 fn columns_of(
     size: usize,
     id: Option<&str>,
-    columns: &[(&str, &str)],
+    columns: &[Column],
     [open, close]: [&str; 2],
 ) -> String {
     let values: usize = columns.iter().map(|(_, value)| value.len() + 1).sum();
     let count = size / (id.map_or(6, str::len) + 1 + values);
-    let mut text = String::with_capacity(size + 1_000);
-    text += "{\"ids\":";
-    text += open;
-    for index in 0..count {
-        text += if index == 0 { "" } else { "," };
-        match id {
-            Some(id) => text += id,
-            None => text += &format!("\"{}\"", name(index)),
-        }
-    }
-    text += close;
-    for (column, value) in columns {
-        text += &format!(",\"{column}\":{open}");
+    let column = |text: &mut String, name: &str, value: &dyn Fn(usize) -> String| {
+        *text += &[",\"", name, "\":", open].concat();
         for index in 0..count {
-            text += if index == 0 { "" } else { "," };
-            text += value;
+            *text += if index == 0 { "" } else { "," };
+            *text += &value(index);
         }
-        text += close;
-    }
-    text + "}"
-}
-
-fn gets() -> Vec<Shape> {
-    const ONE: &str = r#"{"ids":["a"],"metadatas":[{"#;
-    let one = |name, entry: fn(usize) -> String| {
-        shape(name, Call::Get, move |size| list(size, [ONE, "}]}"], entry))
+        *text += close;
     };
-    let values = |name, value: &'static str| {
-        let before = r#"{"ids":["a"],"metadatas":[{"k":["#;
-        shape(name, Call::Get, move |size| {
-            repeated(size, [before, "]}]}"], value)
-        })
-    };
-    let wide = |name, keys: usize, value: &'static str| {
-        shape(name, Call::Get, move |size| {
-            let pairs: Vec<_> = (0..keys).map(|key| format!("\"k{key}\":{value}")).collect();
-            let row = format!("{{{}}}", pairs.join(","));
-            let count = size / (row.len() + 8);
-            let id = |index: usize| format!("\"{}\"", name_of(index));
-            let ids: Vec<_> = (0..count).map(id).collect();
-            let rows = vec![row; count].join(",");
-            format!("{{\"ids\":[{}],\"metadatas\":[{rows}]}}", ids.join(","))
-        })
-    };
-    fn name_of(index: usize) -> String {
-        name(index)
-    }
-    let mut shapes = vec![
-        rows(
-            "get: {\"a\":0}, the same id",
-            Some("\"a\""),
-            &[("metadatas", "{\"a\":0}")],
-        ),
-        rows("get: {\"a\":0}", None, &[("metadatas", "{\"a\":0}")]),
-        rows(
-            "get: {\"a\":\"b\"}",
-            None,
-            &[("metadatas", "{\"a\":\"b\"}")],
-        ),
-        rows("get: {\"a\":[0]}", None, &[("metadatas", "{\"a\":[0]}")]),
-        rows(
-            "get: {\"a\":[\"b\"]}",
-            None,
-            &[("metadatas", "{\"a\":[\"b\"]}")],
-        ),
-        rows("get: {\"a\":[]}", None, &[("metadatas", "{\"a\":[]}")]),
-        rows("get: {}", None, &[("metadatas", "{}")]),
-        rows("get: metadata null", None, &[("metadatas", "null")]),
-        rows(
-            "get: sparse vectors",
-            None,
-            &[(
-                "metadatas",
-                r##"{"a":{"#type":"sparse_vector","indices":[1],"values":[1]}}"##,
-            )],
-        ),
-        rows("get: ids, all the same", Some("\"a\""), &[]),
-        rows("get: ids, empty", Some("\"\""), &[]),
-        rows("get: ids of four letters", None, &[]),
-        rows("get: documents null", None, &[("documents", "null")]),
-        rows("get: documents empty", None, &[("documents", "\"\"")]),
-        rows(
-            "get: documents of a letter",
-            None,
-            &[("documents", "\"b\"")],
-        ),
-        rows(
-            "get: documents and uris",
-            None,
-            &[("documents", "\"b\""), ("uris", "\"c\"")],
-        ),
-        rows(
-            "get: every column",
-            None,
-            &[
-                ("documents", "\"b\""),
-                ("uris", "\"c\""),
-                ("metadatas", "{\"a\":0}"),
-                ("embeddings", "[1]"),
-            ],
-        ),
-        rows(
-            "get: metadata before documents",
-            None,
-            &[("metadatas", "{}"), ("documents", "\"b\"")],
-        ),
-        rows("get: vectors [1,2]", None, &[("embeddings", "[1,2]")]),
-        shape("get: one vector", Call::Get, |size| {
-            repeated(size, ["{\"ids\":[\"a\"],\"embeddings\":[[", "]]}"], "0")
-        }),
-        shape("get: more rows than ids", Call::Get, |size| {
-            repeated(
-                size,
-                ["{\"ids\":[\"a\"],\"metadatas\":[", "]}"],
-                "{\"a\":0}",
-            )
-        }),
-        shape("get: rows before their ids", Call::Get, |size| {
-            repeated(
-                size,
-                ["{\"metadatas\":[", "],\"ids\":[\"a\"]}"],
-                "{\"a\":0}",
-            )
-        }),
-        shape("get: documents before their ids", Call::Get, |size| {
-            repeated(size, ["{\"documents\":[", "],\"ids\":[\"a\"]}"], "\"\"")
-        }),
-        shape("get: an unknown column", Call::Get, |size| {
-            repeated(size, ["{\"ids\":[],\"new\":[", "]}"], "{\"a\":0}")
-        }),
-        one("get: one row, one key", |_| "\"a\":0".to_owned()),
-        one("get: one row, all keys different", |index| {
-            format!("\"{}\":0", name(index))
-        }),
-        one("get: one row, texts", |index| {
-            format!("\"{}\":\"a\"", name(index))
-        }),
-        one("get: one row, lists", |index| {
-            format!("\"{}\":[0]", name(index))
-        }),
-        values("get: a list of letters", "\"a\""),
-        values("get: a list of empty texts", "\"\""),
-        values("get: a list of integers", "0"),
-        values("get: a list of floats", "0.5"),
-        values("get: a list of booleans", "true"),
-        wide("get: 50 keys in a row", 50, "0"),
-        wide("get: 50 texts in a row", 50, "\"a\""),
-        wide("get: 5,000 keys in a row", 5_000, "0"),
-        shape("get: keys that differ in each row", Call::Get, |size| {
-            list(size, ["{\"ids\":[],\"metadatas\":[", "]}"], |index| {
-                format!("{{\"{}\":0}}", name(index))
-            })
-        }),
-        shape("get: integers, then a float", Call::Get, |size| {
-            repeated(
-                size,
-                ["{\"ids\":[\"a\"],\"metadatas\":[{\"k\":[", ",0.5]}]}"],
-                "0",
-            )
-        }),
-        shape("get: a deep list", Call::Get, |size| {
-            let deep = "[".repeat(size / 2);
-            format!("{{\"ids\":[],\"new\":{deep}{}}}", "]".repeat(size / 2))
-        }),
-    ];
-    shapes.push(Shape {
-        chunked: true,
-        ..rows("get: a long document, in chunks", Some("\"a\""), &[])
+    let mut text = String::with_capacity(size + 1_000);
+    column(&mut text, "ids", &|index| match id {
+        Some(id) => id.to_owned(),
+        None => format!("\"{}\"", letters(index)),
     });
-    if let Some(last) = shapes.last_mut() {
-        last.body = Box::new(|size| {
-            format!(
-                "{{\"ids\":[\"a\"],\"documents\":[\"{}\"]}}",
-                "x".repeat(size)
-            )
-        });
+    for (name, value) in columns {
+        column(&mut text, name, &|_| (*value).to_owned());
     }
-    shapes
-}
-
-fn hits() -> Vec<Shape> {
-    let hit = |name, call, id, columns: &'static [(&'static str, &'static str)]| {
-        shape(name, call, move |size| {
-            columns_of(size, id, columns, ["[[", "]]"])
-        })
-    };
-    vec![
-        hit(
-            "query: ids and distances, the same id",
-            Call::Query,
-            Some("\"a\""),
-            &[("distances", "0")],
-        ),
-        hit(
-            "query: ids and distances",
-            Call::Query,
-            None,
-            &[("distances", "0.5")],
-        ),
-        hit(
-            "query: documents of a letter",
-            Call::Query,
-            None,
-            &[("distances", "0.1234567"), ("documents", "\"b\"")],
-        ),
-        hit(
-            "query: {\"a\":0}",
-            Call::Query,
-            None,
-            &[("distances", "0.1234567"), ("metadatas", "{\"a\":0}")],
-        ),
-        hit(
-            "query: vectors [1]",
-            Call::Query,
-            None,
-            &[("distances", "0.1234567"), ("embeddings", "[1]")],
-        ),
-        hit(
-            "query: nulls",
-            Call::Query,
-            None,
-            &[
-                ("distances", "null"),
-                ("documents", "null"),
-                ("metadatas", "null"),
-                ("uris", "null"),
-                ("embeddings", "null"),
-            ],
-        ),
-        shape("query: empty lists", Call::Query, |size| {
-            repeated(size, ["{\"ids\":[", "]}"], "[]")
-        }),
-        shape("query: columns before their ids", Call::Query, |size| {
-            repeated(
-                size,
-                ["{\"metadatas\":[[", "]],\"ids\":[[\"a\"]]}"],
-                "{\"a\":0}",
-            )
-        }),
-        shape("query: more lists than queries", Call::Query, |size| {
-            repeated(size, ["{\"ids\":[[\"a\"]],\"distances\":[", "]}"], "null")
-        }),
-        hit("search: ids", Call::Search, None, &[]),
-        hit(
-            "search: scores and {\"a\":0}",
-            Call::Search,
-            None,
-            &[("scores", "0.1234567"), ("metadatas", "{\"a\":0}")],
-        ),
-    ]
-}
-
-fn small() -> Vec<Shape> {
-    let open =
-        |name, member: &'static str, [before, after]: [&'static str; 2], entry: &'static str| {
-            shape(name, Call::Open, move |size| {
-                let before = format!("{COLLECTION},\"{member}\":{before}");
-                repeated(size, [&before, &format!("{after}}}")], entry)
-            })
-        };
-    let mut shapes = vec![
-        open(
-            "configuration: zeros",
-            "configuration_json",
-            ["{\"x\":[", "]}"],
-            "0",
-        ),
-        open(
-            "configuration: {\"a\":0}",
-            "configuration_json",
-            ["{\"x\":[", "]}"],
-            "{\"a\":0}",
-        ),
-        open(
-            "configuration: [0]",
-            "configuration_json",
-            ["{\"x\":[", "]}"],
-            "[0]",
-        ),
-        open(
-            "configuration: [[[[0]]]]",
-            "configuration_json",
-            ["{\"x\":[", "]}"],
-            "[[[[0]]]]",
-        ),
-        open(
-            "configuration: nested objects",
-            "configuration_json",
-            ["{\"x\":[", "]}"],
-            r#"{"a":{"a":{"a":{"a":{"a":0}}}}}"#,
-        ),
-        open(
-            "configuration: letters",
-            "configuration_json",
-            ["{\"x\":[", "]}"],
-            "\"a\"",
-        ),
-        open(
-            "configuration: in the index",
-            "configuration_json",
-            ["{\"hnsw\":{\"x\":[", "]}}"],
-            "{\"a\":0}",
-        ),
-        open(
-            "configuration: of a function",
-            "configuration_json",
-            [
-                "{\"embedding_function\":{\"type\":\"known\",\"name\":\"x\",\"config\":{\"x\":[",
-                "]}}}",
-            ],
-            "{\"a\":0}",
-        ),
-        open(
-            "schema: {\"a\":0}",
-            "schema",
-            ["{\"x\":[", "]}"],
-            "{\"a\":0}",
-        ),
-        open("schema: zeros", "schema", ["{\"x\":[", "]}"], "0"),
-        open("metadata: lists", "metadata", ["{\"x\":[", "]}"], "\"a\""),
-        open("an unknown member", "new", ["[", "]"], "{\"a\":0}"),
-        shape("configuration: keys", Call::Open, |size| {
-            let before = format!("{COLLECTION},\"configuration_json\":{{\"x\":{{");
-            list(size, [&before, "}}}"], |index| {
-                format!("\"{}\":0", name(index))
-            })
-        }),
-        shape("metadata: keys", Call::Open, |size| {
-            let before = format!("{COLLECTION},\"metadata\":{{");
-            list(size, [&before, "}}"], |index| {
-                format!("\"{}\":0", name(index))
-            })
-        }),
-        shape("list_collections: a long page", Call::List, |size| {
-            repeated(size, ["[", "]"], &format!("{COLLECTION}}}"))
-        }),
-        shape(
-            "list_collections: a long page with metadata",
-            Call::List,
-            |size| {
-                repeated(
-                    size,
-                    ["[", "]"],
-                    &format!(
-                        "{COLLECTION},\"metadata\":{{\"a\":0}},\"configuration_json\":{{\"a\":{{}}}}}}"
-                    ),
-                )
-            },
-        ),
-        shape("identity: databases", Call::Identity, |size| {
-            repeated(
-                size,
-                ["{\"user_id\":\"a\",\"tenant\":\"a\",\"databases\":[", "]}"],
-                "\"a\"",
-            )
-        }),
-        shape("openapi: schemas", Call::OpenApi, |size| {
-            repeated(
-                size,
-                [
-                    "{\"paths\":{\"/api/v2/x\":0},\"components\":{\"schemas\":{\"HashMap\":[",
-                    "]}}}",
-                ],
-                "{\"a\":0}",
-            )
-        }),
-        shape("version: a long text", Call::Version, |size| {
-            format!("\"{}\"", "x".repeat(size - 2))
-        }),
-        Shape {
-            status: 400,
-            ..shape("an error", Call::Version, |size| {
-                repeated(size, ["[", "]"], "{\"a\":0}")
-            })
-        },
-    ];
-    #[cfg(feature = "gemini")]
-    shapes.extend([
-        shape("gemini: values", Call::Gemini, |size| {
-            repeated(size, ["{\"embeddings\":[{\"values\":[", "]}]}"], "0")
-        }),
-        shape("gemini: tiny vectors", Call::Gemini, |size| {
-            repeated(size, ["{\"embeddings\":[", "]}"], "{\"values\":[0]}")
-        }),
-        shape("gemini: empty objects", Call::Gemini, |size| {
-            repeated(size, ["{\"embeddings\":[", "]}"], "{}")
-        }),
-    ]);
-    shapes
+    // The comma before the first column.
+    text.replace_range(0..1, "{");
+    text + "}"
 }

@@ -161,6 +161,10 @@ impl QueryMany {
     }
 }
 
+/// The most hits that several queries ask for in one request. However short their ids and distances are, they
+/// stay below the memory that any response may take.
+const MAX_HITS: usize = 300_000;
+
 fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<Vec<QueryResult>> {
     let collection = &collection.begin();
     let mut parts = collection.select(&op::QUERY, options.selection)?;
@@ -209,7 +213,7 @@ fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<V
         overhead: request.body(&[], &request.parts).len(),
         max_count: match max_hits {
             Some(max) if read_later.is_empty() => max / n_results,
-            _ => usize::MAX,
+            _ => (MAX_HITS / n_results).max(1),
         },
     };
     let mut results = Vec::with_capacity(vectors.len());

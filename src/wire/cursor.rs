@@ -195,7 +195,7 @@ impl<'a> Cursor<'a> {
         } else {
             self.count_texts().min(budget.left() / size_of::<T>())
         };
-        // If there is not enough memory, the list grows as far as there is.
+        // An error means too little memory. The list then grows while it is read.
         let _ = list.try_reserve_exact(count);
         list
     }

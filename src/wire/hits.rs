@@ -23,7 +23,7 @@ pub(crate) fn query(
     if !found.has_numbers {
         return Err(unread(answer, "no distances"));
     }
-    Ok(found.lists.into_iter().map(QueryResult::new).collect())
+    Ok(found.queries.into_iter().map(QueryResult::new).collect())
 }
 
 /// Reads the response to `search`. It must have one list of hits for each of the `searches`. Each search
@@ -35,7 +35,7 @@ pub(crate) fn search(answer: &[u8], searches: usize) -> Result<Vec<SearchResult>
         numbers: "scores",
     };
     let found: Lists<SearchHit> = expected.read(answer)?;
-    Ok(found.lists.into_iter().map(SearchResult::new).collect())
+    Ok(found.queries.into_iter().map(SearchResult::new).collect())
 }
 
 /// A hit that is filled column by column.
@@ -124,7 +124,7 @@ struct Expected {
 
 /// The hits of each query.
 struct Lists<H> {
-    lists: Vec<Vec<H>>,
+    queries: Vec<Vec<H>>,
     /// Whether there is a list of numbers for each query.
     has_numbers: bool,
     reading: Reading,
@@ -155,8 +155,8 @@ impl Expected {
             let column = found.column(&mut at, &key, self.numbers);
             column.map_err(|what| unread(answer, &what))?;
         }
-        if found.lists.len() != self.lists {
-            let lists = found.lists.len();
+        if found.queries.len() != self.lists {
+            let lists = found.queries.len();
             return Err(format!("{lists} lists of ids for {} queries", self.lists));
         }
         Ok(found)
@@ -164,7 +164,7 @@ impl Expected {
 
     /// Reads the ids, and makes a hit of each.
     fn ids<H: Fill>(&self, at: &mut Cursor<'_>, mut reading: Reading) -> Result<Lists<H>, String> {
-        /// What is reserved in a short response.
+        /// The number of hits to reserve memory for in a short response.
         const FEW: usize = 16;
 
         let mut count = 0;
@@ -187,7 +187,7 @@ impl Expected {
             Ok(hits)
         })?;
         Ok(Lists {
-            lists,
+            queries: lists,
             has_numbers: false,
             reading,
         })
@@ -273,8 +273,8 @@ impl<H: Fill> Lists<H> {
         name: &str,
         mut read: impl FnMut(&mut Cursor<'a>, &mut Reading, &mut [H]) -> Result<(), String>,
     ) -> Result<bool, String> {
-        let queries = self.lists.len();
-        let mut lists = self.lists.iter_mut();
+        let queries = self.queries.len();
+        let mut lists = self.queries.iter_mut();
         let mut is_complete = true;
         let reading = &mut self.reading;
         let column = at.nullable(|at| {

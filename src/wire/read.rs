@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn secure_04_reading_stops_at_far_more_records_than_were_asked_for() {
-        // What follows is not read, so it need not be JSON.
+        // The rest of the response is not read: it is not JSON.
         let ids: Vec<_> = (0..200).map(|id| format!("\"{id}\"")).collect();
         let answer = format!("{{\"ids\":[{},x", ids.join(","));
         let error = get(answer.as_bytes(), 10).unwrap_err();

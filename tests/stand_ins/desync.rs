@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::listening::Listening;
-use crate::support::stand_in::{Answer, StandIn, lock, read_head};
+use crate::support::stand_in::{Answer, Habits, StandIn, lock, read_head};
 use crate::support::*;
 use chroma_blocking::{Client, Error, RetryPolicy};
 
@@ -30,12 +30,12 @@ fn plain(url: &str) -> Client {
     builder(url).retry(RetryPolicy::none()).build().unwrap()
 }
 
-#[test]
-fn secure_00_bytes_after_a_response_are_not_the_next_response() {
+/// Where the bytes are, the whole of what the server sends, and whether the response is a good one.
+fn with_more_bytes() -> Vec<(&'static str, String, bool)> {
     let one = number(1);
     let long = EVIL.repeat(20_000);
     let no_body = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: 3\r\n\r\n{EVIL}");
-    for (what, first, is_fine) in [
+    vec![
         ("a second response", format!("{one}{EVIL}"), true),
         ("very many responses", format!("{one}{long}"), true),
         (
@@ -85,7 +85,12 @@ fn secure_00_bytes_after_a_response_are_not_the_next_response() {
             format!("HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n{EVIL}"),
             false,
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn secure_00_bytes_after_a_response_are_not_the_next_response() {
+    for (what, first, is_fine) in with_more_bytes() {
         let mut first = Some(first);
         let server = StandIn::start(move |_| match first.take() {
             Some(first) => Answer::raw_kept(first),
@@ -213,7 +218,7 @@ fn secure_00_threads_get_only_their_own_responses() {
     let turn = Arc::new(Mutex::new(0_u32));
     let server = StandIn::concurrent(
         TcpListener::bind("127.0.0.1:0").unwrap(),
-        Default::default(),
+        Habits::default(),
         move |request| {
             let tenant = request.path.split('/').nth(4).unwrap();
             let mut turn = lock(&turn);

@@ -79,9 +79,10 @@ fn secure_10_a_list_ends_if_its_pages_bring_nothing_new() {
             if is_count(request) {
                 return Answer::ok(count);
             }
-            match request.path.contains("/collections?") {
-                true => collections(0..PAGE),
-                false => databases(0..PAGE),
+            if request.path.contains("/collections?") {
+                collections(0..PAGE)
+            } else {
+                databases(0..PAGE)
             }
         });
         let client = client(&server);
@@ -113,9 +114,10 @@ fn secure_10_all_pages_of_a_list_are_at_most_as_large_as_a_response_may_be() {
         if is_count(request) {
             return Answer::ok("18446744073709551615");
         }
-        match request.path.contains("/collections?") {
-            true => collections(page(request)),
-            false => databases(page(request)),
+        if request.path.contains("/collections?") {
+            collections(page(request))
+        } else {
+            databases(page(request))
         }
     });
     let client = builder(&server.url()).max_response_size(200_000);

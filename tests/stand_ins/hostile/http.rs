@@ -23,36 +23,13 @@ type Case = (&'static str, Answer, Ends);
 
 /// Responses that break HTTP.
 fn broken_http() -> Vec<Case> {
+    [heads(), statuses(), lengths(), chunks(), bodies()].concat()
+}
+
+/// Responses with broken headers.
+fn heads() -> Vec<Case> {
     let repeated = |line: &str, count| format!("{OK}{}\r\n", line.repeat(count));
     vec![
-        (
-            "endless chunks",
-            Answer::endless(CHUNKED, "400\r\n".to_owned() + &" ".repeat(1024) + "\r\n"),
-            Decode,
-        ),
-        (
-            "an endless chunk",
-            Answer::endless(&format!("{CHUNKED}ffffffffffff\r\n"), " ".repeat(4096)),
-            Decode,
-        ),
-        (
-            "an endless body",
-            Answer::endless("HTTP/1.1 200 OK\r\n\r\n", " ".repeat(4096)),
-            Decode,
-        ),
-        (
-            "a body of an exabyte",
-            Answer::endless(
-                "HTTP/1.1 200 OK\r\ncontent-length: 1152921504606846976\r\n\r\n",
-                " ".repeat(4096),
-            ),
-            Decode,
-        ),
-        (
-            "an endless size of a chunk",
-            Answer::endless(CHUNKED, "0".repeat(64)),
-            Connection,
-        ),
         ("endless headers", Answer::endless(OK, "x-a: b\r\n"), Decode),
         (
             "an endless header",
@@ -62,11 +39,6 @@ fn broken_http() -> Vec<Case> {
         (
             "an endless name of a header",
             Answer::endless(OK, "b".repeat(64)),
-            Decode,
-        ),
-        (
-            "an endless status line",
-            Answer::endless("HTTP/1.1 200 ", "O".repeat(64)),
             Decode,
         ),
         (
@@ -80,13 +52,25 @@ fn broken_http() -> Vec<Case> {
             Decode,
         ),
         (
-            "an endless trailer",
-            Answer::endless(&format!("{CHUNKED}1\r\n1\r\n0\r\nx-a: "), "b".repeat(64)),
-            Connection,
-        ),
-        (
             "100 with headers",
             Answer::raw("HTTP/1.1 100 Continue\r\nx-a: b\r\n\r\n"),
+            Decode,
+        ),
+        ("a NUL in a header", head("x-a: b\0c\r\n"), Decode),
+        (
+            "a header without a colon",
+            head("content-length 5\r\n"),
+            Decode,
+        ),
+    ]
+}
+
+/// Responses whose first line is not that of a success in HTTP/1.1.
+fn statuses() -> Vec<Case> {
+    vec![
+        (
+            "an endless status line",
+            Answer::endless("HTTP/1.1 200 ", "O".repeat(64)),
             Decode,
         ),
         (
@@ -136,12 +120,27 @@ fn broken_http() -> Vec<Case> {
             Answer::raw(&b"\x15\x03\x01\0\x02\x02\x46"[..]),
             Decode,
         ),
-        ("a NUL in a header", head("x-a: b\0c\r\n"), Decode),
         (
-            "a header without a colon",
-            head("content-length 5\r\n"),
+            "a redirect to itself",
+            Answer::new(302, "").header("location", "/"),
+            Server,
+        ),
+        (
+            "204",
+            Answer::raw_kept("HTTP/1.1 204 No\r\ncontent-length: 7\r\n\r\n\"1.0.0\""),
             Decode,
         ),
+        (
+            "304",
+            Answer::raw_kept("HTTP/1.1 304 No\r\ncontent-length: 7\r\n\r\n\"1.0.0\""),
+            Server,
+        ),
+    ]
+}
+
+/// Responses whose length is wrong.
+fn lengths() -> Vec<Case> {
+    vec![
         (
             "a length that is too long",
             Answer::raw(format!("{OK}content-length: 9\r\n\r\n\"1.0\"")),
@@ -179,6 +178,32 @@ fn broken_http() -> Vec<Case> {
             Decode,
         ),
         ("no length at all", head("content-length: \r\n"), Decode),
+    ]
+}
+
+/// Responses with broken or endless chunks.
+fn chunks() -> Vec<Case> {
+    vec![
+        (
+            "endless chunks",
+            Answer::endless(CHUNKED, "400\r\n".to_owned() + &" ".repeat(1024) + "\r\n"),
+            Decode,
+        ),
+        (
+            "an endless chunk",
+            Answer::endless(&format!("{CHUNKED}ffffffffffff\r\n"), " ".repeat(4096)),
+            Decode,
+        ),
+        (
+            "an endless size of a chunk",
+            Answer::endless(CHUNKED, "0".repeat(64)),
+            Connection,
+        ),
+        (
+            "an endless trailer",
+            Answer::endless(&format!("{CHUNKED}1\r\n1\r\n0\r\nx-a: "), "b".repeat(64)),
+            Connection,
+        ),
         (
             "chunked and a length",
             Answer::raw_kept(format!(
@@ -216,6 +241,25 @@ fn broken_http() -> Vec<Case> {
             Answer::raw(format!("{CHUNKED}7\r\n\"1.0.0\"\r\n")),
             Connection,
         ),
+    ]
+}
+
+/// Responses with bodies that break off, are too large, or are encoded.
+fn bodies() -> Vec<Case> {
+    vec![
+        (
+            "an endless body",
+            Answer::endless("HTTP/1.1 200 OK\r\n\r\n", " ".repeat(4096)),
+            Decode,
+        ),
+        (
+            "a body of an exabyte",
+            Answer::endless(
+                "HTTP/1.1 200 OK\r\ncontent-length: 1152921504606846976\r\n\r\n",
+                " ".repeat(4096),
+            ),
+            Decode,
+        ),
         (
             "a reset in the middle",
             Answer::ok("\"1.0.0\"").then_reset(),
@@ -237,26 +281,15 @@ fn broken_http() -> Vec<Case> {
             Answer::endless("HTTP/1.1 500 No\r\n\r\n", "x".repeat(4096)),
             Server,
         ),
-        (
-            "a redirect to itself",
-            Answer::new(302, "").header("location", "/"),
-            Server,
-        ),
-        (
-            "204",
-            Answer::raw_kept("HTTP/1.1 204 No\r\ncontent-length: 7\r\n\r\n\"1.0.0\""),
-            Decode,
-        ),
-        (
-            "304",
-            Answer::raw_kept("HTTP/1.1 304 No\r\ncontent-length: 7\r\n\r\n\"1.0.0\""),
-            Server,
-        ),
     ]
 }
 
 /// Responses that have no end until the client gives up.
 fn endless_http() -> Vec<Case> {
+    [endless_heads(), endless_bodies()].concat()
+}
+
+fn endless_heads() -> Vec<Case> {
     let byte = Duration::from_millis(20);
     vec![
         (
@@ -270,6 +303,37 @@ fn endless_http() -> Vec<Case> {
             Answer::dribbling("HTTP/1.1 200", "", byte),
             Timeout,
         ),
+        (
+            "slow 103",
+            Answer::dribbling("", "HTTP/1.1 103 Early Hints\r\n\r\n", byte),
+            Timeout,
+        ),
+        (
+            "endless 100",
+            Answer::endless("", "HTTP/1.1 100 Continue\r\n\r\n"),
+            Informed,
+        ),
+        (
+            "endless 102",
+            Answer::endless("", "HTTP/1.1 102 Processing\r\n\r\n"),
+            Informed,
+        ),
+        (
+            "endless 103",
+            Answer::endless("", "HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n"),
+            Informed,
+        ),
+        (
+            "half a response, and silence",
+            Answer::dribbling(FIVE, "", byte),
+            Timeout,
+        ),
+    ]
+}
+
+fn endless_bodies() -> Vec<Case> {
+    let byte = Duration::from_millis(20);
+    vec![
         (
             "a slow body",
             Answer::dribbling(
@@ -300,34 +364,9 @@ fn endless_http() -> Vec<Case> {
             Timeout,
         ),
         (
-            "slow 103",
-            Answer::dribbling("", "HTTP/1.1 103 Early Hints\r\n\r\n", byte),
-            Timeout,
-        ),
-        (
-            "endless 100",
-            Answer::endless("", "HTTP/1.1 100 Continue\r\n\r\n"),
-            Informed,
-        ),
-        (
-            "endless 102",
-            Answer::endless("", "HTTP/1.1 102 Processing\r\n\r\n"),
-            Informed,
-        ),
-        (
-            "endless 103",
-            Answer::endless("", "HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n"),
-            Informed,
-        ),
-        (
             "an error with a slow body",
             Answer::dribbling("HTTP/1.1 500 No\r\n\r\n", "x", byte),
             Server,
-        ),
-        (
-            "half a response, and silence",
-            Answer::dribbling(FIVE, "", byte),
-            Timeout,
         ),
     ]
 }

@@ -8,7 +8,7 @@ mod json;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::stand_in::{Answer, Request, StandIn, lock};
+use crate::support::stand_in::{Answer, Habits, Request, StandIn, lock};
 use crate::support::*;
 use chroma_blocking::{Client, Error, Result, RetryPolicy};
 use serde_json::json;
@@ -66,7 +66,7 @@ impl Hostile {
         let answer = move |request: &Request| lock(&armed).take().unwrap_or_else(|| good(request));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         Hostile {
-            server: StandIn::concurrent(listener, Default::default(), answer),
+            server: StandIn::concurrent(listener, Habits::default(), answer),
             next,
         }
     }
