@@ -331,7 +331,8 @@ mod tests {
         let each = |form: &dyn Fn(u32) -> String| -> String {
             token.chars().map(|c| form(u32::from(c))).collect()
         };
-        let hex: String = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex: Vec<String> = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex.concat();
         let mut all = vec![
             token.to_owned(),
             token.to_uppercase(),
