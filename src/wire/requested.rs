@@ -1,12 +1,11 @@
 //! Checks that a response has what its request asked for, and nothing else.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, RandomState};
+
+use twox_hash::XxHash3_64;
 
 use super::read::shown;
-
-/// Up to this many ids are compared with each other, which is faster than a set.
-const FEW: usize = 16;
 
 /// What a list of records may have, by its request.
 #[derive(Debug, Default)]
@@ -59,25 +58,20 @@ pub(crate) fn check_limit(found: usize, limit: usize) -> Result<(), String> {
     ))
 }
 
-/// Returns a value that occurs twice: in a short list, the first one that is equal to an earlier one.
-fn repeated<T: Hash + Eq + Copy>(values: impl ExactSizeIterator<Item = T> + Clone) -> Option<T> {
-    if values.len() <= FEW {
-        let mut earlier = values.clone().enumerate();
-        return earlier
-            .find(|(index, value)| values.clone().take(*index).any(|other| other == *value))
-            .map(|(_, value)| value);
-    }
-    // A set of the values would take several times the memory of their hashes.
-    let hasher = RandomState::new();
-    let mut hashes: Vec<u64> = values.clone().map(|value| hasher.hash_one(value)).collect();
+/// Returns an id that occurs twice.
+///
+/// A set of the ids would take several times the memory of their hashes. The seed keeps a server from choosing
+/// ids with the same hash.
+fn repeated<'f>(ids: impl ExactSizeIterator<Item = &'f str> + Clone) -> Option<&'f str> {
+    let seed = RandomState::new().hash_one(ids.len());
+    let hash = |id: &str| XxHash3_64::oneshot_with_seed(seed, id.as_bytes());
+    let mut hashes: Vec<u64> = ids.clone().map(hash).collect();
     hashes.sort_unstable();
     let mut pairs = hashes.windows(2).filter(|pair| pair[0] == pair[1]);
     pairs.find_map(|pair| {
-        let mut same = values
-            .clone()
-            .filter(|value| hasher.hash_one(value) == pair[0]);
+        let mut same = ids.clone().filter(|id| hash(id) == pair[0]);
         let first = same.next()?;
-        same.find(|value| *value == first)
+        same.find(|id| *id == first)
     })
 }
 
@@ -86,14 +80,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secure_14_a_value_that_comes_twice_is_found_in_short_and_in_long_lists() {
-        for length in [1, 2, FEW, FEW + 1, 1000] {
-            let mut values: Vec<usize> = (0..length).collect();
-            assert_eq!(repeated(values.iter()), None);
-            values.push(length - 1);
-            assert_eq!(repeated(values.iter()), Some(&(length - 1)));
+    fn secure_14_an_id_that_comes_twice_is_found_in_short_and_in_long_lists() {
+        for length in [1, 2, 20, 1_000] {
+            let mut ids: Vec<String> = (0..length).map(|id| format!("id{id}")).collect();
+            assert_eq!(repeated(ids.iter().map(String::as_str)), None);
+            let twice = ids[length / 2].clone();
+            ids.push(twice.clone());
+            let found = repeated(ids.iter().map(String::as_str));
+            assert_eq!(found, Some(twice.as_str()));
         }
-        assert_eq!(repeated([0; 0].iter()), None);
+        assert_eq!(repeated([].into_iter()), None);
     }
 
     #[test]
