@@ -7,7 +7,7 @@ repository=$PWD
 # The largest size, in KiB, compressed.
 most=650
 files='src/.*\.(rs|py|sh)|examples/[a-z_/]+\.(rs|jsonl)|docs/[a-z-]+\.md|\.env\.example'
-files+='|(README|CHANGELOG)\.md|LICENSE-(MIT|APACHE)|Cargo\.(lock|toml|toml\.orig)|\.cargo_vcs_info\.json'
+files+='|(README|CHANGELOG|SECURITY)\.md|LICENSE-(MIT|APACHE)|Cargo\.(lock|toml|toml\.orig)|\.cargo_vcs_info\.json'
 # Crates that only tests, examples and benchmarks use.
 ours='allocation-counter|cpu-time|ctrlc|dotenvy|env_logger|indicatif'
 

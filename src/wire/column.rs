@@ -123,7 +123,7 @@ pub(super) fn check_count(found: usize, max: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the server returned more than {found} records for a request with a limit of {max}"
+        "the server returned more than {found} records; the request allows at most {max}"
     ))
 }
 

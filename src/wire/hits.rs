@@ -280,7 +280,7 @@ impl<H: Fill> Lists<H> {
         let column = at.nullable(|at| {
             at.list(|at| {
                 let Some(hits) = lists.next() else {
-                    let more = format_args!("more lists of {name} than {queries} queries");
+                    let more = format!("more lists of {name} than {queries} queries");
                     return Err(at.error(more));
                 };
                 let list = at.nullable(|at| read(at, reading, hits))?;

@@ -268,7 +268,7 @@ mod tests {
         let ids: Vec<_> = (0..200).map(|id| format!("\"{id}\"")).collect();
         let answer = format!("{{\"ids\":[{},x", ids.join(","));
         let error = get(answer.as_bytes(), 10).unwrap_err();
-        let why = "the server returned more than 110 records for a request with a limit of 10";
+        let why = "the server returned more than 110 records; the request allows at most 10";
         assert!(error.starts_with(why), "{error}");
         let entries = format!("[{},x", ids.join(","));
         let error = list::<String>(entries.as_bytes(), 10).unwrap_err();

@@ -51,7 +51,8 @@ pub fn error(found: &ChromaError) {
     }
     causes(found);
     EXPECTED.store(true, Relaxed);
-    let unwrapped = panic::catch_unwind(AssertUnwindSafe(|| Err::<(), _>(found).unwrap()));
+    let fails = || -> Result<(), &ChromaError> { Err(found) };
+    let unwrapped = panic::catch_unwind(AssertUnwindSafe(|| fails().unwrap()));
     EXPECTED.store(false, Relaxed);
     assert!(unwrapped.is_err());
 }

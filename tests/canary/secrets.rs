@@ -115,9 +115,12 @@ impl Form {
     pub fn write(self, text: &str) -> String {
         let each = |write: &dyn Fn(char) -> String| text.chars().map(write).collect();
         let percent = |is_plain: &dyn Fn(u8) -> bool| {
-            let byte = |byte: u8| match is_plain(byte) {
-                true => char::from(byte).to_string(),
-                false => format!("%{byte:02X}"),
+            let byte = |byte: u8| {
+                if is_plain(byte) {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
             };
             text.bytes().map(byte).collect::<String>()
         };

@@ -224,3 +224,54 @@ fn the_table_of_metrics_names_each_reported_metric() {
         mentioned.filter(is_unknown).map(|rest| &rest[..20]),
     );
 }
+
+/// Collects the lines in the sources of a folder that begin a function without arguments.
+fn functions(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            functions(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            let lines = source.lines().map(str::trim);
+            let is_test = |line: &&str| line.starts_with("fn ") && line.ends_with("() {");
+            found.extend(lines.filter(is_test).map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn a_test_holds_each_promise_about_security() {
+    let mut tests = Vec::new();
+    functions(Path::new("src"), &mut tests);
+    functions(Path::new("tests"), &mut tests);
+    let secrets = OPERATING.split("\n## Secrets\n").nth(1).unwrap();
+    let secrets = secrets.split("\n## ").next().unwrap();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for document in [secrets, include_str!("../../SECURITY.md")] {
+        let rows = document.lines().filter(|line| line.starts_with("| "));
+        for row in rows.filter(|row| !row.starts_with("| promise |")) {
+            count += 1;
+            let names: Vec<_> = row
+                .rsplit(" | ")
+                .next()
+                .unwrap()
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .collect();
+            let missing = |name: &&&str| !tests.contains(&format!("fn {name}() {{"));
+            wrong.extend(
+                names
+                    .iter()
+                    .filter(missing)
+                    .map(|name| format!("no test {name}")),
+            );
+            if names.is_empty() {
+                wrong.push(format!("no test for: {row}"));
+            }
+        }
+    }
+    assert!(count > 20, "{count} promises");
+    assert_none("promises without a test", wrong);
+}

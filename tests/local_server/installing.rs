@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::helpers::wait_until;
 use crate::helpers::{Folder, names, skipped};
 use crate::program::Program;
+#[cfg(unix)]
+use crate::support::stand_in::{Answer, StandIn};
 
 #[test]
 fn two_installs_at_once_download_once() {
@@ -91,4 +93,34 @@ fn field_20_a_copy_that_lost_a_file_is_installed_again() {
     let target = builder().install_only().unwrap();
     fs::remove_file(target.join("chromadb_rust_bindings/chromadb_rust_bindings.abi3.so")).unwrap();
     builder().start().unwrap().stop().unwrap();
+}
+
+/// pip reads the list of packages from a stand-in, which offers another wheel.
+#[test]
+#[cfg(unix)]
+fn secure_00_a_wheel_with_another_hash_is_not_installed() {
+    const WHEEL: &str = "chromadb-1.5.9-py3-none-any.whl";
+    let index = StandIn::start(|request| match request.path.as_str() {
+        path if path.ends_with(WHEEL) => Answer::new(200, "another wheel"),
+        path => Answer::new(200, format!("<a href=\"{path}{WHEEL}\">{WHEEL}</a>"))
+            .header("content-type", "text/html"),
+    });
+    let folder = Folder::new();
+    let cache = folder.make("cache");
+    let mut program = Program::run("install", &folder, |command| {
+        command
+            .env("CHROMA_BLOCKING_CACHE", &cache)
+            .env("PIP_CONFIG_FILE", "/dev/null")
+            .env("PIP_INDEX_URL", format!("{}/simple/", index.url()))
+            .env_remove("PIP_EXTRA_INDEX_URL")
+            .env("NO_PROXY", "127.0.0.1");
+    });
+    let error = program.wait_for("error");
+    assert!(!index.requests_to(".whl").is_empty(), "{error}");
+    assert!(
+        error.to_lowercase().contains("do not match the hashes"),
+        "{error}"
+    );
+    let is_lock = |name: &String| Path::new(name).extension().is_some_and(|end| end == "lock");
+    assert!(names(&cache).iter().all(is_lock), "{:?}", names(&cache));
 }

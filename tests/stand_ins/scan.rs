@@ -207,7 +207,7 @@ fn more_records_than_requested_are_an_error() {
         let error = found.unwrap_err();
         assert!(matches!(error, Error::Decode { .. }), "{error}");
         let words = error.to_string();
-        let named = words.contains("records for a request with a limit of")
+        let named = words.contains("; the request allows at most ")
             || words.contains(", which was not requested");
         assert!(named, "{words}");
     }
