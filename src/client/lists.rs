@@ -207,10 +207,13 @@ list! {
 }
 
 impl ListDatabases {
-    /// Sends the request.
+    /// Sends the requests, one for every hundred entries. Each entry comes once, although other programs may
+    /// create and delete some meanwhile.
     ///
     /// # Errors
-    /// Any error of a request; see [`Error`](crate::Error).
+    /// Any error of a request; see [`Error`](crate::Error). It is [`Error::Decode`](crate::Error::Decode) if
+    /// the list has no end: its pages bring nothing new, or all of them together are larger than
+    /// [`max_response_size`](crate::ClientBuilder::max_response_size).
     pub fn run(self) -> Result<Vec<Database>> {
         // Servers do not count databases.
         self.0.fetch(&op::LIST_DATABASES, None)

@@ -69,10 +69,13 @@ list! {
 }
 
 impl ListCollections {
-    /// Sends the request.
+    /// Sends the requests, one for every hundred collections. Each collection comes once, although other
+    /// programs may create and delete some meanwhile.
     ///
     /// # Errors
-    /// The errors of any request: see [`Error`](crate::Error).
+    /// The errors of any request: see [`Error`](crate::Error). It is [`Error::Decode`](crate::Error::Decode) if
+    /// the list has no end: its pages bring nothing new, it has more entries than the server counts, or all
+    /// pages together are larger than [`max_response_size`](crate::ClientBuilder::max_response_size).
     pub fn run(self) -> Result<Vec<Collection>> {
         let count = Client::count_collections;
         let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS, Some(count))?;

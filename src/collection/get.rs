@@ -145,6 +145,8 @@ impl Get {
     /// [`Error::Invalid`](crate::Error::Invalid) for a filter that the server would refuse or misread, for
     /// more than 10,000 ids with a limit or an offset, and for a filter with too many values that cannot be
     /// split.
+    /// [`Error::Decode`](crate::Error::Decode) for records that were not requested, a record that comes twice,
+    /// or more records than the limit.
     pub fn run(self) -> Result<GetResult> {
         let collection = self.collection.begin();
         let selected = if self.page.is_set() {
