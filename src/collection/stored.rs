@@ -17,8 +17,7 @@ use crate::wire::read::short;
 
 /// A collection as servers describe it. Unknown fields are ignored.
 ///
-/// The id, the names of the collection, its tenant and its database become parts of later paths, so they are
-/// checked when they are read.
+/// The id and the three names become parts of later paths, so they are checked when they are read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Stored {
     #[serde(deserialize_with = "id")]
@@ -260,6 +259,14 @@ mod tests {
                 let start = format!("invalid {what} name {bad:?}");
                 assert!(error.starts_with(&start), "{error}");
             }
+        }
+    }
+
+    /// Chroma Cloud does not check the name of a fork. A list must not fail because of one.
+    #[test]
+    fn secure_13_a_collection_may_have_any_name_that_can_be_encoded_in_a_path() {
+        for name in ["../a", "/etc/a", "a\\b", "a\n", "a b"] {
+            assert_eq!(read(ID, name, [None, None]).unwrap().name, name);
         }
     }
 

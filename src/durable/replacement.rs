@@ -82,7 +82,7 @@ impl Replacement {
     }
 
     /// Gives the file the owner and the permissions of the file that it replaces, if there is one. If that
-    /// is not possible, the file stays private.
+    /// is not possible or not safe, the file stays private.
     #[cfg(unix)]
     fn keep_permissions(&self) {
         use std::os::unix::fs::{MetadataExt, fchown};
@@ -90,6 +90,10 @@ impl Replacement {
         let (Ok(old), Ok(new)) = (fs::metadata(&self.target), self.file().metadata()) else {
             return;
         };
+        let folder = || Some(fs::metadata(folder_of(&self.target)).ok()?.mode());
+        if !keeps_owner(old.uid(), new.uid(), folder) {
+            return;
+        }
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
             let _ = fchown(self.file(), Some(old.uid()), Some(old.gid()));
         }
@@ -110,6 +114,15 @@ impl Drop for Replacement {
             let _ = fs::remove_file(&self.temporary);
         }
     }
+}
+
+/// Whether a file of the user `new` may get the owner and the permissions of the file of `old` that it
+/// replaces. Another user may have created that file, to read the new one. Only root may replace the files of
+/// others, in a folder where only its owner and root can create them.
+#[cfg(unix)]
+fn keeps_owner(old: u32, new: u32, folder_mode: impl FnOnce() -> Option<u32>) -> bool {
+    let is_exclusive = || folder_mode().is_some_and(|mode| mode & 0o022 == 0);
+    old == new || (new == 0 && is_exclusive())
 }
 
 /// Removes the temporary files of replacements of `target` whose processes were killed.
@@ -229,6 +242,37 @@ mod tests {
         assert_eq!(replacement.file().metadata().unwrap().mode() & 0o777, 0o600);
         replacement.commit().unwrap();
         assert_eq!(mode(&target), 0o600);
+    }
+
+    /// In a folder like `/tmp`, another user can create the file before an export does.
+    #[test]
+    fn secure_11_a_file_of_another_user_does_not_choose_who_can_read_the_new_one() {
+        let folder = Folder::new();
+        let target = folder.0.join("file");
+        let own = fs::metadata(&folder.0).unwrap().uid();
+        fs::write(&target, "old").unwrap();
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o1777)).unwrap();
+        // Only root may do this.
+        if chown(&target, Some(1234), Some(5678)).is_ok() {
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o666)).unwrap();
+            let replacement = Replacement::create(&target).unwrap();
+            let found = replacement.file().metadata().unwrap();
+            assert_eq!((found.uid(), found.mode() & 0o7777), (own, 0o600));
+        }
+        for (old, new, folder, is_kept) in [
+            (1000, 1000, 0o1777, true),
+            (1000, 1000, 0o755, true),
+            (1001, 1000, 0o1777, false),
+            (0, 1000, 0o755, false),
+            (1001, 1000, 0o755, false),
+            (1000, 0, 0o755, true),
+            (1000, 0, 0o775, false),
+            (1000, 0, 0o1777, false),
+        ] {
+            let found = keeps_owner(old, new, || Some(folder));
+            assert_eq!(found, is_kept, "{old}, {new}, {folder:o}");
+        }
+        assert!(!keeps_owner(1000, 0, || None));
     }
 
     #[test]

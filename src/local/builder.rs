@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::find::{Environment, Program, Python};
-use super::folder::{Folders, TemporaryFolder, check_owner};
+use super::folder::{Folders, TemporaryFolder, check_owner, create_cache};
 use super::install::{InstallPlan, RELEASES, Release, is_installed};
 use super::ready;
 use super::server::LocalServer;
@@ -199,12 +199,19 @@ impl LocalServerBuilder {
                 cache.display()
             )));
         }
+        // If this fails, so does the installation, which says why.
+        let _ = create_cache(&cache);
+        check_owner(&cache, python.user)?;
         let report = self.on_install.take();
         release.install(&cache, &python.path, |plan| {
             if let Some(report) = report {
                 report(plan);
             }
-        })
+        })?;
+        // Another user may have created the folders since the check.
+        check_owner(&cache, python.user)?;
+        check_owner(&folder, python.user)?;
+        Ok(folder)
     }
 
     fn launch(&self, program: &Program, python: Option<&Path>) -> Result<LocalServer> {
@@ -340,4 +347,52 @@ fn not_found(cache: &Path) -> Error {
          Client::new(\"localhost:8000\")",
         cache.display()
     ))
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+    use std::process::Command;
+
+    use super::*;
+    use crate::durable::tests::Folder;
+
+    /// Another user may create the folder of the copy after the first check of the cache folder.
+    #[test]
+    fn secure_12_a_copy_that_another_user_can_change_is_refused_after_its_installation() {
+        let folder = Folder::new();
+        let python = folder.0.join("python");
+        // Written by another process: a script that this one has open could not be run.
+        let write = r#"cat >"$0" <<'END'
+#!/bin/sh
+mkdir -p "$6/chromadb_rust_bindings"
+touch "$6/chromadb_rust_bindings/__init__.py" "$6/chromadb_rust_bindings/chromadb_rust_bindings.abi3.so"
+[ -e "$0.safe" ] || chmod 777 "$6"
+END
+chmod 755 "$0""#;
+        let written = Command::new("sh")
+            .arg("-c")
+            .arg(write)
+            .arg(&python)
+            .status();
+        assert!(written.unwrap().success());
+        let python = Python {
+            user: folder.0.metadata().unwrap().uid(),
+            path: python,
+        };
+        let install = |cache: &str| {
+            let cache = folder.0.join(cache);
+            let mut builder = LocalServerBuilder::default()
+                .install(true)
+                .cache_dir(&cache);
+            let installed = builder.installed_copy(&Environment::read(), &python);
+            assert_eq!(cache.metadata().unwrap().mode() & 0o022, 0);
+            installed
+        };
+        let error = install("a/b").unwrap_err().to_string();
+        assert!(error.contains("can be written by every user"), "{error}");
+        std::fs::write(folder.0.join("python.safe"), "").unwrap();
+        assert!(install("c/d").unwrap().starts_with(folder.0.join("c/d")));
+    }
 }

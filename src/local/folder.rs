@@ -129,6 +129,14 @@ impl Drop for TemporaryFolder {
     }
 }
 
+/// Creates the cache folder. Other users may use its programs, and cannot change them.
+pub(super) fn create_cache(folder: &Path) -> IoResult<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
+    builder.recursive(true).create(folder)
+}
+
 /// Refuses a cache folder whose programs another user could replace. The owner must be `user` or root.
 #[cfg(unix)]
 pub(super) fn check_owner(folder: &Path, user: u32) -> Result<()> {

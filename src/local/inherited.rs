@@ -35,8 +35,8 @@ const NAMES: [&str; 28] = [
     "WINDIR",
 ];
 
-/// The same, by the start of the name.
-const PREFIXES: [&str; 3] = ["LC_", "NIX_", "PYENV_"];
+/// The same, by the start of the name. `NIX_CONFIG` and `NIX_PATH` often hold tokens.
+const PREFIXES: [&str; 3] = ["LC_", "NIX_LD", "PYENV_"];
 
 /// The log level of the server: warnings, errors, and the line with the address that it listens on. By
 /// default it writes 3 KB for each request.
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn secure_12_a_server_inherits_no_variable_that_may_hold_a_secret() {
         let is_inherited = |name: &str| is_inherited(OsStr::new(name));
-        for name in ["PATH", "HOME", "LC_ALL", "PYENV_ROOT", "TMPDIR"] {
+        for name in ["PATH", "HOME", "LC_ALL", "PYENV_ROOT", "NIX_LD", "TMPDIR"] {
             assert!(is_inherited(name), "{name}");
         }
         for name in [
@@ -74,6 +74,8 @@ mod tests {
             "HTTPS_PROXY",
             "CHROMA_API_KEY",
             "CONFIG_PATH",
+            "NIX_CONFIG",
+            "NIX_PATH",
             "PYTHONPATH",
             "RUST_LOG",
         ] {
