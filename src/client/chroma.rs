@@ -42,6 +42,8 @@ pub(crate) const LOCAL_SERVER: &str = "LocalServer";
 const CONFLICT: &str = "ConditionalWriteConflictError";
 /// Part of the message of a single-node server that read an id without a record.
 const RECORD_GONE: &str = "Error finding id";
+/// Part of the message of a single-node server whose database is busy (`SQLITE_BUSY`).
+const BUSY: &str = "(code: 5) database is locked";
 
 /// Whether a read failed because one of its records does not exist, or was deleted during the read.
 pub(crate) fn is_record_gone(error: &Error) -> bool {
@@ -91,6 +93,16 @@ pub(crate) fn explain_gone_record(mut error: Error) -> Error {
     error
 }
 
+/// Returns the cleaned message of an error response. The client looks for some texts in it later. If a secret
+/// is a word of such a text, returns only that text.
+fn decisive(sent: &str, cleaned: String) -> String {
+    let mut texts = [RECORD_GONE, BUSY].into_iter();
+    match texts.find(|text| sent.contains(text) && !cleaned.contains(text)) {
+        Some(text) => text.to_owned(),
+        None => cleaned,
+    }
+}
+
 /// Classifies an error response. `name` is Chroma's name of the error; `None` if the body is not from Chroma.
 fn classify(status: u16, name: Option<&str>, message: &str) -> Class {
     match status {
@@ -124,18 +136,25 @@ fn classify(status: u16, name: Option<&str>, message: &str) -> Class {
 }
 
 impl Dialect for Chroma {
-    fn error(&self, response: ErrorResponse) -> Error {
+    fn error(&self, response: ErrorResponse<'_>) -> Error {
+        let body = serde_json::from_slice::<ErrorBody>(&response.body).ok();
+        let (name, sent, message) = match body {
+            Some(ErrorBody { error, message }) => {
+                let cleaned = response.clean(&message);
+                (Some(error), message, cleaned)
+            }
+            None => (None, shown(&response.body), response.shown()),
+        };
+        let class = classify(response.status, name.as_deref(), &sent);
+        let message = decisive(&sent, message);
+        let name = name.map(|name| response.clean(&name));
         let ErrorResponse {
             call,
             status,
             retry_after,
-            body,
+            ..
         } = response;
-        let (name, message) = match serde_json::from_slice::<ErrorBody>(&body) {
-            Ok(body) => (Some(body.error), body.message),
-            Err(_) => (None, shown(&body)),
-        };
-        match classify(status, name.as_deref(), &message) {
+        match class {
             Class::Unauthorized => Error::Unauthorized {
                 call,
                 status,
@@ -149,7 +168,7 @@ impl Dialect for Chroma {
                 retry_after,
                 message,
             },
-            Class::Unsupported if status == 422 && message.contains("MetadataValue") => {
+            Class::Unsupported if status == 422 && sent.contains("MetadataValue") => {
                 let message = format!("metadata of this kind needs a newer server: {message}");
                 Error::Unsupported { call, message }
             }
@@ -157,7 +176,7 @@ impl Dialect for Chroma {
             Class::TooLarge => Error::TooLarge {
                 call,
                 status,
-                message: match sqlite_limit(&message) {
+                message: match sqlite_limit(&sent) {
                     Some(advice) => format!("{message}; {advice}"),
                     None => message,
                 },
@@ -186,7 +205,7 @@ impl Dialect for Chroma {
                 status: 500,
                 message,
                 ..
-            } => message.contains("(code: 5) database is locked"),
+            } => message.contains(BUSY),
             _ => false,
         }
     }
@@ -277,14 +296,106 @@ fn namespace(tenant: &str, database: &str) -> String {
 mod tests {
     use super::*;
     use crate::error::Call;
+    use crate::transport::error_of;
 
     fn error(status: u16, body: &str) -> Error {
-        Chroma.error(ErrorResponse {
-            call: Box::new(Call::new("get", Some("notes"))),
-            status,
-            retry_after: None,
-            body: body.into(),
-        })
+        error_without(&[], status, body)
+    }
+
+    fn error_without(secrets: &[String], status: u16, body: &str) -> Error {
+        let call = Call::new("get", Some("notes"));
+        error_of(&Chroma, call, (status, body.as_bytes()), secrets)
+    }
+
+    /// Secrets that are words of error responses.
+    fn words() -> Vec<String> {
+        let words = "messaging message error database NotFoundError finding InternalError locked 404 500 1 true \
+            ConditionalWriteConflictError implemented constraint variables pickle readonly MetadataValue searches";
+        words.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn secure_07_a_secret_that_is_a_word_of_the_response_changes_no_kind() {
+        let conflict = r#"{"error":"ConditionalWriteConflictError","message":"changed"}"#;
+        for (status, body) in [
+            (
+                404,
+                r#"{"error":"NotFoundError","message":"no database, error 404","code":404,"retry":true}"#,
+            ),
+            (404, r#"{"error":"NotFoundError","messaging":"x"}"#),
+            (409, conflict),
+            (
+                500,
+                r#"{"error":"InternalError","message":"Method x is not implemented"}"#,
+            ),
+            (
+                500,
+                r#"{"error":"InternalError","message":"UNIQUE constraint failed"}"#,
+            ),
+            (
+                500,
+                r#"{"error":"InternalError","message":"too many SQL variables"}"#,
+            ),
+            (
+                500,
+                r#"{"error":"InternalError","message":"Error deserializing pickle file"}"#,
+            ),
+            (
+                500,
+                r#"{"error":"InternalError","message":"attempt to write a readonly database"}"#,
+            ),
+            (
+                500,
+                r#"{"error":"InternalError","message":"Error finding id"}"#,
+            ),
+            (
+                500,
+                r#"{"error":"InternalError","message":"(code: 5) database is locked"}"#,
+            ),
+            (
+                422,
+                r#"{"error":"E","message":"no variant of untagged enum MetadataValue"}"#,
+            ),
+            (
+                400,
+                r#"{"error":"E","message":"searches[0]: unknown field"}"#,
+            ),
+            (404, "<h1>404 error of database</h1>"),
+        ] {
+            let usual = error(status, body);
+            let found = error_without(&words(), status, body);
+            let facts = |error: &Error| {
+                let has_name = matches!(error, Error::Server { name, .. } if !name.is_empty());
+                let gone = is_record_gone(error);
+                (error.kind(), has_name, gone, Chroma.did_nothing(error))
+            };
+            assert_eq!(facts(&found), facts(&usual), "{body}: {found}");
+        }
+        let body = r#"{"error":"NotFoundError","message":"the messaging team has no tenant"}"#;
+        let shown = error_without(&words(), 404, body).to_string();
+        assert!(
+            shown.ends_with("not found: the <hidden> team has no tenant"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn secure_07_an_error_shows_no_secret_of_any_part_of_the_response() {
+        let secret = "k3y-of-the-client";
+        let message = format!(r#"{{"error":"E{secret}","message":"no {secret}"}}"#);
+        let field = format!(r#"{{"{secret}":"{secret}","code":[{{"{secret}":1}}]}}"#);
+        let lacks_error = format!(r#"{{"message":"no {secret}"}}"#);
+        for body in [message, field, lacks_error, format!("<p>{secret}</p>")] {
+            for status in [400, 401, 404, 409, 412, 413, 422, 429, 500, 501, 503] {
+                let shown = error_without(&[secret.to_owned()], status, &body).to_string();
+                assert!(
+                    shown.contains("<hidden>") && !shown.contains("k3y"),
+                    "{shown}"
+                );
+            }
+        }
+        let number = error_without(&["12345678".to_owned()], 500, r#"{"key":12345678}"#);
+        assert!(!number.to_string().contains("12345678"), "{number}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::info::{Database, Identity, PreFlightChecks, Tenant};
 use super::request::nanoseconds;
 use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
-use crate::transport::{Dialect, ErrorResponse};
+use crate::transport::error_of;
 use crate::wire::read;
 
 pub(crate) const PARSERS: &[Parser] = &[
@@ -56,13 +56,8 @@ pub(crate) const PARSERS: &[Parser] = &[
         for status in [
             400, 401, 403, 404, 405, 409, 412, 413, 422, 429, 500, 501, 503,
         ] {
-            let refusal = ErrorResponse {
-                call: Box::new(Call::new("get", Some("notes"))),
-                status,
-                retry_after: None,
-                body: response.to_vec(),
-            };
-            let _ = Chroma.error(refusal).to_string();
+            let (call, secrets) = (Call::new("get", Some("notes")), ["message".to_owned()]);
+            let _ = error_of(&Chroma, call, (status, response), &secrets).to_string();
         }
         Ok(anything(()))
     }),

@@ -189,7 +189,7 @@ mod tests {
     struct Plain;
 
     impl Dialect for Plain {
-        fn error(&self, response: ErrorResponse) -> Error {
+        fn error(&self, response: ErrorResponse<'_>) -> Error {
             Error::Server {
                 call: response.call,
                 status: response.status,

@@ -7,17 +7,38 @@ use super::endpoint::Endpoint;
 #[cfg(feature = "opentelemetry")]
 use super::operation::HttpRequest;
 use super::operation::Operation;
+use super::secrets::Secrets;
 use crate::error::{Call, Error};
+use crate::wire::read::shown;
 
 /// A response whose status is not a success.
+///
+/// A [`Dialect`] decides on the body as the server sent it, since a secret may be an ordinary word, such as
+/// `database`. Only texts from [`clean`](ErrorResponse::clean) and [`shown`](ErrorResponse::shown) become
+/// part of an error.
 #[derive(Debug)]
-pub(crate) struct ErrorResponse {
+pub(crate) struct ErrorResponse<'a> {
     pub(crate) call: Box<Call>,
     pub(crate) status: u16,
     /// The wait that the `Retry-After` header asks for.
     pub(crate) retry_after: Option<Duration>,
-    /// The body, without secrets.
+    /// The body, which may repeat secrets.
     pub(crate) body: Vec<u8>,
+    /// Whether the body is truncated.
+    pub(super) is_cut: bool,
+    pub(super) secrets: &'a Secrets,
+}
+
+impl ErrorResponse<'_> {
+    /// Returns a text of the body for an error: as one line, without secrets.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        self.secrets.clean(text.to_owned())
+    }
+
+    /// Returns the start of the body for an error: as one line, without secrets.
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.secrets.clean_body(&self.body, self.is_cut))
+    }
 }
 
 /// The advice for a service on the internet that cannot be reached.
@@ -27,7 +48,7 @@ pub(crate) const CHECK_THE_NETWORK: &str =
 /// A kind of server, such as Chroma or Gemini.
 pub(crate) trait Dialect: Debug + Send + Sync {
     /// Reads the error from a response.
-    fn error(&self, response: ErrorResponse) -> Error;
+    fn error(&self, response: ErrorResponse<'_>) -> Error;
 
     /// Whether the error says that the server did nothing, although its status leaves that open.
     fn did_nothing(&self, _: &Error) -> bool {
@@ -61,4 +82,22 @@ pub(crate) trait Dialect: Debug + Send + Sync {
 
     /// Returns the log key for the subject of a request, such as `collection` or `model`.
     fn subject_is(&self, operation: &Operation) -> &'static str;
+}
+
+/// Returns the error of a response with a status and a body, without `secrets`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn error_of(
+    dialect: &dyn Dialect,
+    call: Call,
+    (status, body): (u16, &[u8]),
+    secrets: &[String],
+) -> Error {
+    dialect.error(ErrorResponse {
+        call: Box::new(call),
+        status,
+        retry_after: None,
+        body: body.into(),
+        is_cut: false,
+        secrets: &Secrets::new(&[], secrets),
+    })
 }

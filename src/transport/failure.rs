@@ -97,13 +97,7 @@ impl FailureReader {
                 status,
                 name: String::new(),
                 retry_after: None,
-                message: self.secrets.clean(match forwarder(endpoint) {
-                    // A network that wants a login redirects all requests.
-                    Some(proxy) => format!(
-                        "redirected to {location}; use that address instead, unless it comes from the proxy {proxy}"
-                    ),
-                    None => format!("redirected to {location}; use that address instead"),
-                }),
+                message: redirected(&self.secrets.clean(location.clone()), endpoint),
             },
             None => self.refusal(response, Origin { endpoint, call }),
         };
@@ -129,13 +123,14 @@ impl FailureReader {
             is_cut,
             ..
         } = response;
-        let body = self.secrets.clean_body(body, is_cut);
         let maker = forwarder(origin.endpoint).filter(|_| !is_json_object(&body));
         let error = self.dialect.error(ErrorResponse {
             call: Box::new(origin.call),
             status,
             retry_after,
             body,
+            is_cut,
+            secrets: &self.secrets,
         });
         match maker {
             Some(proxy) => proxy_error::refused(error, status, proxy),
@@ -157,7 +152,7 @@ impl FailureReader {
             ureq::Error::Timeout(_) => too_late(call),
             ureq::Error::Protocol(error) => Error::Decode {
                 call: Box::new(call),
-                message: self.secrets.clean(format!("it is not HTTP: {error}")),
+                message: format!("it is not HTTP: {}", self.secrets.clean(error.to_string())),
             },
             ureq::Error::LargeResponseHeader(_, limit) => Error::Decode {
                 call: Box::new(call),
@@ -271,6 +266,15 @@ impl FailureReader {
         };
         timed_out(call, message)
     }
+}
+
+fn redirected(location: &str, endpoint: &Endpoint) -> String {
+    let unless = match forwarder(endpoint) {
+        // A network that wants a login redirects all requests.
+        Some(proxy) => format!(", unless it comes from the proxy {proxy}"),
+        None => String::new(),
+    };
+    format!("redirected to {location}; use that address instead{unless}")
 }
 
 fn broken_hint(proxy: Option<&Proxy>) -> String {

@@ -48,6 +48,8 @@ pub(crate) use connect_options::{CONNECT_SETTER, ConnectOptions, REQUEST_SETTER,
 #[cfg(feature = "gemini")]
 pub(crate) use credential::fault_in_key;
 pub(crate) use credential::{check_login, key, secret};
+#[cfg(any(test, fuzzing))]
+pub(crate) use dialect::error_of;
 pub(crate) use dialect::{CHECK_THE_NETWORK, Dialect, ErrorResponse};
 pub(crate) use endpoint::{Endpoint, is_cloud, shown_address};
 pub(crate) use endpoints::{EndpointOptions, Endpoints};

@@ -1,5 +1,6 @@
 //! [`Secrets`]: keeps keys, tokens and passwords out of errors and logs.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
@@ -23,7 +24,7 @@ const AT_CUT: usize = 3;
 /// The keys, tokens and passwords of a client, in every form in which a server may repeat them.
 ///
 /// Secrets are hidden before a text is shortened or decoded, since neither leaves them in one piece.
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     echoes: Vec<Echo>,
     /// For each byte, whether an echo may begin with it.
     may_begin: [bool; 256],
@@ -58,21 +59,21 @@ impl Secrets {
         }
     }
 
-    /// Hides the secrets in the body of a refusal, which may repeat them ("Consumer 'KEY' has been
-    /// suspended"). Also shortens the strings in it, and escapes what must not be printed. Done before the
-    /// body is parsed, so no part of it can end up in an error. `is_cut` says that the end of the body is
-    /// missing.
-    pub(super) fn clean_body(&self, body: Vec<u8>, is_cut: bool) -> Vec<u8> {
+    /// Hides the secrets in the body of an error response, which may repeat them ("Consumer 'KEY' has been
+    /// suspended"), shortens its strings, and escapes unprintable characters. The result is for readers only:
+    /// a secret can be an ordinary word, such as a key of the JSON. `is_cut` says that the end of the body
+    /// is missing.
+    pub(super) fn clean_body(&self, body: &[u8], is_cut: bool) -> Vec<u8> {
         let at_end = if is_cut { AT_CUT } else { usize::MAX };
-        let body = self.hidden_in(&body, at_end).unwrap_or(body);
-        // A string in a string of JSON is encoded twice.
-        let Ok(mut json) = serde_json::from_slice(&body) else {
-            return body;
-        };
-        if self.clean_json(&mut json) {
-            return json.to_string().into_bytes();
+        let mut cleaned = Cow::Borrowed(body);
+        if let Ok(mut json) = serde_json::from_slice(body) {
+            if self.clean_json(&mut json) {
+                cleaned = json.to_string().into_bytes().into();
+            }
         }
-        body
+        // In JSON, the rest are numbers.
+        let hidden = self.hidden_in(&cleaned, at_end);
+        hidden.unwrap_or_else(|| cleaned.into_owned())
     }
 
     /// Hides the secrets in a text that came from a server, escapes what must not be printed, and shortens
@@ -223,7 +224,7 @@ mod tests {
             // As Go writes it.
             serde_json::json!([key]).to_string().replace('<', r"\u003c"),
         ] {
-            let hidden = secrets.clean_body(answer.clone().into_bytes(), false);
+            let hidden = secrets.clean_body(answer.as_bytes(), false);
             let hidden = String::from_utf8(hidden).unwrap();
             assert!(
                 hidden.contains(HIDDEN) && !hidden.contains("-key"),
@@ -247,20 +248,20 @@ mod tests {
     fn a_secret_may_have_letters_beyond_ascii() {
         let secrets = Secrets::new(&[], &["schlüssel".to_owned()]);
         assert_eq!(secrets.clean("a schlüssel".to_owned()), "a <hidden>");
-        let body = secrets.clean_body(br#"["schl\u00fcssel"]"#.to_vec(), false);
+        let body = secrets.clean_body(br#"["schl\u00fcssel"]"#, false);
         assert_eq!(body, br#"["<hidden>"]"#);
     }
 
     #[test]
     fn secrets_are_hidden_among_bytes_that_are_not_utf_8() {
-        let body = secrets().clean_body(b"\xFF pa$$word, pa$$word \xFE".to_vec(), false);
+        let body = secrets().clean_body(b"\xFF pa$$word, pa$$word \xFE", false);
         assert_eq!(body, b"\xFF <hidden>, <hidden> \xFE");
     }
 
     #[test]
     fn a_body_without_secrets_stays_as_it_is() {
         let body = br#"{ "error" : "NotFoundError" }"#.to_vec();
-        assert_eq!(secrets().clean_body(body.clone(), false), body);
+        assert_eq!(secrets().clean_body(&body, false), body);
     }
 
     #[test]
@@ -280,7 +281,7 @@ mod tests {
         let text = "ä".repeat(100_000);
         let is_cut = |text: &str| text.len() <= MAX_MESSAGE + 10 && text.contains("ä…");
         assert!(is_cut(&secrets().clean(text.clone())));
-        let body = secrets().clean_body(serde_json::json!([text]).to_string().into_bytes(), false);
+        let body = secrets().clean_body(serde_json::json!([text]).to_string().as_bytes(), false);
         assert!(is_cut(&String::from_utf8(body).unwrap()));
     }
 
@@ -386,7 +387,7 @@ mod tests {
             );
             let body = format!(r#"{{"error":"E","message":{:?}}}"#, format!("x {echo} x"));
             for body in [body, format!("<p>{echo}</p>")] {
-                let shown = of_token().clean_body(body.into_bytes(), false);
+                let shown = of_token().clean_body(body.as_bytes(), false);
                 let shown = String::from_utf8_lossy(&shown).into_owned();
                 assert!(!shows(&shown, &echo), "{echo}: {shown}");
             }
@@ -402,7 +403,7 @@ mod tests {
                 body.extend_from_slice(b" key ");
                 body.extend_from_slice(echo.as_bytes());
                 body.extend_from_slice(&[b'y'; 300]);
-                let shown = crate::wire::read::shown(&of_token().clean_body(body, false));
+                let shown = crate::wire::read::shown(&of_token().clean_body(&body, false));
                 assert!(!shows(&shown, &echo), "{echo} after {before}: {shown}");
             }
         }
@@ -414,7 +415,7 @@ mod tests {
         let secrets = Secrets::new(&[], &[token.to_owned()]);
         for kept in AT_CUT..token.len() {
             let body = format!("bad key {}", &token[..kept]).into_bytes();
-            assert_eq!(secrets.clean_body(body, true), b"bad key <hidden>");
+            assert_eq!(secrets.clean_body(&body, true), b"bad key <hidden>");
         }
         // Half of it is hidden wherever it stands, since the server may have cut its message.
         assert_eq!(
@@ -456,7 +457,7 @@ mod tests {
             b"schl&#252;ssel&#128512;&#xf1;",
         ] {
             let body = [b"x ", echo, b"!"].concat();
-            let shown = secrets.clean_body(body, false);
+            let shown = secrets.clean_body(&body, false);
             assert!(
                 shown.starts_with(b"x <hidden>"),
                 "{}",
@@ -485,7 +486,7 @@ mod tests {
         let escaped = r"\u001b[2J\u009b31m\u202e\r\nforged";
         assert_eq!(secrets().clean(evil.to_owned()), escaped);
         let body = serde_json::json!({ "error": evil, "message": evil.repeat(1_000) });
-        let body = secrets().clean_body(body.to_string().into_bytes(), false);
+        let body = secrets().clean_body(body.to_string().as_bytes(), false);
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["error"], escaped);
         let message = body["message"].as_str().unwrap();
@@ -505,7 +506,7 @@ mod tests {
             "\\", "&", "&amp;", "%25", "%", "\\u{", "\\u0", "Qm-7+x/K", "Q",
         ] {
             let text = part.repeat((1 << 13) / part.len());
-            let body = secrets.clean_body(text.clone().into_bytes(), true);
+            let body = secrets.clean_body(text.as_bytes(), true);
             assert!(body.len() > text.len() - 10, "{part}");
         }
     }

@@ -8,15 +8,17 @@ use crate::error::Error;
 #[cfg(feature = "opentelemetry")]
 use crate::transport::HttpRequest;
 use crate::transport::{CHECK_THE_NETWORK, Dialect, Endpoint, ErrorResponse, Operation};
-use crate::wire::read::shown;
 #[cfg(feature = "opentelemetry")]
 use opentelemetry::KeyValue;
+
+/// Google's name for an error in the request.
+const INVALID_ARGUMENT: &str = "INVALID_ARGUMENT";
 
 /// Returns whether an error may be about some of the texts, or about their size in bytes.
 pub(super) fn is_about_texts(error: &Error) -> bool {
     match error {
         Error::Server { status: 413, .. } => true,
-        Error::Server { status, name, .. } => *status == 400 && name == "INVALID_ARGUMENT",
+        Error::Server { status, name, .. } => *status == 400 && name == INVALID_ARGUMENT,
         _ => false,
     }
 }
@@ -103,21 +105,22 @@ fn text(value: &Value) -> String {
 }
 
 impl Dialect for Google {
-    fn error(&self, refusal: ErrorResponse) -> Error {
-        let ErrorResponse {
-            call,
-            status,
-            retry_after,
-            body,
-        } = refusal;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    fn error(&self, response: ErrorResponse<'_>) -> Error {
+        let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let fault = Fault(&answer.get(0).unwrap_or(&answer)["error"]);
-        let mut message = text(&fault.0["message"]);
-        if message.is_empty() {
-            message = shown(&body);
-        }
-        let retry_after = fault.retry_delay().or(retry_after);
-        match (status, fault.lasting_quota()) {
+        let message = match fault.0["message"].as_str() {
+            None | Some("") => response.shown(),
+            Some(message) => response.clean(message),
+        };
+        let quota = fault.lasting_quota().map(|quota| response.clean(&quota));
+        let name = match fault.0["status"].as_str() {
+            // The client looks for it later. A secret may be the same word.
+            Some(INVALID_ARGUMENT) => INVALID_ARGUMENT.to_owned(),
+            other => response.clean(other.unwrap_or_default()),
+        };
+        let ErrorResponse { call, status, .. } = response;
+        let retry_after = fault.retry_delay().or(response.retry_after);
+        match (status, quota) {
             (401 | 403, _) => Error::Unauthorized {
                 call,
                 status,
@@ -142,7 +145,7 @@ impl Dialect for Google {
             _ => Error::Server {
                 call,
                 status,
-                name: text(&fault.0["status"]),
+                name,
                 retry_after,
                 message,
             },
@@ -179,14 +182,19 @@ fn duration(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::error::Call;
+    use crate::transport::error_of;
 
     fn error(status: u16, body: &str) -> Error {
-        Google.error(ErrorResponse {
-            call: Box::new(Call::new("embed", None)),
-            status,
-            retry_after: None,
-            body: body.into(),
-        })
+        error_without(&[], status, body)
+    }
+
+    fn error_without(secrets: &[String], status: u16, body: &str) -> Error {
+        error_of(
+            &Google,
+            Call::new("embed", None),
+            (status, body.as_bytes()),
+            secrets,
+        )
     }
 
     #[test]
@@ -221,6 +229,54 @@ mod tests {
                 .to_string()
                 .contains("bad gateway")
         );
+    }
+
+    #[test]
+    fn secure_07_a_secret_that_is_a_word_of_the_response_changes_no_kind() {
+        let words = "messaging message error status details reason API_KEY_INVALID violations quotaId PerDay \
+            quotaValue 0 1 400 429 true INVALID_ARGUMENT retryDelay credits depleted expired api key limit";
+        let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
+        let fault = |more: &str| format!(r#"{{"error":{{"code":400,"message":"m"{more}}}}}"#);
+        let details = |details: &str| fault(&format!(r#","details":[{details}]"#));
+        for (status, body) in [
+            (400, details(r#"{"reason":"API_KEY_INVALID"}"#)),
+            (400, r#"{"error":{"message":"API key expired"}}"#.to_owned()),
+            (400, fault(r#","status":"INVALID_ARGUMENT""#)),
+            (429, details(&violation("PerDay", "1"))),
+            (429, details(&violation("PerMinute", "0"))),
+            (429, details(&violation("PerMinute", "1"))),
+            (
+                429,
+                r#"{"error":{"message":"credits are depleted"}}"#.to_owned(),
+            ),
+            (
+                429,
+                r#"{"error":{"message":"Quota exceeded, limit: 0"}}"#.to_owned(),
+            ),
+            (503, fault("")),
+        ] {
+            let facts = |error: &Error| (error.kind(), is_about_texts(error), error.asked_wait());
+            let (usual, found) = (error(status, &body), error_without(&words, status, &body));
+            assert_eq!(facts(&found), facts(&usual), "{body}: {found}");
+        }
+    }
+
+    #[test]
+    fn secure_07_an_error_shows_no_secret_of_any_part_of_the_response() {
+        let secret = "AIza-of-the-client";
+        let message = r#"{"error":{"message":"no KEY","status":"KEY","details":[]}}"#;
+        let fields = r#"[{"error":{"KEY":"KEY","details":[{"KEY":["KEY"]}]}}]"#;
+        let quota = r#"{"error":{"message":"no KEY","details":[{"violations":[{"quotaId":"PerDayKEY"}]}]}}"#;
+        for body in [message, fields, quota, "<p>KEY</p>"] {
+            for status in [400, 401, 404, 413, 429, 500] {
+                let body = body.replace("KEY", secret);
+                let shown = error_without(&[secret.to_owned()], status, &body).to_string();
+                assert!(
+                    shown.contains("<hidden>") && !shown.contains("AIza"),
+                    "{shown}"
+                );
+            }
+        }
     }
 
     #[test]

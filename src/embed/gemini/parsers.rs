@@ -4,7 +4,7 @@ use super::answer::Expected;
 use super::fault::Google;
 use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
-use crate::transport::{Dialect, ErrorResponse};
+use crate::transport::error_of;
 
 pub(crate) const PARSERS: &[Parser] = &[
     ("embed", |answer| {
@@ -30,13 +30,8 @@ pub(crate) const PARSERS: &[Parser] = &[
     }),
     ("google_error", |answer| {
         for status in [400, 401, 403, 404, 413, 429, 500, 503, 504] {
-            let refusal = ErrorResponse {
-                call: Box::new(Call::new("embed", None)),
-                status,
-                retry_after: None,
-                body: answer.to_vec(),
-            };
-            let _ = Google.error(refusal).to_string();
+            let (call, secrets) = (Call::new("embed", None), ["message".to_owned()]);
+            let _ = error_of(&Google, call, (status, answer), &secrets).to_string();
         }
         Ok(anything(()))
     }),
