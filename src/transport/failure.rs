@@ -5,7 +5,7 @@ use std::io;
 use ureq::Timeout;
 
 use super::connect_options::{ConnectOptions, Timeouts};
-use super::dialect::{Dialect, ErrorResponse};
+use super::dialect::{CHECK_THE_NETWORK, Dialect, ErrorResponse};
 use super::endpoint::Endpoint;
 use super::endpoints::Health;
 use super::operation::Kind;
@@ -217,7 +217,10 @@ impl FailureReader {
     fn connection(&self, error: ureq::Error, origin: Origin<'_>, was_sent: bool) -> Error {
         let proxy = origin.endpoint.proxy();
         let fault = TlsFault::of(&error);
-        let tls_hint = fault.and_then(|fault| fault.hint(origin.endpoint));
+        let unreachable_hint = self.dialect.unreachable_hint(origin.endpoint);
+        // A refused certificate may be the proxy's.
+        let is_on_the_internet = proxy.is_none() && unreachable_hint == CHECK_THE_NETWORK;
+        let tls_hint = fault.and_then(|fault| fault.hint(origin.endpoint, is_on_the_internet));
         let (message, hint) = match (tls_hint, proxy) {
             (Some(hint), Some(proxy)) => {
                 (format!("cannot connect through the proxy {proxy}"), hint)
@@ -228,10 +231,7 @@ impl FailureReader {
                 format!("cannot connect to the proxy {proxy}"),
                 proxy.unreachable_hint(),
             ),
-            (None, None) => (
-                "cannot connect".to_owned(),
-                self.dialect.unreachable_hint(origin.endpoint),
-            ),
+            (None, None) => ("cannot connect".to_owned(), unreachable_hint),
         };
         Error::Connection {
             call: Box::new(origin.call),

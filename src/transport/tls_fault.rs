@@ -1,5 +1,6 @@
 //! [`TlsFault`]: why TLS failed, and what to do about it.
 
+use super::dialect::CHECK_THE_NETWORK;
 use super::endpoint::Endpoint;
 
 /// A fault of TLS that stays if the request is sent again.
@@ -27,7 +28,7 @@ pub(super) enum Refusal {
     OtherName,
     Expired,
     NotValidYet,
-    /// It was signed with another key than that of the authority of this name.
+    /// Its signature does not match the key of the trusted authority of that name.
     BadSignature,
     /// It may not be used by servers.
     OtherPurpose,
@@ -52,22 +53,43 @@ impl TlsFault {
         }
     }
 
-    /// Returns what to do about it, if the fault shows that.
-    pub(super) fn hint(self, server: &Endpoint) -> Option<String> {
+    /// Returns what to do about it, if the fault shows that. An attacker may have caused the fault, so the
+    /// advice must be safe in that case.
+    pub(super) fn hint(self, server: &Endpoint, is_on_the_internet: bool) -> Option<String> {
         match self {
-            TlsFault::Distrusted(refusal) => Some(refusal.hint(server)),
-            TlsFault::NotTls => Some(
+            TlsFault::Alert => None,
+            TlsFault::NotTls if server.is_loopback() => Some(
                 "this port does not speak TLS; use an address with http, or another port"
                     .to_owned(),
             ),
-            TlsFault::Alert => None,
+            fault if is_on_the_internet && !fault.may_be_of_this_machine() => Some(format!(
+                "this is not the response of the service; {CHECK_THE_NETWORK}"
+            )),
+            TlsFault::NotTls => Some(
+                "this port does not speak TLS; check the port, and use http only in a network that you trust, where \
+                 nobody else can read keys"
+                    .to_owned(),
+            ),
+            TlsFault::Distrusted(refusal) => Some(refusal.hint(server)),
         }
+    }
+
+    /// Whether the cause may be on this machine: its clock, or the authorities that it trusts.
+    fn may_be_of_this_machine(self) -> bool {
+        matches!(
+            self,
+            TlsFault::Distrusted(
+                Refusal::UnknownIssuer
+                    | Refusal::BadSignature
+                    | Refusal::Expired
+                    | Refusal::NotValidYet
+            )
+        )
     }
 }
 
 impl Refusal {
-    /// Reads the reason that rustls gives. A reason of its own begins the text; one of its checks of
-    /// certificates is in brackets.
+    /// Reads the reason that rustls gives. The text begins with it, or with `Other(OtherError(…))` around it.
     fn of(why: &str) -> Refusal {
         let reasons = [
             ("UnknownIssuer", Refusal::UnknownIssuer),
@@ -93,7 +115,7 @@ impl Refusal {
 
     fn hint(self, server: &Endpoint) -> String {
         match self {
-            Refusal::UnknownIssuer | Refusal::Other => {
+            Refusal::UnknownIssuer => {
                 "if you trust the server, pass the certificate of its authority to ca_certificates(...)".to_owned()
             }
             Refusal::Authority => format!(
@@ -106,21 +128,24 @@ impl Refusal {
                 make_certificate(server)
             ),
             Refusal::OtherName => format!(
-                "connect to a name that the certificate has; or {}",
+                "if this is your server, connect by a name that the certificate lists, or {}",
                 make_certificate(server)
             ),
             Refusal::Expired => {
-                "renew the certificate of the server, and check the clock of this machine".to_owned()
+                "check the clock of this machine; if it is right, renew the server's certificate".to_owned()
             }
             Refusal::NotValidYet => "check the clocks of this machine and of the server".to_owned(),
             Refusal::BadSignature => {
-                "the authority in ca_certificates(...) has the right name and another key; pass the current certificate \
-                 of the authority"
+                "the certificate in ca_certificates(...) has the right name but another key; pass the authority's \
+                 current certificate"
                     .to_owned()
             }
             Refusal::OtherPurpose => {
                 "the certificate is not for servers; make one whose extendedKeyUsage is serverAuth, or has none"
                     .to_owned()
+            }
+            Refusal::Other => {
+                "the certificate is not valid; the server needs another one".to_owned()
             }
         }
     }
@@ -128,7 +153,7 @@ impl Refusal {
 
 /// Returns the advice to make a certificate for a server, with the command.
 fn make_certificate(server: &Endpoint) -> String {
-    // Of several hosts, the fault does not say which one it is about.
+    // With a proxy, the certificate may be the proxy's or the server's.
     let (host, _) = server.host_and_port();
     let host = server.proxy().map_or(&**host, |_| "HOST");
     let kind = match host.parse::<std::net::IpAddr>() {
@@ -136,7 +161,7 @@ fn make_certificate(server: &Endpoint) -> String {
         Err(_) => "DNS",
     };
     format!(
-        "make one for the server: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -keyout key.pem -out cert.pem \
+        "make a certificate for this server: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -keyout key.pem -out cert.pem \
          -subj /CN=chroma -addext subjectAltName={kind}:{host} -addext basicConstraints=critical,CA:FALSE; then let the \
          server use both files, and pass cert.pem to ca_certificates(...)"
     )
@@ -152,7 +177,8 @@ mod tests {
         let hint = |why: &str, host: &str| {
             let error = format!("invalid peer certificate: {why}");
             let error = ureq::Error::Io(std::io::Error::other(error));
-            TlsFault::of(&error).unwrap().hint(&at(host)).unwrap()
+            let fault = TlsFault::of(&error).unwrap();
+            fault.hint(&at(host), false).unwrap()
         };
         for (why, words) in [
             ("UnknownIssuer", "its authority to ca_certificates"),
@@ -160,7 +186,7 @@ mod tests {
             ("Other(OtherError(UnsupportedCertVersion))", "version 1"),
             (
                 "certificate not valid for name \"x\"; certificate is",
-                "a name that the certificate has",
+                "if this is your server, connect by a name",
             ),
             ("certificate expired: verification time 1", "renew"),
             ("Expired", "renew"),
@@ -170,12 +196,9 @@ mod tests {
                 "certificate does not allow extended key usage for server",
                 "serverAuth",
             ),
-            ("Revoked", "ca_certificates"),
-            // A name in a certificate is no reason.
-            (
-                "Other(X(\"Expired BadSignature\"))",
-                "its authority to ca_certificates",
-            ),
+            ("Revoked", "needs another one"),
+            // Text from the certificate is not a reason.
+            ("Other(X(\"Expired BadSignature\"))", "needs another one"),
         ] {
             let found = hint(why, "db.example.com");
             assert!(found.contains(words), "{why}: {found}");
@@ -184,5 +207,35 @@ mod tests {
         assert!(hint(ca, "db.example.com").contains("=DNS:db.example.com "));
         assert!(hint(ca, "10.0.0.7").contains("=IP:10.0.0.7 "));
         assert!(hint(ca, "[::1]:8000").contains("=IP:::1 "));
+    }
+
+    #[test]
+    fn secure_15_the_advice_is_safe_if_an_attacker_caused_the_fault() {
+        let distrusted = TlsFault::Distrusted;
+        let hint = |fault: TlsFault, host: &str, is_on_the_internet| {
+            let server = Endpoint::parse("CHROMA_HOST", host, 8000).unwrap();
+            fault.hint(&server, is_on_the_internet).unwrap()
+        };
+        let (own, service) = ("https://db.example.com", "https://api.trychroma.com");
+        assert!(hint(TlsFault::NotTls, "https://[::1]:1", false).contains("an address with http"));
+        assert!(hint(TlsFault::NotTls, own, false).contains("only in a network that you trust"));
+        assert!(
+            hint(distrusted(Refusal::OtherName), own, false).starts_with("if this is your server")
+        );
+        assert!(!hint(distrusted(Refusal::Other), own, false).contains("ca_certificates"));
+        for refusal in [
+            Refusal::OtherName,
+            Refusal::Authority,
+            Refusal::Version1,
+            Refusal::Other,
+        ] {
+            for fault in [TlsFault::NotTls, distrusted(refusal)] {
+                let hint = hint(fault, service, true);
+                let is_safe = !hint.contains("http ") && !hint.contains("ca_certificates");
+                assert!(is_safe && hint.ends_with(CHECK_THE_NETWORK), "{hint}");
+            }
+        }
+        let inspected = hint(distrusted(Refusal::UnknownIssuer), service, true);
+        assert!(inspected.contains("if you trust the server"), "{inspected}");
     }
 }

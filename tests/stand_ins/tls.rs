@@ -165,9 +165,9 @@ fn secure_15_each_reason_to_refuse_a_certificate_has_a_hint_that_helps() {
         (
             "other_name",
             None,
-            "connect to a name that the certificate has",
+            "connect by a name that the certificate lists",
         ),
-        ("expired", None, "renew the certificate"),
+        ("expired", None, "renew the server's certificate"),
         ("client_only", None, "extendedKeyUsage is serverAuth"),
         ("self_signed", Some("same_name"), "another key"),
         ("self_signed", Some("other_name"), "another key"),
@@ -201,7 +201,7 @@ fn secure_15_the_command_in_the_hint_makes_a_certificate_that_is_accepted() {
     let file = format!("{folder}/ca_as_server.pem");
     let pem = std::fs::read_to_string(&file).unwrap();
     let shown = heartbeat(&file, &pem).unwrap_err().to_string();
-    let (_, rest) = shown.split_once("for the server: ").unwrap();
+    let (_, rest) = shown.split_once("for this server: ").unwrap();
     let (command, _) = rest.split_once("; then").unwrap();
     let made = crate::support::folder::Folder::new();
     let status = Command::new("sh")
