@@ -85,10 +85,17 @@ impl Environment<'_> {
 }
 
 /// Whether a text can be the name of a variable. Users sometimes give a key instead.
-pub(crate) fn is_name(text: &str) -> bool {
+pub(crate) fn is_variable_name(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    // Keys of Google have the form of a name, except for this start.
+    // A Google key would be a valid name, but starts with `AIza`.
     !text.is_empty() && text.bytes().all(fits) && !text.starts_with("AIza")
+}
+
+/// Whether a name is certainly no key, so that an error may show it. Keys like `hf_…` and `AKIA…` are valid
+/// names, but contain a long word.
+pub(crate) fn may_show_name(name: &str) -> bool {
+    const MAX_WORD: usize = 15;
+    is_variable_name(name) && name.split('_').all(|word| word.len() <= MAX_WORD)
 }
 
 /// Returns what is wrong with a value that has quotes around it or invisible characters. Both come from files

@@ -201,7 +201,7 @@ impl ClientBuilder {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn allow_key_variable(mut self, name: impl Into<String>) -> ClientBuilder {
-        self.allowed.key_variable(name.into());
+        self.allowed.allow_key_variable(name.into());
         self
     }
 

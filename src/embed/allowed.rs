@@ -1,28 +1,27 @@
-//! [`Allowed`]: what the settings stored in collections may choose.
+//! [`Allowed`]: the environment variables that stored settings may name.
 
 use crate::environment;
 use crate::error::InvalidInput;
 #[cfg(feature = "gemini")]
 use crate::wire::read::short;
 
-/// What a program allows the settings stored in collections to choose. Anyone who may change a collection
-/// chooses its settings, so they are not trusted: by default, a stored setting names only a variable of the
-/// provider that gets its value.
+/// The environment variables that stored settings may name, in addition to the provider's own. Anyone who may
+/// change a collection can change its settings, so they are not trusted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Allowed {
     key_variables: Vec<String>,
 }
 
 impl Allowed {
-    /// Adds a variable that may hold the key of a stored function.
-    pub(crate) fn key_variable(&mut self, name: String) {
+    /// Allows a variable for API keys of stored functions.
+    pub(crate) fn allow_key_variable(&mut self, name: String) {
         self.key_variables.push(name);
     }
 
-    /// Refuses what cannot be the name of a variable.
+    /// Checks that each name can be the name of a variable.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         let mut names = self.key_variables.iter();
-        let Some(bad) = names.find(|name| !environment::is_name(name)) else {
+        let Some(bad) = names.find(|name| !environment::is_variable_name(name)) else {
             return Ok(());
         };
         let why = "it must be the name of an environment variable, such as MY_GEMINI_KEY";
@@ -33,21 +32,28 @@ impl Allowed {
     /// Reads no variable.
     ///
     /// # Errors
-    /// Why it may not.
+    /// If it may not. The text says why.
     #[cfg(feature = "gemini")]
     pub(super) fn check_key_variable(&self, stored: &str, own: &[&str]) -> Result<(), String> {
         if own.contains(&stored) || self.key_variables.iter().any(|name| name == stored) {
             return Ok(());
         }
-        if !environment::is_name(stored) {
-            let why = "its api_key_env_var is not the name of a variable, and is not shown, since it may be a key";
+        if !environment::is_variable_name(stored) {
+            let why = "its api_key_env_var is not the name of a variable; it is not shown, since it may be a key";
             return Err(why.to_owned());
         }
-        let (own, stored) = (own.join(", "), short(stored));
+        let own = own.join(", ");
+        if !environment::may_show_name(stored) {
+            return Err(format!(
+                "the program allows only the variables {own} for its API key; its api_key_env_var is another one, and \
+                 is not shown, since it may be a key; if it is the name of a variable that holds a key for this \
+                 function, call ClientBuilder::allow_key_variable with it"
+            ));
+        }
+        let stored = short(stored);
         Err(format!(
-            "it names the variable {stored:?} for the API key, and a collection may name only {own} and those that the \
-             program allows; if the variable holds a key for this function, build the client with \
-             .allow_key_variable({stored:?})"
+            "its API key is in the variable {stored:?}, and the program allows only {own}; if the variable holds a key \
+             for this function, call ClientBuilder::allow_key_variable({stored:?})"
         ))
     }
 }
@@ -59,7 +65,7 @@ mod tests {
     fn allowed(names: &[&str]) -> Allowed {
         let mut allowed = Allowed::default();
         for name in names {
-            allowed.key_variable((*name).to_owned());
+            allowed.allow_key_variable((*name).to_owned());
         }
         allowed
     }
@@ -88,8 +94,8 @@ mod tests {
         }
         let error = check(&["A"], "AWS_SECRET_ACCESS_KEY").unwrap_err();
         for part in [
-            "may name only OWN_KEY, OTHER_OWN_KEY and",
-            ".allow_key_variable(\"AWS_SECRET_ACCESS_KEY\")",
+            "the program allows only OWN_KEY, OTHER_OWN_KEY;",
+            "::allow_key_variable(\"AWS_SECRET_ACCESS_KEY\")",
         ] {
             assert!(error.contains(part), "{error}");
         }
@@ -114,5 +120,25 @@ mod tests {
             assert!(!error.contains(char::is_control), "{error:?}");
         }
         assert!(refused(&"A".repeat(16 << 20)).len() < 1500);
+        assert!(refused(&"A_".repeat(8 << 20)).len() < 1500);
+    }
+
+    #[test]
+    #[cfg(feature = "gemini")]
+    fn secure_01_a_key_with_the_form_of_a_name_is_not_shown() {
+        for (stored, is_shown) in [
+            ("MY_GEMINI_KEY", true),
+            ("team_2_google_key", true),
+            ("APPLICATION_CREDENTIALS_2026", true),
+            ("hf_s3cretXyZs3cretXyZs3cretXyZ", false),
+            ("sk_live_51Hs3cretXyZs3cretXyZ", false),
+            ("AKIAS3CRET0123456789", false),
+            ("0123456789abcdef0123456789abcdef", false),
+        ] {
+            let error = Allowed::default().check_key_variable(stored, &["OWN_KEY"]);
+            let error = error.unwrap_err();
+            assert_eq!(error.contains(stored), is_shown, "{error}");
+            assert!(error.contains("allow_key_variable") && error.contains("OWN_KEY"));
+        }
     }
 }

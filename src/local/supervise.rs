@@ -148,11 +148,12 @@ impl Launch<'_> {
         let open = || {
             let file = folder::open_log(self.log)?;
             // The Python supervisor truncates the log, once no other server can write to it.
-            if !cfg!(unix) || self.python.is_none() {
-                OpenOptions::new()
-                    .write(true)
-                    .truncate(true)
-                    .open(self.log)?;
+            if !cfg!(unix) {
+                // A file that is open to append cannot be truncated on Windows.
+                let mut options = OpenOptions::new();
+                options.write(true).truncate(true).open(self.log)?;
+            } else if self.python.is_none() {
+                file.set_len(0)?;
             }
             Ok(file)
         };

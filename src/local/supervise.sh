@@ -33,7 +33,7 @@ guard=$!
 ( # keeps the log small
     exec >/dev/null 2>&1 3<&-
     while sleep 5 && kill -0 "$server"; do
-        [ "$(wc -c <"$log")" -le 8388608 ] || : >"$log"
+        [ -h "$log" ] || [ "$(wc -c <"$log")" -le 8388608 ] || : >"$log"
     done
 ) &
 limit=$!

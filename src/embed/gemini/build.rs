@@ -285,24 +285,34 @@ impl Key {
                 });
             }
         }
-        let names = variables.join(" or ");
+        let shown: Vec<&str> = variables.iter().map(|name| shown(name)).collect();
+        let names = shown.join(" or ");
         let why = format!("set {names} to a key of the Gemini API, or pass one with .api_key(...)");
         Err(if chosen.is_empty() {
             InvalidInput::setting(KEY_VARIABLES[0], "", why)
         } else {
             let why = format!("that variable holds no key; {why}");
-            InvalidInput::setting("api_key_env_var", &variables[0], why)
+            InvalidInput::setting("api_key_env_var", shown[0], why)
         })
     }
 }
 
 /// Checks the name of a variable. A collection stores it, so it must not be the key itself.
 fn check_name(variable: &str) -> Result<(), InvalidInput> {
-    if environment::is_name(variable) {
+    if environment::is_variable_name(variable) {
         return Ok(());
     }
     let why = "it must be the name of a variable, such as GEMINI_API_KEY; pass a key itself with .api_key(...)";
     Err(InvalidInput::secret("api_key_env_var", variable, why))
+}
+
+/// Returns the name of a variable for an error, unless it may be a key.
+fn shown(variable: &str) -> &str {
+    if environment::may_show_name(variable) {
+        variable
+    } else {
+        HIDDEN
+    }
 }
 
 /// Returns the error for the value of a variable, which is not shown.
@@ -311,7 +321,7 @@ fn refused(variable: &str, why: String) -> InvalidInput {
         return InvalidInput::setting(name, HIDDEN, why);
     }
     let why = format!("the value of that variable is refused: {why}");
-    InvalidInput::setting("api_key_env_var", variable, why)
+    InvalidInput::setting("api_key_env_var", shown(variable), why)
 }
 
 /// Returns the maximum size of a response with this many vectors, in bytes.

@@ -121,7 +121,7 @@ impl Config {
         Ok(builder)
     }
 
-    /// Returns why the variable of the key must not be read, if it must not.
+    /// Returns the reason not to read the variable of the key, if there is one.
     fn refusal(&self, allowed: &Allowed) -> Option<String> {
         let variable = self.api_key_env_var.as_deref()?;
         allowed.check_key_variable(variable, &OWN_VARIABLES).err()
@@ -132,7 +132,7 @@ impl Config {
             return Vec::new();
         };
         let mut variables = vec![variable.clone()];
-        // These variables hold the same kind of key, and one machine may have another one than the other.
+        // All of them hold Google keys, and machines differ in which one is set.
         if OWN_VARIABLES.contains(&variable.as_str()) {
             let other = KEY_VARIABLES.into_iter().filter(|name| name != variable);
             variables.extend(other.map(str::to_owned));
@@ -141,13 +141,32 @@ impl Config {
     }
 }
 
+/// Copies the settings that Chroma's clients store. Others could take much memory.
+fn without_unknown(config: &Value) -> Value {
+    const KNOWN: [&str; 7] = [
+        "model_name",
+        "task_type",
+        "dimension",
+        "api_key_env_var",
+        "vertexai",
+        "project",
+        "location",
+    ];
+    let settings = config.as_object().into_iter().flatten();
+    let known = settings.filter(|(name, value)| {
+        KNOWN.contains(&name.as_str()) && !value.is_object() && !value.is_array()
+    });
+    let copied = known.map(|(name, value)| (name.clone(), value.clone()));
+    Value::Object(copied.collect())
+}
+
 /// The function that a collection's configuration describes. It reads the API key when it embeds the first
 /// text, so a program that only uses vectors needs no key.
 pub(in crate::embed) struct StoredGemini {
     builder: GeminiBuilder,
     style: ModelStyle,
     config: Value,
-    /// Why the variable in the configuration is not read, if the program has not allowed it.
+    /// The reason not to read the variable; `None` if the program allows it.
     refusal: Option<String>,
     gemini: OnceLock<Gemini>,
 }
@@ -176,7 +195,7 @@ impl StoredGemini {
         Ok(StoredGemini {
             builder,
             style: known.style,
-            config: config.clone(),
+            config: without_unknown(config),
             refusal: read.refusal(allowed),
             gemini: OnceLock::new(),
         })
@@ -273,7 +292,7 @@ mod tests {
 
     fn new(config: &Value) -> Result<StoredGemini, String> {
         let mut allowed = Allowed::default();
-        allowed.key_variable("MY_KEY".to_owned());
+        allowed.allow_key_variable("MY_KEY".to_owned());
         StoredGemini::new(config, &allowed)
     }
 
@@ -322,6 +341,15 @@ mod tests {
             tasks("CLUSTERING"),
             (TaskType::Clustering, TaskType::Clustering)
         );
+    }
+
+    #[test]
+    fn secure_04_only_known_settings_of_a_stored_function_are_copied() {
+        let known = json!({ "model_name": "gemini-embedding-001", "project": "p", "dimension": 768 });
+        let mut config = known.clone();
+        config["x"] = json!([{}, {}]);
+        config["location"] = json!([{}, {}]);
+        assert_eq!(new(&config).unwrap().config(), Some(known));
     }
 
     #[test]
