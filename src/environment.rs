@@ -35,7 +35,7 @@ impl Environment<'_> {
     ///
     /// # Errors
     /// Those of [`get`](Environment::get).
-    pub(crate) fn plain(&self, name: &'static str) -> Result<Option<String>, InvalidInput> {
+    pub(crate) fn get_shown(&self, name: &'static str) -> Result<Option<String>, InvalidInput> {
         self.text(name).map_err(|why| {
             let value = (self.0)(name).unwrap_or_default();
             InvalidInput::setting(name, value.to_string_lossy(), why)
@@ -68,7 +68,7 @@ impl Environment<'_> {
     /// # Errors
     /// [`InvalidInput::Setting`] if the value is not a whole number of 0 or more, or too large.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, InvalidInput> {
-        let Some(value) = self.plain(name)? else {
+        let Some(value) = self.get_shown(name)? else {
             return Ok(None);
         };
         match value.parse::<u64>() {

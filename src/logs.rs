@@ -75,8 +75,8 @@ pub(crate) fn of_error<'a>(error: &Error) -> impl Iterator<Item = Pair<'a>> + us
     [("error", error.kind().into())].into_iter().chain(status)
 }
 
-/// Returns the value of a text that may come from a server. Loggers print values as they are, so a constant
-/// replaces a text that must not be printed.
+/// Returns a text as a log value. Loggers do not escape values, so a text with unprintable characters becomes
+/// `(unprintable)`.
 pub(crate) fn text(text: &str) -> Value<'_> {
     if text.contains(is_unprintable) {
         "(unprintable)".into()

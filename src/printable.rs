@@ -1,10 +1,9 @@
-//! [`OneLine`]: texts of others, such as a server's message or a file's name, made safe for a terminal and a
-//! log.
+//! [`OneLine`]: escapes text from servers and files for terminals and logs.
 //!
-//! A line break would begin a forged line of a log. A control character can rewrite a terminal, and one that
-//! changes the direction of text makes it read as another text. They are written as JSON writes them: `\n`,
-//! `\u001b`, `\u202e`. So printed JSON stays JSON with the same meaning. All other characters stay, and a
-//! text that was escaped before is not changed again.
+//! A line break could forge a log line. A control character could change the terminal. A bidirectional control
+//! character could make text look like other text. They are escaped as in JSON: `\n`, `\u001b`, `\u202e`. So
+//! printed JSON stays JSON with the same meaning. All other characters stay. Escaping a text twice has no
+//! further effect.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
@@ -42,8 +41,8 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns a text with its unprintable characters escaped, of at most `max` bytes and an ellipsis. Cuts no
-/// escape and no character.
+/// Returns a text with its unprintable characters escaped, of at most `max` bytes and an ellipsis. Does not
+/// cut inside an escape or a character.
 pub(crate) fn one_line_of(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max && find(text).is_none() {
         return text.into();

@@ -40,7 +40,7 @@ pub(super) struct Server {
     pub(super) transport: Transport,
     pub(super) limits: OnceLock<PreFlightChecks>,
     pub(super) capabilities: OnceLock<Capabilities>,
-    /// What the settings stored in collections may choose.
+    /// The environment variables that stored settings may name.
     allowed: Allowed,
     /// The maximum size of a request's body in bytes. Lowered when the server refuses a smaller request.
     max_payload_size: AtomicUsize,
@@ -159,7 +159,7 @@ impl Client {
         self.server.transport.recorder()
     }
 
-    /// Returns what the settings stored in collections may choose.
+    /// Returns the environment variables that stored settings may name.
     pub(crate) fn allowed(&self) -> &Allowed {
         &self.server.allowed
     }
@@ -169,11 +169,12 @@ impl Client {
         self.server.transport.endpoint().is_cloud()
     }
 
-    /// Returns the maximum size of a request's body in bytes.
+    /// Returns the maximum size of a response that holds records, in bytes.
     pub(super) fn max_response_size(&self) -> u64 {
         self.server.transport.max_response_size()
     }
 
+    /// Returns the maximum size of a request's body in bytes.
     pub(crate) fn max_payload_size(&self) -> usize {
         self.server.max_payload_size.load(Ordering::Relaxed)
     }

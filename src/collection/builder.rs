@@ -116,10 +116,10 @@ impl CollectionBuilder {
     /// its configuration, whichever client of Chroma created it:
     /// - `google_gemini` is [`Gemini`](crate::Gemini), with the stored model, dimension and task. The API key
     ///   is in the environment variable that the configuration names: `GOOGLE_API_KEY`, `GEMINI_API_KEY` or
-    ///   `CHROMA_GOOGLE_GENAI_API_KEY`. If that one is not set, the first two are read. Any other variable
-    ///   needs
+    ///   `CHROMA_GOOGLE_GENAI_API_KEY`. If it is not set, the client reads the first two. Any other variable
+    ///   must be allowed by
     ///   [`ClientBuilder::allow_key_variable`](crate::ClientBuilder::allow_key_variable), since anyone who
-    ///   may change the collection chooses it. **The variable is read when the first text is embedded**, not
+    ///   may change the collection can change its name. **The variable is read when the first text is embedded**, not
     ///   when the collection is opened, so no key is needed as long as you pass vectors. The key is sent to
     ///   Google only.
     /// - `chroma_blocking_hashing` is [`Hashing`](crate::Hashing), with the stored dimension.

@@ -129,7 +129,7 @@ fn get_by_crn(client: &Client, crn: &str) -> Result<Stored> {
     }
 }
 
-/// Accepts a UUID.
+/// Checks that an id is a UUID.
 fn check_id(id: &str) -> Result<(), &'static str> {
     if name::is_uuid(id) {
         return Ok(());
@@ -137,7 +137,7 @@ fn check_id(id: &str) -> Result<(), &'static str> {
     Err("it must be a UUID; to open a collection by its name, use client.collection(name)")
 }
 
-/// Accepts three names, separated by colons. A server does not respond to a malformed one at all.
+/// Checks that a text is three names, separated by colons. A server does not respond to a malformed one at all.
 fn check_crn(crn: &str) -> Result<(), &'static str> {
     match crn.split(':').collect::<Vec<_>>()[..] {
         [tenant, database, collection]

@@ -161,8 +161,8 @@ impl QueryMany {
     }
 }
 
-/// The most hits that several queries ask for in one request. However short their ids and distances are, they
-/// stay below the memory that any response may take.
+/// The maximum number of hits in a request with several queries. Even with the shortest ids, that many hits stay
+/// within the memory budget of a response.
 const MAX_HITS: usize = 300_000;
 
 fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<Vec<QueryResult>> {

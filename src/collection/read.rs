@@ -149,14 +149,18 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Removes ids that are in the list before.
+/// Removes ids that occur earlier in the list.
 pub(super) fn without_repeated(mut ids: Vec<String>) -> Vec<String> {
-    let mut seen = HashSet::with_capacity(ids.len());
-    ids.retain(|id| seen.insert(id.clone()));
+    let is_first: Vec<bool> = {
+        let mut seen = HashSet::with_capacity(ids.len());
+        ids.iter().map(|id| seen.insert(id)).collect()
+    };
+    let mut is_first = is_first.into_iter();
+    ids.retain(|_| is_first.next() == Some(true));
     ids
 }
 
-/// Checks that a response to `get` has records that were requested, each of them once.
+/// Checks that a response to `get` has only requested records, each once.
 pub(super) fn check(
     rows: &GetResult,
     parts: &Parts,

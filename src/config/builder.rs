@@ -167,9 +167,9 @@ impl ClientBuilder {
     /// stops reading a larger response and returns [`Error::Decode`](crate::Error::Decode). Must be greater
     /// than zero. Default: 2 GiB.
     ///
-    /// A call takes at most about 12 times this size in memory for each response, with the response itself, and
-    /// 64 MiB for a short one. Responses with vectors or long documents take two or three times their size. So
-    /// set a twelfth of the memory that a call may take.
+    /// Each response takes at most about 12 times this size in memory, including its JSON; a short response may
+    /// take up to 64 MiB. Responses with vectors or long documents take two or three times their size. So
+    /// divide the memory that a call may take by 12.
     ///
     /// For other responses the maximum is 16 MiB, or this limit if it is lower.
     pub fn max_response_size(mut self, bytes: u64) -> ClientBuilder {
@@ -184,10 +184,10 @@ impl ClientBuilder {
     /// the server can change the name. The function would send the variable's value to its provider. So a
     /// function that is made from a collection's configuration reads only the provider's own variables (for
     /// `google_gemini`, these are `GOOGLE_API_KEY`, `GEMINI_API_KEY` and `CHROMA_GOOGLE_GENAI_API_KEY`), and
-    /// those that are allowed here. With another variable, a collection can be opened and works with vectors.
-    /// Its first text is refused with
-    /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction), before a
-    /// variable is read.
+    /// the variables that are allowed here. A collection that names another variable can be opened, and works
+    /// with vectors. Texts are refused with
+    /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction), and the variable
+    /// is not read.
     ///
     /// Functions that you set in code are not affected.
     ///

@@ -1,7 +1,7 @@
 //! The certificates of trusted authorities: reads them from PEM, and refuses a file with a damaged one.
 //!
-//! TLS leaves out a certificate that it cannot read, without an error. A server whose authority is missing is
-//! then refused, and nothing says why. OpenSSL and curl refuse the whole file.
+//! rustls silently ignores a certificate that it cannot read. Servers of that authority would then be refused
+//! without a reason. OpenSSL and curl refuse the whole file.
 
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
@@ -14,8 +14,7 @@ const END: &str = "-----END CERTIFICATE-----";
 /// Reads all certificates. Other parts of the file, such as keys and comments, are ignored.
 ///
 /// # Errors
-/// [`InvalidInput::Setting`] if there is none, or if one of them cannot be read. It names the number of that
-/// one and its line.
+/// [`InvalidInput::Setting`] if there is none, or if one is damaged. The message has its number and line.
 pub(super) fn read(pem: &[u8]) -> Result<Vec<Certificate<'static>>, InvalidInput> {
     let bad = |why: String| InvalidInput::setting(SETTING, format!("{} bytes", pem.len()), why);
     let text = String::from_utf8_lossy(pem);
@@ -48,7 +47,7 @@ fn lines(text: &str) -> usize {
 /// Returns what to do with a file that has no certificate.
 fn cure(file: &[u8]) -> &'static str {
     if is_certificate(file) {
-        "this is one in DER, so convert it: openssl x509 -inform der -in FILE -out NEW"
+        "the file is a certificate in DER; convert it: openssl x509 -inform der -in FILE -out NEW"
     } else {
         "give the bytes of the file, not its name"
     }
@@ -61,7 +60,7 @@ impl Section<'_> {
     /// Returns the certificate; `None` if this is another kind of section.
     ///
     /// # Errors
-    /// What is wrong with the certificate.
+    /// If the certificate is damaged. The text says how.
     fn certificate(&self) -> Result<Option<Certificate<'static>>, String> {
         let begin = self.0.strip_prefix(BEGIN);
         let label = begin.and_then(|rest| rest.split("-----").next());
@@ -75,7 +74,7 @@ impl Section<'_> {
             _ => 0,
         };
         if self.0.matches(END).count() > allowed {
-            return Err("is damaged: it ends, but its BEGIN line is missing".to_owned());
+            return Err("is damaged: it has an END line without a BEGIN line".to_owned());
         }
         if allowed == 0 {
             return Ok(None);

@@ -80,8 +80,8 @@ impl ClientBuilder {
     /// Sets the certificates of trusted authorities, in PEM. They replace the public authorities. Requires
     /// the feature `tls`. Default: the public authorities.
     ///
-    /// A file with a damaged certificate is refused as a whole. A server may use its own certificate as
-    /// authority if that is not one of an authority (`CA:FALSE`).
+    /// A file with a damaged certificate is refused as a whole. A self-signed certificate of a server works as
+    /// well, unless it is a CA certificate (`CA:TRUE`).
     pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> ClientBuilder {
         self.certificates = Some(pem.into());
         self

@@ -60,8 +60,8 @@ impl ClientBuilder {
         Ok(ClientBuilder {
             defaults_from: DefaultsFrom::Environment,
             host: host(environment, key.is_some())?,
-            tenant: environment.plain("CHROMA_TENANT")?,
-            database: environment.plain("CHROMA_DATABASE")?,
+            tenant: environment.get_shown("CHROMA_TENANT")?,
+            database: environment.get_shown("CHROMA_DATABASE")?,
             token: key.map(|key| Named::new("CHROMA_API_KEY", key)),
             timeouts: Timeouts {
                 connect: timeout("CONNECTION_TIMEOUT_MS", defaults.connect)?,
@@ -119,7 +119,7 @@ fn is_same(one: &str, other: &str) -> bool {
 /// `tcp://10.0.0.11:8000`, in each pod of the service's namespace.
 fn port(environment: &Environment<'_>) -> Result<Option<u16>, InvalidInput> {
     const NAME: &str = "CHROMA_PORT";
-    let Some(value) = environment.plain(NAME)? else {
+    let Some(value) = environment.get_shown(NAME)? else {
         return Ok(None);
     };
     if ["tcp://", "udp://", "sctp://"]

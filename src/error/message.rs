@@ -12,7 +12,7 @@ pub(crate) const REPAIR_OF_INDEX: &str = "restart the server; if that does not h
      collection and fill it again";
 
 /// Prints the message. The alternate form, `{:#}`, prints the message followed by its causes, each after a
-/// `": "`. Line breaks and other unprintable characters in the words of servers and files are escaped.
+/// `": "`. Line breaks and other unprintable characters in text from servers and files are escaped.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_message(f)?;
@@ -47,14 +47,15 @@ fn causes<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn std::error::Err
 
 impl Error {
     fn write_message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // Its lines were escaped when it was made.
-            Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
-            other => other.write_line(&mut Escaping(f)),
+        // The lines of a local server's error were escaped when it was made.
+        if matches!(self, Error::LocalServer { .. }) {
+            self.write_unescaped(f)
+        } else {
+            self.write_unescaped(&mut Escaping(f))
         }
     }
 
-    fn write_line(&self, f: &mut dyn Write) -> fmt::Result {
+    fn write_unescaped(&self, f: &mut dyn Write) -> fmt::Result {
         if let Some(call) = self.call().filter(|call| !call.operation.is_empty()) {
             write!(f, "{call}: ")?;
         }
@@ -84,8 +85,7 @@ impl Error {
                 self.write_progress(f)
             }
             Error::Cancelled { .. } => f.write_str("cancelled"),
-            // Has its own way to print.
-            Error::LocalServer { .. } => Ok(()),
+            Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
             Error::Cache { message, .. } => write!(f, "embedding cache: {message}"),
             Error::Connection { message, hint, .. } => {
                 write!(f, "{message}{}", AfterPrefix("; ", hint))

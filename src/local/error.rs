@@ -8,10 +8,7 @@ use crate::printable::one_line;
 impl Error {
     /// Returns an error of a local server. The message becomes one line.
     pub(super) fn local(message: impl AsRef<str>) -> Error {
-        Error::LocalServer {
-            message: one_line(message.as_ref()).into_owned(),
-            source: None,
-        }
+        Error::local_lines([message])
     }
 
     /// Returns an error of a local server that shows several lines, such as the server's output.

@@ -87,7 +87,7 @@ pub(crate) use open_object;
 
 /// The value of a known field.
 pub(crate) trait Field: DeserializeOwned {
-    /// Reads a value, or returns it. A large one is not copied.
+    /// Reads a value without copying it. Returns it if it has another type.
     fn of(value: Value) -> Result<Self, Value> {
         Self::deserialize(&value).map_err(|_| value)
     }

@@ -26,8 +26,7 @@ use crate::wire::write::FLOAT_LEN;
 const PAGES_PER_LISTING: usize = 9;
 /// The number of ids that are remembered, to drop those that are listed again.
 const REMEMBERED_IDS: usize = 100_000;
-/// After this many listings in a row without a new id, the scan fails. If that many records start to pass the
-/// filter, they are no longer remembered.
+/// The scan fails after this many consecutive listings without a new id.
 const MAX_REPEATED: u32 = 100;
 /// The number of records in the first page, when their size is not known yet.
 const FIRST_PAGE_SIZE: usize = 100;
@@ -53,7 +52,7 @@ pub(super) struct Reader {
     /// Ids that were listed and not read yet; the next one to read is the last one.
     listed: Vec<String>,
     recent: RecentIds,
-    /// The number of listings, up to now, without a new id.
+    /// The number of consecutive listings without a new id.
     repeated: u32,
 }
 

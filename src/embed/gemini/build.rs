@@ -24,7 +24,7 @@ const BASE_URL_VARIABLE: &str = "GOOGLE_GEMINI_BASE_URL";
 pub(super) const DIMENSIONS: RangeInclusive<usize> = 128..=3072;
 /// The largest dimension of an unknown model.
 const MAX_DIMENSION: usize = 65_536;
-/// The space in a response for each float, in bytes. Google prints one on a line, in about 30 bytes.
+/// The bytes to allow for each float in a response. Google writes each float on its own line, in about 30 bytes.
 const FLOAT_LEN: u64 = 64;
 /// The API refuses larger bodies: "Request payload size exceeds the limit: 4194304 bytes".
 const MAX_BODY: usize = 4_000_000;

@@ -82,8 +82,8 @@ impl GeminiBuilder {
     /// name of the variable, never the key. Default: `GOOGLE_API_KEY`, or `GEMINI_API_KEY` if that is not
     /// set.
     ///
-    /// A client that opens this collection without a function reads another variable than Google's own only
-    /// with [`ClientBuilder::allow_key_variable`](crate::ClientBuilder::allow_key_variable).
+    /// A client that opens this collection without a function reads only Google's own variables. Allow any other
+    /// one with [`ClientBuilder::allow_key_variable`](crate::ClientBuilder::allow_key_variable).
     pub fn api_key_env_var(mut self, variable: impl Into<String>) -> GeminiBuilder {
         self.key_variables = vec![variable.into()];
         self

@@ -141,25 +141,6 @@ impl Config {
     }
 }
 
-/// Copies the settings that Chroma's clients store. Others could take much memory.
-fn without_unknown(config: &Value) -> Value {
-    const KNOWN: [&str; 7] = [
-        "model_name",
-        "task_type",
-        "dimension",
-        "api_key_env_var",
-        "vertexai",
-        "project",
-        "location",
-    ];
-    let settings = config.as_object().into_iter().flatten();
-    let known = settings.filter(|(name, value)| {
-        KNOWN.contains(&name.as_str()) && !value.is_object() && !value.is_array()
-    });
-    let copied = known.map(|(name, value)| (name.clone(), value.clone()));
-    Value::Object(copied.collect())
-}
-
 /// The function that a collection's configuration describes. It reads the API key when it embeds the first
 /// text, so a program that only uses vectors needs no key.
 pub(in crate::embed) struct StoredGemini {
@@ -195,7 +176,7 @@ impl StoredGemini {
         Ok(StoredGemini {
             builder,
             style: known.style,
-            config: without_unknown(config),
+            config: config.clone(),
             refusal: read.refusal(allowed),
             gemini: OnceLock::new(),
         })
@@ -341,15 +322,6 @@ mod tests {
             tasks("CLUSTERING"),
             (TaskType::Clustering, TaskType::Clustering)
         );
-    }
-
-    #[test]
-    fn secure_04_only_known_settings_of_a_stored_function_are_copied() {
-        let known = json!({ "model_name": "gemini-embedding-001", "project": "p", "dimension": 768 });
-        let mut config = known.clone();
-        config["x"] = json!([{}, {}]);
-        config["location"] = json!([{}, {}]);
-        assert_eq!(new(&config).unwrap().config(), Some(known));
     }
 
     #[test]
