@@ -93,6 +93,7 @@ pub(crate) fn is_variable_name(text: &str) -> bool {
 
 /// Whether a name is certainly no key, so that an error may show it. Keys like `hf_…` and `AKIA…` are valid
 /// names, but contain a long word.
+#[cfg(feature = "gemini")]
 pub(crate) fn may_show_name(name: &str) -> bool {
     const MAX_WORD: usize = 15;
     is_variable_name(name) && name.split('_').all(|word| word.len() <= MAX_WORD)

@@ -116,9 +116,9 @@ impl<'a> Export<'a> {
     ///
     /// The records are first written to a temporary file in the same folder. Its name is the name of the
     /// file, a random number and `.partial`. When all of them are on the disk, the temporary file is renamed
-    /// to `path`. An existing file is replaced, and its permissions are kept. Only the current user can read
-    /// a new file; to choose other permissions, open the file and use [`write_to`](Export::write_to). If
-    /// `path` is a link, its target is replaced.
+    /// to `path`. An existing file is replaced, and its permissions are kept if it belongs to the current user.
+    /// Only the current user can read a new file; to choose other permissions, open the file and use
+    /// [`write_to`](Export::write_to). If `path` is a link, its target is replaced.
     ///
     /// A device or a pipe is written to directly, and so is `/dev/stdout`. If that is redirected to a file, the
     /// records are appended to the file.

@@ -6,6 +6,8 @@ mod certificates;
 mod connect;
 mod constructors;
 mod credentials;
+#[cfg(feature = "tls")]
+mod der;
 mod from_env;
 #[cfg(test)]
 mod not_unicode;

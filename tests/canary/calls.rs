@@ -120,8 +120,6 @@ const NOT_CALLED: &[&str] = &[
     "from_rows",
     "from_json",
     "document_from_json",
-    "allow_key_variable",
-    "key_variable",
     // Its argument is the second reader of a job.
     "restart_with",
     // Pieces of texts that the caller gives.

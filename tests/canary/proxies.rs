@@ -1,4 +1,4 @@
-//! Proxies that repeat their passwords and the keys of the servers behind them.
+//! Proxies that repeat their passwords and the keys of the servers after them.
 
 use std::time::Duration;
 

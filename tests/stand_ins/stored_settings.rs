@@ -108,7 +108,7 @@ fn child_without_permission() {
             notes.upsert([document]).unwrap_err(),
         ] {
             let error = error.to_string();
-            let line = format!(".allow_key_variable({VARIABLE:?})");
+            let line = format!("ClientBuilder::allow_key_variable({VARIABLE:?})");
             assert!(error.contains(&line), "{error}");
             assert!(error.contains("GEMINI_API_KEY"), "{error}");
         }

@@ -3,7 +3,7 @@
 use super::ids::Ids;
 use super::json_faults;
 use crate::ingest::left_out;
-use crate::model::metadata::{Metadata, MetadataValue};
+use crate::model::metadata::{Entry, Metadata, MetadataValue};
 use crate::model::record::Record;
 use crate::wire::cursor::Cursor;
 
@@ -42,7 +42,7 @@ struct Draft<'a> {
     id: Option<String>,
     record: Record,
     /// In the order of the line.
-    metadata: Vec<(String, MetadataValue)>,
+    metadata: Vec<Entry>,
     /// Whether the line has the document's field, even if that is `null`.
     has_document: bool,
     /// The JSON of `text`, which may be the document.
@@ -162,7 +162,7 @@ impl Fields {
         &self,
         key: &str,
         json: &[u8],
-        metadata: &mut Vec<(String, MetadataValue)>,
+        metadata: &mut Vec<Entry>,
     ) -> Result<(), String> {
         let value = match json.first() {
             Some(b'[') if json[1..].trim_ascii_start().starts_with(b"]") => MetadataValue::Null,
@@ -172,7 +172,7 @@ impl Fields {
             },
             _ => parse::<Option<MetadataValue>>(json)?.unwrap_or(MetadataValue::Null),
         };
-        metadata.push((key.to_owned(), value));
+        metadata.push((key.into(), value));
         Ok(())
     }
 

@@ -29,7 +29,7 @@ use crate::printable::OneLine;
 pub struct Metadata(Vec<Entry>);
 
 /// A key and its value. The records of a response share their keys.
-pub(super) type Entry = (Arc<str>, MetadataValue);
+pub(crate) type Entry = (Arc<str>, MetadataValue);
 
 /// The metadata of a record that has none.
 pub(crate) static NO_METADATA: Metadata = Metadata::new();
@@ -109,7 +109,7 @@ impl Metadata {
     }
 
     /// Makes metadata of entries in any order. Of entries with the same key, the last one counts.
-    pub(super) fn of(mut entries: Vec<Entry>) -> Metadata {
+    pub(crate) fn of(mut entries: Vec<Entry>) -> Metadata {
         sort(&mut entries);
         entries.shrink_to_fit();
         Metadata(entries)
@@ -120,15 +120,11 @@ impl Metadata {
         Metadata(entries)
     }
 
-    /// Makes metadata of pairs in any order.
+    /// Makes metadata of entries in any order.
     ///
     /// # Errors
     /// Returns a key that occurs twice.
-    pub(crate) fn of_different_keys(
-        pairs: Vec<(String, MetadataValue)>,
-    ) -> Result<Metadata, Arc<str>> {
-        let pairs = pairs.into_iter();
-        let mut entries: Vec<Entry> = pairs.map(|(key, value)| (key.into(), value)).collect();
+    pub(crate) fn of_different_keys(mut entries: Vec<Entry>) -> Result<Metadata, Arc<str>> {
         entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         match entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => Err(pair[0].0.clone()),
@@ -290,7 +286,7 @@ mod tests {
         assert_eq!((extended.remove("b"), extended.len()), (None, 2));
         assert_eq!(extended.get("c"), Some(&MetadataValue::Int(3)));
 
-        let pairs = |keys: [&str; 3]| keys.map(|key| (key.to_owned(), 1.into())).to_vec();
+        let pairs = |keys: [&str; 3]| keys.map(|key| (key.into(), 1.into())).to_vec();
         assert!(Metadata::of_different_keys(pairs(["b", "a", "c"])).is_ok());
         let repeated = Metadata::of_different_keys(pairs(["b", "a", "b"]));
         assert_eq!(&*repeated.unwrap_err(), "b");

@@ -12,7 +12,7 @@ mod typed;
 mod value;
 
 pub(crate) use check::too_large;
-pub(crate) use map::NO_METADATA;
+pub(crate) use map::{Entry, NO_METADATA};
 pub use map::{Metadata, MetadataIter};
 pub(crate) use read::Reading;
 pub use strings::{Strings, StringsIter};

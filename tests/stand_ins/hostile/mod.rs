@@ -35,7 +35,7 @@ enum Ends {
     Timeout,
     /// A status that is not a success.
     Server,
-    /// As [`Decode`] or [`Timeout`], depending on who is faster.
+    /// As [`Decode`] or [`Timeout`], whichever comes first.
     Informed,
 }
 

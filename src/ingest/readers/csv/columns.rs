@@ -1,6 +1,7 @@
 //! [`Names`] and [`Column`]: map the columns of a CSV file to the parts of a record.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use ::csv::StringRecord;
 
@@ -8,7 +9,7 @@ use super::header::{self, trimmed};
 use crate::ingest::left_out;
 use crate::ingest::readers::fields::must_be;
 use crate::ingest::readers::ids::{Ids, MissingIds};
-use crate::model::metadata::MetadataValue;
+use crate::model::metadata::{Entry, Metadata, MetadataValue};
 use crate::model::record::Record;
 use crate::wire::cursor::Cursor;
 
@@ -37,7 +38,8 @@ pub(super) enum Kind {
 /// A column of a file.
 #[derive(Debug)]
 pub(super) struct Column {
-    name: String,
+    /// Shared by the metadata of all rows.
+    name: Arc<str>,
     role: Role,
 }
 
@@ -102,7 +104,7 @@ impl Names {
             }
         }
         let column = |name: &&str| Column {
-            name: (*name).to_owned(),
+            name: (*name).into(),
             role: match (roles.get(name), typed.get(name)) {
                 _ if name.is_empty() => Role::Ignored,
                 (Some((role, _)), _) => *role,
@@ -248,7 +250,7 @@ impl Names {
             return Err(different_length(columns.len(), row));
         }
         let mut record = Record::default();
-        let mut metadata = Vec::new();
+        let mut metadata: Vec<Entry> = Vec::new();
         let mut id = None;
         let mut has_document = false;
         for (number, (column, cell)) in columns.iter().zip(row).enumerate() {
@@ -265,13 +267,13 @@ impl Names {
                 Role::Embedding => record.embedding = Some(vector(cell).map_err(in_column)?),
                 Role::Metadata(kind) => {
                     let value = kind.value(cell).map_err(in_column)?;
-                    metadata.push((column.name.as_str(), value));
+                    metadata.push((column.name.clone(), value));
                 }
                 Role::Ignored if cell.is_empty() => {}
                 Role::Ignored => left_out::add(&format!("column {}", number + 1)),
             }
         }
-        record.metadata = metadata.into_iter().collect();
+        record.metadata = Metadata::of(metadata);
         if has_document && record.embedding.is_none() {
             // A missing column may be a wrong name. An empty cell stands for an empty text.
             record.document.get_or_insert_default();
