@@ -26,7 +26,7 @@ const ROWS: u64 = 64 << 20;
 const SMALL: u64 = 128 << 20;
 
 /// The shapes that are measured unless `MEGABYTES` asks for all.
-const WORST: [&str; 8] = [
+const WORST: [&str; 10] = [
     "get: {\"a\":0}, the same id",
     "get: {\"a\":0}",
     "get: {\"a\":\"b\"}",
@@ -35,6 +35,8 @@ const WORST: [&str; 8] = [
     "query: ids and distances, the same id",
     "query: {\"a\":0}",
     "configuration: {\"a\":0}",
+    "open: a stored function and an index in the metadata",
+    "open: a schema and an index in the metadata",
 ];
 
 #[test]

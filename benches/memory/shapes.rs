@@ -364,7 +364,27 @@ fn others() -> Vec<Shape> {
             list(size, ["[", "]"], |_| entry.clone())
         })
     };
+    // The largest ones that are read: their values take as much memory as those of any response may.
+    let opened = |name, before: &'static str, after: &'static str| {
+        let before = format!(
+            r#"{COLLECTION},"metadata":{{"hnsw:space":"cosine"}},"configuration_json":{{"hnsw":{{"space":"l2"}}{before}"#
+        );
+        shape(name, Call::Open, move |size| {
+            let size = size.min(1_230_000);
+            list(size, [&before, after], |_| "{\"\":0}".to_owned())
+        })
+    };
     vec![
+        opened(
+            "open: a stored function and an index in the metadata",
+            r#","embedding_function":{"type":"known","name":"google_gemini","config":{"model_name":"gemini-embedding-001","x":["#,
+            "]}}}}",
+        ),
+        opened(
+            "open: a schema and an index in the metadata",
+            r##"},"schema":{"keys":{"#embedding":{"float_list":{"vector_index":{"enabled":true,"config":{"x":["##,
+            "]}}}}}}}",
+        ),
         shape("get: a deep list", Call::Get, |size| {
             let (open, close) = ("[".repeat(size / 2), "]".repeat(size / 2));
             format!("{{\"ids\":[],\"new\":{open}{close}}}")

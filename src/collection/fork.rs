@@ -55,6 +55,7 @@ impl Collection {
         let client = &self.client;
         let by_name = client.request(&op::GET_COLLECTION).collection(name, name);
         let fork: Stored = by_name.send(read::json)?;
+        let fork = fork.with_settings_in_force();
         let count = client.request(&op::COUNT).collection(name, &fork.id);
         let records: usize = count.send(read::json)?;
         let stored = &self.inner.stored;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::stored::{InForce, Stored};
+use super::stored::Stored;
 use crate::client::{Client, Request};
 use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -34,8 +34,6 @@ pub(super) type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
 /// The state that all clones share.
 pub(super) struct Inner {
     pub(super) stored: Stored,
-    /// The configuration and the schema with settings that are only in the metadata, if there are any.
-    in_force: Option<Box<InForce>>,
     /// The number of floats per vector; 0 as long as it is unknown.
     pub(super) dimension: AtomicUsize,
     pub(super) embedding_function: Option<Arc<dyn EmbeddingFunction>>,
@@ -61,8 +59,7 @@ impl Collection {
         };
         let dimension = AtomicUsize::new(stored.dimension.unwrap_or(0));
         let inner = Arc::new(Inner {
-            in_force: stored.in_force().map(Box::new),
-            stored,
+            stored: stored.with_settings_in_force(),
             dimension,
             embedding_function,
             unusable_function,
@@ -175,20 +172,14 @@ impl Collection {
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn configuration(&self) -> &CollectionConfiguration {
-        match &self.inner.in_force {
-            Some(in_force) => &in_force.configuration,
-            None => &self.inner.stored.configuration_json,
-        }
+        &self.inner.stored.configuration_json
     }
 
     /// Returns the schema, which lists the indexes, as it was when the collection was opened. Servers before
     /// Chroma 1.3 have no schemas. The settings of the index are those of the
     /// [configuration](Collection::configuration).
     pub fn schema(&self) -> Option<&Schema> {
-        match &self.inner.in_force {
-            Some(in_force) => in_force.schema.as_ref(),
-            None => self.inner.stored.schema.as_ref(),
-        }
+        self.inner.stored.schema.as_ref()
     }
 
     /// Returns the number of floats per vector; `None` until the first record is written.

@@ -198,8 +198,8 @@ impl Modify {
         }
         if let Some(metadata) = &mut self.metadata {
             check_metadata(metadata)?;
-            let reported = &self.collection.inner.stored.configuration_json;
-            index_metadata::replace(metadata, self.collection.metadata(), reported)?;
+            let reported = self.collection.inner.stored.reported();
+            index_metadata::replace(metadata, self.collection.metadata(), &reported)?;
         }
         self.check_index()?;
         if let Some(function) = self.embedding_function.as_deref() {

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::client::Client;
 use crate::error::Result;
 use crate::model::configuration::{CollectionConfiguration, EmbeddingFunctionConfiguration};
+use crate::model::index::HnswConfig;
 use crate::model::index_metadata;
 use crate::model::metadata::Metadata;
 use crate::model::name;
@@ -32,6 +33,9 @@ pub(crate) struct Stored {
     pub(super) configuration_json: CollectionConfiguration,
     #[serde(default)]
     pub(super) schema: Option<Schema>,
+    /// The settings of the index that the server reports, if the index uses others.
+    #[serde(skip)]
+    reported: Option<HnswConfig>,
     #[serde(default, deserialize_with = "tenant")]
     tenant: Option<String>,
     #[serde(default, deserialize_with = "database")]
@@ -64,10 +68,10 @@ impl Stored {
             let pairs = metadata.iter().flat_map(Metadata::iter);
             pairs.map(|(key, _)| key.to_owned()).collect::<Vec<_>>()
         };
-        let configuration = match self.in_force() {
-            Some(in_force) => json!(in_force.configuration),
-            None => json!(self.configuration_json),
-        };
+        let mut configuration = json!(self.configuration_json);
+        if let Some(hnsw) = self.in_force() {
+            configuration["hnsw"] = json!(hnsw);
+        }
         let is_same = keys(&self.metadata) == keys(&requested.metadata)
             && agrees(&json!(self.metadata), &json!(requested.metadata))
             && agrees(&configuration, &json!(requested.configuration));
@@ -82,14 +86,33 @@ impl Stored {
 
     /// Returns the settings that the index uses, if they are in the metadata and the configuration has
     /// others.
-    pub(super) fn in_force(&self) -> Option<InForce> {
-        let reported = &self.configuration_json;
-        let hnsw = index_metadata::in_force(self.metadata.as_ref()?, reported.hnsw.as_ref())?;
-        let schema = self.schema.clone();
-        Some(InForce {
-            schema: schema.map(|schema| schema.with_hnsw(&hnsw)),
-            configuration: reported.clone().hnsw(hnsw),
-        })
+    fn in_force(&self) -> Option<HnswConfig> {
+        let reported = self.configuration_json.hnsw.as_ref();
+        index_metadata::in_force(self.metadata.as_ref()?, reported)
+    }
+
+    /// Puts the settings that the index uses into the configuration and the schema, if they are only in the
+    /// metadata. Nothing is kept twice, since a server may send a large configuration.
+    pub(super) fn with_settings_in_force(mut self) -> Stored {
+        if let Some(hnsw) = self.in_force() {
+            self.schema = self.schema.map(|schema| schema.with_hnsw(&hnsw));
+            let reported = self.configuration_json.hnsw.replace(hnsw);
+            self.reported = reported.map(|reported| HnswConfig {
+                other: Map::new(),
+                ..reported
+            });
+        }
+        self
+    }
+
+    /// Returns the settings of the index as the server reports them.
+    pub(super) fn reported(&self) -> CollectionConfiguration {
+        let CollectionConfiguration { hnsw, spann, .. } = &self.configuration_json;
+        CollectionConfiguration {
+            hnsw: self.reported.as_ref().or(hnsw.as_ref()).cloned(),
+            spann: spann.clone(),
+            ..CollectionConfiguration::default()
+        }
     }
 
     /// Whether a new setting in the configuration would replace settings that are only in the metadata.
@@ -97,7 +120,7 @@ impl Stored {
     pub(super) fn has_index_in_metadata(&self) -> bool {
         let CollectionConfiguration { hnsw, spann, .. } = &self.configuration_json;
         if hnsw.is_some() || spann.is_some() {
-            return self.in_force().is_some();
+            return self.reported.is_some();
         }
         self.metadata
             .as_ref()
@@ -110,8 +133,8 @@ impl Stored {
         if let Some(configured) = &self.configuration_json.embedding_function {
             return Some(Cow::Borrowed(configured));
         }
-        let index = self.schema.as_ref()?.vector_index();
-        index.embedding_function.map(Cow::Owned)
+        let schema = self.schema.as_ref()?;
+        schema.embedding_function().map(Cow::Owned)
     }
 
     /// Returns the client for the tenant and database that the collection is in.
@@ -121,12 +144,6 @@ impl Stored {
             _ => client.clone(),
         }
     }
-}
-
-/// The settings that the index of a collection uses, if the server reports others.
-pub(super) struct InForce {
-    pub(super) configuration: CollectionConfiguration,
-    pub(super) schema: Option<Schema>,
 }
 
 /// The result of [`Stored::compare`].
@@ -174,7 +191,7 @@ fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     }
     let shown = short(&id);
     Err(D::Error::custom(format_args!(
-        "the collection's id is {shown:?}, not a UUID,"
+        "the collection's id {shown:?} is not a UUID"
     )))
 }
 
@@ -238,8 +255,8 @@ mod tests {
             &long,
         ] {
             let error = read(id, "abc", [None, None]).unwrap_err();
-            assert!(error.contains("the collection's id is \""), "{error}");
-            assert!(error.contains("not a UUID"), "{error}");
+            assert!(error.contains("the collection's id \""), "{error}");
+            assert!(error.contains("is not a UUID at line"), "{error}");
             assert!(!error.contains(char::is_control), "{error:?}");
             assert!(error.len() < 1000, "{} bytes", error.len());
         }

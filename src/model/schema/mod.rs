@@ -216,17 +216,50 @@ impl Schema {
         })
     }
 
-    /// Replaces the settings of the HNSW index by those that are set in `settings`.
-    pub(crate) fn with_hnsw(self, settings: &HnswConfig) -> Schema {
-        self.change_vector_index(|config| {
-            config.space = settings.space.or(config.space);
-            let before = config.hnsw.take().unwrap_or_default();
-            // In a schema, the space is next to the index settings.
-            config.hnsw = Some(HnswConfig {
-                space: None,
-                ..settings.clone().or(before)
+    /// Replaces the settings of the HNSW index by those that are set in `settings`. Copies nothing else, since
+    /// the schema of a server may be large.
+    pub(crate) fn with_hnsw(mut self, settings: &HnswConfig) -> Schema {
+        // In a schema, the space is next to the index settings.
+        let hnsw = json!(HnswConfig {
+            space: None,
+            other: Map::new(),
+            ..settings.clone()
+        });
+        for key in [None, Some(EMBEDDING)] {
+            let is_enabled = self.enabled(key, VECTORS).unwrap_or(key.is_some());
+            self.change(key, VECTORS, |index| {
+                index.insert("enabled".to_owned(), is_enabled.into());
+                change(index, &["config"], |config| {
+                    if let Some(space) = settings.space {
+                        config.insert("space".to_owned(), json!(space));
+                    }
+                });
+                change(index, &["config", "hnsw"], |inner| {
+                    inner.remove("space");
+                    inner.extend(hnsw.as_object().cloned().unwrap_or_default());
+                });
             });
-        })
+        }
+        self
+    }
+
+    /// Returns the embedding function of the index of vectors. Leaves out a configuration that is longer than
+    /// that of any function.
+    pub(crate) fn embedding_function(&self) -> Option<EmbeddingFunctionConfiguration> {
+        const MAX_LEN: usize = 64 << 10;
+        const MAX_FIELDS: usize = 32;
+
+        let config = self.raw_config(Some(EMBEDDING), VECTORS);
+        let config = config.or_else(|| self.raw_config(None, VECTORS))?;
+        let function = config.get("embedding_function")?.as_object()?;
+        let is_short = |value: &Value| {
+            let mut room = vec![0; MAX_LEN];
+            serde_json::to_writer(&mut room[..], value).is_ok()
+        };
+        let fields = function.iter().filter(|(_, value)| is_short(value));
+        let fields = fields.map(|(name, value)| (name.clone(), value.clone()));
+        let fields = Value::Object(fields.take(MAX_FIELDS).collect());
+        EmbeddingFunctionConfiguration::deserialize(fields).ok()
     }
 
     /// Changes the index of vectors, and its default.
@@ -323,15 +356,29 @@ impl Schema {
         key: Option<&str>,
         [kind, index]: [&str; 2],
     ) -> Option<T> {
-        let config = self.types(key)?.get(kind)?.get(index)?.get("config")?;
-        T::deserialize(config).ok()
+        T::deserialize(self.raw_config(key, [kind, index])?).ok()
+    }
+
+    fn raw_config(&self, key: Option<&str>, [kind, index]: [&str; 2]) -> Option<&Value> {
+        self.types(key)?.get(kind)?.get(index)?.get("config")
     }
 
     /// Sets the state of an index of one field, or of all fields by default.
-    fn put(&mut self, key: Option<&str>, [kind, index]: [&str; 2], state: IndexState) {
+    fn put(&mut self, key: Option<&str>, index: [&str; 2], state: IndexState) {
+        let state = state.map(|(key, value)| (key.to_owned(), value));
+        self.change(key, index, |index| index.extend(state));
+    }
+
+    /// Changes the object of an index of one field, or of all fields by default.
+    fn change(
+        &mut self,
+        key: Option<&str>,
+        [kind, index]: [&str; 2],
+        with: impl FnOnce(&mut Map<String, Value>),
+    ) {
         match key {
-            Some(key) => put(&mut self.0, &["keys", key, kind, index], state),
-            None => put(&mut self.0, &["defaults", kind, index], state),
+            Some(key) => change(&mut self.0, &["keys", key, kind, index], with),
+            None => change(&mut self.0, &["defaults", kind, index], with),
         }
     }
 }
@@ -347,17 +394,16 @@ fn disabled(config: Value) -> IndexState {
     [("enabled", false.into()), ("config", config)]
 }
 
-/// Writes into the object at the end of a path, and creates missing objects on the way.
-fn put(map: &mut Map<String, Value>, path: &[&str], leaf: IndexState) {
+/// Changes the object at the end of a path. Creates missing objects on the way.
+fn change(map: &mut Map<String, Value>, path: &[&str], with: impl FnOnce(&mut Map<String, Value>)) {
     let Some((first, rest)) = path.split_first() else {
-        map.extend(leaf.map(|(key, value)| (key.to_owned(), value)));
-        return;
+        return with(map);
     };
     let mut inner = match map.remove(*first) {
         Some(Value::Object(inner)) => inner,
         _ => Map::new(),
     };
-    put(&mut inner, rest, leaf);
+    change(&mut inner, rest, with);
     map.insert((*first).to_owned(), Value::Object(inner));
 }
 
