@@ -51,7 +51,7 @@ pub(crate) const PARSERS: &[Parser] = &[
         }))
     }),
     ("search", |answer| {
-        let results = hits::search(answer, QUERIES)?;
+        let results = hits::search(answer, QUERIES, usize::MAX)?;
         Ok(Box::new(move || {
             assert_eq!(results.len(), QUERIES);
             for hit in results.into_iter().flatten() {

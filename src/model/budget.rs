@@ -1,6 +1,6 @@
 //! [`Budget`]: a bound on the memory that decoding a response takes.
 
-/// How many times its own size a response may take in memory, decoded.
+/// The maximum memory of a decoded response, as a multiple of the length of its JSON.
 const FACTOR: usize = 11;
 
 /// The bytes that decoding may still take.
@@ -14,8 +14,8 @@ pub(crate) struct Budget {
 pub(crate) struct Exceeded;
 
 impl Budget {
-    /// Allows about eleven times the length of a response, and at least `floor`, so that no small response is
-    /// refused. With the response itself, that is twelve times.
+    /// Allows 11 times the length of the response, or `floor` if that is more. Together with the response
+    /// itself, that is 12 times.
     pub(crate) fn new(response: usize, floor: usize) -> Budget {
         Budget {
             left: response.saturating_mul(FACTOR).max(floor),
@@ -67,7 +67,7 @@ impl std::fmt::Display for Exceeded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "the values take more than {FACTOR} times the memory of their JSON; request fewer of them"
+            "the records would take more than {FACTOR} times the size of their JSON in memory; request fewer records"
         )
     }
 }

@@ -19,7 +19,7 @@ pub(super) trait Entry {
     ) -> Result<Option<Self::Value>, A::Error>;
 }
 
-/// A text.
+/// An id.
 pub(super) struct Id;
 
 impl Entry for Id {
@@ -114,12 +114,12 @@ where
     }
 }
 
-/// Refuses one more record than `found` if a server has returned far more than `max`. The exact number is
-/// checked later, where an error can say more.
+/// Fails if a server has returned far more records than `max`. `Requested` checks the exact number later, and
+/// names a record.
 pub(super) fn check_count(found: usize, max: usize) -> Result<(), String> {
-    const MORE: usize = 100;
+    const TOLERANCE: usize = 100;
 
-    if found.saturating_sub(MORE) < max {
+    if found.saturating_sub(TOLERANCE) < max {
         return Ok(());
     }
     Err(format!(

@@ -15,8 +15,8 @@ pub(crate) fn query(
     n_results: usize,
 ) -> Result<Vec<QueryResult>, String> {
     let expected = Expected {
-        lists: queries,
-        hits: n_results,
+        queries,
+        max_hits: n_results,
         numbers: "distances",
     };
     let found: Lists<Hit> = expected.read(answer)?;
@@ -26,12 +26,16 @@ pub(crate) fn query(
     Ok(found.queries.into_iter().map(QueryResult::new).collect())
 }
 
-/// Reads the response to `search`. It must have one list of hits for each of the `searches`. Each search
-/// selects its own columns, so a column may be null for one search and not for another.
-pub(crate) fn search(answer: &[u8], searches: usize) -> Result<Vec<SearchResult>, String> {
+/// Reads the response to `search`. It must have one list of hits for each of the `searches`, of at most `limit`
+/// hits. Each search selects its own columns, so a column may be null for one search and not for another.
+pub(crate) fn search(
+    answer: &[u8],
+    searches: usize,
+    limit: usize,
+) -> Result<Vec<SearchResult>, String> {
     let expected = Expected {
-        lists: searches,
-        hits: usize::MAX,
+        queries: searches,
+        max_hits: limit,
         numbers: "scores",
     };
     let found: Lists<SearchHit> = expected.read(answer)?;
@@ -114,10 +118,9 @@ impl Fill for SearchHit {
 
 /// The expected shape of a response.
 struct Expected {
-    /// The number of queries.
-    lists: usize,
-    /// The most hits of a query.
-    hits: usize,
+    queries: usize,
+    /// The maximum number of hits of a query.
+    max_hits: usize,
     /// The name of the column of distances or scores.
     numbers: &'static str,
 }
@@ -137,7 +140,7 @@ impl Expected {
         let mut later = Vec::new();
         Cursor::object(answer, |at, key| match (&mut found, key) {
             (None, "ids") => self
-                .ids(at, read::reading(answer))
+                .ids(at, read::reading(answer, self.requested_bytes::<H>()))
                 .map(|ids| found = Some(ids)),
             (Some(_), "ids") => Err(at.error("the ids occur twice")),
             (Some(found), key) => found.column(at, key, self.numbers),
@@ -155,11 +158,25 @@ impl Expected {
             let column = found.column(&mut at, &key, self.numbers);
             column.map_err(|what| unread(answer, &what))?;
         }
-        if found.queries.len() != self.lists {
+        if found.queries.len() != self.queries {
             let lists = found.queries.len();
-            return Err(format!("{lists} lists of ids for {} queries", self.lists));
+            return Err(format!("{lists} lists of ids for {} queries", self.queries));
         }
         Ok(found)
+    }
+
+    /// Returns the memory that the requested hits take without any column. A caller who asks for a million hits
+    /// may have it, even if their ids and distances are short. A number that stands for all hits has no meaning
+    /// here.
+    fn requested_bytes<H>(&self) -> usize {
+        const MAX_HITS: usize = 2_000_000;
+        /// The bytes of an id, with its allocation.
+        const ID: usize = 64;
+
+        match self.queries.saturating_mul(self.max_hits) {
+            hits @ ..=MAX_HITS => hits * (size_of::<H>() + ID),
+            _ => 0,
+        }
     }
 
     /// Reads the ids, and makes a hit of each.
@@ -170,18 +187,14 @@ impl Expected {
         let mut count = 0;
         let lists = at.list(|at| {
             count += 1;
-            if count > self.lists {
-                let expected = self.lists;
+            if count > self.queries {
+                let expected = self.queries;
                 return Err(at.error(format_args!("more lists of ids than {expected} queries")));
             }
-            let mut hits = at.room_for_texts(self.hits.min(FEW), &reading.budget);
+            let mut hits = at.room_for_texts(self.max_hits.min(FEW), &reading.budget);
             at.each::<Id>(&mut reading, |id, budget| {
-                check_count(hits.len(), self.hits)?;
-                budget
-                    .take(size_of::<H>())
-                    .map_err(|exceeded| exceeded.to_string())?;
-                hits.push(H::new(id));
-                Ok(())
+                check_count(hits.len(), self.max_hits)?;
+                read::push(&mut hits, H::new(id), budget)
             })?;
             hits.shrink_to_fit();
             Ok(hits)
@@ -366,6 +379,24 @@ mod tests {
     }
 
     #[test]
+    fn secure_04_as_many_hits_as_were_requested_are_read_even_if_they_are_short() {
+        const HITS: usize = 450_000;
+
+        let ids: Vec<String> = (0..HITS).map(|id| format!("\"{id}\"")).collect();
+        let distances = vec!["2.0"; HITS].join(",");
+        let answer = format!(
+            "{{\"ids\":[[{}]],\"distances\":[[{distances}]]}}",
+            ids.join(",")
+        );
+        assert_eq!(query(answer.as_bytes(), 1, HITS).unwrap()[0].len(), HITS);
+        let error = query(answer.as_bytes(), 1, usize::MAX).unwrap_err();
+        assert!(
+            error.contains("the records would take more than 11 times"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn inconsistent_query_answers_are_errors() {
         for bad in [
             r#"{"ids":[["a"]],"distances":[[]]}"#,
@@ -383,7 +414,7 @@ mod tests {
             "documents":[["x",null],null,[]],"embeddings":[null,[[1.0,2]],null],
             "metadatas":[[null,{"k":1}],null,null],"scores":[[0.5,null],[-1],null],
             "select":[["Document"],["#score"],[{"MetadataField":"k"}]],"new":1}"##;
-        let results = search(found, 3).unwrap();
+        let results = search(found, 3, 2).unwrap();
         assert_eq!(results[0].ids().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(
             results[0].documents().collect::<Vec<_>>(),
@@ -395,7 +426,7 @@ mod tests {
         assert_eq!(results[1][0].embedding, Some(vec![1.0, 2.0]));
         assert_eq!(results[1][0].score, Some(-1.0));
         assert!(results[2].is_empty());
-        let bare = search(br#"{"ids":[["a"]],"scores":null}"#, 1).unwrap();
+        let bare = search(br#"{"ids":[["a"]],"scores":null}"#, 1, 1).unwrap();
         assert_eq!(bare[0][0].score, None);
     }
 
@@ -417,7 +448,7 @@ mod tests {
             r#"{"ids":[["a"]],"embeddings":[[[1.0],[2.0]]]}"#,
             r#"{"ids":[["a"]],"metadatas":[[1]]}"#,
         ] {
-            assert!(search(bad.as_bytes(), 1).is_err(), "{bad}");
+            assert!(search(bad.as_bytes(), 1, 2).is_err(), "{bad}");
         }
     }
 }

@@ -18,6 +18,15 @@ pub(crate) fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
     serde_json::from_slice(answer).map_err(|error| unread(answer, &error.to_string()))
 }
 
+/// Returns about how many bytes of memory the values of a response take.
+///
+/// # Errors
+/// If they take more than those of any response may.
+pub(crate) fn memory(answer: &[u8]) -> Result<usize, String> {
+    let bytes = weight::estimate(answer, weight::MAX).map_err(weight::exceeded);
+    bytes.map_err(|what| unread(answer, &what))
+}
+
 /// Reads a list. Stops if it has far more than `max` entries, before they take memory.
 pub(crate) fn list<T: DeserializeOwned>(answer: &[u8], max: usize) -> Result<Vec<T>, String> {
     let list = weight::check(answer).and_then(|()| Cursor::whole_list(answer, max));
@@ -76,19 +85,19 @@ pub(crate) fn conditional_get(answer: &[u8], max: usize) -> Result<(GetResult, u
     Ok((rows, token.ok_or("no read_token")?))
 }
 
-/// Prepares to read the rows of a response.
-pub(super) fn reading(answer: &[u8]) -> Reading {
+/// Prepares to read the rows of a response, which may take at least `requested` bytes.
+pub(super) fn reading(answer: &[u8], requested: usize) -> Reading {
     /// Any response may take this many bytes.
     const FLOOR: usize = 64 << 20;
 
-    Reading::new(Budget::new(answer.len(), FLOOR))
+    Reading::new(Budget::new(answer.len(), FLOOR.max(requested)))
 }
 
 fn rows(answer: &[u8], max: usize) -> Result<(GetResult, Option<u64>), String> {
     let mut rows = Rows {
         found: None,
         token: None,
-        reading: reading(answer),
+        reading: reading(answer, 0),
     };
     // Servers send the ids first. Columns before them are read after them, since a column must not have more
     // entries.
@@ -181,7 +190,7 @@ fn entries<E: Entry>(
     })
 }
 
-fn push<T>(to: &mut Vec<T>, entry: T, budget: &mut Budget) -> Result<(), String> {
+pub(super) fn push<T>(to: &mut Vec<T>, entry: T, budget: &mut Budget) -> Result<(), String> {
     let taken = budget.take(size_of::<T>());
     taken.map_err(|exceeded| exceeded.to_string())?;
     to.push(entry);

@@ -1,13 +1,13 @@
-//! Checks that a response has what its request asked for, and nothing else.
+//! Checks that a response holds only records that the request asked for.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 
 use twox_hash::XxHash3_64;
 
-use super::read::shown;
+use super::read::short;
+use crate::random::Random;
 
-/// What a list of records may have, by its request.
+/// The records that a response may hold.
 #[derive(Debug, Default)]
 pub(crate) struct Requested<'a> {
     /// The ids, if only these were requested.
@@ -23,8 +23,7 @@ impl<'a> Requested<'a> {
         }
     }
 
-    /// Checks that each of the ids found was requested, that none comes twice, and that there are not too
-    /// many.
+    /// Checks that all ids were requested, that no id occurs twice, and that there are at most `limit`.
     pub(crate) fn check<'f>(
         &self,
         found: impl ExactSizeIterator<Item = &'f str> + Clone,
@@ -33,8 +32,8 @@ impl<'a> Requested<'a> {
             check_limit(found.len(), limit)?;
         }
         let wrong = |id: &str, why| {
-            let id = shown(id.as_bytes());
-            Err(format!("the server returned the record {id}{why}"))
+            let id = short(id);
+            Err(format!("the server returned the record {id:?}{why}"))
         };
         if let Some(ids) = &self.ids {
             if let Some(id) = found.clone().find(|id| !ids.contains(id)) {
@@ -54,16 +53,16 @@ pub(crate) fn check_limit(found: usize, limit: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the server returned {found} records for a request with a limit of {limit}"
+        "the server returned {found} records; the request allows at most {limit}"
     ))
 }
 
-/// Returns an id that occurs twice.
+/// Returns an id that occurs twice, if there is one.
 ///
 /// A set of the ids would take several times the memory of their hashes. The seed keeps a server from choosing
 /// ids with the same hash.
 fn repeated<'f>(ids: impl ExactSizeIterator<Item = &'f str> + Clone) -> Option<&'f str> {
-    let seed = RandomState::new().hash_one(ids.len());
+    let seed = Random::from_entropy().next();
     let hash = |id: &str| XxHash3_64::oneshot_with_seed(seed, id.as_bytes());
     let mut hashes: Vec<u64> = ids.clone().map(hash).collect();
     hashes.sort_unstable();
@@ -112,12 +111,19 @@ mod tests {
             ),
             (Some(&asked[..]), None, &["a", "b", "a"], r#""a" twice"#),
             (None, None, &["x", "y", "x"], r#""x" twice"#),
+            (None, None, &["", ""], r#"the record "" twice"#),
+            (
+                Some(&asked[..]),
+                None,
+                &[""],
+                r#"the record "", which was not requested"#,
+            ),
             (Some(&asked[..]), Some(2), &["a", "b", "c"], "3 records"),
             (
                 None,
                 Some(0),
                 &["a"],
-                "1 records for a request with a limit of 0",
+                "1 records; the request allows at most 0",
             ),
         ] {
             let message = check(ids, limit, found).unwrap_err();

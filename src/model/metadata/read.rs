@@ -322,7 +322,7 @@ mod tests {
             assert!(read(&mut reading, json).is_ok(), "{json}");
             assert_eq!(reading.budget.left(), 0, "{json}");
             let error = read(&mut Reading::new(Budget::of(bytes - 1)), json).unwrap_err();
-            assert!(error.contains("11 times the memory"), "{error}");
+            assert!(error.contains("11 times the size"), "{error}");
         }
     }
 }
