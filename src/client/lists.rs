@@ -8,23 +8,26 @@ use super::handle::Client;
 use super::info::Database;
 use super::operations as op;
 use crate::error::{Call, Error, Result};
+use crate::model::budget::Budget;
 use crate::transport::Operation;
 use crate::wire::{read, requested};
 
 /// The number of entries per request. Chroma Cloud returns at most this many unless a request asks for fewer.
 const PAGE_SIZE: usize = 100;
-/// Up to this position, a list is read without a request for the number of entries.
+/// The position from which on the client asks the server for the number of entries.
 const UNCOUNTED: usize = 10 * PAGE_SIZE;
-/// After this many pages in a row without a new entry, the list is an error. A single one proves nothing: other
-/// programs may have created entries that come before its position.
+/// The call fails after this many consecutive pages without a new entry. One such page may be correct: another
+/// program may have created entries before its position.
 const MAX_REPEATED: u32 = 100;
-/// After this many pages in a row that end after the last entry, as the server counts them, the list is an
-/// error. A single one proves nothing: other programs may have deleted entries between the two requests.
-const MAX_UNCOUNTED: u32 = 10;
+/// The call fails after this many consecutive pages that end beyond the server's count. One such page may be
+/// correct: another program may have deleted entries since.
+const MAX_BEYOND_COUNT: u32 = 10;
+/// All pages together may take this many bytes of memory, however small a response may be.
+const MIN_MEMORY: usize = 128 << 20;
 
 /// An entry of a list.
 pub(crate) trait Entry: DeserializeOwned {
-    /// Returns what distinguishes the entry from all others of the list.
+    /// Returns the unique key of the entry.
     fn key(&self) -> &str;
 }
 
@@ -47,8 +50,7 @@ impl Listing {
     /// although other programs may move it from one page to the next.
     ///
     /// # Errors
-    /// In addition to those of the requests, [`Error::Decode`] if the list has no plausible end: see
-    /// [`End`].
+    /// Any error of a request. [`Error::Decode`] if the list does not end: see [`End`].
     pub(crate) fn fetch<T: Entry>(
         &self,
         operation: &'static Operation,
@@ -65,7 +67,7 @@ impl Listing {
             let query = format!("limit={limit}&offset={offset}");
             let request = client.request(operation).query(&query);
             let page: Vec<T> = request.send(|response| {
-                end.add_bytes(response)?;
+                end.add_response(response, limit * size_of::<T>())?;
                 let page: Vec<T> = read::list(response, limit)?;
                 requested::check_limit(page.len(), limit)?;
                 Ok(page)
@@ -89,19 +91,21 @@ impl Listing {
     }
 }
 
-/// Finds lists that never end: a server may ignore the offset, or invent one full page after the other.
+/// Detects lists that never end: the server ignores the offset, or returns full pages forever.
 struct End<'a> {
     client: &'a Client,
     count: Option<fn(&Client) -> Result<usize>>,
-    /// The number of entries in the list, as the server counts them. At the start, a number up to which it
-    /// need not be asked.
+    /// The number of entries in the list, as the server counts them. Before the first count, [`UNCOUNTED`]
+    /// entries after the offset.
     counted: usize,
-    /// The number of pages, up to now, without a new entry.
+    /// The number of consecutive pages without a new entry.
     repeated: u32,
-    /// The number of pages, up to now, that end after the last entry.
-    uncounted: u32,
+    /// The number of consecutive pages beyond `counted`.
+    beyond_count: u32,
     /// The size of all responses together.
     bytes: u64,
+    /// The memory that the entries of all pages may still take.
+    memory: Budget,
 }
 
 impl<'a> End<'a> {
@@ -110,27 +114,36 @@ impl<'a> End<'a> {
         offset: usize,
         count: Option<fn(&Client) -> Result<usize>>,
     ) -> End<'a> {
+        let max = usize::try_from(client.max_response_size()).unwrap_or(usize::MAX);
         End {
             client,
             count,
             counted: offset.saturating_add(UNCOUNTED),
             repeated: 0,
-            uncounted: 0,
+            beyond_count: 0,
             bytes: 0,
+            memory: Budget::new(max, MIN_MEMORY),
         }
     }
 
-    /// Adds a response. All pages together must not be larger than one response may be.
-    fn add_bytes(&mut self, response: &[u8]) -> Result<(), String> {
+    /// Adds a response, whose entries take `inline` bytes without their allocations. All pages together must
+    /// not be larger, or take more memory, than one response may.
+    fn add_response(&mut self, response: &[u8], inline: usize) -> Result<(), String> {
+        const ADVICE: &str =
+            "read parts of it with limit(...) and offset(...), or raise max_response_size(...)";
+
         let max = self.client.max_response_size();
         self.bytes = self.bytes.saturating_add(response.len() as u64);
-        if self.bytes <= max {
-            return Ok(());
+        if self.bytes > max {
+            return Err(format!(
+                "the pages of the list have more than {max} bytes in total; {ADVICE}"
+            ));
         }
-        Err(format!(
-            "the pages of the list are larger than {max} bytes together; read a part of it with limit(...) and \
-             offset(...), or raise the limit with max_response_size(...)"
-        ))
+        let values = read::memory(response)?;
+        // The caller makes a handle of each entry while the list is still there.
+        self.memory.take(values + 2 * inline).map_err(|_| {
+            format!("the entries of the list would take too much memory in total; {ADVICE}")
+        })
     }
 
     /// Adds a full page that ends at this position.
@@ -143,24 +156,28 @@ impl<'a> End<'a> {
         if !has_new_entries || position > self.counted {
             self.count();
         }
-        self.uncounted = if position > self.counted {
-            self.uncounted + 1
+        self.beyond_count = if position > self.counted {
+            self.beyond_count + 1
         } else {
             0
         };
-        if self.repeated < MAX_REPEATED && self.uncounted < MAX_UNCOUNTED {
+        if self.repeated < MAX_REPEATED && self.beyond_count < MAX_BEYOND_COUNT {
             return Ok(());
         }
         Err(if has_new_entries {
             let counted = self.counted;
-            format!("the server lists more than {position} entries, but counts {counted}")
+            format!(
+                "the server returned {position} entries or more, but reports a count of {counted}"
+            )
         } else {
             let pages = self.repeated;
-            format!("the last {pages} pages had no new entry; the server may ignore the offset")
+            format!(
+                "the last {pages} pages had no new entry; the server, or a proxy before it, ignores the offset"
+            )
         })
     }
 
-    /// Asks the server for the number of entries. A server that cannot count them may have any number.
+    /// Asks the server for the number of entries. If the server cannot count, the number is not limited.
     fn count(&mut self) {
         let counted = self.count.map(|count| count(self.client));
         self.counted = counted.and_then(Result::ok).unwrap_or(usize::MAX);
@@ -207,13 +224,13 @@ list! {
 }
 
 impl ListDatabases {
-    /// Sends the requests, one for every hundred entries. Each entry comes once, although other programs may
-    /// create and delete some meanwhile.
+    /// Sends a request for every 100 entries. Returns each entry once, even if other programs create or
+    /// delete entries meanwhile.
     ///
     /// # Errors
-    /// Any error of a request; see [`Error`](crate::Error). It is [`Error::Decode`](crate::Error::Decode) if
-    /// the list has no end: its pages bring nothing new, or all of them together are larger than
-    /// [`max_response_size`](crate::ClientBuilder::max_response_size).
+    /// Any error of a request; see [`Error`](crate::Error). [`Error::Decode`](crate::Error::Decode) if the
+    /// list does not end: its pages have no new entries, or all pages together exceed
+    /// [`max_response_size`](crate::ClientBuilder::max_response_size), or the memory of one such response.
     pub fn run(self) -> Result<Vec<Database>> {
         // Servers do not count databases.
         self.0.fetch(&op::LIST_DATABASES, None)

@@ -57,7 +57,7 @@ impl Client {
 }
 
 impl Entry for Stored {
-    /// Returns the id. The name of a collection can change, and become that of another one.
+    /// Returns the id: a name can change, and another collection can take it.
     fn key(&self) -> &str {
         &self.id
     }
@@ -69,13 +69,14 @@ list! {
 }
 
 impl ListCollections {
-    /// Sends the requests, one for every hundred collections. Each collection comes once, although other
-    /// programs may create and delete some meanwhile.
+    /// Sends a request for every 100 collections. Returns each collection once, even if other programs create
+    /// or delete collections meanwhile.
     ///
     /// # Errors
-    /// The errors of any request: see [`Error`](crate::Error). It is [`Error::Decode`](crate::Error::Decode) if
-    /// the list has no end: its pages bring nothing new, it has more entries than the server counts, or all
-    /// pages together are larger than [`max_response_size`](crate::ClientBuilder::max_response_size).
+    /// Any error of a request; see [`Error`](crate::Error). [`Error::Decode`](crate::Error::Decode) if the
+    /// list does not end: its pages have no new entries, it has more entries than the server counts, or all
+    /// pages together exceed [`max_response_size`](crate::ClientBuilder::max_response_size), or the memory of
+    /// one such response.
     pub fn run(self) -> Result<Vec<Collection>> {
         let count = Client::count_collections;
         let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS, Some(count))?;

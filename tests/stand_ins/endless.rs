@@ -102,7 +102,7 @@ fn secure_10_a_list_ends_if_it_has_more_entries_than_the_server_counts() {
         }
         collections(page(request))
     });
-    assert_decode(list(&client(&server)), "but counts 5000");
+    assert_decode(list(&client(&server)), "but reports a count of 5000");
     let requests = server.requests().len();
     assert!((50..100).contains(&requests), "{requests}");
 }
@@ -122,7 +122,7 @@ fn secure_10_all_pages_of_a_list_are_at_most_as_large_as_a_response_may_be() {
     });
     let client = builder(&server.url()).max_response_size(200_000);
     let client = client.build().unwrap();
-    let words = "the pages of the list are larger than 200000 bytes together";
+    let words = "the pages of the list have more than 200000 bytes in total";
     assert_decode(list(&client), words);
     assert_decode(client.list_databases().run(), words);
     // A part of it can be read.
@@ -132,13 +132,41 @@ fn secure_10_all_pages_of_a_list_are_at_most_as_large_as_a_response_may_be() {
     );
 }
 
+/// Each page is small, and takes a hundred times its bytes in memory.
+#[test]
+fn secure_04_all_pages_of_a_list_take_no_more_memory_than_one_response() {
+    let tiny = vec!["{\"\":0}"; 110_000].join(",");
+    let server = serving(move |request| {
+        if is_count(request) {
+            return Answer::ok("18446744073709551615");
+        }
+        let last = page(request).end;
+        let last = format!(
+            r#"{{"id":"6f4c0b6e-9f3c-4d43-8d0e-{last:012x}","name":"name{last}","configuration_json":{{"x":[{tiny}]}}}}"#
+        );
+        let mut entries = vec![last; PAGE];
+        for (number, entry) in page(request).zip(&mut entries[1..]) {
+            *entry = format!(
+                r#"{{"id":"6f4c0b6e-9f3c-4d43-8d0e-{number:012x}","name":"name{number}"}}"#
+            );
+        }
+        Answer::ok(format!("[{}]", entries.join(",")))
+    });
+    let client = builder(&server.url()).max_response_size(9_000_000);
+    let client = client.build().unwrap();
+    assert_decode(list(&client), "would take too much memory in total");
+    let mut requests = server.requests();
+    requests.retain(|request| request.path.contains("/collections?"));
+    assert_eq!(requests.len(), 2);
+}
+
 #[test]
 fn secure_10_a_page_with_more_entries_than_requested_is_an_error() {
     let server = serving(|_| collections(0..3));
     let list = client(&server).list_collections();
     assert_decode(
         list.limit(2).run(),
-        "3 records for a request with a limit of 2",
+        "3 records; the request allows at most 2",
     );
 }
 
@@ -226,6 +254,32 @@ fn secure_10_a_scan_ends_if_its_pages_bring_nothing_new() {
         assert!(scan.next().is_none());
         assert!(server.requests().len() < 200, "{}", server.requests().len());
     }
+}
+
+#[test]
+fn secure_10_a_scan_ends_if_none_of_the_listed_records_can_be_read() {
+    // Each listing has new ids, and no record has any of them.
+    let mut next = 0..;
+    let server = chroma(LIMITS, move |request| {
+        if request.path.ends_with("/count") {
+            return Answer::ok("18446744073709551615");
+        }
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        if body.get("ids").is_some() {
+            return Answer::ok(r#"{"ids":[],"documents":[]}"#);
+        }
+        let ids: Vec<String> = next
+            .by_ref()
+            .take(2)
+            .map(|id: usize| id.to_string())
+            .collect();
+        Answer::ok(json!({ "ids": ids }).to_string())
+    });
+    let mut scan = collection(&server).scan().include([Include::Documents]);
+    let error = scan.find_map(Result::err).unwrap();
+    assert!(matches!(error, Error::Decode { .. }), "{error}");
+    assert!(scan.next().is_none());
+    assert!(server.requests().len() < 300, "{}", server.requests().len());
 }
 
 #[test]

@@ -26,8 +26,9 @@ use crate::wire::write::FLOAT_LEN;
 const PAGES_PER_LISTING: usize = 9;
 /// The number of ids that are remembered, to drop those that are listed again.
 const REMEMBERED_IDS: usize = 100_000;
-/// The scan fails after this many consecutive listings without a new id.
-const MAX_REPEATED: u32 = 100;
+/// The scan fails after this many consecutive listings without a record. A few such listings may be correct:
+/// other programs may have deleted the records in the meantime.
+const MAX_WITHOUT_RECORD: u32 = 100;
 /// The number of records in the first page, when their size is not known yet.
 const FIRST_PAGE_SIZE: usize = 100;
 /// The target size of a page's response, in bytes of JSON.
@@ -52,8 +53,8 @@ pub(super) struct Reader {
     /// Ids that were listed and not read yet; the next one to read is the last one.
     listed: Vec<String>,
     recent: RecentIds,
-    /// The number of consecutive listings without a new id.
-    repeated: u32,
+    /// The number of listings since the last record.
+    without_record: u32,
 }
 
 impl Reader {
@@ -73,7 +74,7 @@ impl Reader {
             unlisted: None,
             listed: Vec::new(),
             recent: RecentIds::new(REMEMBERED_IDS),
-            repeated: 0,
+            without_record: 0,
         }
     }
 
@@ -83,6 +84,7 @@ impl Reader {
             if !self.listed.is_empty() {
                 let page = self.read_page()?;
                 if !page.is_empty() {
+                    self.without_record = 0;
                     return Ok(Some(page));
                 }
             } else if !self.list_next_window()? {
@@ -100,6 +102,12 @@ impl Reader {
         };
         let offset = unlisted.saturating_sub(self.window);
         if unlisted > 0 {
+            if self.without_record == MAX_WITHOUT_RECORD {
+                return Err(self.wrong_response(format!(
+                    "the last {MAX_WITHOUT_RECORD} pages had no new entry; the server, or a proxy before it, \
+                     ignores the offset"
+                )));
+            }
             let ids = self.list(offset, unlisted - offset + self.overlap)?;
             self.unlisted = Some(if ids.is_empty() {
                 // Many records were deleted. Finds the last position again.
@@ -107,15 +115,8 @@ impl Reader {
             } else {
                 offset
             });
-            let is_empty = ids.is_empty();
             self.queue(ids);
-            let is_repeated = !is_empty && self.listed.is_empty();
-            self.repeated = if is_repeated { self.repeated + 1 } else { 0 };
-            if self.repeated >= MAX_REPEATED {
-                return Err(self.wrong_response(format!(
-                    "the last {MAX_REPEATED} pages had no new entry; the server may ignore the offset"
-                )));
-            }
+            self.without_record += 1;
         }
         Ok(true)
     }
