@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::fuzzing::{self, Check, Parser, anything, survives};
 use crate::model::embeddings::Embeddings;
 use crate::model::results::GetResult;
+use crate::wire::requested::Requested;
 use crate::wire::{hits, read};
 
 pub(crate) const PARSERS: &[Parser] = &[
@@ -29,18 +30,18 @@ pub(crate) const PARSERS: &[Parser] = &[
     ("update", |answer| read::done(answer).map(anything)),
     ("delete", |answer| delete::deleted(answer).map(anything)),
     ("get", |answer| {
-        let found = read::get(answer, usize::MAX)?;
+        let found = read::get(answer, &Requested::default())?;
         Ok(Box::new(move || even(found)))
     }),
     ("conditional_get", |answer| {
-        let (found, _) = read::conditional_get(answer, usize::MAX)?;
+        let (found, _) = read::conditional_get(answer, &Requested::default())?;
         Ok(Box::new(move || even(found)))
     }),
     ("conditional_commit", |answer| {
         read::json::<Committed>(answer).map(anything)
     }),
     ("query", |answer| {
-        let results = hits::query(answer, QUERIES, usize::MAX)?;
+        let results = hits::query(answer, QUERIES, &Requested::default())?;
         Ok(Box::new(move || {
             assert_eq!(results.len(), QUERIES);
             for hit in results.into_iter().flatten() {
@@ -51,7 +52,7 @@ pub(crate) const PARSERS: &[Parser] = &[
         }))
     }),
     ("search", |answer| {
-        let results = hits::search(answer, QUERIES, usize::MAX)?;
+        let results = hits::search(answer, &[(); QUERIES].map(|()| Requested::default()))?;
         Ok(Box::new(move || {
             assert_eq!(results.len(), QUERIES);
             for hit in results.into_iter().flatten() {

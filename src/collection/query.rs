@@ -303,15 +303,9 @@ impl Request<'_> {
             }
             let body = self.body(vectors, &parts);
             let request = self.collection.request(&op::QUERY).body(&body);
+            let requested = Requested::new(parts.ids.as_deref(), Some(self.n_results));
             request
-                .send(|answer| {
-                    let results = hits::query(answer, vectors.len(), self.n_results)?;
-                    let requested = Requested::new(parts.ids.as_deref(), Some(self.n_results));
-                    for hits in &results {
-                        requested.check(hits.iter().map(|hit| hit.id.as_str()))?;
-                    }
-                    Ok(results)
-                })
+                .send(|answer| hits::query(answer, vectors.len(), &requested))
                 .map_err(|error| self.collection.explain_refusal(&parts, error))
         })
     }

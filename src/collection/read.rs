@@ -61,14 +61,10 @@ impl<'a> Read<'a> {
     fn append(&mut self, parts: &Parts, page: &Page) -> Result<()> {
         let found = &mut self.found;
         let body = write::selection(parts, page, Some(self.include));
-        let max = page.max_records(parts.ids.as_deref());
+        let requested = Requested::new(parts.ids.as_deref(), page.limit);
         let request = self.collection.request(&op::GET).body(&body);
         request
-            .send(|answer| {
-                let rows = read::get(answer, max)?;
-                check(&rows, parts, page)?;
-                found.append(rows)
-            })
+            .send(|answer| found.append(read::get(answer, &requested)?))
             .map_err(|error| self.collection.explain_refusal(parts, error))
     }
 
@@ -158,14 +154,4 @@ pub(super) fn without_repeated(mut ids: Vec<String>) -> Vec<String> {
     let mut is_first = is_first.into_iter();
     ids.retain(|_| is_first.next() == Some(true));
     ids
-}
-
-/// Checks that a response to `get` has only requested records, each once.
-pub(super) fn check(
-    rows: &GetResult,
-    parts: &Parts,
-    page: &Page,
-) -> std::result::Result<(), String> {
-    let requested = Requested::new(parts.ids.as_deref(), page.limit);
-    requested.check(rows.ids.iter().map(String::as_str))
 }

@@ -141,18 +141,12 @@ fn run(
     }
     embed(collection, &mut searches)?;
     let body = write::search(&searches, read_level);
-    let limits = searches
+    let requested: Vec<_> = searches
         .iter()
-        .map(|search| search.max_hits().unwrap_or(usize::MAX));
-    let limit = limits.max().unwrap_or(usize::MAX);
-    collection.request(&op::SEARCH).body(&body).send(|answer| {
-        let results = hits::search(answer, count, limit)?;
-        for (hits, search) in results.iter().zip(&searches) {
-            let found = hits.iter().map(|hit| hit.id.as_str());
-            Requested::new(None, search.max_hits()).check(found)?;
-        }
-        Ok(results)
-    })
+        .map(|search| Requested::new(None, search.max_hits()))
+        .collect();
+    let request = collection.request(&op::SEARCH).body(&body);
+    request.send(|answer| hits::search(answer, &requested))
 }
 
 /// Replaces the texts of all searches by vectors, in one call of the embedding function.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::read::{check, without_repeated};
+use super::read::without_repeated;
 use super::selection::Selection;
 use super::{Collection, IntoIds};
 use crate::client::operations as op;
@@ -15,6 +15,7 @@ use crate::model::records::{IntoRecords, Records};
 use crate::model::results::{GetResult, Include};
 use crate::transport::Operation;
 use crate::wire::read;
+use crate::wire::requested::Requested;
 use crate::wire::write::{self, Page};
 
 /// Reads and writes of one collection that take effect together, and only if no other program has written a
@@ -143,15 +144,11 @@ impl Transaction {
             return Ok(GetResult::empty(&include));
         };
         self.refuse_written(operation, parts.ids.iter().flatten())?;
-        let max = page.max_records(parts.ids.as_deref());
+        let requested = Requested::new(parts.ids.as_deref(), page.limit);
         let body = write::selection(&parts, page, Some(&include));
         let body = write::with_read_token(body, self.read_token);
         let request = self.collection.request(operation).body(&body);
-        let (found, token) = request.send(|answer| {
-            let (found, token) = read::conditional_get(answer, max)?;
-            check(&found, &parts, page)?;
-            Ok((found, token))
-        })?;
+        let (found, token) = request.send(|answer| read::conditional_get(answer, &requested))?;
         self.refuse_written(operation, &found.ids)?;
         self.read_token.get_or_insert(token);
         Ok(found)

@@ -291,6 +291,7 @@ impl<'a> Cursor<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crate::wire::requested::Requested;
     use crate::wire::{hits, read};
 
     /// A response with every column.
@@ -304,9 +305,11 @@ mod tests {
         for (whole, read) in [
             (
                 GET,
-                (|bytes| read::get(bytes, 2).is_ok()) as fn(&[u8]) -> bool,
+                (|bytes| read::get(bytes, &Requested::default()).is_ok()) as fn(&[u8]) -> bool,
             ),
-            (QUERY, |bytes| hits::query(bytes, 2, 2).is_ok()),
+            (QUERY, |bytes| {
+                hits::query(bytes, 2, &Requested::default()).is_ok()
+            }),
         ] {
             assert!(read(whole.as_bytes()));
             let text = whole.trim_end();
@@ -321,9 +324,11 @@ mod tests {
         for (whole, read) in [
             (
                 GET,
-                (|bytes| read::get(bytes, 2).is_ok()) as fn(&[u8]) -> bool,
+                (|bytes| read::get(bytes, &Requested::default()).is_ok()) as fn(&[u8]) -> bool,
             ),
-            (QUERY, |bytes| hits::query(bytes, 2, 2).is_ok()),
+            (QUERY, |bytes| {
+                hits::query(bytes, 2, &Requested::default()).is_ok()
+            }),
         ] {
             let mut bytes = whole.as_bytes().to_vec();
             for at in 0..bytes.len() {
@@ -348,12 +353,18 @@ mod tests {
         let deep = "[".repeat(200_000);
         for key in ["ids", "embeddings", "documents", "metadatas", "other"] {
             let text = format!("{{\"{key}\":{deep}");
-            assert!(read::get(text.as_bytes(), 2).is_err(), "{key}");
-            assert!(hits::query(text.as_bytes(), 1, 2).is_err(), "{key}");
+            assert!(
+                read::get(text.as_bytes(), &Requested::default()).is_err(),
+                "{key}"
+            );
+            assert!(
+                hits::query(text.as_bytes(), 1, &Requested::default()).is_err(),
+                "{key}"
+            );
         }
         let closed = format!("{deep}{}", "]".repeat(200_000));
         let text = format!("{{\"other\":{closed},\"ids\":[]}}");
-        assert!(read::get(text.as_bytes(), 2).is_ok());
+        assert!(read::get(text.as_bytes(), &Requested::default()).is_ok());
     }
 
     #[test]
@@ -381,10 +392,10 @@ mod tests {
             ),
             (r#"["ids"]"#, "expected '{' at byte 0"),
         ] {
-            let found = read::get(text.as_bytes(), 2).unwrap_err();
+            let found = read::get(text.as_bytes(), &Requested::default()).unwrap_err();
             assert!(found.starts_with(error), "{found}");
         }
-        let found = read::get(b"{\"ids\":[\n1]}", 2).unwrap_err();
+        let found = read::get(b"{\"ids\":[\n1]}", &Requested::default()).unwrap_err();
         assert!(found.contains("expected a string at byte 9"), "{found}");
     }
 }

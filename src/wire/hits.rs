@@ -3,42 +3,47 @@
 use super::column::{Entry, Id, NullableMetadata, NullableText, check_count};
 use super::cursor::Cursor;
 use super::read::{self, unread};
+use super::requested::Requested;
 use crate::model::metadata::{Metadata, Reading};
 use crate::model::results::{Hit, QueryResult};
 use crate::model::search::{SearchHit, SearchResult};
 
-/// Reads the response to `query`. It must have one list of hits for each of the `queries`, of at most
-/// `n_results` hits.
+/// Reads the response to `query`. It must have one list of requested hits for each of the `queries`.
 pub(crate) fn query(
     answer: &[u8],
     queries: usize,
-    n_results: usize,
+    requested: &Requested<'_>,
 ) -> Result<Vec<QueryResult>, String> {
     let expected = Expected {
         queries,
-        max_hits: n_results,
+        max_hits: requested.max(),
         numbers: "distances",
     };
     let found: Lists<Hit> = expected.read(answer)?;
     if !found.has_numbers {
         return Err(unread(answer, "no distances"));
     }
+    for hits in &found.queries {
+        requested.check(hits.iter().map(|hit| hit.id.as_str()))?;
+    }
     Ok(found.queries.into_iter().map(QueryResult::new).collect())
 }
 
-/// Reads the response to `search`. It must have one list of hits for each of the `searches`, of at most `limit`
-/// hits. Each search selects its own columns, so a column may be null for one search and not for another.
+/// Reads the response to `search`. It must have one list of hits for each search, with the hits that this search
+/// requested. Each search selects its own columns, so a column may be null for one search and not for another.
 pub(crate) fn search(
     answer: &[u8],
-    searches: usize,
-    limit: usize,
+    requested: &[Requested<'_>],
 ) -> Result<Vec<SearchResult>, String> {
     let expected = Expected {
-        queries: searches,
-        max_hits: limit,
+        queries: requested.len(),
+        max_hits: requested.iter().map(Requested::max).max().unwrap_or(0),
         numbers: "scores",
     };
     let found: Lists<SearchHit> = expected.read(answer)?;
+    for (hits, requested) in found.queries.iter().zip(requested) {
+        requested.check(hits.iter().map(|hit| hit.id.as_str()))?;
+    }
     Ok(found.queries.into_iter().map(SearchResult::new).collect())
 }
 
@@ -333,25 +338,29 @@ fn fill<'a, H>(
 mod tests {
     use super::*;
 
+    fn at_most(max: usize) -> Requested<'static> {
+        Requested::new(None, Some(max))
+    }
+
     #[test]
     fn reads_the_answer_to_query() {
         let answer =
             br#"{"ids":[["a","b"],[]],"distances":[[0.5,1],[]],"documents":[["x",null],[]],
             "metadatas":null,"embeddings":[[[1.0],null],[]],"uris":null,"include":[]}"#;
-        let results = query(answer, 2, 10).unwrap();
+        let results = query(answer, 2, &at_most(10)).unwrap();
         assert_eq!(results[0].ids().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(results[0].distances().collect::<Vec<_>>(), [0.5, 1.0]);
         assert_eq!(results[0][0].document.as_deref(), Some("x"));
         assert_eq!(results[0][0].embedding, Some(vec![1.0]));
         assert!(results[1].is_empty());
-        let far = query(br#"{"ids":[["a"]],"distances":[[null]]}"#, 1, 10).unwrap();
+        let far = query(br#"{"ids":[["a"]],"distances":[[null]]}"#, 1, &at_most(10)).unwrap();
         assert_eq!(far[0][0].distance, f32::INFINITY);
     }
 
     #[test]
     fn secure_04_columns_before_the_ids_are_read_after_them() {
         let answer = br#"{"distances":[[0.5]],"documents":[["x"]],"new":[],"ids":[["a"]]}"#;
-        let results = query(answer, 1, 1).unwrap();
+        let results = query(answer, 1, &at_most(1)).unwrap();
         assert_eq!(results[0][0].document.as_deref(), Some("x"));
         assert_eq!(results[0][0].distance, 0.5);
         for (bad, why) in [
@@ -370,11 +379,11 @@ mod tests {
             (r#"{"ids":[["a"]],"uris":[[]]}"#, "0 uris for 1 ids"),
             (r#"{"ids":[["a"]],"ids":[["a"]]}"#, "the ids occur twice"),
         ] {
-            let error = query(bad.as_bytes(), 1, 1).unwrap_err();
+            let error = query(bad.as_bytes(), 1, &at_most(1)).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
         let ids = vec!["\"a\""; 200].join(",");
-        let error = query(format!("{{\"ids\":[[{ids},x").as_bytes(), 1, 10).unwrap_err();
+        let error = query(format!("{{\"ids\":[[{ids},x").as_bytes(), 1, &at_most(10)).unwrap_err();
         assert!(error.contains("more than 110 records"), "{error}");
     }
 
@@ -388,8 +397,11 @@ mod tests {
             "{{\"ids\":[[{}]],\"distances\":[[{distances}]]}}",
             ids.join(",")
         );
-        assert_eq!(query(answer.as_bytes(), 1, HITS).unwrap()[0].len(), HITS);
-        let error = query(answer.as_bytes(), 1, usize::MAX).unwrap_err();
+        assert_eq!(
+            query(answer.as_bytes(), 1, &at_most(HITS)).unwrap()[0].len(),
+            HITS
+        );
+        let error = query(answer.as_bytes(), 1, &Requested::default()).unwrap_err();
         assert!(
             error.contains("the records would take more than 11 times"),
             "{error}"
@@ -404,7 +416,7 @@ mod tests {
             r#"{"ids":[],"distances":[]}"#,
             r#"{"ids":[["a"]],"distances":[[1.0]],"documents":[["x","y"]]}"#,
         ] {
-            assert!(query(bad.as_bytes(), 1, 10).is_err(), "{bad}");
+            assert!(query(bad.as_bytes(), 1, &at_most(10)).is_err(), "{bad}");
         }
     }
 
@@ -414,7 +426,7 @@ mod tests {
             "documents":[["x",null],null,[]],"embeddings":[null,[[1.0,2]],null],
             "metadatas":[[null,{"k":1}],null,null],"scores":[[0.5,null],[-1],null],
             "select":[["Document"],["#score"],[{"MetadataField":"k"}]],"new":1}"##;
-        let results = search(found, 3, 2).unwrap();
+        let results = search(found, &[at_most(2), at_most(2), at_most(2)]).unwrap();
         assert_eq!(results[0].ids().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(
             results[0].documents().collect::<Vec<_>>(),
@@ -426,7 +438,7 @@ mod tests {
         assert_eq!(results[1][0].embedding, Some(vec![1.0, 2.0]));
         assert_eq!(results[1][0].score, Some(-1.0));
         assert!(results[2].is_empty());
-        let bare = search(br#"{"ids":[["a"]],"scores":null}"#, 1, 1).unwrap();
+        let bare = search(br#"{"ids":[["a"]],"scores":null}"#, &[at_most(1)]).unwrap();
         assert_eq!(bare[0][0].score, None);
     }
 
@@ -448,7 +460,7 @@ mod tests {
             r#"{"ids":[["a"]],"embeddings":[[[1.0],[2.0]]]}"#,
             r#"{"ids":[["a"]],"metadatas":[[1]]}"#,
         ] {
-            assert!(search(bad.as_bytes(), 1, 2).is_err(), "{bad}");
+            assert!(search(bad.as_bytes(), &[at_most(2)]).is_err(), "{bad}");
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::column::{Entry, Id, NullableMetadata, NullableText, check_count};
 use super::cursor::Cursor;
+use super::requested::Requested;
 use super::weight;
 use crate::model::budget::Budget;
 use crate::model::embeddings::Embeddings;
@@ -73,15 +74,18 @@ pub(crate) fn shown(answer: &[u8]) -> String {
     format!("{start:?}{dots}")
 }
 
-/// Reads the response to `get`, of at most `max` records.
-pub(crate) fn get(answer: &[u8], max: usize) -> Result<GetResult, String> {
-    rows(answer, max).map(|(rows, _)| rows)
+/// Reads the response to `get`, and checks that it holds only requested records.
+pub(crate) fn get(answer: &[u8], requested: &Requested<'_>) -> Result<GetResult, String> {
+    rows(answer, requested).map(|(rows, _)| rows)
 }
 
-/// Reads the response to a `get` in a transaction, of at most `max` records: the records, and the token for
-/// the next read.
-pub(crate) fn conditional_get(answer: &[u8], max: usize) -> Result<(GetResult, u64), String> {
-    let (rows, token) = rows(answer, max)?;
+/// Reads the response to a `get` in a transaction: the records, as [`get`] does, and the token for the next
+/// read.
+pub(crate) fn conditional_get(
+    answer: &[u8],
+    requested: &Requested<'_>,
+) -> Result<(GetResult, u64), String> {
+    let (rows, token) = rows(answer, requested)?;
     Ok((rows, token.ok_or("no read_token")?))
 }
 
@@ -93,7 +97,7 @@ pub(super) fn reading(answer: &[u8], requested: usize) -> Reading {
     Reading::new(Budget::new(answer.len(), FLOOR.max(requested)))
 }
 
-fn rows(answer: &[u8], max: usize) -> Result<(GetResult, Option<u64>), String> {
+fn rows(answer: &[u8], requested: &Requested<'_>) -> Result<(GetResult, Option<u64>), String> {
     let mut rows = Rows {
         found: None,
         token: None,
@@ -103,7 +107,7 @@ fn rows(answer: &[u8], max: usize) -> Result<(GetResult, Option<u64>), String> {
     // entries.
     let mut later = Vec::new();
     Cursor::object(answer, |at, key| match key {
-        "ids" => rows.ids(at, max),
+        "ids" => rows.ids(at, requested.max()),
         "read_token" => at.value().map(|token| rows.token = token),
         _ if rows.found.is_some() => rows.column(at, key),
         "documents" | "embeddings" | "metadatas" | "uris" => {
@@ -127,6 +131,7 @@ fn rows(answer: &[u8], max: usize) -> Result<(GetResult, Option<u64>), String> {
     check_len(ids, "embeddings", embeddings)?;
     check_len(ids, "metadatas", found.metadatas.as_ref().map(Vec::len))?;
     check_len(ids, "uris", found.uris.as_ref().map(Vec::len))?;
+    requested.check(found.ids.iter().map(String::as_str))?;
     Ok((found, rows.token))
 }
 
@@ -231,11 +236,15 @@ mod tests {
     use super::*;
     use crate::model::metadata::Metadata;
 
+    fn at_most(max: usize) -> Requested<'static> {
+        Requested::new(None, Some(max))
+    }
+
     #[test]
     fn reads_the_answer_to_get() {
         let answer = br#"{"ids":["a","b"],"embeddings":[[1.0,2.0],[3,4e0]],"documents":["x",null],
             "uris":null,"metadatas":[null,{"k":1}],"include":["documents"],"new":{"field":[1]}}"#;
-        let result = get(answer, 2).unwrap();
+        let result = get(answer, &at_most(2)).unwrap();
         assert_eq!(
             result.embeddings.as_ref().unwrap().as_flat(),
             [1.0, 2.0, 3.0, 4.0]
@@ -248,7 +257,7 @@ mod tests {
     #[test]
     fn secure_04_columns_before_the_ids_are_read_after_them() {
         let answer = br#"{"metadatas":[{"k":1}],"documents":["x"],"embeddings":[[1]],"ids":["a"]}"#;
-        let result = get(answer, 1).unwrap();
+        let result = get(answer, &at_most(1)).unwrap();
         let row = result.get(0).unwrap();
         assert_eq!((row.id, row.document), ("a", Some("x")));
         assert_eq!(row.metadata, &Metadata::from([("k", 1)]));
@@ -266,7 +275,7 @@ mod tests {
             (r#"{"ids":["a"],"ids":["a"]}"#, "the ids occur twice"),
             (r#"{"documents":["x"]}"#, "no ids"),
         ] {
-            let error = get(bad.as_bytes(), 1).unwrap_err();
+            let error = get(bad.as_bytes(), &at_most(1)).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
     }
@@ -276,7 +285,7 @@ mod tests {
         // The rest of the response is not read: it is not JSON.
         let ids: Vec<_> = (0..200).map(|id| format!("\"{id}\"")).collect();
         let answer = format!("{{\"ids\":[{},x", ids.join(","));
-        let error = get(answer.as_bytes(), 10).unwrap_err();
+        let error = get(answer.as_bytes(), &at_most(10)).unwrap_err();
         let why = "the server returned more than 110 records; the request allows at most 10";
         assert!(error.starts_with(why), "{error}");
         let entries = format!("[{},x", ids.join(","));
@@ -284,7 +293,12 @@ mod tests {
         assert!(error.starts_with(why), "{error}");
         // A few more are read, so that the error can name one.
         let few = format!("{{\"ids\":[{}]}}", ids[..20].join(","));
-        assert_eq!(get(few.as_bytes(), 10).unwrap().len(), 20);
+        let ten: Vec<String> = (0..10).map(|id| id.to_string()).collect();
+        let error = get(few.as_bytes(), &Requested::new(Some(&ten), None)).unwrap_err();
+        assert!(error.contains("\"10\", which was not requested"), "{error}");
+        let error = get(few.as_bytes(), &at_most(10)).unwrap_err();
+        assert!(error.contains("20 records; the request"), "{error}");
+        assert_eq!(get(few.as_bytes(), &at_most(20)).unwrap().len(), 20);
     }
 
     #[test]
@@ -300,18 +314,18 @@ mod tests {
             r#"{"ids":["a"],"embeddings":[["x"]]}"#,
             r#"{"ids":[1]}"#,
         ] {
-            assert!(get(bad.as_bytes(), 2).is_err(), "{bad}");
+            assert!(get(bad.as_bytes(), &at_most(2)).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn errors_quote_the_start_of_the_answer() {
-        let error = get(b"<html>not json</html>", 2).unwrap_err();
+        let error = get(b"<html>not json</html>", &at_most(2)).unwrap_err();
         assert!(error.contains("<html>not json"), "{error}");
-        assert!(get(&[b'x'; 10_000], 2).unwrap_err().len() < 400);
+        assert!(get(&[b'x'; 10_000], &at_most(2)).unwrap_err().len() < 400);
         let text = "\u{e9}".repeat(10_000);
         for unexpected in [
-            get(format!(r#"{{"ids":"{text}"}}"#).as_bytes(), 2).unwrap_err(),
+            get(format!(r#"{{"ids":"{text}"}}"#).as_bytes(), &at_most(2)).unwrap_err(),
             json::<bool>(format!("{text:?}").as_bytes()).unwrap_err(),
         ] {
             let known = ["invalid type: string", "…", "expected a", " at "];

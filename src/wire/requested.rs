@@ -23,8 +23,15 @@ impl<'a> Requested<'a> {
         }
     }
 
+    /// Returns the maximum number of records in the response.
+    pub(super) fn max(&self) -> usize {
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let ids = self.ids.as_ref();
+        ids.map_or(limit, |ids| limit.min(ids.len()))
+    }
+
     /// Checks that all ids were requested, that no id occurs twice, and that there are at most `limit`.
-    pub(crate) fn check<'f>(
+    pub(super) fn check<'f>(
         &self,
         found: impl ExactSizeIterator<Item = &'f str> + Clone,
     ) -> Result<(), String> {

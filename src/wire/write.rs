@@ -119,12 +119,6 @@ impl Page {
     pub(crate) fn is_set(&self) -> bool {
         self.limit.is_some() || self.offset.is_some()
     }
-
-    /// Returns the most records that a server may return, if it reads these ids.
-    pub(crate) fn max_records(&self, ids: Option<&[String]>) -> usize {
-        let limit = self.limit.unwrap_or(usize::MAX);
-        ids.map_or(limit, |ids| limit.min(ids.len()))
-    }
 }
 
 /// Returns `{"ids":[…],"where":…,"where_document":…,"limit":…,"offset":…,"include":[…]}`, for `get` and

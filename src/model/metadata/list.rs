@@ -3,7 +3,7 @@
 use super::strings::Strings;
 use super::value::MetadataValue;
 
-/// A list whose kind is that of its values. Integers among floats become floats.
+/// A list of values of one kind. Integers among floats become floats.
 pub(super) struct List {
     values: MetadataValue,
     is_mixed: bool,
@@ -41,7 +41,7 @@ impl List {
                 floats.push(value);
                 self.values = Floats(floats);
             }
-            // Exactly one value, since most lists of a hostile answer have no more.
+            // Capacity for one value: a hostile response may have millions of such lists.
             (Null, Item::Bool(value)) => self.values = Bools(vec![value]),
             (Null, Item::Int(value)) => self.values = Ints(vec![value]),
             (Null, Item::Float(value)) => self.values = Floats(vec![value]),
@@ -50,7 +50,7 @@ impl List {
         }
     }
 
-    /// Notes a value of another kind. The rest of the list is still read, since it may be broken.
+    /// Marks the list as mixed. The rest is still parsed, so that a syntax error is reported first.
     pub(super) fn refuse(&mut self) {
         self.is_mixed = true;
     }

@@ -24,7 +24,8 @@ use crate::printable::OneLine;
 /// assert_eq!(tags.unwrap_or_default(), ["language", "systems"]);
 /// ```
 ///
-/// To make metadata of many pairs, collect them: [`insert`](Metadata::insert) moves all greater keys.
+/// To make metadata of many pairs, use `collect`. Each [`insert`](Metadata::insert) moves all greater keys, so many
+/// of them are slow.
 #[derive(Clone, Default, PartialEq)]
 pub struct Metadata(Vec<Entry>);
 
@@ -115,11 +116,6 @@ impl Metadata {
         Metadata(entries)
     }
 
-    /// Makes metadata of entries that are [sorted](sort).
-    pub(super) fn of_sorted(entries: Vec<Entry>) -> Metadata {
-        Metadata(entries)
-    }
-
     /// Makes metadata of entries in any order.
     ///
     /// # Errors
@@ -138,7 +134,7 @@ impl Metadata {
 }
 
 /// Sorts entries by key. Of entries with the same key, keeps the last one.
-pub(super) fn sort(entries: &mut Vec<Entry>) {
+fn sort(entries: &mut Vec<Entry>) {
     if entries.is_sorted_by(|(one, _), (other, _)| one < other) {
         return;
     }

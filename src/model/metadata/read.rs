@@ -8,7 +8,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 
 use super::keys::Keys;
 use super::list::{Item, List};
-use super::map::{self, Entry, Metadata};
+use super::map::{Entry, Metadata};
 use super::value::{MetadataValue, SparseVector};
 use crate::model::budget::{Budget, block};
 
@@ -16,8 +16,8 @@ use crate::model::budget::{Budget, block};
 #[derive(Debug)]
 pub(crate) struct Reading {
     keys: Keys,
-    /// The entries of one record, in the order of the JSON. Reused, so that each record takes one exact
-    /// allocation.
+    /// The entries of one record, in the order of the JSON. Reused, so that each record needs one allocation
+    /// of the exact size.
     entries: Vec<Entry>,
     pub(crate) budget: Budget,
 }
@@ -33,22 +33,21 @@ impl Reading {
 
     /// Makes metadata of the entries that were read.
     fn finish<E: de::Error>(&mut self) -> Result<Metadata, E> {
-        /// A longer record keeps its entries, since a copy would take as much again.
+        /// A longer record takes over the `Vec`: a copy would double its memory.
         const COPIED: usize = 64;
 
         let count = self.entries.len();
         let bytes = count * size_of::<Entry>();
-        // The entries themselves were taken one by one.
-        let more = block(bytes) - bytes;
-        if count > COPIED {
-            // Sorting takes half as much for a while.
-            self.budget.take(more + bytes / 2).map_err(E::custom)?;
-            let metadata = Metadata::of(std::mem::take(&mut self.entries));
-            return Ok(metadata);
-        }
+        let is_long = count > COPIED;
+        // Each entry was charged to the budget when it was read. Sorting a long record needs half as much in
+        // addition.
+        let more = block(bytes) - bytes + if is_long { bytes / 2 } else { 0 };
         self.budget.take(more).map_err(E::custom)?;
-        map::sort(&mut self.entries);
-        Ok(Metadata::of_sorted(self.entries.drain(..).collect()))
+        Ok(Metadata::of(if is_long {
+            std::mem::take(&mut self.entries)
+        } else {
+            self.entries.drain(..).collect()
+        }))
     }
 }
 

@@ -7,8 +7,9 @@ use serde::ser::{Serialize, Serializer};
 
 /// A list of texts, such as tags.
 ///
-/// It holds the texts in one buffer, so a short text takes only a few bytes. [`len`](Strings::len)
-/// and [`get`](Strings::get) read the list from its start; a loop over [`iter`](Strings::iter) reads it once.
+/// It holds the texts in one buffer, so a short text takes only a few bytes. [`len`](Strings::len) and
+/// [`get`](Strings::get) take time proportional to the length of the list. To visit all texts, use
+/// [`iter`](Strings::iter).
 ///
 /// Lists of `String`s and `&str`s convert into it, and compare with it:
 ///
@@ -23,11 +24,12 @@ use serde::ser::{Serialize, Serializer};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Strings {
-    /// Each text after its length. The length is written in ASCII, six bits in each byte, the lowest first.
+    /// Each text, preceded by its length. A length has six bits in each byte, the lowest first, so all its
+    /// bytes are ASCII.
     buffer: String,
 }
 
-/// The bit of a byte of a length that says that another byte follows.
+/// The continuation bit: the length has another byte.
 const MORE: u8 = 0x40;
 
 static EMPTY: Strings = Strings::new();
@@ -76,7 +78,7 @@ impl Strings {
         StringsIter { rest: &self.buffer }
     }
 
-    /// Returns the number of bytes that it takes in addition to its own size.
+    /// Returns the capacity of the buffer in bytes.
     pub(crate) fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
@@ -106,7 +108,7 @@ impl<'a> Iterator for StringsIter<'a> {
             }
         }
         let (text, rest) = self.rest.get(digits..)?.split_at_checked(length)?;
-        // At the end of the buffer, no byte is a length.
+        // The buffer is at its end.
         if digits == 0 {
             return None;
         }
@@ -156,7 +158,7 @@ impl<T: AsRef<str>, const N: usize> From<[T; N]> for Strings {
     }
 }
 
-/// An empty list, so that `as_strings().unwrap_or_default()` is a list.
+/// Returns an empty list, so that `as_strings().unwrap_or_default()` compiles.
 impl Default for &Strings {
     fn default() -> Self {
         &EMPTY
