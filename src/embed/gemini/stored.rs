@@ -141,6 +141,17 @@ impl Config {
     }
 }
 
+/// Copies the settings of a configuration. Real ones are few, and neither lists nor objects. Others are left out,
+/// since a server may send any number of them.
+fn settings(config: &Value) -> Value {
+    const MAX: usize = 32;
+
+    let settings = config.as_object().into_iter().flatten();
+    let settings = settings.filter(|(_, value)| !value.is_array() && !value.is_object());
+    let copies = settings.map(|(key, value)| (key.clone(), value.clone()));
+    Value::Object(copies.take(MAX).collect())
+}
+
 /// The function that a collection's configuration describes. It reads the API key when it embeds the first
 /// text, so a program that only uses vectors needs no key.
 pub(in crate::embed) struct StoredGemini {
@@ -176,7 +187,7 @@ impl StoredGemini {
         Ok(StoredGemini {
             builder,
             style: known.style,
-            config: config.clone(),
+            config: settings(config),
             refusal: read.refusal(allowed),
             gemini: OnceLock::new(),
         })
@@ -292,6 +303,18 @@ mod tests {
             gemini.config().unwrap(),
             json!({ "model_name": "gemini-embedding-001", "dimension": 3072, "api_key_env_var": "MY_KEY" }),
             "no task, as there"
+        );
+    }
+
+    #[test]
+    fn secure_04_a_configuration_is_not_kept_twice() {
+        let config = json!({
+            "model_name": "gemini-embedding-001", "new": true, "x": vec![json!({ "": 0 }); 1_000], "y": { "z": 1 },
+        });
+        let kept = new(&config).unwrap().config().unwrap();
+        assert_eq!(
+            kept,
+            json!({ "model_name": "gemini-embedding-001", "new": true })
         );
     }
 
