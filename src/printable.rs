@@ -1,4 +1,4 @@
-//! [`OneLine`]: escapes text from servers and files for terminals and logs.
+//! [`OneLine`]: escapes text from servers and files for terminals and logs. [`short`]: cuts a long one.
 //!
 //! A line break could forge a log line. A control character could change the terminal. A bidirectional control
 //! character could make text look like other text. They are escaped as in JSON: `\n`, `\u001b`, `\u202e`. So
@@ -59,6 +59,21 @@ pub(crate) fn one_line_of(text: &str, max: usize) -> Cow<'_, str> {
         }
     }
     cut.into()
+}
+
+/// Shortens a long message to its start and its end. `serde_json` quotes an unexpected string in full, and
+/// then names the position.
+pub(crate) fn short(what: &str) -> Cow<'_, str> {
+    const START: usize = 200;
+    const END: usize = 100;
+    let start = what.char_indices().nth(START);
+    let end = what.char_indices().nth_back(END);
+    match (start, end) {
+        (Some((start, _)), Some((end, _))) if start < end => {
+            format!("{}…{}", &what[..start], &what[end..]).into()
+        }
+        _ => what.into(),
+    }
 }
 
 /// Whether a character must not be printed as it is: a control character, a line separator, or one that

@@ -9,8 +9,9 @@ use super::operations as op;
 use super::reconcile::{self, Outcome};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::name;
+use crate::printable::short;
 use crate::transport::Operation;
-use crate::wire::read::{self, short};
+use crate::wire::read;
 
 impl Client {
     /// Creates a tenant. The name must have at least 3 characters.

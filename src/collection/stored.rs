@@ -14,7 +14,7 @@ use crate::model::index_metadata;
 use crate::model::metadata::Metadata;
 use crate::model::name;
 use crate::model::schema::Schema;
-use crate::wire::read::short;
+use crate::printable::short;
 
 /// A collection as servers describe it. Unknown fields are ignored.
 ///

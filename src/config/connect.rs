@@ -7,9 +7,8 @@ use crate::environment::Environment;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
 use crate::model::name;
-use crate::printable::one_line_of;
+use crate::printable::{one_line_of, short};
 use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints};
-use crate::wire::read::short;
 
 /// The default address of a Chroma server.
 const DEFAULT_HOST: &str = "http://localhost:8000";

@@ -3,7 +3,7 @@
 use crate::environment;
 use crate::error::InvalidInput;
 #[cfg(feature = "gemini")]
-use crate::wire::read::short;
+use crate::printable::short;
 
 /// The environment variables that stored settings may name, in addition to the provider's own. Anyone who may
 /// change a collection can change its settings, so they are not trusted.

@@ -12,7 +12,7 @@ use super::gemini;
 use super::hashing::{self, Hashing};
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
-use crate::wire::read::short;
+use crate::printable::short;
 
 #[cfg(feature = "gemini")]
 const GEMINI: &str = gemini::NAME;

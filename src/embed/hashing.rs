@@ -11,7 +11,7 @@ use super::function::EmbeddingFunction;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
-use crate::wire::read::short;
+use crate::printable::short;
 
 /// An offline embedding function: hashes words, and letter n-grams within them, into vectors of 768 floats
 /// and unit length.

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::wire::read::short;
+use crate::printable::short;
 
 /// The maximum number of names that are counted one by one, since names come from the input.
 const MAX_NAMES: usize = 100;

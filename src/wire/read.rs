@@ -1,7 +1,5 @@
 //! Reads responses from bytes straight into the public types.
 
-use std::borrow::Cow;
-
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::column::{Entry, Id, NullableMetadata, NullableText, check_count};
@@ -12,6 +10,7 @@ use crate::model::budget::Budget;
 use crate::model::embeddings::Embeddings;
 use crate::model::metadata::Reading;
 use crate::model::results::GetResult;
+use crate::printable::short;
 
 /// Reads JSON. The error names the position, and quotes the start of the response.
 pub(crate) fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
@@ -46,21 +45,6 @@ pub(crate) fn done(answer: &[u8]) -> Result<(), String> {
 /// Returns an error message: what is wrong with a response, and the start of the response.
 pub(crate) fn unread(answer: &[u8], what: &str) -> String {
     format!("{} in {}", short(what), shown(answer))
-}
-
-/// Shortens a long message to its start and its end. `serde_json` quotes an unexpected string in full, and
-/// then names the position.
-pub(crate) fn short(what: &str) -> Cow<'_, str> {
-    const START: usize = 200;
-    const END: usize = 100;
-    let start = what.char_indices().nth(START);
-    let end = what.char_indices().nth_back(END);
-    match (start, end) {
-        (Some((start, _)), Some((end, _))) if start < end => {
-            format!("{}…{}", &what[..start], &what[end..]).into()
-        }
-        _ => what.into(),
-    }
 }
 
 /// Returns the start of a response, as one line of text.

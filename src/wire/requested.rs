@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use twox_hash::XxHash3_64;
 
-use super::read::short;
+use crate::printable::short;
 use crate::random::Random;
 
 /// The records that a response may hold.

@@ -20,7 +20,7 @@ use crate::environment::Environment;
 use crate::error::InvalidInput;
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
-use crate::wire::read::short;
+use crate::printable::short;
 
 /// The variables of Google's keys in the configurations that Chroma's clients store.
 const OWN_VARIABLES: [&str; 3] = [

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::durable::in_use::{InUse, Purpose};
 use crate::error::{Call, Error, InvalidInput, Result};
-use crate::wire::read::short;
+use crate::printable::short;
 
 /// The default of the maximum size of a record in its source: 64 MiB.
 pub(super) const MAX_LEN: usize = 64 << 20;
