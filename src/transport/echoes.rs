@@ -1,24 +1,41 @@
 //! [`Echo`]: finds a secret in a text that repeats it, in whatever encoding.
 
+use std::ops::Range;
+
 use base64_simd::STANDARD as BASE64;
 
-/// The minimum length of a secret that is searched for anywhere, in characters. A shorter one may be part of
-/// any word, so it is searched for as a word.
+/// The minimum length, in characters, of a secret that is hidden anywhere. A shorter secret is hidden only as a
+/// whole word.
 pub(super) const MIN_SECRET: usize = 6;
 
-/// How often a text may have been encoded. The limit also keeps the search linear, since an escape of a
-/// hostile server may have no end.
-const MAX_ENCODED: usize = 8;
+/// The maximum number of nested encodings. It keeps the search linear, since a hostile server may send an
+/// endless escape.
+pub(super) const MAX_ENCODED: usize = 8;
 /// The maximum length of a number or a name in an escape.
 const MAX_NAME: usize = 10;
+/// The maximum length of a character's escape that is searched for backwards, in bytes.
+const MAX_ESCAPE: usize = 24;
 
-/// A secret, or a part of it in base64 or in hexadecimal, as the characters that a text may repeat.
+/// Returns the end of a character in a text, if it begins at an index and is the expected one.
+type Reader = fn(&[u8], usize, char) -> Option<usize>;
+
+/// The characters to search for: a secret, or its base64 or hexadecimal form.
 ///
 /// Each character may be written as it is, in the other case, percent-encoded, as an escape of a string in
 /// JSON and other languages, or as an entity of HTML, and a text may mix these.
 #[derive(PartialEq)]
 pub(super) struct Echo {
     characters: Vec<char>,
+    /// Whether line breaks may be between the characters, as in base64 in an email.
+    may_have_breaks: bool,
+}
+
+/// A place in an echo at which the search can find it.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    First,
+    /// The character that more than half of the echo always contains.
+    Middle,
 }
 
 impl Echo {
@@ -27,12 +44,15 @@ impl Echo {
         let hexadecimal = secret.bytes().map(|byte| format!("{byte:02x}"));
         let encoded = (0..3).flat_map(|before| base64(secret, before));
         let encoded = encoded.chain([hexadecimal.collect()]);
-        // A short one could be part of any text.
+        // A short encoding may occur in any text.
         let encoded = encoded.filter(|text| text.len() >= MIN_SECRET || secret.len() < MIN_SECRET);
+        let encoded = encoded.map(|text| (text, true));
         let mut echoes: Vec<Echo> = Vec::new();
-        for text in [secret.to_owned()].into_iter().chain(encoded) {
-            let characters: Vec<char> = text.chars().collect();
-            let echo = Echo { characters };
+        for (text, may_have_breaks) in [(secret.to_owned(), false)].into_iter().chain(encoded) {
+            let echo = Echo {
+                characters: text.chars().collect(),
+                may_have_breaks,
+            };
             if !echo.characters.is_empty() && !echoes.contains(&echo) {
                 echoes.push(echo);
             }
@@ -45,33 +65,110 @@ impl Echo {
         self.characters.len()
     }
 
-    /// Whether a character of the text at which an echo begins may be this byte.
-    pub(super) fn may_begin_with(&self, byte: u8) -> bool {
-        let first = self.characters[0];
-        matches!(byte, b'%' | b'\\' | b'&')
-            || !first.is_ascii() && !byte.is_ascii()
-            || first.is_ascii() && byte.eq_ignore_ascii_case(&(first as u8))
+    /// Whether one of the characters is a backslash.
+    pub(super) fn has_backslash(&self) -> bool {
+        self.characters.contains(&'\\')
     }
 
-    /// Returns the end of this echo, if it begins at `at`. The second half of a long one may be missing,
-    /// since the server may have cut its message. At the end of the text, at least `at_end` characters count.
-    pub(super) fn end(&self, text: &[u8], at: usize, at_end: usize) -> Option<usize> {
+    /// Returns the places at which a byte of a text may find this echo.
+    pub(super) fn places(&self, byte: u8) -> impl Iterator<Item = Place> + use<> {
+        let may_be = |index: usize| {
+            let c = self.characters[index];
+            matches!(byte, b'%' | b'\\' | b'&')
+                || !c.is_ascii() && !byte.is_ascii()
+                || c.is_ascii() && byte.eq_ignore_ascii_case(&(c as u8))
+        };
+        let middle = self.middle();
+        let first = may_be(0).then_some(Place::First);
+        let middle = (middle > 0 && may_be(middle)).then_some(Place::Middle);
+        first.into_iter().chain(middle)
+    }
+
+    /// Returns the range of this echo, if its character of this place is at `at`. More than half of it is enough, since the server may have cut its message or removed a prefix of the secret. At the end of
+    /// the text, the first `at_end` characters are enough.
+    pub(super) fn find(
+        &self,
+        (text, at): (&[u8], usize),
+        place: Place,
+        at_end: usize,
+    ) -> Option<Range<usize>> {
+        match place {
+            Place::First => self.end(text, at, at_end).map(|end| at..end),
+            Place::Middle => self.part_around(text, at),
+        }
+    }
+
+    /// Returns the minimum number of characters in a row that are hidden.
+    fn min_part(&self) -> usize {
+        MIN_SECRET.max(self.len() / 2 + 1).min(self.len())
+    }
+
+    /// Returns the index of a character that is in each part of [`min_part`](Echo::min_part) characters. 0 if
+    /// that is the first one.
+    fn middle(&self) -> usize {
+        self.len() - self.min_part()
+    }
+
+    /// Returns the range of a part of this echo, if its middle is at `at`.
+    fn part_around(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
+        let middle = self.middle();
+        let (after, end) = self.longest(text, at, middle);
+        // A part that begins after the first character contains two characters from the middle on.
+        if after < 2 {
+            return None;
+        }
+        let (mut before, mut start) = self.repeated_before(text, at, [escaped, literal]);
+        if before > 0 && before < middle {
+            // An escape may end with the character that is expected next.
+            let other = self.repeated_before(text, at, [literal, escaped]);
+            (before, start) = if other.0 > before {
+                other
+            } else {
+                (before, start)
+            };
+        }
+        (before + after >= self.min_part()).then_some(start..end)
+    }
+
+    /// Matches the characters before the middle with a text before `at`. Returns the number of matching
+    /// characters, and the start of the match.
+    fn repeated_before(&self, text: &[u8], at: usize, readers: [Reader; 2]) -> (usize, usize) {
+        let mut start = at;
+        let characters = self.characters[..self.middle()].iter().rev();
+        for (count, c) in characters.enumerate() {
+            let skipped = |byte: &u8| match byte {
+                // Each level of encoding puts a backslash before an escape.
+                b'\\' => true,
+                b'\r' | b'\n' => self.may_have_breaks,
+                _ => false,
+            };
+            let found = start_of(text, start, *c, readers).or_else(|| {
+                let last = text[..start].iter().rev().take(MAX_ENCODED);
+                match last.take_while(|byte| skipped(byte)).count() {
+                    0 => None,
+                    skipped => start_of(text, start - skipped, *c, readers),
+                }
+            });
+            match found {
+                Some(found) => start = found,
+                None => return (count, start),
+            }
+        }
+        (self.middle(), start)
+    }
+
+    /// Returns the end of this echo, if it begins at `at`.
+    fn end(&self, text: &[u8], at: usize, at_end: usize) -> Option<usize> {
         let is_short = self.len() < MIN_SECRET;
         if is_short && is_in_word(&text[..at]) {
             return None;
         }
-        let (mut count, mut end) = self.repeated(text, at, true);
-        if count > 0 && count < self.len() {
-            // A secret may itself contain what looks like an escape.
-            (count, end) = (count, end).max(self.repeated(text, at, false));
-        }
+        let (count, end) = self.longest(text, at, 0);
         let is_whole = count == self.len();
         let is_found = if is_short {
             is_whole && !text.get(end).is_some_and(u8::is_ascii_alphanumeric)
         } else {
-            is_whole
-                || count >= MIN_SECRET.max(self.len().div_ceil(2))
-                || end == text.len() && count >= at_end
+            is_whole || count >= self.min_part() || end == text.len() && count >= at_end
         };
         is_found.then_some(end)
     }
@@ -83,26 +180,44 @@ impl Echo {
         self.len() >= MIN_SECRET && parts.any(|part| text.contains(&String::from_iter(part)))
     }
 
-    /// Returns how many of the characters a text repeats from `at` on, and where that ends.
-    fn repeated(&self, text: &[u8], at: usize, literal_first: bool) -> (usize, usize) {
+    /// Matches the characters from the index `first` on with a text from `at` on. Returns the number of
+    /// matching characters, and the end of the match.
+    fn longest(&self, text: &[u8], at: usize, first: usize) -> (usize, usize) {
+        let characters = &self.characters[first..];
+        let repeated = |readers| self.repeated((text, at), characters, readers);
+        let (count, end) = repeated([literal, escaped]);
+        if count > 0 && count < characters.len() {
+            // A secret may itself contain what looks like an escape.
+            (count, end).max(repeated([escaped, literal]))
+        } else {
+            (count, end)
+        }
+    }
+
+    fn repeated(
+        &self,
+        (text, at): (&[u8], usize),
+        characters: &[char],
+        readers: [Reader; 2],
+    ) -> (usize, usize) {
         let mut end = at;
-        for (count, c) in self.characters.iter().enumerate() {
-            let readers = if literal_first {
-                [literal, escaped]
+        for (count, c) in characters.iter().enumerate() {
+            let from = if count > 0 && self.may_have_breaks {
+                after_breaks(text, end)
             } else {
-                [escaped, literal]
+                end
             };
-            match readers.into_iter().find_map(|read| read(text, end, *c)) {
+            match readers.into_iter().find_map(|read| read(text, from, *c)) {
                 Some(next) => end = next,
                 None => return (count, end),
             }
         }
-        (self.len(), end)
+        (characters.len(), end)
     }
 }
 
-/// Returns the base64 of a secret that is encoded after a number of other bytes, in both alphabets, without
-/// the characters that depend on the bytes around it.
+/// Returns the base64 of a secret that follows `before` bytes, in both alphabets. Leaves out the first and the
+/// last character if they also encode other bytes.
 fn base64(secret: &str, before: usize) -> impl Iterator<Item = String> + use<> {
     let mut bytes = vec![0; before];
     bytes.extend_from_slice(secret.as_bytes());
@@ -114,7 +229,29 @@ fn base64(secret: &str, before: usize) -> impl Iterator<Item = String> + use<> {
     [standard, in_urls].into_iter()
 }
 
-/// Whether a text ends with a part of a word. An escape at its end does not count.
+/// Returns the start of a character that ends at `end`, if it is the expected one.
+fn start_of(text: &[u8], end: usize, expected: char, readers: [Reader; 2]) -> Option<usize> {
+    let first = end.saturating_sub(MAX_ESCAPE);
+    let may_be_start = |at: &usize| {
+        let byte = text[*at];
+        let may_be_escape = matches!(byte, b'%' | b'\\' | b'&' | b'+');
+        may_be_escape || *at + 1 == end || !byte.is_ascii() && !expected.is_ascii()
+    };
+    readers.into_iter().find_map(|read| {
+        let mut starts = (first..end).rev().filter(may_be_start);
+        starts.find(|start| read(text, *start, expected) == Some(end))
+    })
+}
+
+/// Returns the end of the line breaks that begin at `at`.
+fn after_breaks(text: &[u8], at: usize) -> usize {
+    let breaks = text[at..].iter().take(MAX_ENCODED);
+    at + breaks
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .count()
+}
+
+/// Whether a text ends inside a word. An escape at its end is not part of a word.
 fn is_in_word(text: &[u8]) -> bool {
     let is_escape = match text {
         [.., b'%', a, b] => a.is_ascii_hexdigit() && b.is_ascii_hexdigit(),
@@ -164,7 +301,7 @@ fn escaped(text: &[u8], at: usize, expected: char) -> Option<usize> {
     length.map(|length| at + length)
 }
 
-/// Reads `%41`, or `%2541` if it was encoded again: one for each byte of the character.
+/// Reads `%41` for each byte of the character, or `%2541` if it was encoded twice.
 fn percent(text: &[u8], expected: char) -> Option<usize> {
     let mut buffer = [0; 4];
     let mut at = 0;

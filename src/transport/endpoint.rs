@@ -150,7 +150,7 @@ impl Endpoint {
 }
 
 /// Returns an address without its parts that may be secret: those before an `@`, and after a `?` or `#`. A
-/// password may contain each of these characters.
+/// password may contain these characters itself, so the last `@` counts.
 pub(crate) fn shown_address(address: &str) -> String {
     let (before, rest) = match address.rsplit_once('@') {
         Some((_, rest)) => ("<hidden>@", rest),

@@ -157,7 +157,8 @@ impl FailureReader {
             ureq::Error::LargeResponseHeader(_, limit) => Error::Decode {
                 call: Box::new(call),
                 message: format!(
-                    "its head is larger than {limit} bytes, so it is not a response of this API"
+                    "its headers are larger than {limit} bytes, so it is not from this API; check the address, and any \
+                     proxy"
                 ),
             },
             ureq::Error::BodyExceedsLimit(limit) => Error::Decode {

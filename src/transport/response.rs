@@ -21,7 +21,7 @@ pub(super) struct HttpResponse {
     /// The new address that a redirect names.
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
-    /// Whether the end of the body is missing.
+    /// Whether the body is truncated.
     pub(super) is_cut: bool,
 }
 

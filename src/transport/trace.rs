@@ -81,7 +81,7 @@ impl Call {
         let mut context = Context::current();
         let mut tracer = tracer();
         if let Some(present) = &tracer {
-            // Exporters print names as they are, and a server may have given them.
+            // Exporters do not escape names, which may come from a server.
             let subject = request.subject.map(one_line);
             let namespace = request.namespace;
             let namespace =
