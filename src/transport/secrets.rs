@@ -27,8 +27,10 @@ const AT_CUT: usize = 3;
 /// Secrets are hidden before a text is shortened, since a cut can split them.
 pub(crate) struct Secrets {
     echoes: Vec<Echo>,
-    /// For each byte, the indices of the echoes that may be found at it.
-    by_byte: Vec<Vec<(usize, Place)>>,
+    /// The indices of the echoes that may be found at each byte, one byte after the other.
+    places: Vec<(usize, Place)>,
+    /// For each byte, the end of its part of `places`.
+    ends: [usize; 256],
     has_backslash: bool,
 }
 
@@ -54,13 +56,16 @@ impl Secrets {
         // The longest one first: a shorter one may be a part of it.
         echoes.sort_by_key(|echo| Reverse(echo.len()));
         echoes.dedup();
-        let places = |byte| {
-            let all = echoes.iter().enumerate();
-            all.flat_map(|(index, echo)| echo.places(byte).map(move |place| (index, place)))
-                .collect()
-        };
+        let mut places = Vec::new();
+        let ends = std::array::from_fn(|byte| {
+            for (index, echo) in echoes.iter().enumerate() {
+                places.extend(echo.places(byte as u8).map(|place| (index, place)));
+            }
+            places.len()
+        });
         Secrets {
-            by_byte: (0..=u8::MAX).map(places).collect(),
+            places,
+            ends,
             has_backslash: echoes.iter().any(Echo::has_backslash),
             echoes,
         }
@@ -159,6 +164,13 @@ impl Secrets {
         true
     }
 
+    /// Returns the indices of the echoes that may be found at a byte.
+    fn places_of(&self, byte: u8) -> &[(usize, Place)] {
+        let byte = usize::from(byte);
+        let start = byte.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.places[start..self.ends[byte]]
+    }
+
     /// Returns a text with its secrets hidden, or `None` if it has none. The start of a secret at the end of
     /// the text is hidden if it has at least `at_end` characters.
     fn hidden_in(&self, text: &[u8], at_end: usize) -> Option<Vec<u8>> {
@@ -175,7 +187,7 @@ impl Secrets {
                     continue;
                 }
             }
-            let possible = self.by_byte[usize::from(byte)].iter();
+            let possible = self.places_of(byte).iter();
             let found = possible
                 .filter_map(|(index, place)| self.echoes[*index].find((text, at), *place, at_end));
             // All of them contain this byte.
