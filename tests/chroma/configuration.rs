@@ -286,7 +286,7 @@ fn secure_01_gemini_is_stored_without_its_key_and_reads_only_an_allowed_variable
         .upsert([Record::new("1").embedding(vec![0.5; 768])])
         .unwrap();
     let error = refused(opened.query("text").run());
-    let line = ".allow_key_variable(\"NO_SUCH_KEY\")";
+    let line = "allow_key_variable(\"NO_SUCH_KEY\")";
     assert!(error.contains(line), "{error}");
     let trusting = Client::builder()
         .host(client().url())

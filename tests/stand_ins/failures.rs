@@ -436,3 +436,14 @@ fn names_are_percent_encoded_in_the_path() {
         "/api/v2/tenants/a%2Fb%20%3F%23%25%C3%A9/databases/..%2F%7Bx%7D%26%F0%9F%A6%80/collections_count"
     );
 }
+
+#[test]
+fn secure_07_a_header_that_is_a_word_of_the_response_changes_no_kind() {
+    let gone = r#"{"error":"NotFoundError","message":"Collection [messaging] does not exist"}"#;
+    let server = StandIn::start(move |_| Answer::new(404, gone));
+    for word in ["messaging", "message", "error", "NotFoundError", "404", "1"] {
+        let client = builder(&server.url()).header("x-team", word).build();
+        let error = client.unwrap().collection("abc").get().unwrap_err();
+        assert!(matches!(error, Error::NotFound { .. }), "{word}: {error}");
+    }
+}

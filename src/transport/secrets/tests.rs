@@ -279,7 +279,7 @@ fn secure_07_more_than_half_of_a_secret_is_hidden_wherever_it_begins() {
 #[test]
 fn secure_07_base64_in_lines_is_hidden_as_a_whole() {
     let token = TOKEN.repeat(9);
-    let secrets = Secrets::new(&[], &[token.clone()]);
+    let secrets = Secrets::new(&[], std::slice::from_ref(&token));
     for around in ["", "u:", "me:"] {
         let encoded = base64_simd::STANDARD.encode_to_string(format!("{around}{token}"));
         for line_break in ["\n", "\r\n"] {
