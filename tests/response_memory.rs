@@ -17,9 +17,9 @@ use std::process::Command;
 
 use child::Peak;
 
-/// What the client may take for each byte of a response, with the response itself.
+/// The most bytes of memory for each byte of a response, with the response itself.
 const GOAL: u64 = 12;
-/// What a process takes for the request, for connections and for buffers.
+/// The memory of a process for the request, for connections and for buffers.
 const OTHER: u64 = 4 << 20;
 /// The bytes that the values of a response with rows, and of any other, may take, however short it is.
 const ROWS: u64 = 64 << 20;

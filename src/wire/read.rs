@@ -21,7 +21,7 @@ pub(crate) fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
 /// Returns about how many bytes of memory the values of a response take.
 ///
 /// # Errors
-/// If they take more than those of any response may.
+/// If they take more memory than the values of any response may.
 pub(crate) fn memory(answer: &[u8]) -> Result<usize, String> {
     let bytes = weight::estimate(answer, weight::MAX).map_err(weight::exceeded);
     bytes.map_err(|what| unread(answer, &what))

@@ -34,7 +34,7 @@ pub enum Shape {
     Reason,
     /// Instead of HTTP.
     NoHttp,
-    /// In a line that is no header.
+    /// In a line without a colon.
     BadHeader,
     BadChunk,
 }
@@ -60,7 +60,7 @@ impl Shape {
     ];
 }
 
-/// What a server repeats, and how.
+/// The secrets that a server repeats, and the form.
 #[derive(Debug, Clone)]
 pub struct Echo {
     pub status: u16,

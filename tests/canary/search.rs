@@ -25,7 +25,7 @@ pub struct Found {
     pub form: Form,
     /// The kind of place, such as a log line.
     pub place: String,
-    /// What the test did at the time.
+    /// The step of the test at that time.
     pub case: String,
     pub excerpt: String,
 }

@@ -18,7 +18,7 @@ fn head(lines: &str) -> Answer {
     Answer::raw_kept(format!("{OK}{lines}\r\n\"1.0.\""))
 }
 
-/// What is wrong with a response, the response, and how a call ends that gets it.
+/// The fault of a response, the response, and the outcome of a call that gets it.
 type Case = (&'static str, Answer, Ends);
 
 /// Responses that break HTTP.

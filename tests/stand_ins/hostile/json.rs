@@ -5,7 +5,7 @@ use super::{CHUNKED, Faults, Hostile, OK, OVERHEAD, PATIENCE, kind};
 use crate::support::stand_in::Answer;
 use chroma_blocking::{Embeddings, Include};
 
-/// What is wrong with a body, and the body.
+/// The fault of a body, and the body.
 type Body = (&'static str, Vec<u8>);
 
 /// Bodies that are not JSON.

@@ -100,7 +100,7 @@ fn good(request: &Request) -> Answer {
     })
 }
 
-/// What was wrong, in all threads of a test.
+/// The failures in all threads of a test.
 #[derive(Default)]
 struct Faults(Mutex<Vec<String>>);
 
