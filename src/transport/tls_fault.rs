@@ -210,6 +210,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "tls")]
     fn secure_15_the_advice_is_safe_if_an_attacker_caused_the_fault() {
         let distrusted = TlsFault::Distrusted;
         let hint = |fault: TlsFault, host: &str, is_on_the_internet| {
