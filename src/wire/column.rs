@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use crate::model::budget::Budget;
-use crate::model::metadata::{Metadata, Reading};
+use crate::model::metadata::{Metadata, Nullable, Reading};
 
 /// A kind of entry.
 pub(super) trait Entry {
@@ -148,36 +148,5 @@ impl Visitor<'_> for Text<'_> {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
         self.0.take_block(text.len()).map_err(E::custom)?;
         Ok(text.to_owned())
-    }
-}
-
-/// Reads null as `None`, and anything else with a seed.
-struct Nullable<S>(S);
-
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Nullable<S> {
-    type Value = Option<S::Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Nullable<S> {
-    type Value = Option<S::Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value or null")
-    }
-
-    fn visit_none<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        self.0.deserialize(deserializer).map(Some)
     }
 }

@@ -140,29 +140,12 @@ struct Lists<H> {
 
 impl Expected {
     fn read<H: Fill>(&self, answer: &[u8]) -> Result<Lists<H>, String> {
-        let mut found: Option<Lists<H>> = None;
-        // Servers send the ids first. Columns before them are read after them.
-        let mut later = Vec::new();
-        Cursor::object(answer, |at, key| match (&mut found, key) {
-            (None, "ids") => self
-                .ids(at, read::reading(answer, self.requested_bytes::<H>()))
-                .map(|ids| found = Some(ids)),
-            (Some(_), "ids") => Err(at.error("the ids occur twice")),
-            (Some(found), key) => found.column(at, key, self.numbers),
-            (None, key) if key == self.numbers || COLUMNS.contains(&key) => {
-                later.push((key.to_owned(), at.clone()));
-                at.skip()
-            }
-            (None, _) => at.skip(),
-        })
-        .map_err(|what| unread(answer, &what))?;
-        let Some(mut found) = found else {
-            return Err(unread(answer, "no ids"));
-        };
-        for (key, mut at) in later {
-            let column = found.column(&mut at, &key, self.numbers);
-            column.map_err(|what| unread(answer, &what))?;
-        }
+        let found: Lists<H> = read::read_columns(
+            answer,
+            |key| key == self.numbers || COLUMNS.contains(&key),
+            |at| self.ids(at, read::reading(answer, self.requested_bytes::<H>())),
+            |found: &mut Lists<H>, at, key| found.column(at, key, self.numbers),
+        )?;
         if found.queries.len() != self.queries {
             let lists = found.queries.len();
             return Err(format!("{lists} lists of ids for {} queries", self.queries));

@@ -81,34 +81,46 @@ pub(super) fn reading(answer: &[u8], requested: usize) -> Reading {
     Reading::new(Budget::new(answer.len(), FLOOR.max(requested)))
 }
 
-fn rows(answer: &[u8], requested: &Requested<'_>) -> Result<(GetResult, Option<u64>), String> {
-    let mut rows = Rows {
-        found: None,
-        token: None,
-        reading: reading(answer, 0),
-    };
-    // Servers send the ids first. Columns before them are read after them, since a column must not have more
-    // entries.
+/// Reads a response with a column of ids. Servers send the ids first. Columns before them are read after them,
+/// since no column may have more entries.
+///
+/// `ids` reads the ids. `column` reads any other member into what `ids` has returned, or skips it.
+pub(super) fn read_columns<'a, R>(
+    answer: &'a [u8],
+    is_column: impl Fn(&str) -> bool,
+    mut ids: impl FnMut(&mut Cursor<'a>) -> Result<R, String>,
+    mut column: impl FnMut(&mut R, &mut Cursor<'a>, &str) -> Result<(), String>,
+) -> Result<R, String> {
+    let mut found: Option<R> = None;
     let mut later = Vec::new();
-    Cursor::object(answer, |at, key| match key {
-        "ids" => rows.ids(at, requested.max()),
-        "read_token" => at.value().map(|token| rows.token = token),
-        _ if rows.found.is_some() => rows.column(at, key),
-        "documents" | "embeddings" | "metadatas" | "uris" => {
-            later.push((key.to_owned(), at.clone()));
+    let unread = |what: String| unread(answer, &what);
+    Cursor::object(answer, |at, key| match (&mut found, key) {
+        (None, "ids") => ids(at).map(|ids| found = Some(ids)),
+        (Some(_), "ids") => Err(at.error("the ids occur twice")),
+        (Some(found), key) => column(found, at, key),
+        (None, key) => {
+            if is_column(key) {
+                later.push((key.to_owned(), at.clone()));
+            }
             at.skip()
         }
-        _ => at.skip(),
     })
-    .map_err(|what| unread(answer, &what))?;
-    if rows.found.is_none() {
-        return Err(unread(answer, "no ids"));
-    }
+    .map_err(unread)?;
+    let mut found = found.ok_or_else(|| unread("no ids".to_owned()))?;
     for (key, mut at) in later {
-        let column = rows.column(&mut at, &key);
-        column.map_err(|what| unread(answer, &what))?;
+        column(&mut found, &mut at, &key).map_err(unread)?;
     }
-    let found = rows.found.unwrap_or_default();
+    Ok(found)
+}
+
+fn rows(answer: &[u8], requested: &Requested<'_>) -> Result<(GetResult, Option<u64>), String> {
+    let columns = ["documents", "embeddings", "metadatas", "read_token", "uris"];
+    let Rows { found, token, .. } = read_columns(
+        answer,
+        |key| columns.contains(&key),
+        |at| Rows::of_ids(at, requested.max(), reading(answer, 0)),
+        Rows::column,
+    )?;
     let ids = found.ids.len();
     let embeddings = found.embeddings.as_ref().map(Embeddings::len);
     check_len(ids, "documents", found.documents.as_ref().map(Vec::len))?;
@@ -116,44 +128,49 @@ fn rows(answer: &[u8], requested: &Requested<'_>) -> Result<(GetResult, Option<u
     check_len(ids, "metadatas", found.metadatas.as_ref().map(Vec::len))?;
     check_len(ids, "uris", found.uris.as_ref().map(Vec::len))?;
     requested.check(found.ids.iter().map(String::as_str))?;
-    Ok((found, rows.token))
+    Ok((found, token))
 }
 
 /// The records of a response.
 struct Rows {
-    /// The columns so far, after the ids were read.
-    found: Option<GetResult>,
+    /// The columns so far.
+    found: GetResult,
     token: Option<u64>,
     reading: Reading,
 }
 
 impl Rows {
-    fn ids(&mut self, at: &mut Cursor<'_>, max: usize) -> Result<(), String> {
-        if self.found.is_some() {
-            return Err(at.error("the ids occur twice"));
-        }
-        let mut ids = at.room_for_texts(0, &self.reading.budget);
-        at.each::<Id>(&mut self.reading, |id, budget| {
+    /// Reads the ids, at most about `max`.
+    fn of_ids(at: &mut Cursor<'_>, max: usize, mut reading: Reading) -> Result<Rows, String> {
+        let mut ids = at.room_for_texts(0, &reading.budget);
+        at.each::<Id>(&mut reading, |id, budget| {
             check_count(ids.len(), max)?;
             push(&mut ids, id, budget)
         })?;
         ids.shrink_to_fit();
-        self.found = Some(GetResult {
-            ids,
-            ..GetResult::default()
-        });
-        Ok(())
+        Ok(Rows {
+            found: GetResult {
+                ids,
+                ..GetResult::default()
+            },
+            token: None,
+            reading,
+        })
     }
 
     fn column(&mut self, at: &mut Cursor<'_>, key: &str) -> Result<(), String> {
-        let Rows { found, reading, .. } = self;
-        let Some(found) = found else { return at.skip() };
+        let Rows {
+            found,
+            token,
+            reading,
+        } = self;
         let ids = found.ids.len();
         match key {
             "documents" => found.documents = entries::<NullableText>(at, ids, reading)?,
             "metadatas" => found.metadatas = entries::<NullableMetadata>(at, ids, reading)?,
             "uris" => found.uris = entries::<NullableText>(at, ids, reading)?,
             "embeddings" => found.embeddings = at.nullable(|at| matrix(at, ids))?,
+            "read_token" => *token = at.value()?,
             _ => at.skip()?,
         }
         Ok(())

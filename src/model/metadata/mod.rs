@@ -14,6 +14,6 @@ mod value;
 pub(crate) use check::too_large;
 pub(crate) use map::{Entry, NO_METADATA};
 pub use map::{Metadata, MetadataIter};
-pub(crate) use read::Reading;
+pub(crate) use read::{Nullable, Reading};
 pub use strings::{Strings, StringsIter};
 pub use value::{MetadataValue, SparseVector};

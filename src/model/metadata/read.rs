@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for &mut Reading {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
         self.entries.clear();
         while let Some(key) = map.next_key_seed(Key(self))? {
-            let value = map.next_value_seed(Nullable(&mut self.budget))?;
+            let value = map.next_value_seed(Nullable(ValueVisitor(&mut self.budget)))?;
             if let Some(value) = value {
                 let entry = self.budget.take(size_of::<Entry>());
                 entry.map_err(de::Error::custom)?;
@@ -109,46 +109,47 @@ impl Visitor<'_> for Key<'_> {
     }
 }
 
-/// Reads a value or null.
-struct Nullable<'a>(&'a mut Budget);
+/// Reads null as `None`, and anything else with a seed.
+pub(crate) struct Nullable<S>(pub(crate) S);
 
-impl<'de> DeserializeSeed<'de> for Nullable<'_> {
-    type Value = Option<MetadataValue>;
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Nullable<S> {
+    type Value = Option<S::Value>;
 
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Option<MetadataValue>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_option(self)
     }
 }
 
-impl<'de> Visitor<'de> for Nullable<'_> {
-    type Value = Option<MetadataValue>;
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Nullable<S> {
+    type Value = Option<S::Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a metadata value or null")
+        f.write_str("a value or null")
     }
 
-    fn visit_unit<E>(self) -> Result<Option<MetadataValue>, E> {
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
         Ok(None)
     }
 
-    fn visit_none<E>(self) -> Result<Option<MetadataValue>, E> {
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(None)
     }
 
-    fn visit_some<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Option<MetadataValue>, D::Error> {
-        let value = deserializer.deserialize_any(ValueVisitor(self.0))?;
-        Ok(Some(value))
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        self.0.deserialize(deserializer).map(Some)
     }
 }
 
 /// Reads a value other than null. An integer above [`i64::MAX`] becomes a float.
 pub(super) struct ValueVisitor<'a>(pub(super) &'a mut Budget);
+
+impl<'de> DeserializeSeed<'de> for ValueVisitor<'_> {
+    type Value = MetadataValue;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
 impl<'de> Visitor<'de> for ValueVisitor<'_> {
     type Value = MetadataValue;
