@@ -29,11 +29,19 @@ const MIN_MEMORY: usize = 128 << 20;
 pub(crate) trait Entry: DeserializeOwned {
     /// Returns the unique key of the entry.
     fn key(&self) -> &str;
+
+    /// Asks the server for the number of entries. `None` if it cannot tell.
+    fn count(client: &Client) -> Option<usize>;
 }
 
 impl Entry for Database {
     fn key(&self) -> &str {
         &self.name
+    }
+
+    fn count(_: &Client) -> Option<usize> {
+        // Servers do not count databases.
+        None
     }
 }
 
@@ -51,14 +59,10 @@ impl Listing {
     ///
     /// # Errors
     /// Any error of a request. [`Error::Decode`] if the list does not end: see [`End`].
-    pub(crate) fn fetch<T: Entry>(
-        &self,
-        operation: &'static Operation,
-        count: Option<fn(&Client) -> Result<usize>>,
-    ) -> Result<Vec<T>> {
+    pub(crate) fn fetch<T: Entry>(&self, operation: &'static Operation) -> Result<Vec<T>> {
         let wanted = self.limit.unwrap_or(usize::MAX);
         let client = self.client.begin();
-        let mut end = End::new(&client, self.offset, count);
+        let mut end = End::new(&client, self.offset, T::count);
         let mut seen = HashSet::new();
         let mut entries: Vec<T> = Vec::new();
         let mut offset = self.offset;
@@ -94,7 +98,7 @@ impl Listing {
 /// Detects lists that never end: the server ignores the offset, or returns full pages forever.
 struct End<'a> {
     client: &'a Client,
-    count: Option<fn(&Client) -> Result<usize>>,
+    count: fn(&Client) -> Option<usize>,
     /// The number of entries in the list, as the server counts them. Before the first count, [`UNCOUNTED`]
     /// entries after the offset.
     counted: usize,
@@ -109,11 +113,7 @@ struct End<'a> {
 }
 
 impl<'a> End<'a> {
-    fn new(
-        client: &'a Client,
-        offset: usize,
-        count: Option<fn(&Client) -> Result<usize>>,
-    ) -> End<'a> {
+    fn new(client: &'a Client, offset: usize, count: fn(&Client) -> Option<usize>) -> End<'a> {
         let max = usize::try_from(client.max_response_size()).unwrap_or(usize::MAX);
         End {
             client,
@@ -154,7 +154,8 @@ impl<'a> End<'a> {
             self.repeated + 1
         };
         if !has_new_entries || position > self.counted {
-            self.count();
+            // If the server cannot count, the number is not limited.
+            self.counted = (self.count)(self.client).unwrap_or(usize::MAX);
         }
         self.beyond_count = if position > self.counted {
             self.beyond_count + 1
@@ -175,12 +176,6 @@ impl<'a> End<'a> {
                 "the last {pages} pages had no new entry; the server, or a proxy before it, ignores the offset"
             )
         })
-    }
-
-    /// Asks the server for the number of entries. If the server cannot count, the number is not limited.
-    fn count(&mut self) {
-        let counted = self.count.map(|count| count(self.client));
-        self.counted = counted.and_then(Result::ok).unwrap_or(usize::MAX);
     }
 }
 
@@ -232,7 +227,6 @@ impl ListDatabases {
     /// list does not end: its pages have no new entries, or all pages together exceed
     /// [`max_response_size`](crate::ClientBuilder::max_response_size), or the memory of one such response.
     pub fn run(self) -> Result<Vec<Database>> {
-        // Servers do not count databases.
-        self.0.fetch(&op::LIST_DATABASES, None)
+        self.0.fetch(&op::LIST_DATABASES)
     }
 }

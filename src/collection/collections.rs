@@ -61,6 +61,10 @@ impl Entry for Stored {
     fn key(&self) -> &str {
         &self.id
     }
+
+    fn count(client: &Client) -> Option<usize> {
+        client.count_collections().ok()
+    }
 }
 
 list! {
@@ -78,8 +82,7 @@ impl ListCollections {
     /// pages together exceed [`max_response_size`](crate::ClientBuilder::max_response_size), or the memory of
     /// one such response.
     pub fn run(self) -> Result<Vec<Collection>> {
-        let count = Client::count_collections;
-        let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS, Some(count))?;
+        let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS)?;
         let open = |stored| Collection::new(self.0.client.clone(), stored, None);
         Ok(stored.into_iter().map(open).collect())
     }
