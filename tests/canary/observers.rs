@@ -101,19 +101,6 @@ impl log::Log for Logger {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        struct Values<'a>(&'a mut String);
-
-        impl<'kvs> log::kv::VisitSource<'kvs> for Values<'_> {
-            fn visit_pair(
-                &mut self,
-                key: log::kv::Key<'kvs>,
-                value: log::kv::Value<'kvs>,
-            ) -> Result<(), log::kv::Error> {
-                let _ = write!(self.0, " {key}={value} {value:?}");
-                Ok(())
-            }
-        }
-
         let (target, level) = (record.target(), record.level());
         let is_below = target.starts_with("ureq");
         if is_below && (!SEARCH.is_sampled() && !crate::is_full()) {
@@ -125,7 +112,9 @@ impl log::Log for Logger {
             return;
         }
         let mut line = format!("{target} {}", record.args());
-        let _ = record.key_values().visit(&mut Values(&mut line));
+        crate::support::each_pair(record, |key, value| {
+            let _ = write!(line, " {key}={value} {value:?}");
+        });
         if let Some(seen) = exception(record, &line) {
             seen.fetch_or(SEARCH.holds(&line), Relaxed);
         } else {

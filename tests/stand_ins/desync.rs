@@ -1,5 +1,5 @@
-//! A response is never taken for that of a later request: bytes that a server sends in addition to a response
-//! end the connection.
+//! A later request never gets an earlier response: bytes that a server sends in addition to a response end the
+//! connection.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -88,6 +88,15 @@ fn with_more_bytes() -> Vec<(&'static str, String, bool)> {
     ]
 }
 
+/// Builds a client that waits for a second, once.
+fn hasty(server: &Listening) -> Client {
+    let client = builder(&server.url()).retry(RetryPolicy::none());
+    client
+        .request_timeout(Duration::from_secs(1))
+        .build()
+        .unwrap()
+}
+
 #[test]
 fn secure_00_bytes_after_a_response_are_not_the_next_response() {
     for (what, first, is_fine) in with_more_bytes() {
@@ -172,11 +181,7 @@ fn secure_00_a_late_response_is_not_that_of_the_next_request() {
         Ok(())
     };
     let server = Listening::start(TcpListener::bind("127.0.0.1:0").unwrap(), serve);
-    let client = builder(&server.url()).retry(RetryPolicy::none());
-    let client = client
-        .request_timeout(Duration::from_secs(1))
-        .build()
-        .unwrap();
+    let client = hasty(&server);
     let error = client.count_collections().unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
     late.send(()).unwrap();
@@ -200,11 +205,7 @@ fn secure_00_a_response_before_the_request_answers_only_the_first_one() {
         io::copy(&mut reader, &mut io::sink()).map(drop)
     };
     let server = Listening::start(TcpListener::bind("127.0.0.1:0").unwrap(), serve);
-    let client = builder(&server.url()).retry(RetryPolicy::none());
-    let client = client
-        .request_timeout(Duration::from_secs(1))
-        .build()
-        .unwrap();
+    let client = hasty(&server);
     assert_eq!(count(&client), 1);
     // The second request gets no response on this connection, and the client does not invent one.
     let error = client.count_collections().unwrap_err();

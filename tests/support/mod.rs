@@ -238,27 +238,33 @@ impl Logs {
     }
 }
 
+/// Calls a function with each key-value of a log record.
+pub fn each_pair(record: &log::Record<'_>, call: impl FnMut(log::kv::Key<'_>, log::kv::Value<'_>)) {
+    struct Pairs<F>(F);
+
+    impl<'kvs, F: FnMut(log::kv::Key<'_>, log::kv::Value<'_>)> log::kv::VisitSource<'kvs> for Pairs<F> {
+        fn visit_pair(
+            &mut self,
+            key: log::kv::Key<'kvs>,
+            value: log::kv::Value<'kvs>,
+        ) -> Result<(), log::kv::Error> {
+            (self.0)(key, value);
+            Ok(())
+        }
+    }
+    let _ = record.key_values().visit(&mut Pairs(call));
+}
+
 impl log::Log for Logs {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        struct Values<'a>(&'a mut String);
-
-        impl<'kvs> log::kv::VisitSource<'kvs> for Values<'_> {
-            fn visit_pair(
-                &mut self,
-                key: log::kv::Key<'kvs>,
-                value: log::kv::Value<'kvs>,
-            ) -> Result<(), log::kv::Error> {
-                let _ = write!(self.0, " {key}={value}");
-                Ok(())
-            }
-        }
-
         let mut line = format!("{} {} {}", record.target(), record.level(), record.args());
-        let _ = record.key_values().visit(&mut Values(&mut line));
+        each_pair(record, |key, value| {
+            let _ = write!(line, " {key}={value}");
+        });
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
