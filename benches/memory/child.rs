@@ -11,7 +11,7 @@ use crate::shapes::Shape;
 const NUMBER: &str = "SHAPE";
 const URL: &str = "SHAPE_SERVER";
 
-/// What a child has measured.
+/// The measurement of a child.
 pub struct Peak {
     /// The peak in addition to the memory before the call.
     pub bytes: u64,

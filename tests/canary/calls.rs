@@ -109,7 +109,7 @@ pub fn make(name: &str, abc: &Collection, folder: &Path) {
     }
 }
 
-/// The public functions that can fail and need no secret, no server and no file of their own.
+/// The public functions that can fail and need no secret, no server and no file.
 const NOT_CALLED: &[&str] = &[
     // Part of a text for an embedding function; `Gemini` calls it.
     "part",

@@ -238,7 +238,7 @@ fn child_process() {
         }
         _ => {}
     }
-    // What this process logged and counted.
+    // The findings in the logs and metrics of this process.
     for found in SEARCH.found() {
         println!("{found:?}");
     }

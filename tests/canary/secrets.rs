@@ -187,7 +187,7 @@ impl Secret {
         }
         let login = self.user.map(|user| format!("{user}:{}", self.value));
         for text in [Some(self.value.to_owned()), login].into_iter().flatten() {
-            // The characters of the user alone are no secret.
+            // Only the characters after those of the user are secret.
             let start = (text.len() - self.value.len()).div_ceil(3) * 4;
             let encodings = [
                 (Form::Base64, STANDARD_NO_PAD.encode_to_string(&text)),

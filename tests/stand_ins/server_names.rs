@@ -101,7 +101,7 @@ fn secure_13_a_tenant_or_database_of_a_key_that_would_change_a_path_is_an_error(
         let error = builder.clone().build().unwrap_err();
         assert!(matches!(error, Error::Decode { .. }), "{error}");
         assert!(error.to_string().contains("identity"), "{error}");
-        // What the program sets is not asked for.
+        // The client does not ask for names that the program sets.
         let named = builder.tenant("team").database("notes").build().unwrap();
         assert_eq!((named.tenant(), named.database()), ("team", "notes"));
         assert_eq!(server.requests().len(), 1);

@@ -24,8 +24,8 @@ use crate::printable::OneLine;
 /// assert_eq!(tags.unwrap_or_default(), ["language", "systems"]);
 /// ```
 ///
-/// To make metadata of many pairs, use `collect`. Each [`insert`](Metadata::insert) moves all greater keys, so many
-/// of them are slow.
+/// To make metadata of thousands of pairs, use `collect`. Each [`insert`](Metadata::insert) moves all greater
+/// keys, so thousands of them are slow.
 #[derive(Clone, Default, PartialEq)]
 pub struct Metadata(Vec<Entry>);
 

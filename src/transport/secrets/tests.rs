@@ -264,7 +264,7 @@ fn secure_07_more_than_half_of_a_secret_is_hidden_wherever_it_begins() {
     }
     let count = TOKEN.len();
     for start in 0..=count / 2 {
-        // In base64, the characters at the ends depend on others, too. Later echoes have more around the token.
+        // In base64, the characters at the ends also depend on others. Later echoes have more around the token.
         let most = start + count.div_ceil(2) + 3;
         for echo in echoes(&TOKEN[start..most.min(count)]).into_iter().take(25) {
             let shown = of_token().clean(format!("no key {echo}, really"));

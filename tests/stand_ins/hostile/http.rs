@@ -272,7 +272,7 @@ fn bodies() -> Vec<Case> {
             Decode,
         ),
         (
-            "an encoding that nobody knows",
+            "an unknown encoding",
             Answer::ok("xyz").header("content-encoding", "x"),
             Decode,
         ),

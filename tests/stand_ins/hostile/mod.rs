@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The largest response that the client reads.
 const MAX_RESPONSE: u64 = 1 << 20;
-/// What a call may hold in addition to twice the largest response: buffers of the connection, the rows.
+/// The memory of a call in addition to twice the largest response: buffers of the connection, the rows.
 const OVERHEAD: u64 = 2 << 20;
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
