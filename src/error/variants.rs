@@ -181,8 +181,8 @@ pub enum Error {
     /// The index of the collection is broken at the server, most likely because the server was killed while
     /// it wrote the index (HTTP 500). Most calls on the collection fail, including `get` and `count`.
     ///
-    /// Check the free space of the server's disk, and restart the server. If the error stays, restore a backup of the server's data folder. Without a
-    /// backup, delete the collection and fill it again from its source; a batch job must begin without its
+    /// Check the free space of the server's disk, and restart the server. If the error stays, restore a backup
+    /// of the server's data folder. Without a backup, delete the collection and fill it again from its source; a batch job must begin without its
     /// [checkpoint](crate::ingest::Ingest::checkpoint). The client repeats a call once, since a server that
     /// has just started may still repair its index.
     #[non_exhaustive]

@@ -362,7 +362,8 @@ where
     ///   well.
     ///
     /// The job sends at least two more requests for each write in which a document ends. It remembers the ids
-    /// of all documents, at about 20 bytes each, and while it replaces documents, the ids of their old pieces. It cannot be combined with [`only_new`](Ingest::only_new).
+    /// of all documents, at about 20 bytes each, and while it replaces documents, the ids of their old pieces.
+    /// It cannot be combined with [`only_new`](Ingest::only_new).
     pub fn replace_documents(mut self, metadata_key: impl Into<String>) -> Self {
         self.settings.document_key = Some(metadata_key.into());
         self

@@ -84,8 +84,9 @@ impl Echo {
         first.into_iter().chain(middle)
     }
 
-    /// Returns the range of this echo, if its character of this place is at `at`. More than half of it is enough, since the server may have cut its message or removed a prefix of the secret. At the end of
-    /// the text, the first `at_end` characters are enough.
+    /// Returns the range of this echo, if its character of this place is at `at`. More than half of it is
+    /// enough, since the server may have cut its message or removed a prefix of the secret. At the end of the
+    /// text, the first `at_end` characters are enough.
     pub(super) fn find(
         &self,
         (text, at): (&[u8], usize),
