@@ -47,7 +47,7 @@
 //! | write and read records | [`Collection::upsert`], [`Collection::get`], [`Collection::scan`], [`Record`]; module [`record`] |
 //! | select records | [`Key`], [`Where`]; module [`filter`] |
 //! | find similar records | [`Collection::query`], [`Collection::search`]; module [`search`] |
-//! | turn texts into vectors | `Gemini`, [`Hashing`], [`EmbeddingFunction`]; module [`embed`] |
+//! | turn texts into vectors | `Gemini`, `embed::HttpFunction`, [`Hashing`], [`EmbeddingFunction`]; module [`embed`] |
 //! | write many records | [`Collection::ingest`], [`Collection::export`]; module [`ingest`] |
 //! | handle errors | [`Error`], [`InvalidInput`]; module [`error`] |
 //! | see what a client does | [`Client::metrics`], [`Progress`]; module [`metrics`] |
@@ -55,6 +55,8 @@
 //!
 //! # Features
 //! - `gemini` (default): `Gemini`, which sends its requests from a `rayon` pool.
+//! - `functions` (default): `embed::HttpFunction`, the functions of OpenAI, Ollama, Cohere and others.
+//! - `bm25`: `embed::Bm25`, sparse vectors of words.
 //! - `tls` (default): https, by rustls. Without it, the client speaks plain http only.
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
 //! - `disk-cache`: `embed::DiskCache`, which keeps embeddings in a file.
@@ -170,6 +172,11 @@ struct FromOfficialCrate;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/from-chromadb.md")]
 struct FromChromadb;
+
+/// The programs in the document on embedding functions compile.
+#[cfg(all(doctest, feature = "bm25", feature = "functions"))]
+#[doc = include_str!("../docs/embeddings.md")]
+struct EmbeddingFunctions;
 
 /// The programs in the document on operating compile.
 #[cfg(doctest)]

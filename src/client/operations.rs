@@ -87,6 +87,7 @@ operations! {
     DETACH_FUNCTION: "detach_function", POST, in_collection!("/attached_functions/{function}/detach"), Once;
 
     // Newer than Chroma 1.5.9, which responds with 404.
+    ADD_FUNCTION_INPUT: "add_function_input", POST, in_collection!("/attached_functions/{function}/add_input"), Idempotent;
     CONDITIONAL_GET: "conditional_get", POST, in_collection!("/conditional/get"), ReadsRows;
     CONDITIONAL_COMMIT: "conditional_commit", POST, in_collection!("/conditional/commit"), Once;
 }
@@ -182,7 +183,11 @@ mod tests {
 
     /// Operations that only servers newer than 1.5.9 publish.
     #[cfg(feature = "local-server")]
-    const NEWER: &[&str] = &["conditional_get", "conditional_commit"];
+    const NEWER: &[&str] = &[
+        "add_function_input",
+        "conditional_get",
+        "conditional_commit",
+    ];
 
     /// The table has every operation that a real server publishes, each with its path.
     #[test]

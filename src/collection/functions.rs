@@ -85,6 +85,20 @@ impl Collection {
         self.request(operation).function(name).send(described)
     }
 
+    /// Lets an asynchronous function, which is attached to this collection, also read the records of another
+    /// one. To add the same collection again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) if no function of this name is attached, or the server is
+    /// Chroma 1.5.9 or older; [`Error::Server`](crate::Error::Server) if the function is not asynchronous.
+    pub fn add_function_input(&self, name: &str, input: &Collection) -> Result<Attached> {
+        let operation = &op::ADD_FUNCTION_INPUT;
+        self.check_function(operation, name)?;
+        let body = json!({ "input_collection_id": input.id() }).to_string();
+        let request = self.request(operation).function(name);
+        request.body(body.as_bytes()).send(attached)
+    }
+
     /// Detaches the function of this name.
     pub fn detach_function(&self, name: impl Into<String>) -> DetachFunction {
         DetachFunction {

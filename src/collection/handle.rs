@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::sparse_key::SparseKey;
 use super::stored::Stored;
 use crate::client::{Client, Request};
 use crate::embed::{EmbeddingFunction, configured};
@@ -37,6 +38,8 @@ pub(super) struct Inner {
     /// The number of floats per vector; 0 as long as it is unknown.
     pub(super) dimension: AtomicUsize,
     pub(super) embedding_function: Option<Arc<dyn EmbeddingFunction>>,
+    /// The metadata keys that writes fill in with sparse vectors.
+    pub(super) sparse_keys: Vec<SparseKey>,
     /// Why the embedding function in the collection's configuration cannot be used.
     pub(super) unusable_function: Option<InvalidInput>,
 }
@@ -57,10 +60,14 @@ impl Collection {
                 Err(reason) => (None, Some(reason)),
             },
         };
+        let schema = stored.schema.as_ref();
+        let sparse_keys = schema.map(|schema| SparseKey::all(schema, client.allowed()));
+        let sparse_keys = sparse_keys.unwrap_or_default();
         let dimension = AtomicUsize::new(stored.dimension.unwrap_or(0));
         let inner = Arc::new(Inner {
             stored: stored.with_settings_in_force(),
             dimension,
+            sparse_keys,
             embedding_function,
             unusable_function,
         });

@@ -59,6 +59,8 @@ mod retry;
 mod scan;
 mod search;
 mod selection;
+mod sparse;
+mod sparse_key;
 mod stored;
 mod transaction;
 mod write;

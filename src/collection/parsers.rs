@@ -73,6 +73,9 @@ pub(crate) const PARSERS: &[Parser] = &[
     ("attach_function", |answer| {
         functions::attached(answer).map(anything)
     }),
+    ("add_function_input", |answer| {
+        functions::attached(answer).map(anything)
+    }),
     ("get_attached_function", |answer| {
         functions::described(answer).map(anything)
     }),

@@ -5,8 +5,8 @@ use crate::client::operations as op;
 use crate::embed::Purpose;
 #[cfg(doc)]
 use crate::error::Error;
-use crate::error::Result;
-use crate::model::search::{ReadLevel, Search, SearchResult};
+use crate::error::{InvalidInput, Result};
+use crate::model::search::{Knn, ReadLevel, Search, SearchResult};
 use crate::wire::requested::Requested;
 use crate::wire::{hits, write};
 
@@ -149,9 +149,16 @@ fn run(
     request.send(|answer| hits::search(answer, &requested))
 }
 
-/// Replaces the texts of all searches by vectors, in one call of the embedding function.
+/// Replaces the texts of all searches by vectors: in one call of the embedding function those of dense vectors,
+/// and each of the others by the function that the schema has for its key.
 fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
-    let knns: Vec<_> = searches.iter_mut().flat_map(Search::texts).collect();
+    let (knns, sparse): (Vec<_>, Vec<_>) = searches
+        .iter_mut()
+        .flat_map(Search::texts)
+        .partition(|knn| knn.is_dense());
+    for knn in sparse {
+        embed_sparse(collection, knn)?;
+    }
     let texts: Vec<&str> = knns.iter().filter_map(|knn| knn.as_text()).collect();
     if texts.is_empty() {
         return Ok(());
@@ -162,5 +169,20 @@ fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
     for (knn, vector) in knns.into_iter().zip(vectors.rows()) {
         knn.embedded(vector.to_vec());
     }
+    Ok(())
+}
+
+/// Replaces a text by its sparse vector.
+fn embed_sparse(collection: &Collection, knn: &mut Knn) -> Result<()> {
+    let key = knn.key_name().to_owned();
+    let texts: Vec<&str> = knn.as_text().into_iter().collect();
+    let found = collection.sparse_queries(&op::SEARCH, &key, &texts)?;
+    let Some(vector) = found.and_then(|vectors| vectors.into_iter().next()) else {
+        let why = "the schema has no sparse vector index with a function for this key; search it with \
+                 Knn::sparse(key, vector), or search the documents without .key(...)";
+        let reason = InvalidInput::setting("key", key, why);
+        return Err(collection.unsent_call(&op::SEARCH).invalid(reason));
+    };
+    knn.embedded_sparse(vector);
     Ok(())
 }

@@ -198,7 +198,10 @@ impl Transaction {
     }
 
     fn write(&mut self, operation: &'static Operation, records: &dyn Records) -> Result<()> {
-        let Some(prepared) = self.collection.begin().prepare(operation, records)? else {
+        let collection = self.collection.begin();
+        let filled = collection.with_sparse_vectors(operation, records)?;
+        let records = filled.as_ref().map_or(records, |filled| filled);
+        let Some(prepared) = collection.prepare(operation, records)? else {
             return Ok(());
         };
         self.claim(

@@ -73,6 +73,8 @@ impl Collection {
 
     /// Writes records with one of the operations `add`, `upsert` and `update`.
     pub(crate) fn write(&self, operation: &'static Operation, records: &dyn Records) -> Result<()> {
+        let filled = self.with_sparse_vectors(operation, records)?;
+        let records = filled.as_ref().map_or(records, |filled| filled);
         let Some(prepared) = self.prepare(operation, records)? else {
             return Ok(());
         };

@@ -205,6 +205,28 @@ impl ClientBuilder {
         self
     }
 
+    /// Allows collections to name one more host for the requests of their embedding function. May be called
+    /// several times. Default: none.
+    ///
+    /// A collection stores the address of some functions: of `ollama`, `huggingface_server`, and `openai` with
+    /// another service. Anyone who may write to the server can change it, and would get the texts and the key.
+    /// So a function that is made from a collection's configuration sends them only to the provider's own
+    /// hosts, to this machine, and to the hosts that are allowed here.
+    ///
+    /// ```
+    /// use chroma_blocking::Client;
+    ///
+    /// let client = Client::builder()
+    ///     .host("db.example.com:8000")
+    ///     .allow_embedding_host("ollama.internal")
+    ///     .build()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn allow_embedding_host(mut self, host: impl Into<String>) -> ClientBuilder {
+        self.allowed.allow_host(host.into());
+        self
+    }
+
     /// Sets when and how often a failed request is retried, and the deadline of a call. Default:
     /// [`RetryPolicy::default`].
     pub fn retry(mut self, policy: RetryPolicy) -> ClientBuilder {

@@ -4,12 +4,15 @@ use crate::environment;
 use crate::error::InvalidInput;
 #[cfg(feature = "gemini")]
 use crate::printable::short;
+#[cfg(feature = "functions")]
+use crate::transport::Endpoint;
 
-/// The environment variables that stored settings may name, in addition to the provider's own. Anyone who may
-/// change a collection can change its settings, so they are not trusted.
+/// The environment variables and the hosts that stored settings may name, in addition to the provider's own.
+/// Anyone who may change a collection can change its settings, so they are not trusted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Allowed {
     key_variables: Vec<String>,
+    hosts: Vec<String>,
 }
 
 impl Allowed {
@@ -18,8 +21,19 @@ impl Allowed {
         self.key_variables.push(name);
     }
 
-    /// Checks that each name can be the name of a variable.
+    /// Adds a host that may get the key and the texts of a stored function.
+    pub(crate) fn allow_host(&mut self, host: String) {
+        self.hosts.push(host);
+    }
+
+    /// Checks that each name can be the name of a variable or of a host.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
+        let mut hosts = self.hosts.iter();
+        if let Some(bad) = hosts.find(|host| host.is_empty() || !host.bytes().all(fits)) {
+            let why = "it must be a host, such as ollama.internal, without scheme, port and path";
+            return Err(InvalidInput::secret("allow_embedding_host", bad, why));
+        }
         let mut names = self.key_variables.iter();
         let Some(bad) = names.find(|name| !environment::is_variable_name(name)) else {
             return Ok(());
@@ -54,6 +68,33 @@ impl Allowed {
         Err(format!(
             "its API key is in the variable {stored:?}, and the program allows only {own}; if the variable holds a key \
              for this function, call ClientBuilder::allow_key_variable({stored:?})"
+        ))
+    }
+
+    /// Checks that a stored address may get a key and texts: that its host is one of the provider's `own`,
+    /// this machine, or allowed.
+    ///
+    /// # Errors
+    /// Why it may not.
+    #[cfg(feature = "functions")]
+    pub(super) fn check_host(&self, url: &str, own: &[&str]) -> Result<(), String> {
+        let endpoint = Endpoint::parse("url", url, 443).map_err(|reason| reason.to_string())?;
+        let (host, _) = endpoint.host_and_port();
+        let is_it = |name: &str| {
+            host.trim_end_matches('.')
+                .eq_ignore_ascii_case(name.trim_end_matches('.'))
+        };
+        let mut known = own
+            .iter()
+            .copied()
+            .chain(self.hosts.iter().map(String::as_str));
+        if endpoint.is_loopback() || known.any(is_it) {
+            return Ok(());
+        }
+        let host = short(host);
+        Err(format!(
+            "it names the host {host:?}, which gets no texts until the program allows it; if you trust that host, build \
+             the client with .allow_embedding_host({host:?})"
         ))
     }
 }

@@ -1,15 +1,21 @@
 //! The embedding function in a collection's configuration: described, made, and compared with the caller's
 //! function.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::allowed::Allowed;
+#[cfg(feature = "bm25")]
+use super::bm25::{self, Bm25};
 use super::function::EmbeddingFunction;
 #[cfg(feature = "gemini")]
 use super::gemini;
 use super::hashing::{self, Hashing};
+#[cfg(feature = "functions")]
+use super::http;
+use super::sparse::SparseEmbeddingFunction;
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::printable::short;
@@ -27,6 +33,46 @@ pub(crate) fn describe(function: &dyn EmbeddingFunction) -> Option<EmbeddingFunc
         function.name(),
         config,
     ))
+}
+
+/// Makes the function of sparse vectors that a schema describes.
+///
+/// # Errors
+/// [`InvalidInput::StoredEmbeddingFunction`] if this crate cannot make the function.
+#[cfg_attr(
+    not(feature = "functions"),
+    allow(unused_variables, reason = "only providers with a key need it")
+)]
+pub(crate) fn make_sparse(
+    stored: &EmbeddingFunctionConfiguration,
+    allowed: &Allowed,
+) -> Result<Arc<dyn SparseEmbeddingFunction>, InvalidInput> {
+    let name = stored.name.as_deref().unwrap_or_default();
+    let config = stored.config.as_ref().unwrap_or(&Value::Null);
+    let unusable = |why| InvalidInput::StoredEmbeddingFunction {
+        name: short(name).into_owned(),
+        why,
+    };
+    match name {
+        #[cfg(feature = "bm25")]
+        bm25::NAME => match Bm25::from_config(config) {
+            Ok(function) => Ok(Arc::new(function)),
+            Err(why) => Err(unusable(why)),
+        },
+        #[cfg(not(feature = "bm25"))]
+        "chroma_bm25" => Err(unusable(
+            "this crate was built without its feature `bm25`".to_owned(),
+        )),
+        #[cfg(feature = "functions")]
+        http::SPLADE => match http::ChromaCloudSplade::stored(config, allowed) {
+            Ok(function) => Ok(Arc::new(function)),
+            Err(why) => Err(unusable(why)),
+        },
+        _ => Err(unusable(
+            "this crate has no function of that name; pass the sparse vectors in the metadata"
+                .to_owned(),
+        )),
+    }
 }
 
 /// Makes the function that a configuration describes. Returns `None` if the configuration names no function.
@@ -62,17 +108,57 @@ fn make_named(
     config: &Value,
     allowed: &Allowed,
 ) -> Result<Arc<dyn EmbeddingFunction>, String> {
-    match name {
+    #[cfg(feature = "functions")]
+    if let Some(function) = http::deferred(name, config, allowed) {
+        return Ok(Arc::new(function?));
+    }
+    match canonical(name) {
         #[cfg(feature = "gemini")]
-        GEMINI => Ok(Arc::new(gemini::StoredGemini::new(config, allowed)?)),
+        GEMINI => Ok(Arc::new(gemini::deferred(name, config, allowed)?)),
         #[cfg(not(feature = "gemini"))]
         GEMINI => Err("this crate was built without its feature `gemini`".to_owned()),
         hashing::NAME => Ok(Arc::new(Hashing::from_config(config)?)),
-        "default" => Err(
+        name => Err(why_not(name).to_owned()),
+    }
+}
+
+/// Returns Python's current name of a function, for any name by which a client of Chroma stores it.
+fn canonical(name: &str) -> &str {
+    match name {
+        "google-gemini" | "google_genai" | "google-generative-ai" | "google_generative_ai" => {
+            GEMINI
+        }
+        #[cfg(feature = "functions")]
+        other => http::canonical(other),
+        #[cfg(not(feature = "functions"))]
+        other => other,
+    }
+}
+
+/// Says why a function cannot run here.
+fn why_not(name: &str) -> &'static str {
+    match name {
+        "default" | "onnx_mini_lm_l6_v2" | "transformers" => {
             "it is the default model of Chroma's Python and JavaScript clients, which this crate does not include"
-                .to_owned(),
-        ),
-        _ => Err("this crate has no function of that name".to_owned()),
+        }
+        "amazon_bedrock" => {
+            "Amazon Bedrock needs signed requests of an AWS account, which this crate cannot make"
+        }
+        "google_vertex" => {
+            "Vertex AI needs an account of Google Cloud, and the models of this function were retired"
+        }
+        "google_palm" => {
+            "Google shut the PaLM API down on 2025-10-30; embed the documents again, into a new collection"
+        }
+        "sentence_transformer" | "instructor" | "text2vec" | "open_clip" => {
+            "it runs a model with Python's library torch, which this crate does not include"
+        }
+        "langchain" => "it wraps a function of LangChain, which only a Python program can call",
+        "nomic" => {
+            "Chroma's function for Nomic does not work with any current version of Nomic's library"
+        }
+        "roboflow" => "Roboflow embeds one image or text in a request, with the key in the address",
+        _ => "this crate has no function of that name",
     }
 }
 
@@ -88,20 +174,73 @@ pub(crate) fn check(
     let Some(name) = stored.name.as_deref() else {
         return Ok(());
     };
-    if name != given.name() {
-        return Err(InvalidInput::EmbeddingFunctionConflict {
-            stored: short(name).into_owned(),
-            given: given.name().to_owned(),
-        });
-    }
-    let (Some(stored), Some(given)) = (&stored.config, given.config()) else {
+    let (config, given_config) = (stored.config.as_ref(), given.config());
+    let of = |name: &str, config: Option<&Value>| Vectors::of(name, config);
+    let (stored, given) = (of(name, config), of(given.name(), given_config.as_ref()));
+    if stored.match_those_of(&given) {
         return Ok(());
-    };
-    match name {
-        #[cfg(feature = "gemini")]
-        GEMINI => gemini::check_same_vectors(stored, &given),
-        hashing::NAME => hashing::check_same_vectors(stored, &given),
-        _ => Ok(()),
+    }
+    Err(InvalidInput::EmbeddingFunctionConflict {
+        stored: stored.to_string(),
+        given: given.to_string(),
+    })
+}
+
+/// What the vectors of a function depend on, as far as its configuration tells it.
+struct Vectors {
+    name: String,
+    model: Option<String>,
+    dimension: Option<String>,
+}
+
+impl Vectors {
+    fn of(name: &str, config: Option<&Value>) -> Vectors {
+        let name = canonical(name);
+        let member = |name: &str| config.and_then(|config| config.get(name));
+        let model = member("model_name").or_else(|| member("model"));
+        let model = model.and_then(Value::as_str);
+        let dimension = member("dimension").or_else(|| member("dimensions"));
+        // Without a dimension, Gemini's models return the largest.
+        let largest = (name == GEMINI).then(|| "3072".to_owned());
+        let dimension = dimension.filter(|dimension| !dimension.is_null());
+        Vectors {
+            name: short(name).into_owned(),
+            // Google's SDK also accepts the prefix.
+            model: model
+                .map(|model| short(model.strip_prefix("models/").unwrap_or(model)).into_owned()),
+            dimension: dimension
+                .map(|floats| short(&floats.to_string()).into_owned())
+                .or(largest),
+        }
+    }
+
+    /// Whether vectors match. The task does not count, because it shifts vectors within one space. What a
+    /// configuration does not tell matches anything.
+    fn match_those_of(&self, other: &Vectors) -> bool {
+        let is_same_name = self.name == other.name;
+        let is_same_model = match (&self.model, &other.model) {
+            (Some(one), Some(other)) => one == other,
+            _ => is_same_name,
+        };
+        let is_same_dimension = match (&self.dimension, &other.dimension) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        is_same_model && is_same_dimension
+    }
+}
+
+/// Prints `openai, text-embedding-3-small, 512 floats`.
+impl fmt::Display for Vectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(model) = &self.model {
+            write!(f, ", {model}")?;
+        }
+        match &self.dimension {
+            Some(dimension) => write!(f, ", {dimension} floats"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -161,7 +300,8 @@ mod tests {
     #[test]
     fn an_unknown_function_is_an_error_with_its_name() {
         for remembered in [
-            stored("openai", json!({ "model_name": "text-embedding-3-small" })),
+            stored("openai", json!({ "model_name": 7 })),
+            stored("text2vec", json!({ "model_name": "m" })),
             stored("default", json!({})),
             stored(
                 "google_gemini",
@@ -178,6 +318,89 @@ mod tests {
                 error.contains(remembered.name.as_deref().unwrap()),
                 "{error}"
             );
+        }
+    }
+
+    fn check_configs(
+        (name, stored): (&str, Value),
+        (given_name, given): (&str, Value),
+    ) -> Result<(), String> {
+        let of = |name: &str, config: &Value| Vectors::of(name, Some(config));
+        let (stored, given) = (of(name, &stored), of(given_name, &given));
+        if stored.match_those_of(&given) {
+            return Ok(());
+        }
+        Err(format!("{stored} / {given}"))
+    }
+
+    #[test]
+    fn only_model_and_dimension_must_be_equal() {
+        let stored = || json!({ "model_name": "gemini-embedding-001", "dimension": 768 });
+        let given = json!({
+            "model_name": "models/gemini-embedding-001", "dimension": 768, "task_type": "CLUSTERING",
+            "api_key_env_var": "X",
+        });
+        for name in [
+            "google_gemini",
+            "google-gemini",
+            "google_genai",
+            "google-generative-ai",
+            "google_generative_ai",
+        ] {
+            assert_eq!(
+                check_configs((name, stored()), (GEMINI, given.clone())),
+                Ok(())
+            );
+        }
+        let full = || json!({ "model_name": "gemini-embedding-001" });
+        assert_eq!(
+            check_configs((GEMINI, stored()), (GEMINI, full())).unwrap_err(),
+            "google_gemini, gemini-embedding-001, 768 floats / google_gemini, gemini-embedding-001, 3072 floats"
+        );
+        assert_eq!(check_configs((GEMINI, full()), (GEMINI, json!(7))), Ok(()));
+    }
+
+    #[test]
+    fn secure_01_a_hostile_configuration_is_shown_shortened_in_a_conflict() {
+        let hostile = format!("\u{1b}[2J\u{9b}31m\r\n{}", "x".repeat(1 << 20));
+        let remembered = stored(GEMINI, json!({ "model_name": hostile }));
+        let conflict = check(&remembered, &Hashing::default())
+            .unwrap_err()
+            .to_string();
+        assert!(conflict.len() < 3000, "{} bytes", conflict.len());
+        assert!(!conflict.contains(char::is_control), "{conflict:?}");
+    }
+
+    #[test]
+    fn the_same_model_under_another_name_is_no_conflict() {
+        let model = |name: &str| json!({ "model_name": name });
+        let own = |name: &str| ("openai", model(name));
+        assert_eq!(check_configs(own("m"), ("together-ai", model("m"))), Ok(()));
+        assert_eq!(
+            check_configs(own("m"), own("n")).unwrap_err(),
+            "openai, m / openai, n"
+        );
+        assert_eq!(
+            check_configs(own("m"), ("default", json!({}))).unwrap_err(),
+            "openai, m / default"
+        );
+    }
+
+    #[test]
+    fn what_cannot_run_here_says_why() {
+        for name in [
+            "amazon_bedrock",
+            "google_palm",
+            "google_vertex",
+            "open_clip",
+            "instructor",
+            "langchain",
+            "nomic",
+            "roboflow",
+        ] {
+            let error = make(&stored(name, json!({})), &Allowed::default()).err();
+            let error = error.unwrap().to_string();
+            assert!(!error.contains("no function of that name"), "{error}");
         }
     }
 }

@@ -11,7 +11,6 @@ use super::function::EmbeddingFunction;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
-use crate::printable::short;
 
 /// An offline embedding function: hashes words, and letter n-grams within them, into vectors of 768 floats
 /// and unit length.
@@ -176,27 +175,6 @@ impl Hashing {
             vector[0] = 1.0;
         }
     }
-}
-
-/// Checks that two stored configurations make the same vectors.
-///
-/// # Errors
-/// [`InvalidInput::EmbeddingFunctionConflict`] if their dimensions differ.
-pub(super) fn check_same_vectors(
-    stored: &serde_json::Value,
-    given: &serde_json::Value,
-) -> Result<(), InvalidInput> {
-    if stored["dimension"] == given["dimension"] {
-        return Ok(());
-    }
-    let describe = |config: &serde_json::Value| {
-        let dimension = config["dimension"].to_string();
-        format!("{NAME}, {} floats", short(&dimension))
-    };
-    Err(InvalidInput::EmbeddingFunctionConflict {
-        stored: describe(stored),
-        given: describe(given),
-    })
 }
 
 /// Adds the features of a word and their weights: the word, and its letter n-grams. The ends of the word are

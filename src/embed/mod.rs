@@ -5,6 +5,8 @@
 //!
 //! - `Gemini` (feature `gemini`): Google's models, with batches, retries, rate limits and a cache. Start from
 //!   `Gemini::from_env` or `Gemini::builder`.
+//! - `HttpFunction` (feature `functions`): the models of OpenAI, Ollama, Hugging Face, Cohere, Voyage AI, Jina AI,
+//!   Mistral, Together AI, Cloudflare, Perplexity and Chroma Cloud, in the same way.
 //! - [`Hashing`]: an offline function for tests and for search by wording.
 //! - [`Cached`]: any other function with a cache, in memory ([`MemoryCache`]) or on disk (`DiskCache`,
 //!   feature `disk-cache`).
@@ -26,10 +28,14 @@
 //! ```
 
 mod allowed;
+#[cfg(feature = "bm25")]
+mod bm25;
 mod cache;
 mod check;
 pub(crate) mod configured;
 mod context;
+#[cfg(feature = "gemini")]
+mod deferred;
 mod error;
 #[cfg(feature = "gemini")]
 mod fan_out;
@@ -38,13 +44,19 @@ mod function;
 mod gemini;
 mod hashing;
 #[cfg(feature = "gemini")]
+mod http;
+#[cfg(feature = "gemini")]
 mod limiter;
+mod sparse;
 
 pub(crate) use allowed::Allowed;
+#[cfg(feature = "bm25")]
+pub use bm25::Bm25;
 #[cfg(feature = "disk-cache")]
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};
 pub(crate) use check::CheckedFunction;
+pub(crate) use configured::make_sparse;
 pub use context::{EmbeddingContext, Purpose};
 pub use error::EmbeddingError;
 pub(crate) use error::by_record;
@@ -52,5 +64,14 @@ pub use function::EmbeddingFunction;
 #[cfg(all(feature = "gemini", any(test, fuzzing)))]
 pub(crate) use gemini::PARSERS;
 #[cfg(feature = "gemini")]
-pub use gemini::{Embed, Gemini, GeminiBuilder, LongTexts, ModelStyle, RefusedTexts, TaskType};
+pub use gemini::{Embed, Gemini, GeminiBuilder, ModelStyle, TaskType};
 pub use hashing::Hashing;
+#[cfg(feature = "functions")]
+pub use http::{
+    Baseten, ChromaCloudQwen, ChromaCloudSplade, Cloudflare, Cohere, HttpFunction,
+    HttpFunctionBuilder, HttpProvider, HuggingFace, Jina, Mistral, Morph, Ollama, OpenAi,
+    Perplexity, TextEmbeddingsInference, Together, Voyage,
+};
+#[cfg(feature = "gemini")]
+pub use http::{LongTexts, RefusedTexts};
+pub use sparse::SparseEmbeddingFunction;

@@ -19,6 +19,12 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Starts at the first byte of a text.
+    #[cfg(feature = "functions")]
+    pub(crate) fn new(text: &'a [u8]) -> Cursor<'a> {
+        Cursor { text, at: 0 }
+    }
+
     /// Reads a text that consists of one object. Calls `member` with each key; `member` must read or
     /// [skip](Cursor::skip) the value. Duplicate keys are passed on.
     pub(crate) fn object(
@@ -138,7 +144,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Checks that only white space is left.
-    fn end(&mut self) -> Result<(), String> {
+    pub(crate) fn end(&mut self) -> Result<(), String> {
         match self.peek() {
             None => Ok(()),
             Some(_) => Err(self.error("unexpected data after the end")),
@@ -250,7 +256,7 @@ impl<'a> Cursor<'a> {
 
     /// Skips white space, and returns the next byte without consuming it.
     #[inline]
-    fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
             match self.text.get(self.at) {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,

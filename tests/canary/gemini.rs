@@ -4,8 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chroma_blocking::embed::{Cached, DiskCache, EmbeddingError};
+use chroma_blocking::embed::{
+    Cached, ChromaCloudQwen, ChromaCloudSplade, DiskCache, EmbeddingError, HttpFunction,
+    HttpFunctionBuilder, OpenAi, SparseEmbeddingFunction,
+};
 use chroma_blocking::{Collection, EmbeddingFunction, Gemini, RetryPolicy};
+
+use serde_json::json;
 
 use crate::hostile::{Echo, Hostile, Shape};
 use crate::search::SEARCH;
@@ -37,6 +42,33 @@ fn show(error: &EmbeddingError) {
     observers::shown("EmbeddingError", error);
     SEARCH.look("EmbeddingError {:#}", format!("{error:#}"));
     observers::causes(&**error);
+}
+
+/// The functions of other providers, with the key in each of their headers.
+fn others(url: &str) -> Vec<Box<dyn Fn() -> Result<(), EmbeddingError>>> {
+    let config = json!({ "model_name": "m" });
+    let of = |builder: HttpFunctionBuilder| {
+        let builder = builder.api_key(GEMINI_KEY.value).base_url(url);
+        observers::debug("HttpFunctionBuilder", &builder);
+        let function = builder.retry(RetryPolicy::none()).build().unwrap();
+        observers::debug("HttpFunction", &function);
+        observers::shown("HttpFunction::config()", &function.config().unwrap());
+        function
+    };
+    let openai = of(HttpFunction::from_config("openai", &config).unwrap());
+    let azure = of(HttpFunction::builder(OpenAi::new("m").azure(url, "d", "1")));
+    let qwen = of(HttpFunction::builder(ChromaCloudQwen::new()));
+    let splade = ChromaCloudSplade::new()
+        .retry(RetryPolicy::none())
+        .api_key(GEMINI_KEY.value)
+        .base_url(url);
+    observers::debug("ChromaCloudSplade", &splade);
+    vec![
+        Box::new(move || openai.embed_documents(&["a text"]).map(drop)),
+        Box::new(move || azure.embed_queries(&["a text"]).map(drop)),
+        Box::new(move || qwen.embed_documents(&["a text"]).map(drop)),
+        Box::new(move || splade.embed_documents(&["a text"]).map(drop)),
+    ]
 }
 
 /// The calls of a collection that embed texts.
@@ -73,6 +105,7 @@ pub fn run(folder: &Path) {
             .unwrap()
     };
     let collections = [open(Arc::new(gemini.clone())), open(Arc::new(cached))];
+    let others = others(&google.server.url());
     embed(&gemini);
     observers::shown("Gemini::config()", &gemini.config().unwrap());
     for number in 0..if is_full() { 24 * 16 * 12 } else { 96 } {
@@ -87,6 +120,9 @@ pub fn run(folder: &Path) {
             before: 0,
         }));
         embed(if number % 8 == 0 { &retrying } else { &gemini });
+        if let Err(error) = others[number % others.len()]() {
+            show(&error);
+        }
         let abc: &Collection = &collections[number % 2];
         calls::make(CALLS[number / 2 % CALLS.len()], abc, folder);
     }

@@ -105,6 +105,15 @@ fn gemini(new: CollectionBuilder) -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "functions")]
+fn functions() -> Result<()> {
+    use chroma_blocking::embed::{ChromaCloudQwen, HttpFunction, Ollama};
+
+    HttpFunction::new(ChromaCloudQwen::new())?;
+    HttpFunction::new(Ollama::new("nomic-embed-text"))?;
+    Ok(())
+}
+
 fn collection(notes: &Collection) -> Result<()> {
     notes.name();
     notes.id();

@@ -87,6 +87,18 @@ fn functions_are_attached_described_and_detached() {
         ("POST".into(), "/functions/attach".into(), body)
     );
 
+    let server = answering(&json!({"attached_function": info, "created": false}));
+    let abc = collection(&server);
+    assert!(!abc.add_function_input("my counter", &abc).unwrap().created);
+    assert_eq!(
+        asked(&server, "/add_input"),
+        (
+            "POST".into(),
+            "/attached_functions/my%20counter/add_input".into(),
+            json!({"input_collection_id": abc.id()})
+        )
+    );
+
     let server = answering(&json!({"attached_function": {
         "id": "f1", "name": "my counter", "function_name": "record_counter", "tenant_id": "t", "database_id": "d",
         "input_collection_id": "c1", "output_collection": "counts", "output_collection_id": null,

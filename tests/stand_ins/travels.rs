@@ -117,8 +117,8 @@ fn without_a_key_vectors_work_and_errors_name_the_variable() {
 fn with_an_unknown_function_vectors_work() {
     for (stored, words) in [
         (
-            json!({ "type": "known", "name": "openai", "config": {} }),
-            "\"openai\"",
+            json!({ "type": "known", "name": "text2vec", "config": {} }),
+            "\"text2vec\"",
         ),
         (
             json!({ "type": "known", "name": "default", "config": {} }),

@@ -1,102 +1,68 @@
-//! [`Expected::read`]: the vectors of a response.
+//! [`read`]: the vectors of a response.
 
+use crate::embed::http::Received;
 use crate::wire::cursor::Cursor;
 use crate::wire::read::unread;
 
-/// The expected shape of a response.
-pub(super) struct Expected<'a> {
-    /// The indices of the texts in the call, to name them in errors.
-    pub(super) texts: &'a [usize],
-    pub(super) dimension: usize,
-    /// Whether the vectors have unit length already.
-    pub(super) has_unit_length: bool,
+/// Reads the vectors, and scales them to unit length unless they have it already.
+///
+/// # Errors
+/// Describes what is wrong with the response.
+pub(super) fn read(
+    response: &[u8],
+    vectors: &mut Received<'_>,
+    has_unit_length: bool,
+) -> Result<(), String> {
+    Cursor::object(response, |at, key| match key {
+        "embeddings" => vectors.list(at, values),
+        _ => at.skip(),
+    })
+    .map_err(|what| unread(response, &what))?;
+    vectors.finish(response)?;
+    for (text, vector) in vectors.rows_mut() {
+        normalize(text, vector, has_unit_length)?;
+    }
+    Ok(())
 }
 
-impl Expected<'_> {
-    /// Reads the vectors, one after the other, and scales them to unit length if necessary.
-    ///
-    /// # Errors
-    /// Describes what is wrong with the response.
-    pub(super) fn read(&self, answer: &[u8]) -> Result<Vec<f32>, String> {
-        let (texts, dimension) = (self.texts, self.dimension);
-        let mut floats = Vec::with_capacity(texts.len() * dimension);
-        let mut lengths = None;
-        Cursor::object(answer, |at, key| match key {
-            "embeddings" => {
-                lengths = Some(at.list(|at| values(at, &mut floats))?);
-                Ok(())
-            }
-            _ => at.skip(),
-        })
-        .map_err(|what| unread(answer, &what))?;
-        let lengths = lengths.ok_or_else(|| unread(answer, "no embeddings"))?;
-        self.check_lengths(&lengths)?;
-        if floats.len() != texts.len() * dimension {
-            return Err(unread(answer, "a duplicate key"));
-        }
-        for (text, vector) in texts.iter().zip(floats.chunks_exact_mut(dimension)) {
-            self.normalize(*text, vector)?;
-        }
-        Ok(floats)
+/// Checks that a vector has a direction, and scales it to unit length if necessary.
+fn normalize(text: usize, vector: &mut [f32], has_unit_length: bool) -> Result<(), String> {
+    let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
+    if !square.is_finite() || square == 0.0 {
+        return Err(format!(
+            "the vector of text {text} has no direction (its length is {})",
+            square.sqrt()
+        ));
     }
-
-    fn check_lengths(&self, lengths: &[usize]) -> Result<(), String> {
-        if lengths.len() != self.texts.len() {
-            let (found, texts) = (lengths.len(), self.texts.len());
-            return Err(format!("{found} vectors for {texts} texts"));
+    if !has_unit_length {
+        let length = square.sqrt();
+        for x in vector {
+            *x = (f64::from(*x) / length) as f32;
         }
-        for (text, found) in self.texts.iter().zip(lengths) {
-            if *found != self.dimension {
-                return Err(format!(
-                    "the vector of text {text} has {found} floats, not {}",
-                    self.dimension
-                ));
-            }
-        }
-        Ok(())
     }
-
-    /// Checks that a vector has a direction, and scales it to unit length if necessary.
-    fn normalize(&self, text: usize, vector: &mut [f32]) -> Result<(), String> {
-        let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
-        if !square.is_finite() || square == 0.0 {
-            return Err(format!(
-                "the vector of text {text} has no direction (its length is {})",
-                square.sqrt()
-            ));
-        }
-        if !self.has_unit_length {
-            let length = square.sqrt();
-            for x in vector {
-                *x = (f64::from(*x) / length) as f32;
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
-/// Reads one of the embeddings to the end of `floats`. Returns its number of floats.
-fn values(at: &mut Cursor<'_>, floats: &mut Vec<f32>) -> Result<usize, String> {
-    let mut length = 0;
+/// Reads one of the embeddings to the end of `floats`. They have the order of the texts.
+fn values(at: &mut Cursor<'_>, floats: &mut Vec<f32>) -> Result<Option<usize>, String> {
     at.members(|at, key| match key {
-        "values" => at.floats(floats).map(|found| length = found),
+        "values" => at.floats(floats).map(drop),
         _ => at.skip(),
     })?;
-    Ok(length)
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
 
-    fn read(answer: &[u8], texts: &[usize], has_unit_length: bool) -> Result<Vec<f32>, String> {
-        let dimension = 2;
-        let expected = Expected {
-            texts,
-            dimension,
-            has_unit_length,
-        };
-        expected.read(answer)
+    fn read(response: &[u8], texts: &[usize], has_unit_length: bool) -> Result<Vec<f32>, String> {
+        let dimension = OnceLock::from(2);
+        let mut vectors = Received::new(texts, &dimension);
+        super::read(response, &mut vectors, has_unit_length)?;
+        Ok(vectors.into_floats())
     }
 
     #[test]

@@ -1,21 +1,21 @@
 //! [`GeminiBuilder::build`]: checks the options and makes a [`Gemini`].
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use ureq::http::{HeaderName, HeaderValue};
 
-use super::builder::{GeminiBuilder, MAX_BATCH};
-use super::embedder::{EMBED, Embedder};
+use super::builder::GeminiBuilder;
+use super::embedder::{EMBED, Embedder, NAME};
 use super::fault::Google;
 use super::function::Gemini;
-use super::model::{self, BYTES_PER_TOKEN, ModelStyle};
-use crate::embed::limiter::Limiter;
-use crate::environment::{self, Environment};
+use super::model::{self, ModelStyle};
+use crate::embed::http::{Address, KeyVariables, Plan, check_range};
+use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
-use crate::invalid::HIDDEN;
-use crate::transport::{self, ConnectOptions, Endpoint, EndpointOptions, Endpoints, Transport};
 
+/// The API refuses more texts in one request: "at most 100 requests can be in one batch".
+const MAX_BATCH: usize = 100;
 /// The address of Google's API.
 const BASE_URL: &str = "https://generativelanguage.googleapis.com";
 /// The variable that replaces [`BASE_URL`].
@@ -24,15 +24,16 @@ const BASE_URL_VARIABLE: &str = "GOOGLE_GEMINI_BASE_URL";
 pub(super) const DIMENSIONS: RangeInclusive<usize> = 128..=3072;
 /// The largest dimension of an unknown model.
 const MAX_DIMENSION: usize = 65_536;
-/// The bytes to allow for each float in a response. Google writes each float on its own line, in about 30 bytes.
-const FLOAT_LEN: u64 = 64;
 /// The API refuses larger bodies: "Request payload size exceeds the limit: 4194304 bytes".
 const MAX_BODY: usize = 4_000_000;
-/// The transport keeps this many idle connections.
-const MAX_CONCURRENCY: usize = 64;
 /// The variables that may hold the API key. Like Google's SDK, the client prefers the first one if both are
 /// set.
 pub(super) const KEY_VARIABLES: [&str; 2] = ["GOOGLE_API_KEY", "GEMINI_API_KEY"];
+const KEY: KeyVariables = KeyVariables {
+    own: &KEY_VARIABLES,
+    stored: KEY_VARIABLES[1],
+    of: "the Gemini API",
+};
 
 impl Gemini {
     /// Returns the function with default options. The API key is in the variable `GOOGLE_API_KEY` or
@@ -62,54 +63,37 @@ impl GeminiBuilder {
 
     /// Like [`build`](GeminiBuilder::build), with the variables of `environment`.
     pub(super) fn build_in(self, environment: &Environment<'_>) -> Result<Gemini, InvalidInput> {
-        let key = self.key(environment)?;
+        let key = KEY.key(&self.options, environment)?;
+        let key_variable = key.variable.clone();
         let style = self.checked_style()?;
-        let path = self.path()?;
-        let max_tokens = self.checked_dimension()?;
-        let Limits {
-            limiter,
-            batch_size,
-            max_bytes,
-        } = self.limits()?;
-        let transport = self.transport(environment, &key)?;
+        let plan = Plan {
+            name: NAME,
+            model: self.model.clone(),
+            operation: &EMBED,
+            address: self.address(environment)?,
+            path: self.path()?,
+            key: Some(key),
+            key_header: (HeaderName::from_static("x-goog-api-key"), ""),
+            headers: vec![(
+                HeaderName::from_static("x-goog-api-client"),
+                HeaderValue::from_static(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION"))),
+            )],
+            dialect: &Google,
+            max_tokens: self.checked_dimension()?,
+            dimension: Some(self.dimension),
+            max_batch: MAX_BATCH,
+            max_bytes: MAX_BODY,
+            counts_texts: true,
+        };
+        let engine = plan.build(self.options, environment)?;
         Ok(Gemini(Arc::new(Embedder {
-            transport,
-            path,
-            model: self.model,
+            engine,
             style,
-            max_tokens,
             dimension: self.dimension,
             document_task: self.document_task,
             query_task: self.query_task,
-            batch_size,
-            max_bytes,
-            concurrency: self.concurrency,
-            pool: OnceLock::new(),
-            limiter,
-            retry: self.retry,
-            refused_texts: self.refused_texts,
-            long_texts: self.long_texts,
-            deadline: self.deadline,
-            cancel: self.cancel,
-            cache: self.cache,
-            key_variable: key.variable,
+            key_variable,
         })))
-    }
-
-    fn key(&self, environment: &Environment<'_>) -> Result<Key, InvalidInput> {
-        for variable in &self.key_variables {
-            check_name(variable)?;
-        }
-        let Some(key) = &self.key else {
-            return Key::from_environment(environment, &self.key_variables);
-        };
-        transport::key("api_key", key)?;
-        let variable = self.key_variables.first().cloned();
-        Ok(Key {
-            variable: variable.unwrap_or_else(|| KEY_VARIABLES[1].to_owned()),
-            source: "api_key".to_owned(),
-            value: key.clone(),
-        })
     }
 
     /// Returns the style of the model: the one that was set, or that of a known model.
@@ -157,178 +141,13 @@ impl GeminiBuilder {
         Ok(known.map(|known| known.max_tokens))
     }
 
-    /// Checks the limits. No batch may cost more than a minute allows.
-    fn limits(&self) -> Result<Limits, InvalidInput> {
-        check_range("batch_size", self.batch_size, 1..=MAX_BATCH)?;
-        check_range("concurrency", self.concurrency, 1..=MAX_CONCURRENCY)?;
-        let mut limits = Limits {
-            limiter: Limiter::new(self.concurrency),
-            batch_size: self.batch_size,
-            max_bytes: MAX_BODY,
-        };
-        if let Some(items) = check_rate("requests_per_minute", self.requests_per_minute)? {
-            limits.batch_size = limits.batch_size.min(items);
-            limits.limiter = limits.limiter.items(items, limits.batch_size);
-        }
-        if let Some(tokens) = check_rate("tokens_per_minute", self.tokens_per_minute)? {
-            let bytes = tokens.saturating_mul(BYTES_PER_TOKEN);
-            limits.max_bytes = limits.max_bytes.min(bytes);
-            limits.limiter = limits.limiter.tokens(tokens);
-        }
-        Ok(limits)
+    fn address(&self, environment: &Environment<'_>) -> Result<Address, InvalidInput> {
+        let chosen = Address::chosen(&self.options, Some(BASE_URL_VARIABLE), environment)?;
+        Ok(chosen.unwrap_or_else(|| Address {
+            setting: "base_url",
+            url: BASE_URL.to_owned(),
+        }))
     }
-
-    fn transport(
-        &self,
-        environment: &Environment<'_>,
-        key: &Key,
-    ) -> Result<Transport, InvalidInput> {
-        let endpoint = self.endpoint(environment)?;
-        let headers = vec![
-            (
-                HeaderName::from_static("x-goog-api-key"),
-                transport::key("api_key", &key.value)?,
-            ),
-            (
-                HeaderName::from_static("x-goog-api-client"),
-                HeaderValue::from_static(concat!("chroma-blocking/", env!("CARGO_PKG_VERSION"))),
-            ),
-        ];
-        Ok(Transport::new(
-            Endpoints::new(endpoint, EndpointOptions::default()),
-            ConnectOptions {
-                headers,
-                credential_sources: vec![key.source.clone()],
-                timeouts: self.timeouts,
-                max_response_size: max_response_size(self.batch_size, self.dimension),
-                ..ConnectOptions::default()
-            },
-            &Google,
-        ))
-    }
-
-    fn endpoint(&self, environment: &Environment<'_>) -> Result<Endpoint, InvalidInput> {
-        let variable = environment.get(BASE_URL_VARIABLE)?;
-        let (name, url) = match (&self.base_url, variable) {
-            (Some(url), _) => ("base_url", url.clone()),
-            (None, Some(url)) => (BASE_URL_VARIABLE, url),
-            (None, None) => ("base_url", BASE_URL.to_owned()),
-        };
-        let endpoint = Endpoint::parse(name, &url, 443)?;
-        if !endpoint.is_secure() && !endpoint.is_loopback() {
-            let why = "the API key would be sent without encryption; use https";
-            return Err(InvalidInput::setting(name, url, why));
-        }
-        let proxy = transport::proxy_from_environment(&endpoint, environment)?;
-        Ok(endpoint.through(proxy))
-    }
-}
-
-/// The limits of requests, after they were checked.
-struct Limits {
-    limiter: Limiter,
-    batch_size: usize,
-    max_bytes: usize,
-}
-
-fn check_range(
-    name: &'static str,
-    value: usize,
-    allowed: RangeInclusive<usize>,
-) -> Result<(), InvalidInput> {
-    if allowed.contains(&value) {
-        return Ok(());
-    }
-    let why = format!("it must be from {} to {}", allowed.start(), allowed.end());
-    Err(InvalidInput::setting(name, value.to_string(), why))
-}
-
-fn check_rate(name: &'static str, limit: Option<u32>) -> Result<Option<usize>, InvalidInput> {
-    if limit == Some(0) {
-        return Err(InvalidInput::setting(name, "0", "it must be 1 or more"));
-    }
-    Ok(limit.map(|limit| limit as usize))
-}
-
-/// An API key.
-struct Key {
-    /// The variable that a stored configuration names.
-    variable: String,
-    /// The variable or setting that the key came from.
-    source: String,
-    value: String,
-}
-
-impl Key {
-    /// Reads the key from the first of the variables that is set. If `chosen` is empty, these are
-    /// [`KEY_VARIABLES`].
-    fn from_environment(
-        environment: &Environment<'_>,
-        chosen: &[String],
-    ) -> Result<Key, InvalidInput> {
-        let mut variables = chosen.to_vec();
-        if chosen.is_empty() {
-            variables.extend(KEY_VARIABLES.map(str::to_owned));
-        }
-        for variable in &variables {
-            let value = environment
-                .text(variable)
-                .map_err(|why| refused(variable, why))?;
-            if let Some(value) = value {
-                if let Some(why) = transport::fault_in_key(variable, &value) {
-                    return Err(refused(variable, why));
-                }
-                return Ok(Key {
-                    variable: variable.clone(),
-                    source: variable.clone(),
-                    value,
-                });
-            }
-        }
-        let shown: Vec<&str> = variables.iter().map(|name| shown(name)).collect();
-        let names = shown.join(" or ");
-        let why = format!("set {names} to a key of the Gemini API, or pass one with .api_key(...)");
-        Err(if chosen.is_empty() {
-            InvalidInput::setting(KEY_VARIABLES[0], "", why)
-        } else {
-            let why = format!("that variable holds no key; {why}");
-            InvalidInput::setting("api_key_env_var", shown[0], why)
-        })
-    }
-}
-
-/// Checks the name of a variable. A collection stores it, so it must not be the key itself.
-fn check_name(variable: &str) -> Result<(), InvalidInput> {
-    if environment::is_variable_name(variable) {
-        return Ok(());
-    }
-    let why = "it must be the name of a variable, such as GEMINI_API_KEY; pass a key itself with .api_key(...)";
-    Err(InvalidInput::secret("api_key_env_var", variable, why))
-}
-
-/// Returns the name of a variable for an error, unless it may be a key.
-fn shown(variable: &str) -> &str {
-    if environment::may_show_name(variable) {
-        variable
-    } else {
-        HIDDEN
-    }
-}
-
-/// Returns the error for the value of a variable, which is not shown.
-fn refused(variable: &str, why: String) -> InvalidInput {
-    if let Some(name) = KEY_VARIABLES.into_iter().find(|name| *name == variable) {
-        return InvalidInput::setting(name, HIDDEN, why);
-    }
-    let why = format!("the value of that variable is refused: {why}");
-    InvalidInput::setting("api_key_env_var", shown(variable), why)
-}
-
-/// Returns the maximum size of a response with this many vectors, in bytes.
-fn max_response_size(vectors: usize, dimension: usize) -> u64 {
-    const OTHER: u64 = 1 << 20;
-    let floats = vectors as u64 * dimension as u64;
-    floats * FLOAT_LEN + OTHER
 }
 
 #[cfg(test)]
@@ -500,7 +319,10 @@ mod tests {
         let builder = Gemini::builder().api_key("k").base_url("localhost:1");
         let builder = builder.requests_per_minute(60).tokens_per_minute(1000);
         let gemini = builder.build_in(&Environment::of(&|_| None)).unwrap();
-        assert_eq!((gemini.0.batch_size, gemini.0.max_bytes), (60, 4000));
+        assert_eq!(
+            (gemini.0.engine.batch_size, gemini.0.engine.max_bytes),
+            (60, 4000)
+        );
     }
 
     #[test]
@@ -519,7 +341,7 @@ mod tests {
         let gemini = gemini.build_in(&Environment::of(&|_| None)).unwrap();
         let shown = format!(
             "{builder:?} {gemini:?} {:?} {:?}",
-            gemini.0.transport,
+            gemini.0.engine.transport,
             gemini.config()
         );
         assert!(!shown.contains("s3cret"), "{shown}");

@@ -1,31 +1,17 @@
-//! [`Embed`]: a call that embeds any number of texts, in as many requests as necessary.
+//! [`Embed`]: a call of Gemini, with its options.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::answer;
-use super::cached::CachedTexts;
-use super::embedder::{EMBED, Embedder, NAME, RefusedTexts};
-use super::fault;
-use super::gathered::Gathered;
-use super::model;
-use super::request::Item;
+use super::embedder::Embedder;
 use super::task::TaskType;
-use crate::embed::fan_out::{FanOut, Outcome, Work};
-use crate::embed::limiter::Cost;
-use crate::error::{Error, InvalidInput, Result};
-use crate::metrics::{EmbeddingCall, EmbeddingUsage};
+use crate::embed::http::{Call, Text};
+use crate::error::{InvalidInput, Result};
+use crate::metrics::EmbeddingUsage;
 use crate::model::embeddings::Embeddings;
-use crate::model::json_len::json_len;
-use crate::model::progress::{Progress, ProgressStage};
-use crate::transport::{CallOptions, HttpRequest};
-use crate::wire::cut::cut;
-
-/// The most that an entry of a request takes in addition to its text, its title and the model's name.
-const ENTRY_BYTES: usize = 250;
+use crate::model::progress::Progress;
 
 /// A call that embeds texts. Made by [`Gemini::embed`](crate::Gemini::embed), and sent by
 /// [`run`](Embed::run).
@@ -49,7 +35,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
             texts,
             titles: None,
             task: embedder.document_task,
-            deadline: embedder.deadline,
+            deadline: embedder.engine.deadline,
             cancel: None,
             context_cancel: None,
             on_progress: Box::new(|_| {}),
@@ -105,110 +91,37 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
     /// Embeds the texts. Returns one vector for each, in the order of the texts.
     ///
     /// # Errors
-    /// - [`Error::Invalid`], before anything is sent: a text is empty or [too long](crate::embed::LongTexts),
-    ///   or titles are not allowed or not as many as texts.
-    /// - [`Error::PartlyEmbedded`] if the call has some vectors, or some texts were refused. Its `source` is
-    ///   the error that stopped the call. Without any vectors, the call returns that error itself:
-    /// - [`Error::QuotaExhausted`] if the quota of the day is used up.
-    /// - [`Error::Cancelled`] if a flag stopped the call.
-    /// - [`Error::Timeout`] if the deadline has passed.
+    /// - [`Error::Invalid`](crate::Error::Invalid), before anything is sent: a text is empty or [too
+    ///   long](crate::embed::LongTexts), or titles are not allowed or not as many as texts.
+    /// - [`Error::PartlyEmbedded`](crate::Error::PartlyEmbedded) if the call has some vectors, or some texts
+    ///   were refused. Its `source` is the error that stopped the call. Without any vectors, the call returns
+    ///   that error itself:
+    /// - [`Error::QuotaExhausted`](crate::Error::QuotaExhausted) if the quota of the day is used up.
+    /// - [`Error::Cancelled`](crate::Error::Cancelled) if a flag stopped the call.
+    /// - [`Error::Timeout`](crate::Error::Timeout) if the deadline has passed.
     /// - The errors of any request.
     pub fn run(self) -> Result<Embeddings> {
-        let (embedder, texts, started) = (self.embedder, self.texts.len(), Instant::now());
-        let mut used = EmbeddingUsage::default();
-        let result = self.run_for(&mut used);
-        let call = EmbeddingCall {
-            texts,
-            used,
-            failed: result.is_err(),
-            took: started.elapsed(),
-        };
-        embedder.transport.recorder().record_embedding(NAME, &call);
-        result
+        let (engine, texts) = (&self.embedder.engine, self.texts.len());
+        engine.counted(texts, |used| self.run_for(used))
     }
 
-    /// Like [`run`](Embed::run). Adds cache hits, retries and waits to `used` instead of the embedder's
-    /// metrics.
+    /// Like [`run`](Embed::run). Adds cache hits, retries and waits to `used` instead of the metrics of the
+    /// function.
     pub(super) fn run_for(mut self, used: &mut EmbeddingUsage) -> Result<Embeddings> {
-        let started = Instant::now();
-        let embedder = self.embedder;
+        let engine = &self.embedder.engine;
         self.check_titles()
-            .map_err(|reason| embedder.call().invalid(reason))?;
-        let (texts, titles) = (std::mem::take(&mut self.texts), self.titles.take());
-        let items = items(&texts, titles.as_deref());
-        let mut gathered = Gathered::new(items.len(), embedder.dimension);
-        let checked = check_texts(embedder, &items, &mut gathered)?;
-        let distinct = gathered.remove_duplicates(&items, checked.good);
-        let cached = CachedTexts::new(embedder, self.task, &items);
-        let distinct = cached.take(distinct, &mut gathered);
-        if gathered.count() > 0 {
-            used.cache_hits += gathered.count() as u64;
-            (self.on_progress)(&progress(&gathered, items.len()));
-        }
-        let work = Texts {
-            embedder,
-            distinct,
-            items: &items,
-            task: self.task,
-            started,
-            deadline: self.deadline_from(started),
-        };
-        let outcome = self.send(&work, &cached, &mut gathered)?;
-        used.retries += outcome.retries;
-        used.limiter_wait += outcome.throttled;
-        for (index, why) in outcome.refused {
-            gathered.refuse(work.distinct[index], &why);
-        }
-        gathered.finish(outcome.error.or(checked.first_refusal))
-    }
-
-    /// Returns the earlier one of the call's and the policy's deadlines. Ignores a time that the clock cannot
-    /// represent.
-    fn deadline_from(&self, started: Instant) -> Option<Instant> {
-        let deadlines = [self.deadline, self.embedder.retry.deadline];
-        let shorter = deadlines.into_iter().flatten().min()?;
-        started.checked_add(shorter)
-    }
-
-    /// Sends all batches, and puts their vectors into the cache and into `gathered`.
-    fn send(
-        &mut self,
-        work: &Texts<'_>,
-        cached: &CachedTexts<'_>,
-        gathered: &mut Gathered,
-    ) -> Result<Outcome> {
-        let embedder = self.embedder;
-        let mut batches = work.batches();
-        let (first, second) = (batches.next(), batches.next());
-        let needs_pool = second.is_some() && embedder.concurrency > 1;
-        let flags = [
-            embedder.cancel.as_deref(),
-            self.cancel.as_deref(),
-            self.context_cancel,
-        ];
+            .map_err(|reason| engine.call().invalid(reason))?;
+        let flags = [self.cancel.as_deref(), self.context_cancel];
         let flags: Vec<&AtomicBool> = flags.into_iter().flatten().collect();
-        let fan_out = FanOut {
-            work,
-            pool: needs_pool.then(|| embedder.pool()).transpose()?,
-            limiter: &embedder.limiter,
-            policy: &embedder.retry,
-            skip_refused: embedder.refused_texts == RefusedTexts::Skip,
+        let call = Call {
+            engine,
+            format: &self.embedder.parameters(self.task),
+            texts: &texts(&self.texts, self.titles.as_deref()),
+            deadline: self.deadline,
             cancel: &flags,
-            deadline: work.deadline,
-            call: embedder.call(),
-            started: work.started,
+            on_progress: &mut self.on_progress,
         };
-        let batches = first.into_iter().chain(second).chain(batches);
-        let on_progress = &mut self.on_progress;
-        Ok(fan_out.run(batches, |batch, vectors| {
-            let texts = &work.distinct[batch];
-            let rows = || vectors.chunks_exact(embedder.dimension);
-            cached.put(texts, rows());
-            for (index, row) in texts.iter().zip(rows()) {
-                gathered.put(*index, row);
-            }
-            on_progress(&progress(gathered, work.items.len()));
-        }))
+        call.run(used)
     }
 
     fn check_titles(&self) -> Result<(), InvalidInput> {
@@ -237,7 +150,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
 impl<T> fmt::Debug for Embed<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embed")
-            .field("model", &self.embedder.model)
+            .field("model", &self.embedder.engine.model)
             .field("texts", &self.texts.len())
             .field("task", &self.task)
             .field("deadline", &self.deadline)
@@ -245,122 +158,12 @@ impl<T> fmt::Debug for Embed<'_, T> {
     }
 }
 
-fn items<'a, T: AsRef<str>>(texts: &'a [T], titles: Option<&[Option<&'a str>]>) -> Vec<Item<'a>> {
-    let item = |(index, text): (usize, &'a T)| Item {
+fn texts<'a, T: AsRef<str>>(texts: &'a [T], titles: Option<&[Option<&'a str>]>) -> Vec<Text<'a>> {
+    let text = |(index, text): (usize, &'a T)| Text {
         text: text.as_ref(),
         title: titles
             .and_then(|titles| titles[index])
             .filter(|title| !title.is_empty()),
     };
-    texts.iter().enumerate().map(item).collect()
-}
-
-/// The texts of a call that may be sent, and the error of the first one that may not.
-struct Checked {
-    good: Vec<usize>,
-    first_refusal: Option<Error>,
-}
-
-/// Refuses texts that are empty or too long.
-fn check_texts(
-    embedder: &Embedder,
-    items: &[Item<'_>],
-    gathered: &mut Gathered,
-) -> Result<Checked> {
-    let mut checked = Checked {
-        good: Vec::with_capacity(items.len()),
-        first_refusal: None,
-    };
-    for (index, item) in items.iter().enumerate() {
-        let Some(why) = embedder.reason_against(index, item.text) else {
-            checked.good.push(index);
-            continue;
-        };
-        gathered.refuse(index, &why);
-        let error = embedder.call().invalid(InvalidInput::Text { index, why });
-        if embedder.refused_texts == RefusedTexts::Stop {
-            return Err(error);
-        }
-        checked.first_refusal.get_or_insert(error);
-    }
-    Ok(checked)
-}
-
-/// The texts of a call that are sent.
-struct Texts<'a> {
-    embedder: &'a Embedder,
-    /// All texts of the call.
-    items: &'a [Item<'a>],
-    /// The indices of those that are sent. Batches are ranges of this list.
-    distinct: Vec<usize>,
-    task: Option<TaskType>,
-    started: Instant,
-    deadline: Option<Instant>,
-}
-
-impl Texts<'_> {
-    /// Cuts the texts into batches by count and by bytes.
-    fn batches(&self) -> impl Iterator<Item = Range<usize>> {
-        let Embedder {
-            batch_size,
-            max_bytes,
-            ..
-        } = *self.embedder;
-        let bytes = |index| self.max_entry_bytes(index);
-        cut(self.distinct.len(), bytes, batch_size, max_bytes)
-    }
-
-    fn items_of(&self, batch: Range<usize>) -> impl Iterator<Item = Item<'_>> {
-        self.distinct[batch].iter().map(|index| self.items[*index])
-    }
-
-    /// The most that a text takes in a request.
-    fn max_entry_bytes(&self, index: usize) -> usize {
-        let Item { text, title } = self.items[self.distinct[index]];
-        json_len(text) + title.map_or(0, json_len) + ENTRY_BYTES + self.embedder.model.len()
-    }
-}
-
-impl Work for Texts<'_> {
-    fn cost(&self, batch: Range<usize>) -> Cost {
-        let tokens = |Item { text, title }| model::tokens(text) + title.map_or(0, model::tokens);
-        Cost {
-            items: batch.len(),
-            tokens: self.items_of(batch).map(tokens).sum(),
-        }
-    }
-
-    fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<f32>> {
-        let embedder = self.embedder;
-        let mut body = Vec::new();
-        let parameters = embedder.parameters(self.task);
-        parameters.write(&mut body, self.items_of(batch.clone()));
-        let out = HttpRequest {
-            operation: &EMBED,
-            subject: Some(&embedder.model),
-            namespace: None,
-            path: &embedder.path,
-            body: Some(&body),
-        };
-        let expected = answer::Expected {
-            texts: &self.distinct[batch],
-            dimension: embedder.dimension,
-            has_unit_length: embedder.style.answers_unit_length(embedder.dimension),
-        };
-        let options = CallOptions::single_attempt(self.deadline);
-        embedder.transport.send(options, out, |bytes| {
-            answered();
-            expected.read(bytes)
-        })
-    }
-
-    fn is_refusal(&self, error: &Error) -> bool {
-        fault::is_about_texts(error)
-    }
-}
-
-/// How many of the call's `texts` have vectors.
-fn progress(gathered: &Gathered, texts: usize) -> Progress {
-    let done = gathered.count() as u64;
-    Progress::new(EMBED.name, ProgressStage::Embedding, done).out_of(texts as u64)
+    texts.iter().enumerate().map(text).collect()
 }

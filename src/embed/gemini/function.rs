@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::call::Embed;
-use super::embedder::{Embedder, NAME, cache_key};
+use super::embedder::{Embedder, NAME};
 use super::task::TaskType;
 use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::function::EmbeddingFunction;
+use crate::embed::http::Format as _;
 use crate::error::Result;
 use crate::metrics::{EmbeddingUsage, Metrics};
 use crate::model::embeddings::Embeddings;
@@ -75,7 +76,7 @@ pub struct Gemini(pub(super) Arc<Embedder>);
 impl Gemini {
     /// Returns the model's name.
     pub fn model(&self) -> &str {
-        &self.0.model
+        &self.0.engine.model
     }
 
     /// Returns what all clones have sent so far: requests, bytes, times and connections, with the operation
@@ -86,7 +87,7 @@ impl Gemini {
     /// [client](crate::Client::metrics) instead, and calls of [`embed_with`](EmbeddingFunction::embed_with)
     /// in their context.
     pub fn metrics(&self) -> Metrics {
-        self.0.transport.metrics()
+        self.0.engine.transport.metrics()
     }
 
     /// Prepares a call that embeds any number of texts, as documents by default. [`Embed::run`] sends it.
@@ -114,7 +115,7 @@ impl Gemini {
 impl fmt::Debug for Gemini {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gemini")
-            .field("model", &self.0.model)
+            .field("model", &self.0.engine.model)
             .field("dimension", &self.0.dimension)
             .field("document_task", &self.0.document_task)
             .field("query_task", &self.0.query_task)
@@ -162,7 +163,7 @@ impl EmbeddingFunction for Gemini {
     /// Returns the keys that Chroma's schema for `google_gemini` allows. It allows no others.
     fn config(&self) -> Option<serde_json::Value> {
         let mut config = serde_json::json!({
-            "model_name": self.0.model,
+            "model_name": self.0.engine.model,
             "dimension": self.0.dimension,
             "api_key_env_var": self.0.key_variable,
         });
@@ -177,6 +178,6 @@ impl EmbeddingFunction for Gemini {
             Purpose::Documents => self.0.document_task,
             Purpose::Queries => self.0.query_task,
         };
-        cache_key(self.0.parameters(task))
+        self.0.parameters(task).cache_key()
     }
 }

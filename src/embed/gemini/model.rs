@@ -1,4 +1,4 @@
-//! The known models: the style of their requests, their limits, and an estimate of tokens.
+//! The known models: the style of their requests, and their limits.
 
 /// How a request tells the model what its vectors are for ([`TaskType`](crate::embed::TaskType)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,39 +36,11 @@ pub(super) fn known(model: &str) -> Option<Known> {
     Some(Known { style, max_tokens })
 }
 
-/// A token is about four bytes of English text.
-pub(super) const BYTES_PER_TOKEN: usize = 4;
-
-/// Estimates the tokens of a text.
-pub(super) fn tokens(text: &str) -> usize {
-    text.len().div_ceil(BYTES_PER_TOKEN)
-}
-
-/// Describes what is wrong with a text that certainly has more than `max_tokens` tokens: it has more words
-/// than that, and each word is at least one token.
-pub(super) fn too_long(text: &str, max_tokens: usize) -> Option<String> {
-    // `max_tokens + 1` words need at least one byte each, and a space between them.
-    if text.len() < 2 * max_tokens + 1 {
-        return None;
-    }
-    let words = text.split_whitespace().count();
-    (words > max_tokens)
-        .then(|| format!("has {words} words, and the model reads {max_tokens} tokens"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_too_long_if_it_has_more_words_than_tokens_allowed() {
-        assert_eq!(too_long("a b c", 3), None);
-        assert_eq!(
-            too_long("a b\nc d", 3).unwrap(),
-            "has 4 words, and the model reads 3 tokens"
-        );
-        assert_eq!(too_long(&"long".repeat(1000), 3), None, "one word");
-        assert_eq!(too_long("   a b     c   ", 3), None);
-        assert_eq!((tokens(""), tokens("abcde")), (0, 2));
+/// Returns the day on which Google shut a model down, by its page of deprecations.
+pub(super) fn shut_down(model: &str) -> Option<&'static str> {
+    match model {
+        "embedding-001" | "embedding-gecko-001" => Some("2025-10-30"),
+        "text-embedding-004" => Some("2026-01-14"),
+        _ => None,
     }
 }

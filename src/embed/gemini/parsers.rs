@@ -1,22 +1,23 @@
 //! The parsers of Google's responses, for the fuzz tests.
 
-use super::answer::Expected;
+use std::sync::OnceLock;
+
+use super::answer;
 use super::fault::Google;
+use crate::embed::http::Received;
 use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
 use crate::transport::error_of;
 
 pub(crate) const PARSERS: &[Parser] = &[
-    ("embed", |answer| {
+    ("embed", |response| {
         // The shape of the recorded response
         let dimension = 4;
         let read = |has_unit_length| {
-            let expected = Expected {
-                texts: &[0, 1],
-                dimension,
-                has_unit_length,
-            };
-            expected.read(answer)
+            let expected = OnceLock::from(dimension);
+            let mut vectors = Received::new(&[0, 1], &expected);
+            answer::read(response, &mut vectors, has_unit_length)?;
+            Ok::<_, String>(vectors.into_floats())
         };
         let (whole, unit) = (read(true)?, read(false)?);
         Ok(Box::new(move || {

@@ -6,14 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::model::ModelStyle;
 use super::task::TaskType;
-
-/// A text to embed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Item<'a> {
-    pub(super) text: &'a str,
-    /// The title of a document.
-    pub(super) title: Option<&'a str>,
-}
+use crate::embed::http::Text;
 
 /// The parameters that all entries of a request share.
 #[derive(Debug, Clone, Copy)]
@@ -27,25 +20,25 @@ pub(super) struct Parameters<'a> {
 impl Parameters<'_> {
     /// Writes the body of a request: one entry per text, because several texts in one entry would become one
     /// vector.
-    pub(super) fn write<'a>(self, to: &mut Vec<u8>, items: impl Iterator<Item = Item<'a>>) {
+    pub(super) fn write_body(&self, texts: &mut dyn Iterator<Item = Text<'_>>, to: &mut Vec<u8>) {
         let model = &format!("models/{}", self.model);
         let body = Body {
-            requests: items.map(|item| self.entry(model, item)).collect(),
+            requests: texts.map(|text| self.entry(model, text)).collect(),
         };
         let written = serde_json::to_writer(to, &body);
         debug_assert!(written.is_ok(), "{written:?}");
     }
 
-    fn entry<'a>(self, model: &'a str, Item { text, title }: Item<'a>) -> Entry<'a> {
+    fn entry<'a>(self, model: &'a str, Text { text, title }: Text<'a>) -> Entry<'a> {
         let task = self.task;
         let (task_type, title, text) = match (self.style, title) {
             (ModelStyle::TaskField, title) => {
-                (task.map(TaskType::name), title, Text::Prefixed("", text))
+                (task.map(TaskType::name), title, Words::Prefixed("", text))
             }
-            (ModelStyle::TaskInText, Some(title)) => (None, None, Text::Titled(title, text)),
+            (ModelStyle::TaskInText, Some(title)) => (None, None, Words::Titled(title, text)),
             (ModelStyle::TaskInText, None) => {
                 let prefix = task.map_or("", TaskType::prefix);
-                (None, None, Text::Prefixed(prefix, text))
+                (None, None, Words::Prefixed(prefix, text))
             }
         };
         Entry {
@@ -86,29 +79,29 @@ struct Content<'a> {
 
 #[derive(Serialize)]
 struct Part<'a> {
-    text: Text<'a>,
+    text: Words<'a>,
 }
 
 /// A text with the words that a model without a task field reads before it.
-enum Text<'a> {
+enum Words<'a> {
     Titled(&'a str, &'a str),
     Prefixed(&'static str, &'a str),
 }
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Text::Titled(title, text) => write!(f, "title: {title} | text: {text}"),
-            Text::Prefixed(prefix, text) => write!(f, "{prefix}{text}"),
+            Words::Titled(title, text) => write!(f, "title: {title} | text: {text}"),
+            Words::Prefixed(prefix, text) => write!(f, "{prefix}{text}"),
         }
     }
 }
 
-impl Serialize for Text<'_> {
+impl Serialize for Words<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             // A plain string is written faster than formatted text.
-            Text::Prefixed("", text) => serializer.serialize_str(text),
+            Words::Prefixed("", text) => serializer.serialize_str(text),
             _ => serializer.collect_str(self),
         }
     }
@@ -120,7 +113,7 @@ mod tests {
 
     fn body(style: ModelStyle, task: TaskType, title: Option<&str>) -> String {
         let mut to = Vec::new();
-        let items = ["a", "\"b\""].map(|text| Item { text, title });
+        let mut texts = ["a", "\"b\""].into_iter().map(|text| Text { text, title });
         let model = "gemini-embedding-001";
         let parameters = Parameters {
             model,
@@ -128,7 +121,7 @@ mod tests {
             task: Some(task),
             dimension: 768,
         };
-        parameters.write(&mut to, items.into_iter());
+        parameters.write_body(&mut texts, &mut to);
         String::from_utf8(to).unwrap()
     }
 

@@ -1,24 +1,19 @@
-//! [`StoredGemini`]: the function that a collection's configuration describes.
+//! [`deferred`]: the function that a collection's configuration describes.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::build::{DIMENSIONS, KEY_VARIABLES};
 use super::builder::GeminiBuilder;
-use super::embedder::{NAME, cache_key};
 use super::function::Gemini;
-use super::model::{self, ModelStyle};
+use super::model;
 use super::request::Parameters;
 use super::task::TaskType;
 use crate::embed::allowed::Allowed;
-use crate::embed::context::{EmbeddingContext, Purpose};
-use crate::embed::error::EmbeddingError;
-use crate::embed::function::EmbeddingFunction;
-use crate::environment::Environment;
-use crate::error::InvalidInput;
-use crate::model::embeddings::Embeddings;
+use crate::embed::deferred::Deferred;
+use crate::embed::http::Format as _;
 use crate::model::space::Space;
 use crate::printable::short;
 
@@ -55,28 +50,6 @@ fn default_variable() -> Option<String> {
     Some(KEY_VARIABLES[1].to_owned())
 }
 
-/// Checks that two stored configurations make matching vectors: that their models and dimensions are equal.
-/// The task does not count, because it shifts vectors within one space; neither does the variable of the key.
-/// A configuration that cannot be read matches any other.
-///
-/// # Errors
-/// [`InvalidInput::EmbeddingFunctionConflict`] if the vectors do not match.
-pub(in crate::embed) fn check_same_vectors(
-    stored: &Value,
-    given: &Value,
-) -> Result<(), InvalidInput> {
-    let (Ok(stored), Ok(given)) = (Config::deserialize(stored), Config::deserialize(given)) else {
-        return Ok(());
-    };
-    if (stored.model(), stored.dimension()) == (given.model(), given.dimension()) {
-        return Ok(());
-    }
-    Err(InvalidInput::EmbeddingFunctionConflict {
-        stored: stored.describe(),
-        given: given.describe(),
-    })
-}
-
 impl Config {
     /// The model's name without the prefix `models/`, which Google's SDK also accepts.
     fn model(&self) -> &str {
@@ -86,11 +59,6 @@ impl Config {
 
     fn dimension(&self) -> usize {
         self.dimension.unwrap_or(FULL_DIMENSION)
-    }
-
-    fn describe(&self) -> String {
-        let model = short(self.model());
-        format!("{NAME}, {model}, {} floats", self.dimension())
     }
 
     fn builder(&self) -> Result<GeminiBuilder, String> {
@@ -117,7 +85,7 @@ impl Config {
             Some(TaskType::RetrievalDocument) => Some(TaskType::RetrievalQuery),
             task => task,
         };
-        builder.key_variables = self.key_variables();
+        builder.options.key_variables = self.key_variables();
         Ok(builder)
     }
 
@@ -152,114 +120,63 @@ fn settings(config: &Value) -> Value {
     Value::Object(copies.take(MAX).collect())
 }
 
-/// The function that a collection's configuration describes. It reads the API key when it embeds the first
-/// text, so a program that only uses vectors needs no key.
-pub(in crate::embed) struct StoredGemini {
-    builder: GeminiBuilder,
-    style: ModelStyle,
-    config: Value,
-    /// The reason not to read the variable; `None` if the program allows it.
-    refusal: Option<String>,
-    gemini: OnceLock<Gemini>,
-}
-
-impl StoredGemini {
-    /// # Errors
-    /// Why this crate cannot make the function.
-    pub(in crate::embed) fn new(config: &Value, allowed: &Allowed) -> Result<StoredGemini, String> {
-        let read = Config::deserialize(config).map_err(|error| {
-            let error = error.to_string();
-            format!("its configuration cannot be read: {}", short(&error))
-        })?;
-        let builder = read.builder()?;
-        let Some(known) = model::known(&builder.model) else {
-            let model = short(&builder.model);
+/// Returns the function that a collection's configuration describes, under the name by which it is stored.
+///
+/// # Errors
+/// Why this crate cannot make the function.
+pub(in crate::embed) fn deferred(
+    name: &str,
+    config: &Value,
+    allowed: &Allowed,
+) -> Result<Deferred, String> {
+    let read = Config::deserialize(config).map_err(|error| {
+        let error = error.to_string();
+        format!("its configuration cannot be read: {}", short(&error))
+    })?;
+    let builder = read.builder()?;
+    let (model, dimension) = (&builder.model, builder.dimension);
+    let Some(known) = model::known(model) else {
+        let Some(since) = model::shut_down(model) else {
+            let model = short(model);
             return Err(format!(
                 "this version of the crate does not know the model {model:?}"
             ));
         };
-        if !DIMENSIONS.contains(&builder.dimension) {
-            return Err(format!(
-                "its models do not return vectors of {} floats",
-                builder.dimension
-            ));
-        }
-        Ok(StoredGemini {
-            builder,
+        return Err(format!(
+            "its model {model} was shut down on {since}, and the vectors of other models do not match; embed the \
+             documents again, into a new collection"
+        ));
+    };
+    if !DIMENSIONS.contains(&dimension) {
+        return Err(format!(
+            "its models do not return vectors of {dimension} floats"
+        ));
+    }
+    let key = |task| {
+        let parameters = Parameters {
+            model,
             style: known.style,
-            config: settings(config),
-            refusal: read.refusal(allowed),
-            gemini: OnceLock::new(),
-        })
-    }
-
-    /// Returns the function. Creates it unless an earlier call has created it.
-    fn gemini(&self, environment: &Environment<'_>) -> Result<&Gemini, EmbeddingError> {
-        if let Some(gemini) = self.gemini.get() {
-            return Ok(gemini);
-        }
-        let unusable = |why| InvalidInput::StoredEmbeddingFunction {
-            name: NAME.to_owned(),
-            why,
+            task,
+            dimension,
         };
-        if let Some(why) = &self.refusal {
-            return Err(unusable(why.clone()).into());
-        }
-        let builder = self.builder.clone();
-        let gemini = builder
-            .build_in(environment)
-            .map_err(|reason| unusable(reason.to_string()))?;
-        Ok(self.gemini.get_or_init(|| gemini))
-    }
-}
-
-impl EmbeddingFunction for StoredGemini {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        self.gemini(&Environment::of_process())?
-            .embed_documents(documents)
-    }
-
-    fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        self.gemini(&Environment::of_process())?
-            .embed_queries(queries)
-    }
-
-    fn embed_with(
-        &self,
-        texts: &[&str],
-        context: &mut EmbeddingContext<'_>,
-    ) -> Result<Embeddings, EmbeddingError> {
-        self.gemini(&Environment::of_process())?
-            .embed_with(texts, context)
-    }
-
-    fn dimension(&self) -> Option<usize> {
-        Some(self.builder.dimension)
-    }
-
-    fn default_space(&self) -> Space {
-        Space::Cosine
-    }
-
-    fn config(&self) -> Option<Value> {
-        Some(self.config.clone())
-    }
-
-    fn cache_key(&self, purpose: Purpose) -> String {
-        cache_key(Parameters {
-            model: &self.builder.model,
-            style: self.style,
-            task: match purpose {
-                Purpose::Documents => self.builder.document_task,
-                Purpose::Queries => self.builder.query_task,
+        parameters.cache_key()
+    };
+    let refusal = read.refusal(allowed);
+    Ok(Deferred {
+        name: name.to_owned(),
+        config: settings(config),
+        dimension: Some(dimension),
+        default_space: Space::Cosine,
+        cache_keys: [key(builder.document_task), key(builder.query_task)],
+        make: Box::new(move |environment| match &refusal {
+            Some(why) => Err(why.clone()),
+            None => match builder.clone().build_in(environment) {
+                Ok(gemini) => Ok(Arc::new(gemini)),
+                Err(reason) => Err(reason.to_string()),
             },
-            dimension: self.builder.dimension,
-        })
-    }
+        }),
+        made: OnceLock::new(),
+    })
 }
 
 #[cfg(test)]
@@ -268,7 +185,10 @@ mod tests {
 
     use serde_json::json;
 
+    use super::super::embedder::NAME;
     use super::*;
+    use crate::embed::function::EmbeddingFunction;
+    use crate::environment::Environment;
 
     fn with<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
         move |name| {
@@ -282,10 +202,10 @@ mod tests {
         }
     }
 
-    fn new(config: &Value) -> Result<StoredGemini, String> {
+    fn new(config: &Value) -> Result<Deferred, String> {
         let mut allowed = Allowed::default();
         allowed.allow_key_variable("MY_KEY".to_owned());
-        StoredGemini::new(config, &allowed)
+        deferred(NAME, config, &allowed)
     }
 
     #[test]
@@ -298,7 +218,7 @@ mod tests {
         assert_eq!(stored.dimension(), Some(3072));
         assert_eq!(stored.config(), Some(config));
         let variables = with(&[("MY_KEY", "k"), ("GOOGLE_API_KEY", "no")]);
-        let gemini = stored.gemini(&Environment::of(&variables)).unwrap();
+        let gemini = stored.get(&Environment::of(&variables)).unwrap();
         assert_eq!(
             gemini.config().unwrap(),
             json!({ "model_name": "gemini-embedding-001", "dimension": 3072, "api_key_env_var": "MY_KEY" }),
@@ -333,8 +253,7 @@ mod tests {
     fn queries_have_the_task_that_matches_documents() {
         let tasks = |task: &str| {
             let config = json!({ "model_name": "gemini-embedding-001", "task_type": task });
-            let stored = new(&config).unwrap();
-            let builder = stored.builder;
+            let builder = Config::deserialize(&config).unwrap().builder().unwrap();
             (builder.document_task.unwrap(), builder.query_task.unwrap())
         };
         assert_eq!(
@@ -348,6 +267,20 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_was_shut_down_is_named_with_its_last_day() {
+        for (model, day) in [
+            ("text-embedding-004", "2026-01-14"),
+            ("models/embedding-001", "2025-10-30"),
+        ] {
+            let why = new(&json!({ "model_name": model })).err().unwrap();
+            assert!(
+                why.contains(day) && why.contains("embed the documents again"),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
     fn a_missing_key_is_named_and_read_again_later() {
         let stored = |variable: &str| {
             let config =
@@ -356,13 +289,13 @@ mod tests {
         };
         let nothing = with(&[("GOOGLE_API_KEY", "k")]);
         let custom = stored("MY_KEY");
-        let error = custom.gemini(&Environment::of(&nothing)).err().unwrap();
+        let error = custom.get(&Environment::of(&nothing)).err().unwrap();
         assert!(error.to_string().contains("MY_KEY"), "{error}");
         let set = with(&[("MY_KEY", "k")]);
-        assert!(custom.gemini(&Environment::of(&set)).is_ok());
+        assert!(custom.get(&Environment::of(&set)).is_ok());
 
         let standard = stored("GEMINI_API_KEY");
-        let gemini = standard.gemini(&Environment::of(&nothing)).unwrap();
+        let gemini = standard.get(&Environment::of(&nothing)).unwrap();
         assert_eq!(
             gemini.config().unwrap()["api_key_env_var"],
             "GOOGLE_API_KEY"
@@ -384,7 +317,7 @@ mod tests {
             let stored = new(&config).unwrap();
             assert_eq!(stored.dimension(), Some(3072), "opened");
             let lookup = |name: &str| -> Option<OsString> { panic!("{name} was read") };
-            let error = stored.gemini(&Environment::of(&lookup)).err().unwrap();
+            let error = stored.get(&Environment::of(&lookup)).err().unwrap();
             assert!(error.to_string().contains("\"google_gemini\""), "{error}");
         }
     }
@@ -399,12 +332,12 @@ mod tests {
         ] {
             let config =
                 json!({ "model_name": "gemini-embedding-001", "api_key_env_var": variable });
-            let stored = StoredGemini::new(&config, &Allowed::default()).unwrap();
+            let stored = deferred(NAME, &config, &Allowed::default()).unwrap();
             let own = variable.as_str().unwrap_or("GEMINI_API_KEY");
             for set in [own, "GOOGLE_API_KEY"] {
                 let variables = [(set, "k")];
                 let variables = with(&variables);
-                assert!(stored.gemini(&Environment::of(&variables)).is_ok(), "{set}");
+                assert!(stored.get(&Environment::of(&variables)).is_ok(), "{set}");
             }
         }
     }
@@ -422,11 +355,6 @@ mod tests {
             assert!(why.len() < 1500, "{} bytes", why.len());
             assert!(!why.contains(char::is_control), "{why:?}");
         }
-        let model = |name: &str| json!({ "model_name": name });
-        let conflict = check_same_vectors(&model(&hostile), &model("m")).unwrap_err();
-        let conflict = conflict.to_string();
-        assert!(conflict.len() < 3000, "{} bytes", conflict.len());
-        assert!(!conflict.contains(char::is_control), "{conflict:?}");
     }
 
     #[test]
@@ -443,24 +371,5 @@ mod tests {
             let why = new(&config).err().unwrap();
             assert!(why.contains(words), "{why}");
         }
-    }
-
-    #[test]
-    fn only_model_and_dimension_must_be_equal() {
-        let stored = json!({ "model_name": "gemini-embedding-001", "dimension": 768 });
-        let given = json!({
-            "model_name": "models/gemini-embedding-001", "dimension": 768, "task_type": "CLUSTERING",
-            "api_key_env_var": "X",
-        });
-        assert_eq!(check_same_vectors(&stored, &given), Ok(()));
-        let full = json!({ "model_name": "gemini-embedding-001" });
-        assert_eq!(
-            check_same_vectors(&stored, &full),
-            Err(InvalidInput::EmbeddingFunctionConflict {
-                stored: "google_gemini, gemini-embedding-001, 768 floats".to_owned(),
-                given: "google_gemini, gemini-embedding-001, 3072 floats".to_owned(),
-            })
-        );
-        assert_eq!(check_same_vectors(&full, &json!(7)), Ok(()));
     }
 }

@@ -63,9 +63,9 @@ open_object! {
     /// An index of sparse vectors in metadata, in a [`Schema`](crate::schema::Schema). Single-node servers do
     /// not support it.
     pub struct SparseVectorIndexConfig {
-        /// The function with which Chroma's other clients make sparse vectors of texts. This crate does not
-        /// call it; the caller passes sparse vectors.
-        embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as EmbeddingFunctionConfiguration,
+        /// The function that makes sparse vectors of the texts of [`source_key`](Self::source_key), such as
+        /// `embed::Bm25`. Writes fill in the vectors of records that have a text and no vector.
+        embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as impl Into<EmbeddingFunctionConfiguration>,
         /// The source of those texts: a metadata key, or `#document`. Needs an embedding function.
         source_key ("source_key"): String as impl Into<String>,
         /// Whether the server weights the indices of a query by how rare they are among the records, as BM25

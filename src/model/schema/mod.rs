@@ -31,7 +31,7 @@ use super::space::Space;
 use crate::invalid::InvalidInput;
 pub use index::{InvertedIndex, SparseVectorIndexConfig, VectorIndexConfig};
 
-const DOCUMENT: &str = "#document";
+pub(crate) const DOCUMENT: &str = "#document";
 const EMBEDDING: &str = "#embedding";
 const VECTORS: [&str; 2] = ["float_list", "vector_index"];
 const SPARSE: [&str; 2] = ["sparse_vector", "sparse_vector_index"];

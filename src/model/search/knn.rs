@@ -66,6 +66,9 @@ impl Knn {
 
     /// Searches near a text. The collection's embedding function embeds it as a query before the search is
     /// sent. The call fails if the collection was opened without one, since servers do not embed texts.
+    ///
+    /// With the [key](Knn::key) of a sparse vector index, the text is embedded by the function that the schema
+    /// has for that key.
     pub fn text(text: impl Into<String>) -> Knn {
         Knn::new(Query::Text(text.into()), Key::embedding())
     }
@@ -113,6 +116,21 @@ impl Knn {
         }
     }
 
+    /// Whether the searched vectors are dense.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.key == Key::embedding()
+    }
+
+    /// Returns the name of the key of the searched vectors.
+    pub(crate) fn key_name(&self) -> &str {
+        self.key.name()
+    }
+
+    /// Replaces the text by its sparse vector.
+    pub(crate) fn embedded_sparse(&mut self, vector: SparseVector) {
+        self.query = Query::Sparse(vector);
+    }
+
     /// Replaces the text by its vector.
     pub(crate) fn embedded(&mut self, vector: Vec<f32>) {
         self.query = Query::Dense(vector);
@@ -131,9 +149,11 @@ impl Knn {
         let key = self.key.name();
         match &self.query {
             // A server would ignore the key and search the vectors of the records.
-            Query::Dense(_) | Query::Text(_) if self.key != Key::embedding() => Err(bad(format!(
-                "Knn on key {key:?}: dense vectors and texts can only search #embedding; for a metadata field, use \
-                 Knn::sparse"
+            Query::Dense(_) if !self.is_dense() => Err(bad(format!(
+                "Knn on key {key:?}: dense vectors can only search #embedding; for a metadata field, use Knn::sparse"
+            ))),
+            Query::Text(_) if !self.is_dense() && !self.key.is_field() => Err(bad(format!(
+                "Knn on key {key:?}: texts can only search #embedding and metadata fields"
             ))),
             Query::Text(_) => Ok(()),
             Query::Dense(vector) => embeddings::check(vector, dimension, || of.to_owned()),

@@ -268,7 +268,6 @@ mod tests {
             (search().rank(Knn::dense([])), "0 floats"),
             (search().rank(-Knn::dense([1.0, f32::NAN]).exp()), "NaN"),
             (search().rank(knn().key("other")), "\"other\""),
-            (search().rank(Knn::text("x").key("other")), "\"other\""),
             (
                 search().rank(Knn::sparse("#embedding", sparse(&[], &[]))),
                 "#embedding",

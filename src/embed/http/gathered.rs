@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::request::Item;
+use super::text::Text;
 use crate::error::{Error, RefusedText, Result};
 use crate::model::embeddings::Embeddings;
 
 /// A matrix with a row for each text of a call, filled as vectors arrive.
 pub(super) struct Gathered {
     floats: Vec<f32>,
-    dimension: usize,
+    /// `None` until the first vector, if nothing else tells it.
+    dimension: Option<usize>,
     is_done: Vec<bool>,
     count: usize,
     /// For a text: the later texts that are equal to it.
@@ -19,10 +20,9 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    pub(super) fn new(texts: usize, dimension: usize) -> Gathered {
+    pub(super) fn new(texts: usize, dimension: Option<usize>) -> Gathered {
         Gathered {
-            // Zeroed memory costs nothing until it is used.
-            floats: vec![0.0; texts * dimension],
+            floats: Vec::new(),
             dimension,
             is_done: vec![false; texts],
             count: 0,
@@ -34,7 +34,7 @@ impl Gathered {
     /// Removes texts that are equal to an earlier one. These get the same vector as that one.
     pub(super) fn remove_duplicates(
         &mut self,
-        items: &[Item<'_>],
+        items: &[Text<'_>],
         mut texts: Vec<usize>,
     ) -> Vec<usize> {
         let mut first = HashMap::with_capacity(texts.len());
@@ -54,10 +54,15 @@ impl Gathered {
 
     /// Sets the vector of a text and its duplicates.
     pub(super) fn put(&mut self, index: usize, row: &[f32]) {
+        let dimension = *self.dimension.get_or_insert(row.len());
+        if self.floats.is_empty() {
+            // Zeroed memory costs nothing until it is used.
+            self.floats = vec![0.0; self.is_done.len() * dimension];
+        }
         let duplicates = self.duplicates.get(&index).into_iter().flatten();
         for index in [index].iter().chain(duplicates) {
-            let start = index * self.dimension;
-            self.floats[start..start + self.dimension].copy_from_slice(row);
+            let start = index * dimension;
+            self.floats[start..start + dimension].copy_from_slice(row);
             self.is_done[*index] = true;
             self.count += 1;
         }
@@ -81,8 +86,9 @@ impl Gathered {
 
     /// Returns all vectors, or the error with the vectors so far.
     pub(super) fn finish(mut self, error: Option<Error>) -> Result<Embeddings> {
+        let dimension = self.dimension.unwrap_or(0);
         let Some(error) = error else {
-            return Ok(Embeddings::new(self.floats, self.dimension)?);
+            return Ok(Embeddings::new(self.floats, dimension)?);
         };
         if self.count == 0 && self.refused.is_empty() {
             return Err(error);
@@ -99,14 +105,14 @@ impl Gathered {
             .filter(|index| !is_refused(index))
             .collect();
         for (row, index) in done.iter().enumerate() {
-            let start = index * self.dimension;
-            let whole = start..start + self.dimension;
-            self.floats.copy_within(whole, row * self.dimension);
+            let start = index * dimension;
+            let whole = start..start + dimension;
+            self.floats.copy_within(whole, row * dimension);
         }
-        self.floats.truncate(done.len() * self.dimension);
+        self.floats.truncate(done.len() * dimension);
         Err(Error::PartlyEmbedded {
             call: Box::new(error.call().cloned().unwrap_or_default()),
-            vectors: Box::new(Embeddings::new(self.floats, self.dimension)?),
+            vectors: Box::new(Embeddings::new(self.floats, dimension)?),
             done,
             refused: self.refused,
             pending,
@@ -120,10 +126,10 @@ mod tests {
     use super::*;
     use crate::error::Call;
 
-    fn items<'a>(texts: &[&'a str]) -> Vec<Item<'a>> {
+    fn items<'a>(texts: &[&'a str]) -> Vec<Text<'a>> {
         texts
             .iter()
-            .map(|text| Item { text, title: None })
+            .map(|text| Text { text, title: None })
             .collect()
     }
 
@@ -137,7 +143,7 @@ mod tests {
     fn equal_texts_are_embedded_once() {
         let mut items = items(&["a", "b", "a", "a", "b"]);
         items[4].title = Some("T");
-        let mut gathered = Gathered::new(5, 2);
+        let mut gathered = Gathered::new(5, Some(2));
         assert_eq!(
             gathered.remove_duplicates(&items, (0..5).collect()),
             [0, 1, 4]
@@ -155,7 +161,7 @@ mod tests {
 
     #[test]
     fn an_error_carries_the_vectors_that_there_are() {
-        let mut gathered = Gathered::new(6, 1);
+        let mut gathered = Gathered::new(6, Some(1));
         let items = items(&["a", "b", "c", "b", "d", "e"]);
         gathered.remove_duplicates(&items, (0..6).collect());
         gathered.put(5, &[5.0]);
@@ -181,7 +187,9 @@ mod tests {
 
     #[test]
     fn an_error_without_vectors_is_returned_as_it_is() {
-        let error = Gathered::new(3, 1).finish(Some(cancelled())).unwrap_err();
+        let error = Gathered::new(3, Some(1))
+            .finish(Some(cancelled()))
+            .unwrap_err();
         assert!(matches!(error, Error::Cancelled { .. }));
     }
 }

@@ -1,34 +1,40 @@
-//! [`CachedTexts`]: the texts of a call, and the embedder's cache.
+//! [`CachedTexts`]: the texts of a call, and the function's cache.
 
-use super::embedder::{Embedder, NAME, cache_key};
+use std::sync::OnceLock;
+
+use super::engine::Engine;
+use super::format::Format;
 use super::gathered::Gathered;
-use super::request::Item;
-use super::task::TaskType;
+use super::text::Text;
 use crate::embed::cache::{CheckedCache, PIECE, key};
 use crate::logs;
 
-/// The texts of a call, and the embedder's cache if it has one.
+/// The texts of a call, and the function's cache if it has one.
 pub(super) struct CachedTexts<'a> {
     cache: Option<CheckedCache<'a>>,
     /// Everything that the vectors depend on, except title and text.
     function_key: String,
-    items: &'a [Item<'a>],
+    function: &'static str,
+    dimension: &'a OnceLock<usize>,
+    texts: &'a [Text<'a>],
 }
 
 impl<'a> CachedTexts<'a> {
     pub(super) fn new(
-        embedder: &'a Embedder,
-        task: Option<TaskType>,
-        items: &'a [Item<'a>],
+        engine: &'a Engine,
+        format: &dyn Format,
+        texts: &'a [Text<'a>],
     ) -> CachedTexts<'a> {
         CachedTexts {
-            cache: embedder.cache.as_deref().map(|cache| CheckedCache {
+            cache: engine.cache.as_deref().map(|cache| CheckedCache {
                 cache,
-                function: NAME,
-                dimension: Some(embedder.dimension),
+                function: engine.name,
+                dimension: engine.dimension.get().copied(),
             }),
-            function_key: cache_key(embedder.parameters(task)),
-            items,
+            function_key: format.cache_key(),
+            function: engine.name,
+            dimension: &engine.dimension,
+            texts,
         }
     }
 
@@ -42,7 +48,8 @@ impl<'a> CachedTexts<'a> {
             let keys = self.keys(piece);
             let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
             for (index, row) in piece.iter().zip(cache.get(&keys)) {
-                match row {
+                let length = |row: &Vec<f32>| *self.dimension.get_or_init(|| row.len());
+                match row.filter(|row| row.len() == length(row)) {
                     Some(row) => gathered.put(*index, &row),
                     None => missing.push(*index),
                 }
@@ -50,7 +57,8 @@ impl<'a> CachedTexts<'a> {
         }
         log::debug!(
             target: logs::EMBED, texts = texts.len(), missing = missing.len();
-            "{NAME}: embedding {} of {} texts; the others are in the cache",
+            "{}: embedding {} of {} texts; the others are in the cache",
+            self.function,
             missing.len(),
             texts.len()
         );
@@ -67,7 +75,7 @@ impl<'a> CachedTexts<'a> {
 
     fn keys(&self, texts: &[usize]) -> Vec<Vec<u8>> {
         let key = |index: &usize| {
-            let Item { text, title } = self.items[*index];
+            let Text { text, title } = self.texts[*index];
             key(&self.function_key, title, text)
         };
         texts.iter().map(key).collect()

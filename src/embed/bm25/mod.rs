@@ -1,0 +1,289 @@
+//! [`Bm25`]: sparse vectors of the words of a text, offline.
+
+mod murmur;
+mod words;
+
+use std::collections::{BTreeMap, HashSet};
+
+use rust_stemmers::{Algorithm, Stemmer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use self::murmur::murmur3;
+use self::words::{is_stop_word, is_word};
+use super::error::EmbeddingError;
+use super::sparse::SparseEmbeddingFunction;
+use crate::error::InvalidInput;
+use crate::model::configuration::EmbeddingFunctionConfiguration;
+use crate::model::metadata::SparseVector;
+
+/// The name of the function in a schema, which Chroma's other clients use as well.
+pub(super) const NAME: &str = "chroma_bm25";
+
+/// Sparse vectors of the words of a text, for search by words: Chroma's function `chroma_bm25`, offline.
+///
+/// Each distinct stem of a word is a dimension, numbered by a hash, and its value rises with the number of
+/// times that it occurs (the term frequency of Okapi BM25). English stop words count nothing, and words are
+/// reduced to their English stems. A server with the setting `bm25` in its index weights rare words higher.
+///
+/// Vectors equal those of Chroma's official Rust crate, of its JavaScript client for ASCII texts, and of its
+/// Python client with snowballstemmer below 3. Newer versions of that package have other stems for a few
+/// words (`added`, `university`, `interval`), and the JavaScript client numbers words beyond ASCII
+/// differently: documents that one client wrote are not found by such words with another.
+///
+/// In a schema, with the source of the texts, writes fill in the vectors, and searches by text embed the query:
+///
+/// ```
+/// use chroma_blocking::embed::Bm25;
+/// use chroma_blocking::schema::{Schema, SparseVectorIndexConfig};
+///
+/// let words = SparseVectorIndexConfig::new()
+///     .embedding_function(Bm25::default())
+///     .source_key("#document")
+///     .bm25(true);
+/// let schema = Schema::new().create_sparse_vector_index("words", words);
+/// # assert!(schema.sparse_vector_index("words").is_some());
+/// ```
+///
+/// ```
+/// use chroma_blocking::embed::{Bm25, SparseEmbeddingFunction};
+///
+/// let vectors = Bm25::default()
+///     .embed_documents(&["cat cats CAT cat's catlike"])?;
+/// assert_eq!(vectors[0].indices, [756728732, 1751422759]);
+/// # Ok::<(), chroma_blocking::embed::EmbeddingError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bm25 {
+    k: f64,
+    b: f64,
+    avg_doc_length: f64,
+    token_max_length: usize,
+    include_tokens: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopwords: Option<Vec<String>>,
+}
+
+/// The defaults of Chroma's clients.
+impl Default for Bm25 {
+    fn default() -> Bm25 {
+        Bm25 {
+            k: 1.2,
+            b: 0.75,
+            avg_doc_length: 256.0,
+            token_max_length: 40,
+            include_tokens: false,
+            stopwords: None,
+        }
+    }
+}
+
+impl Bm25 {
+    /// Sets how slowly the value of a word stops rising with the times that it occurs. Default: 1.2.
+    #[must_use]
+    pub fn k(mut self, k: f64) -> Bm25 {
+        self.k = k;
+        self
+    }
+
+    /// Sets how much the words of long texts count less, from 0 to 1. Default: 0.75.
+    #[must_use]
+    pub fn b(mut self, b: f64) -> Bm25 {
+        self.b = b;
+        self
+    }
+
+    /// Sets the usual number of words in a text, without stop words. Default: 256.
+    #[must_use]
+    pub fn avg_doc_length(mut self, words: f64) -> Bm25 {
+        self.avg_doc_length = words;
+        self
+    }
+
+    /// Sets the longest word that counts, in characters. Default: 40.
+    #[must_use]
+    pub fn token_max_length(mut self, characters: usize) -> Bm25 {
+        self.token_max_length = characters;
+        self
+    }
+
+    /// Sets the words that count nothing, in upper or lower case. Default: 179 English words.
+    #[must_use]
+    pub fn stopwords(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Bm25 {
+        self.stopwords = Some(words.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Reads what a schema stores.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn from_config(config: &Value) -> Result<Bm25, String> {
+        let bm25: Bm25 = match config {
+            Value::Null => Bm25::default(),
+            config => Bm25::deserialize(config)
+                .map_err(|error| format!("its configuration cannot be read: {error}"))?,
+        };
+        bm25.check().map_err(|reason| reason.to_string())?;
+        Ok(bm25)
+    }
+
+    /// Refuses numbers that make no finite values.
+    fn check(&self) -> Result<(), InvalidInput> {
+        let bad = |name, value: f64, why| Err(InvalidInput::setting(name, value.to_string(), why));
+        if !(self.k.is_finite() && self.k >= 0.0) {
+            return bad("k", self.k, "it must be a number of 0 or more");
+        }
+        if !(0.0..=1.0).contains(&self.b) {
+            return bad("b", self.b, "it must be from 0 to 1");
+        }
+        if !(self.avg_doc_length.is_finite() && self.avg_doc_length > 0.0) {
+            return bad("avg_doc_length", self.avg_doc_length, "it must be above 0");
+        }
+        Ok(())
+    }
+
+    fn tokenizer(&self) -> Tokenizer {
+        let stopwords = self.stopwords.as_ref();
+        Tokenizer {
+            stopwords: stopwords
+                .map(|words| words.iter().map(|word| word.to_lowercase()).collect()),
+            max_length: self.token_max_length,
+            stemmer: Stemmer::create(Algorithm::English),
+        }
+    }
+
+    /// Returns the numbers of the stems of a text, and their values.
+    fn weights(&self, tokens: &[String]) -> Vec<(u32, f64)> {
+        let mut counts = BTreeMap::new();
+        for token in tokens {
+            // As a signed number without its sign, as in Python.
+            let id = (murmur3(token.as_bytes()) as i32).unsigned_abs();
+            *counts.entry(id).or_insert(0_u32) += 1;
+        }
+        let Bm25 { k, b, .. } = *self;
+        let length = tokens.len() as f64 / self.avg_doc_length;
+        let value = |count: u32| {
+            let count = f64::from(count);
+            count * (k + 1.0) / (count + k * (1.0 - b + b * length))
+        };
+        counts
+            .into_iter()
+            .map(|(id, count)| (id, value(count)))
+            .collect()
+    }
+}
+
+/// Cuts texts into the stems of words.
+struct Tokenizer {
+    /// `None`: the 179 English ones.
+    stopwords: Option<HashSet<String>>,
+    max_length: usize,
+    stemmer: Stemmer,
+}
+
+impl Tokenizer {
+    /// Returns the stems of the words of a text that count, in order.
+    fn tokens(&self, text: &str) -> Vec<String> {
+        let words = text.split(|c| !is_word(c)).filter(|word| !word.is_empty());
+        words
+            .map(str::to_lowercase)
+            .filter(|word| !self.is_stop_word(word))
+            .filter(|word| word.chars().count() <= self.max_length)
+            .map(|word| self.stemmer.stem(&word).trim().to_owned())
+            .filter(|stem| !stem.is_empty())
+            .collect()
+    }
+
+    fn is_stop_word(&self, word: &str) -> bool {
+        match &self.stopwords {
+            Some(words) => words.contains(word),
+            None => is_stop_word(word),
+        }
+    }
+}
+
+impl From<Bm25> for EmbeddingFunctionConfiguration {
+    fn from(function: Bm25) -> EmbeddingFunctionConfiguration {
+        function.configuration()
+    }
+}
+
+impl SparseEmbeddingFunction for Bm25 {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Vec<SparseVector>, EmbeddingError> {
+        self.check()?;
+        let tokenizer = self.tokenizer();
+        let vector = |text: &&str| {
+            let weights = self.weights(&tokenizer.tokens(text));
+            let (indices, values): (Vec<u32>, Vec<f64>) = weights.into_iter().unzip();
+            let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
+            SparseVector::new(indices, values)
+        };
+        Ok(documents.iter().map(vector).collect())
+    }
+
+    fn config(&self) -> Option<Value> {
+        serde_json::to_value(self).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden() -> Value {
+        let path = std::env::var("GOLDEN_BM25").unwrap_or_else(|_| {
+            concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/data/functions/bm25.json"
+            )
+            .to_owned()
+        });
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn check(bm25: &Bm25, example: &Value) {
+        let text = example["text"].as_str().unwrap();
+        let tokens = bm25.tokenizer().tokens(text);
+        if let Some(expected) = example["tokens"].as_array() {
+            let expected: Vec<_> = expected.iter().map(|t| t.as_str().unwrap()).collect();
+            assert_eq!(tokens, expected, "{text}");
+        }
+        let weights = bm25.weights(&tokens);
+        let (indices, values): (Vec<u32>, Vec<f64>) = weights.into_iter().unzip();
+        assert_eq!(serde_json::json!(indices), example["indices"], "{text}");
+        assert_eq!(serde_json::json!(values), example["values"], "{text}");
+    }
+
+    /// Made by Chroma's Python client 1.5.9. `GOLDEN_BM25` names another file of the same form.
+    #[test]
+    fn golden_vectors_equal_those_of_the_python_client() {
+        let golden = golden();
+        let examples = golden["examples"].as_array().unwrap();
+        for example in examples {
+            check(&Bm25::default(), example);
+        }
+        for example in golden["with_options"].as_array().into_iter().flatten() {
+            let bm25 = Bm25::from_config(&example["stored_config"]).unwrap();
+            check(&bm25, example);
+        }
+        println!("compared {0} of {0} texts", examples.len());
+    }
+
+    #[test]
+    fn settings_that_make_no_vectors_are_refused() {
+        for (bm25, name) in [
+            (Bm25::default().k(f64::NAN), "k is "),
+            (Bm25::default().b(1.5), "b is "),
+            (Bm25::default().avg_doc_length(0.0), "avg_doc_length is "),
+        ] {
+            let error = bm25.embed_documents(&["a"]).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+}

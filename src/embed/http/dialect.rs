@@ -1,0 +1,128 @@
+//! [`Errors`]: the errors of providers. Each has a form of its own; the fields with the message are few.
+
+use serde_json::Value;
+
+use crate::error::Error;
+#[cfg(feature = "opentelemetry")]
+use crate::transport::HttpRequest;
+use crate::transport::{CHECK_THE_NETWORK, Dialect, Endpoint, ErrorResponse, Operation};
+#[cfg(feature = "opentelemetry")]
+use opentelemetry::KeyValue;
+
+/// The errors of providers other than Google.
+#[derive(Debug)]
+pub(super) struct Errors;
+
+/// Whether a provider may have refused a request because of some of its texts, or because of its size.
+pub(super) fn is_about_texts(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Server {
+            status: 400 | 413 | 422,
+            ..
+        }
+    )
+}
+
+/// Returns the message of an error, wherever it is: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama,
+/// Hugging Face, Chroma Cloud), `{"message":…}` (Cohere, Mistral), `{"detail":…}` (Jina, Voyage AI),
+/// `{"errors":[{"message":…}]}` (Cloudflare).
+fn message(answer: &Value) -> Option<String> {
+    let fields = ["error", "message", "detail", "errors", "msg"];
+    match answer {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Array(items) => items.iter().find_map(message),
+        Value::Object(_) => fields.iter().find_map(|field| message(&answer[*field])),
+        _ => None,
+    }
+}
+
+/// Returns the name of an error: its code or its type.
+fn name(answer: &Value) -> String {
+    let error = [&answer["error"], answer];
+    let names = ["code", "type", "error_type"];
+    let mut found = error
+        .iter()
+        .flat_map(|error| names.iter().map(|name| &error[*name]));
+    let text = found.find_map(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
+/// Whether no wait restores the quota: the account has no money.
+fn is_exhausted(name: &str, message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let says = |words: &str| message.contains(words);
+    name == "insufficient_quota"
+        || says("insufficient balance")
+        || says("credit") && (says("exhausted") || says("depleted") || says("out of"))
+}
+
+impl Dialect for Errors {
+    fn error(&self, response: ErrorResponse<'_>) -> Error {
+        let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let (found, name) = (message(&answer), name(&answer));
+        let is_exhausted = found
+            .as_ref()
+            .is_some_and(|found| is_exhausted(&name, found));
+        let message = found.map_or_else(|| response.shown(), |found| response.clean(&found));
+        let name = response.clean(&name);
+        let ErrorResponse {
+            call,
+            status,
+            retry_after,
+            ..
+        } = response;
+        match status {
+            401 | 403 => Error::Unauthorized {
+                call,
+                status,
+                message,
+            },
+            404 => Error::NotFound { call, message },
+            402 => Error::QuotaExhausted {
+                call,
+                quota: name,
+                message,
+            },
+            429 if is_exhausted => Error::QuotaExhausted {
+                call,
+                quota: name,
+                message,
+            },
+            429 => Error::RateLimited {
+                call,
+                retry_after,
+                message,
+            },
+            _ => Error::Server {
+                call,
+                status,
+                name,
+                retry_after,
+                message,
+            },
+        }
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    fn span(&self, request: HttpRequest<'_>, _: &Endpoint) -> (String, Vec<KeyValue>) {
+        let model = request.subject.unwrap_or_default();
+        let attributes = vec![
+            KeyValue::new("gen_ai.operation.name", "embeddings"),
+            KeyValue::new("gen_ai.request.model", model.to_owned()),
+        ];
+        (format!("embeddings {model}"), attributes)
+    }
+
+    fn subject_is(&self, _: &Operation) -> &'static str {
+        "model"
+    }
+
+    fn unreachable_hint(&self, at: &Endpoint) -> String {
+        if at.is_loopback() {
+            "check that the service runs".to_owned()
+        } else {
+            CHECK_THE_NETWORK.to_owned()
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! [`HttpFunction`]: an embedding function of a provider other than Google.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{HeaderName, HeaderValue, Method};
+
+use super::build::{Address, Plan, check_range};
+use super::call::Call;
+use super::dialect::Errors;
+use super::engine::Engine;
+use super::format::Format as _;
+use super::key::KeyVariables;
+use super::options::{Options, setters};
+use super::provider::{Ask, KeyHeader, Provider};
+use super::requests::Requests;
+use super::text::Text;
+use crate::embed::context::{EmbeddingContext, Purpose};
+use crate::embed::error::EmbeddingError;
+use crate::embed::function::EmbeddingFunction;
+use crate::environment::Environment;
+use crate::error::{self, InvalidInput, Result};
+use crate::metrics::{EmbeddingUsage, Metrics};
+use crate::model::embeddings::Embeddings;
+use crate::model::space::Space;
+use crate::transport::{Kind, Operation};
+
+/// The operation of all requests.
+pub(super) static EMBED: Operation = Operation {
+    name: "embed",
+    method: Method::POST,
+    path: "/{path}",
+    kind: Kind::ReadsRows,
+};
+
+/// The settings of a provider: [`OpenAi`](crate::embed::OpenAi), [`Ollama`](crate::embed::Ollama) and others
+/// convert into it.
+#[derive(Debug, Clone)]
+pub struct HttpProvider(pub(super) Arc<dyn Provider>);
+
+/// An embedding function of a provider other than Google, over HTTP.
+///
+/// It cuts texts into batches, sends several at a time, respects rate limits, repeats failed requests and
+/// caches vectors in the same way as [`Gemini`](crate::Gemini#many-texts). Clones are cheap, and share
+/// connections and limits. No key appears in a log line, error or `Debug` output.
+///
+/// A collection that was created with such a function, by this crate or by Chroma's Python or JavaScript
+/// client, [opens](crate::collection::CollectionBuilder::get) without naming the function again.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{HttpFunction, OpenAi};
+/// use chroma_blocking::Client;
+///
+/// let openai = OpenAi::new("text-embedding-3-small");
+/// let notes = Client::from_env()?
+///     .collection("notes")
+///     .embedding_function(HttpFunction::new(openai)?)
+///     .get_or_create()?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct HttpFunction(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    provider: HttpProvider,
+    key_variable: Option<String>,
+    as_python: bool,
+}
+
+impl HttpFunction {
+    /// Returns the function of a provider, with default options. The key is in the provider's variable.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if there is no key, or a setting is malformed.
+    pub fn new(provider: impl Into<HttpProvider>) -> Result<HttpFunction> {
+        HttpFunction::builder(provider).build()
+    }
+
+    /// Returns a builder with the default options.
+    pub fn builder(provider: impl Into<HttpProvider>) -> HttpFunctionBuilder {
+        HttpFunctionBuilder {
+            provider: provider.into(),
+            options: Options::default(),
+            as_python: false,
+        }
+    }
+
+    /// Returns the model's name.
+    pub fn model(&self) -> &str {
+        &self.0.engine.model
+    }
+
+    /// Returns what all clones have sent so far: requests, bytes, times and connections, with the operation
+    /// `embed`; see [`Gemini::metrics`](crate::Gemini::metrics).
+    pub fn metrics(&self) -> Metrics {
+        self.0.engine.transport.metrics()
+    }
+
+    /// Embeds texts, and adds cache hits, retries and waits to `used`.
+    fn embed(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+        used: &mut EmbeddingUsage,
+    ) -> Result<Embeddings> {
+        let inner = &*self.0;
+        let texts: Vec<Text<'_>> = texts
+            .iter()
+            .map(|text| Text { text, title: None })
+            .collect();
+        let flags: Vec<_> = context.cancel_flag().into_iter().collect();
+        let call = Call {
+            engine: &inner.engine,
+            format: &inner.requests(context.purpose()),
+            texts: &texts,
+            deadline: inner.engine.deadline,
+            cancel: &flags,
+            on_progress: &mut |progress| context.report(progress),
+        };
+        call.run(used)
+    }
+
+    /// Embeds texts outside of a collection, and counts the call in [`metrics`](HttpFunction::metrics).
+    fn embed_counted(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings> {
+        let mut context = EmbeddingContext::new(purpose);
+        let engine = &self.0.engine;
+        engine.counted(texts.len(), |used| self.embed(texts, &mut context, used))
+    }
+}
+
+impl Inner {
+    fn requests(&self, purpose: Purpose) -> Requests<'_> {
+        Requests::new(
+            &*self.provider.0,
+            Ask {
+                purpose,
+                as_python: self.as_python,
+            },
+        )
+    }
+}
+
+impl fmt::Debug for HttpFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpFunction")
+            .field("name", &self.0.engine.name)
+            .field("model", &self.0.engine.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmbeddingFunction for HttpFunction {
+    fn name(&self) -> &str {
+        self.0.engine.name
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        Ok(self.embed_counted(documents, Purpose::Documents)?)
+    }
+
+    fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
+        Ok(self.embed_counted(queries, Purpose::Queries)?)
+    }
+
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Embeddings, EmbeddingError> {
+        let mut used = EmbeddingUsage::default();
+        let result = self.embed(texts, context, &mut used);
+        context.add(used);
+        Ok(result?)
+    }
+
+    fn dimension(&self) -> Option<usize> {
+        self.0.engine.dimension.get().copied()
+    }
+
+    fn default_space(&self) -> Space {
+        self.0.provider.0.default_space()
+    }
+
+    fn config(&self) -> Option<Value> {
+        let variable = self.0.key_variable.as_deref();
+        let mut config = described(&*self.0.provider.0, variable);
+        if let (true, Some(config)) = (self.0.as_python, config.as_object_mut()) {
+            // They were not put before the documents.
+            config.remove("document_prefix");
+            config.remove("query_prefix");
+        }
+        Some(config)
+    }
+
+    fn cache_key(&self, purpose: Purpose) -> String {
+        self.0.requests(purpose).cache_key()
+    }
+}
+
+/// The options of [`HttpFunction`]. Each has a default.
+///
+/// Requests go through the proxy that the environment names, if any. The rules are those of
+/// [`ClientBuilder::proxy`](crate::ClientBuilder::proxy).
+#[derive(Clone)]
+#[must_use = "does nothing until build() is called"]
+pub struct HttpFunctionBuilder {
+    provider: HttpProvider,
+    options: Options,
+    as_python: bool,
+}
+
+setters!(HttpFunctionBuilder);
+
+impl HttpFunctionBuilder {
+    /// Sets the address of the API. Default: that of the provider's settings. A key is sent only over https,
+    /// or on this machine.
+    pub fn base_url(mut self, url: impl Into<String>) -> HttpFunctionBuilder {
+        self.options.base_url = Some(url.into());
+        self
+    }
+
+    /// Sets whether texts are embedded as Chroma's Python client embeds them: most providers get queries in the
+    /// same way as documents, and no words are put before a text. A collection does not store this. Default:
+    /// `false`, in the way that the model was trained for.
+    pub fn as_python(mut self, as_python: bool) -> HttpFunctionBuilder {
+        self.as_python = as_python;
+        self
+    }
+
+    /// Reads the key from a variable that a collection stores. If that one is not set and is the provider's
+    /// own, its other variables count as well.
+    pub(super) fn stored_variable(mut self, variable: Option<String>) -> HttpFunctionBuilder {
+        let own = self.provider.0.service().key_variables;
+        let Some(variable) = variable else {
+            return self;
+        };
+        // The provider's own variables count anyway, and a service without a key may not need one.
+        if own.contains(&variable.as_str()) && !self.provider.0.needs_key() {
+            return self;
+        }
+        let others = own.iter().filter(|name| **name != variable);
+        let others = others.map(|name| (*name).to_owned());
+        self.options.key_variables = if own.contains(&variable.as_str()) {
+            [variable.clone()].into_iter().chain(others).collect()
+        } else {
+            vec![variable]
+        };
+        self
+    }
+
+    /// Returns the embedding function. Sends nothing.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if an option is out of range, or there is no API key.
+    pub fn build(self) -> Result<HttpFunction> {
+        let name = self.provider.0.service().name;
+        self.build_in(&Environment::of_process())
+            .map_err(|reason| error::Call::new(name, None).invalid(reason))
+    }
+
+    /// Like [`build`](HttpFunctionBuilder::build), with the variables of `environment`.
+    pub(super) fn build_in(
+        mut self,
+        environment: &Environment<'_>,
+    ) -> Result<HttpFunction, InvalidInput> {
+        let provider = &*self.provider.0;
+        check(provider)?;
+        let service = provider.service();
+        let variables = KeyVariables {
+            own: service.key_variables,
+            stored: service.key_variables.last().copied().unwrap_or_default(),
+            of: service.name,
+        };
+        if let Some(timeout) = provider.timeout() {
+            self.options.timeouts.request = timeout.max(Duration::from_secs(1));
+        }
+        let address = Address::chosen(&self.options, provider.url_variable(), environment)?;
+        let address = address.unwrap_or_else(|| Address {
+            setting: "base_url",
+            url: provider.base_url(),
+        });
+        let is_chosen = self.options.key.is_some() || !self.options.key_variables.is_empty();
+        let key = if self.options.base_url.is_none() && provider.needs_key() {
+            Some(variables.key(&self.options, environment)?)
+        } else if !is_chosen && !address.may_carry_key()? {
+            // A key that happens to be in the environment is not for this service.
+            None
+        } else {
+            variables.key_if_any(&self.options, environment)?
+        };
+        let key_variable = key.as_ref().map(|key| key.variable.clone());
+        let key_variable = key_variable.filter(|name| !name.is_empty());
+        let plan = Plan {
+            name: service.name,
+            model: provider.model().to_owned(),
+            operation: &EMBED,
+            address,
+            path: provider.path(self.options.base_url.is_none()),
+            key,
+            key_header: match provider.key_header() {
+                KeyHeader::Bearer => (ureq::http::header::AUTHORIZATION, "Bearer "),
+                KeyHeader::Named(name) => (HeaderName::from_static(name), ""),
+            },
+            headers: headers(provider)?,
+            dialect: &Errors,
+            dimension: provider.dimension(),
+            max_batch: service.batch_size,
+            max_bytes: service.max_bytes,
+            max_tokens: service.max_tokens,
+            counts_texts: false,
+        };
+        let engine = plan.build(self.options, environment)?;
+        Ok(HttpFunction(Arc::new(Inner {
+            engine,
+            provider: self.provider,
+            key_variable,
+            as_python: self.as_python,
+        })))
+    }
+}
+
+impl fmt::Debug for HttpFunctionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpFunctionBuilder")
+            .field("name", &self.provider.0.service().name)
+            .field("model", &self.provider.0.model())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns what a collection stores about a function.
+pub(super) fn described(provider: &dyn Provider, key_variable: Option<&str>) -> Value {
+    let mut config = provider.to_json();
+    if let Some(variable) = key_variable {
+        config["api_key_env_var"] = variable.into();
+    }
+    config
+}
+
+/// The largest dimension of a model, as of Gemini's.
+const MAX_DIMENSION: usize = 65_536;
+
+/// Refuses settings that no request can have.
+pub(super) fn check(provider: &dyn Provider) -> Result<(), InvalidInput> {
+    if let Some(floats) = provider.dimension() {
+        check_range("dimensions", floats, 1..=MAX_DIMENSION)?;
+    }
+    provider.check()
+}
+
+/// Headers that HTTP and the client itself set.
+const OWN_HEADERS: [&str; 7] = [
+    "api-key",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+];
+
+/// Returns the further headers of a provider. Their values may be secret.
+fn headers(provider: &dyn Provider) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidInput> {
+    let header = |(name, value): (String, String)| {
+        let bad = |why: &str| InvalidInput::secret("default_headers", &name, why);
+        let header =
+            HeaderName::try_from(&name).map_err(|_| bad("it is not the name of a header"))?;
+        if OWN_HEADERS.contains(&header.as_str()) {
+            let why = "the client sets this header; set a key with .api_key(...)";
+            return Err(InvalidInput::setting(
+                "default_headers",
+                header.as_str(),
+                why,
+            ));
+        }
+        let mut value = HeaderValue::try_from(value)
+            .map_err(|_| bad("its value has a character that no header may have"))?;
+        value.set_sensitive(provider.has_headers());
+        Ok((header, value))
+    };
+    provider.headers().into_iter().map(header).collect()
+}

@@ -1,0 +1,167 @@
+//! [`Provider`]: a service that embeds texts: where it is, what it gets, and where its vectors are.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::Answer;
+use crate::embed::context::Purpose;
+use crate::error::InvalidInput;
+use crate::model::space::Space;
+
+/// What all functions of a provider have in common.
+#[derive(Debug)]
+pub(super) struct Service {
+    /// Chroma's name of the function.
+    pub(super) name: &'static str,
+    /// The variables that may hold the key: the first one that is set applies. Empty: the service takes no
+    /// key.
+    pub(super) key_variables: &'static [&'static str],
+    /// The provider's own hosts. An address that a collection stores may have these.
+    pub(super) hosts: &'static [&'static str],
+    /// The member of a body that holds the texts.
+    pub(super) texts: &'static str,
+    pub(super) answer: Answer,
+    /// The most texts in a request.
+    pub(super) batch_size: usize,
+    /// The most bytes in a body, by the provider's limit of tokens. A larger body may be refused, and is halved.
+    pub(super) max_bytes: usize,
+    /// The most tokens of a text, if the model's name does not matter.
+    pub(super) max_tokens: Option<usize>,
+}
+
+/// The most bytes in a body where a provider names no limit. Gateways take more.
+pub(super) const MAX_BYTES: usize = 4_000_000;
+
+/// What texts are embedded for, and whether as in Chroma's Python client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask {
+    pub(super) purpose: Purpose,
+    /// Whether queries are embedded as Chroma's Python client embeds them.
+    pub(super) as_python: bool,
+}
+
+impl Ask {
+    /// Whether the texts are queries, which the model may tell from documents.
+    pub(super) fn is_query(self) -> bool {
+        self.purpose == Purpose::Queries && !self.as_python
+    }
+}
+
+/// The header that carries the key.
+pub(super) enum KeyHeader {
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// The key alone.
+    Named(&'static str),
+}
+
+/// A service that embeds texts, with the settings of one function.
+pub(super) trait Provider: Debug + Send + Sync + ToJson {
+    fn service(&self) -> &'static Service;
+
+    fn model(&self) -> &str;
+
+    /// Returns the address that paths are appended to.
+    fn base_url(&self) -> String;
+
+    /// Returns the path. `is_own` is false at an address that replaces the provider's.
+    fn path(&self, is_own: bool) -> String;
+
+    /// Returns the variable that replaces the address, if the provider has one.
+    fn url_variable(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Returns the address that the settings contain, if it is not a constant of the provider.
+    fn stored_url(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether requests need a key, at the address of the settings.
+    fn needs_key(&self) -> bool {
+        true
+    }
+
+    fn key_header(&self) -> KeyHeader {
+        KeyHeader::Bearer
+    }
+
+    /// Whether the settings contain headers. A collection must not choose any: a gateway may forward the key
+    /// and the texts to where a header says.
+    fn has_headers(&self) -> bool {
+        false
+    }
+
+    /// Returns further headers.
+    fn headers(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// Returns the members of a body, except the texts.
+    fn body(&self, ask: Ask) -> Value;
+
+    /// Returns the words before each text.
+    fn prefix(&self, _: Ask) -> &str {
+        ""
+    }
+
+    fn dimension(&self) -> Option<usize> {
+        None
+    }
+
+    fn default_space(&self) -> Space {
+        Space::Cosine
+    }
+
+    /// The longest time that a request may take, if the settings say it.
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Refuses settings that no request can have.
+    fn check(&self) -> Result<(), InvalidInput> {
+        Ok(())
+    }
+}
+
+/// Settings as a collection stores them.
+pub(super) trait ToJson {
+    fn to_json(&self) -> Value;
+}
+
+impl<T: Serialize> ToJson for T {
+    fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Refuses a part of a path that would change the path: it may have letters, digits, and `-`, `_`, `.`, `@`, `:`
+/// and single slashes.
+///
+/// # Errors
+/// [`InvalidInput::Setting`].
+pub(super) fn check_in_path(name: &'static str, value: &str) -> Result<(), InvalidInput> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.@:".contains(&b);
+    let is_good =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(fits);
+    if value.split('/').all(is_good) {
+        return Ok(());
+    }
+    let why = "it becomes a part of the path, so it must be a name of letters, digits, '-', '_', '.', '@', ':' and single slashes";
+    Err(InvalidInput::setting(name, value, why))
+}
+
+/// Like [`check_in_path`], for a single segment of a path.
+///
+/// # Errors
+/// [`InvalidInput::Setting`].
+pub(super) fn check_segment(name: &'static str, value: &str) -> Result<(), InvalidInput> {
+    if value.contains('/') {
+        let why = "it becomes a part of the path, so it must have no slash";
+        return Err(InvalidInput::setting(name, value, why));
+    }
+    check_in_path(name, value)
+}

@@ -1,0 +1,125 @@
+//! [`Ollama`]: models that Ollama serves.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::prefixes::Prefixes;
+use crate::embed::http::answer::Answer;
+use crate::embed::http::provider::{Ask, MAX_BYTES, Provider, Service};
+
+const URL: &str = "http://localhost:11434";
+
+static SERVICE: Service = Service {
+    name: "ollama",
+    key_variables: &[],
+    hosts: &[],
+    texts: "input",
+    answer: Answer::at(&["embeddings"]),
+    batch_size: 512,
+    max_bytes: MAX_BYTES,
+    max_tokens: None,
+};
+
+/// Models that [Ollama](https://ollama.com) serves, without a key.
+///
+/// Pull the model first, for example with `ollama pull nomic-embed-text`. A text that is longer than the
+/// model's context is cut off by Ollama.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{HttpFunction, Ollama};
+///
+/// let ollama = Ollama::new("nomic-embed-text").url("http://ollama:11434");
+/// let function = HttpFunction::new(ollama)?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ollama {
+    #[serde(default = "url")]
+    url: String,
+    #[serde(default = "model")]
+    model_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<u64>,
+    #[serde(flatten)]
+    prefixes: Prefixes,
+}
+
+fn url() -> String {
+    URL.to_owned()
+}
+
+/// The model of Chroma's clients: that of their default function, as 32-bit floats.
+fn model() -> String {
+    "chroma/all-minilm-l6-v2-f32".to_owned()
+}
+
+impl Ollama {
+    /// Returns the function of a model, for example `nomic-embed-text`.
+    pub fn new(model: impl Into<String>) -> Ollama {
+        let model_name = model.into();
+        Ollama {
+            url: url(),
+            timeout: None,
+            prefixes: Prefixes::of(&model_name),
+            model_name,
+        }
+    }
+
+    /// Sets the address of the server. Default: `http://localhost:11434`.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Ollama {
+        self.url = url.into();
+        self
+    }
+
+    /// Sets the words before each document and each query. Default: those that the makers of
+    /// `nomic-embed-text`, `e5` and `mxbai-embed-large` name for these models, and none for others.
+    #[must_use]
+    pub fn prefixes(mut self, documents: &str, queries: &str) -> Ollama {
+        self.prefixes = Prefixes::new(documents, queries);
+        self
+    }
+}
+
+impl Provider for Ollama {
+    fn service(&self) -> &'static Service {
+        &SERVICE
+    }
+
+    fn model(&self) -> &str {
+        &self.model_name
+    }
+
+    /// Older clients of Chroma stored the address with the path of an operation.
+    fn base_url(&self) -> String {
+        let url = self.url.trim_end_matches('/');
+        let url = url.strip_suffix("/api/embeddings").unwrap_or(url);
+        url.strip_suffix("/api/embed").unwrap_or(url).to_owned()
+    }
+
+    fn path(&self, _: bool) -> String {
+        "/api/embed".to_owned()
+    }
+
+    fn needs_key(&self) -> bool {
+        false
+    }
+
+    fn stored_url(&self) -> Option<&str> {
+        Some(&self.url)
+    }
+
+    fn body(&self, _: Ask) -> Value {
+        json!({ "model": self.model_name })
+    }
+
+    fn prefix(&self, ask: Ask) -> &str {
+        self.prefixes.before(ask)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
+}

@@ -1,0 +1,58 @@
+//! [`Prefixes`]: the words before a text that tell a model what it is for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::embed::context::Purpose;
+use crate::embed::http::provider::Ask;
+
+/// The words before each document and each query. Stored beside Chroma's own settings, which have no place
+/// for them; Chroma's clients ignore them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Prefixes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document_prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_prefix: Option<String>,
+}
+
+impl Prefixes {
+    pub(super) fn new(documents: &str, queries: &str) -> Prefixes {
+        let some = |words: &str| (!words.is_empty()).then(|| words.to_owned());
+        Prefixes {
+            document_prefix: some(documents),
+            query_prefix: some(queries),
+        }
+    }
+
+    /// Returns the prefixes that the makers of a model name.
+    pub(super) fn of(model: &str) -> Prefixes {
+        let model = model.to_ascii_lowercase();
+        let is = |name: &str| model.contains(name);
+        // Model cards: nomic-ai/nomic-embed-text-v1.5, intfloat/e5-base-v2,
+        // mixedbread-ai/mxbai-embed-large-v1.
+        if is("nomic-embed-text") {
+            Prefixes::new("search_document: ", "search_query: ")
+        } else if (is("/e5-") || is("multilingual-e5-") || model.starts_with("e5-"))
+            && !is("instruct")
+        {
+            Prefixes::new("passage: ", "query: ")
+        } else if is("mxbai-embed-large") {
+            Prefixes::new(
+                "",
+                "Represent this sentence for searching relevant passages: ",
+            )
+        } else {
+            Prefixes::default()
+        }
+    }
+
+    pub(super) fn before(&self, ask: Ask) -> &str {
+        let prefix = match ask.purpose {
+            _ if ask.as_python => None,
+            Purpose::Documents => self.document_prefix.as_deref(),
+            Purpose::Queries => self.query_prefix.as_deref(),
+        };
+        prefix.unwrap_or_default()
+    }
+}

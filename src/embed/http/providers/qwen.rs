@@ -1,0 +1,159 @@
+//! [`ChromaCloudQwen`]: the model that Chroma Cloud hosts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::embed::context::Purpose;
+use crate::embed::http::answer::Answer;
+use crate::embed::http::provider::{Ask, KeyHeader, MAX_BYTES, Provider, Service};
+
+/// The address of Chroma Cloud's models, and the variable that replaces it.
+pub(in crate::embed::http) const CHROMA_CLOUD: &str = "https://embed.trychroma.com";
+pub(in crate::embed::http) const CHROMA_EMBED_URL: &str = "CHROMA_EMBED_URL";
+
+static SERVICE: Service = Service {
+    name: "chroma-cloud-qwen",
+    key_variables: &["CHROMA_API_KEY"],
+    hosts: &[],
+    texts: "texts",
+    answer: Answer::at(&["embeddings"]),
+    batch_size: 100,
+    max_bytes: MAX_BYTES,
+    max_tokens: None,
+};
+
+/// The model Qwen3 Embedding, which Chroma Cloud hosts. The key is in `CHROMA_API_KEY`. Its vectors have
+/// 1,024 floats.
+///
+/// A query has an instruction that tells the model what is searched for:
+///
+/// ```no_run
+/// use chroma_blocking::embed::{ChromaCloudQwen, HttpFunction};
+///
+/// // For code; the instruction is that of Chroma's clients.
+/// let function = HttpFunction::new(ChromaCloudQwen::new().task("nl_to_code"))?;
+///
+/// let faq = ChromaCloudQwen::new()
+///     .instructions("faq", "", "Given a question, find its answer");
+/// let function = HttpFunction::new(faq)?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChromaCloudQwen {
+    #[serde(default = "model")]
+    model: String,
+    #[serde(default)]
+    task: Option<String>,
+    #[serde(default = "instructions")]
+    instructions: BTreeMap<String, Instructions>,
+}
+
+/// What the model reads before documents and queries.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Instructions {
+    documents: String,
+    query: String,
+}
+
+fn model() -> String {
+    "Qwen/Qwen3-Embedding-0.6B".to_owned()
+}
+
+/// The instructions of Chroma's clients.
+fn instructions() -> BTreeMap<String, Instructions> {
+    let query =
+        "Given a question about coding, retrieval code or passage that can solve user's question";
+    let for_code = Instructions {
+        documents: String::new(),
+        query: query.to_owned(),
+    };
+    BTreeMap::from([("nl_to_code".to_owned(), for_code)])
+}
+
+impl Default for ChromaCloudQwen {
+    fn default() -> ChromaCloudQwen {
+        ChromaCloudQwen::new()
+    }
+}
+
+impl ChromaCloudQwen {
+    /// Returns the function, without an instruction.
+    pub fn new() -> ChromaCloudQwen {
+        ChromaCloudQwen {
+            model: model(),
+            task: None,
+            instructions: instructions(),
+        }
+    }
+
+    /// Sets the task, whose instructions are sent. Known: `nl_to_code`. Default: none.
+    #[must_use]
+    pub fn task(mut self, task: impl Into<String>) -> ChromaCloudQwen {
+        self.task = Some(task.into());
+        self
+    }
+
+    /// Sets a task of your own, with the instructions for documents and queries.
+    #[must_use]
+    pub fn instructions(
+        mut self,
+        task: impl Into<String>,
+        documents: impl Into<String>,
+        queries: impl Into<String>,
+    ) -> ChromaCloudQwen {
+        let (task, instructions) = (
+            task.into(),
+            Instructions {
+                documents: documents.into(),
+                query: queries.into(),
+            },
+        );
+        self.instructions.insert(task.clone(), instructions);
+        self.task(task)
+    }
+}
+
+impl Provider for ChromaCloudQwen {
+    fn service(&self) -> &'static Service {
+        &SERVICE
+    }
+
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn base_url(&self) -> String {
+        CHROMA_CLOUD.to_owned()
+    }
+
+    fn url_variable(&self) -> Option<&'static str> {
+        Some(CHROMA_EMBED_URL)
+    }
+
+    fn path(&self, _: bool) -> String {
+        "/".to_owned()
+    }
+
+    fn key_header(&self) -> KeyHeader {
+        KeyHeader::Named("x-chroma-token")
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        vec![("x-chroma-embedding-model".to_owned(), self.model.clone())]
+    }
+
+    fn body(&self, ask: Ask) -> Value {
+        let of_task = self
+            .task
+            .as_ref()
+            .and_then(|task| self.instructions.get(task));
+        let instructions = of_task.map_or("", |of_task| match ask.purpose {
+            Purpose::Documents => &of_task.documents,
+            Purpose::Queries => &of_task.query,
+        });
+        json!({ "instructions": instructions })
+    }
+}

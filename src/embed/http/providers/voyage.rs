@@ -1,0 +1,112 @@
+//! [`Voyage`]: Voyage AI's models.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::embed::http::answer::Answer;
+use crate::embed::http::provider::{Ask, Provider, Service};
+
+static SERVICE: Service = Service {
+    name: "voyageai",
+    key_variables: &["VOYAGE_API_KEY", "CHROMA_VOYAGE_API_KEY"],
+    hosts: &[],
+    texts: "input",
+    answer: Answer::at(&["data"]),
+    // Voyage AI's documentation of its API
+    batch_size: 1_000,
+    // 120,000 tokens for its large models
+    max_bytes: 400_000,
+    max_tokens: None,
+};
+
+/// Voyage AI's models. The key is in `VOYAGE_API_KEY` or `CHROMA_VOYAGE_API_KEY`.
+///
+/// Queries are embedded with the input type `query`, documents with none; Voyage AI calls such vectors
+/// compatible. Chroma's Python client embeds both with the same type;
+/// [`as_python`](crate::embed::HttpFunctionBuilder::as_python) does the same.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{HttpFunction, Voyage};
+///
+/// let function = HttpFunction::new(Voyage::new("voyage-3.5"))?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Voyage {
+    #[serde(default = "model")]
+    model_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input_type: Option<String>,
+    #[serde(default = "truncation")]
+    truncation: Option<bool>,
+}
+
+/// The model of Chroma's Python client.
+fn model() -> String {
+    "voyage-large-2".to_owned()
+}
+
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "serde wants the type of the field"
+)]
+fn truncation() -> Option<bool> {
+    Some(true)
+}
+
+impl Voyage {
+    /// Returns the function of a model, for example `voyage-3.5`.
+    pub fn new(model: impl Into<String>) -> Voyage {
+        Voyage {
+            model_name: model.into(),
+            input_type: None,
+            truncation: truncation(),
+        }
+    }
+
+    /// Sets the input type of documents and queries alike, `document` or `query`. Default: none for
+    /// documents, `query` for queries.
+    #[must_use]
+    pub fn input_type(mut self, input_type: impl Into<String>) -> Voyage {
+        self.input_type = Some(input_type.into());
+        self
+    }
+
+    /// Sets whether a text that is longer than the model reads is cut off. If not, it is refused. Default:
+    /// `true`.
+    #[must_use]
+    pub fn truncation(mut self, truncation: bool) -> Voyage {
+        self.truncation = Some(truncation);
+        self
+    }
+}
+
+impl Provider for Voyage {
+    fn service(&self) -> &'static Service {
+        &SERVICE
+    }
+
+    fn model(&self) -> &str {
+        &self.model_name
+    }
+
+    fn base_url(&self) -> String {
+        "https://api.voyageai.com".to_owned()
+    }
+
+    fn path(&self, _: bool) -> String {
+        "/v1/embeddings".to_owned()
+    }
+
+    fn body(&self, ask: Ask) -> Value {
+        let of_purpose = ask.is_query().then_some("query");
+        json!({
+            "model": self.model_name,
+            "input_type": self.input_type.as_deref().or(of_purpose),
+            "truncation": self.truncation,
+            "output_dtype": null,
+            "output_dimension": null,
+            "encoding_format": "base64",
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! [`Requests`]: the requests and responses of a provider, filled in by its settings.
+
+use serde_json::{Map, Value};
+
+use super::dialect;
+use super::format::Format;
+use super::provider::{Ask, Provider};
+use super::received::Received;
+use super::text::Text;
+use crate::error::Error;
+
+/// The requests of one call.
+pub(super) struct Requests<'a> {
+    provider: &'a dyn Provider,
+    ask: Ask,
+    body: Map<String, Value>,
+}
+
+impl<'a> Requests<'a> {
+    pub(super) fn new(provider: &'a dyn Provider, ask: Ask) -> Requests<'a> {
+        let body = match provider.body(ask) {
+            Value::Object(body) => body,
+            _ => Map::new(),
+        };
+        Requests {
+            provider,
+            ask,
+            body,
+        }
+    }
+}
+
+impl Format for Requests<'_> {
+    fn write(&self, texts: &mut dyn Iterator<Item = Text<'_>>, body: &mut Vec<u8>) {
+        let prefix = self.provider.prefix(self.ask);
+        let texts = texts.map(|text| [prefix, text.text].concat());
+        let mut members = self.body.clone();
+        let name = self.provider.service().texts;
+        members.insert(name.to_owned(), texts.collect());
+        let written = serde_json::to_writer(body, &members);
+        debug_assert!(written.is_ok(), "{written:?}");
+    }
+
+    fn bytes_per_text(&self) -> usize {
+        self.provider.prefix(self.ask).len() + 8
+    }
+
+    fn read(&self, response: &[u8], vectors: &mut Received<'_>) -> Result<(), String> {
+        self.provider.service().answer.read(response, vectors)
+    }
+
+    fn is_about_texts(&self, error: &Error) -> bool {
+        dialect::is_about_texts(error)
+    }
+
+    fn cache_key(&self) -> String {
+        let provider = self.provider;
+        let parts = (
+            provider.service().name,
+            provider.base_url(),
+            provider.path(true),
+            &self.body,
+            provider.prefix(self.ask),
+        );
+        serde_json::json!(parts).to_string()
+    }
+}

@@ -1,0 +1,13 @@
+//! The embedding functions of Chroma's clients: the requests that they send, and what collections store.
+
+// The settings of clippy.toml reach the tests, but not their helpers.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod bad;
+mod golden;
+mod sparse;
+mod stored;
