@@ -261,6 +261,10 @@ impl Dialect for Chroma {
         other.unwrap_or("collection")
     }
 
+    fn too_large_hint(&self) -> &'static str {
+        "request fewer records, or raise the limit with max_response_size(...)"
+    }
+
     fn unreachable_hint(&self, at: &Endpoint) -> String {
         let setting = match at.setting() {
             "CHROMA_PORT" => "CHROMA_HOST",

@@ -142,8 +142,10 @@ impl ClientBuilder {
         };
         let by_default = Named::new(self.defaults_from.name("CHROMA_HOST", "host"), default);
         let Named { setting, value } = self.host.as_ref().unwrap_or(&by_default);
-        let primary = Endpoint::parse(setting, value, DEFAULT_PORT)?;
-        let parse = |host: &String| Endpoint::parse("replicas", host, DEFAULT_PORT);
+        let primary = Endpoint::parse(setting, value, DEFAULT_PORT)?.without_api_path();
+        let parse = |host: &String| {
+            Endpoint::parse("replicas", host, DEFAULT_PORT).map(Endpoint::without_api_path)
+        };
         let replicas: Vec<_> = self.replicas.iter().map(parse).collect::<Result<_, _>>()?;
         if replicas.len() >= Endpoints::MAX {
             let found = format!("{} hosts", replicas.len());

@@ -110,7 +110,10 @@ fn host(environment: &Environment<'_>, has_key: bool) -> Result<Option<Named>, I
 
 /// Whether two addresses name the same server.
 fn is_same(one: &str, other: &str) -> bool {
-    let parse = |address| Endpoint::parse("CHROMA_HOST", address, DEFAULT_PORT).ok();
+    let parse = |address| {
+        let endpoint = Endpoint::parse("CHROMA_HOST", address, DEFAULT_PORT).ok()?;
+        Some(endpoint.without_api_path())
+    };
     let is_same_url = |(one, other): (Endpoint, Endpoint)| one.as_str() == other.as_str();
     one == other || parse(one).zip(parse(other)).is_some_and(is_same_url)
 }

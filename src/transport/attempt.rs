@@ -81,7 +81,7 @@ impl Sender {
         let attempt = state.observed.attempt(endpoint, state.attempts);
         let head = self.head(endpoint, state.request(), &attempt);
         let result = send(agent, head, state)
-            .and_then(|response| HttpResponse::read(response, self.max_answer(state.kind())));
+            .and_then(|response| HttpResponse::read(response, self.max_answer(state)));
         attempt.end(&result);
         result
     }
@@ -102,9 +102,12 @@ impl Sender {
         attempt.with_context(head)
     }
 
-    fn max_answer(&self, kind: Kind) -> u64 {
-        match kind {
-            Kind::ReadsRows => self.max_response_size,
+    fn max_answer(&self, state: &CallState<'_>) -> u64 {
+        match state.kind() {
+            Kind::ReadsRows => {
+                let of_call = state.options.max_response_size().unwrap_or(u64::MAX);
+                of_call.min(self.max_response_size)
+            }
             _ => MAX_SMALL_ANSWER.min(self.max_response_size),
         }
     }

@@ -17,6 +17,7 @@ pub(crate) struct CallOptions {
     deadline: Option<Instant>,
     reads_from_primary: bool,
     cancel: Option<Arc<AtomicBool>>,
+    max_response_size: Option<u64>,
 }
 
 impl From<RetryPolicy> for CallOptions {
@@ -26,6 +27,7 @@ impl From<RetryPolicy> for CallOptions {
             deadline: None,
             reads_from_primary: false,
             cancel: None,
+            max_response_size: None,
         }
     }
 }
@@ -76,6 +78,18 @@ impl CallOptions {
     pub(crate) fn with_cancel(mut self, flag: Arc<AtomicBool>) -> CallOptions {
         self.cancel = Some(flag);
         self
+    }
+
+    /// Sets the maximum size of a response with rows, in bytes. The client's own maximum applies as well.
+    #[cfg(feature = "gemini")]
+    pub(crate) fn with_max_response_size(mut self, bytes: u64) -> CallOptions {
+        self.max_response_size = Some(bytes);
+        self
+    }
+
+    /// Returns the maximum size of a response with rows, in bytes, if the call has one.
+    pub(super) fn max_response_size(&self) -> Option<u64> {
+        self.max_response_size
     }
 
     /// Returns the retry policy.
@@ -197,6 +211,10 @@ mod tests {
                 retry_after: response.retry_after,
                 message: "overloaded".to_owned(),
             }
+        }
+
+        fn too_large_hint(&self) -> &'static str {
+            ""
         }
 
         fn unreachable_hint(&self, _: &Endpoint) -> String {

@@ -58,6 +58,9 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     /// Returns the advice for a server that cannot be reached.
     fn unreachable_hint(&self, at: &Endpoint) -> String;
 
+    /// Returns the advice for a response that is too large.
+    fn too_large_hint(&self) -> &'static str;
+
     /// Returns the name and the attributes of a request's span, without the server's address.
     #[cfg(feature = "opentelemetry")]
     fn span(

@@ -94,9 +94,7 @@ impl Endpoint {
             (None, false) => Some(default_port),
         };
         let after_host = port.map_or(String::new(), |port| format!(":{port}"));
-        // Some users also copy the path of the API.
         let path = uri.path().trim_end_matches('/');
-        let path = path.strip_suffix("/api/v2").unwrap_or(path);
         Ok(Endpoint {
             base: format!("{scheme}://{host}{after_host}{path}"),
             loopback: is_loopback(&host),
@@ -106,6 +104,14 @@ impl Endpoint {
             proxy: None,
             setting,
         })
+    }
+
+    /// Removes the path of Chroma's API, which some users copy together with the address.
+    pub(crate) fn without_api_path(mut self) -> Endpoint {
+        if let Some(base) = self.base.strip_suffix("/api/v2") {
+            self.base = base.to_owned();
+        }
+        self
     }
 
     /// Returns the setting or the environment variable that the address comes from.
@@ -210,12 +216,17 @@ mod tests {
                 "http://gw.example.com/chroma/",
                 "http://gw.example.com/chroma",
             ),
-            ("http://localhost:8000/api/v2/", "http://localhost:8000"),
+            (
+                "http://localhost:8000/api/v2/",
+                "http://localhost:8000/api/v2",
+            ),
             ("[::1]:9000", "http://[::1]:9000"),
             ("::1", "http://[::1]:8000"),
         ] {
             assert_eq!(parse(value).unwrap().as_str(), base, "{value}");
         }
+        let copied = parse("http://localhost:8000/api/v2/").unwrap();
+        assert_eq!(copied.without_api_path().as_str(), "http://localhost:8000");
     }
 
     #[test]

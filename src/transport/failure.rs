@@ -164,8 +164,8 @@ impl FailureReader {
             ureq::Error::BodyExceedsLimit(limit) => Error::Decode {
                 call: Box::new(call),
                 message: format!(
-                    "it is larger than {limit} bytes; request fewer records, or raise the limit with \
-                     max_response_size(...)"
+                    "it is larger than {limit} bytes; {}",
+                    self.dialect.too_large_hint()
                 ),
             },
             other => match tunnel_refusal(&other).zip(endpoint.proxy()) {

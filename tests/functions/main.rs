@@ -8,6 +8,7 @@ mod support;
 
 mod answers;
 mod bad;
+mod engine;
 mod golden;
 mod sparse;
 mod stored;

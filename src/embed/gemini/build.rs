@@ -70,7 +70,12 @@ impl GeminiBuilder {
             name: NAME,
             model: self.model.clone(),
             operation: &EMBED,
-            address: self.address(environment)?,
+            address: Address::chosen(
+                &self.options,
+                Some(BASE_URL_VARIABLE),
+                environment,
+                BASE_URL,
+            )?,
             path: self.path()?,
             key: Some(key),
             key_header: (HeaderName::from_static("x-goog-api-key"), ""),
@@ -139,14 +144,6 @@ impl GeminiBuilder {
         let allowed = known.map_or(1..=MAX_DIMENSION, |_| DIMENSIONS);
         check_range("dimension", self.dimension, allowed)?;
         Ok(known.map(|known| known.max_tokens))
-    }
-
-    fn address(&self, environment: &Environment<'_>) -> Result<Address, InvalidInput> {
-        let chosen = Address::chosen(&self.options, Some(BASE_URL_VARIABLE), environment)?;
-        Ok(chosen.unwrap_or_else(|| Address {
-            setting: "base_url",
-            url: BASE_URL.to_owned(),
-        }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Google`]: the errors of Google's APIs.
 
+use crate::embed::http::TOO_LARGE;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -165,6 +166,10 @@ impl Dialect for Google {
 
     fn subject_is(&self, _: &Operation) -> &'static str {
         "model"
+    }
+
+    fn too_large_hint(&self) -> &'static str {
+        TOO_LARGE
     }
 
     fn unreachable_hint(&self, _: &Endpoint) -> String {

@@ -2,6 +2,7 @@
 
 use base64_simd::STANDARD;
 
+use super::dialect;
 use super::received::Received;
 use crate::wire::cursor::Cursor;
 use crate::wire::read::unread;
@@ -56,9 +57,9 @@ impl Answer {
         at.members(|at, key| match key {
             key if key == *next => self.find(rest, at, vectors),
             // Some gateways report an error with status 200.
-            "error" => match at.value::<serde_json::Value>()? {
-                serde_json::Value::Null => Ok(()),
-                error => Err(format!("it reports an error ({error})")),
+            "error" => match at.json()? {
+                b"null" => Ok(()),
+                error => Err(format!("it reports an error: {}", dialect::words(error))),
             },
             _ => at.skip(),
         })

@@ -19,10 +19,9 @@ use crate::transport::{
 /// The transport keeps this many idle connections.
 const MAX_CONCURRENCY: usize = 64;
 
-/// The bytes to allow for each float in a response. Google writes each float on its own line, in about 30 bytes.
-const FLOAT_LEN: u64 = 64;
-/// The floats of a vector for which a response has space, as long as their number is unknown.
-const UNKNOWN_DIMENSION: usize = 8_192;
+/// The advice for a response that is larger than [`max_response_size`](super::call::max_response_size).
+pub(in crate::embed) const TOO_LARGE: &str =
+    "that is more than its vectors can take; check the address, and any proxy";
 
 /// What a provider decides about its requests.
 pub(in crate::embed) struct Plan {
@@ -57,17 +56,21 @@ pub(in crate::embed) struct Address {
 }
 
 impl Address {
+    fn endpoint(&self) -> Result<Endpoint, InvalidInput> {
+        Endpoint::parse(self.setting, &self.url, 80)
+    }
+
     /// Whether a key may be sent to the address: over https, or to this machine.
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if the address is malformed.
     #[cfg(feature = "functions")]
     pub(super) fn may_carry_key(&self) -> Result<bool, InvalidInput> {
-        let endpoint = Endpoint::parse(self.setting, &self.url, 443)?;
+        let endpoint = self.endpoint()?;
         Ok(endpoint.is_secure() || endpoint.is_loopback())
     }
 
-    /// Returns the address that the options or a variable contain.
+    /// Returns the address that the options or a variable contain, or else `default`.
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if the variable cannot be read.
@@ -75,16 +78,21 @@ impl Address {
         options: &Options,
         variable: Option<&'static str>,
         environment: &Environment<'_>,
-    ) -> Result<Option<Address>, InvalidInput> {
-        if let Some(url) = options.base_url.clone() {
-            let setting = "base_url";
-            return Ok(Some(Address { setting, url }));
-        }
-        let Some(setting) = variable else {
-            return Ok(None);
+        default: &str,
+    ) -> Result<Address, InvalidInput> {
+        let from = |setting, url: &str| {
+            let url = url.to_owned();
+            Ok(Address { setting, url })
         };
-        let url = environment.get(setting)?;
-        Ok(url.map(|url| Address { setting, url }))
+        if let Some(url) = &options.base_url {
+            return from("base_url", url);
+        }
+        if let Some(variable) = variable {
+            if let Some(url) = environment.get(variable)? {
+                return from(variable, &url);
+            }
+        }
+        from("base_url", default)
     }
 }
 
@@ -165,15 +173,12 @@ impl Plan {
             headers.push((name.clone(), key.header(before)?));
         }
         let source = self.key.iter().map(|key| key.source.clone());
-        let texts = options.batch_size.unwrap_or(self.max_batch);
-        let dimension = self.dimension.unwrap_or(UNKNOWN_DIMENSION);
         Ok(Transport::new(
             Endpoints::new(endpoint, EndpointOptions::default()),
             ConnectOptions {
                 headers,
                 credential_sources: source.collect(),
                 timeouts: options.timeouts,
-                max_response_size: max_response_size(texts, dimension),
                 ..ConnectOptions::default()
             },
             self.dialect,
@@ -181,10 +186,10 @@ impl Plan {
     }
 
     fn endpoint(&self, environment: &Environment<'_>) -> Result<Endpoint, InvalidInput> {
-        let Address { setting, url } = &self.address;
-        let endpoint = Endpoint::parse(setting, url, 443)?;
+        let endpoint = self.address.endpoint()?;
         if self.key.is_some() && !endpoint.is_secure() && !endpoint.is_loopback() {
             let why = "the API key would be sent without encryption; use https";
+            let Address { setting, url } = &self.address;
             return Err(InvalidInput::setting(setting, url, why));
         }
         let proxy = transport::proxy_from_environment(&endpoint, environment)?;
@@ -216,11 +221,4 @@ fn check_rate(name: &'static str, limit: Option<u32>) -> Result<Option<usize>, I
         return Err(InvalidInput::setting(name, "0", "it must be 1 or more"));
     }
     Ok(limit.map(|limit| limit as usize))
-}
-
-/// Returns the maximum size of a response with this many vectors, in bytes.
-fn max_response_size(vectors: usize, dimension: usize) -> u64 {
-    const OTHER: u64 = 1 << 20;
-    let floats = vectors as u64 * dimension as u64;
-    floats * FLOAT_LEN + OTHER
 }

@@ -1,7 +1,5 @@
 //! [`CachedTexts`]: the texts of a call, and the function's cache.
 
-use std::sync::OnceLock;
-
 use super::engine::Engine;
 use super::format::Format;
 use super::gathered::Gathered;
@@ -15,7 +13,6 @@ pub(super) struct CachedTexts<'a> {
     /// Everything that the vectors depend on, except title and text.
     function_key: String,
     function: &'static str,
-    dimension: &'a OnceLock<usize>,
     texts: &'a [Text<'a>],
 }
 
@@ -33,7 +30,6 @@ impl<'a> CachedTexts<'a> {
             }),
             function_key: format.cache_key(),
             function: engine.name,
-            dimension: &engine.dimension,
             texts,
         }
     }
@@ -48,8 +44,11 @@ impl<'a> CachedTexts<'a> {
             let keys = self.keys(piece);
             let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
             for (index, row) in piece.iter().zip(cache.get(&keys)) {
-                let length = |row: &Vec<f32>| *self.dimension.get_or_init(|| row.len());
-                match row.filter(|row| row.len() == length(row)) {
+                let fits = |row: &Vec<f32>| match gathered.dimension() {
+                    Some(dimension) => row.len() == dimension,
+                    None => !row.is_empty(),
+                };
+                match row.filter(fits) {
                     Some(row) => gathered.put(*index, &row),
                     None => missing.push(*index),
                 }

@@ -1,6 +1,7 @@
 //! [`Call`]: embeds any number of texts, in as many requests as necessary.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,18 @@ use crate::model::embeddings::Embeddings;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::transport::{CallOptions, HttpRequest};
 use crate::wire::cut::cut;
+
+/// Returns the maximum size of a response with this many vectors, in bytes.
+fn max_response_size(vectors: usize, dimension: Option<usize>) -> u64 {
+    /// Google writes each float on its own line, in about 30 bytes.
+    const FLOAT_LEN: u64 = 64;
+    /// For models of an unknown dimension. Few have as many floats, and most APIs write each float in less
+    /// than 15 bytes.
+    const UNKNOWN: usize = 4_096;
+    const OTHER: u64 = 1 << 20;
+    let floats = (vectors as u64).saturating_mul(dimension.unwrap_or(UNKNOWN) as u64);
+    floats.saturating_mul(FLOAT_LEN).saturating_add(OTHER)
+}
 
 /// A call that embeds texts.
 pub(in crate::embed) struct Call<'a> {
@@ -47,6 +60,9 @@ impl Call<'_> {
         }
         let work = Texts {
             engine,
+            dimension: gathered
+                .dimension()
+                .map_or_else(OnceLock::new, OnceLock::from),
             format: self.format,
             distinct,
             all: texts,
@@ -138,6 +154,8 @@ fn check_texts(engine: &Engine, texts: &[Text<'_>], gathered: &mut Gathered) -> 
 /// The texts of a call that are sent.
 struct Texts<'a> {
     engine: &'a Engine,
+    /// The floats of a vector, as far as settings, the cache or a response of this call tell them.
+    dimension: OnceLock<usize>,
     format: &'a dyn Format,
     /// All texts of the call.
     all: &'a [Text<'a>],
@@ -185,11 +203,14 @@ impl Work for Texts<'_> {
             path: &engine.path,
             body: Some(&body),
         };
-        let options = CallOptions::single_attempt(self.deadline);
+        let dimension = self.dimension.get().copied();
+        let options = CallOptions::single_attempt(self.deadline)
+            .with_max_response_size(max_response_size(batch.len(), dimension));
         engine.transport.send(options, request, |response| {
             answered();
-            let mut received = Received::new(&self.distinct[batch], &engine.dimension);
+            let mut received = Received::new(&self.distinct[batch], &self.dimension);
             self.format.read(response, &mut received)?;
+            received.agree_on(&engine.dimension)?;
             Ok(received.into_floats())
         })
     }

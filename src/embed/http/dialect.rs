@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
+use super::build::TOO_LARGE;
 use crate::error::Error;
 #[cfg(feature = "opentelemetry")]
 use crate::transport::HttpRequest;
 use crate::transport::{CHECK_THE_NETWORK, Dialect, Endpoint, ErrorResponse, Operation};
+use crate::wire::read::shown;
 #[cfg(feature = "opentelemetry")]
 use opentelemetry::KeyValue;
 
@@ -35,6 +37,12 @@ fn message(answer: &Value) -> Option<String> {
         Value::Object(_) => fields.iter().find_map(|field| message(&answer[*field])),
         _ => None,
     }
+}
+
+/// Returns the message of an error that a response with status 200 contains.
+pub(super) fn words(error: &[u8]) -> String {
+    let answer: Value = serde_json::from_slice(error).unwrap_or_default();
+    message(&answer).unwrap_or_else(|| shown(error))
 }
 
 /// Returns the name of an error: its code or its type.
@@ -116,6 +124,10 @@ impl Dialect for Errors {
 
     fn subject_is(&self, _: &Operation) -> &'static str {
         "model"
+    }
+
+    fn too_large_hint(&self) -> &'static str {
+        TOO_LARGE
     }
 
     fn unreachable_hint(&self, at: &Endpoint) -> String {

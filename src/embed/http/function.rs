@@ -66,6 +66,8 @@ pub struct HttpFunction(Arc<Inner>);
 struct Inner {
     engine: Engine,
     provider: HttpProvider,
+    /// The address that replaces that of the provider's settings.
+    base_url: Option<String>,
     key_variable: Option<String>,
     as_python: bool,
 }
@@ -81,9 +83,14 @@ impl HttpFunction {
 
     /// Returns a builder with the default options.
     pub fn builder(provider: impl Into<HttpProvider>) -> HttpFunctionBuilder {
+        let provider = provider.into();
+        let mut options = Options::default();
+        if let Some(timeout) = provider.0.timeout() {
+            options.timeouts.request = timeout.max(Duration::from_secs(1));
+        }
         HttpFunctionBuilder {
-            provider: provider.into(),
-            options: Options::default(),
+            provider,
+            options,
             as_python: false,
         }
     }
@@ -135,6 +142,7 @@ impl Inner {
     fn requests(&self, purpose: Purpose) -> Requests<'_> {
         Requests::new(
             &*self.provider.0,
+            self.base_url.as_deref(),
             Ask {
                 purpose,
                 as_python: self.as_python,
@@ -263,7 +271,7 @@ impl HttpFunctionBuilder {
 
     /// Like [`build`](HttpFunctionBuilder::build), with the variables of `environment`.
     pub(super) fn build_in(
-        mut self,
+        self,
         environment: &Environment<'_>,
     ) -> Result<HttpFunction, InvalidInput> {
         let provider = &*self.provider.0;
@@ -274,14 +282,12 @@ impl HttpFunctionBuilder {
             stored: service.key_variables.last().copied().unwrap_or_default(),
             of: service.name,
         };
-        if let Some(timeout) = provider.timeout() {
-            self.options.timeouts.request = timeout.max(Duration::from_secs(1));
-        }
-        let address = Address::chosen(&self.options, provider.url_variable(), environment)?;
-        let address = address.unwrap_or_else(|| Address {
-            setting: "base_url",
-            url: provider.base_url(),
-        });
+        let address = Address::chosen(
+            &self.options,
+            provider.url_variable(),
+            environment,
+            &provider.base_url(),
+        )?;
         let is_chosen = self.options.key.is_some() || !self.options.key_variables.is_empty();
         let key = if self.options.base_url.is_none() && provider.needs_key() {
             Some(variables.key(&self.options, environment)?)
@@ -312,10 +318,12 @@ impl HttpFunctionBuilder {
             max_tokens: service.max_tokens,
             counts_texts: false,
         };
+        let base_url = self.options.base_url.clone();
         let engine = plan.build(self.options, environment)?;
         Ok(HttpFunction(Arc::new(Inner {
             engine,
             provider: self.provider,
+            base_url,
             key_variable,
             as_python: self.as_python,
         })))

@@ -79,6 +79,11 @@ impl Gathered {
         }
     }
 
+    /// The floats of a vector, if anything tells them yet.
+    pub(super) fn dimension(&self) -> Option<usize> {
+        self.dimension
+    }
+
     /// The number of texts that have vectors.
     pub(super) fn count(&self) -> usize {
         self.count

@@ -79,10 +79,21 @@ impl<'a> Received<'a> {
             }
         }
         self.sort()?;
-        // Only a good response tells the dimension, and another one may have told it meanwhile.
-        let told = *self.dimension.get_or_init(|| expected);
-        if told != expected {
-            return Err(format!("vectors of {expected} floats, not {told}"));
+        self.agree_on(self.dimension)
+    }
+
+    /// Sets the dimension if it is unknown. Only a good response tells it, and another one may have told it
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Says so if the vectors have another dimension.
+    pub(super) fn agree_on(&self, dimension: &OnceLock<usize>) -> Result<(), String> {
+        let Some(found) = self.lengths.first() else {
+            return Ok(());
+        };
+        let expected = dimension.get_or_init(|| *found);
+        if found != expected {
+            return Err(format!("vectors of {found} floats, not {expected}"));
         }
         Ok(())
     }

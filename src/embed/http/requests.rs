@@ -12,18 +12,25 @@ use crate::error::Error;
 /// The requests of one call.
 pub(super) struct Requests<'a> {
     provider: &'a dyn Provider,
+    /// The address that replaces that of the provider's settings.
+    base_url: Option<&'a str>,
     ask: Ask,
     body: Map<String, Value>,
 }
 
 impl<'a> Requests<'a> {
-    pub(super) fn new(provider: &'a dyn Provider, ask: Ask) -> Requests<'a> {
+    pub(super) fn new(
+        provider: &'a dyn Provider,
+        base_url: Option<&'a str>,
+        ask: Ask,
+    ) -> Requests<'a> {
         let body = match provider.body(ask) {
             Value::Object(body) => body,
             _ => Map::new(),
         };
         Requests {
             provider,
+            base_url,
             ask,
             body,
         }
@@ -57,8 +64,9 @@ impl Format for Requests<'_> {
         let provider = self.provider;
         let parts = (
             provider.service().name,
-            provider.base_url(),
-            provider.path(true),
+            self.base_url
+                .map_or_else(|| provider.base_url(), str::to_owned),
+            provider.path(self.base_url.is_none()),
             &self.body,
             provider.prefix(self.ask),
         );

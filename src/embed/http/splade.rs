@@ -132,14 +132,6 @@ impl ChromaCloudSplade {
         Ok(function)
     }
 
-    fn address(&self, environment: &Environment<'_>) -> Result<Address, InvalidInput> {
-        let chosen = Address::chosen(&self.options, Some(CHROMA_EMBED_URL), environment)?;
-        Ok(chosen.unwrap_or_else(|| Address {
-            setting: "base_url",
-            url: CHROMA_CLOUD.to_owned(),
-        }))
-    }
-
     fn engine(&self) -> Result<&Engine, InvalidInput> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
@@ -158,7 +150,12 @@ impl ChromaCloudSplade {
             name: NAME,
             model: self.model.clone(),
             operation: &EMBED,
-            address: self.address(&environment)?,
+            address: Address::chosen(
+                &self.options,
+                Some(CHROMA_EMBED_URL),
+                &environment,
+                CHROMA_CLOUD,
+            )?,
             path: "/embed_sparse".to_owned(),
             key: Some(KEYS.key(&self.options, &environment)?),
             key_header: (HeaderName::from_static("x-chroma-token"), ""),

@@ -125,7 +125,7 @@ pub(in crate::embed) fn deferred(
             purpose,
             as_python: false,
         };
-        Requests::new(&*provider.0, ask).cache_key()
+        Requests::new(&*provider.0, None, ask).cache_key()
     };
     Some(Ok(Deferred {
         name: name.to_owned(),
