@@ -64,6 +64,8 @@ impl ClientBuilder {
         if !headers.is_empty() {
             warn_of_cleartext(&primary, &replicas);
         }
+        let token = self.token.as_ref().map(|token| token.value.clone());
+        let cloud_key = token.filter(|_| primary.is_cloud());
         Ok(Client::with_settings(Settings {
             connect_options: ConnectOptions {
                 headers,
@@ -82,7 +84,7 @@ impl ClientBuilder {
             max_payload_size: self.max_payload_size.unwrap_or(DEFAULT_PAYLOAD_SIZE),
             tenant: self.tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned()),
             database: self.database.unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
-            allowed: self.allowed,
+            allowed: self.allowed.with_cloud_key(cloud_key),
         }))
     }
 

@@ -1,4 +1,7 @@
-//! [`Allowed`]: the environment variables that stored settings may name.
+//! [`Allowed`]: the environment variables and hosts that stored settings may name.
+
+use std::fmt;
+use std::net::Ipv6Addr;
 
 use crate::environment;
 use crate::error::InvalidInput;
@@ -6,13 +9,19 @@ use crate::error::InvalidInput;
 use crate::printable::short;
 #[cfg(feature = "functions")]
 use crate::transport::Endpoint;
+use crate::transport::without_brackets;
 
 /// The environment variables and the hosts that stored settings may name, in addition to the provider's own.
 /// Anyone who may change a collection can change its settings, so they are not trusted.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Allowed {
     key_variables: Vec<String>,
     hosts: Vec<String>,
+    #[cfg_attr(
+        not(feature = "functions"),
+        allow(dead_code, reason = "Chroma Cloud's models need the feature")
+    )]
+    cloud_key: Option<String>,
 }
 
 impl Allowed {
@@ -26,11 +35,20 @@ impl Allowed {
         self.hosts.push(host);
     }
 
+    /// Sets the key of a client of Chroma Cloud, for models that Chroma Cloud hosts.
+    pub(crate) fn with_cloud_key(self, cloud_key: Option<String>) -> Allowed {
+        Allowed { cloud_key, ..self }
+    }
+
+    /// Returns the key of the client of Chroma Cloud. Only Chroma Cloud may get it.
+    #[cfg(feature = "functions")]
+    pub(super) fn cloud_key(&self) -> Option<&str> {
+        self.cloud_key.as_deref()
+    }
+
     /// Checks that each name can be the name of a variable or of a host.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
-        let mut hosts = self.hosts.iter();
-        if let Some(bad) = hosts.find(|host| host.is_empty() || !host.bytes().all(fits)) {
+        if let Some(bad) = self.hosts.iter().find(|host| !is_host(host)) {
             let why = "it must be a host, such as ollama.internal, without scheme, port and path";
             return Err(InvalidInput::secret("allow_embedding_host", bad, why));
         }
@@ -78,12 +96,15 @@ impl Allowed {
     /// Why it may not.
     #[cfg(feature = "functions")]
     pub(super) fn check_host(&self, url: &str, own: &[&str]) -> Result<(), String> {
-        let endpoint = Endpoint::parse("url", url, 443).map_err(|reason| reason.to_string())?;
+        let endpoint = Endpoint::parse("url", url, 443)
+            .map_err(|reason| short(&reason.to_string()).into_owned())?;
         let (host, _) = endpoint.host_and_port();
-        let is_it = |name: &str| {
-            host.trim_end_matches('.')
-                .eq_ignore_ascii_case(name.trim_end_matches('.'))
+        let plain = |host: &str| {
+            without_brackets(host)
+                .trim_end_matches('.')
+                .to_ascii_lowercase()
         };
+        let is_it = |name: &str| plain(name) == plain(host);
         let mut known = own
             .iter()
             .copied()
@@ -96,6 +117,23 @@ impl Allowed {
             "it names the host {host:?}, which gets no texts until the program allows it; if you trust that host, build \
              the client with .allow_embedding_host({host:?})"
         ))
+    }
+}
+
+/// Whether a text is a host: a name, or an IP address, which an URL may have in brackets.
+fn is_host(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let is_name = !text.is_empty() && text.bytes().all(fits);
+    is_name || without_brackets(text).parse::<Ipv6Addr>().is_ok()
+}
+
+/// Without the key.
+impl fmt::Debug for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Allowed")
+            .field("key_variables", &self.key_variables)
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,6 +157,72 @@ mod tests {
             assert!(error.starts_with("allow_key_variable is "), "{error}");
             assert!(!error.contains("3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn only_hosts_can_be_allowed() {
+        let allow = |host: &str| {
+            let mut allowed = Allowed::default();
+            allowed.allow_host(host.to_owned());
+            allowed
+        };
+        for host in [
+            "ollama",
+            "Ollama.internal.",
+            "10.0.0.7",
+            "fd00::7",
+            "[fd00::7]",
+        ] {
+            assert_eq!(allow(host).check(), Ok(()), "{host}");
+        }
+        for bad in [
+            "",
+            "http://ollama",
+            "ollama:11434",
+            "[fd00::7]:80",
+            "a/b",
+            "a b",
+        ] {
+            let error = allow(bad).check().unwrap_err().to_string();
+            assert!(error.contains("without scheme, port and path"), "{error}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "functions")]
+    fn secure_01_a_stored_host_is_on_this_machine_the_providers_own_or_allowed() {
+        let mut allowed = Allowed::default();
+        allowed.allow_host("Ollama.internal".to_owned());
+        allowed.allow_host("[fd00::7]".to_owned());
+        let check = |url: &str| allowed.check_host(url, &["api.openai.com"]);
+        for url in [
+            "http://localhost:11434",
+            "http://127.0.0.1:1",
+            "http://ollama.INTERNAL.:11434/v1",
+            "http://[fd00::7]:80/v1",
+            "http://[FD00::7]/v1",
+        ] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+        let hostile = format!("http://{}", "x".repeat(1 << 20));
+        for url in [
+            "http://internal:11434",
+            "http://ollama.internal.example.com",
+            "http://ollama.internal@example.com",
+            "http://example.com/ollama.internal",
+            "http://[fd00::8]",
+            "",
+            &hostile,
+        ] {
+            let error = check(url).unwrap_err();
+            assert!(error.len() < 1_500, "{} bytes", error.len());
+        }
+    }
+
+    #[test]
+    fn the_key_of_the_client_is_not_shown() {
+        let allowed = allowed(&["A"]).with_cloud_key(Some("s3cret".to_owned()));
+        assert!(!format!("{allowed:?}").contains("s3cret"));
     }
 
     #[test]

@@ -47,6 +47,8 @@ mod hashing;
 mod http;
 #[cfg(feature = "gemini")]
 mod limiter;
+#[cfg(any(feature = "bm25", feature = "gemini"))]
+mod settings;
 mod sparse;
 
 pub(crate) use allowed::Allowed;

@@ -181,7 +181,7 @@ pub(crate) fn is_cloud(address: &str) -> bool {
 }
 
 /// Returns the address of an IPv6 host without its brackets.
-fn without_brackets(host: &str) -> &str {
+pub(crate) fn without_brackets(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 

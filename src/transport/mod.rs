@@ -51,7 +51,7 @@ pub(crate) use credential::{check_login, key, secret};
 #[cfg(any(test, fuzzing))]
 pub(crate) use dialect::error_of;
 pub(crate) use dialect::{CHECK_THE_NETWORK, Dialect, ErrorResponse};
-pub(crate) use endpoint::{Endpoint, is_cloud, shown_address};
+pub(crate) use endpoint::{Endpoint, is_cloud, shown_address, without_brackets};
 pub(crate) use endpoints::{EndpointOptions, Endpoints};
 pub(crate) use observe::retries_of_this_thread;
 pub(crate) use operation::{HttpRequest, Kind, Operation};

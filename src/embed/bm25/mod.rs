@@ -12,6 +12,7 @@ use serde_json::Value;
 use self::murmur::murmur3;
 use self::words::{is_stop_word, is_word};
 use super::error::EmbeddingError;
+use super::settings;
 use super::sparse::SparseEmbeddingFunction;
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
@@ -120,16 +121,12 @@ impl Bm25 {
     /// # Errors
     /// Why it cannot be read.
     pub(super) fn from_config(config: &Value) -> Result<Bm25, String> {
-        let bm25: Bm25 = match config {
-            Value::Null => Bm25::default(),
-            config => Bm25::deserialize(config)
-                .map_err(|error| format!("its configuration cannot be read: {error}"))?,
-        };
+        let bm25: Bm25 = settings::read(config)?;
         bm25.check().map_err(|reason| reason.to_string())?;
         Ok(bm25)
     }
 
-    /// Refuses numbers that make no finite values.
+    /// Refuses numbers that make negative values, or none.
     fn check(&self) -> Result<(), InvalidInput> {
         let bad = |name, value: f64, why| Err(InvalidInput::setting(name, value.to_string(), why));
         if !(self.k.is_finite() && self.k >= 0.0) {

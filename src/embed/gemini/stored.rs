@@ -14,6 +14,7 @@ use super::task::TaskType;
 use crate::embed::allowed::Allowed;
 use crate::embed::deferred::Deferred;
 use crate::embed::http::Format as _;
+use crate::embed::settings;
 use crate::model::space::Space;
 use crate::printable::short;
 
@@ -111,7 +112,7 @@ impl Config {
 
 /// Copies the settings of a configuration. Real ones are few, and neither lists nor objects. Others are left out,
 /// since a server may send any number of them.
-fn settings(config: &Value) -> Value {
+fn kept(config: &Value) -> Value {
     const MAX: usize = 32;
 
     let settings = config.as_object().into_iter().flatten();
@@ -129,10 +130,7 @@ pub(in crate::embed) fn deferred(
     config: &Value,
     allowed: &Allowed,
 ) -> Result<Deferred, String> {
-    let read = Config::deserialize(config).map_err(|error| {
-        let error = error.to_string();
-        format!("its configuration cannot be read: {}", short(&error))
-    })?;
+    let read: Config = settings::read(config)?;
     let builder = read.builder()?;
     let (model, dimension) = (&builder.model, builder.dimension);
     let Some(known) = model::known(model) else {
@@ -164,7 +162,7 @@ pub(in crate::embed) fn deferred(
     let refusal = read.refusal(allowed);
     Ok(Deferred {
         name: name.to_owned(),
-        config: settings(config),
+        config: kept(config),
         dimension: Some(dimension),
         default_space: Space::Cosine,
         cache_keys: [key(builder.document_task), key(builder.query_task)],
@@ -172,7 +170,7 @@ pub(in crate::embed) fn deferred(
             Some(why) => Err(why.clone()),
             None => match builder.clone().build_in(environment) {
                 Ok(gemini) => Ok(Arc::new(gemini)),
-                Err(reason) => Err(reason.to_string()),
+                Err(reason) => Err(short(&reason.to_string()).into_owned()),
             },
         }),
         made: OnceLock::new(),

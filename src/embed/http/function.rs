@@ -259,6 +259,12 @@ impl HttpFunctionBuilder {
         self
     }
 
+    /// Sets the key if no variable holds one.
+    pub(super) fn fallback_key(mut self, key: Option<String>) -> HttpFunctionBuilder {
+        self.options.fallback_key = key;
+        self
+    }
+
     /// Returns the embedding function. Sends nothing.
     ///
     /// # Errors

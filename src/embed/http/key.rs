@@ -41,7 +41,10 @@ impl KeyVariables {
         for variable in &options.key_variables {
             self.check_name(variable)?;
         }
-        let Some(key) = &options.key else {
+        let variables = self.variables(&options.key_variables);
+        let is_set = variables.iter().any(|name| environment.is_set(name));
+        let fallback = options.fallback_key.as_ref().filter(|_| !is_set);
+        let Some(key) = options.key.as_ref().or(fallback) else {
             return self.read(environment, &options.key_variables);
         };
         transport::key("api_key", key)?;
@@ -70,13 +73,18 @@ impl KeyVariables {
         self.key(options, environment).map(Some)
     }
 
-    /// Reads the key from the first of the variables that is set. If `chosen` is empty, these are the
-    /// provider's own.
-    fn read(self, environment: &Environment<'_>, chosen: &[String]) -> Result<Key, InvalidInput> {
+    /// Returns the variables that may hold the key. If `chosen` is empty, these are the provider's own.
+    fn variables(self, chosen: &[String]) -> Vec<&str> {
         let mut variables: Vec<&str> = chosen.iter().map(String::as_str).collect();
         if chosen.is_empty() {
             variables.extend(self.own);
         }
+        variables
+    }
+
+    /// Reads the key from the first of the variables that is set.
+    fn read(self, environment: &Environment<'_>, chosen: &[String]) -> Result<Key, InvalidInput> {
+        let variables = self.variables(chosen);
         for variable in &variables {
             let value = environment
                 .text(variable)

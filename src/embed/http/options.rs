@@ -14,6 +14,8 @@ pub(in crate::embed) struct Options {
     pub(in crate::embed) key: Option<String>,
     /// The first of these variables that is set holds the key. Empty: the provider's own.
     pub(in crate::embed) key_variables: Vec<String>,
+    /// The key if none of the variables is set: that of a client of Chroma Cloud.
+    pub(in crate::embed) fallback_key: Option<String>,
     pub(in crate::embed) base_url: Option<String>,
     /// `None`: the provider's limit.
     pub(in crate::embed) batch_size: Option<usize>,
@@ -34,6 +36,7 @@ impl Default for Options {
         Options {
             key: None,
             key_variables: Vec::new(),
+            fallback_key: None,
             base_url: None,
             batch_size: None,
             concurrency: 4,

@@ -14,15 +14,15 @@ use super::function::EMBED;
 use super::key::KeyVariables;
 use super::options::Options;
 use super::provider::MAX_BYTES;
-use super::providers::{CHROMA_CLOUD, CHROMA_EMBED_URL};
+use super::providers::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL};
 use crate::embed::allowed::Allowed;
 use crate::embed::error::EmbeddingError;
+use crate::embed::settings;
 use crate::embed::sparse::SparseEmbeddingFunction;
 use crate::environment::Environment;
 use crate::error::{self, InvalidInput, Result};
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::metadata::SparseVector;
-use crate::printable::short;
 use crate::transport::{CallOptions, HttpRequest, RetryPolicy};
 use crate::wire::read::{self, unread};
 
@@ -30,8 +30,8 @@ use crate::wire::read::{self, unread};
 pub(in crate::embed) const NAME: &str = "chroma-cloud-splade";
 
 const KEYS: KeyVariables = KeyVariables {
-    own: &["CHROMA_API_KEY"],
-    stored: "CHROMA_API_KEY",
+    own: &[CHROMA_API_KEY],
+    stored: CHROMA_API_KEY,
     of: "Chroma Cloud",
 };
 
@@ -122,13 +122,11 @@ impl ChromaCloudSplade {
         config: &Value,
         allowed: &Allowed,
     ) -> std::result::Result<ChromaCloudSplade, String> {
-        let mut function = ChromaCloudSplade::deserialize(config).map_err(|error| {
-            let error = error.to_string();
-            format!("its configuration cannot be read: {}", short(&error))
-        })?;
+        let mut function: ChromaCloudSplade = settings::read(config)?;
         let variable = &function.api_key_env_var;
         function.refusal = allowed.check_key_variable(variable, KEYS.own).err();
         function.options.key_variables = vec![variable.clone()];
+        function.options.fallback_key = allowed.cloud_key().map(str::to_owned);
         Ok(function)
     }
 

@@ -9,13 +9,14 @@ use super::format::Format as _;
 use super::function::{EMBED, HttpFunction, HttpFunctionBuilder, HttpProvider, check, described};
 use super::provider::{Ask, Provider};
 use super::providers::{
-    Baseten, ChromaCloudQwen, Cloudflare, Cohere, HuggingFace, Jina, Mistral, Morph, Ollama,
-    OpenAi, Perplexity, TextEmbeddingsInference, Together, Voyage,
+    Baseten, CHROMA_API_KEY, ChromaCloudQwen, Cloudflare, Cohere, HuggingFace, Jina, Mistral,
+    Morph, Ollama, OpenAi, Perplexity, TextEmbeddingsInference, Together, Voyage,
 };
 use super::requests::Requests;
 use crate::embed::allowed::Allowed;
 use crate::embed::context::Purpose;
 use crate::embed::deferred::Deferred;
+use crate::embed::settings;
 use crate::error::{self, InvalidInput, Result};
 use crate::printable::short;
 
@@ -40,10 +41,10 @@ pub(in crate::embed) fn read(
 ) -> Option<std::result::Result<HttpProvider, String>> {
     fn settings<P: Provider + DeserializeOwned + 'static>(
         config: &Value,
-    ) -> std::result::Result<HttpProvider, serde_json::Error> {
-        P::deserialize(config).map(|provider| HttpProvider(Arc::new(provider)))
+    ) -> std::result::Result<HttpProvider, String> {
+        settings::read::<P>(config).map(|provider| HttpProvider(Arc::new(provider)))
     }
-    let read = match canonical(name) {
+    Some(match canonical(name) {
         "openai" => OpenAi::read(config).map(|provider| HttpProvider(Arc::new(provider))),
         "ollama" => settings::<Ollama>(config),
         "huggingface_server" => settings::<TextEmbeddingsInference>(config),
@@ -59,11 +60,7 @@ pub(in crate::embed) fn read(
         "baseten" => settings::<Baseten>(config),
         "morph" => settings::<Morph>(config),
         _ => return None,
-    };
-    Some(read.map_err(|error| {
-        let error = error.to_string();
-        format!("its configuration cannot be read: {}", short(&error))
-    }))
+    })
 }
 
 impl HttpFunction {
@@ -120,6 +117,11 @@ pub(in crate::embed) fn deferred(
     }
     let variable = config["api_key_env_var"].as_str().map(str::to_owned);
     let refusal = refusal(&*provider.0, variable.as_deref(), allowed);
+    let is_chromas = provider.0.service().key_variables.contains(&CHROMA_API_KEY);
+    let cloud_key = allowed
+        .cloud_key()
+        .filter(|_| is_chromas)
+        .map(str::to_owned);
     let key = |purpose| {
         let ask = Ask {
             purpose,
@@ -137,10 +139,12 @@ pub(in crate::embed) fn deferred(
             if let Some(why) = &refusal {
                 return Err(why.clone());
             }
-            let builder = HttpFunction::builder(provider.clone()).stored_variable(variable.clone());
+            let builder = HttpFunction::builder(provider.clone())
+                .stored_variable(variable.clone())
+                .fallback_key(cloud_key.clone());
             match builder.build_in(environment) {
                 Ok(function) => Ok(Arc::new(function)),
-                Err(reason) => Err(reason.to_string()),
+                Err(reason) => Err(short(&reason.to_string()).into_owned()),
             }
         }),
         made: OnceLock::new(),

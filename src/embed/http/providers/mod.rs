@@ -19,7 +19,7 @@ pub use jina::Jina;
 pub use ollama::Ollama;
 pub use openai::OpenAi;
 pub use qwen::ChromaCloudQwen;
-pub(super) use qwen::{CHROMA_CLOUD, CHROMA_EMBED_URL};
+pub(super) use qwen::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL};
 pub use voyage::Voyage;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::embed::http::answer::Answer;
 use crate::embed::http::provider::{Ask, KeyHeader, Provider, Service, check_segment};
+use crate::embed::settings;
 use crate::error::InvalidInput;
 
 const BASE_URL: &str = "https://api.openai.com/v1";
@@ -69,8 +70,8 @@ fn model() -> String {
 impl OpenAi {
     /// Reads what a collection stores. Python stores every setting, and ignores the dimension for models of
     /// another name; JavaScript stores those that are set.
-    pub(in crate::embed::http) fn read(config: &Value) -> Result<OpenAi, serde_json::Error> {
-        let mut function = OpenAi::deserialize(config)?;
+    pub(in crate::embed::http) fn read(config: &Value) -> Result<OpenAi, String> {
+        let mut function: OpenAi = settings::read(config)?;
         function.sends_dimensions = config.get("organization_id").is_none()
             || function.model_name.contains("text-embedding-3");
         Ok(function)

@@ -9,13 +9,15 @@ use crate::embed::context::Purpose;
 use crate::embed::http::answer::Answer;
 use crate::embed::http::provider::{Ask, KeyHeader, MAX_BYTES, Provider, Service};
 
+/// The variable of Chroma's key.
+pub(in crate::embed::http) const CHROMA_API_KEY: &str = "CHROMA_API_KEY";
 /// The address of Chroma Cloud's models, and the variable that replaces it.
 pub(in crate::embed::http) const CHROMA_CLOUD: &str = "https://embed.trychroma.com";
 pub(in crate::embed::http) const CHROMA_EMBED_URL: &str = "CHROMA_EMBED_URL";
 
 static SERVICE: Service = Service {
     name: "chroma-cloud-qwen",
-    key_variables: &["CHROMA_API_KEY"],
+    key_variables: &[CHROMA_API_KEY],
     hosts: &[],
     texts: "texts",
     answer: Answer::at(&["embeddings"]),

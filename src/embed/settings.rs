@@ -1,0 +1,81 @@
+//! [`read`]: the settings of a function, as a collection or a schema stores them.
+
+use std::fmt::Display;
+
+use serde::Deserialize;
+use serde::de::value::MapDeserializer;
+use serde_json::Value;
+
+use crate::printable::short;
+
+/// Reads settings. A member that is `null` is read like one that is absent, and `null` like settings without
+/// members, since Chroma's clients differ in which of them they store.
+///
+/// # Errors
+/// Why the settings cannot be read.
+pub(super) fn read<'a, T: Deserialize<'a>>(config: &'a Value) -> Result<T, String> {
+    let read = if config.is_null() || config.is_object() {
+        T::deserialize(MapDeserializer::new(without_nulls(config)))
+    } else {
+        T::deserialize(config)
+    };
+    read.map_err(|error: serde_json::Error| unreadable(&error))
+}
+
+fn without_nulls(config: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let members = config.as_object().into_iter().flatten();
+    let members = members.filter(|(_, value)| !value.is_null());
+    members.map(|(name, value)| (name.as_str(), value))
+}
+
+/// Says that settings cannot be read. What they contain may be long.
+fn unreadable(error: &impl Display) -> String {
+    let error = error.to_string();
+    format!("its configuration cannot be read: {}", short(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Settings {
+        #[serde(default = "ten")]
+        size: u8,
+        name: Option<String>,
+    }
+
+    fn ten() -> u8 {
+        10
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let defaults = Settings {
+            size: 10,
+            name: None,
+        };
+        for config in [
+            json!({}),
+            json!(null),
+            json!({ "size": null, "name": null, "other": null }),
+        ] {
+            assert_eq!(read::<Settings>(&config).unwrap(), defaults, "{config}");
+        }
+        let config = json!({ "size": 3, "name": "a", "other": [null] });
+        let name = Some("a".to_owned());
+        assert_eq!(read::<Settings>(&config), Ok(Settings { size: 3, name }));
+    }
+
+    #[test]
+    fn secure_01_a_hostile_configuration_is_shown_shortened() {
+        let hostile = "x".repeat(1 << 20);
+        for config in [json!({ "size": hostile }), json!(hostile), json!(7)] {
+            let why = read::<Settings>(&config).unwrap_err();
+            assert!(why.starts_with("its configuration cannot be read: "));
+            assert!(why.len() < 1_500, "{} bytes", why.len());
+        }
+    }
+}
