@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod calls;
+#[cfg(feature = "functions")]
+mod functions;
 mod guides;
 #[path = "../support/mod.rs"]
 mod support;

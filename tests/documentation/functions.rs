@@ -1,0 +1,81 @@
+//! The table of embedding functions in `docs/embeddings.md` has the values of the code.
+
+use chroma_blocking::embed::{
+    Baseten, ChromaCloudQwen, Cloudflare, Cohere, HttpFunction, HttpProvider, HuggingFace, Jina,
+    Mistral, Morph, Ollama, OpenAi, Perplexity, Purpose, TextEmbeddingsInference, Together, Voyage,
+};
+use chroma_blocking::{EmbeddingFunction, Space};
+
+const DOCUMENT: &str = include_str!("../../docs/embeddings.md");
+
+/// The cells of the row of a function.
+fn row(function: &str) -> Vec<&'static str> {
+    let start = format!("| `{function}` | ");
+    let is_row = |line: &&str| line.starts_with(&start) && line.matches(" | ").count() == 7;
+    let mut rows = DOCUMENT.lines().filter(is_row);
+    let row = rows
+        .next()
+        .unwrap_or_else(|| panic!("no row of {function}"));
+    assert_eq!(rows.next(), None, "two rows of {function}");
+    row.trim_matches('|').split(" | ").map(str::trim).collect()
+}
+
+/// The most texts of a request, as the error of a larger number says it.
+fn batch_size(provider: &HttpProvider) -> String {
+    let builder = HttpFunction::builder(provider.clone()).api_key("secret");
+    let error = builder.batch_size(usize::MAX).build().unwrap_err();
+    let error = error.to_string();
+    let (_, most) = error.rsplit_once("it must be from 1 to ").unwrap();
+    match most.len() {
+        4 => format!("{},{}", &most[..1], &most[1..]),
+        _ => most.to_owned(),
+    }
+}
+
+fn check(name: &str, provider: impl Into<HttpProvider>) {
+    let provider = provider.into();
+    let function = HttpFunction::builder(provider.clone());
+    let function = function.api_key("secret").build().unwrap();
+    let [_, stored, feature, keys, texts, _, queries, distance] = row(name)[..] else {
+        panic!("{name}");
+    };
+    assert_eq!(stored, format!("`{}`", function.name()), "{name}");
+    assert_eq!(feature, "`functions`", "{name}");
+    assert_eq!(texts, batch_size(&provider), "{name}");
+    // With a key from code, the last of the provider's variables is stored.
+    let config = function.config().unwrap();
+    match config["api_key_env_var"].as_str() {
+        Some(variable) => assert!(
+            keys.contains(&format!("`{variable}`")),
+            "{name}: {variable}"
+        ),
+        None => assert_eq!(keys, "no key", "{name}"),
+    }
+    let key = |purpose| function.cache_key(purpose);
+    let differ = key(Purpose::Documents) != key(Purpose::Queries);
+    assert_eq!(differ, queries != "no", "{name}: {queries}");
+    assert_eq!(function.default_space(), Space::Cosine, "{name}");
+    assert!(distance.starts_with("cosine"), "{name}: {distance}");
+}
+
+#[test]
+fn the_table_of_functions_has_the_real_values() {
+    check("Baseten", Baseten::new("https://model.example.com/v1"));
+    check("ChromaCloudQwen", ChromaCloudQwen::new().task("nl_to_code"));
+    check("Cloudflare", Cloudflare::new("account", "@cf/baai/bge-m3"));
+    check("Cohere", Cohere::new("embed-v4.0"));
+    check("HuggingFace", HuggingFace::new("intfloat/e5-base-v2"));
+    check("Jina", Jina::new("jina-embeddings-v3"));
+    check("Mistral", Mistral::new("mistral-embed"));
+    check("Morph", Morph::new("morph-embedding-v2"));
+    check("Ollama", Ollama::new("nomic-embed-text"));
+    check("OpenAi", OpenAi::new("text-embedding-3-small"));
+    check("Perplexity", Perplexity::new("pplx-embed-v1-0.6b"));
+    let tei = TextEmbeddingsInference::new("http://localhost:8080/embed");
+    check(
+        "TextEmbeddingsInference",
+        tei.prefixes("passage: ", "query: "),
+    );
+    check("Together", Together::new("m"));
+    check("Voyage", Voyage::new("voyage-3.5"));
+}
