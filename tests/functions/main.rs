@@ -12,3 +12,4 @@ mod engine;
 mod golden;
 mod sparse;
 mod stored;
+mod untrusted;
