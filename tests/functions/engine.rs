@@ -7,8 +7,8 @@ use std::time::Duration;
 use chroma_blocking::embed::{
     HttpFunction, MemoryCache, Ollama, OpenAi, Purpose, TextEmbeddingsInference,
 };
-use chroma_blocking::serde_json::json;
 use chroma_blocking::{EmbeddingFunction, Error, RetryPolicy};
+use serde_json::{Value, json};
 
 use crate::answers::answer;
 use crate::support::stand_in::{Answer, StandIn};
@@ -102,4 +102,26 @@ fn a_response_that_is_larger_than_its_vectors_is_an_error() {
             .contains("more than its vectors can take; check the address"),
         "{error}"
     );
+}
+
+#[test]
+fn a_request_that_exceeds_the_quota_of_a_minute_is_halved() {
+    let server = StandIn::start(|request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        if body["input"].as_array().unwrap().len() < 3 {
+            return answer(request);
+        }
+        let message = "Request too large for text-embedding-3-small on tokens per min (TPM): Limit 30000, Requested \
+                       34238. The input must be reduced in order to run successfully.";
+        let error = json!({ "error": { "message": message, "type": "tokens", "code": "rate_limit_exceeded" } });
+        Answer::new(429, error.to_string())
+    });
+    let function = HttpFunction::builder(OpenAi::new("m"))
+        .api_key("k")
+        .base_url(server.url())
+        .build()
+        .unwrap();
+    let vectors = function.embed_documents(&["a", "b", "c", "d"]).unwrap();
+    assert_eq!(vectors.len(), 4);
+    assert_eq!(server.requests().len(), 3);
 }

@@ -17,13 +17,12 @@ pub(super) struct Errors;
 
 /// Whether a provider may have refused a request because of some of its texts, or because of its size.
 pub(super) fn is_about_texts(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Server {
-            status: 400 | 413 | 422,
-            ..
-        }
-    )
+    match error {
+        Error::Server { status, .. } => matches!(status, 400 | 413 | 422),
+        // OpenAI's 429 for a request that alone exceeds the tokens of a minute. No wait helps, halves do.
+        Error::RateLimited { message, .. } => message.starts_with("Request too large"),
+        _ => false,
+    }
 }
 
 /// Returns the message of an error, wherever it is: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama,

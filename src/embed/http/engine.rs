@@ -32,8 +32,9 @@ pub enum RefusedTexts {
 
 /// Decides what happens to a text that is too long for the model.
 ///
-/// A text is too long if it has more words than the model reads tokens. The model would embed the beginning
-/// of the text and ignore the rest.
+/// A text is too long if it has more words than the model reads tokens, where the client knows that number.
+/// Gemini would embed the beginning of the text and ignore the rest. Other providers do the same, or refuse
+/// the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LongTexts {
