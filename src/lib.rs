@@ -13,7 +13,7 @@
 //!
 //! let notes = client
 //!     .collection("notes")
-//!     .embedding_function(Hashing::default()) // or Gemini::from_env()?
+//!     .embedding_function(Hashing::default()) // or Gemini, Ollama, OpenAi …
 //!     .get_or_create()?;
 //! notes.upsert([
 //!     Record::new("1")
@@ -55,8 +55,8 @@
 //!
 //! # Features
 //! - `gemini` (default): `Gemini`, which sends its requests from a `rayon` pool.
-//! - `functions` (default): `embed::HttpFunction`, the functions of OpenAI, Ollama, Cohere and others.
-//! - `bm25`: `embed::Bm25`, sparse vectors of words.
+//! - `functions` (default): `embed::HttpFunction`, the models of OpenAI, Ollama, Hugging Face, Cohere and others.
+//! - `bm25`: `embed::Bm25`, which makes sparse vectors of words, offline.
 //! - `tls` (default): https, by rustls. Without it, the client speaks plain http only.
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
 //! - `disk-cache`: `embed::DiskCache`, which keeps embeddings in a file.

@@ -181,16 +181,27 @@ fails(ChromaError, lambda: notes.search(search))
 fails(ChromaError, lambda: notes.search([one, two]))
 fails(ChromaError, lambda: notes.search(search, read_level=ReadLevel.INDEX_ONLY))
 Knn(query="a text")
+Knn(query="a text", key="words")
 Knn(query=sparse, key="words")
 Knn(query="a text") * 0.7 + Knn(query=sparse, key="words", default=10.0) * 0.3
 Rrf([Knn(query="a text", return_rank=True), Knn(query=sparse, key="words", return_rank=True)], k=60)
 
 
 def with_other_packages():
-    from chromadb.utils.embedding_functions import GoogleGeminiEmbeddingFunction
+    from chromadb.utils.embedding_functions import (
+        ChromaBm25EmbeddingFunction,
+        GoogleGeminiEmbeddingFunction,
+        HuggingFaceEmbeddingServer,
+        OllamaEmbeddingFunction,
+        OpenAIEmbeddingFunction,
+    )
 
     client.create_collection("notes", embedding_function=GoogleGeminiEmbeddingFunction())
     GoogleGeminiEmbeddingFunction(model_name="gemini-embedding-001", dimension=768)
+    OpenAIEmbeddingFunction(model_name="text-embedding-3-small")
+    OllamaEmbeddingFunction(model_name="nomic-embed-text")
+    HuggingFaceEmbeddingServer(url="http://localhost:8080/embed")
+    SparseVectorIndexConfig(embedding_function=ChromaBm25EmbeddingFunction(), source_key="#document")
 
 
 # Errors.

@@ -107,10 +107,25 @@ fn gemini(new: CollectionBuilder) -> Result<()> {
 
 #[cfg(feature = "functions")]
 fn functions() -> Result<()> {
-    use chroma_blocking::embed::{ChromaCloudQwen, HttpFunction, Ollama};
+    use chroma_blocking::embed::{
+        ChromaCloudQwen, HttpFunction, Ollama, OpenAi, TextEmbeddingsInference,
+    };
 
     HttpFunction::new(ChromaCloudQwen::new())?;
     HttpFunction::new(Ollama::new("nomic-embed-text"))?;
+    HttpFunction::new(OpenAi::new("text-embedding-3-small"))?;
+    HttpFunction::new(TextEmbeddingsInference::new("http://localhost:8080/embed"))?;
+    Ok(())
+}
+
+#[cfg(feature = "bm25")]
+fn sparse() -> std::result::Result<(), EmbeddingError> {
+    use chroma_blocking::embed::{Bm25, SparseEmbeddingFunction};
+
+    Bm25::default().embed_documents(&["a text"])?;
+    SparseVectorIndexConfig::new()
+        .embedding_function(Bm25::default())
+        .source_key("#document");
     Ok(())
 }
 
@@ -281,6 +296,7 @@ fn searching_the_index(notes: &Collection, search: Search) -> Result<()> {
 
 fn ranks(vector: Vec<f32>, sparse: SparseVector, other: SparseVector) {
     Knn::dense(vector);
+    Knn::text("a text").key("words");
     0.7 * Knn::text("a text") + 0.3 * Knn::sparse("words", sparse).default(10);
     let sparse = other;
     Rrf::new([Knn::text("a text"), Knn::sparse("words", sparse)]).k(60);

@@ -10,6 +10,7 @@ use chroma::client::{
     ChromaAuthMethod, ChromaHttpClientError, ChromaHttpClientOptions, ChromaRetryOptions,
 };
 use chroma::embed::EmbeddingFunction;
+use chroma::embed::bm25::BM25SparseEmbeddingFunction;
 use chroma::embed::chroma_cloud::ChromaCloudQwenEmbeddingFunction;
 use chroma::embed::ollama::OllamaEmbeddingFunction;
 use chroma::types::{
@@ -98,6 +99,7 @@ async fn collection(mut notes: ChromaCollection, metadata: Metadata) -> Result {
     let function = ChromaCloudQwenEmbeddingFunction::builder().build()?;
     notes.set_embedding_function(Some(function));
     OllamaEmbeddingFunction::new("http://localhost:11434", "nomic-embed-text").await?;
+    BM25SparseEmbeddingFunction::default_murmur3_abs().encode("a text")?;
     Ok(())
 }
 
