@@ -47,6 +47,8 @@ mod hashing;
 mod http;
 #[cfg(feature = "gemini")]
 mod limiter;
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
+mod parsers;
 #[cfg(any(feature = "bm25", feature = "gemini"))]
 mod settings;
 mod sparse;
@@ -63,8 +65,6 @@ pub use context::{EmbeddingContext, Purpose};
 pub use error::EmbeddingError;
 pub(crate) use error::by_record;
 pub use function::EmbeddingFunction;
-#[cfg(all(feature = "gemini", any(test, fuzzing)))]
-pub(crate) use gemini::PARSERS;
 #[cfg(feature = "gemini")]
 pub use gemini::{Embed, Gemini, GeminiBuilder, ModelStyle, TaskType};
 pub use hashing::Hashing;
@@ -76,4 +76,6 @@ pub use http::{
 };
 #[cfg(feature = "gemini")]
 pub use http::{LongTexts, RefusedTexts};
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
+pub(crate) use parsers::parsers;
 pub use sparse::SparseEmbeddingFunction;

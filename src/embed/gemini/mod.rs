@@ -21,6 +21,6 @@ pub(super) use embedder::NAME;
 pub use function::Gemini;
 pub use model::ModelStyle;
 #[cfg(any(test, fuzzing))]
-pub(crate) use parsers::PARSERS;
+pub(super) use parsers::PARSERS;
 pub(super) use stored::deferred;
 pub use task::TaskType;

@@ -9,7 +9,7 @@ use crate::error::Call;
 use crate::fuzzing::{Parser, anything};
 use crate::transport::error_of;
 
-pub(crate) const PARSERS: &[Parser] = &[
+pub(in crate::embed) const PARSERS: &[Parser] = &[
     ("embed", |response| {
         // The shape of the recorded response
         let dimension = 4;

@@ -17,6 +17,8 @@ mod function;
 mod gathered;
 mod key;
 mod options;
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
+mod parsers;
 #[cfg(feature = "functions")]
 mod provider;
 #[cfg(feature = "functions")]
@@ -39,6 +41,8 @@ pub(super) use format::Format;
 pub use function::{HttpFunction, HttpFunctionBuilder, HttpProvider};
 pub(super) use key::KeyVariables;
 pub(super) use options::{Options, setters};
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
+pub(super) use parsers::PARSERS;
 #[cfg(feature = "functions")]
 pub use providers::{
     Baseten, ChromaCloudQwen, Cloudflare, Cohere, HuggingFace, Jina, Mistral, Morph, Ollama,

@@ -190,7 +190,10 @@ impl ChromaCloudSplade {
 }
 
 /// Reads the vectors of a response, whose indices have no order.
-fn read(response: &[u8], texts: usize) -> std::result::Result<Vec<SparseVector>, String> {
+pub(super) fn read(
+    response: &[u8],
+    texts: usize,
+) -> std::result::Result<Vec<SparseVector>, String> {
     #[derive(Deserialize)]
     struct Answer {
         embeddings: Vec<Entry>,

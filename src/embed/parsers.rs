@@ -1,0 +1,32 @@
+//! The parsers of this layer, for the fuzz tests.
+
+use super::allowed::Allowed;
+use super::configured;
+use super::hashing::Hashing;
+use super::{gemini, http};
+use crate::fuzzing::{Parser, anything};
+use crate::model::configuration::EmbeddingFunctionConfiguration;
+
+/// A function that a collection stores, which anyone who may change the collection can set.
+const STORED: &[Parser] = &[("stored_function", |json| {
+    let stored: EmbeddingFunctionConfiguration =
+        serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let _ = configured::check(&stored, &Hashing::default());
+    let _ = configured::make_sparse(&stored, &Allowed::default());
+    let made = configured::make(&stored, &Allowed::default());
+    let made = made.map_err(|reason| reason.to_string())?;
+    if let Some(function) = made {
+        let again = configured::describe(&*function);
+        // The collection keeps a function that this crate can make again.
+        let again = again.map(|stored| configured::make(&stored, &Allowed::default()));
+        assert!(again.is_none_or(|made| made.is_ok()));
+    }
+    Ok(anything(()))
+})];
+
+/// Returns all parsers.
+pub(crate) fn parsers() -> impl Iterator<Item = &'static Parser> {
+    [gemini::PARSERS, http::PARSERS, STORED]
+        .into_iter()
+        .flatten()
+}
