@@ -7,11 +7,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Collection;
+use super::given::Given;
 use super::open::open;
 use super::stored::{Comparison, Stored};
 use crate::client::reconcile::{self, Outcome};
 use crate::client::{self, Client, operations as op};
-use crate::embed::{EmbeddingFunction, configured};
+use crate::embed::{EmbeddingFunction, SparseEmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::configuration::CollectionConfiguration;
 use crate::model::index::{HnswConfig, SpannConfig};
@@ -24,7 +25,7 @@ use crate::wire::read;
 
 /// Opens or creates a collection; see [`Client::collection`].
 ///
-/// All settings except the embedding function apply only to a collection that is created.
+/// All settings except the embedding functions apply only to a collection that is created.
 #[derive(Clone)]
 #[must_use = "does nothing until get(), create() or get_or_create() is called"]
 pub struct CollectionBuilder {
@@ -35,7 +36,7 @@ pub struct CollectionBuilder {
     hnsw: Option<HnswConfig>,
     spann: Option<SpannConfig>,
     schema: Option<Schema>,
-    embedding_function: Option<Arc<dyn EmbeddingFunction>>,
+    given: Given,
 }
 
 impl CollectionBuilder {
@@ -48,7 +49,7 @@ impl CollectionBuilder {
             hnsw: None,
             spann: None,
             schema: None,
-            embedding_function: None,
+            given: Given::default(),
         }
     }
 
@@ -61,7 +62,47 @@ impl CollectionBuilder {
         mut self,
         function: impl EmbeddingFunction + 'static,
     ) -> CollectionBuilder {
-        self.embedding_function = Some(Arc::new(function));
+        self.given.dense = Some(Arc::new(function));
+        self
+    }
+
+    /// Sets the function that makes the sparse vectors of a metadata key, which must have a
+    /// [sparse vector index](Schema::create_sparse_vector_index) in the collection's schema. Replaces the function
+    /// that the schema stores, which must have the same name and model.
+    ///
+    /// Needed for functions of your own, and for options that a schema does not store, such as an API key. The
+    /// schema of a new collection stores the function's name and settings.
+    ///
+    /// ```no_run
+    /// use chroma_blocking::Client;
+    /// use chroma_blocking::embed::{EmbeddingError, SparseEmbeddingFunction};
+    /// use chroma_blocking::record::SparseVector;
+    /// use chroma_blocking::schema::{Schema, SparseVectorIndexConfig};
+    ///
+    /// # struct Letters;
+    /// # impl SparseEmbeddingFunction for Letters {
+    /// #     fn name(&self) -> &str {
+    /// #         "letters"
+    /// #     }
+    /// #     fn embed_documents(&self, documents: &[&str]) -> Result<Vec<SparseVector>, EmbeddingError> {
+    /// #         Ok(vec![SparseVector::default(); documents.len()])
+    /// #     }
+    /// # }
+    /// let index = SparseVectorIndexConfig::new().source_key("#document");
+    /// let schema = Schema::new().create_sparse_vector_index("letters", index);
+    /// let notes = Client::cloud_from_env()?
+    ///     .collection("notes")
+    ///     .schema(schema)
+    ///     .sparse_embedding_function("letters", Letters)
+    ///     .get_or_create()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn sparse_embedding_function(
+        mut self,
+        key: impl Into<String>,
+        function: impl SparseEmbeddingFunction + 'static,
+    ) -> CollectionBuilder {
+        self.given.sparse.insert(key.into(), Arc::new(function));
         self
     }
 
@@ -137,7 +178,7 @@ impl CollectionBuilder {
         let request = self.client.request(operation).collection(name, name);
         let stored = request.send(read::json)?;
         let call = Call::new(operation.name, Some(&self.name));
-        open(self.client, stored, self.embedding_function).map_err(|reason| call.invalid(reason))
+        open(self.client, stored, self.given).map_err(|reason| call.invalid(reason))
     }
 
     /// Creates a collection.
@@ -223,7 +264,7 @@ impl CollectionBuilder {
 
     fn open(self, mode: Mode, stored: Stored) -> Result<Collection> {
         let call = self.call(mode);
-        open(self.client, stored, self.embedding_function).map_err(|reason| call.invalid(reason))
+        open(self.client, stored, self.given).map_err(|reason| call.invalid(reason))
     }
 
     /// Returns the description of a call that has sent nothing yet, for an error.
@@ -332,7 +373,7 @@ impl CollectionBuilder {
             (None, None) => {}
         }
         index_metadata::merge(&self.metadata, &mut configuration)?;
-        let function = self.embedding_function.as_deref();
+        let function = self.given.dense.as_deref();
         configuration.embedding_function = function.and_then(configured::describe);
         Ok(configuration)
     }
@@ -343,13 +384,14 @@ impl CollectionBuilder {
         if self.metadata.get("hnsw:space").is_some() {
             return None;
         }
-        let function = self.embedding_function.as_deref()?;
+        let function = self.given.dense.as_deref()?;
         Some(function.default_space())
     }
 
     /// Returns the schema with the embedding function.
     fn complete_schema(&self) -> Result<Option<Schema>, InvalidInput> {
         let Some(schema) = &self.schema else {
+            self.given.check_without_schema()?;
             return Ok(None);
         };
         for (name, is_set) in [
@@ -366,14 +408,14 @@ impl CollectionBuilder {
                 return Err(InvalidInput::setting(name, "set", why));
             }
         }
+        let schema = self.given.complete(schema.clone())?;
         schema.check()?;
-        let function = self.embedding_function.as_deref();
+        let function = self.given.dense.as_deref();
         let in_schema = schema.vector_index().embedding_function;
         if let (Some(function), Some(in_schema)) = (function, in_schema) {
             configured::check(&in_schema, function)?;
         }
         let described = function.and_then(configured::describe);
-        let schema = schema.clone();
         Ok(Some(
             schema.complete(described.as_ref(), self.default_space()),
         ))
@@ -409,10 +451,7 @@ impl fmt::Debug for CollectionBuilder {
             .field("schema", &self.schema)
             .field(
                 "embedding_function",
-                &self
-                    .embedding_function
-                    .as_ref()
-                    .map(EmbeddingFunction::name),
+                &self.given.dense.as_ref().map(EmbeddingFunction::name),
             )
             .finish_non_exhaustive()
     }

@@ -46,8 +46,7 @@ impl Collection {
         let stored: Stored = this.client.reconcile(send, |client| {
             reconcile::created(self.with_client(client).find_fork(new_name))
         })?;
-        let function = self.embedding_function().cloned();
-        Ok(Collection::new(client.clone(), stored, function))
+        Ok(Collection::new(client.clone(), stored, self.functions()))
     }
 
     /// Looks for a fork of this name.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::given::Given;
 use super::sparse_key::SparseKey;
 use super::stored::Stored;
 use crate::client::{Client, Request};
@@ -38,21 +39,20 @@ pub(super) struct Inner {
     /// The number of floats per vector; 0 as long as it is unknown.
     pub(super) dimension: AtomicUsize,
     pub(super) embedding_function: Option<Arc<dyn EmbeddingFunction>>,
-    /// The metadata keys that writes fill in with sparse vectors.
+    /// The metadata keys with an index of sparse vectors and a function that makes them.
     pub(super) sparse_keys: Vec<SparseKey>,
     /// Why the embedding function in the collection's configuration cannot be used.
     pub(super) unusable_function: Option<InvalidInput>,
 }
 
 impl Collection {
-    /// Creates a handle with the given embedding function, or the one in the collection's configuration if
-    /// this crate has it.
-    pub(crate) fn new(
-        client: Client,
-        stored: Stored,
-        given: Option<Arc<dyn EmbeddingFunction>>,
-    ) -> Collection {
-        let (embedding_function, unusable_function) = match (given, stored.function()) {
+    /// Creates a handle with the given embedding functions, or those in the collection's configuration and
+    /// schema if this crate has them.
+    pub(super) fn new(client: Client, stored: Stored, given: Given) -> Collection {
+        let schema = stored.schema.as_ref();
+        let sparse_keys = schema.map(|schema| SparseKey::all(schema, &given, client.allowed()));
+        let sparse_keys = sparse_keys.unwrap_or_default();
+        let (embedding_function, unusable_function) = match (given.dense, stored.function()) {
             (Some(given), _) => (Some(given), None),
             (None, None) => (None, None),
             (None, Some(configured)) => match configured::make(&configured, client.allowed()) {
@@ -60,9 +60,6 @@ impl Collection {
                 Err(reason) => (None, Some(reason)),
             },
         };
-        let schema = stored.schema.as_ref();
-        let sparse_keys = schema.map(|schema| SparseKey::all(schema, client.allowed()));
-        let sparse_keys = sparse_keys.unwrap_or_default();
         let dimension = AtomicUsize::new(stored.dimension.unwrap_or(0));
         let inner = Arc::new(Inner {
             stored: stored.with_settings_in_force(),
@@ -206,6 +203,18 @@ impl Collection {
     /// configuration, if this crate has it.
     pub fn embedding_function(&self) -> Option<&Arc<dyn EmbeddingFunction>> {
         self.inner.embedding_function.as_ref()
+    }
+
+    /// Returns the functions in use, for another handle of the same collection.
+    pub(super) fn functions(&self) -> Given {
+        let sparse = self.inner.sparse_keys.iter().filter_map(|sparse| {
+            let function = sparse.function.as_ref().ok()?;
+            Some((sparse.key.clone(), function.clone()))
+        });
+        Given {
+            dense: self.embedding_function().cloned(),
+            sparse: sparse.collect(),
+        }
     }
 
     /// Fails if the caller has cancelled this collection's calls.

@@ -44,6 +44,7 @@ mod export;
 mod fork;
 mod functions;
 mod get;
+mod given;
 mod handle;
 mod ids;
 mod limits;

@@ -185,10 +185,10 @@ impl Modify {
                 ),
             });
         }
-        let before = self.collection.embedding_function().cloned();
-        let function = self.embedding_function.or(before);
+        let mut functions = self.collection.functions();
+        functions.dense = self.embedding_function.or(functions.dense);
         let client = self.collection.client().clone();
-        Ok(Collection::new(client, stored, function))
+        Ok(Collection::new(client, stored, functions))
     }
 
     /// Checks the changes, and adds the metadata that have to stay.

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Collection;
+use super::given::Given;
 use super::stored::Stored;
 use crate::client::{Client, operations as op};
-use crate::embed::{EmbeddingFunction, configured};
+use crate::embed::{EmbeddingFunction, SparseEmbeddingFunction};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::name;
 use crate::wire::read;
@@ -26,7 +27,7 @@ pub(super) enum Locator {
 pub struct CollectionOpener {
     client: Client,
     locator: Locator,
-    embedding_function: Option<Arc<dyn EmbeddingFunction>>,
+    given: Given,
 }
 
 impl CollectionOpener {
@@ -34,7 +35,7 @@ impl CollectionOpener {
         CollectionOpener {
             client,
             locator,
-            embedding_function: None,
+            given: Given::default(),
         }
     }
 
@@ -45,7 +46,18 @@ impl CollectionOpener {
         mut self,
         function: impl EmbeddingFunction + 'static,
     ) -> CollectionOpener {
-        self.embedding_function = Some(Arc::new(function));
+        self.given.dense = Some(Arc::new(function));
+        self
+    }
+
+    /// Sets the function that makes the sparse vectors of a metadata key; see
+    /// [`CollectionBuilder::sparse_embedding_function`](super::CollectionBuilder::sparse_embedding_function).
+    pub fn sparse_embedding_function(
+        mut self,
+        key: impl Into<String>,
+        function: impl SparseEmbeddingFunction + 'static,
+    ) -> CollectionOpener {
+        self.given.sparse.insert(key.into(), Arc::new(function));
         self
     }
 
@@ -76,23 +88,21 @@ impl CollectionOpener {
                 (stored.client_for(&self.client), stored)
             }
         };
-        open(client, stored, self.embedding_function).map_err(|reason| call.invalid(reason))
+        open(client, stored, self.given).map_err(|reason| call.invalid(reason))
     }
 }
 
-/// Opens a collection that the server has described, with the given embedding function, or else the one in
-/// its configuration.
+/// Opens a collection that the server has described, with the given embedding functions, or else those that the
+/// collection stores.
 ///
 /// # Errors
-/// [`InvalidInput::EmbeddingFunctionConflict`] if the given function does not match the configuration.
+/// As for [`Given::check`].
 pub(super) fn open(
     client: Client,
     stored: Stored,
-    given: Option<Arc<dyn EmbeddingFunction>>,
+    given: Given,
 ) -> Result<Collection, InvalidInput> {
-    if let (Some(configured), Some(given)) = (stored.function(), &given) {
-        configured::check(&configured, given.as_ref())?;
-    }
+    given.check(&stored)?;
     Ok(Collection::new(client, stored, given))
 }
 

@@ -1,12 +1,16 @@
 //! [`RunSearch`] and [`RunSearches`]: send searches to the server.
 
+use std::collections::BTreeMap;
+
 use super::Collection;
+use super::sparse_key::SparseKey;
 use crate::client::operations as op;
 use crate::embed::Purpose;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::{InvalidInput, Result};
 use crate::model::search::{Knn, ReadLevel, Search, SearchResult};
+use crate::printable::short;
 use crate::wire::requested::Requested;
 use crate::wire::{hits, write};
 
@@ -149,40 +153,80 @@ fn run(
     request.send(|answer| hits::search(answer, &requested))
 }
 
-/// Replaces the texts of all searches by vectors: in one call of the embedding function those of dense vectors,
-/// and each of the others by the function that the schema has for its key.
+/// Replaces the texts of all searches by vectors. Texts of dense vectors go to the embedding function in one call;
+/// those of a metadata key go to the key's function in one call.
 fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
-    let (knns, sparse): (Vec<_>, Vec<_>) = searches
+    let (dense, sparse): (Vec<_>, Vec<_>) = searches
         .iter_mut()
         .flat_map(Search::texts)
         .partition(|knn| knn.is_dense());
-    for knn in sparse {
-        embed_sparse(collection, knn)?;
-    }
-    let texts: Vec<&str> = knns.iter().filter_map(|knn| knn.as_text()).collect();
-    if texts.is_empty() {
-        return Ok(());
-    }
-    let first = || format!("the Knn on {:?}", texts[0]);
-    let embedder = collection.embedder(&op::SEARCH, first)?;
-    let vectors = embedder.embed(&texts, Purpose::Queries)?;
-    for (knn, vector) in knns.into_iter().zip(vectors.rows()) {
-        knn.embedded(vector.to_vec());
+    let texts: Vec<&str> = dense.iter().filter_map(|knn| knn.as_text()).collect();
+    let embedder = match texts.first() {
+        Some(first) => {
+            let of = || format!("the Knn on {first:?}");
+            Some(collection.embedder(&op::SEARCH, of)?)
+        }
+        None => None,
+    };
+    embed_sparse(collection, sparse)?;
+    if let Some(embedder) = embedder {
+        let vectors = embedder.embed(&texts, Purpose::Queries)?;
+        for (knn, vector) in dense.into_iter().zip(vectors.rows()) {
+            knn.embedded(vector.to_vec());
+        }
     }
     Ok(())
 }
 
-/// Replaces a text by its sparse vector.
-fn embed_sparse(collection: &Collection, knn: &mut Knn) -> Result<()> {
-    let key = knn.key_name().to_owned();
-    let texts: Vec<&str> = knn.as_text().into_iter().collect();
-    let found = collection.sparse_queries(&op::SEARCH, &key, &texts)?;
-    let Some(vector) = found.and_then(|vectors| vectors.into_iter().next()) else {
-        let why = "the schema has no sparse vector index with a function for this key; search it with \
-                 Knn::sparse(key, vector), or search the documents without .key(...)";
-        let reason = InvalidInput::setting("key", key, why);
-        return Err(collection.unsent_call(&op::SEARCH).invalid(reason));
-    };
-    knn.embedded_sparse(vector);
+/// Replaces texts by sparse vectors.
+fn embed_sparse(collection: &Collection, knns: Vec<&mut Knn>) -> Result<()> {
+    let operation = &op::SEARCH;
+    let mut by_key = BTreeMap::new();
+    for knn in knns {
+        let key = collection.sparse_key(knn.key_name())?;
+        let function = collection.sparse_function(operation, key)?;
+        let (_, of_key) = by_key.entry(&*key.key).or_insert((function, Vec::new()));
+        of_key.push(knn);
+    }
+    for (function, knns) in by_key.into_values() {
+        let texts: Vec<&str> = knns.iter().filter_map(|knn| knn.as_text()).collect();
+        let work = (Purpose::Queries, texts.len());
+        let vectors = collection.with_context(operation.name, work, |context| {
+            collection.embed_sparse(operation, function, &texts, context)
+        })?;
+        for (knn, vector) in knns.into_iter().zip(vectors) {
+            if vector.indices.is_empty() {
+                let reason = no_known_word(knn, function.name());
+                return Err(collection.unsent_call(operation).invalid(reason));
+            }
+            knn.embedded_sparse(vector);
+        }
+    }
     Ok(())
+}
+
+impl Collection {
+    /// Returns the key of an index of sparse vectors that has a function.
+    fn sparse_key(&self, key: &str) -> Result<&SparseKey> {
+        let mut keys = self.inner.sparse_keys.iter();
+        keys.find(|sparse| sparse.key == key).ok_or_else(|| {
+            let why = "the schema has no sparse vector index with a function for this key; search it with \
+                       Knn::sparse(key, vector), set a function with .sparse_embedding_function(...), or search the \
+                       documents without .key(...)";
+            let reason = InvalidInput::setting("key", key, why);
+            self.unsent_call(&op::SEARCH).invalid(reason)
+        })
+    }
+}
+
+/// Refuses a text that has an empty vector. A server would take all recently written records for equally near.
+fn no_known_word(knn: &Knn, function: &str) -> InvalidInput {
+    let text = short(knn.as_text().unwrap_or_default());
+    InvalidInput::Search {
+        of: format!("the Knn on {text:?}"),
+        why: format!(
+            "{function} finds no word in this text that it searches for, only stop words for example; leave this Knn \
+             out, or use another text"
+        ),
+    }
 }

@@ -199,15 +199,13 @@ impl Transaction {
 
     fn write(&mut self, operation: &'static Operation, records: &dyn Records) -> Result<()> {
         let collection = self.collection.begin();
-        let filled = collection.with_sparse_vectors(operation, records)?;
-        let records = filled.as_ref().map_or(records, |filled| filled);
+        let ids = || (0..records.len()).map(|index| records.record(index).id);
+        // Embedding may cost money.
+        self.refuse_written(operation, ids())?;
         let Some(prepared) = collection.prepare(operation, records)? else {
             return Ok(());
         };
-        self.claim(
-            operation,
-            (0..records.len()).map(|index| records.record(index).id),
-        )?;
+        self.claim(operation, ids())?;
         let vectors = prepared.vectors();
         let batch = prepared.batch(&vectors, 0..records.len());
         self.buffer(operation, |to| batch.write(to));

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Collection;
 use super::batches::Batches;
+use super::sparse::Filled;
 use crate::client::{Feature, PreFlightChecks, operations as op};
 use crate::embed::{self, Purpose};
 #[cfg(doc)]
@@ -34,7 +35,9 @@ impl Collection {
     /// Everything else is kept. To remove a metadata key, use
     /// [`Record::remove_metadata`](crate::Record::remove_metadata).
     ///
-    /// A record with a document and no vector is embedded. A large call is split into as many requests as the
+    /// A record with a document and no vector is embedded. If the schema has a
+    /// [sparse vector index](crate::schema::SparseVectorIndexConfig) with a function and a source, the function also
+    /// embeds the texts of that source, unless the record has a value for the key of the index. A large call is split into as many requests as the
     /// server's limits require.
     ///
     /// ```no_run
@@ -73,11 +76,10 @@ impl Collection {
 
     /// Writes records with one of the operations `add`, `upsert` and `update`.
     pub(crate) fn write(&self, operation: &'static Operation, records: &dyn Records) -> Result<()> {
-        let filled = self.with_sparse_vectors(operation, records)?;
-        let records = filled.as_ref().map_or(records, |filled| filled);
         let Some(prepared) = self.prepare(operation, records)? else {
             return Ok(());
         };
+        let records = prepared.records();
         let vectors = prepared.vectors();
         let base64 = prepared.limits.supports_base64_encoding;
         let batches = Batches {
@@ -111,8 +113,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Checks records and embeds those that have a document and no vector. Returns `None` if there are no
-    /// records.
+    /// Checks records, adds the sparse vectors that the schema asks for, and embeds the records that have a
+    /// document and no vector. Returns `None` if there are no records.
     pub(super) fn prepare<'a>(
         &self,
         operation: &'static Operation,
@@ -133,14 +135,17 @@ impl Collection {
         if records.is_empty() {
             return Ok(None);
         }
+        let sparse_texts = self.sparse_texts(operation, records)?;
         // Embedding may cost money, so the server is asked first whether it is there.
         let limits = self.client.pre_flight_checks()?;
         // A sparse vector breaks servers of Chroma 1.0.21 and 1.1 for good.
-        if has_sparse {
+        if has_sparse || !sparse_texts.is_empty() {
             self.require(operation, Feature::SparseVectors)?;
         }
         let prepared = Prepared {
             records,
+            // They cost less than the vectors of documents, so a failure loses less.
+            filled: self.fill_in(operation, records, &sparse_texts)?,
             limits,
             // `add` has no metadata keys to remove.
             nulls: operation.name != op::ADD.name,
@@ -199,7 +204,10 @@ impl Collection {
 
 /// Records that are ready to be sent.
 pub(super) struct Prepared<'a> {
+    /// The records as the caller passed them.
     records: &'a dyn Records,
+    /// The records with their sparse vectors, if the schema asks for any.
+    filled: Option<Filled<'a>>,
     limits: PreFlightChecks,
     /// Whether metadata values may be null, which removes the key.
     nulls: bool,
@@ -210,6 +218,14 @@ pub(super) struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
+    /// Returns the records as they are sent.
+    pub(super) fn records(&self) -> &dyn Records {
+        match &self.filled {
+            Some(filled) => filled,
+            None => self.records,
+        }
+    }
+
     /// Returns the vector of each record: the given one or the embedded one.
     pub(super) fn vectors(&self) -> Vec<Option<&[f32]>> {
         let mut vectors: Vec<Option<&[f32]>> = (0..self.records.len())
@@ -228,7 +244,7 @@ impl Prepared<'_> {
         range: std::ops::Range<usize>,
     ) -> Batch<'b> {
         Batch {
-            rows: self.records,
+            rows: self.records(),
             vectors,
             range,
             nulls: self.nulls,

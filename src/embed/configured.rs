@@ -69,7 +69,8 @@ pub(crate) fn make_sparse(
             Err(why) => Err(unusable(why)),
         },
         _ => Err(unusable(
-            "this crate has no function of that name; pass the sparse vectors in the metadata"
+            "this crate has no function of that name; set one with .sparse_embedding_function(...), or pass the \
+             sparse vectors in the metadata"
                 .to_owned(),
         )),
     }
@@ -171,12 +172,30 @@ pub(crate) fn check(
     stored: &EmbeddingFunctionConfiguration,
     given: &dyn EmbeddingFunction,
 ) -> Result<(), InvalidInput> {
+    compare(stored, given.name(), given.config().as_ref())
+}
+
+/// Does the same as [`check`] for a function of sparse vectors.
+///
+/// # Errors
+/// As for [`check`].
+pub(crate) fn check_sparse(
+    stored: &EmbeddingFunctionConfiguration,
+    given: &dyn SparseEmbeddingFunction,
+) -> Result<(), InvalidInput> {
+    compare(stored, given.name(), Some(&given.config()))
+}
+
+fn compare(
+    stored: &EmbeddingFunctionConfiguration,
+    given: &str,
+    given_config: Option<&Value>,
+) -> Result<(), InvalidInput> {
     let Some(name) = stored.name.as_deref() else {
         return Ok(());
     };
-    let (config, given_config) = (stored.config.as_ref(), given.config());
-    let of = |name: &str, config: Option<&Value>| Vectors::of(name, config);
-    let (stored, given) = (of(name, config), of(given.name(), given_config.as_ref()));
+    let stored = Vectors::of(name, stored.config.as_ref());
+    let given = Vectors::of(given, given_config);
     if stored.match_those_of(&given) {
         return Ok(());
     }

@@ -60,7 +60,6 @@ pub use bm25::Bm25;
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};
 pub(crate) use check::CheckedFunction;
-pub(crate) use configured::make_sparse;
 pub use context::{EmbeddingContext, Purpose};
 pub use error::EmbeddingError;
 pub(crate) use error::by_record;
@@ -79,3 +78,4 @@ pub use http::{LongTexts, RefusedTexts};
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(crate) use parsers::parsers;
 pub use sparse::SparseEmbeddingFunction;
+pub(crate) use sparse::embed_sparse;

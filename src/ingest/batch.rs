@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::checkpoint::Position;
 use super::consumed::Consumed;
 use super::documents::DocumentEnd;
+use crate::model::metadata::Metadata;
 use crate::model::record::{AsRecord, Record, RecordRef};
 use crate::model::report::{BadRecord, IngestStage};
 
@@ -55,6 +56,8 @@ pub(super) struct Item {
     pub(super) document: Option<u64>,
     /// The vector made from the record's text.
     pub(super) vector: Option<SharedVector>,
+    /// The record's metadata with the sparse vectors that the schema asks for.
+    pub(super) filled: Option<Metadata>,
 }
 
 /// One vector among those that were made by the same call.
@@ -133,6 +136,7 @@ impl AsRecord for Item {
         let vector = vector.and_then(|vector| vector.floats.get(vector.range.clone()));
         RecordRef {
             embedding: row.embedding.or(vector),
+            metadata: self.filled.as_ref().unwrap_or(row.metadata),
             ..row
         }
     }

@@ -187,7 +187,7 @@ fn is_unexplained(error: &Error) -> bool {
 }
 
 /// The meaning of an embedding function's error for a job.
-enum Failure {
+pub(super) enum Failure {
     /// Some texts have vectors.
     Partial(Partial),
     /// A later call may succeed.
@@ -199,16 +199,16 @@ enum Failure {
 }
 
 /// The fields of [`Error::PartlyEmbedded`].
-struct Partial {
+pub(super) struct Partial {
     done: Vec<usize>,
     vectors: Box<Embeddings>,
     refused: Vec<RefusedText>,
     pending: Vec<usize>,
-    source: Box<Error>,
+    pub(super) source: Box<Error>,
 }
 
 impl Failure {
-    fn of(error: Error) -> Failure {
+    pub(super) fn of(error: Error) -> Failure {
         let Error::Embedding {
             call,
             function,

@@ -55,6 +55,7 @@ mod readers;
 mod replace;
 mod run;
 mod settings;
+mod sparse;
 mod splitter;
 mod sync;
 mod writer;

@@ -54,6 +54,7 @@ mod tests {
                 floats: floats.clone(),
                 range: index..index + 1,
             }),
+            filled: None,
         };
         (0..count).map(item).collect()
     }

@@ -11,9 +11,10 @@ use super::embed;
 use super::hash::content_hash;
 use super::job::Job;
 use super::settings::{Mode, Settings};
+use super::sparse;
 use crate::error::Result;
 use crate::model::metadata::MetadataValue;
-use crate::model::record::Record;
+use crate::model::record::{AsRecord, Record};
 use crate::model::results::Include;
 
 /// A batch that is ready to be written.
@@ -49,6 +50,8 @@ fn prepare(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
         let stored = look_up(job, batch)?;
         skip_stored(job.settings, batch, &stored);
     }
+    // They cost less than the vectors of documents, so a failure loses less.
+    sparse::fill_in(job, batch)?;
     embed::embed(job, batch)
 }
 
@@ -89,7 +92,8 @@ fn skip_stored(settings: &Settings, batch: &mut Batch, stored: &HashMap<String, 
         }
         if let (true, Some(stored)) = (settings.replace_metadata, stored) {
             for (key, _) in &stored.metadata {
-                if record.metadata.get(key).is_none() {
+                let row = record.as_record();
+                if row.metadata.get(key).is_none() && !settings.collection.fills_in(key, row) {
                     is_unchanged = false;
                     record.metadata.insert(key, MetadataValue::Null);
                 }

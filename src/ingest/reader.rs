@@ -414,6 +414,7 @@ where
             record,
             document: membership.map(|member| member.document),
             vector: None,
+            filled: None,
         };
         if let Err(reason) = valid {
             let rejected = item.rejected(IngestStage::Check, reason);
@@ -455,6 +456,7 @@ fn empty(number: u64, record: Record) -> Rejected {
         record,
         document: None,
         vector: None,
+        filled: None,
     };
     item.rejected(IngestStage::Check, "the document is empty".to_owned())
 }

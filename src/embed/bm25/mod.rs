@@ -224,8 +224,8 @@ impl SparseEmbeddingFunction for Bm25 {
         Ok(documents.iter().map(vector).collect())
     }
 
-    fn config(&self) -> Option<Value> {
-        serde_json::to_value(self).ok()
+    fn config(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
     }
 }
 

@@ -10,14 +10,14 @@ use crate::embed::limiter::{Cost, Permit};
 use crate::error::{Error, Result};
 use crate::transport::{Backoff, RetryPolicy};
 
-/// Sends batches. A batch is a range of texts.
-pub(in crate::embed) trait Work: Sync {
+/// Sends batches. A batch is a range of texts, and `V` holds the vectors of a batch.
+pub(in crate::embed) trait Work<V = Vec<f32>>: Sync {
     /// Returns what a request for the batch costs.
     fn cost(&self, batch: Range<usize>) -> Cost;
 
-    /// Sends a batch once. Returns its vectors, one after the other. Calls `answered` when a good response
+    /// Sends a batch once. Returns its vectors, in the order of the texts. Calls `answered` when a good response
     /// has arrived, before it is parsed: the next request need not wait for that.
-    fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<f32>>;
+    fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<V>;
 
     /// Returns whether the server may have refused the batch because of its texts, or because of their size.
     fn is_refusal(&self, error: &Error) -> bool;
@@ -51,28 +51,28 @@ impl Batch {
 }
 
 /// A batch on its way to the server.
-pub(super) struct Job<'a> {
+pub(super) struct Job<'a, V> {
     pub(super) batch: Batch,
     pub(super) sent: Instant,
     pub(super) permit: Permit<'a>,
-    pub(super) events: Sender<Event>,
+    pub(super) events: Sender<Event<V>>,
 }
 
 /// A report of a job to the scheduler.
-pub(super) enum Event {
+pub(super) enum Event<V> {
     /// A good response has arrived.
     Answered,
     /// The job has ended.
     Finished {
         batch: Box<Batch>,
-        result: JobResult,
+        result: JobResult<V>,
     },
 }
 
 /// How a job ended.
-pub(super) enum JobResult {
+pub(super) enum JobResult<V> {
     /// The vectors of its texts.
-    Vectors(Vec<f32>),
+    Vectors(V),
     Failed {
         error: Error,
         /// Whether the limiter lowered the number of requests in flight because of it.
@@ -82,9 +82,9 @@ pub(super) enum JobResult {
     Panicked(Box<dyn Any + Send>),
 }
 
-impl Job<'_> {
+impl<V> Job<'_, V> {
     /// Sends the batch and reports to the scheduler.
-    pub(super) fn run(self, work: &dyn Work) {
+    pub(super) fn run(self, work: &dyn Work<V>) {
         let mut permit = Some(self.permit);
         // The channel is closed only if the caller's thread has panicked.
         let mut answered = || {

@@ -11,8 +11,8 @@ use crate::error::Call;
 use crate::transport::RetryPolicy;
 
 /// The options of a call that sends many batches.
-pub(in crate::embed) struct FanOut<'a> {
-    pub(in crate::embed) work: &'a dyn Work,
+pub(in crate::embed) struct FanOut<'a, V = Vec<f32>> {
+    pub(in crate::embed) work: &'a dyn Work<V>,
     /// The threads that send. Without a pool the caller's thread sends, one batch at a time.
     pub(in crate::embed) pool: Option<&'a ThreadPool>,
     pub(in crate::embed) limiter: &'a Limiter,
@@ -27,7 +27,7 @@ pub(in crate::embed) struct FanOut<'a> {
     pub(in crate::embed) started: Instant,
 }
 
-impl FanOut<'_> {
+impl<V> FanOut<'_, V> {
     pub(super) fn is_cancelled(&self) -> bool {
         let is_set = |flag: &&AtomicBool| flag.load(Ordering::Relaxed);
         self.cancel.iter().any(is_set)

@@ -7,12 +7,12 @@ use super::outcome::Outcome;
 use super::scheduler::Scheduler;
 use crate::transport::Parent;
 
-impl FanOut<'_> {
+impl<V: Send> FanOut<'_, V> {
     /// Sends all batches. Calls `done` with the vectors of each batch, on the caller's thread, in any order.
     pub(in crate::embed) fn run(
         &self,
         batches: impl Iterator<Item = Range<usize>>,
-        done: impl FnMut(Range<usize>, Vec<f32>),
+        done: impl FnMut(Range<usize>, V),
     ) -> Outcome {
         let scheduler = Scheduler::new(self, batches, done);
         let work = self.work;

@@ -25,12 +25,12 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) const MAX_REFUSED_WITHOUT_SUCCESS: usize = 100;
 
 /// Sends batches as the limiter allows, handles their results, and decides about retries.
-pub(super) struct Scheduler<'a, I: Iterator, D> {
-    options: &'a FanOut<'a>,
+pub(super) struct Scheduler<'a, V, I: Iterator, D> {
+    options: &'a FanOut<'a, V>,
     batches: BatchQueue<'a, I>,
     done: D,
-    sender: Sender<Event>,
-    events: Receiver<Event>,
+    sender: Sender<Event<V>>,
+    events: Receiver<Event<V>>,
     /// The place in the limiter's queue, while a batch waits for a permit.
     ticket: Option<Ticket<'a>>,
     running: usize,
@@ -40,12 +40,12 @@ pub(super) struct Scheduler<'a, I: Iterator, D> {
     outcome: Outcome,
 }
 
-impl<'a, I, D> Scheduler<'a, I, D>
+impl<'a, V, I, D> Scheduler<'a, V, I, D>
 where
     I: Iterator<Item = Range<usize>>,
-    D: FnMut(Range<usize>, Vec<f32>),
+    D: FnMut(Range<usize>, V),
 {
-    pub(super) fn new(options: &'a FanOut<'a>, batches: I, done: D) -> Scheduler<'a, I, D> {
+    pub(super) fn new(options: &'a FanOut<'a, V>, batches: I, done: D) -> Scheduler<'a, V, I, D> {
         let (sender, events) = mpsc::channel();
         Scheduler {
             options,
@@ -63,7 +63,7 @@ where
     }
 
     /// Sends all batches. `start` runs a job, now or later.
-    pub(super) fn run(mut self, start: impl Fn(Job<'a>)) -> Outcome {
+    pub(super) fn run(mut self, start: impl Fn(Job<'a, V>)) -> Outcome {
         loop {
             while let Ok(event) = self.events.try_recv() {
                 self.handle(event);
@@ -118,7 +118,7 @@ where
     }
 
     /// Sends the next batch, or returns when to try again.
-    fn send_next(&mut self, start: impl Fn(Job<'a>)) -> Result<(), Unavailable> {
+    fn send_next(&mut self, start: impl Fn(Job<'a, V>)) -> Result<(), Unavailable> {
         let now = Instant::now();
         let limiter = self.options.limiter;
         let pause = limiter.pause_left(now);
@@ -146,7 +146,7 @@ where
         }
     }
 
-    fn job(&mut self, mut batch: Batch, permit: Permit<'a>, now: Instant) -> Job<'a> {
+    fn job(&mut self, mut batch: Batch, permit: Permit<'a>, now: Instant) -> Job<'a, V> {
         self.ticket = None;
         self.running += 1;
         batch.start_attempt(now);
@@ -185,7 +185,7 @@ where
         }
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, event: Event<V>) {
         let Event::Finished { batch, result } = event else {
             self.rate_limit.reset();
             return;

@@ -29,7 +29,7 @@ pub(in crate::embed) const PARSERS: &[Parser] = &[
         vectors(Answer::at(&[]), response)
     }),
     ("sparse_vectors", |response| {
-        let vectors = splade::read(response, TEXTS)?;
+        let vectors = splade::texts::read(response, TEXTS)?;
         Ok(Box::new(move || {
             assert_eq!(vectors.len(), TEXTS);
             for vector in vectors {

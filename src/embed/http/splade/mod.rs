@@ -1,0 +1,332 @@
+//! [`ChromaCloudSplade`]: sparse vectors by a model that Chroma Cloud hosts.
+
+pub(super) mod texts;
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use ureq::http::{HeaderName, HeaderValue};
+
+use self::texts::Texts;
+use crate::embed::allowed::Allowed;
+use crate::embed::context::{EmbeddingContext, Purpose};
+use crate::embed::error::EmbeddingError;
+use crate::embed::fan_out::FanOut;
+use crate::embed::http::build::{Address, Plan};
+use crate::embed::http::dialect::Errors;
+use crate::embed::http::engine::Engine;
+use crate::embed::http::function::EMBED;
+use crate::embed::http::key::KeyVariables;
+use crate::embed::http::options::Options;
+use crate::embed::http::provider::MAX_BYTES;
+use crate::embed::http::providers::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL};
+use crate::embed::settings;
+use crate::embed::sparse::SparseEmbeddingFunction;
+use crate::environment::Environment;
+use crate::error::{self, InvalidInput, Result};
+use crate::metrics::Metrics;
+use crate::model::configuration::EmbeddingFunctionConfiguration;
+use crate::model::metadata::SparseVector;
+use crate::printable::short;
+use crate::transport::RetryPolicy;
+
+/// The name of the function in a schema.
+pub(in crate::embed) const NAME: &str = "chroma-cloud-splade";
+
+const KEYS: KeyVariables = KeyVariables {
+    own: &[CHROMA_API_KEY],
+    stored: CHROMA_API_KEY,
+    of: "Chroma Cloud",
+};
+
+/// The most texts in a request.
+const BATCH: usize = 100;
+
+/// Sparse vectors by the model SPLADE, which Chroma Cloud hosts: Chroma's function `chroma-cloud-splade`. The
+/// key is in `CHROMA_API_KEY`. It is read when the first text is embedded.
+///
+/// A request has at most 100 texts, and up to four requests are sent at a time. Failed requests are repeated, and
+/// rate limits are respected, as by [`Gemini`](crate::Gemini#many-texts). An empty text is not sent; its vector is
+/// empty. Clones share their connections and limits.
+///
+/// A schema stores the model and the name of the variable, but neither the key, nor the address, nor the retry
+/// policy. To write and search with those, open the collection with the function:
+///
+/// ```no_run
+/// use chroma_blocking::Client;
+/// use chroma_blocking::embed::ChromaCloudSplade;
+///
+/// let key = std::fs::read_to_string("splade.key").unwrap_or_default();
+/// let splade = ChromaCloudSplade::new().api_key(key.trim());
+/// let notes = Client::cloud_from_env()?
+///     .collection("notes")
+///     .sparse_embedding_function("words", splade)
+///     .get()?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ChromaCloudSplade {
+    settings: Settings,
+    options: Options,
+    stored: Option<StoredBy>,
+    engine: Arc<OnceLock<Engine>>,
+}
+
+/// What a schema stores.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    model: String,
+    include_tokens: bool,
+    api_key_env_var: String,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            model: "prithivida/Splade_PP_en_v1".to_owned(),
+            include_tokens: false,
+            api_key_env_var: KEYS.stored.to_owned(),
+        }
+    }
+}
+
+/// Marks a function that a schema describes.
+#[derive(Clone)]
+struct StoredBy {
+    /// Why the key must not be read.
+    refusal: Option<String>,
+}
+
+impl Default for ChromaCloudSplade {
+    fn default() -> ChromaCloudSplade {
+        ChromaCloudSplade::new()
+    }
+}
+
+impl ChromaCloudSplade {
+    /// Returns the function.
+    pub fn new() -> ChromaCloudSplade {
+        ChromaCloudSplade {
+            settings: Settings::default(),
+            options: Options::default(),
+            stored: None,
+            engine: Arc::default(),
+        }
+    }
+
+    /// Sets the API key. Default: the value of `CHROMA_API_KEY`. A schema does not store it.
+    #[must_use]
+    pub fn api_key(mut self, key: impl Into<String>) -> ChromaCloudSplade {
+        self.options.key = Some(key.into());
+        self.without_engine()
+    }
+
+    /// Sets whether the server also returns the tokens, as Chroma's clients can ask it to. This crate ignores
+    /// them. Default: `false`.
+    #[must_use]
+    pub fn include_tokens(mut self, include: bool) -> ChromaCloudSplade {
+        self.settings.include_tokens = include;
+        self
+    }
+
+    /// Sets the address of the API. Default: the value of `CHROMA_EMBED_URL`, or Chroma's address if that is
+    /// not set. A schema does not store it.
+    #[must_use]
+    pub fn base_url(mut self, url: impl Into<String>) -> ChromaCloudSplade {
+        self.options.base_url = Some(url.into());
+        self.without_engine()
+    }
+
+    /// Sets when and how often a request is sent again. A deadline of the policy applies to a whole call. Default:
+    /// [`RetryPolicy::default`]. A schema does not store it.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> ChromaCloudSplade {
+        self.options.retry = policy;
+        self.without_engine()
+    }
+
+    /// Returns what all clones have sent so far: requests, bytes, times and connections, with the operation
+    /// `embed`; see [`Gemini::metrics`](crate::Gemini::metrics).
+    pub fn metrics(&self) -> Metrics {
+        let engine = self.engine.get();
+        engine.map_or_else(Metrics::default, |engine| engine.transport.metrics())
+    }
+
+    /// Another setting needs another engine; clones share theirs.
+    fn without_engine(self) -> ChromaCloudSplade {
+        ChromaCloudSplade {
+            engine: Arc::default(),
+            ..self
+        }
+    }
+
+    /// Reads what a schema stores.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(in crate::embed) fn stored(
+        config: &Value,
+        allowed: &Allowed,
+    ) -> std::result::Result<ChromaCloudSplade, String> {
+        let settings: Settings = settings::read(config)?;
+        let variable = settings.api_key_env_var.clone();
+        let refusal = allowed.check_key_variable(&variable, KEYS.own).err();
+        let mut function = ChromaCloudSplade::new();
+        function.settings = settings;
+        function.options.key_variables = vec![variable];
+        function.options.fallback_key = allowed.cloud_key().map(str::to_owned);
+        function.stored = Some(StoredBy { refusal });
+        Ok(function)
+    }
+
+    /// Returns the engine. Makes it unless an earlier call has made it.
+    fn engine(&self) -> Result<&Engine, InvalidInput> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let engine = match &self.stored {
+            None => self.build()?,
+            Some(StoredBy { refusal }) => {
+                let allowed = refusal.clone().map_or(Ok(()), Err);
+                let built =
+                    allowed.and_then(|()| self.build().map_err(|reason| reason.to_string()));
+                built.map_err(|why| InvalidInput::StoredEmbeddingFunction {
+                    name: NAME.to_owned(),
+                    why,
+                })?
+            }
+        };
+        Ok(self.engine.get_or_init(|| engine))
+    }
+
+    fn build(&self) -> Result<Engine, InvalidInput> {
+        let environment = Environment::of_process();
+        let model = &self.settings.model;
+        let header = HeaderValue::try_from(model).map_err(|_| {
+            InvalidInput::setting("model", short(model), "it cannot be part of a header")
+        })?;
+        let address = Address::chosen(
+            &self.options,
+            Some(CHROMA_EMBED_URL),
+            &environment,
+            CHROMA_CLOUD,
+        )?;
+        let plan = Plan {
+            name: NAME,
+            model: model.clone(),
+            operation: &EMBED,
+            address,
+            path: "/embed_sparse".to_owned(),
+            key: Some(KEYS.key(&self.options, &environment)?),
+            key_header: (HeaderName::from_static("x-chroma-token"), ""),
+            headers: vec![(HeaderName::from_static("x-chroma-embedding-model"), header)],
+            dialect: &Errors,
+            dimension: None,
+            max_batch: BATCH,
+            max_bytes: MAX_BYTES,
+            max_tokens: None,
+            counts_texts: false,
+        };
+        plan.build(self.options.clone(), &environment)
+    }
+
+    /// Embeds texts in as many requests as necessary. Adds retries and waits to the context.
+    fn embed(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Vec<SparseVector>> {
+        let engine = self.engine().map_err(|reason| {
+            error::Call::new(EMBED.name, Some(&self.settings.model)).invalid(reason)
+        })?;
+        let started = Instant::now();
+        let deadline = engine.retry.deadline;
+        let mut vectors = vec![SparseVector::default(); texts.len()];
+        let work = Texts {
+            engine,
+            all: texts,
+            sent: (0..texts.len())
+                .filter(|index| !texts[*index].is_empty())
+                .collect(),
+            fetch_tokens: self.settings.include_tokens,
+            deadline: deadline.and_then(|time| started.checked_add(time)),
+        };
+        let batches = work.batches();
+        let needs_pool = batches.len() > 1 && engine.concurrency > 1;
+        let cancel: Vec<&AtomicBool> = context.cancel_flag().into_iter().collect();
+        let fan_out = FanOut {
+            work: &work,
+            pool: needs_pool.then(|| engine.pool()).transpose()?,
+            limiter: &engine.limiter,
+            policy: &engine.retry,
+            skip_refused: false,
+            cancel: &cancel,
+            deadline: work.deadline,
+            call: engine.call(),
+            started,
+        };
+        let mut done = texts.len() - work.sent.len();
+        let outcome = fan_out.run(batches.into_iter(), |batch, found| {
+            done += batch.len();
+            for (index, vector) in work.sent[batch].iter().zip(found) {
+                vectors[*index] = vector;
+            }
+            context.progress(done, texts.len());
+        });
+        context.add_retries(outcome.retries);
+        context.add_limiter_wait(outcome.throttled);
+        if let Some((index, why)) = outcome.refused.into_iter().next() {
+            let index = work.sent[index];
+            let why = format!("was refused by the server: {why}");
+            return Err(engine.call().invalid(InvalidInput::Text { index, why }));
+        }
+        outcome.error.map_or(Ok(vectors), Err)
+    }
+}
+
+impl fmt::Debug for ChromaCloudSplade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChromaCloudSplade")
+            .field("model", &self.settings.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<ChromaCloudSplade> for EmbeddingFunctionConfiguration {
+    fn from(function: ChromaCloudSplade) -> EmbeddingFunctionConfiguration {
+        function.configuration()
+    }
+}
+
+impl SparseEmbeddingFunction for ChromaCloudSplade {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Vec<SparseVector>, EmbeddingError> {
+        let mut context = EmbeddingContext::new(Purpose::Documents);
+        self.embed_with(documents, &mut context)
+    }
+
+    fn embed_queries(&self, queries: &[&str]) -> Result<Vec<SparseVector>, EmbeddingError> {
+        let mut context = EmbeddingContext::new(Purpose::Queries);
+        self.embed_with(queries, &mut context)
+    }
+
+    fn embed_with(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Vec<SparseVector>, EmbeddingError> {
+        Ok(self.embed(texts, context)?)
+    }
+
+    fn config(&self) -> Value {
+        serde_json::to_value(&self.settings).unwrap_or_default()
+    }
+}

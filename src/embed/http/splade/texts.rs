@@ -1,0 +1,147 @@
+//! [`Texts`]: the requests and responses of one call.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::embed::fan_out::Work;
+use crate::embed::http::dialect;
+use crate::embed::http::engine::Engine;
+use crate::embed::http::text::Text;
+use crate::embed::limiter::Cost;
+use crate::error::{Error, Result};
+use crate::model::metadata::SparseVector;
+use crate::transport::{CallOptions, HttpRequest};
+use crate::wire::cut::cut;
+use crate::wire::read::{self, unread};
+
+/// The bytes to allow for each text in a response: 6,000 tokens, about 30 times as many as usual.
+const TEXT_LEN: u64 = 256 << 10;
+
+/// The texts of one call.
+pub(super) struct Texts<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) all: &'a [&'a str],
+    /// The indices of those that are sent. Batches are ranges of this list.
+    pub(super) sent: Vec<usize>,
+    pub(super) fetch_tokens: bool,
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Texts<'_> {
+    /// Cuts the texts into batches by count and by bytes.
+    pub(super) fn batches(&self) -> Vec<Range<usize>> {
+        /// Quotes and a comma.
+        const AROUND: usize = 3;
+        let bytes = |index: usize| self.text(index).json_len() + AROUND;
+        let (max_count, max_bytes) = (self.engine.batch_size, self.engine.max_bytes);
+        cut(self.sent.len(), bytes, max_count, max_bytes).collect()
+    }
+
+    fn text(&self, index: usize) -> Text<'_> {
+        Text {
+            text: self.all[self.sent[index]],
+            title: None,
+        }
+    }
+}
+
+impl Work<Vec<SparseVector>> for Texts<'_> {
+    fn cost(&self, batch: Range<usize>) -> Cost {
+        Cost {
+            items: 1,
+            tokens: batch.map(|index| self.text(index).tokens()).sum(),
+        }
+    }
+
+    fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<SparseVector>> {
+        let engine = self.engine;
+        let texts: Vec<&str> = self.sent[batch]
+            .iter()
+            .map(|index| self.all[*index])
+            .collect();
+        let body = json!({
+            "texts": texts, "task": "", "target": "",
+            "fetch_tokens": self.fetch_tokens.to_string(),
+        });
+        let body = body.to_string();
+        let request = HttpRequest {
+            operation: engine.operation,
+            subject: Some(&engine.model),
+            namespace: None,
+            path: &engine.path,
+            body: Some(body.as_bytes()),
+        };
+        let options = CallOptions::single_attempt(self.deadline)
+            .with_max_response_size((texts.len() as u64 + 4) * TEXT_LEN);
+        engine.transport.send(options, request, |response| {
+            answered();
+            read(response, texts.len())
+        })
+    }
+
+    fn is_refusal(&self, error: &Error) -> bool {
+        dialect::is_about_texts(error)
+    }
+}
+
+/// Reads the vectors of a response, whose indices have no order.
+pub(in crate::embed::http) fn read(
+    response: &[u8],
+    texts: usize,
+) -> std::result::Result<Vec<SparseVector>, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        embeddings: Vec<Entry>,
+        error: Option<Value>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        indices: Vec<u32>,
+        values: Vec<f32>,
+    }
+    let answer: Answer = read::json(response)?;
+    // Some gateways report an error with status 200.
+    if let Some(error) = answer.error {
+        let words = dialect::words(error.to_string().as_bytes());
+        return Err(unread(response, &format!("it reports an error: {words}")));
+    }
+    let found = answer.embeddings.len();
+    if found != texts {
+        return Err(unread(
+            response,
+            &format!("{found} vectors for {texts} texts"),
+        ));
+    }
+    let vector = |(text, entry): (usize, Entry)| {
+        let Entry { indices, values } = entry;
+        let (numbers, weights) = (indices.len(), values.len());
+        if numbers != weights {
+            return Err(format!(
+                "the vector of text {text} has {numbers} indices and {weights} values"
+            ));
+        }
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(format!(
+                "the vector of text {text} has a value that is not finite"
+            ));
+        }
+        let mut pairs: Vec<_> = indices.into_iter().zip(values).collect();
+        pairs.sort_unstable_by_key(|(index, _)| *index);
+        if let Some(two) = pairs.windows(2).find(|two| two[0].0 == two[1].0) {
+            let index = two[0].0;
+            return Err(format!(
+                "the vector of text {text} has the index {index} twice"
+            ));
+        }
+        let (indices, values): (Vec<u32>, Vec<f32>) = pairs.into_iter().unzip();
+        Ok(SparseVector::new(indices, values))
+    };
+    let vectors = answer.embeddings.into_iter().enumerate().map(vector);
+    vectors
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|what: String| unread(response, &what))
+}
