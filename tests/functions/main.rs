@@ -10,6 +10,7 @@ mod answers;
 mod bad;
 mod engine;
 mod golden;
+mod recording;
 mod sparse;
 mod stored;
 mod untrusted;

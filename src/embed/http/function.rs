@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::http::{HeaderName, HeaderValue, Method};
+use ureq::http::{HeaderName, Method};
 
 use super::build::{Address, Plan, check_range};
 use super::call::Call;
@@ -292,7 +292,7 @@ impl HttpFunctionBuilder {
             &self.options,
             provider.url_variable(),
             environment,
-            &provider.base_url(),
+            provider.base_url(),
         )?;
         let is_chosen = self.options.key.is_some() || !self.options.key_variables.is_empty();
         let key = if self.options.base_url.is_none() && provider.needs_key() {
@@ -305,23 +305,26 @@ impl HttpFunctionBuilder {
         };
         let key_variable = key.as_ref().map(|key| key.variable.clone());
         let key_variable = key_variable.filter(|name| !name.is_empty());
+        let headers = provider.headers().into_iter();
         let plan = Plan {
             name: service.name,
             model: provider.model().to_owned(),
             operation: &EMBED,
             address,
-            path: provider.path(self.options.base_url.is_none()),
+            path: provider.path(),
             key,
             key_header: match provider.key_header() {
                 KeyHeader::Bearer => (ureq::http::header::AUTHORIZATION, "Bearer "),
                 KeyHeader::Named(name) => (HeaderName::from_static(name), ""),
             },
-            headers: headers(provider)?,
+            headers: headers
+                .map(|header| header.parse())
+                .collect::<Result<_, _>>()?,
             dialect: &Errors,
             dimension: provider.dimension(),
             max_batch: service.batch_size,
             max_bytes: service.max_bytes,
-            max_tokens: service.max_tokens,
+            max_tokens: provider.max_tokens(),
             counts_texts: false,
         };
         let base_url = self.options.base_url.clone();
@@ -363,37 +366,4 @@ pub(super) fn check(provider: &dyn Provider) -> Result<(), InvalidInput> {
         check_range("dimensions", floats, 1..=MAX_DIMENSION)?;
     }
     provider.check()
-}
-
-/// Headers that HTTP and the client itself set.
-const OWN_HEADERS: [&str; 7] = [
-    "api-key",
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "transfer-encoding",
-];
-
-/// Returns the further headers of a provider. Their values may be secret.
-fn headers(provider: &dyn Provider) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidInput> {
-    let header = |(name, value): (String, String)| {
-        let bad = |why: &str| InvalidInput::secret("default_headers", &name, why);
-        let header =
-            HeaderName::try_from(&name).map_err(|_| bad("it is not the name of a header"))?;
-        if OWN_HEADERS.contains(&header.as_str()) {
-            let why = "the client sets this header; set a key with .api_key(...)";
-            return Err(InvalidInput::setting(
-                "default_headers",
-                header.as_str(),
-                why,
-            ));
-        }
-        let mut value = HeaderValue::try_from(value)
-            .map_err(|_| bad("its value has a character that no header may have"))?;
-        value.set_sensitive(provider.has_headers());
-        Ok((header, value))
-    };
-    provider.headers().into_iter().map(header).collect()
 }

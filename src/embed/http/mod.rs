@@ -15,6 +15,8 @@ mod format;
 #[cfg(feature = "functions")]
 mod function;
 mod gathered;
+#[cfg(feature = "functions")]
+mod header;
 mod key;
 mod options;
 #[cfg(all(feature = "functions", any(test, fuzzing)))]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::header::Header;
 use crate::embed::context::Purpose;
 use crate::error::InvalidInput;
 use crate::model::space::Space;
@@ -19,6 +20,10 @@ pub(super) struct Service {
     /// The variables that may hold the key: the first one that is set applies. Empty: the service takes no
     /// key.
     pub(super) key_variables: &'static [&'static str],
+    /// The address. Empty: the settings contain it.
+    pub(super) base_url: &'static str,
+    /// The path, appended to the address.
+    pub(super) path: &'static str,
     /// The provider's own hosts. An address that a collection stores may have these.
     pub(super) hosts: &'static [&'static str],
     /// The member of a body that holds the texts.
@@ -28,8 +33,21 @@ pub(super) struct Service {
     pub(super) batch_size: usize,
     /// The most bytes in a body, by the provider's limit of tokens. A larger body may be refused, and is halved.
     pub(super) max_bytes: usize,
-    /// The most tokens of a text, if the model's name does not matter.
-    pub(super) max_tokens: Option<usize>,
+}
+
+impl Service {
+    /// What most providers have in common with OpenAI.
+    pub(super) const LIKE_OPENAI: Service = Service {
+        name: "",
+        key_variables: &[],
+        base_url: "",
+        path: "/embeddings",
+        hosts: &[],
+        texts: "input",
+        answer: Answer::at(&["data"]),
+        batch_size: 128,
+        max_bytes: MAX_BYTES,
+    };
 }
 
 /// The most bytes in a body where a provider names no limit. Gateways take more.
@@ -64,11 +82,14 @@ pub(super) trait Provider: Debug + Send + Sync + ToJson {
 
     fn model(&self) -> &str;
 
-    /// Returns the address that paths are appended to.
-    fn base_url(&self) -> String;
+    /// Returns the address that the path is appended to.
+    fn base_url(&self) -> &str {
+        self.service().base_url
+    }
 
-    /// Returns the path. `is_own` is false at an address that replaces the provider's.
-    fn path(&self, is_own: bool) -> String;
+    fn path(&self) -> String {
+        self.service().path.to_owned()
+    }
 
     /// Returns the variable that replaces the address, if the provider has one.
     fn url_variable(&self) -> Option<&'static str> {
@@ -89,14 +110,8 @@ pub(super) trait Provider: Debug + Send + Sync + ToJson {
         KeyHeader::Bearer
     }
 
-    /// Whether the settings contain headers. A collection must not choose any: a gateway may forward the key
-    /// and the texts to where a header says.
-    fn has_headers(&self) -> bool {
-        false
-    }
-
     /// Returns further headers.
-    fn headers(&self) -> Vec<(String, String)> {
+    fn headers(&self) -> Vec<Header<'_>> {
         Vec::new()
     }
 
@@ -109,6 +124,11 @@ pub(super) trait Provider: Debug + Send + Sync + ToJson {
     }
 
     fn dimension(&self) -> Option<usize> {
+        None
+    }
+
+    /// The most tokens of a text, if they are known.
+    fn max_tokens(&self) -> Option<usize> {
         None
     }
 
@@ -127,14 +147,18 @@ pub(super) trait Provider: Debug + Send + Sync + ToJson {
     }
 }
 
-/// Settings as a collection stores them.
+/// Settings as a collection stores them: those that are set.
 pub(super) trait ToJson {
     fn to_json(&self) -> Value;
 }
 
 impl<T: Serialize> ToJson for T {
     fn to_json(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        let mut json = serde_json::to_value(self).unwrap_or_default();
+        if let Some(members) = json.as_object_mut() {
+            members.retain(|_, value| !value.is_null());
+        }
+        json
     }
 }
 

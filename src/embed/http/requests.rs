@@ -64,9 +64,8 @@ impl Format for Requests<'_> {
         let provider = self.provider;
         let parts = (
             provider.service().name,
-            self.base_url
-                .map_or_else(|| provider.base_url(), str::to_owned),
-            provider.path(self.base_url.is_none()),
+            self.base_url.unwrap_or_else(|| provider.base_url()),
+            provider.path(),
             &self.body,
             provider.prefix(self.ask),
         );

@@ -154,7 +154,7 @@ pub(in crate::embed) fn deferred(
 /// Returns why neither a key nor a text may be sent, if the program has not allowed what the configuration
 /// chooses: the variable of the key, or the host.
 fn refusal(provider: &dyn Provider, variable: Option<&str>, allowed: &Allowed) -> Option<String> {
-    if provider.has_headers() {
+    if provider.headers().iter().any(|header| header.is_secret) {
         let why = "it has default_headers, which may send texts elsewhere; if you trust them, open it with a function from \
                    HttpFunction::from_config(...)";
         return Some(why.to_owned());

@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{
-    Ask, MAX_BYTES, Provider, Service, check_in_path, check_segment,
-};
+use crate::embed::http::provider::{Ask, Provider, Service, check_in_path, check_segment};
 use crate::error::InvalidInput;
 
 const GATEWAY: &str = "https://gateway.ai.cloudflare.com";
@@ -14,12 +12,11 @@ const GATEWAY: &str = "https://gateway.ai.cloudflare.com";
 static SERVICE: Service = Service {
     name: "cloudflare_workers_ai",
     key_variables: &["CLOUDFLARE_API_KEY", "CHROMA_CLOUDFLARE_API_KEY"],
-    hosts: &[],
+    base_url: "https://api.cloudflare.com",
     texts: "text",
     answer: Answer::at(&["result", "data"]),
     batch_size: 100,
-    max_bytes: MAX_BYTES,
-    max_tokens: None,
+    ..Service::LIKE_OPENAI
 };
 
 /// Models of Cloudflare Workers AI. The key is in `CLOUDFLARE_API_KEY` or `CHROMA_CLOUDFLARE_API_KEY`.
@@ -35,7 +32,6 @@ static SERVICE: Service = Service {
 pub struct Cloudflare {
     model_name: String,
     account_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     gateway_id: Option<String>,
 }
 
@@ -66,15 +62,11 @@ impl Provider for Cloudflare {
         &self.model_name
     }
 
-    fn base_url(&self) -> String {
-        let url = match self.gateway_id {
-            Some(_) => GATEWAY,
-            None => "https://api.cloudflare.com",
-        };
-        url.to_owned()
+    fn base_url(&self) -> &str {
+        self.stored_url().unwrap_or(SERVICE.base_url)
     }
 
-    fn path(&self, _: bool) -> String {
+    fn path(&self) -> String {
         let (account, model) = (&self.account_id, &self.model_name);
         match &self.gateway_id {
             Some(gateway) => format!("/v1/{account}/{gateway}/workers-ai/{model}"),

@@ -4,18 +4,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, MAX_BYTES, Provider, Service};
+use crate::embed::http::provider::{Ask, Provider, Service};
 use crate::model::space::Space;
 
 static SERVICE: Service = Service {
     name: "cohere",
     key_variables: &["COHERE_API_KEY", "CHROMA_COHERE_API_KEY"],
-    hosts: &[],
+    base_url: "https://api.cohere.com/v1",
+    path: "/embed",
     texts: "texts",
     answer: Answer::at(&["embeddings"]),
     batch_size: 96,
-    max_bytes: MAX_BYTES,
-    max_tokens: None,
+    ..Service::LIKE_OPENAI
 };
 
 /// Cohere's models. The key is in `COHERE_API_KEY` or `CHROMA_COHERE_API_KEY`.
@@ -56,14 +56,6 @@ impl Provider for Cohere {
 
     fn model(&self) -> &str {
         &self.model_name
-    }
-
-    fn base_url(&self) -> String {
-        "https://api.cohere.com".to_owned()
-    }
-
-    fn path(&self, _: bool) -> String {
-        "/v1/embed".to_owned()
     }
 
     fn body(&self, ask: Ask) -> Value {

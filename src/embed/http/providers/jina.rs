@@ -4,18 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::embed::context::Purpose;
-use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, MAX_BYTES, Provider, Service};
+use crate::embed::http::provider::{Ask, Provider, Service, ToJson};
 
 static SERVICE: Service = Service {
     name: "jina",
     key_variables: &["JINA_API_KEY", "CHROMA_JINA_API_KEY"],
-    hosts: &[],
-    texts: "input",
-    answer: Answer::at(&["data"]),
+    base_url: "https://api.jina.ai/v1",
     batch_size: 512,
-    max_bytes: MAX_BYTES,
-    max_tokens: None,
+    ..Service::LIKE_OPENAI
 };
 
 /// Jina AI's models. The key is in `JINA_API_KEY` or `CHROMA_JINA_API_KEY`.
@@ -38,25 +34,17 @@ pub struct Jina {
     #[serde(flatten)]
     options: Options,
     /// Members that replace those of the body for queries.
-    #[serde(skip_serializing_if = "Option::is_none")]
     query_config: Option<Value>,
 }
 
 /// Members of the body. What is not set is not sent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 struct Options {
-    #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     late_chunking: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     truncate: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     dimensions: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     embedding_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     normalized: Option<bool>,
 }
 
@@ -69,13 +57,8 @@ impl Jina {
     /// Returns the function of a model, for example `jina-embeddings-v3`.
     pub fn new(model: impl Into<String>) -> Jina {
         let model_name = model.into();
-        let knows_tasks = [
-            "jina-embeddings-v3",
-            "jina-embeddings-v4",
-            "jina-embeddings-v5",
-        ]
-        .iter()
-        .any(|known| model_name.starts_with(known));
+        let version = model_name.strip_prefix("jina-embeddings-v");
+        let knows_tasks = version.is_some_and(|version| version.starts_with(['3', '4', '5']));
         Jina {
             options: Options {
                 task: knows_tasks.then(|| "retrieval.passage".to_owned()),
@@ -111,16 +94,8 @@ impl Provider for Jina {
         &self.model_name
     }
 
-    fn base_url(&self) -> String {
-        "https://api.jina.ai".to_owned()
-    }
-
-    fn path(&self, _: bool) -> String {
-        "/v1/embeddings".to_owned()
-    }
-
     fn body(&self, ask: Ask) -> Value {
-        let mut body = json!(self.options);
+        let mut body = self.options.to_json();
         body["model"] = json!(self.model_name);
         if let (Purpose::Queries, Some(Value::Object(config))) = (ask.purpose, &self.query_config) {
             for (name, value) in config {

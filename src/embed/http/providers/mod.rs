@@ -1,25 +1,36 @@
 //! The providers, one file for each.
 
+mod azure;
+mod baseten;
 mod cloudflare;
 mod cohere;
-mod compatible;
 mod hugging_face;
 mod jina;
+mod mistral;
+mod morph;
 mod ollama;
 mod openai;
+mod perplexity;
 mod prefixes;
 mod qwen;
+mod text_embeddings_inference;
+mod together;
 mod voyage;
 
+pub use baseten::Baseten;
 pub use cloudflare::Cloudflare;
 pub use cohere::Cohere;
-pub use compatible::{Baseten, Mistral, Morph, Perplexity, Together};
-pub use hugging_face::{HuggingFace, TextEmbeddingsInference};
+pub use hugging_face::HuggingFace;
 pub use jina::Jina;
+pub use mistral::Mistral;
+pub use morph::Morph;
 pub use ollama::Ollama;
 pub use openai::OpenAi;
+pub use perplexity::Perplexity;
 pub use qwen::ChromaCloudQwen;
 pub(super) use qwen::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL};
+pub use text_embeddings_inference::TextEmbeddingsInference;
+pub use together::Together;
 pub use voyage::Voyage;
 
 use std::sync::Arc;

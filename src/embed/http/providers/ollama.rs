@@ -7,19 +7,15 @@ use serde_json::{Value, json};
 
 use super::prefixes::Prefixes;
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, MAX_BYTES, Provider, Service};
-
-const URL: &str = "http://localhost:11434";
+use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "ollama",
-    key_variables: &[],
-    hosts: &[],
-    texts: "input",
+    base_url: "http://localhost:11434",
+    path: "/api/embed",
     answer: Answer::at(&["embeddings"]),
     batch_size: 512,
-    max_bytes: MAX_BYTES,
-    max_tokens: None,
+    ..Service::LIKE_OPENAI
 };
 
 /// Models that [Ollama](https://ollama.com) serves, without a key.
@@ -40,14 +36,13 @@ pub struct Ollama {
     url: String,
     #[serde(default = "model")]
     model_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<u64>,
     #[serde(flatten)]
     prefixes: Prefixes,
 }
 
 fn url() -> String {
-    URL.to_owned()
+    SERVICE.base_url.to_owned()
 }
 
 /// The model of Chroma's clients: that of their default function, as 32-bit floats.
@@ -93,14 +88,10 @@ impl Provider for Ollama {
     }
 
     /// Older clients of Chroma stored the address with the path of an operation.
-    fn base_url(&self) -> String {
+    fn base_url(&self) -> &str {
         let url = self.url.trim_end_matches('/');
         let url = url.strip_suffix("/api/embeddings").unwrap_or(url);
-        url.strip_suffix("/api/embed").unwrap_or(url).to_owned()
-    }
-
-    fn path(&self, _: bool) -> String {
-        "/api/embed".to_owned()
+        url.strip_suffix("/api/embed").unwrap_or(url)
     }
 
     fn needs_key(&self) -> bool {

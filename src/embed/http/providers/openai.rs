@@ -1,27 +1,23 @@
 //! [`OpenAi`]: OpenAI's models, and services with the same API.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, KeyHeader, Provider, Service, check_segment};
+use super::azure::Azure;
+use crate::embed::http::header::{Header, Headers};
+use crate::embed::http::provider::{Ask, KeyHeader, Provider, Service};
 use crate::embed::settings;
 use crate::error::InvalidInput;
-
-const BASE_URL: &str = "https://api.openai.com/v1";
 
 static SERVICE: Service = Service {
     name: "openai",
     key_variables: &["OPENAI_API_KEY", "CHROMA_OPENAI_API_KEY"],
+    base_url: "https://api.openai.com/v1",
     hosts: &["api.openai.com"],
-    texts: "input",
-    answer: Answer::at(&["data"]),
     batch_size: 2_048,
     // 300,000 tokens
     max_bytes: 1_000_000,
-    max_tokens: Some(8_191),
+    ..Service::LIKE_OPENAI
 };
 
 /// OpenAI's models, and those of services with the same API: vLLM, LiteLLM, llama.cpp, LM Studio, Azure. The
@@ -38,28 +34,17 @@ static SERVICE: Service = Service {
 /// let function = HttpFunction::new(local)?;
 /// # Ok::<(), chroma_blocking::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OpenAi {
     #[serde(default = "model")]
     model_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     organization_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     api_base: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api_version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deployment_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default_headers: Option<BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
+    azure: Azure,
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    default_headers: Headers,
     dimensions: Option<usize>,
-    /// Whether `dimensions` applies. Chroma's Python client stores and ignores it for some models.
-    #[serde(skip)]
-    sends_dimensions: bool,
 }
 
 /// The model of Chroma's Python client.
@@ -68,12 +53,15 @@ fn model() -> String {
 }
 
 impl OpenAi {
-    /// Reads what a collection stores. Python stores every setting, and ignores the dimension for models of
-    /// another name; JavaScript stores those that are set.
+    /// Reads what a collection stores. Python stores a dimension for all models, and sends it only to those
+    /// with this name. JavaScript sends what it stores.
     pub(in crate::embed::http) fn read(config: &Value) -> Result<OpenAi, String> {
         let mut function: OpenAi = settings::read(config)?;
-        function.sends_dimensions = config.get("organization_id").is_none()
-            || function.model_name.contains("text-embedding-3");
+        // Python stores all settings, and others do not know this one.
+        let is_pythons = config.get("default_headers").is_some();
+        if is_pythons && !function.model_name.contains("text-embedding-3") {
+            function.dimensions = None;
+        }
         Ok(function)
     }
 
@@ -81,7 +69,11 @@ impl OpenAi {
     pub fn new(model: impl Into<String>) -> OpenAi {
         OpenAi {
             model_name: model.into(),
-            ..OpenAi::default()
+            organization_id: None,
+            api_base: None,
+            azure: Azure::default(),
+            default_headers: Headers::default(),
+            dimensions: None,
         }
     }
 
@@ -89,7 +81,6 @@ impl OpenAi {
     #[must_use]
     pub fn dimensions(mut self, floats: usize) -> OpenAi {
         self.dimensions = Some(floats);
-        self.sends_dimensions = true;
         self
     }
 
@@ -115,15 +106,14 @@ impl OpenAi {
         deployment: impl Into<String>,
         version: impl Into<String>,
     ) -> OpenAi {
-        self.api_type = Some("azure".to_owned());
         self.api_base = Some(endpoint.into());
-        self.deployment_id = Some(deployment.into());
-        self.api_version = Some(version.into());
+        self.azure = Azure::new(deployment.into(), version.into());
         self
     }
 
-    fn is_azure(&self) -> bool {
-        self.api_type.as_deref() == Some("azure")
+    /// Whether the models are OpenAI's own, and not those of another service.
+    fn is_own(&self) -> bool {
+        self.api_base.is_none() || self.azure.is_used()
     }
 }
 
@@ -136,40 +126,38 @@ impl Provider for OpenAi {
         &self.model_name
     }
 
-    fn base_url(&self) -> String {
-        self.api_base.as_deref().unwrap_or(BASE_URL).to_owned()
+    fn base_url(&self) -> &str {
+        self.api_base.as_deref().unwrap_or(SERVICE.base_url)
     }
 
-    fn path(&self, _: bool) -> String {
-        if !self.is_azure() {
-            return "/embeddings".to_owned();
+    fn path(&self) -> String {
+        if self.azure.is_used() {
+            self.azure.path()
+        } else {
+            SERVICE.path.to_owned()
         }
-        let deployment = self.deployment_id.as_deref().unwrap_or_default();
-        let version = self.api_version.as_deref().unwrap_or_default();
-        format!("/openai/deployments/{deployment}/embeddings?api-version={version}")
     }
 
     fn needs_key(&self) -> bool {
-        self.api_base.is_none() || self.is_azure()
+        self.is_own()
     }
 
     fn key_header(&self) -> KeyHeader {
-        if self.is_azure() {
+        if self.azure.is_used() {
             KeyHeader::Named("api-key")
         } else {
             KeyHeader::Bearer
         }
     }
 
-    fn has_headers(&self) -> bool {
-        let headers = self.default_headers.as_ref();
-        headers.is_some_and(|headers| !headers.is_empty())
-    }
-
-    fn headers(&self) -> Vec<(String, String)> {
-        let organization = self.organization_id.iter();
-        let organization = organization.map(|id| ("openai-organization".to_owned(), id.clone()));
-        let others = self.default_headers.clone().into_iter().flatten();
+    fn headers(&self) -> Vec<Header<'_>> {
+        let organization = self.organization_id.iter().map(|id| Header {
+            setting: "organization_id",
+            name: "openai-organization",
+            value: id,
+            is_secret: false,
+        });
+        let others = self.default_headers.all("default_headers");
         organization.chain(others).collect()
     }
 
@@ -179,29 +167,28 @@ impl Provider for OpenAi {
 
     fn body(&self, _: Ask) -> Value {
         let mut body = json!({ "model": self.model_name, "encoding_format": "base64" });
-        if let Some(floats) = self.dimension() {
+        if let Some(floats) = self.dimensions {
             body["dimensions"] = floats.into();
         }
         body
     }
 
     fn dimension(&self) -> Option<usize> {
-        self.dimensions.filter(|_| self.sends_dimensions)
+        self.dimensions
+    }
+
+    fn max_tokens(&self) -> Option<usize> {
+        self.is_own().then_some(8_191)
     }
 
     fn check(&self) -> Result<(), InvalidInput> {
-        if !self.is_azure() {
+        if !self.azure.is_used() {
             return Ok(());
         }
         if self.api_base.is_none() {
             let why = "a deployment on Azure needs its address";
             return Err(InvalidInput::setting("api_base", "", why));
         }
-        let deployment = self.deployment_id.as_deref().unwrap_or_default();
-        check_segment("deployment_id", deployment)?;
-        check_segment(
-            "api_version",
-            self.api_version.as_deref().unwrap_or_default(),
-        )
+        self.azure.check()
     }
 }

@@ -8,11 +8,8 @@ use crate::embed::http::provider::Ask;
 /// The words before each document and each query. Stored beside Chroma's own settings, which have no place
 /// for them; Chroma's clients ignore them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub(super) struct Prefixes {
-    #[serde(skip_serializing_if = "Option::is_none")]
     document_prefix: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     query_prefix: Option<String>,
 }
 

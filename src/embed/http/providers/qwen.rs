@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::embed::context::Purpose;
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, KeyHeader, MAX_BYTES, Provider, Service};
+use crate::embed::http::header::Header;
+use crate::embed::http::provider::{Ask, KeyHeader, Provider, Service};
 
 /// The variable of Chroma's key.
 pub(in crate::embed::http) const CHROMA_API_KEY: &str = "CHROMA_API_KEY";
@@ -18,12 +19,12 @@ pub(in crate::embed::http) const CHROMA_EMBED_URL: &str = "CHROMA_EMBED_URL";
 static SERVICE: Service = Service {
     name: "chroma-cloud-qwen",
     key_variables: &[CHROMA_API_KEY],
-    hosts: &[],
+    base_url: CHROMA_CLOUD,
+    path: "/",
     texts: "texts",
     answer: Answer::at(&["embeddings"]),
     batch_size: 100,
-    max_bytes: MAX_BYTES,
-    max_tokens: None,
+    ..Service::LIKE_OPENAI
 };
 
 /// The model Qwen3 Embedding, which Chroma Cloud hosts. The key is in `CHROMA_API_KEY`. Its vectors have
@@ -46,7 +47,6 @@ static SERVICE: Service = Service {
 pub struct ChromaCloudQwen {
     #[serde(default = "model")]
     model: String,
-    #[serde(default)]
     task: Option<String>,
     #[serde(default = "instructions")]
     instructions: BTreeMap<String, Instructions>,
@@ -106,13 +106,11 @@ impl ChromaCloudQwen {
         documents: impl Into<String>,
         queries: impl Into<String>,
     ) -> ChromaCloudQwen {
-        let (task, instructions) = (
-            task.into(),
-            Instructions {
-                documents: documents.into(),
-                query: queries.into(),
-            },
-        );
+        let task = task.into();
+        let instructions = Instructions {
+            documents: documents.into(),
+            query: queries.into(),
+        };
         self.instructions.insert(task.clone(), instructions);
         self.task(task)
     }
@@ -127,31 +125,26 @@ impl Provider for ChromaCloudQwen {
         &self.model
     }
 
-    fn base_url(&self) -> String {
-        CHROMA_CLOUD.to_owned()
-    }
-
     fn url_variable(&self) -> Option<&'static str> {
         Some(CHROMA_EMBED_URL)
-    }
-
-    fn path(&self, _: bool) -> String {
-        "/".to_owned()
     }
 
     fn key_header(&self) -> KeyHeader {
         KeyHeader::Named("x-chroma-token")
     }
 
-    fn headers(&self) -> Vec<(String, String)> {
-        vec![("x-chroma-embedding-model".to_owned(), self.model.clone())]
+    fn headers(&self) -> Vec<Header<'_>> {
+        vec![Header {
+            setting: "model",
+            name: "x-chroma-embedding-model",
+            value: &self.model,
+            is_secret: false,
+        }]
     }
 
     fn body(&self, ask: Ask) -> Value {
-        let of_task = self
-            .task
-            .as_ref()
-            .and_then(|task| self.instructions.get(task));
+        let task = self.task.as_ref();
+        let of_task = task.and_then(|task| self.instructions.get(task));
         let instructions = of_task.map_or("", |of_task| match ask.purpose {
             Purpose::Documents => &of_task.documents,
             Purpose::Queries => &of_task.query,

@@ -3,20 +3,17 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::embed::http::answer::Answer;
 use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "voyageai",
     key_variables: &["VOYAGE_API_KEY", "CHROMA_VOYAGE_API_KEY"],
-    hosts: &[],
-    texts: "input",
-    answer: Answer::at(&["data"]),
+    base_url: "https://api.voyageai.com/v1",
     // Voyage AI's documentation of its API
     batch_size: 1_000,
     // 120,000 tokens for its large models
     max_bytes: 400_000,
-    max_tokens: None,
+    ..Service::LIKE_OPENAI
 };
 
 /// Voyage AI's models. The key is in `VOYAGE_API_KEY` or `CHROMA_VOYAGE_API_KEY`.
@@ -35,10 +32,9 @@ static SERVICE: Service = Service {
 pub struct Voyage {
     #[serde(default = "model")]
     model_name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     input_type: Option<String>,
     #[serde(default = "truncation")]
-    truncation: Option<bool>,
+    truncation: bool,
 }
 
 /// The model of Chroma's Python client.
@@ -46,12 +42,8 @@ fn model() -> String {
     "voyage-large-2".to_owned()
 }
 
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "serde wants the type of the field"
-)]
-fn truncation() -> Option<bool> {
-    Some(true)
+fn truncation() -> bool {
+    true
 }
 
 impl Voyage {
@@ -76,7 +68,7 @@ impl Voyage {
     /// `true`.
     #[must_use]
     pub fn truncation(mut self, truncation: bool) -> Voyage {
-        self.truncation = Some(truncation);
+        self.truncation = truncation;
         self
     }
 }
@@ -88,14 +80,6 @@ impl Provider for Voyage {
 
     fn model(&self) -> &str {
         &self.model_name
-    }
-
-    fn base_url(&self) -> String {
-        "https://api.voyageai.com".to_owned()
-    }
-
-    fn path(&self, _: bool) -> String {
-        "/v1/embeddings".to_owned()
     }
 
     fn body(&self, ask: Ask) -> Value {

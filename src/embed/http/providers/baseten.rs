@@ -1,0 +1,49 @@
+//! [`Baseten`]: models that Baseten deploys.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::embed::http::provider::{Ask, Provider, Service};
+
+static SERVICE: Service = Service {
+    name: "baseten",
+    key_variables: &["BASETEN_API_KEY", "CHROMA_BASETEN_API_KEY"],
+    ..Service::LIKE_OPENAI
+};
+
+/// A model that Baseten deploys. The key is in `BASETEN_API_KEY` or `CHROMA_BASETEN_API_KEY`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Baseten {
+    api_base: String,
+}
+
+impl Baseten {
+    /// Returns the function of a deployment: its address, up to the part before `/embeddings`.
+    pub fn new(api_base: impl Into<String>) -> Baseten {
+        let api_base = api_base.into();
+        Baseten { api_base }
+    }
+}
+
+impl Provider for Baseten {
+    fn service(&self) -> &'static Service {
+        &SERVICE
+    }
+
+    /// The name that Chroma's Python client sends. A deployment has a single model.
+    fn model(&self) -> &'static str {
+        "baseten-embedding-model"
+    }
+
+    fn base_url(&self) -> &str {
+        &self.api_base
+    }
+
+    fn stored_url(&self) -> Option<&str> {
+        Some(&self.api_base)
+    }
+
+    fn body(&self, _: Ask) -> Value {
+        json!({ "model": self.model(), "encoding_format": "base64" })
+    }
+}

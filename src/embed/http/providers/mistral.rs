@@ -1,0 +1,46 @@
+//! [`Mistral`]: Mistral's models.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::embed::http::provider::{Ask, Provider, Service};
+
+static SERVICE: Service = Service {
+    name: "mistral",
+    key_variables: &["MISTRAL_API_KEY"],
+    base_url: "https://api.mistral.ai/v1",
+    ..Service::LIKE_OPENAI
+};
+
+/// Mistral's models. The key is in `MISTRAL_API_KEY`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Mistral {
+    #[serde(default = "model")]
+    model: String,
+}
+
+fn model() -> String {
+    "mistral-embed".to_owned()
+}
+
+impl Mistral {
+    /// Returns the function of a model, for example `mistral-embed`.
+    pub fn new(model: impl Into<String>) -> Mistral {
+        let model = model.into();
+        Mistral { model }
+    }
+}
+
+impl Provider for Mistral {
+    fn service(&self) -> &'static Service {
+        &SERVICE
+    }
+
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn body(&self, _: Ask) -> Value {
+        json!({ "model": self.model })
+    }
+}

@@ -1,0 +1,67 @@
+//! [`Perplexity`]: Perplexity's models.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::embed::http::answer::{Answer, Packed};
+use crate::embed::http::provider::{Ask, Provider, Service};
+
+static SERVICE: Service = Service {
+    name: "perplexity",
+    key_variables: &["PERPLEXITY_API_KEY"],
+    base_url: "https://api.perplexity.ai/v1",
+    answer: Answer {
+        path: &["data"],
+        packed: Packed::Bytes,
+    },
+    batch_size: 512,
+    ..Service::LIKE_OPENAI
+};
+
+/// Perplexity's models. The key is in `PERPLEXITY_API_KEY`. Their vectors are whole numbers from -128 to 127,
+/// so only [`Space::Cosine`](crate::Space::Cosine) compares them well.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Perplexity {
+    #[serde(default = "model")]
+    model_name: String,
+    dimensions: Option<usize>,
+}
+
+fn model() -> String {
+    "pplx-embed-v1-0.6b".to_owned()
+}
+
+impl Perplexity {
+    /// Returns the function of a model, for example `pplx-embed-v1-0.6b`.
+    pub fn new(model: impl Into<String>) -> Perplexity {
+        Perplexity {
+            model_name: model.into(),
+            dimensions: None,
+        }
+    }
+
+    /// Sets the number of floats per vector. Default: the model's.
+    #[must_use]
+    pub fn dimensions(mut self, floats: usize) -> Perplexity {
+        self.dimensions = Some(floats);
+        self
+    }
+}
+
+impl Provider for Perplexity {
+    fn service(&self) -> &'static Service {
+        &SERVICE
+    }
+
+    fn model(&self) -> &str {
+        &self.model_name
+    }
+
+    fn body(&self, _: Ask) -> Value {
+        json!({ "model": self.model_name, "dimensions": self.dimensions })
+    }
+
+    fn dimension(&self) -> Option<usize> {
+        self.dimensions
+    }
+}
