@@ -15,8 +15,9 @@ use crate::model::space::Space;
 /// The function that a collection's configuration describes. It reads the API key when it embeds the first
 /// text, so a program that only uses vectors needs no key.
 pub(super) struct Deferred {
-    /// The name and the configuration, as they are stored.
+    /// The name, as it is stored.
     pub(super) name: String,
+    /// The stored settings that this crate knows.
     pub(super) config: Value,
     /// The floats of a vector, if the configuration tells them.
     pub(super) dimension: Option<usize>,

@@ -1,17 +1,22 @@
 //! Embedding functions: texts in, vectors out.
 //!
 //! A collection with an embedding function takes texts instead of vectors. It embeds the documents that it
-//! stores and the texts of queries. Choose one of these functions:
+//! stores and the texts of queries. It stores the name and the settings of its function, and opens with it.
 //!
-//! - `Gemini` (feature `gemini`): Google's models, with batches, retries, rate limits and a cache. Start from
-//!   `Gemini::from_env` or `Gemini::builder`.
-//! - `HttpFunction` (feature `functions`): the models of OpenAI, Ollama, Hugging Face, Cohere, Voyage AI, Jina AI,
-//!   Mistral, Together AI, Cloudflare, Perplexity and Chroma Cloud, in the same way.
-//! - [`Hashing`]: an offline function for tests and for search by wording.
-//! - [`Cached`]: any other function with a cache, in memory ([`MemoryCache`]) or on disk (`DiskCache`,
-//!   feature `disk-cache`).
-//! - Your own: implement [`EmbeddingFunction`]. Functions that are slow, can be cancelled, or wrap another
-//!   function also use [`EmbeddingContext`].
+//! | function | |
+//! |---|---|
+//! | [`Hashing`] | offline, for tests and for search by wording |
+//! | `Gemini` | Google's models (feature `gemini`) |
+//! | `HttpFunction` of `Ollama`, `TextEmbeddingsInference` | a model on your machines (feature `functions`) |
+//! | `HttpFunction` of `OpenAi` | OpenAI's models, and any server with OpenAI's API |
+//! | `HttpFunction` of `Cohere`, `Voyage`, `Jina`, `Mistral`, `Together`, … | the models of these providers |
+//! | `Bm25`, `ChromaCloudSplade` | sparse vectors, for search by words (features `bm25`, `functions`) |
+//! | your own | implement [`EmbeddingFunction`] |
+//!
+//! The repository's `docs/embeddings.md` says which one to choose, and lists keys and limits.
+//!
+//! [`Cached`] adds a cache to a function, in memory ([`MemoryCache`]) or on disk (`DiskCache`, feature
+//! `disk-cache`). `Gemini` and `HttpFunction` have their own option for a cache.
 //!
 //! ```
 //! use chroma_blocking::embed::{Cached, Hashing, MemoryCache};

@@ -23,14 +23,17 @@ pub(super) const NAME: &str = "chroma_bm25";
 
 /// Sparse vectors of the words of a text, for search by words: Chroma's function `chroma_bm25`, offline.
 ///
-/// Each distinct stem of a word is a dimension, numbered by a hash, and its value rises with the number of
-/// times that it occurs (the term frequency of Okapi BM25). English stop words count nothing, and words are
-/// reduced to their English stems. A server with the setting `bm25` in its index weights rare words higher.
+/// Words are reduced to their English stems, and English stop words are ignored. Each stem is an index, a hash
+/// of the stem. Its value rises with the number of times that it occurs (the term frequency of Okapi BM25). A
+/// server with the setting `bm25` in its index weights rare words higher.
 ///
-/// Vectors equal those of Chroma's official Rust crate, of its JavaScript client for ASCII texts, and of its
-/// Python client with snowballstemmer below 3. Newer versions of that package have other stems for a few
-/// words (`added`, `university`, `interval`), and the JavaScript client numbers words beyond ASCII
-/// differently: documents that one client wrote are not found by such words with another.
+/// # Other clients
+/// The vectors equal those of Chroma's Python client with snowballstemmer before version 3. A document that one
+/// client wrote is not found by another client's search for words whose vectors differ:
+/// - Python with a newer snowballstemmer has other stems for a few words, such as `added`, `university` and
+///   `interval`.
+/// - The JavaScript client hashes words beyond ASCII differently.
+/// - The official Rust crate leaves out words of more than 40 bytes, instead of 40 characters.
 ///
 /// In a schema, with the source of the texts, writes fill in the vectors, and searches by text embed the query:
 ///
@@ -81,14 +84,14 @@ impl Default for Bm25 {
 }
 
 impl Bm25 {
-    /// Sets how slowly the value of a word stops rising with the times that it occurs. Default: 1.2.
+    /// Sets how much repetitions of a word add to its value, 0 or more. Default: 1.2.
     #[must_use]
     pub fn k(mut self, k: f64) -> Bm25 {
         self.k = k;
         self
     }
 
-    /// Sets how much the words of long texts count less, from 0 to 1. Default: 0.75.
+    /// Sets how much the length of a text lowers its values, from 0 to 1. Default: 0.75.
     #[must_use]
     pub fn b(mut self, b: f64) -> Bm25 {
         self.b = b;
@@ -109,7 +112,7 @@ impl Bm25 {
         self
     }
 
-    /// Sets the words that count nothing, in upper or lower case. Default: 179 English words.
+    /// Sets the words that are ignored, in upper or lower case. Default: 179 English words.
     #[must_use]
     pub fn stopwords(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Bm25 {
         self.stopwords = Some(words.into_iter().map(Into::into).collect());

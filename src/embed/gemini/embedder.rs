@@ -20,7 +20,7 @@ pub(super) static EMBED: Operation = Operation {
     kind: Kind::ReadsRows,
 };
 
-/// What all clones of a `Gemini` share.
+/// The engine and the settings that all clones of a `Gemini` share.
 pub(super) struct Embedder {
     pub(super) engine: Engine,
     pub(super) style: ModelStyle,

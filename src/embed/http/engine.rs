@@ -41,7 +41,7 @@ pub enum LongTexts {
     /// The text is refused.
     #[default]
     Refuse,
-    /// The text is embedded, and a warning is logged.
+    /// The text is sent, and a warning is logged.
     Warn,
 }
 

@@ -230,9 +230,13 @@ impl HttpFunctionBuilder {
         self
     }
 
-    /// Sets whether texts are embedded as Chroma's Python client embeds them: most providers get queries in the
-    /// same way as documents, and no words are put before a text. A collection does not store this. Default:
-    /// `false`, in the way that the model was trained for.
+    /// Sets whether texts are embedded as Chroma's Python client embeds them: most queries in the same way as
+    /// documents, and documents and queries without prefixes. Default: `false`, which embeds them as the model was
+    /// trained.
+    ///
+    /// A collection does not store this. A program that opens one without naming its function embeds queries as
+    /// the model was trained. A function with this setting stores no prefixes, so documents are embedded without
+    /// them by any program.
     pub fn as_python(mut self, as_python: bool) -> HttpFunctionBuilder {
         self.as_python = as_python;
         self

@@ -12,7 +12,7 @@ use crate::embed::context::Purpose;
 use crate::error::InvalidInput;
 use crate::model::space::Space;
 
-/// What all functions of a provider have in common.
+/// The facts that all functions of a provider share.
 #[derive(Debug)]
 pub(super) struct Service {
     /// Chroma's name of the function.
@@ -53,7 +53,7 @@ impl Service {
 /// The most bytes in a body where a provider names no limit. Gateways take more.
 pub(super) const MAX_BYTES: usize = 4_000_000;
 
-/// What texts are embedded for, and whether as in Chroma's Python client.
+/// The purpose of the texts, and whether to embed them as Chroma's Python client does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask {
     pub(super) purpose: Purpose,
