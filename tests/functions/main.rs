@@ -12,5 +12,6 @@ mod engine;
 mod golden;
 mod recording;
 mod sparse;
+mod splade;
 mod stored;
 mod untrusted;

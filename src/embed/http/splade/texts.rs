@@ -124,11 +124,6 @@ pub(in crate::embed::http) fn read(
                 "the vector of text {text} has {numbers} indices and {weights} values"
             ));
         }
-        if !values.iter().all(|value| value.is_finite()) {
-            return Err(format!(
-                "the vector of text {text} has a value that is not finite"
-            ));
-        }
         let mut pairs: Vec<_> = indices.into_iter().zip(values).collect();
         pairs.sort_unstable_by_key(|(index, _)| *index);
         if let Some(two) = pairs.windows(2).find(|two| two[0].0 == two[1].0) {
