@@ -141,10 +141,12 @@ impl Modify {
             return Err(invalid(reason));
         }
         let function = self.embedding_function.as_deref();
+        let stored = self.collection.inner.stored.function();
         let configuration = Configuration {
             hnsw: self.hnsw.as_ref(),
             spann: self.spann.as_ref(),
-            embedding_function: function.and_then(configured::describe),
+            embedding_function: function
+                .and_then(|function| configured::describe_again(function, stored.as_deref())),
         };
         let has_configuration = configuration.hnsw.is_some()
             || configuration.spann.is_some()

@@ -1,7 +1,6 @@
 //! The embedding function in a collection's configuration: described, made, and compared with the caller's
 //! function.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -16,6 +15,7 @@ use super::hashing::{self, Hashing};
 #[cfg(feature = "functions")]
 use super::http;
 use super::sparse::SparseEmbeddingFunction;
+use super::vectors::Vectors;
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::printable::short;
@@ -25,14 +25,25 @@ const GEMINI: &str = gemini::NAME;
 #[cfg(not(feature = "gemini"))]
 const GEMINI: &str = "google_gemini";
 
-/// Returns what a collection's configuration stores about a function. `None` if the function has no
+/// Returns what a new collection stores about a function, under Python's name. `None` if the function has no
 /// [`config`](EmbeddingFunction::config).
 pub(crate) fn describe(function: &dyn EmbeddingFunction) -> Option<EmbeddingFunctionConfiguration> {
-    let config = function.config()?;
-    Some(EmbeddingFunctionConfiguration::known(
-        function.name(),
-        config,
-    ))
+    let (name, config) = (canonical(function.name()), function.config()?);
+    Some(EmbeddingFunctionConfiguration::known(name, config))
+}
+
+/// Like [`describe`], for a collection that stores a function already. It keeps the name, since the client that
+/// created it may know no other.
+pub(crate) fn describe_again(
+    function: &dyn EmbeddingFunction,
+    stored: Option<&EmbeddingFunctionConfiguration>,
+) -> Option<EmbeddingFunctionConfiguration> {
+    let mut described = describe(function)?;
+    let stored = stored.and_then(|stored| stored.name.as_deref());
+    if let Some(name) = stored.filter(|name| canonical(name) == canonical(function.name())) {
+        described.name = Some(name.to_owned());
+    }
+    Some(described)
 }
 
 /// Makes the function of sparse vectors that a schema describes.
@@ -205,69 +216,13 @@ fn compare(
     })
 }
 
-/// What the vectors of a function depend on, as far as its configuration tells it.
-struct Vectors {
-    name: String,
-    model: Option<String>,
-    dimension: Option<String>,
-}
-
-impl Vectors {
-    fn of(name: &str, config: Option<&Value>) -> Vectors {
-        let name = canonical(name);
-        let member = |name: &str| config.and_then(|config| config.get(name));
-        let model = member("model_name").or_else(|| member("model"));
-        let model = model.and_then(Value::as_str);
-        let dimension = member("dimension").or_else(|| member("dimensions"));
-        // Without a dimension, Gemini's models return the largest.
-        let largest = (name == GEMINI).then(|| "3072".to_owned());
-        let dimension = dimension.filter(|dimension| !dimension.is_null());
-        Vectors {
-            name: short(name).into_owned(),
-            // Google's SDK also accepts the prefix.
-            model: model
-                .map(|model| short(model.strip_prefix("models/").unwrap_or(model)).into_owned()),
-            dimension: dimension
-                .map(|floats| short(&floats.to_string()).into_owned())
-                .or(largest),
-        }
-    }
-
-    /// Whether vectors match. The task does not count, because it shifts vectors within one space. What a
-    /// configuration does not tell matches anything.
-    fn match_those_of(&self, other: &Vectors) -> bool {
-        let is_same_name = self.name == other.name;
-        let is_same_model = match (&self.model, &other.model) {
-            (Some(one), Some(other)) => one == other,
-            _ => is_same_name,
-        };
-        let is_same_dimension = match (&self.dimension, &other.dimension) {
-            (Some(one), Some(other)) => one == other,
-            _ => true,
-        };
-        is_same_model && is_same_dimension
-    }
-}
-
-/// Prints `openai, text-embedding-3-small, 512 floats`.
-impl fmt::Display for Vectors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        if let Some(model) = &self.model {
-            write!(f, ", {model}")?;
-        }
-        match &self.dimension {
-            Some(dimension) => write!(f, ", {dimension} floats"),
-            None => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::embed::error::EmbeddingError;
+    use crate::model::embeddings::Embeddings;
 
     fn stored(name: &str, config: Value) -> EmbeddingFunctionConfiguration {
         EmbeddingFunctionConfiguration::known(name, config)
@@ -344,7 +299,7 @@ mod tests {
         (name, stored): (&str, Value),
         (given_name, given): (&str, Value),
     ) -> Result<(), String> {
-        let of = |name: &str, config: &Value| Vectors::of(name, Some(config));
+        let of = |name: &str, config: &Value| Vectors::of(canonical(name), Some(config));
         let (stored, given) = (of(name, &stored), of(given_name, &given));
         if stored.match_those_of(&given) {
             return Ok(());
@@ -401,8 +356,78 @@ mod tests {
         );
         assert_eq!(
             check_configs(own("m"), ("default", json!({}))).unwrap_err(),
-            "openai, m / default"
+            "openai, m / default, all-MiniLM-L6-v2"
         );
+    }
+
+    #[test]
+    fn the_default_function_is_the_same_model_as_that_of_ollama() {
+        let ollama = || {
+            (
+                "ollama",
+                json!({ "model_name": "chroma/all-minilm-l6-v2-f32" }),
+            )
+        };
+        let l6 = || json!({ "model_name": "sentence-transformers/all-MiniLM-L6-v2" });
+        for stored in [
+            ("default", json!({})),
+            ("onnx_mini_lm_l6_v2", json!({ "preferred_providers": null })),
+            ("sentence_transformer", l6()),
+            ("huggingface", l6()),
+            ("huggingface-server", l6()),
+        ] {
+            assert_eq!(check_configs(stored, ollama()), Ok(()));
+        }
+        let other = json!({ "model_name": "all-MiniLM-L12-v2" });
+        let other = check_configs(("sentence_transformer", other), ollama());
+        assert_eq!(
+            other.unwrap_err(),
+            "sentence_transformer, all-MiniLM-L12-v2 / ollama, all-MiniLM-L6-v2"
+        );
+    }
+
+    #[test]
+    fn a_dimension_that_python_stores_and_ignores_is_no_conflict() {
+        let given = || ("openai", json!({ "model_name": "m", "dimensions": 768 }));
+        let pythons = json!({ "model_name": "m", "dimensions": 256, "default_headers": null });
+        assert_eq!(check_configs(("openai", pythons), given()), Ok(()));
+        let others = json!({ "model_name": "m", "dimensions": 256 });
+        assert!(check_configs(("openai", others), given()).is_err());
+    }
+
+    /// The function of a collection that JavaScript created.
+    struct OfJavaScript;
+
+    impl EmbeddingFunction for OfJavaScript {
+        fn name(&self) -> &str {
+            "google-gemini"
+        }
+
+        fn embed_documents(&self, _: &[&str]) -> Result<Embeddings, EmbeddingError> {
+            Err("no texts".into())
+        }
+
+        fn config(&self) -> Option<Value> {
+            Some(json!({}))
+        }
+    }
+
+    #[test]
+    fn a_collection_keeps_the_name_and_a_new_one_gets_pythons() {
+        let name = |stored: &str| {
+            let stored = stored_or_none(stored);
+            let described = describe_again(&OfJavaScript, stored.as_ref()).unwrap();
+            described.name.unwrap()
+        };
+        assert_eq!(name("google_genai"), "google_genai");
+        assert_eq!(name("google-generative-ai"), "google-generative-ai");
+        assert_eq!(name("ollama"), GEMINI, "the same model under another name");
+        assert_eq!(name(""), GEMINI);
+        assert_eq!(describe(&OfJavaScript).unwrap().name.unwrap(), GEMINI);
+    }
+
+    fn stored_or_none(name: &str) -> Option<EmbeddingFunctionConfiguration> {
+        (!name.is_empty()).then(|| stored(name, json!({})))
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::model::space::Space;
 pub(super) struct Deferred {
     /// The name, as it is stored.
     pub(super) name: String,
-    /// The stored settings that this crate knows.
+    /// The settings, as they are stored, without lists and objects that the function does not know.
     pub(super) config: Value,
     /// The floats of a vector, if the configuration tells them.
     pub(super) dimension: Option<usize>,

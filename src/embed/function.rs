@@ -75,9 +75,10 @@ pub trait EmbeddingFunction: Send + Sync {
     /// make the same function: a JSON object (of the crate `serde_json`) without secrets. With `None`, the
     /// default, the configuration does not mention the function.
     ///
-    /// A collection opens only with a function of the stored name. For `Gemini` and
-    /// [`Hashing`](crate::Hashing) the stored configuration is compared as well. For other functions it is
-    /// not, because the crate does not know which of their settings change the vectors.
+    /// A collection opens with a function of the stored name or of the same model. The model and the dimension
+    /// are compared if both configurations have them, as `model_name` or `model`, and as `dimension` or
+    /// `dimensions`. Other settings are not compared, because the crate does not know which of them change the
+    /// vectors.
     fn config(&self) -> Option<serde_json::Value> {
         None
     }

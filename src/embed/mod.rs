@@ -57,6 +57,7 @@ mod parsers;
 #[cfg(any(feature = "bm25", feature = "gemini"))]
 mod settings;
 mod sparse;
+mod vectors;
 
 pub(crate) use allowed::Allowed;
 #[cfg(feature = "bm25")]

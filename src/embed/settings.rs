@@ -22,6 +22,23 @@ pub(super) fn read<'a, T: Deserialize<'a>>(config: &'a Value) -> Result<T, Strin
     read.map_err(|error: serde_json::Error| unreadable(&error))
 }
 
+/// Copies settings, to store them again. Real ones are few, and neither lists nor objects, except those that the
+/// function `knows`. Others are left out, since a server may send any number of them.
+#[cfg(feature = "gemini")]
+pub(super) fn kept(config: &Value, knows: &Value) -> Value {
+    const MAX: usize = 32;
+
+    let settings = config.as_object().into_iter().flatten();
+    let copy = |(name, value): (&String, &Value)| {
+        let value = match value {
+            Value::Array(_) | Value::Object(_) => knows.get(name)?,
+            scalar => scalar,
+        };
+        Some((name.clone(), value.clone()))
+    };
+    Value::Object(settings.filter_map(copy).take(MAX).collect())
+}
+
 fn without_nulls(config: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let members = config.as_object().into_iter().flatten();
     let members = members.filter(|(_, value)| !value.is_null());
@@ -67,6 +84,17 @@ mod tests {
         let config = json!({ "size": 3, "name": "a", "other": [null] });
         let name = Some("a".to_owned());
         assert_eq!(read::<Settings>(&config), Ok(Settings { size: 3, name }));
+    }
+
+    #[test]
+    #[cfg(feature = "gemini")]
+    fn secure_04_unknown_lists_and_objects_are_not_kept() {
+        let config = json!({ "a": 1, "b": null, "list": [1], "known": { "x": 1, "y": 2 }, "other": { "z": 1 } });
+        let knows = json!({ "known": { "x": 1 }, "more": 1 });
+        let expected = json!({ "a": 1, "b": null, "known": { "x": 1 } });
+        assert_eq!(kept(&config, &knows), expected);
+        let many: Value = (0..1_000).map(|i| (i.to_string(), json!(i))).collect();
+        assert_eq!(kept(&many, &knows).as_object().unwrap().len(), 32);
     }
 
     #[test]

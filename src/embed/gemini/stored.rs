@@ -32,23 +32,19 @@ const FULL_DIMENSION: usize = 3072;
 #[derive(Debug, Deserialize)]
 struct Config {
     model_name: String,
-    #[serde(default)]
     task_type: Option<String>,
-    #[serde(default)]
     dimension: Option<usize>,
-    /// Default: that of Chroma's clients.
-    #[serde(default = "default_variable")]
     api_key_env_var: Option<String>,
-    #[serde(default)]
     vertexai: Option<bool>,
 }
 
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "serde wants the type of the field"
-)]
-fn default_variable() -> Option<String> {
-    Some(KEY_VARIABLES[1].to_owned())
+/// Returns the variable of the key if the settings name none. Python's `google_genai` up to Chroma 1.5.2 read the
+/// one of Google's SDK.
+fn default_variable(name: &str) -> &'static str {
+    match name {
+        "google_genai" => KEY_VARIABLES[0],
+        _ => KEY_VARIABLES[1],
+    }
 }
 
 impl Config {
@@ -62,7 +58,7 @@ impl Config {
         self.dimension.unwrap_or(FULL_DIMENSION)
     }
 
-    fn builder(&self) -> Result<GeminiBuilder, String> {
+    fn builder(&self, name: &str) -> Result<GeminiBuilder, String> {
         if self.vertexai == Some(true) {
             return Err(
                 "it was created for Vertex AI, but this crate supports only the Gemini API"
@@ -86,7 +82,7 @@ impl Config {
             Some(TaskType::RetrievalDocument) => Some(TaskType::RetrievalQuery),
             task => task,
         };
-        builder.options.key_variables = self.key_variables();
+        builder.options.key_variables = self.key_variables(name);
         Ok(builder)
     }
 
@@ -96,29 +92,18 @@ impl Config {
         allowed.check_key_variable(variable, &OWN_VARIABLES).err()
     }
 
-    fn key_variables(&self) -> Vec<String> {
-        let Some(variable) = &self.api_key_env_var else {
-            return Vec::new();
-        };
-        let mut variables = vec![variable.clone()];
+    /// Returns the variables that may hold the key: the stored one, or else the default of the function's name.
+    fn key_variables(&self, name: &str) -> Vec<String> {
+        let stored = self.api_key_env_var.as_deref();
+        let variable = stored.unwrap_or_else(|| default_variable(name));
+        let mut variables = vec![variable.to_owned()];
         // All of them hold Google keys, and machines differ in which one is set.
-        if OWN_VARIABLES.contains(&variable.as_str()) {
-            let other = KEY_VARIABLES.into_iter().filter(|name| name != variable);
+        if OWN_VARIABLES.contains(&variable) {
+            let other = KEY_VARIABLES.into_iter().filter(|name| *name != variable);
             variables.extend(other.map(str::to_owned));
         }
         variables
     }
-}
-
-/// Copies the settings of a configuration. Real ones are few, and neither lists nor objects. Others are left out,
-/// since a server may send any number of them.
-fn kept(config: &Value) -> Value {
-    const MAX: usize = 32;
-
-    let settings = config.as_object().into_iter().flatten();
-    let settings = settings.filter(|(_, value)| !value.is_array() && !value.is_object());
-    let copies = settings.map(|(key, value)| (key.clone(), value.clone()));
-    Value::Object(copies.take(MAX).collect())
 }
 
 /// Returns the function that a collection's configuration describes, under the name by which it is stored.
@@ -131,7 +116,7 @@ pub(in crate::embed) fn deferred(
     allowed: &Allowed,
 ) -> Result<Deferred, String> {
     let read: Config = settings::read(config)?;
-    let builder = read.builder()?;
+    let builder = read.builder(name)?;
     let (model, dimension) = (&builder.model, builder.dimension);
     let Some(known) = model::known(model) else {
         let Some(since) = model::shut_down(model) else {
@@ -162,7 +147,7 @@ pub(in crate::embed) fn deferred(
     let refusal = read.refusal(allowed);
     Ok(Deferred {
         name: name.to_owned(),
-        config: kept(config),
+        config: settings::kept(config, &Value::Null),
         dimension: Some(dimension),
         default_space: Space::Cosine,
         cache_keys: [key(builder.document_task), key(builder.query_task)],
@@ -251,7 +236,7 @@ mod tests {
     fn queries_have_the_task_that_matches_documents() {
         let tasks = |task: &str| {
             let config = json!({ "model_name": "gemini-embedding-001", "task_type": task });
-            let builder = Config::deserialize(&config).unwrap().builder().unwrap();
+            let builder = Config::deserialize(&config).unwrap().builder(NAME).unwrap();
             (builder.document_task.unwrap(), builder.query_task.unwrap())
         };
         assert_eq!(
@@ -298,6 +283,61 @@ mod tests {
             gemini.config().unwrap()["api_key_env_var"],
             "GOOGLE_API_KEY"
         );
+    }
+
+    /// Those of Chroma's clients, each of its time.
+    #[test]
+    fn the_default_variable_is_that_of_the_name() {
+        let both = with(&[("GOOGLE_API_KEY", "a"), ("GEMINI_API_KEY", "b")]);
+        for (name, config, expected) in [
+            ("google_gemini", json!({}), "GEMINI_API_KEY"),
+            (
+                "google_gemini",
+                json!({ "api_key_env_var": null }),
+                "GEMINI_API_KEY",
+            ),
+            ("google-gemini", json!({}), "GEMINI_API_KEY"),
+            ("google-generative-ai", json!({}), "GEMINI_API_KEY"),
+            ("google_generative_ai", json!({}), "GEMINI_API_KEY"),
+            (
+                "google_genai",
+                json!({ "vertexai": null, "project": null }),
+                "GOOGLE_API_KEY",
+            ),
+            (
+                "google_genai",
+                json!({ "api_key_env_var": "GEMINI_API_KEY" }),
+                "GEMINI_API_KEY",
+            ),
+            (
+                "google_generative_ai",
+                json!({ "api_key_env_var": "GOOGLE_API_KEY" }),
+                "GOOGLE_API_KEY",
+            ),
+        ] {
+            let mut config = config;
+            config["model_name"] = "models/gemini-embedding-001".into();
+            let stored = deferred(name, &config, &Allowed::default()).unwrap();
+            assert_eq!((stored.name(), stored.config()), (name, Some(config)));
+            let gemini = stored.get(&Environment::of(&both)).unwrap();
+            assert_eq!(
+                gemini.config().unwrap()["api_key_env_var"],
+                expected,
+                "{name}"
+            );
+            for only in ["GOOGLE_API_KEY", "GEMINI_API_KEY"] {
+                let variables = [(only, "k")];
+                let variables = with(&variables);
+                let gemini = stored_again(&stored, name)
+                    .get(&Environment::of(&variables))
+                    .map(|_| ());
+                assert!(gemini.is_ok(), "{name} {only}");
+            }
+        }
+    }
+
+    fn stored_again(stored: &Deferred, name: &str) -> Deferred {
+        deferred(name, &stored.config, &Allowed::default()).unwrap()
     }
 
     #[test]

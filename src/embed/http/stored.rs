@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::format::Format as _;
-use super::function::{EMBED, HttpFunction, HttpFunctionBuilder, HttpProvider, check, described};
+use super::function::{EMBED, HttpFunction, HttpFunctionBuilder, HttpProvider, check};
 use super::provider::{Ask, Provider};
 use super::providers::{
     Baseten, CHROMA_API_KEY, ChromaCloudQwen, Cloudflare, Cohere, HuggingFace, Jina, Mistral,
@@ -131,7 +131,7 @@ pub(in crate::embed) fn deferred(
     };
     Some(Ok(Deferred {
         name: name.to_owned(),
-        config: described(&*provider.0, variable.as_deref()),
+        config: settings::kept(config, &provider.0.to_json()),
         dimension: provider.0.dimension(),
         default_space: provider.0.default_space(),
         cache_keys: [Purpose::Documents, Purpose::Queries].map(key),

@@ -7,6 +7,7 @@ use super::azure::Azure;
 use crate::embed::http::header::{Header, Headers};
 use crate::embed::http::provider::{Ask, KeyHeader, Provider, Service};
 use crate::embed::settings;
+use crate::embed::vectors::ignores_dimension;
 use crate::error::InvalidInput;
 
 static SERVICE: Service = Service {
@@ -53,13 +54,10 @@ fn model() -> String {
 }
 
 impl OpenAi {
-    /// Reads what a collection stores. Python stores a dimension for all models, and sends it only to those
-    /// with this name. JavaScript sends what it stores.
+    /// Reads what a collection stores.
     pub(in crate::embed::http) fn read(config: &Value) -> Result<OpenAi, String> {
         let mut function: OpenAi = settings::read(config)?;
-        // Python stores all settings, and others do not know this one.
-        let is_pythons = config.get("default_headers").is_some();
-        if is_pythons && !function.model_name.contains("text-embedding-3") {
+        if ignores_dimension(config) {
             function.dimensions = None;
         }
         Ok(function)

@@ -1,0 +1,171 @@
+//! [`Vectors`]: what stored settings tell about the vectors of a function.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::printable::short;
+
+/// What the vectors of a function depend on, as far as its configuration tells it.
+pub(super) struct Vectors {
+    name: String,
+    model: Option<String>,
+    dimension: Option<String>,
+}
+
+impl Vectors {
+    /// `name` is Python's.
+    pub(super) fn of(name: &str, config: Option<&Value>) -> Vectors {
+        let config = config.filter(|config| config.is_object());
+        let is_ignored = name == "openai" && config.is_some_and(ignores_dimension);
+        let member = |name: &str| config?.get(name).filter(|value| !value.is_null());
+        let dimension = member("dimension").or_else(|| member("dimensions"));
+        let dimension = dimension.filter(|_| !is_ignored);
+        // Without a dimension, Gemini's models return the largest.
+        let largest = (name == "google_gemini").then(|| "3072".to_owned());
+        Vectors {
+            name: short(name).into_owned(),
+            model: model_of(name, config).map(|model| short(model).into_owned()),
+            dimension: dimension
+                .map(|floats| short(&floats.to_string()).into_owned())
+                .or(largest),
+        }
+    }
+
+    /// Whether vectors match. The task does not count, because it shifts vectors within one space. What a
+    /// configuration does not tell matches anything.
+    pub(super) fn match_those_of(&self, other: &Vectors) -> bool {
+        let is_same_name = self.name == other.name;
+        let is_same_model = match (&self.model, &other.model) {
+            (Some(one), Some(other)) => one == other,
+            _ => is_same_name,
+        };
+        let is_same_dimension = match (&self.dimension, &other.dimension) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        is_same_model && is_same_dimension
+    }
+}
+
+/// Prints `openai, text-embedding-3-small, 512 floats`.
+impl fmt::Display for Vectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(model) = &self.model {
+            write!(f, ", {model}")?;
+        }
+        match &self.dimension {
+            Some(dimension) => write!(f, ", {dimension} floats"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The model of Chroma's default function.
+const DEFAULT: &str = "all-MiniLM-L6-v2";
+
+/// Returns the name of a function's model. If several functions have the model, it is the same name for all of
+/// them. `None` if the settings name no model.
+fn model_of<'a>(function: &str, config: Option<&'a Value>) -> Option<&'a str> {
+    if ["default", "onnx_mini_lm_l6_v2"].contains(&function) {
+        return Some(DEFAULT);
+    }
+    let member = |name: &str| config?.get(name)?.as_str();
+    let model = member("model_name").or_else(|| member("model"))?;
+    if function == "ollama" {
+        return Some(of_ollama(model));
+    }
+    // Google's SDK accepts the first prefix. The libraries of the second one need it for no model of their own,
+    // and the third is a copy for JavaScript.
+    let prefixes = ["models/", "sentence-transformers/", "Xenova/"];
+    let mut short = prefixes
+        .iter()
+        .filter_map(|prefix| model.strip_prefix(prefix));
+    Some(short.next().unwrap_or(model))
+}
+
+fn of_ollama(model: &str) -> &str {
+    let model = model.strip_suffix(":latest").unwrap_or(model);
+    match model {
+        "chroma/all-minilm-l6-v2-f32"
+        | "all-minilm"
+        | "all-minilm:22m"
+        | "all-minilm:l6-v2"
+        | "all-minilm:22m-l6-v2-fp16" => DEFAULT,
+        other => other,
+    }
+}
+
+/// Whether stored settings of `openai` have a dimension that is not sent: Python stores one for all models, and
+/// sends it only to those with this name. JavaScript and this crate send what they store.
+pub(super) fn ignores_dimension(config: &Value) -> bool {
+    // Python stores all settings, and the others do not know this one.
+    let is_pythons = config.get("default_headers").is_some();
+    let model = config["model_name"].as_str().unwrap_or_default();
+    is_pythons && !model.contains("text-embedding-3")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_default_model_has_one_name() {
+        for (function, config) in [
+            ("default", json!({})),
+            ("onnx_mini_lm_l6_v2", json!({ "preferred_providers": [] })),
+            (
+                "sentence_transformer",
+                json!({ "model_name": "all-MiniLM-L6-v2" }),
+            ),
+            (
+                "sentence_transformer",
+                json!({ "model_name": "sentence-transformers/all-MiniLM-L6-v2" }),
+            ),
+            (
+                "transformers",
+                json!({ "model": "Xenova/all-MiniLM-L6-v2" }),
+            ),
+            (
+                "huggingface",
+                json!({ "model_name": "sentence-transformers/all-MiniLM-L6-v2" }),
+            ),
+            (
+                "huggingface_server",
+                json!({ "model_name": "sentence-transformers/all-MiniLM-L6-v2" }),
+            ),
+            (
+                "ollama",
+                json!({ "model_name": "chroma/all-minilm-l6-v2-f32" }),
+            ),
+            ("ollama", json!({ "model_name": "all-minilm:latest" })),
+            ("ollama", json!({ "model_name": "all-minilm:22m" })),
+        ] {
+            assert_eq!(
+                model_of(function, Some(&config)),
+                Some(DEFAULT),
+                "{function} {config}"
+            );
+        }
+        for (function, config) in [
+            // Twelve layers
+            ("ollama", json!({ "model_name": "all-minilm:33m" })),
+            (
+                "sentence_transformer",
+                json!({ "model_name": "all-MiniLM-L12-v2" }),
+            ),
+            ("openai", json!({ "model_name": "default" })),
+        ] {
+            assert_ne!(model_of(function, Some(&config)), Some(DEFAULT), "{config}");
+        }
+        assert_eq!(
+            model_of("huggingface_server", Some(&json!({ "url": "u" }))),
+            None
+        );
+        let tagged = json!({ "model_name": "bge-m3:latest" });
+        assert_eq!(model_of("ollama", Some(&tagged)), Some("bge-m3"));
+    }
+}
