@@ -40,7 +40,7 @@ pub(super) static EMBED: Operation = Operation {
 #[derive(Debug, Clone)]
 pub struct HttpProvider(pub(super) Arc<dyn Provider>);
 
-/// An embedding function of a provider other than Google, over HTTP.
+/// An embedding function over HTTP, of any provider except Google.
 ///
 /// It cuts texts into batches, sends several at a time, respects rate limits, repeats failed requests and
 /// caches vectors in the same way as [`Gemini`](crate::Gemini#many-texts). Clones are cheap, and share
@@ -59,6 +59,20 @@ pub struct HttpProvider(pub(super) Arc<dyn Provider>);
 ///     .embedding_function(HttpFunction::new(openai)?)
 ///     .get_or_create()?;
 /// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+///
+/// Without a collection, call the methods of [`EmbeddingFunction`]:
+///
+/// ```no_run
+/// use chroma_blocking::EmbeddingFunction;
+/// use chroma_blocking::embed::{HttpFunction, Ollama};
+///
+/// let ollama = HttpFunction::builder(Ollama::new("nomic-embed-text"))
+///     .concurrency(2)
+///     .build()?;
+/// let vectors = ollama.embed_documents(&["a galaxy", "bread"])?;
+/// let query = ollama.embed_queries(&["stars"])?;
+/// # Ok::<(), chroma_blocking::embed::EmbeddingError>(())
 /// ```
 #[derive(Clone)]
 pub struct HttpFunction(Arc<Inner>);
@@ -231,12 +245,12 @@ impl HttpFunctionBuilder {
     }
 
     /// Sets whether texts are embedded as Chroma's Python client embeds them: most queries in the same way as
-    /// documents, and documents and queries without prefixes. Default: `false`, which embeds them as the model was
-    /// trained.
+    /// documents, and documents and queries without prefixes. Default: `false`, which embeds them as the
+    /// model was trained.
     ///
-    /// A collection does not store this. A program that opens one without naming its function embeds queries as
-    /// the model was trained. A function with this setting stores no prefixes, so documents are embedded without
-    /// them by any program.
+    /// A collection does not store this. A program that opens one without naming its function embeds queries
+    /// as the model was trained. A function with this setting stores no prefixes, so documents are embedded
+    /// without them by any program.
     pub fn as_python(mut self, as_python: bool) -> HttpFunctionBuilder {
         self.as_python = as_python;
         self

@@ -31,7 +31,8 @@ pub(super) struct Service {
     pub(super) answer: Answer,
     /// The most texts in a request.
     pub(super) batch_size: usize,
-    /// The most bytes in a body, by the provider's limit of tokens. A larger body may be refused, and is halved.
+    /// The most bytes in a body, by the provider's limit of tokens. A larger body may be refused, and is
+    /// halved.
     pub(super) max_bytes: usize,
 }
 
@@ -45,6 +46,7 @@ impl Service {
         hosts: &[],
         texts: "input",
         answer: Answer::at(&["data"]),
+        // For providers that name no limit
         batch_size: 128,
         max_bytes: MAX_BYTES,
     };
@@ -162,8 +164,8 @@ impl<T: Serialize> ToJson for T {
     }
 }
 
-/// Refuses a part of a path that would change the path: it may have letters, digits, and `-`, `_`, `.`, `@`, `:`
-/// and single slashes.
+/// Refuses a part of a path that would change the path: it may have letters, digits, and `-`, `_`, `.`, `@`,
+/// `:` and single slashes.
 ///
 /// # Errors
 /// [`InvalidInput::Setting`].

@@ -11,7 +11,16 @@ static SERVICE: Service = Service {
     ..Service::LIKE_OPENAI
 };
 
-/// A model that Baseten deploys. The key is in `BASETEN_API_KEY` or `CHROMA_BASETEN_API_KEY`.
+/// A model that Baseten deploys: Chroma's function `baseten`. The key is in `BASETEN_API_KEY` or
+/// `CHROMA_BASETEN_API_KEY`. A request has at most 128 texts.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{Baseten, HttpFunction};
+///
+/// let address = "https://model-ID.api.baseten.co/environments/production/sync/v1";
+/// let function = HttpFunction::new(Baseten::new(address))?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Baseten {
     api_base: String,

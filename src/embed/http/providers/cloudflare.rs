@@ -15,11 +15,13 @@ static SERVICE: Service = Service {
     base_url: "https://api.cloudflare.com",
     texts: "text",
     answer: Answer::at(&["result", "data"]),
+    // The schema of Cloudflare's models
     batch_size: 100,
     ..Service::LIKE_OPENAI
 };
 
-/// Models of Cloudflare Workers AI. The key is in `CLOUDFLARE_API_KEY` or `CHROMA_CLOUDFLARE_API_KEY`.
+/// Models of Cloudflare Workers AI: Chroma's function `cloudflare_workers_ai`. The key is in
+/// `CLOUDFLARE_API_KEY` or `CHROMA_CLOUDFLARE_API_KEY`. A request has at most 100 texts.
 ///
 /// ```no_run
 /// use chroma_blocking::embed::{Cloudflare, HttpFunction};

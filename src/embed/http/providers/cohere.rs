@@ -14,11 +14,13 @@ static SERVICE: Service = Service {
     path: "/embed",
     texts: "texts",
     answer: Answer::at(&["embeddings"]),
+    // Cohere's API reference
     batch_size: 96,
     ..Service::LIKE_OPENAI
 };
 
-/// Cohere's models. The key is in `COHERE_API_KEY` or `CHROMA_COHERE_API_KEY`.
+/// Cohere's models: Chroma's function `cohere`. The key is in `COHERE_API_KEY` or `CHROMA_COHERE_API_KEY`. A
+/// request has at most 96 texts. Cohere ignores the rest of a text that is longer than the model reads.
 ///
 /// Queries are embedded as `search_query`, documents as `search_document`. Chroma's Python client embeds both
 /// as documents; [`as_python`](crate::embed::HttpFunctionBuilder::as_python) does the same.

@@ -14,14 +14,23 @@ static SERVICE: Service = Service {
     base_url: "https://router.huggingface.co",
     texts: "inputs",
     answer: Answer::at(&[]),
+    // As for its servers
     batch_size: 32,
     ..Service::LIKE_OPENAI
 };
 
-/// Models that Hugging Face hosts: its Inference API. The key is in `HUGGINGFACE_API_KEY` or
-/// `CHROMA_HUGGINGFACE_API_KEY`.
+/// Models that Hugging Face hosts: Chroma's function `huggingface`. The key is in `HUGGINGFACE_API_KEY` or
+/// `CHROMA_HUGGINGFACE_API_KEY`. A request has at most 32 texts.
 ///
 /// Chroma's Python client sends requests to an address that no longer exists. This crate uses its successor.
+/// It puts the prefixes of [`Ollama::prefixes`](crate::embed::Ollama::prefixes) before documents and queries.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{HttpFunction, HuggingFace};
+///
+/// let function = HttpFunction::new(HuggingFace::new("BAAI/bge-m3"))?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HuggingFace {
     #[serde(default = "model")]

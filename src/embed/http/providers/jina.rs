@@ -10,15 +10,17 @@ static SERVICE: Service = Service {
     name: "jina",
     key_variables: &["JINA_API_KEY", "CHROMA_JINA_API_KEY"],
     base_url: "https://api.jina.ai/v1",
+    // The most that other clients of Jina AI send
     batch_size: 512,
     ..Service::LIKE_OPENAI
 };
 
-/// Jina AI's models. The key is in `JINA_API_KEY` or `CHROMA_JINA_API_KEY`.
+/// Jina AI's models: Chroma's function `jina`. The key is in `JINA_API_KEY` or `CHROMA_JINA_API_KEY`. A
+/// request has at most 512 texts.
 ///
 /// For models that know tasks (`jina-embeddings-v3` and later ones), [`new`](Jina::new) sets the task
-/// `retrieval.passage` for documents and `retrieval.query` for queries. A collection stores both, and Chroma's
-/// Python client uses them as well.
+/// `retrieval.passage` for documents and `retrieval.query` for queries. A collection stores both, and
+/// Chroma's Python client uses them as well.
 ///
 /// ```no_run
 /// use chroma_blocking::embed::{HttpFunction, Jina};
@@ -69,7 +71,7 @@ impl Jina {
         }
     }
 
-    /// Sets the tasks of documents and queries, for example `text-matching` for both.
+    /// Sets the tasks of documents and queries, for example `text-matching` for both. Default: see [`Jina`].
     #[must_use]
     pub fn tasks(mut self, documents: impl Into<String>, queries: impl Into<String>) -> Jina {
         self.options.task = Some(documents.into());

@@ -12,7 +12,15 @@ static SERVICE: Service = Service {
     ..Service::LIKE_OPENAI
 };
 
-/// Mistral's models. The key is in `MISTRAL_API_KEY`.
+/// Mistral's models: Chroma's function `mistral`. The key is in `MISTRAL_API_KEY`. A request has at most 128
+/// texts.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{HttpFunction, Mistral};
+///
+/// let function = HttpFunction::new(Mistral::new("mistral-embed"))?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mistral {
     #[serde(default = "model")]

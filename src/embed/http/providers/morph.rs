@@ -12,7 +12,15 @@ static SERVICE: Service = Service {
     ..Service::LIKE_OPENAI
 };
 
-/// Morph's models for code. The key is in `MORPH_API_KEY`.
+/// Morph's models for code: Chroma's function `morph`. The key is in `MORPH_API_KEY`. A request has at most
+/// 128 texts.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{HttpFunction, Morph};
+///
+/// let function = HttpFunction::new(Morph::new("morph-embedding-v2"))?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Morph {
     #[serde(default = "model")]

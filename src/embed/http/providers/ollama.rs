@@ -14,14 +14,16 @@ static SERVICE: Service = Service {
     base_url: "http://localhost:11434",
     path: "/api/embed",
     answer: Answer::at(&["embeddings"]),
+    // Ollama has no limit. A request should be shorter than its timeout.
     batch_size: 512,
     ..Service::LIKE_OPENAI
 };
 
-/// Models that [Ollama](https://ollama.com) serves, without a key.
+/// Models that [Ollama](https://ollama.com) serves, without a key: Chroma's function `ollama`. A request has
+/// at most 512 texts.
 ///
-/// Pull the model first, for example with `ollama pull nomic-embed-text`. A text that is longer than the
-/// model's context is cut off by Ollama.
+/// Pull the model first, for example with `ollama pull nomic-embed-text`. Ollama ignores the rest of a text
+/// that is longer than the model reads.
 ///
 /// ```no_run
 /// use chroma_blocking::embed::{HttpFunction, Ollama};
@@ -71,6 +73,9 @@ impl Ollama {
 
     /// Sets the words before each document and each query. Default: those that the makers of
     /// `nomic-embed-text`, `e5` and `mxbai-embed-large` name for these models, and none for others.
+    ///
+    /// A collection stores them, but Chroma's other clients ignore them. For a collection that those clients
+    /// fill as well, set none: `prefixes("", "")`.
     #[must_use]
     pub fn prefixes(mut self, documents: &str, queries: &str) -> Ollama {
         self.prefixes = Prefixes::new(documents, queries);

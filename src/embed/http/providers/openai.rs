@@ -15,14 +15,16 @@ static SERVICE: Service = Service {
     key_variables: &["OPENAI_API_KEY", "CHROMA_OPENAI_API_KEY"],
     base_url: "https://api.openai.com/v1",
     hosts: &["api.openai.com"],
+    // OpenAI's API reference
     batch_size: 2_048,
-    // 300,000 tokens
+    // At most 300,000 tokens
     max_bytes: 1_000_000,
     ..Service::LIKE_OPENAI
 };
 
-/// OpenAI's models, and those of services with the same API: vLLM, LiteLLM, llama.cpp, LM Studio, Azure. The
-/// key is in `OPENAI_API_KEY` or `CHROMA_OPENAI_API_KEY`.
+/// OpenAI's models, and those of services with the same API (vLLM, LiteLLM, llama.cpp, LM Studio, Azure):
+/// Chroma's function `openai`. The key is in `OPENAI_API_KEY` or `CHROMA_OPENAI_API_KEY`. A request has at
+/// most 2,048 texts, and a text at most 8,191 tokens, unless another service serves the model.
 ///
 /// ```no_run
 /// use chroma_blocking::embed::{HttpFunction, OpenAi};
@@ -82,7 +84,11 @@ impl OpenAi {
         self
     }
 
-    /// Sets the address of the API, up to the part before `/embeddings`. Default: OpenAI's.
+    /// Sets the address of the API, up to the part before `/embeddings`: `http://localhost:8000/v1`. Default:
+    /// OpenAI's.
+    ///
+    /// A service at another address needs no key. If there is one, also in `OPENAI_API_KEY`, the service gets
+    /// it over https or on this machine.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> OpenAi {
         self.api_base = Some(url.into());
@@ -96,7 +102,9 @@ impl OpenAi {
         self
     }
 
-    /// Uses a deployment on Azure, with the version of its API, for example `2024-10-21`.
+    /// Uses a deployment on Azure: the endpoint of the resource, for example `https://acme.openai.azure.com`,
+    /// the name of the deployment, and the version of the API, for example `2024-10-21`. Default: no
+    /// deployment.
     #[must_use]
     pub fn azure(
         mut self,

@@ -14,12 +14,24 @@ static SERVICE: Service = Service {
         path: &["data"],
         packed: Packed::Bytes,
     },
+    // Perplexity's API reference
     batch_size: 512,
     ..Service::LIKE_OPENAI
 };
 
-/// Perplexity's models. The key is in `PERPLEXITY_API_KEY`. Their vectors are whole numbers from -128 to 127,
-/// so only [`Space::Cosine`](crate::Space::Cosine) compares them well.
+/// Perplexity's models: Chroma's function `perplexity`. The key is in `PERPLEXITY_API_KEY`. A request has at
+/// most 512 texts.
+///
+/// The vectors are whole numbers from -128 to 127, so only [`Space::Cosine`](crate::Space::Cosine), the
+/// default, compares them well.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{HttpFunction, Perplexity};
+///
+/// let perplexity = Perplexity::new("pplx-embed-v1-0.6b");
+/// let function = HttpFunction::new(perplexity)?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Perplexity {
     #[serde(default = "model")]

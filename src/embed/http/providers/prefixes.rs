@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::embed::context::Purpose;
 use crate::embed::http::provider::Ask;
 
-/// The words before each document and each query. Stored beside Chroma's own settings, which have no place
+/// The words before each document and each query. Stored next to Chroma's own settings, which have no place
 /// for them; Chroma's clients ignore them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Prefixes {

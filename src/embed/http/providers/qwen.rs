@@ -27,10 +27,10 @@ static SERVICE: Service = Service {
     ..Service::LIKE_OPENAI
 };
 
-/// The model Qwen3 Embedding, which Chroma Cloud hosts. The key is in `CHROMA_API_KEY`. Its vectors have
-/// 1,024 floats.
+/// The model Qwen3 Embedding, which Chroma Cloud hosts: Chroma's function `chroma-cloud-qwen`. The key is in
+/// `CHROMA_API_KEY`. A request has at most 100 texts. The vectors have 1,024 floats.
 ///
-/// A query has an instruction that tells the model what is searched for:
+/// With a task, a query has an instruction that tells the model what is searched for:
 ///
 /// ```no_run
 /// use chroma_blocking::embed::{ChromaCloudQwen, HttpFunction};
@@ -98,7 +98,7 @@ impl ChromaCloudQwen {
         self
     }
 
-    /// Sets a task of your own, with the instructions for documents and queries.
+    /// Adds a task with its instructions for documents and queries, and sets it. A collection stores them.
     #[must_use]
     pub fn instructions(
         mut self,

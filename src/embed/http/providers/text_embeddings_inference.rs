@@ -18,8 +18,9 @@ static SERVICE: Service = Service {
     ..Service::LIKE_OPENAI
 };
 
-/// The model of a server of Hugging Face's Text Embeddings Inference. A server may require a key, in
-/// `HUGGINGFACE_API_KEY`.
+/// The model of a server of Hugging Face's Text Embeddings Inference: Chroma's function `huggingface_server`.
+/// A server may require a key, in `HUGGINGFACE_API_KEY`. A request has at most 32 texts, the server's
+/// default.
 ///
 /// The server refuses texts that are longer than its model reads, unless it was started with
 /// `--auto-truncate`.

@@ -12,7 +12,16 @@ static SERVICE: Service = Service {
     ..Service::LIKE_OPENAI
 };
 
-/// Models that Together AI hosts. The key is in `TOGETHER_API_KEY` or `CHROMA_TOGETHER_AI_API_KEY`.
+/// Models that Together AI hosts: Chroma's function `together_ai`. The key is in `TOGETHER_API_KEY` or
+/// `CHROMA_TOGETHER_AI_API_KEY`. A request has at most 128 texts.
+///
+/// ```no_run
+/// use chroma_blocking::embed::{HttpFunction, Together};
+///
+/// let together = Together::new("intfloat/multilingual-e5-large-instruct");
+/// let function = HttpFunction::new(together)?;
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Together {
     model_name: String,

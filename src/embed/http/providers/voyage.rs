@@ -9,14 +9,15 @@ static SERVICE: Service = Service {
     name: "voyageai",
     key_variables: &["VOYAGE_API_KEY", "CHROMA_VOYAGE_API_KEY"],
     base_url: "https://api.voyageai.com/v1",
-    // Voyage AI's documentation of its API
+    // Voyage AI's API reference
     batch_size: 1_000,
     // 120,000 tokens for its large models
     max_bytes: 400_000,
     ..Service::LIKE_OPENAI
 };
 
-/// Voyage AI's models. The key is in `VOYAGE_API_KEY` or `CHROMA_VOYAGE_API_KEY`.
+/// Voyage AI's models: Chroma's function `voyageai`. The key is in `VOYAGE_API_KEY` or
+/// `CHROMA_VOYAGE_API_KEY`. A request has at most 1,000 texts.
 ///
 /// Queries are embedded with the input type `query`, documents with none; Voyage AI calls such vectors
 /// compatible. Chroma's Python client embeds both with the same type;
