@@ -66,12 +66,12 @@ impl CollectionBuilder {
         self
     }
 
-    /// Sets the function that makes the sparse vectors of a metadata key, which must have a
-    /// [sparse vector index](Schema::create_sparse_vector_index) in the collection's schema. Replaces the function
-    /// that the schema stores, which must have the same name and model.
+    /// Sets the function that makes the sparse vectors of a metadata key, which must have a [sparse vector
+    /// index](Schema::create_sparse_vector_index) in the collection's schema. Replaces the function that the
+    /// schema stores, which must have the same name and model.
     ///
-    /// Needed for functions of your own, and for options that a schema does not store, such as an API key. The
-    /// schema of a new collection stores the function's name and settings.
+    /// Needed for functions of your own, and for options that a schema does not store, such as an API key.
+    /// The schema of a new collection stores the function's name and settings.
     ///
     /// ```no_run
     /// use chroma_blocking::Client;
@@ -154,18 +154,20 @@ impl CollectionBuilder {
     /// Opens an existing collection.
     ///
     /// Without an [embedding function](CollectionBuilder::embedding_function), the collection uses the one in
-    /// its configuration, whichever client of Chroma created it:
-    /// - `google_gemini` is [`Gemini`](crate::Gemini), with the stored model, dimension and task. The API key
-    ///   is in the environment variable that the configuration names: `GOOGLE_API_KEY`, `GEMINI_API_KEY` or
-    ///   `CHROMA_GOOGLE_GENAI_API_KEY`. If it is not set, the client reads the first two. Any other variable
-    ///   must be allowed by
-    ///   [`ClientBuilder::allow_key_variable`](crate::ClientBuilder::allow_key_variable), since anyone who
-    ///   may change the collection can change its name. **The variable is read when the first text is embedded**, not
-    ///   when the collection is opened, so no key is needed as long as you pass vectors. The key is sent to
-    ///   Google only.
-    /// - `chroma_blocking_hashing` is [`Hashing`](crate::Hashing), with the stored dimension.
-    /// - With any other function, or none, the collection works with vectors. Texts are refused with
-    ///   [`InvalidInput::StoredEmbeddingFunction`] or [`InvalidInput::NoEmbeddingFunction`].
+    /// its configuration, whichever client of Chroma created it: any function of [`embed`](crate::embed),
+    /// with the stored model, dimension and other settings. With any other function, or none, the collection
+    /// works with vectors. Texts are refused with [`InvalidInput::StoredEmbeddingFunction`] or
+    /// [`InvalidInput::NoEmbeddingFunction`].
+    ///
+    /// The API key is in the environment variable that the configuration names. **The variable is read when
+    /// the first text is embedded**, not when the collection is opened, so no key is needed as long as you
+    /// pass vectors.
+    ///
+    /// Anyone who may change the collection can change its configuration. So a variable that is not the
+    /// provider's own must be allowed by
+    /// [`ClientBuilder::allow_key_variable`](crate::ClientBuilder::allow_key_variable), and a host that is
+    /// neither the provider's nor this machine by
+    /// [`ClientBuilder::allow_embedding_host`](crate::ClientBuilder::allow_embedding_host).
     ///
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound) if there is no collection of this name;

@@ -167,8 +167,8 @@ impl ClientBuilder {
     /// stops reading a larger response and returns [`Error::Decode`](crate::Error::Decode). Must be greater
     /// than zero. Default: 2 GiB.
     ///
-    /// Each response takes at most about 12 times this size in memory, including its JSON; a short response may
-    /// take up to 64 MiB. Responses with vectors or long documents take two or three times their size. So
+    /// Each response takes at most about 12 times this size in memory, including its JSON; a short response
+    /// may take up to 64 MiB. Responses with vectors or long documents take two or three times their size. So
     /// divide the memory that a call may take by 12.
     ///
     /// For other responses the maximum is 16 MiB, or this limit if it is lower.
@@ -183,11 +183,10 @@ impl ClientBuilder {
     /// A collection stores its embedding function with the name of that variable, and anyone who may write to
     /// the server can change the name. The function would send the variable's value to its provider. So a
     /// function that is made from a collection's configuration reads only the provider's own variables (for
-    /// `google_gemini`, these are `GOOGLE_API_KEY`, `GEMINI_API_KEY` and `CHROMA_GOOGLE_GENAI_API_KEY`), and
-    /// the variables that are allowed here. A collection that names another variable can be opened, and works
-    /// with vectors. Texts are refused with
-    /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction), and the variable
-    /// is not read.
+    /// `openai`, these are `OPENAI_API_KEY` and `CHROMA_OPENAI_API_KEY`), and the variables that are allowed
+    /// here. A collection that names another variable can be opened, and works with vectors. Texts are
+    /// refused with [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction),
+    /// and the variable is not read.
     ///
     /// Functions that you set in code are not affected.
     ///
@@ -196,7 +195,7 @@ impl ClientBuilder {
     ///
     /// let client = Client::builder()
     ///     .host("db.example.com:8000")
-    ///     .allow_key_variable("MY_GEMINI_KEY")
+    ///     .allow_key_variable("MY_OPENAI_KEY")
     ///     .build()?;
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
@@ -208,10 +207,15 @@ impl ClientBuilder {
     /// Allows collections to name one more host for the requests of their embedding function. May be called
     /// several times. Default: none.
     ///
-    /// A collection stores the address of some functions: of `ollama`, `huggingface_server`, and `openai` with
-    /// another service. Anyone who may write to the server can change it, and would get the texts and the key.
-    /// So a function that is made from a collection's configuration sends them only to the provider's own
-    /// hosts, to this machine, and to the hosts that are allowed here.
+    /// A collection stores the address of some functions: of `ollama`, `huggingface_server`, and `openai`
+    /// with another service. Anyone who may write to the server can change it, and would get the texts and
+    /// the key. So a function that is made from a collection's configuration sends them only to the
+    /// provider's own hosts, to this machine, and to the hosts that are allowed here. A collection that names
+    /// another host can be opened, and works with vectors. Texts are refused with
+    /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction).
+    ///
+    /// A host is a name or an IP address, without scheme, port and path. Every port of it is allowed. A key
+    /// is sent over https only. Functions that you set in code are not affected.
     ///
     /// ```
     /// use chroma_blocking::Client;
@@ -234,9 +238,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the retry budget of this client and its clones: how many retries may fail before requests
-    /// succeed again. The budget keeps many clients from overloading a failing server. While it is used up,
-    /// calls fail without a retry, and [`Call::not_retried_because`](crate::error::Call::not_retried_because) says so.
+    /// Sets the retry budget of this client and its clones: how many retries may fail before requests succeed
+    /// again. The budget keeps many clients from overloading a failing server. While it is used up, calls
+    /// fail without a retry, and [`Call::not_retried_because`](crate::error::Call::not_retried_because) says
+    /// so.
     ///
     /// A call pays for its retries only if it fails in the end. So the number of threads does not matter:
     /// each call in progress may use all retries of its policy. A retry that cannot connect costs nothing.

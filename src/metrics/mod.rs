@@ -2,7 +2,8 @@
 //! circuit breakers, and embeddings.
 //!
 //! Start from [`Client::metrics`](crate::Client::metrics), which returns a [`Metrics`] snapshot. Its
-//! `Display` is a table. `Gemini::metrics` returns the same for the requests to the Gemini API.
+//! `Display` is a table. `Gemini::metrics` and `HttpFunction::metrics` return the same for the requests of
+//! these functions.
 //!
 //! ```no_run
 //! use chroma_blocking::Client;

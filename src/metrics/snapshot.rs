@@ -31,9 +31,9 @@ pub struct Metrics {
 /// calls. Calls that are refused before anything is sent ([`Error::Invalid`](crate::Error::Invalid)) are not
 /// counted.
 ///
-/// `Gemini` schedules its own retries, so each of its requests counts as a call of the operation `embed`: a
-/// request that fails and succeeds later is one failed and one successful call. [`EmbeddingMetrics::errors`]
-/// counts the calls that failed for the caller.
+/// Embedding functions schedule their own retries, so each of their requests counts as a call of the
+/// operation `embed`: a request that fails and succeeds later is one failed and one successful call.
+/// [`EmbeddingMetrics::errors`] counts the calls that failed for the caller.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OperationMetrics {
