@@ -166,6 +166,13 @@ fn why_not(name: &str) -> &'static str {
             "it runs a model with Python's library torch, which this crate does not include"
         }
         "langchain" => "it wraps a function of LangChain, which only a Python program can call",
+        "chroma_bm25"
+        | "chroma-cloud-splade"
+        | "bm25"
+        | "fastembed_sparse"
+        | "huggingface_sparse" => {
+            "it makes sparse vectors, which are stored under a key of the schema"
+        }
         "nomic" => {
             "Chroma's function for Nomic does not work with any current version of Nomic's library"
         }
@@ -205,8 +212,8 @@ fn compare(
     let Some(name) = stored.name.as_deref() else {
         return Ok(());
     };
-    let stored = Vectors::of(name, stored.config.as_ref());
-    let given = Vectors::of(given, given_config);
+    let stored = Vectors::of(canonical(name), stored.config.as_ref());
+    let given = Vectors::of(canonical(given), given_config);
     if stored.match_those_of(&given) {
         return Ok(());
     }
@@ -296,15 +303,15 @@ mod tests {
     }
 
     fn check_configs(
-        (name, stored): (&str, Value),
+        (name, config): (&str, Value),
         (given_name, given): (&str, Value),
     ) -> Result<(), String> {
-        let of = |name: &str, config: &Value| Vectors::of(canonical(name), Some(config));
-        let (stored, given) = (of(name, &stored), of(given_name, &given));
-        if stored.match_those_of(&given) {
-            return Ok(());
+        match compare(&stored(name, config), given_name, Some(&given)) {
+            Err(InvalidInput::EmbeddingFunctionConflict { stored, given }) => {
+                Err(format!("{stored} / {given}"))
+            }
+            other => Ok(other.unwrap()),
         }
-        Err(format!("{stored} / {given}"))
     }
 
     #[test]

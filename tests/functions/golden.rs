@@ -116,7 +116,7 @@ fn function(
 }
 
 /// Replaces the host and the port of a stored address. Returns whether there is one.
-fn move_to(server: &str, address: &mut Value) -> bool {
+pub fn move_to(server: &str, address: &mut Value) -> bool {
     let Some((_, rest)) = address
         .as_str()
         .and_then(|address| address.split_once("://"))
