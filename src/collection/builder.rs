@@ -53,11 +53,13 @@ impl CollectionBuilder {
         }
     }
 
-    /// Sets the embedding function, which turns the collection's texts into vectors.
+    /// Sets the embedding function, which turns the collection's texts into vectors. Default: the one in the
+    /// collection's configuration; see [`get`](CollectionBuilder::get).
     ///
     /// The configuration of a new collection stores the function's name and settings, so that Chroma's other
-    /// clients find them. A collection whose configuration has another name, model or dimension is not opened
-    /// with this function, since the vectors would not match.
+    /// clients find them. A collection whose configuration has another model or dimension is not opened with
+    /// this function, since the vectors would not match. If one of the two names no model, the names of the
+    /// functions must be equal.
     pub fn embedding_function(
         mut self,
         function: impl EmbeddingFunction + 'static,

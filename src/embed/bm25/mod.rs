@@ -23,19 +23,21 @@ pub(super) const NAME: &str = "chroma_bm25";
 
 /// Sparse vectors of the words of a text, for search by words: Chroma's function `chroma_bm25`, offline.
 ///
-/// Words are reduced to their English stems, and English stop words are ignored. Each stem is an index, a hash
-/// of the stem. Its value rises with the number of times that it occurs (the term frequency of Okapi BM25). A
-/// server with the setting `bm25` in its index weights rare words higher.
+/// Words are reduced to their English stems, and English stop words are ignored. Each stem is an index, a
+/// hash of the stem. Its value rises with the number of times that it occurs (the term frequency of Okapi
+/// BM25). A server with the setting `bm25` in its index weights rare words higher. Settings out of range are
+/// refused when texts are embedded.
 ///
 /// # Other clients
-/// The vectors equal those of Chroma's Python client with snowballstemmer before version 3. A document that one
-/// client wrote is not found by another client's search for words whose vectors differ:
+/// The vectors equal those of Chroma's Python client with snowballstemmer before version 3. A document that
+/// one client wrote is not found by another client's search for words whose vectors differ:
 /// - Python with a newer snowballstemmer has other stems for a few words, such as `added`, `university` and
 ///   `interval`.
 /// - The JavaScript client hashes words beyond ASCII differently.
 /// - The official Rust crate leaves out words of more than 40 bytes, instead of 40 characters.
 ///
-/// In a schema, with the source of the texts, writes fill in the vectors, and searches by text embed the query:
+/// In a schema, with the source of the texts, writes fill in the vectors, and searches by text embed the
+/// query:
 ///
 /// ```
 /// use chroma_blocking::embed::Bm25;

@@ -47,7 +47,7 @@ impl GeminiBuilder {
     }
 
     /// Sets how requests name the task, for a model that this version of the crate does not know. A known
-    /// model accepts only its own style.
+    /// model accepts only its own style. Default: that of the known model.
     ///
     /// The client does not check the dimension and the length of texts for an unknown model. To open a
     /// collection that was created with such a model, set the function again.

@@ -68,17 +68,27 @@ impl HttpFunction {
     /// to set options of a stored function, for example [`as_python`](HttpFunctionBuilder::as_python).
     ///
     /// The settings decide where the texts and the key are sent, and which variable holds the key. So check
-    /// them, or set both in the builder, unless you trust everyone who may change the collection.
+    /// them, or set both in the builder, unless you trust everyone who may change the collection. To open a
+    /// collection with its function and default options, name no function instead.
     ///
     /// ```no_run
     /// use chroma_blocking::Client;
     /// use chroma_blocking::embed::HttpFunction;
-    /// use chroma_blocking::serde_json::json;
     ///
-    /// let stored = json!({ "model_name": "embed-v4.0" });
-    /// let function = HttpFunction::from_config("cohere", &stored)?
+    /// let client = Client::from_env()?;
+    /// let notes = client.collection("notes").get()?;
+    /// let stored = notes.configuration().embedding_function.clone();
+    /// let stored = stored.unwrap_or_default();
+    /// let name = stored.name.unwrap_or_default();
+    /// let config = stored.config.unwrap_or_default();
+    ///
+    /// let function = HttpFunction::from_config(&name, &config)?
     ///     .as_python(true)
     ///     .build()?;
+    /// let notes = client
+    ///     .collection("notes")
+    ///     .embedding_function(function)
+    ///     .get()?;
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     ///
