@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::printable::short;
 
-/// What the vectors of a function depend on, as far as its configuration tells it.
+/// The parts of a configuration that decide what the vectors of a function are.
 pub(super) struct Vectors {
     name: String,
     model: Option<String>,

@@ -12,7 +12,7 @@ use crate::wire::read::unread;
 pub(super) struct Answer {
     /// The members that lead to the list of vectors. Empty: the response is the list.
     pub(super) path: &'static [&'static str],
-    /// What a vector in base64 consists of.
+    /// The form of a vector in base64.
     pub(super) packed: Packed,
 }
 

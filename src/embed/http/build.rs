@@ -23,7 +23,7 @@ const MAX_CONCURRENCY: usize = 64;
 pub(in crate::embed) const TOO_LARGE: &str =
     "that is more than its vectors can take; check the address, and any proxy";
 
-/// What a provider decides about its requests.
+/// The decisions of a provider about its requests.
 pub(in crate::embed) struct Plan {
     /// Chroma's name of the function.
     pub(in crate::embed) name: &'static str,

@@ -1,4 +1,4 @@
-//! [`Errors`]: the errors of providers. Each has a form of its own; the fields with the message are few.
+//! [`Errors`]: reads the errors of providers. Their forms differ, but few fields hold the message.
 
 use serde_json::Value;
 

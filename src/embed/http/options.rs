@@ -1,4 +1,4 @@
-//! [`Options`]: what the builders of all functions over HTTP can set.
+//! [`Options`]: the options of all functions over HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +8,7 @@ use super::engine::{LongTexts, RefusedTexts};
 use crate::embed::cache::EmbeddingCache;
 use crate::transport::{RetryPolicy, Timeouts};
 
-/// What the builders of all functions over HTTP can set.
+/// The options that the builders of all functions over HTTP can set.
 #[derive(Clone)]
 pub(in crate::embed) struct Options {
     pub(in crate::embed) key: Option<String>,

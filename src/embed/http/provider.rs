@@ -37,7 +37,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// What most providers have in common with OpenAI.
+    /// The facts that most providers share with OpenAI.
     pub(super) const LIKE_OPENAI: Service = Service {
         name: "",
         key_variables: &[],

@@ -21,7 +21,7 @@ use crate::error::{self, InvalidInput, Result};
 use crate::printable::short;
 
 /// Returns Python's name of a function of one of the providers, for any name by which a client of Chroma
-/// stores it. JavaScript has names of its own.
+/// stores it. JavaScript has other names for some.
 pub(in crate::embed) fn canonical(name: &str) -> &str {
     match name {
         "together-ai" => "together_ai",

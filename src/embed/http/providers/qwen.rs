@@ -52,7 +52,7 @@ pub struct ChromaCloudQwen {
     instructions: BTreeMap<String, Instructions>,
 }
 
-/// What the model reads before documents and queries.
+/// The words that the model reads before documents and queries.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Instructions {

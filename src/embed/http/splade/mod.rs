@@ -76,7 +76,7 @@ pub struct ChromaCloudSplade {
     engine: Arc<OnceLock<Engine>>,
 }
 
-/// What a schema stores.
+/// The settings that a schema stores.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
 struct Settings {
