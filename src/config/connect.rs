@@ -264,3 +264,25 @@ fn from_server(what: &'static str, name: &str) -> Result<String> {
 fn invalid(reason: InvalidInput) -> Error {
     Call::new("client", None).invalid(reason)
 }
+
+#[cfg(all(test, feature = "functions", feature = "tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secure_05_only_a_client_of_chroma_cloud_has_a_key_for_its_models() {
+        for (host, is_cloud) in [
+            ("https://api.trychroma.com", true),
+            ("europe-west1.gcp.trychroma.com", true),
+            ("https://api.trychroma.com.example.com", false),
+            ("https://db.example.com", false),
+            ("localhost", false),
+        ] {
+            let builder = ClientBuilder::default().host(host).api_key("s3cret");
+            let client = builder.connect_in(&Environment::of(&|_| None)).unwrap();
+            let expected = is_cloud.then_some("s3cret");
+            assert_eq!(client.allowed().cloud_key(), expected, "{host}");
+            assert!(!format!("{client:?} {:?}", client.allowed()).contains("s3cret"));
+        }
+    }
+}

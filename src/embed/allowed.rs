@@ -42,7 +42,7 @@ impl Allowed {
 
     /// Returns the key of the client of Chroma Cloud. Only Chroma Cloud may get it.
     #[cfg(feature = "functions")]
-    pub(super) fn cloud_key(&self) -> Option<&str> {
+    pub(crate) fn cloud_key(&self) -> Option<&str> {
         self.cloud_key.as_deref()
     }
 

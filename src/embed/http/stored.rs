@@ -181,3 +181,176 @@ fn refusal(provider: &dyn Provider, variable: Option<&str>, allowed: &Allowed) -
             .err()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use serde_json::json;
+
+    use super::super::splade::ChromaCloudSplade;
+    use super::*;
+    use crate::embed::error::EmbeddingError;
+    use crate::embed::sparse::SparseEmbeddingFunction;
+    use crate::environment::Environment;
+
+    /// The key of a client of Chroma Cloud.
+    const KEY: &str = "ck-s3cret";
+
+    fn cloud() -> Allowed {
+        Allowed::default().with_cloud_key(Some(KEY.to_owned()))
+    }
+
+    /// Answers one request as a model of Chroma Cloud. Calls `embed` with its address, and returns the key that
+    /// the request had.
+    fn key_sent(embed: impl FnOnce(&str) -> Result<(), EmbeddingError>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(&stream);
+            let (mut key, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                match line.trim().split_once(": ") {
+                    Some(("x-chroma-token", value)) => value.clone_into(&mut key),
+                    Some(("content-length", value)) => length = value.parse().unwrap(),
+                    None if line.trim().is_empty() => break,
+                    _ => {}
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            let body = r#"{"embeddings":[{"indices":[1],"values":[0.5]}]}"#;
+            let body = if length > 60 {
+                body
+            } else {
+                r#"{"embeddings":[[0.5]]}"#
+            };
+            let length = body.len();
+            write!(
+                &stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+            .unwrap();
+            key
+        });
+        embed(&url).unwrap();
+        server.join().unwrap()
+    }
+
+    fn key_of_qwen(config: &Value, more: &[(&str, &str)]) -> String {
+        key_sent(|url| {
+            let lookup = |name: &str| -> Option<OsString> {
+                let address = ("CHROMA_EMBED_URL", url);
+                let mut all = more.iter().chain([&address]);
+                all.find(|(set, _)| *set == name)
+                    .map(|(_, value)| value.into())
+            };
+            let stored = deferred("chroma-cloud-qwen", config, &cloud()).unwrap()?;
+            let function = stored.get(&Environment::of(&lookup))?;
+            function.embed_queries(&["text"]).map(drop)
+        })
+    }
+
+    #[test]
+    fn a_model_of_chroma_cloud_gets_the_key_of_the_client_unless_a_variable_has_one() {
+        for config in [
+            json!({}),
+            json!({ "api_key_env_var": "CHROMA_API_KEY", "task": null }),
+        ] {
+            assert_eq!(key_of_qwen(&config, &[]), KEY);
+            assert_eq!(key_of_qwen(&config, &[("CHROMA_API_KEY", "")]), KEY);
+            assert_eq!(key_of_qwen(&config, &[("CHROMA_API_KEY", "ck-2")]), "ck-2");
+        }
+        let is_set = std::env::var_os("CHROMA_API_KEY").is_some();
+        let splade = ChromaCloudSplade::stored(&json!({}), &cloud()).unwrap();
+        let key = key_sent(|url| splade.base_url(url).embed_documents(&["text"]).map(drop));
+        assert!(is_set || key == KEY, "{key}");
+    }
+
+    #[test]
+    fn secure_05_the_key_of_the_client_is_for_chroma_cloud_alone() {
+        let nothing = |_: &str| None;
+        let nothing = Environment::of(&nothing);
+        let without = deferred("chroma-cloud-qwen", &json!({}), &Allowed::default());
+        let without = without.unwrap().unwrap();
+        let error = without.get(&nothing).err().unwrap().to_string();
+        assert!(error.contains("CHROMA_API_KEY"), "{error}");
+
+        let local = "http://localhost:1";
+        for (name, config) in [
+            ("cohere", json!({ "model_name": "m" })),
+            (
+                "voyageai",
+                json!({ "model_name": "m", "api_key_env_var": "VOYAGE_API_KEY" }),
+            ),
+            ("morph", json!({ "api_base": local })),
+            ("baseten", json!({ "api_base": local })),
+        ] {
+            let stored = deferred(name, &config, &cloud()).unwrap().unwrap();
+            let error = stored.get(&nothing).err().unwrap().to_string();
+            assert!(error.contains("_API_KEY"), "{name}: {error}");
+        }
+        // Neither does a stored variable of another provider choose it.
+        let config =
+            json!({ "model_name": "m", "api_base": local, "api_key_env_var": "CHROMA_API_KEY" });
+        let stored = deferred("openai", &config, &cloud()).unwrap().unwrap();
+        let error = stored.get(&nothing).err().unwrap().to_string();
+        assert!(error.contains("allow_key_variable"), "{error}");
+        // Nor an address that is not encrypted.
+        let lookup = |name: &str| (name == "CHROMA_EMBED_URL").then(|| "http://example.com".into());
+        let qwen = deferred("chroma-cloud-qwen", &json!({}), &cloud())
+            .unwrap()
+            .unwrap();
+        let error = qwen
+            .get(&Environment::of(&lookup))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("without encryption") && !error.contains(KEY),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn secure_01_hostile_settings_are_shown_shortened() {
+        let hostile = format!("\u{1b}[2J\r\n{}", "x".repeat(1 << 20));
+        for (name, config) in [
+            ("openai", json!({ "model_name": [hostile] })),
+            (
+                "openai",
+                json!({ "api_type": "azure", "api_base": "http://localhost", "deployment_id": hostile }),
+            ),
+            ("openai", json!({ "api_base": hostile })),
+            ("openai", json!({ "organization_id": hostile })),
+            (
+                "ollama",
+                json!({ "url": format!("http://localhost:1/{hostile}") }),
+            ),
+            (
+                "cloudflare_workers_ai",
+                json!({ "model_name": "m", "account_id": hostile }),
+            ),
+            ("huggingface", json!({ "model_name": hostile })),
+            ("chroma-cloud-qwen", json!({ "model": hostile })),
+            ("huggingface_server", json!({ "url": hostile })),
+            ("together_ai", json!(hostile)),
+        ] {
+            let keys = |name: &str| name.ends_with("_KEY").then(|| "key".into());
+            let why = match deferred(name, &config, &Allowed::default()).unwrap() {
+                Err(why) => why,
+                Ok(stored) => stored
+                    .get(&Environment::of(&keys))
+                    .err()
+                    .unwrap()
+                    .to_string(),
+            };
+            assert!(why.len() < 2_500, "{name}: {} bytes", why.len());
+        }
+    }
+}
