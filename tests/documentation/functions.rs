@@ -58,6 +58,47 @@ fn check(name: &str, provider: impl Into<HttpProvider>) {
     assert!(distance.starts_with("cosine"), "{name}: {distance}");
 }
 
+/// The row of a function that is not one of [`HttpFunction`].
+fn check_other(name: &str, function: &str, feature: &str) {
+    let row = row(name);
+    let (stored, feature) = (format!("`{function}`"), format!("`{feature}`"));
+    assert_eq!((row[1], row[2]), (stored.as_str(), feature.as_str()));
+}
+
+#[test]
+fn the_table_of_functions_has_every_provider() {
+    let source = include_str!("../../src/embed/http/providers/mod.rs");
+    let (_, names) = source.split_once("\nproviders!(").unwrap();
+    let (names, _) = names.split_once(')').unwrap();
+    let names: Vec<_> = names.split(',').map(str::trim).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert_eq!(row(name).len(), 8, "{name}");
+    }
+}
+
+#[test]
+#[cfg(feature = "bm25")]
+fn the_table_of_functions_has_the_names_of_sparse_ones() {
+    use chroma_blocking::embed::{Bm25, ChromaCloudSplade, SparseEmbeddingFunction};
+
+    check_other("Bm25", Bm25::default().name(), "bm25");
+    let splade = ChromaCloudSplade::new();
+    check_other("ChromaCloudSplade", splade.name(), "functions");
+}
+
+#[test]
+#[cfg(feature = "gemini")]
+fn the_table_of_functions_has_the_values_of_gemini() {
+    use chroma_blocking::Gemini;
+
+    let builder = || Gemini::builder().api_key("secret");
+    check_other("Gemini", builder().build().unwrap().name(), "gemini");
+    let error = builder().batch_size(usize::MAX).build().unwrap_err();
+    let end = format!("it must be from 1 to {}", row("Gemini")[4]);
+    assert!(error.to_string().ends_with(&end), "{error}");
+}
+
 #[test]
 fn the_table_of_functions_has_the_real_values() {
     check("Baseten", Baseten::new("https://model.example.com/v1"));
