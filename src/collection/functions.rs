@@ -85,12 +85,13 @@ impl Collection {
         self.request(operation).function(name).send(described)
     }
 
-    /// Lets an asynchronous function, which is attached to this collection, also read the records of another
-    /// one. To add the same collection again changes nothing.
+    /// Lets an asynchronous function that is attached to this collection also read the records of another
+    /// collection. Adding the same collection again changes nothing. Needs a server newer than 1.5.9.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::Error::NotFound) if no function of this name is attached, or the server is
-    /// Chroma 1.5.9 or older; [`Error::Server`](crate::Error::Server) if the function is not asynchronous.
+    /// [`Error::NotFound`](crate::Error::NotFound) if no function of this name is attached;
+    /// [`Error::Server`](crate::Error::Server) if the function is not asynchronous;
+    /// [`Error::Unsupported`](crate::Error::Unsupported) on servers up to 1.5.9.
     pub fn add_function_input(&self, name: &str, input: &Collection) -> Result<Attached> {
         let operation = &op::ADD_FUNCTION_INPUT;
         self.check_function(operation, name)?;

@@ -397,9 +397,15 @@ fn a_single_node_server_refuses_a_sparse_index() {
         return;
     }
     let bm25 = SparseVectorIndexConfig::new().bm25(true);
-    let schema = Schema::new().create_sparse_vector_index("words", bm25);
-    let error = new().schema(schema).create().unwrap_err();
-    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    let function = EmbeddingFunctionConfiguration::known("chroma_bm25", json!({}));
+    let filled_in = bm25.clone().embedding_function(function);
+    for index in [bm25, filled_in.source_key("#document")] {
+        let schema = Schema::new().create_sparse_vector_index("words", index);
+        let error = new().schema(schema).create().unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+        let words = "Sparse vector indexing is not enabled in local";
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn operations_of_distributed_servers_are_unsupported() {
     unsupported(notes.indexing_status());
     unsupported(notes.attach_function("n", "record_counter", "counts").run());
     unsupported(notes.detach_function("n").run());
+    unsupported(notes.add_function_input("n", &notes));
     unsupported(notes.transaction().get_ids(["a"], []));
     let absent = notes.get_attached_function("n").unwrap_err();
     assert!(

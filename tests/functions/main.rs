@@ -8,6 +8,7 @@ mod support;
 
 mod answers;
 mod bad;
+mod bm25;
 mod engine;
 mod golden;
 mod recording;

@@ -527,15 +527,28 @@ mod tests {
     fn fields_of_a_newer_server_are_written_back() {
         let wire = json!({
             "defaults": { "int": { "int_inverted_index": { "enabled": true, "config": { "fast": 1 } } }, "date": {} },
-            "keys": { "#embedding": { "float_list": { "vector_index": {
-                "enabled": true, "config": { "space": "hamming", "graph": {} }
-            } } } },
+            "keys": {
+                "#document": { "string": { "fts_index": { "enabled": true, "config": { "algorithm": "token_bitmap" } } } },
+                "#embedding": { "float_list": { "vector_index": {
+                    "enabled": true, "config": { "space": "hamming", "graph": {} }
+                } } },
+                "words": { "sparse_vector": { "sparse_vector_index": {
+                    "enabled": true, "config": { "bm25": true, "algorithm": "max_score" }
+                } } },
+            },
             "cmek": null,
             "source_attached_function_id": "x",
         });
         let schema: Schema = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!(serde_json::to_value(&schema).unwrap(), wire);
         assert_eq!(schema.vector_index().space, None);
+        let words = schema.sparse_vector_index("words").unwrap();
+        assert_eq!(words.other["algorithm"], "max_score");
+        // Both are kept when something else is changed.
+        let changed = schema.clone().create_sparse_vector_index("more", words);
+        let more = changed.sparse_vector_index("more").unwrap();
+        assert_eq!(more.other["algorithm"], "max_score");
+        assert_eq!(changed.check(), Ok(()), "several sparse indexes");
         let written = serde_json::to_value(schema.complete(None, None)).unwrap();
         assert_eq!(written["keys"], wire["keys"]);
     }
