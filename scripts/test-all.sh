@@ -141,6 +141,9 @@ FAULT_SEEDS=100 cargo test --test faults no_seed -- --nocapture
 step "Guides"
 scripts/test-guides.sh
 
+step "Chroma's other clients"
+scripts/test-clients.sh
+
 step "Tests with the oldest server"
 # Only the programs that talk to this version. It is too slow for batch jobs.
 CHROMA_VERSION=1.0.0 cargo test --test chroma --test faults

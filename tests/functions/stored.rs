@@ -6,7 +6,8 @@ use std::fs;
 use std::sync::Arc;
 
 use chroma_blocking::embed::{
-    Cloudflare, HttpFunction, HttpProvider, Ollama, OpenAi, TextEmbeddingsInference, Together,
+    ChromaCloudQwen, Cloudflare, Cohere, HttpFunction, HttpProvider, Ollama, OpenAi,
+    TextEmbeddingsInference, Together,
 };
 use chroma_blocking::{Client, Collection, EmbeddingFunction, Error, Gemini, InvalidInput, Record};
 use serde_json::{Value, json};
@@ -448,4 +449,20 @@ fn child_with_models_of_the_past() {
         );
         notes.upsert([Record::new("1").embedding([0.5])]).unwrap();
     }
+}
+
+/// Chroma's Python client opens no collection whose settings lack one of these.
+#[test]
+fn settings_that_the_python_client_needs_are_stored() {
+    let config = |provider: HttpProvider| {
+        let builder = HttpFunction::builder(provider).base_url("http://localhost:1");
+        builder.build().unwrap().config().unwrap()
+    };
+    // Without a key, since they are on this machine.
+    let openai = config(OpenAi::new("m").into());
+    assert_eq!(openai["api_key_env_var"], "OPENAI_API_KEY");
+    let cohere = config(Cohere::new("m").into());
+    assert_eq!(cohere["api_key_env_var"], "COHERE_API_KEY");
+    assert_eq!(config(Ollama::new("m").into())["timeout"], 60);
+    assert_eq!(config(ChromaCloudQwen::new().into())["task"], "");
 }

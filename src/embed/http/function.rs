@@ -303,7 +303,8 @@ impl HttpFunctionBuilder {
         let service = provider.service();
         let variables = KeyVariables {
             own: service.key_variables,
-            stored: service.key_variables.last().copied().unwrap_or_default(),
+            // Chroma's JavaScript client reads only the variable that is stored, and knows the first ones.
+            stored: service.key_variables.first().copied().unwrap_or_default(),
             of: service.name,
         };
         let address = Address::chosen(
@@ -321,7 +322,11 @@ impl HttpFunctionBuilder {
         } else {
             variables.key_if_any(&self.options, environment)?
         };
-        let key_variable = key.as_ref().map(|key| key.variable.clone());
+        let key_variable = match &key {
+            Some(key) => Some(key.variable.clone()),
+            None if provider.stores_key_variable() => Some(variables.stored.to_owned()),
+            None => None,
+        };
         let key_variable = key_variable.filter(|name| !name.is_empty());
         let headers = provider.headers().into_iter();
         let plan = Plan {

@@ -108,6 +108,12 @@ pub(super) trait Provider: Debug + Send + Sync + ToJson {
         true
     }
 
+    /// Whether a collection stores the name of the key's variable even if there is no key. Chroma's Python
+    /// client opens no collection without it.
+    fn stores_key_variable(&self) -> bool {
+        true
+    }
+
     fn key_header(&self) -> KeyHeader {
         KeyHeader::Bearer
     }

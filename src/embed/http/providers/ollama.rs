@@ -43,6 +43,9 @@ pub struct Ollama {
     prefixes: Prefixes,
 }
 
+/// The time in seconds that Chroma's Python client stores. It opens no collection without one.
+const TIMEOUT: u64 = 60;
+
 fn url() -> String {
     SERVICE.base_url.to_owned()
 }
@@ -58,7 +61,7 @@ impl Ollama {
         let model_name = model.into();
         Ollama {
             url: url(),
-            timeout: None,
+            timeout: Some(TIMEOUT),
             prefixes: Prefixes::of(&model_name),
             model_name,
         }

@@ -47,7 +47,9 @@ static SERVICE: Service = Service {
 pub struct ChromaCloudQwen {
     #[serde(default = "model")]
     model: String,
-    task: Option<String>,
+    /// Empty without a task; Chroma's Python client opens no collection without this setting.
+    #[serde(default)]
+    task: String,
     #[serde(default = "instructions")]
     instructions: BTreeMap<String, Instructions>,
 }
@@ -86,7 +88,7 @@ impl ChromaCloudQwen {
     pub fn new() -> ChromaCloudQwen {
         ChromaCloudQwen {
             model: model(),
-            task: None,
+            task: String::new(),
             instructions: instructions(),
         }
     }
@@ -94,7 +96,7 @@ impl ChromaCloudQwen {
     /// Sets the task, whose instructions are sent. Known: `nl_to_code`. Default: none.
     #[must_use]
     pub fn task(mut self, task: impl Into<String>) -> ChromaCloudQwen {
-        self.task = Some(task.into());
+        self.task = task.into();
         self
     }
 
@@ -143,8 +145,7 @@ impl Provider for ChromaCloudQwen {
     }
 
     fn body(&self, ask: Ask) -> Value {
-        let task = self.task.as_ref();
-        let of_task = task.and_then(|task| self.instructions.get(task));
+        let of_task = self.instructions.get(&self.task);
         let instructions = of_task.map_or("", |of_task| match ask.purpose {
             Purpose::Documents => &of_task.documents,
             Purpose::Queries => &of_task.query,

@@ -84,6 +84,11 @@ impl Provider for TextEmbeddingsInference {
         false
     }
 
+    /// Chroma's JavaScript client opens no collection whose variable is not set.
+    fn stores_key_variable(&self) -> bool {
+        false
+    }
+
     fn stored_url(&self) -> Option<&str> {
         Some(&self.url)
     }
