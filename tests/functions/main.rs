@@ -12,6 +12,7 @@ mod bm25;
 mod engine;
 mod golden;
 mod recording;
+mod settings;
 mod sparse;
 mod splade;
 mod stored;
