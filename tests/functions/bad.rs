@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use chroma_blocking::embed::{
     Baseten, Cloudflare, Cohere, EmbeddingContext, HttpFunction, HttpFunctionBuilder, HttpProvider,
-    Ollama, OpenAi, Perplexity, Purpose, TextEmbeddingsInference,
+    HuggingFace, Ollama, OpenAi, Perplexity, Purpose, TextEmbeddingsInference,
 };
 use chroma_blocking::{EmbeddingFunction, Embeddings, Error, RetryPolicy};
 
@@ -237,7 +237,25 @@ fn bad_settings_are_refused_by_name() {
             of(openai().azure("https://a", "x", "1&b=2").into()),
             "api_version is ",
         ),
+        (
+            // Stored by hand, since the setter has an address.
+            HttpFunction::from_config("openai", &json!({ "api_type": "azure" }))
+                .unwrap()
+                .api_key(KEY),
+            "api_base is ",
+        ),
         (of(Cloudflare::new("a/..", "m").into()), "account_id is "),
+        (of(Cloudflare::new("a/b", "m").into()), "account_id is "),
+        (
+            of(Cloudflare::new("a", "m").gateway("g/h").into()),
+            "gateway_id is ",
+        ),
+        (of(Cloudflare::new("a", "../m").into()), "model_name is "),
+        (of(HuggingFace::new("a/../b").into()), "model_name is "),
+        (
+            of(openai().azure("https://a", "x/y", "1").into()),
+            "deployment_id is ",
+        ),
         (of(Baseten::new("not an address").into()), "base_url is "),
         (of(openai().into()).batch_size(0), "batch_size is "),
         (of(openai().into()).batch_size(2_049), "batch_size is "),
@@ -295,6 +313,8 @@ fn queries_and_documents_differ_where_the_model_knows_the_difference() {
 fn a_bad_answer_does_not_decide_the_dimension() {
     let answers = Mutex::new(vec![
         r#"{"data":[{"embedding":[1.0,2.0]}]}"#,
+        r#"{"data":[{"embedding":[1.0]},{"embedding":[1.0,2.0]}]}"#,
+        r#"{"data":[{"index":0}]}"#,
         r#"{"data":[{"embedding":[]}]}"#,
     ]);
     let server = StandIn::start(move |_| {
@@ -302,8 +322,10 @@ fn a_bad_answer_does_not_decide_the_dimension() {
         Answer::ok(answers.pop().unwrap())
     });
     let function = builder(&server, openai()).build().unwrap();
-    embed(&function, &["a"]).unwrap_err();
-    assert_eq!(function.dimension(), None);
+    for texts in [&["a"][..], &["a"], &["a", "b"]] {
+        embed(&function, texts).unwrap_err();
+        assert_eq!(function.dimension(), None);
+    }
     assert_eq!(embed(&function, &["a"]).unwrap().dimension(), 2);
 }
 

@@ -317,6 +317,44 @@ mod tests {
         );
     }
 
+    /// Otherwise the collection would refuse vectors of the caller that have another dimension.
+    #[test]
+    fn a_dimension_that_no_model_has_makes_no_function() {
+        for floats in [0, 65_537, u64::MAX] {
+            for (name, config) in [
+                ("openai", json!({ "model_name": "m", "dimensions": floats })),
+                ("jina", json!({ "dimensions": floats })),
+                ("perplexity", json!({ "dimensions": floats })),
+            ] {
+                let why = deferred(name, &config, &Allowed::default()).unwrap();
+                let why = why.err().unwrap();
+                assert!(why.contains("dimensions is "), "{why}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_service_that_may_do_without_a_key_opens_with_and_without_one_in_the_environment() {
+        let mut allowed = Allowed::default();
+        allowed.allow_host("vllm".to_owned());
+        let openai = json!({ "model_name": "m", "api_base": "http://vllm:8000/v1", "api_key_env_var": "OPENAI_API_KEY" });
+        let tei =
+            json!({ "url": "http://vllm:8080/embed", "api_key_env_var": "HUGGINGFACE_API_KEY" });
+        let other = json!({ "model_name": "m", "api_base": "http://vllm:8000/v1" });
+        for (name, config) in [
+            ("openai", openai),
+            ("huggingface_server", tei),
+            ("openai", other),
+        ] {
+            for is_set in [true, false] {
+                let lookup = |name: &str| (is_set && name.ends_with("_KEY")).then(|| "key".into());
+                let stored = deferred(name, &config, &allowed).unwrap().unwrap();
+                let made = stored.get(&Environment::of(&lookup)).map(drop);
+                assert!(made.is_ok(), "{name}, {is_set}: {made:?}");
+            }
+        }
+    }
+
     #[test]
     fn secure_01_hostile_settings_are_shown_shortened() {
         let hostile = format!("\u{1b}[2J\r\n{}", "x".repeat(1 << 20));
