@@ -106,6 +106,19 @@ pub enum InvalidInput {
         /// The reason, such as a missing feature or key, or a variable that the program has not allowed.
         why: String,
     },
+    /// The model of the collection's embedding function was shut down, and no other makes matching vectors.
+    #[error(
+        "the text needs the model {model:?} of the collection's embedding function {name:?}, which was shut down on {since}; embed the documents again, into a new collection; vectors still work"
+    )]
+    #[non_exhaustive]
+    RetiredModel {
+        /// The function's name in the collection's configuration.
+        name: String,
+        /// The model's name.
+        model: String,
+        /// The day on which the provider shut the model down, such as `2026-01-14`.
+        since: String,
+    },
     /// An embedding function does not accept a text.
     #[error("text {index} (counted from 0) {}", OneLine(why))]
     #[non_exhaustive]

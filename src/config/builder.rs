@@ -210,8 +210,8 @@ impl ClientBuilder {
     /// A collection stores the address of some functions: of `ollama`, `huggingface_server`, and `openai`
     /// with another service. Anyone who may write to the server can change it, and would get the texts and
     /// the key. So a function that is made from a collection's configuration sends them only to the
-    /// provider's own hosts, to this machine, and to the hosts that are allowed here. A collection that names
-    /// another host can be opened, and works with vectors. Texts are refused with
+    /// provider's own hosts and to the hosts that are allowed here. This machine gets the texts, and the key
+    /// only if it is allowed here. A collection that names another host can be opened, and works with vectors. Texts are refused with
     /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction).
     ///
     /// A host is a name or an IP address, without scheme, port and path. Every port of it is allowed. A key

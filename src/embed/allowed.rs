@@ -89,8 +89,8 @@ impl Allowed {
         ))
     }
 
-    /// Checks that a stored address may get a key and texts: that its host is one of the provider's `own`,
-    /// this machine, or allowed.
+    /// Checks that a stored address may get texts: that its host is one of the provider's `own`, this machine,
+    /// or allowed.
     ///
     /// # Errors
     /// Why it may not.
@@ -98,25 +98,37 @@ impl Allowed {
     pub(super) fn check_host(&self, url: &str, own: &[&str]) -> Result<(), String> {
         let endpoint = Endpoint::parse("url", url, 443)
             .map_err(|reason| short(&reason.to_string()).into_owned())?;
-        let (host, _) = endpoint.host_and_port();
+        if endpoint.is_loopback() || self.names_host(&endpoint, own) {
+            return Ok(());
+        }
+        let host = short(endpoint.host_and_port().0);
+        Err(format!(
+            "it names the host {host:?}, which gets no texts until the program allows it; if you trust that host, build \
+             the client with .allow_embedding_host({host:?})"
+        ))
+    }
+
+    /// Whether a stored address may get a key: whether its host is one of the provider's `own`, or allowed. On
+    /// this machine, another user may listen on the stored port.
+    #[cfg(feature = "functions")]
+    pub(super) fn may_get_key(&self, url: &str, own: &[&str]) -> bool {
+        let endpoint = Endpoint::parse("url", url, 443);
+        endpoint.is_ok_and(|endpoint| self.names_host(&endpoint, own))
+    }
+
+    #[cfg(feature = "functions")]
+    fn names_host(&self, endpoint: &Endpoint, own: &[&str]) -> bool {
         let plain = |host: &str| {
             without_brackets(host)
                 .trim_end_matches('.')
                 .to_ascii_lowercase()
         };
-        let is_it = |name: &str| plain(name) == plain(host);
-        let mut known = own
-            .iter()
+        let host = plain(endpoint.host_and_port().0);
+        let allowed = self.hosts.iter().map(String::as_str);
+        own.iter()
             .copied()
-            .chain(self.hosts.iter().map(String::as_str));
-        if endpoint.is_loopback() || known.any(is_it) {
-            return Ok(());
-        }
-        let host = short(host);
-        Err(format!(
-            "it names the host {host:?}, which gets no texts until the program allows it; if you trust that host, build \
-             the client with .allow_embedding_host({host:?})"
-        ))
+            .chain(allowed)
+            .any(|name| plain(name) == host)
     }
 }
 

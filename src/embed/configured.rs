@@ -94,7 +94,8 @@ pub(crate) fn make_sparse(
 /// chooses nothing but the model and its options, and what `allowed` contains.
 ///
 /// # Errors
-/// [`InvalidInput::StoredEmbeddingFunction`] if this crate cannot make the function.
+/// [`InvalidInput::StoredEmbeddingFunction`] if this crate cannot make the function, and
+/// [`InvalidInput::RetiredModel`] if nothing can.
 pub(crate) fn make(
     stored: &EmbeddingFunctionConfiguration,
     allowed: &Allowed,
@@ -103,6 +104,16 @@ pub(crate) fn make(
         return Ok(None);
     };
     let config = stored.config.as_ref().unwrap_or(&Value::Null);
+    #[cfg(feature = "gemini")]
+    if let (GEMINI | "google_palm", Some((model, since))) =
+        (canonical(name), gemini::shut_down(config))
+    {
+        return Err(InvalidInput::RetiredModel {
+            name: name.to_owned(),
+            model: model.to_owned(),
+            since: since.to_owned(),
+        });
+    }
     make_named(name, config, allowed).map(Some).map_err(|why| {
         InvalidInput::StoredEmbeddingFunction {
             name: short(name).into_owned(),

@@ -6,22 +6,24 @@ use super::hashing::Hashing;
 use super::{gemini, http};
 use crate::fuzzing::{Parser, anything};
 use crate::model::configuration::EmbeddingFunctionConfiguration;
+use crate::wire::read;
 
 /// A function that a collection stores, which anyone who may change the collection can set.
 const STORED: &[Parser] = &[("stored_function", |json| {
-    let stored: EmbeddingFunctionConfiguration =
-        serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let stored: EmbeddingFunctionConfiguration = read::json(json)?;
     let _ = configured::check(&stored, &Hashing::default());
     let _ = configured::make_sparse(&stored, &Allowed::default());
     let made = configured::make(&stored, &Allowed::default());
     let made = made.map_err(|reason| reason.to_string())?;
-    if let Some(function) = made {
-        let again = configured::describe(&*function);
-        // The collection keeps a function that this crate can make again.
-        let again = again.map(|stored| configured::make(&stored, &Allowed::default()));
+    let Some(function) = made else {
+        return Ok(anything(()));
+    };
+    Ok(Box::new(move || {
+        // A collection keeps a function that this crate can make again.
+        let stored = configured::describe(&*function);
+        let again = stored.map(|stored| configured::make(&stored, &Allowed::default()));
         assert!(again.is_none_or(|made| made.is_ok()));
-    }
-    Ok(anything(()))
+    }))
 })];
 
 /// Returns all parsers.

@@ -144,7 +144,7 @@ fn expected(function: &Value) -> Outcome {
     let is_set = |name: &str| !config[name].is_null();
     match function["name"].as_str().unwrap() {
         "openai" if is_set("default_headers") => Outcome::Error("default_headers"),
-        "openai" if is_set("api_base") && config["api_type"].is_null() => Outcome::Vector,
+        "openai" if is_set("api_base") => Outcome::Vector,
         "openai" => Outcome::Error("OPENAI_API_KEY"),
         "cloudflare_workers_ai" if is_set("gateway_id") => {
             Outcome::Error("allow_embedding_host(\"gateway.ai.cloudflare.com\")")
@@ -171,6 +171,10 @@ fn why(error: Error) -> String {
             reason: InvalidInput::StoredEmbeddingFunction { why, .. },
             ..
         } => why,
+        Error::Invalid {
+            reason: reason @ InvalidInput::RetiredModel { .. },
+            ..
+        } => reason.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answers::answer;
 use crate::support;
-use crate::support::stand_in::{Answer, StandIn};
+use crate::support::stand_in::{Answer, Request, StandIn};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const VARIABLES: [&str; 5] = [
@@ -75,8 +75,8 @@ fn elsewhere() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// Starts a server with a collection for each function of [`elsewhere`], named `notes-` and its position, and one
-/// with these headers.
-fn chroma(headers: Value) -> StandIn {
+/// for `openai` with these settings.
+fn chroma(openai: Value) -> StandIn {
     StandIn::start(move |request| {
         let last = request.path.rsplit(['/', '?']).next().unwrap_or_default();
         match last {
@@ -89,10 +89,7 @@ fn chroma(headers: Value) -> StandIn {
                 let (name, config, _) = elsewhere().swap_remove(index);
                 (name, config)
             }
-            Err(_) => (
-                "openai",
-                json!({ "model_name": "m", "default_headers": headers }),
-            ),
+            Err(_) => ("openai", openai.clone()),
         };
         let function = json!({ "type": "known", "name": name, "config": config });
         let stored = json!({ "id": "6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11", "name": last, "tenant": "t",
@@ -184,7 +181,8 @@ fn child_that_allows_the_host() {
 fn secure_01_a_stored_header_is_not_sent() {
     let headers =
         json!({ "host": "evil.example", "x-portkey-custom-host": "https://evil.example" });
-    let (chroma, proxy) = (chroma(headers), StandIn::start(answer));
+    let config = json!({ "model_name": "m", "default_headers": headers });
+    let (chroma, proxy) = (chroma(config), StandIn::start(answer));
     child("untrusted::child_with_stored_headers", &chroma, &proxy);
     assert_eq!(proxy.requests().len(), 0, "nothing was sent");
 }
@@ -196,6 +194,29 @@ fn child_with_stored_headers() {
     let error = notes.query("text").run().unwrap_err().to_string();
     assert!(error.contains("default_headers"), "{error}");
     assert!(error.contains("HttpFunction::from_config"), "{error}");
+}
+
+/// Another user of this machine may listen there.
+#[test]
+fn secure_01_a_stored_address_on_this_machine_gets_a_key_only_if_the_program_allows_it() {
+    let models = StandIn::start(answer);
+    let address = format!("{}/v1", models.url());
+    let config =
+        json!({ "model_name": "m", "api_base": address, "api_key_env_var": "OPENAI_API_KEY" });
+    let (chroma, proxy) = (chroma(config), StandIn::start(answer));
+    let key = |request: &Request| request.header("authorization").map(str::to_owned);
+    child("untrusted::child_with_a_stored_address", &chroma, &proxy);
+    let keys: Vec<_> = models.requests().iter().map(key).collect();
+    assert_eq!(keys, [None, Some(format!("Bearer {SECRET}"))]);
+}
+
+#[test]
+#[ignore = "started by secure_01_a_stored_address_on_this_machine_gets_a_key_only_if_the_program_allows_it"]
+fn child_with_a_stored_address() {
+    for allowed in [None, Some("127.0.0.1")] {
+        let notes = opened(&client(allowed), "on-this-machine");
+        notes.query("text").run().unwrap();
+    }
 }
 
 #[test]

@@ -22,5 +22,5 @@ pub use function::Gemini;
 pub use model::ModelStyle;
 #[cfg(any(test, fuzzing))]
 pub(super) use parsers::PARSERS;
-pub(super) use stored::deferred;
+pub(super) use stored::{deferred, shut_down};
 pub use task::TaskType;

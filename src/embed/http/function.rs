@@ -106,6 +106,7 @@ impl HttpFunction {
             provider,
             options,
             as_python: false,
+            sends_key: true,
         }
     }
 
@@ -232,6 +233,7 @@ pub struct HttpFunctionBuilder {
     provider: HttpProvider,
     options: Options,
     as_python: bool,
+    sends_key: bool,
 }
 
 setters!(HttpFunctionBuilder);
@@ -277,6 +279,12 @@ impl HttpFunctionBuilder {
         self
     }
 
+    /// Sends no key.
+    pub(super) fn without_key(mut self) -> HttpFunctionBuilder {
+        self.sends_key = false;
+        self
+    }
+
     /// Sets the key if no variable holds one.
     pub(super) fn fallback_key(mut self, key: Option<String>) -> HttpFunctionBuilder {
         self.options.fallback_key = key;
@@ -305,7 +313,7 @@ impl HttpFunctionBuilder {
             own: service.key_variables,
             // Chroma's JavaScript client reads only the variable that is stored, and knows the first ones.
             stored: service.key_variables.first().copied().unwrap_or_default(),
-            of: service.name,
+            of: service.title,
         };
         let address = Address::chosen(
             &self.options,
@@ -314,7 +322,9 @@ impl HttpFunctionBuilder {
             provider.base_url(),
         )?;
         let is_chosen = self.options.key.is_some() || !self.options.key_variables.is_empty();
-        let key = if self.options.base_url.is_none() && provider.needs_key() {
+        let key = if !self.sends_key {
+            None
+        } else if self.options.base_url.is_none() && provider.needs_key() {
             Some(variables.key(&self.options, environment)?)
         } else if !is_chosen && !address.may_carry_key()? {
             // A key that happens to be in the environment is not for this service.

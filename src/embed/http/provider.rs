@@ -17,6 +17,8 @@ use crate::model::space::Space;
 pub(super) struct Service {
     /// Chroma's name of the function.
     pub(super) name: &'static str,
+    /// The provider's own name, for messages.
+    pub(super) title: &'static str,
     /// The variables that may hold the key: the first one that is set applies. Empty: the service takes no
     /// key.
     pub(super) key_variables: &'static [&'static str],
@@ -40,6 +42,7 @@ impl Service {
     /// The facts that most providers share with OpenAI.
     pub(super) const LIKE_OPENAI: Service = Service {
         name: "",
+        title: "",
         key_variables: &[],
         base_url: "",
         path: "/embeddings",

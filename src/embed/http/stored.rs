@@ -93,16 +93,20 @@ impl HttpFunction {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput::StoredEmbeddingFunction`] if no provider has that name, or the settings cannot be read.
+    /// [`InvalidInput::Setting`] if no provider has that name, and [`InvalidInput::StoredEmbeddingFunction`] if the
+    /// settings cannot be read.
     pub fn from_config(name: &str, config: &Value) -> Result<HttpFunctionBuilder> {
         let refused = |why: String| {
             let name = short(name).into_owned();
             let reason = InvalidInput::StoredEmbeddingFunction { name, why };
             error::Call::new(EMBED.name, None).invalid(reason)
         };
-        let provider = read(name, config)
-            .unwrap_or_else(|| Err("no provider has that name".to_owned()))
-            .map_err(refused)?;
+        let Some(read) = read(name, config) else {
+            let why = "it must be the stored name of a function over HTTP, such as openai; for Gemini, use Gemini::builder()";
+            let reason = InvalidInput::setting("name", short(name), why);
+            return Err(error::Call::new(EMBED.name, None).invalid(reason));
+        };
+        let provider = read.map_err(refused)?;
         let variable = config["api_key_env_var"].as_str().map(str::to_owned);
         Ok(HttpFunction::builder(provider).stored_variable(variable))
     }
@@ -127,7 +131,10 @@ pub(in crate::embed) fn deferred(
     }
     let variable = config["api_key_env_var"].as_str().map(str::to_owned);
     let refusal = refusal(&*provider.0, variable.as_deref(), allowed);
-    let is_chromas = provider.0.service().key_variables.contains(&CHROMA_API_KEY);
+    let service = provider.0.service();
+    let may_get_key =
+        (provider.0.stored_url()).is_none_or(|url| allowed.may_get_key(url, service.hosts));
+    let is_chromas = service.key_variables.contains(&CHROMA_API_KEY);
     let cloud_key = allowed
         .cloud_key()
         .filter(|_| is_chromas)
@@ -149,9 +156,12 @@ pub(in crate::embed) fn deferred(
             if let Some(why) = &refusal {
                 return Err(why.clone());
             }
-            let builder = HttpFunction::builder(provider.clone())
+            let mut builder = HttpFunction::builder(provider.clone())
                 .stored_variable(variable.clone())
                 .fallback_key(cloud_key.clone());
+            if !may_get_key {
+                builder = builder.without_key();
+            }
             match builder.build_in(environment) {
                 Ok(function) => Ok(Arc::new(function)),
                 Err(reason) => Err(short(&reason.to_string()).into_owned()),
@@ -288,8 +298,6 @@ mod tests {
                 "voyageai",
                 json!({ "model_name": "m", "api_key_env_var": "VOYAGE_API_KEY" }),
             ),
-            ("morph", json!({ "api_base": local })),
-            ("baseten", json!({ "api_base": local })),
         ] {
             let stored = deferred(name, &config, &cloud()).unwrap().unwrap();
             let error = stored.get(&nothing).err().unwrap().to_string();

@@ -7,6 +7,7 @@ use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "baseten",
+    title: "Baseten",
     key_variables: &["BASETEN_API_KEY", "CHROMA_BASETEN_API_KEY"],
     ..Service::LIKE_OPENAI
 };

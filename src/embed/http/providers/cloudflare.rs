@@ -11,6 +11,7 @@ const GATEWAY: &str = "https://gateway.ai.cloudflare.com";
 
 static SERVICE: Service = Service {
     name: "cloudflare_workers_ai",
+    title: "Cloudflare",
     key_variables: &["CLOUDFLARE_API_KEY", "CHROMA_CLOUDFLARE_API_KEY"],
     base_url: "https://api.cloudflare.com",
     texts: "text",

@@ -9,6 +9,7 @@ use crate::model::space::Space;
 
 static SERVICE: Service = Service {
     name: "cohere",
+    title: "Cohere",
     key_variables: &["COHERE_API_KEY", "CHROMA_COHERE_API_KEY"],
     base_url: "https://api.cohere.com/v1",
     path: "/embed",

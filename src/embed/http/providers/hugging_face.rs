@@ -10,6 +10,7 @@ use crate::error::InvalidInput;
 
 static SERVICE: Service = Service {
     name: "huggingface",
+    title: "Hugging Face",
     key_variables: &["HUGGINGFACE_API_KEY", "CHROMA_HUGGINGFACE_API_KEY"],
     base_url: "https://router.huggingface.co",
     texts: "inputs",

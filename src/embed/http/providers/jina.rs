@@ -5,9 +5,12 @@ use serde_json::{Value, json};
 
 use crate::embed::context::Purpose;
 use crate::embed::http::provider::{Ask, Provider, Service, ToJson};
+use crate::error::InvalidInput;
+use crate::printable::short;
 
 static SERVICE: Service = Service {
     name: "jina",
+    title: "Jina AI",
     key_variables: &["JINA_API_KEY", "CHROMA_JINA_API_KEY"],
     base_url: "https://api.jina.ai/v1",
     // The most that other clients of Jina AI send
@@ -109,5 +112,19 @@ impl Provider for Jina {
 
     fn dimension(&self) -> Option<usize> {
         self.options.dimensions
+    }
+
+    fn check(&self) -> Result<(), InvalidInput> {
+        let is_scalar = |value: &Value| !value.is_array() && !value.is_object();
+        let is_good = |config: &Value| {
+            let members = config.as_object();
+            members.is_some_and(|members| members.values().all(is_scalar))
+        };
+        if self.query_config.as_ref().is_none_or(is_good) {
+            return Ok(());
+        }
+        let value = self.query_config.to_json().to_string();
+        let why = "it must be an object of texts, numbers and booleans, such as {\"task\": \"retrieval.query\"}";
+        Err(InvalidInput::setting("query_config", short(&value), why))
     }
 }

@@ -7,6 +7,7 @@ use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "mistral",
+    title: "Mistral",
     key_variables: &["MISTRAL_API_KEY"],
     base_url: "https://api.mistral.ai/v1",
     ..Service::LIKE_OPENAI

@@ -7,6 +7,7 @@ use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "morph",
+    title: "Morph",
     key_variables: &["MORPH_API_KEY"],
     hosts: &["api.morphllm.com"],
     ..Service::LIKE_OPENAI

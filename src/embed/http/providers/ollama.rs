@@ -11,6 +11,7 @@ use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "ollama",
+    title: "Ollama",
     base_url: "http://localhost:11434",
     path: "/api/embed",
     answer: Answer::at(&["embeddings"]),

@@ -12,6 +12,7 @@ use crate::error::InvalidInput;
 
 static SERVICE: Service = Service {
     name: "openai",
+    title: "OpenAI",
     key_variables: &["OPENAI_API_KEY", "CHROMA_OPENAI_API_KEY"],
     base_url: "https://api.openai.com/v1",
     hosts: &["api.openai.com"],

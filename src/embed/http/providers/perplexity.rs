@@ -8,6 +8,7 @@ use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "perplexity",
+    title: "Perplexity",
     key_variables: &["PERPLEXITY_API_KEY"],
     base_url: "https://api.perplexity.ai/v1",
     answer: Answer {
@@ -16,6 +17,8 @@ static SERVICE: Service = Service {
     },
     // Perplexity's API reference
     batch_size: 512,
+    // 120,000 tokens of about four bytes
+    max_bytes: 400_000,
     ..Service::LIKE_OPENAI
 };
 
@@ -75,5 +78,9 @@ impl Provider for Perplexity {
 
     fn dimension(&self) -> Option<usize> {
         self.dimensions
+    }
+
+    fn max_tokens(&self) -> Option<usize> {
+        Some(32_000)
     }
 }

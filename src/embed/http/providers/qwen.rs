@@ -18,6 +18,7 @@ pub(in crate::embed::http) const CHROMA_EMBED_URL: &str = "CHROMA_EMBED_URL";
 
 static SERVICE: Service = Service {
     name: "chroma-cloud-qwen",
+    title: "Chroma Cloud",
     key_variables: &[CHROMA_API_KEY],
     base_url: CHROMA_CLOUD,
     path: "/",

@@ -9,6 +9,7 @@ use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "huggingface_server",
+    title: "Hugging Face",
     key_variables: &["HUGGINGFACE_API_KEY"],
     path: "",
     texts: "inputs",

@@ -7,6 +7,7 @@ use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "together_ai",
+    title: "Together AI",
     key_variables: &["TOGETHER_API_KEY", "CHROMA_TOGETHER_AI_API_KEY"],
     base_url: "https://api.together.xyz/v1",
     ..Service::LIKE_OPENAI

@@ -7,6 +7,7 @@ use crate::embed::http::provider::{Ask, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "voyageai",
+    title: "Voyage AI",
     key_variables: &["VOYAGE_API_KEY", "CHROMA_VOYAGE_API_KEY"],
     base_url: "https://api.voyageai.com/v1",
     // Voyage AI's API reference
