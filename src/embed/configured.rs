@@ -321,7 +321,10 @@ mod tests {
             Err(InvalidInput::EmbeddingFunctionConflict { stored, given }) => {
                 Err(format!("{stored} / {given}"))
             }
-            other => Ok(other.unwrap()),
+            other => {
+                assert_eq!(other, Ok(()));
+                Ok(())
+            }
         }
     }
 

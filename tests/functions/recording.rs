@@ -36,7 +36,7 @@ impl Recording {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let file = path.file_name().unwrap().to_string_lossy().into_owned();
-            if file.starts_with("ef-") && file.ends_with(".json") {
+            if file.starts_with("ef-") && path.extension() == Some("json".as_ref()) {
                 let json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
                 all.push(Recording { file, json });
             }
@@ -159,7 +159,7 @@ pub fn compare(sent: &[Value], recorded: &[Value]) -> Result<Difference, String>
     for (side, these, others) in [("sent", &sent, &recorded), ("recorded", &recorded, &sent)] {
         for request in these.iter().filter(|request| !others.contains(request)) {
             let request: String = request.to_string().chars().take(600).collect();
-            shown.push_str(&format!("\n  {side}: {request}"));
+            shown.extend(["\n  ", side, ": ", &request]);
         }
     }
     Err(shown)

@@ -20,8 +20,11 @@ fn at(server: &StandIn, builder: HttpFunctionBuilder) -> HttpFunction {
         .unwrap()
 }
 
+/// The path, the headers and the body of a request.
+type Sent = (String, Vec<(String, String)>, Value);
+
 /// Returns the requests for a document and for a query.
-fn requests(builder: HttpFunctionBuilder) -> Vec<(String, Vec<(String, String)>, Value)> {
+fn requests(builder: HttpFunctionBuilder) -> Vec<Sent> {
     let server = StandIn::start(answer);
     let function = at(&server, builder);
     function.embed_documents(&["text"]).unwrap();

@@ -28,6 +28,9 @@ fn send(request: ureq::http::request::Builder, body: &Value) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+const SERVER: &str = "http://localhost:8080/embed";
+const MINI_LM: &str = "sentence-transformers/all-MiniLM-L6-v2";
+
 /// A server and a client of it.
 struct Chroma {
     url: String,
@@ -236,7 +239,7 @@ fn check_texts(file: &str, notes: &Collection, expected: &Outcome) {
                 assert!(why.contains(words), "{file}: {words}: {why}");
             }
             let function = notes.embedding_function();
-            let floats = function.and_then(|function| function.dimension());
+            let floats = function.and_then(EmbeddingFunction::dimension);
             let vector = vec![0.5; floats.unwrap_or(2)];
             let record = Record::new("1").embedding(vector.clone());
             notes.upsert([record]).unwrap();
@@ -245,77 +248,69 @@ fn check_texts(file: &str, notes: &Collection, expected: &Outcome) {
     }
 }
 
-/// Functions of this crate, with the names by which other clients store them.
-fn with_other_names() -> Vec<(
-    Box<dyn Fn() -> Shared>,
-    &'static str,
-    Vec<(&'static str, Value)>,
-)> {
+type Shared = Arc<dyn EmbeddingFunction>;
+
+/// A function of this crate, Python's name of it, and what other clients store for its model.
+struct Known {
+    make: fn() -> Shared,
+    pythons: &'static str,
+    stored: Vec<(&'static str, Value)>,
+}
+
+fn with_other_names() -> Vec<Known> {
     fn of(provider: impl Into<HttpProvider>) -> Shared {
         let builder = HttpFunction::builder(provider).api_key("key");
         Arc::new(builder.build().unwrap())
     }
     let model = |name: &str| json!({ "model_name": name });
     let gemini = || model("models/gemini-embedding-001");
-    let default = || model("sentence-transformers/all-MiniLM-L6-v2");
-    let tei = |url: &str| json!({ "url": url });
     let worker = json!({ "model_name": "@cf/baai/bge-m3", "account_id": "acc" });
     vec![
-        (
-            Box::new(|| {
-                Arc::new(
-                    Gemini::builder()
-                        .api_key("key")
-                        .dimension(3072)
-                        .build()
-                        .unwrap(),
-                )
-            }),
-            "google_gemini",
-            vec![
+        Known {
+            make: || {
+                let gemini = Gemini::builder().api_key("key").dimension(3072);
+                Arc::new(gemini.build().unwrap())
+            },
+            pythons: "google_gemini",
+            stored: vec![
                 ("google-gemini", gemini()),
                 ("google_genai", gemini()),
                 ("google-generative-ai", gemini()),
                 ("google_generative_ai", gemini()),
             ],
-        ),
-        (
-            Box::new(|| of(Together::new("m"))),
-            "together_ai",
-            vec![("together-ai", model("m")), ("openai", model("m"))],
-        ),
-        (
-            Box::new(|| of(TextEmbeddingsInference::new("http://localhost:8080/embed"))),
-            "huggingface_server",
-            vec![("huggingface-server", tei("http://localhost:8080/embed"))],
-        ),
-        (
-            Box::new(|| of(Cloudflare::new("acc", "@cf/baai/bge-m3"))),
-            "cloudflare_workers_ai",
-            vec![("cloudflare-worker-ai", worker)],
-        ),
-        (
-            Box::new(|| of(Ollama::new("chroma/all-minilm-l6-v2-f32"))),
-            "ollama",
-            vec![
+        },
+        Known {
+            make: || of(Together::new("m")),
+            pythons: "together_ai",
+            stored: vec![("together-ai", model("m")), ("openai", model("m"))],
+        },
+        Known {
+            make: || of(TextEmbeddingsInference::new(SERVER)),
+            pythons: "huggingface_server",
+            stored: vec![("huggingface-server", json!({ "url": SERVER }))],
+        },
+        Known {
+            make: || of(Cloudflare::new("acc", "@cf/baai/bge-m3")),
+            pythons: "cloudflare_workers_ai",
+            stored: vec![("cloudflare-worker-ai", worker)],
+        },
+        Known {
+            make: || of(Ollama::new("chroma/all-minilm-l6-v2-f32")),
+            pythons: "ollama",
+            stored: vec![
                 ("default", json!({})),
                 ("onnx_mini_lm_l6_v2", json!({ "preferred_providers": null })),
                 ("sentence_transformer", model("all-MiniLM-L6-v2")),
-                ("huggingface", default()),
+                ("huggingface", model(MINI_LM)),
             ],
-        ),
-        (
-            Box::new(|| {
-                let server = TextEmbeddingsInference::new("http://localhost:8080/embed");
-                of(server.model("sentence-transformers/all-MiniLM-L6-v2"))
-            }),
-            "huggingface_server",
-            vec![("default", json!({})), ("ollama", model("all-minilm"))],
-        ),
+        },
+        Known {
+            make: || of(TextEmbeddingsInference::new(SERVER).model(MINI_LM)),
+            pythons: "huggingface_server",
+            stored: vec![("default", json!({})), ("ollama", model("all-minilm"))],
+        },
     ]
 }
-
-type Shared = Arc<dyn EmbeddingFunction>;
 
 #[test]
 fn the_same_model_opens_a_collection_under_any_name_and_new_ones_get_pythons() {
@@ -326,41 +321,48 @@ fn the_same_model_opens_a_collection_under_any_name_and_new_ones_get_pythons() {
 #[ignore = "started by the_same_model_opens_a_collection_under_any_name_and_new_ones_get_pythons"]
 fn child_with_other_names() {
     let chroma = Chroma::new();
-    for (function, pythons, names) in with_other_names() {
+    for Known {
+        make,
+        pythons,
+        stored,
+    } in with_other_names()
+    {
         let new = chroma.client.collection(unique_name());
-        let new = new.embedding_function(function()).create().unwrap();
+        let new = new.embedding_function(make()).create().unwrap();
         assert_eq!(chroma.stored(new.name())["name"], pythons);
-        for (name, config) in names {
-            let stored = json!({ "type": "known", "name": name, "config": config });
-            let created = chroma.create(&stored);
-            let open = || {
-                chroma
-                    .client
-                    .collection(&created)
-                    .embedding_function(function())
-            };
-            let opened = open().get().unwrap_or_else(|error| panic!("{error}"));
-            open().get_or_create().unwrap();
-            assert_eq!(chroma.stored(&created), stored, "opened");
-            opened
-                .modify()
-                .embedding_function(function())
-                .run()
-                .unwrap();
-            let kept = chroma.stored(&created)["name"].take();
-            let is_another_provider = ["openai", "huggingface", "default", "ollama"]
-                .contains(&name)
-                || name.starts_with("onnx")
-                || name.starts_with("sentence");
-            assert_eq!(kept, if is_another_provider { pythons } else { name });
-            // A copy of the collection gets Python's name.
-            let again = chroma.client.collection(&created).get().unwrap();
-            if let Some(same) = again.embedding_function() {
-                let copy = chroma.client.collection(unique_name());
-                let copy = copy.embedding_function(same.clone()).create().unwrap();
-                assert_eq!(chroma.stored(copy.name())["name"], pythons);
-            }
+        for (name, config) in stored {
+            check_names(&chroma, (make, pythons), (name, config));
         }
+    }
+}
+
+fn check_names(
+    chroma: &Chroma,
+    (make, pythons): (fn() -> Shared, &str),
+    (name, config): (&str, Value),
+) {
+    let stored = json!({ "type": "known", "name": name, "config": config });
+    let created = chroma.create(&stored);
+    let open = || {
+        chroma
+            .client
+            .collection(&created)
+            .embedding_function(make())
+    };
+    let opened = open().get().unwrap_or_else(|error| panic!("{error}"));
+    open().get_or_create().unwrap();
+    assert_eq!(chroma.stored(&created), stored, "opened");
+    opened.modify().embedding_function(make()).run().unwrap();
+    // Names of one function begin alike.
+    let is_same_function = name.replace('-', "_").starts_with(&pythons[..6]);
+    let kept = if is_same_function { name } else { pythons };
+    assert_eq!(chroma.stored(&created)["name"], kept);
+    // A new collection with the opened function gets Python's name.
+    let again = chroma.client.collection(&created).get().unwrap();
+    if let Some(same) = again.embedding_function() {
+        let copy = chroma.client.collection(unique_name());
+        let copy = copy.embedding_function(same.clone()).create().unwrap();
+        assert_eq!(chroma.stored(copy.name())["name"], pythons);
     }
 }
 

@@ -45,9 +45,10 @@ impl Header<'_> {
         }
         let mut parsed = HeaderValue::try_from(value).map_err(|_| {
             let why = "it has a character that no header may have";
-            match self.is_secret {
-                true => InvalidInput::secret(setting, value, why),
-                false => InvalidInput::setting(setting, value, why),
+            if self.is_secret {
+                InvalidInput::secret(setting, value, why)
+            } else {
+                InvalidInput::setting(setting, value, why)
             }
         })?;
         parsed.set_sensitive(self.is_secret);
