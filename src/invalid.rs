@@ -119,6 +119,19 @@ pub enum InvalidInput {
         /// The day on which the provider shut the model down, such as `2026-01-14`.
         since: String,
     },
+    /// A text has to be embedded in a sparse vector, but the function in the collection's schema cannot be
+    /// created here.
+    #[error(
+        "the text needs the schema's sparse embedding function {name:?}, which cannot be created here: {}; pass the sparse vectors in the metadata, or open the collection with the same function by .sparse_embedding_function(...)",
+        OneLine(why)
+    )]
+    #[non_exhaustive]
+    StoredSparseFunction {
+        /// The function's name in the collection's schema.
+        name: String,
+        /// The reason, such as a missing feature or key, or a variable that the program has not allowed.
+        why: String,
+    },
     /// An embedding function does not accept a text.
     #[error("text {index} (counted from 0) {}", OneLine(why))]
     #[non_exhaustive]

@@ -30,8 +30,8 @@ impl Given {
         }
         for (key, function) in &self.sparse {
             let index = index(stored.schema.as_ref(), key)?;
-            if let Some(configured) = &index.embedding_function {
-                configured::check_sparse(configured, function.as_ref())?;
+            if let Some(stored) = &index.embedding_function {
+                configured::check_sparse(stored, function.as_ref())?;
             }
         }
         Ok(())
@@ -44,13 +44,12 @@ impl Given {
     pub(super) fn complete(&self, mut schema: Schema) -> Result<Schema, InvalidInput> {
         for (key, function) in &self.sparse {
             let index = index(Some(&schema), key)?;
-            let configured = index.embedding_function.as_ref();
-            match configured.filter(|configured| configured.name.is_some()) {
-                Some(configured) => configured::check_sparse(configured, function.as_ref())?,
-                None => {
-                    let index = index.embedding_function(function.configuration());
-                    schema = schema.create_sparse_vector_index(key, index);
-                }
+            let stored = index.embedding_function.as_ref();
+            if let Some(stored) = stored.filter(|stored| stored.name.is_some()) {
+                configured::check_sparse(stored, function.as_ref())?;
+            } else {
+                let index = index.embedding_function(function.configuration());
+                schema = schema.create_sparse_vector_index(key, index);
             }
         }
         Ok(schema)

@@ -175,7 +175,7 @@ impl Collection {
         match error.downcast_ref() {
             // The function did not fail: its settings are missing.
             Some(Error::Invalid {
-                reason: reason @ InvalidInput::StoredEmbeddingFunction { .. },
+                reason: reason @ InvalidInput::StoredSparseFunction { .. },
                 ..
             }) => call.invalid(reason.clone()),
             _ => Error::Embedding {

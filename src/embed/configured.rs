@@ -49,7 +49,7 @@ pub(crate) fn describe_again(
 /// Makes the function of sparse vectors that a schema describes.
 ///
 /// # Errors
-/// [`InvalidInput::StoredEmbeddingFunction`] if this crate cannot make the function.
+/// [`InvalidInput::StoredSparseFunction`] if this crate cannot make the function.
 #[cfg_attr(
     not(feature = "functions"),
     allow(unused_variables, reason = "only providers with a key need it")
@@ -60,7 +60,7 @@ pub(crate) fn make_sparse(
 ) -> Result<Arc<dyn SparseEmbeddingFunction>, InvalidInput> {
     let name = stored.name.as_deref().unwrap_or_default();
     let config = stored.config.as_ref().unwrap_or(&Value::Null);
-    let unusable = |why| InvalidInput::StoredEmbeddingFunction {
+    let unusable = |why| InvalidInput::StoredSparseFunction {
         name: short(name).into_owned(),
         why,
     };
@@ -79,10 +79,15 @@ pub(crate) fn make_sparse(
             Ok(function) => Ok(Arc::new(function)),
             Err(why) => Err(unusable(why)),
         },
+        #[cfg(not(feature = "functions"))]
+        "chroma-cloud-splade" => Err(unusable(
+            "this crate was built without its feature `functions`".to_owned(),
+        )),
+        "bm25" | "fastembed_sparse" | "huggingface_sparse" => Err(unusable(
+            "it runs a model with a Python library, which this crate does not include".to_owned(),
+        )),
         _ => Err(unusable(
-            "this crate has no function of that name; set one with .sparse_embedding_function(...), or pass the \
-             sparse vectors in the metadata"
-                .to_owned(),
+            "this crate has no function of that name".to_owned(),
         )),
     }
 }

@@ -286,7 +286,7 @@ fn a_stored_function_reads_only_the_key_that_it_may() {
             panic!("{error}")
         };
         assert!(
-            matches!(reason, InvalidInput::StoredEmbeddingFunction { .. }),
+            matches!(reason, InvalidInput::StoredSparseFunction { .. }),
             "{error}"
         );
         let shown = error.to_string();

@@ -203,7 +203,7 @@ fn a_function_that_cannot_run_here_is_named_before_anything_is_sent() {
         panic!("{error}")
     };
     assert!(
-        matches!(reason, InvalidInput::StoredEmbeddingFunction { name, .. } if name == "fastembed_sparse"),
+        matches!(reason, InvalidInput::StoredSparseFunction { name, .. } if name == "fastembed_sparse"),
         "{error}"
     );
     assert!(error.to_string().contains(".sparse_embedding_function("));

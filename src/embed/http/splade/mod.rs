@@ -195,7 +195,7 @@ impl ChromaCloudSplade {
                 let allowed = refusal.clone().map_or(Ok(()), Err);
                 let built =
                     allowed.and_then(|()| self.build().map_err(|reason| reason.to_string()));
-                built.map_err(|why| InvalidInput::StoredEmbeddingFunction {
+                built.map_err(|why| InvalidInput::StoredSparseFunction {
                     name: NAME.to_owned(),
                     why,
                 })?
