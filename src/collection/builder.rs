@@ -72,7 +72,7 @@ impl CollectionBuilder {
     /// index](Schema::create_sparse_vector_index) in the collection's schema. Replaces the function that the
     /// schema stores, which must have the same name and model.
     ///
-    /// Needed for functions of your own, and for options that a schema does not store, such as an API key.
+    /// Needed for custom functions, and for options that a schema does not store, such as an API key.
     /// The schema of a new collection stores the function's name and settings.
     ///
     /// ```no_run
