@@ -7,7 +7,7 @@ use super::Collection;
 use super::sparse_key::SparseKey;
 use crate::embed::{self, EmbeddingContext, EmbeddingError, Purpose, SparseEmbeddingFunction};
 use crate::error::{Error, InvalidInput, Result};
-use crate::model::metadata::{Metadata, MetadataValue, SparseVector};
+use crate::model::metadata::{Metadata, SparseVector};
 use crate::model::record::RecordRef;
 use crate::model::records::Records;
 use crate::transport::Operation;
@@ -200,14 +200,8 @@ fn insert(
     vectors: Vec<SparseVector>,
 ) {
     for (index, vector) in texts.records.iter().zip(vectors) {
-        // A text without known words has no vector. `Null` removes that of an earlier text.
-        let value = if vector.indices.is_empty() {
-            MetadataValue::Null
-        } else {
-            vector.into()
-        };
         let metadata =
             metadatas[*index].get_or_insert_with(|| records.record(*index).metadata.clone());
-        metadata.insert(texts.key.key.as_str(), value);
+        metadata.insert(texts.key.key.as_str(), vector);
     }
 }

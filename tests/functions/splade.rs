@@ -240,7 +240,7 @@ fn a_given_function_serves_writes_and_searches() {
     abc.upsert([record("1").document("memory"), record("2").document("")])
         .unwrap();
     let metadatas = &body(&server, "/upsert")["metadatas"];
-    let expected = json!([{ "words": printed(&vector("memory")) }, { "words": null }]);
+    let expected = json!([{ "words": printed(&vector("memory")) }, { "words": printed(&SparseVector::default()) }]);
     assert_eq!(*metadatas, expected);
     let searches = ["a", "bb"].map(|text| Search::new().rank(Knn::text(text).key("words")));
     abc.search_many(searches).run().unwrap();

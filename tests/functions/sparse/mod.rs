@@ -3,6 +3,7 @@
 
 mod given;
 mod jobs;
+mod python;
 mod searches;
 mod writes;
 
