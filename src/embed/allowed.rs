@@ -108,12 +108,13 @@ impl Allowed {
         ))
     }
 
-    /// Whether a stored address may get a key: whether its host is one of the provider's `own`, or allowed. On
-    /// this machine, another user may listen on the stored port.
+    /// Returns the host of a stored address that must not get a key: one that is neither the provider's `own`
+    /// nor allowed. On this machine, another user may listen on the stored port.
     #[cfg(feature = "functions")]
-    pub(super) fn may_get_key(&self, url: &str, own: &[&str]) -> bool {
-        let endpoint = Endpoint::parse("url", url, 443);
-        endpoint.is_ok_and(|endpoint| self.names_host(&endpoint, own))
+    pub(super) fn host_without_key(&self, url: &str, own: &[&str]) -> Option<String> {
+        let endpoint = Endpoint::parse("url", url, 443).ok()?;
+        let host = endpoint.host_and_port().0;
+        (!self.names_host(&endpoint, own)).then(|| host.to_string())
     }
 
     #[cfg(feature = "functions")]

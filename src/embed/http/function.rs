@@ -1,6 +1,6 @@
 //! [`HttpFunction`]: an embedding function of a provider other than Google.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::function::EmbeddingFunction;
 use crate::environment::Environment;
-use crate::error::{self, InvalidInput, Result};
+use crate::error::{self, Error, InvalidInput, Result};
 use crate::metrics::{EmbeddingUsage, Metrics};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
@@ -83,6 +83,8 @@ struct Inner {
     /// The address that replaces that of the provider's settings.
     base_url: Option<String>,
     key_variable: Option<String>,
+    /// A host that a collection chose, and that gets no key.
+    host_without_key: Option<String>,
     as_python: bool,
 }
 
@@ -106,7 +108,7 @@ impl HttpFunction {
             provider,
             options,
             as_python: false,
-            sends_key: true,
+            host_without_key: None,
         }
     }
 
@@ -142,7 +144,7 @@ impl HttpFunction {
             cancel: &flags,
             on_progress: &mut |progress| context.report(progress),
         };
-        call.run(used)
+        call.run(used).map_err(|error| inner.explained(error))
     }
 
     /// Embeds texts outside of a collection, and counts the call in [`metrics`](HttpFunction::metrics).
@@ -154,6 +156,20 @@ impl HttpFunction {
 }
 
 impl Inner {
+    /// Says why a request had no key.
+    fn explained(&self, mut error: Error) -> Error {
+        if let (Error::Unauthorized { message, .. }, Some(host)) =
+            (&mut error, &self.host_without_key)
+        {
+            let _ = write!(
+                message,
+                "; this address gets no key, since the collection chose it; to send one, build the client with \
+                 .allow_embedding_host({host:?})"
+            );
+        }
+        error
+    }
+
     fn requests(&self, purpose: Purpose) -> Requests<'_> {
         Requests::new(
             &*self.provider.0,
@@ -233,7 +249,7 @@ pub struct HttpFunctionBuilder {
     provider: HttpProvider,
     options: Options,
     as_python: bool,
-    sends_key: bool,
+    host_without_key: Option<String>,
 }
 
 setters!(HttpFunctionBuilder);
@@ -279,9 +295,9 @@ impl HttpFunctionBuilder {
         self
     }
 
-    /// Sends no key.
-    pub(super) fn without_key(mut self) -> HttpFunctionBuilder {
-        self.sends_key = false;
+    /// Sends no key, since a collection chose the host.
+    pub(super) fn without_key(mut self, host: String) -> HttpFunctionBuilder {
+        self.host_without_key = Some(host);
         self
     }
 
@@ -322,7 +338,7 @@ impl HttpFunctionBuilder {
             provider.base_url(),
         )?;
         let is_chosen = self.options.key.is_some() || !self.options.key_variables.is_empty();
-        let key = if !self.sends_key {
+        let key = if self.host_without_key.is_some() {
             None
         } else if self.options.base_url.is_none() && provider.needs_key() {
             Some(variables.key(&self.options, environment)?)
@@ -367,6 +383,7 @@ impl HttpFunctionBuilder {
             provider: self.provider,
             base_url,
             key_variable,
+            host_without_key: self.host_without_key,
             as_python: self.as_python,
         })))
     }

@@ -132,8 +132,8 @@ pub(in crate::embed) fn deferred(
     let variable = config["api_key_env_var"].as_str().map(str::to_owned);
     let refusal = refusal(&*provider.0, variable.as_deref(), allowed);
     let service = provider.0.service();
-    let may_get_key =
-        (provider.0.stored_url()).is_none_or(|url| allowed.may_get_key(url, service.hosts));
+    let without_key =
+        (provider.0.stored_url()).and_then(|url| allowed.host_without_key(url, service.hosts));
     let is_chromas = service.key_variables.contains(&CHROMA_API_KEY);
     let cloud_key = allowed
         .cloud_key()
@@ -159,8 +159,8 @@ pub(in crate::embed) fn deferred(
             let mut builder = HttpFunction::builder(provider.clone())
                 .stored_variable(variable.clone())
                 .fallback_key(cloud_key.clone());
-            if !may_get_key {
-                builder = builder.without_key();
+            if let Some(host) = &without_key {
+                builder = builder.without_key(host.clone());
             }
             match builder.build_in(environment) {
                 Ok(function) => Ok(Arc::new(function)),
