@@ -22,14 +22,24 @@ const OWN_HEADERS: [&str; 7] = [
 /// A further header of a provider's requests.
 pub(super) struct Header<'a> {
     /// The setting that the header comes from.
-    pub(super) setting: &'static str,
-    pub(super) name: &'a str,
-    pub(super) value: &'a str,
+    setting: &'static str,
+    name: &'a str,
+    value: &'a str,
     /// Whether the value may be a key.
     pub(super) is_secret: bool,
 }
 
-impl Header<'_> {
+impl<'a> Header<'a> {
+    /// Returns a header whose value may be shown.
+    pub(super) fn public(setting: &'static str, name: &'a str, value: &'a str) -> Header<'a> {
+        Header {
+            setting,
+            name,
+            value,
+            is_secret: false,
+        }
+    }
+
     /// Returns the name and the value for a request.
     ///
     /// # Errors

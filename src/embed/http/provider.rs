@@ -126,7 +126,7 @@ pub(super) trait Provider: Debug + Send + Sync + ToJson {
         Vec::new()
     }
 
-    /// Returns the members of a body, except the texts.
+    /// Returns the members of a body, except the texts. Those that are `null` are not sent.
     fn body(&self, ask: Ask) -> Value;
 
     /// Returns the words before each text.

@@ -24,10 +24,11 @@ impl<'a> Requests<'a> {
         base_url: Option<&'a str>,
         ask: Ask,
     ) -> Requests<'a> {
-        let body = match provider.body(ask) {
+        let mut body = match provider.body(ask) {
             Value::Object(body) => body,
             _ => Map::new(),
         };
+        body.retain(|_, value| !value.is_null());
         Requests {
             provider,
             base_url,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::embed::http::provider::check_segment;
+use crate::embed::http::provider::{KeyHeader, check_segment};
 use crate::error::InvalidInput;
 
 /// The settings of a deployment on Azure, among those of OpenAI.
@@ -27,13 +27,30 @@ impl Azure {
         self.api_type.as_deref() == Some("azure")
     }
 
-    pub(super) fn path(&self) -> String {
+    /// Returns the path of the deployment, if there is one.
+    pub(super) fn path(&self) -> Option<String> {
         let (deployment, version) = self.parts();
-        format!("/openai/deployments/{deployment}/embeddings?api-version={version}")
+        let path = format!("/openai/deployments/{deployment}/embeddings?api-version={version}");
+        self.is_used().then_some(path)
+    }
+
+    pub(super) fn key_header(&self) -> KeyHeader {
+        if self.is_used() {
+            KeyHeader::Named("api-key")
+        } else {
+            KeyHeader::Bearer
+        }
     }
 
     /// Refuses a deployment that no request can name.
-    pub(super) fn check(&self) -> Result<(), InvalidInput> {
+    pub(super) fn check(&self, address: Option<&str>) -> Result<(), InvalidInput> {
+        if !self.is_used() {
+            return Ok(());
+        }
+        if address.is_none() {
+            let why = "a deployment on Azure needs its address";
+            return Err(InvalidInput::setting("api_base", "", why));
+        }
         let (deployment, version) = self.parts();
         check_segment("deployment_id", deployment)?;
         check_segment("api_version", version)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::embed::context::Purpose;
-use crate::embed::http::provider::{Ask, Provider, Service, ToJson};
+use crate::embed::http::provider::{Ask, Provider, Service};
 use crate::error::InvalidInput;
 use crate::printable::short;
 
@@ -100,7 +100,7 @@ impl Provider for Jina {
     }
 
     fn body(&self, ask: Ask) -> Value {
-        let mut body = self.options.to_json();
+        let mut body = json!(self.options);
         body["model"] = json!(self.model_name);
         if let (Purpose::Queries, Some(Value::Object(config))) = (ask.purpose, &self.query_config) {
             for (name, value) in config {
@@ -123,7 +123,7 @@ impl Provider for Jina {
         if self.query_config.as_ref().is_none_or(is_good) {
             return Ok(());
         }
-        let value = self.query_config.to_json().to_string();
+        let value = json!(self.query_config).to_string();
         let why = "it must be an object of texts, numbers and booleans, such as {\"task\": \"retrieval.query\"}";
         Err(InvalidInput::setting("query_config", short(&value), why))
     }

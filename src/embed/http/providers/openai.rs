@@ -138,11 +138,8 @@ impl Provider for OpenAi {
     }
 
     fn path(&self) -> String {
-        if self.azure.is_used() {
-            self.azure.path()
-        } else {
-            SERVICE.path.to_owned()
-        }
+        let azures = self.azure.path();
+        azures.unwrap_or_else(|| SERVICE.path.to_owned())
     }
 
     fn needs_key(&self) -> bool {
@@ -150,20 +147,13 @@ impl Provider for OpenAi {
     }
 
     fn key_header(&self) -> KeyHeader {
-        if self.azure.is_used() {
-            KeyHeader::Named("api-key")
-        } else {
-            KeyHeader::Bearer
-        }
+        self.azure.key_header()
     }
 
     fn headers(&self) -> Vec<Header<'_>> {
-        let organization = self.organization_id.iter().map(|id| Header {
-            setting: "organization_id",
-            name: "openai-organization",
-            value: id,
-            is_secret: false,
-        });
+        let ids = self.organization_id.iter();
+        let organization =
+            ids.map(|id| Header::public("organization_id", "openai-organization", id));
         let others = self.default_headers.all("default_headers");
         organization.chain(others).collect()
     }
@@ -173,11 +163,7 @@ impl Provider for OpenAi {
     }
 
     fn body(&self, _: Ask) -> Value {
-        let mut body = json!({ "model": self.model_name, "encoding_format": "base64" });
-        if let Some(floats) = self.dimensions {
-            body["dimensions"] = floats.into();
-        }
-        body
+        json!({ "model": self.model_name, "encoding_format": "base64", "dimensions": self.dimensions })
     }
 
     fn dimension(&self) -> Option<usize> {
@@ -189,13 +175,6 @@ impl Provider for OpenAi {
     }
 
     fn check(&self) -> Result<(), InvalidInput> {
-        if !self.azure.is_used() {
-            return Ok(());
-        }
-        if self.api_base.is_none() {
-            let why = "a deployment on Azure needs its address";
-            return Err(InvalidInput::setting("api_base", "", why));
-        }
-        self.azure.check()
+        self.azure.check(self.api_base.as_deref())
     }
 }

@@ -52,30 +52,29 @@ pub struct ChromaCloudQwen {
     #[serde(default)]
     task: String,
     #[serde(default = "instructions")]
-    instructions: BTreeMap<String, Instructions>,
+    instructions: Instructions,
 }
 
-/// The words that the model reads before documents and queries.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Instructions {
-    documents: String,
-    query: String,
-}
+/// The words that the model reads before `documents` and a `query`, by task.
+type Instructions = BTreeMap<String, BTreeMap<String, String>>;
 
 fn model() -> String {
     "Qwen/Qwen3-Embedding-0.6B".to_owned()
 }
 
 /// The instructions of Chroma's clients.
-fn instructions() -> BTreeMap<String, Instructions> {
+fn instructions() -> Instructions {
     let query =
         "Given a question about coding, retrieval code or passage that can solve user's question";
-    let for_code = Instructions {
-        documents: String::new(),
-        query: query.to_owned(),
-    };
-    BTreeMap::from([("nl_to_code".to_owned(), for_code)])
+    let of_task = of_task(String::new(), query.to_owned());
+    BTreeMap::from([("nl_to_code".to_owned(), of_task)])
+}
+
+fn of_task(documents: String, query: String) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("documents".to_owned(), documents),
+        ("query".to_owned(), query),
+    ])
 }
 
 impl Default for ChromaCloudQwen {
@@ -110,11 +109,8 @@ impl ChromaCloudQwen {
         queries: impl Into<String>,
     ) -> ChromaCloudQwen {
         let task = task.into();
-        let instructions = Instructions {
-            documents: documents.into(),
-            query: queries.into(),
-        };
-        self.instructions.insert(task.clone(), instructions);
+        let of_task = of_task(documents.into(), queries.into());
+        self.instructions.insert(task.clone(), of_task);
         self.task(task)
     }
 }
@@ -137,20 +133,17 @@ impl Provider for ChromaCloudQwen {
     }
 
     fn headers(&self) -> Vec<Header<'_>> {
-        vec![Header {
-            setting: "model",
-            name: "x-chroma-embedding-model",
-            value: &self.model,
-            is_secret: false,
-        }]
+        let name = "x-chroma-embedding-model";
+        vec![Header::public("model", name, &self.model)]
     }
 
     fn body(&self, ask: Ask) -> Value {
+        let member = match ask.purpose {
+            Purpose::Documents => "documents",
+            Purpose::Queries => "query",
+        };
         let of_task = self.instructions.get(&self.task);
-        let instructions = of_task.map_or("", |of_task| match ask.purpose {
-            Purpose::Documents => &of_task.documents,
-            Purpose::Queries => &of_task.query,
-        });
-        json!({ "instructions": instructions })
+        let instructions = of_task.and_then(|of_task| of_task.get(member));
+        json!({ "instructions": instructions.map_or("", String::as_str) })
     }
 }

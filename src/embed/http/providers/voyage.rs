@@ -90,8 +90,6 @@ impl Provider for Voyage {
             "model": self.model_name,
             "input_type": self.input_type.as_deref().or(of_purpose),
             "truncation": self.truncation,
-            "output_dtype": null,
-            "output_dimension": null,
             "encoding_format": "base64",
         })
     }
