@@ -56,6 +56,7 @@
 //! # Features
 //! - `gemini` (default): `Gemini`, which sends its requests from a `rayon` pool.
 //! - `functions` (default): `embed::HttpFunction`, the models of OpenAI, Ollama, Hugging Face, Cohere and others.
+//!   Includes `gemini`.
 //! - `bm25`: `embed::Bm25`, which makes sparse vectors of words, offline.
 //! - `tls` (default): https, by rustls. Without it, the client speaks plain http only.
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
