@@ -211,11 +211,12 @@ impl ClientBuilder {
     /// with another service. Anyone who may write to the server can change it, and would get the texts and
     /// the key. So a function that is made from a collection's configuration sends them only to the
     /// provider's own hosts and to the hosts that are allowed here. This machine gets the texts, and the key
-    /// only if it is allowed here. A collection that names another host can be opened, and works with vectors. Texts are refused with
+    /// only if it is allowed here. A collection that names another host can be opened, and works with
+    /// vectors. Texts are refused with
     /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction).
     ///
     /// A host is a name or an IP address, without scheme, port and path. Every port of it is allowed. A key
-    /// is sent over https only. Functions that you set in code are not affected.
+    /// is sent over https, or to this machine. Functions that you set in code are not affected.
     ///
     /// ```
     /// use chroma_blocking::Client;

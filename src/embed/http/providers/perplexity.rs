@@ -23,7 +23,7 @@ static SERVICE: Service = Service {
 };
 
 /// Perplexity's models: Chroma's function `perplexity`. The key is in `PERPLEXITY_API_KEY`. A request has at
-/// most 512 texts.
+/// most 512 texts, and a text at most 32,000 tokens.
 ///
 /// The vectors are whole numbers from -128 to 127, so only [`Space::Cosine`](crate::Space::Cosine), the
 /// default, compares them well.
