@@ -21,10 +21,10 @@ pub struct Case {
     pub here: Box<dyn Fn() -> Arc<dyn EmbeddingFunction>>,
     pub python: Option<Made>,
     pub javascript: Option<Made>,
-    /// What Python says when it opens a collection that JavaScript has made, if it cannot.
+    /// The words with which Python refuses a collection that JavaScript has made, if it does.
     pub not_in_python: Option<&'static str>,
-    /// What JavaScript says when it opens a collection with Python's name, if it cannot. This crate stores the same
-    /// name.
+    /// The words with which JavaScript refuses a collection with Python's name, if it does. This crate stores
+    /// the same name.
     pub not_in_javascript: Option<&'static str>,
 }
 

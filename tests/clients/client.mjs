@@ -32,10 +32,17 @@ https.request = (options, answered) => {
 
 const client = new ChromaClient({ host: CHROMA.hostname, port: Number(CHROMA.port), ssl: false });
 
+const functionOf = async (command) => new (await import(command.module))[command.function](command.arguments);
+
+const nearest = async (collection, text) => {
+  const found = await collection.query({ queryTexts: [text], nResults: 1 });
+  return found.ids[0][0];
+};
+
 const calls = {
-  async make({ collection, module, function: name, arguments: settings, documents }) {
-    const made = new (await import(module))[name](settings);
-    await client.createCollection({ name: collection, embeddingFunction: made });
+  async make({ collection, documents, ...command }) {
+    const embeddingFunction = await functionOf(command);
+    await client.createCollection({ name: collection, embeddingFunction });
     await calls.write({ collection, documents });
   },
 
@@ -45,9 +52,12 @@ const calls = {
   },
 
   async query({ collection, text }) {
-    const opened = await client.getCollection({ name: collection });
-    const found = await opened.query({ queryTexts: [text], nResults: 1 });
-    return found.ids[0][0];
+    return nearest(await client.getCollection({ name: collection }), text);
+  },
+
+  async query_with({ collection, text, ...command }) {
+    const embeddingFunction = await functionOf(command);
+    return nearest(await client.getOrCreateCollection({ name: collection, embeddingFunction }), text);
   },
 };
 

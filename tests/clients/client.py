@@ -32,12 +32,22 @@ def send_to_stand_in(library):
     library.Client.send = redirected
 
 
-def make(client, collection, function, arguments, documents):
-    if function == "ChromaCloudQwenEmbeddingFunction":
+def function_of(name, arguments):
+    if name == "ChromaCloudQwenEmbeddingFunction":
         arguments["model"] = ChromaCloudQwenEmbeddingModel(arguments["model"])
-    function = getattr(embedding_functions, function)(**arguments)
+    return getattr(embedding_functions, name)(**arguments)
+
+
+def make(client, collection, function, arguments, documents):
+    function = function_of(function, arguments)
     client.create_collection(collection, embedding_function=function)
     write(client, collection, documents)
+
+
+def query_with(client, collection, function, arguments, text):
+    function = function_of(function, arguments)
+    opened = client.get_or_create_collection(collection, embedding_function=function)
+    return nearest(opened, text)
 
 
 def write(client, collection, documents):
@@ -46,7 +56,11 @@ def write(client, collection, documents):
 
 
 def query(client, collection, text):
-    found = client.get_collection(collection).query(query_texts=[text], n_results=1)
+    return nearest(client.get_collection(collection), text)
+
+
+def nearest(collection, text):
+    found = collection.query(query_texts=[text], n_results=1)
     return found["ids"][0][0]
 
 

@@ -84,7 +84,7 @@ fn with_python() {
         let Some(made) = &case.python else { continue };
         let there = Shared::new(case, &providers).made_there(&mut python, made);
         report.add(case, "made in Python", there);
-        let here = Shared::new(case, &providers).made_here(&mut python);
+        let here = Shared::new(case, &providers).made_here(&mut python, made);
         report.add(case, "made in Rust", here);
     }
     report.print("Rust and Python");
@@ -108,7 +108,7 @@ fn with_javascript() {
         };
         let there = Shared::new(case, &providers).made_there(&mut javascript, made);
         report.add(case, "made in JavaScript", there);
-        let here = Shared::new(case, &providers).made_here(&mut javascript);
+        let here = Shared::new(case, &providers).made_here(&mut javascript, made);
         report.add_unless(case, "made in Rust", here, case.not_in_javascript);
     }
     report.print("Rust and JavaScript");

@@ -37,16 +37,8 @@ impl Other {
 
     /// Makes a collection with one of the client's functions.
     pub fn make(&mut self, collection: &str, made: &Made, documents: &[(&str, &str)]) -> Outcome {
-        let mut command = json!({
-            "call": "make",
-            "collection": collection,
-            "function": made.function,
-            "arguments": made.arguments,
-            "documents": by_id(documents),
-        });
-        if let Some(module) = made.module {
-            command["module"] = module.into();
-        }
+        let mut command = with_function("make", collection, made);
+        command["documents"] = by_id(documents).into();
         self.call(&command).map(drop)
     }
 
@@ -60,6 +52,14 @@ impl Other {
     /// Opens a collection by its name, and returns the id of the document that is nearest to a text.
     pub fn query(&mut self, collection: &str, text: &str) -> Outcome<String> {
         let command = json!({ "call": "query", "collection": collection, "text": text });
+        let id = self.call(&command)?;
+        Ok(id.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Like [`query`](Other::query), but opens the collection with one of the client's functions.
+    pub fn query_with(&mut self, collection: &str, made: &Made, text: &str) -> Outcome<String> {
+        let mut command = with_function("query_with", collection, made);
+        command["text"] = text.into();
         let id = self.call(&command)?;
         Ok(id.as_str().unwrap_or_default().to_owned())
     }
@@ -83,6 +83,19 @@ impl Drop for Other {
         drop(self.commands.take());
         let _ = self.program.wait();
     }
+}
+
+fn with_function(call: &str, collection: &str, made: &Made) -> Value {
+    let mut command = json!({
+        "call": call,
+        "collection": collection,
+        "function": made.function,
+        "arguments": made.arguments,
+    });
+    if let Some(module) = made.module {
+        command["module"] = module.into();
+    }
+    command
 }
 
 fn by_id(documents: &[(&str, &str)]) -> Map<String, Value> {

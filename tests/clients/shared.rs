@@ -8,7 +8,7 @@ use crate::Outcome;
 use crate::cases::{Case, Made};
 use crate::other::Other;
 use crate::providers::Providers;
-use crate::support::server;
+use crate::support::{builder, server};
 
 const DOCUMENTS: [(&str, &str); 3] = [
     ("rust", "The borrow checker refuses a second reference"),
@@ -18,7 +18,7 @@ const DOCUMENTS: [(&str, &str); 3] = [
 const QUESTION: &str = "rings of Saturn in a telescope";
 const ANSWER: &str = "saturn";
 
-/// What the other client adds: a document, and the first one once more.
+/// The documents that the other client adds: a new one, and the first one once more.
 const LATER: [(&str, &str); 2] = [
     ("granite", "Granite cools slowly, deep below the ground"),
     ("rust again", DOCUMENTS[0].1),
@@ -36,14 +36,11 @@ pub struct Shared<'a> {
 
 impl<'a> Shared<'a> {
     pub fn new(case: &'a Case, providers: &'a Providers) -> Shared<'a> {
+        // Without this, no key goes to the stand-in, whose address is among the settings.
+        let chroma = builder(server::client().url()).allow_embedding_host("127.0.0.1");
         Shared {
             case,
-            // The collections store the address of the stand-in, which asks for keys.
-            chroma: Client::builder()
-                .host(server::client().url())
-                .allow_embedding_host("127.0.0.1")
-                .build()
-                .unwrap(),
+            chroma: chroma.build().unwrap(),
             providers,
             name: server::unique_name(),
         }
@@ -59,12 +56,26 @@ impl<'a> Shared<'a> {
         collection.upsert(LATER.map(record))?;
         check_vectors(&collection)?;
         let found = other.query(&self.name, LATER_QUESTION)?;
+        equal(found, LATER_ANSWER)?;
+
+        // The same function in code is no conflict, and changes no name.
+        let named = self.chroma.collection(&self.name);
+        let named = named
+            .embedding_function((self.case.here)())
+            .get_or_create()?;
+        let changed = named
+            .modify()
+            .embedding_function((self.case.here)())
+            .run()?;
+        equal(stored(&changed).0, made.stored_name)?;
+        finds(&changed, QUESTION, ANSWER)?;
+        let found = other.query(&self.name, LATER_QUESTION)?;
         equal(found, LATER_ANSWER)
     }
 
     /// This crate makes the collection, the other client opens it and writes to it, and this crate finds what
     /// was written.
-    pub fn made_here(&self, other: &mut Other) -> Outcome {
+    pub fn made_here(&self, other: &mut Other, made: &Made) -> Outcome {
         let collection = self.chroma.collection(&self.name);
         let collection = collection.embedding_function((self.case.here)()).create()?;
         collection.upsert(DOCUMENTS.map(record))?;
@@ -72,7 +83,9 @@ impl<'a> Shared<'a> {
         equal(found, ANSWER)?;
         other.write(&self.name, &LATER)?;
         check_vectors(&collection)?;
-        finds(&self.open()?, LATER_QUESTION, LATER_ANSWER)
+        finds(&self.open()?, LATER_QUESTION, LATER_ANSWER)?;
+        let found = other.query_with(&self.name, made, LATER_QUESTION)?;
+        equal(found, LATER_ANSWER)
     }
 
     /// Opens the collection by its name. If its function would call the provider's own address, the function is
