@@ -255,8 +255,9 @@ pub struct HttpFunctionBuilder {
 setters!(HttpFunctionBuilder);
 
 impl HttpFunctionBuilder {
-    /// Sets the address of the API. Default: that of the provider's settings. A key is sent only over https,
-    /// or on this machine.
+    /// Sets the address of the API, up to the part before `/embeddings` or the provider's own path, for example
+    /// `https://api.cohere.com/v1`. Default: that of the provider's settings. A key is sent only over https, or
+    /// on this machine.
     pub fn base_url(mut self, url: impl Into<String>) -> HttpFunctionBuilder {
         self.options.base_url = Some(url.into());
         self
