@@ -21,6 +21,8 @@ pub struct Case {
     pub here: Box<dyn Fn() -> Arc<dyn EmbeddingFunction>>,
     pub python: Option<Made>,
     pub javascript: Option<Made>,
+    /// Whether the other clients embed documents in another way, in a collection that this crate has made.
+    pub is_prefixed: bool,
     /// The words with which Python refuses a collection that JavaScript has made, if it does.
     pub not_in_python: Option<&'static str>,
     /// The words with which JavaScript refuses a collection with Python's name, if it does. This crate stores
@@ -48,6 +50,7 @@ impl Case {
             here: Box::new(move || Arc::new(here())),
             python: None,
             javascript: None,
+            is_prefixed: false,
             not_in_python: None,
             not_in_javascript: None,
         }
@@ -133,7 +136,6 @@ fn with_stored_address(providers: &Providers) -> Vec<Case> {
     let openai = providers.at("/api.openai.com/v1");
     let morph = providers.at("/api.morphllm.com/v1");
     let baseten = providers.at("/model.api.baseten.co/v1");
-    let ollama = providers.at("");
     let tei = providers.at("/tei/embed");
     vec![
         Case::of("openai", {
@@ -162,18 +164,11 @@ fn with_stored_address(providers: &Providers) -> Vec<Case> {
             move || Baseten::new(&url)
         })
         .python("BasetenEmbeddingFunction", json!({ "api_key": null, "api_base": baseten })),
-        Case::of("ollama", {
-            let url = ollama.clone();
-            move || Ollama::new("all-minilm").url(&url)
-        })
-        .python("OllamaEmbeddingFunction", json!({ "model_name": "all-minilm", "url": ollama }))
-        .javascript(
-            "@chroma-core/ollama",
-            "OllamaEmbeddingFunction",
-            json!({ "model": "all-minilm", "url": ollama }),
-        )
-        // It has no timeout.
-        .not_in_python("This code should not be reached"),
+        ollama("all-minilm", &providers.at("")),
+        Case {
+            is_prefixed: true,
+            ..ollama("nomic-embed-text", &providers.at(""))
+        },
         Case::of("huggingface_server", {
             let url = tei.clone();
             move || TextEmbeddingsInference::new(&url)
@@ -186,6 +181,24 @@ fn with_stored_address(providers: &Providers) -> Vec<Case> {
         )
         .only_javascript_name("huggingface-server"),
     ]
+}
+
+fn ollama(model: &'static str, url: &str) -> Case {
+    Case::of("ollama", {
+        let url = url.to_owned();
+        move || Ollama::new(model).url(&url)
+    })
+    .python(
+        "OllamaEmbeddingFunction",
+        json!({ "model_name": model, "url": url }),
+    )
+    .javascript(
+        "@chroma-core/ollama",
+        "OllamaEmbeddingFunction",
+        json!({ "model": model, "url": url }),
+    )
+    // It has no timeout.
+    .not_in_python("This code should not be reached")
 }
 
 fn with_own_models(providers: &Providers) -> Vec<Case> {
