@@ -14,6 +14,7 @@ use super::gemini;
 use super::hashing::{self, Hashing};
 #[cfg(feature = "functions")]
 use super::http;
+use super::names::{canonical, why_not};
 use super::sparse::SparseEmbeddingFunction;
 use super::vectors::Vectors;
 use crate::error::InvalidInput;
@@ -150,55 +151,8 @@ fn make_named(
     }
 }
 
-/// Returns Python's current name of a function, for any name by which a client of Chroma stores it.
-fn canonical(name: &str) -> &str {
-    match name {
-        "google-gemini" | "google_genai" | "google-generative-ai" | "google_generative_ai" => {
-            GEMINI
-        }
-        #[cfg(feature = "functions")]
-        other => http::canonical(other),
-        #[cfg(not(feature = "functions"))]
-        other => other,
-    }
-}
-
-/// Says why a function cannot run here.
-fn why_not(name: &str) -> &'static str {
-    match name {
-        "default" | "onnx_mini_lm_l6_v2" | "transformers" => {
-            "it is the default model of Chroma's Python and JavaScript clients, which this crate does not include"
-        }
-        "amazon_bedrock" => {
-            "Amazon Bedrock needs signed requests of an AWS account, which this crate cannot make"
-        }
-        "google_vertex" => {
-            "Vertex AI needs an account of Google Cloud, and the models of this function were retired"
-        }
-        "google_palm" => {
-            "Google shut the PaLM API down on 2025-10-30; embed the documents again, into a new collection"
-        }
-        "sentence_transformer" | "instructor" | "text2vec" | "open_clip" => {
-            "it runs a model with Python's library torch, which this crate does not include"
-        }
-        "langchain" => "it wraps a function of LangChain, which only a Python program can call",
-        "chroma_bm25"
-        | "chroma-cloud-splade"
-        | "bm25"
-        | "fastembed_sparse"
-        | "huggingface_sparse" => {
-            "it makes sparse vectors, which are stored under a key of the schema"
-        }
-        "nomic" => {
-            "Chroma's function for Nomic does not work with any current version of Nomic's library"
-        }
-        "roboflow" => "Roboflow embeds one image or text in a request, with the key in the address",
-        _ => "this crate has no function of that name",
-    }
-}
-
-/// Checks that a function makes the same vectors as the one in a configuration: that the names are equal, and
-/// for functions of this crate also the models and dimensions.
+/// Checks that a function makes the same vectors as the one in a configuration: that the models and dimensions
+/// are equal, or the names if the configurations do not tell the models.
 ///
 /// # Errors
 /// [`InvalidInput::EmbeddingFunctionConflict`] if it does not.

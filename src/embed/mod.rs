@@ -52,6 +52,7 @@ mod hashing;
 mod http;
 #[cfg(feature = "gemini")]
 mod limiter;
+mod names;
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 mod parsers;
 #[cfg(any(feature = "bm25", feature = "gemini"))]

@@ -21,11 +21,13 @@ impl Vectors {
         let member = |name: &str| config?.get(name).filter(|value| !value.is_null());
         let dimension = member("dimension").or_else(|| member("dimensions"));
         let dimension = dimension.filter(|_| !is_ignored);
-        // Without a dimension, Gemini's models return the largest.
-        let largest = (name == "google_gemini").then(|| "3072".to_owned());
+        let model = model_of(name, config);
+        // Without a dimension, these models return the largest.
+        let is_gemini = model.is_none_or(|model| model.starts_with("gemini-embedding-"));
+        let largest = (name == "google_gemini" && is_gemini).then(|| "3072".to_owned());
         Vectors {
             name: short(name).into_owned(),
-            model: model_of(name, config).map(|model| short(model).into_owned()),
+            model: model.map(|model| short(model).into_owned()),
             dimension: dimension
                 .map(|floats| short(&floats.to_string()).into_owned())
                 .or(largest),

@@ -56,5 +56,5 @@ pub use splade::ChromaCloudSplade;
 #[cfg(feature = "functions")]
 pub(super) use splade::NAME as SPLADE;
 #[cfg(feature = "functions")]
-pub(super) use stored::{canonical, deferred};
+pub(super) use stored::deferred;
 pub(super) use text::Text;

@@ -16,20 +16,10 @@ use super::requests::Requests;
 use crate::embed::allowed::Allowed;
 use crate::embed::context::Purpose;
 use crate::embed::deferred::Deferred;
+use crate::embed::names::canonical;
 use crate::embed::settings;
 use crate::error::{self, InvalidInput, Result};
 use crate::printable::short;
-
-/// Returns Python's name of a function of one of the providers, for any name by which a client of Chroma
-/// stores it. JavaScript has other names for some.
-pub(in crate::embed) fn canonical(name: &str) -> &str {
-    match name {
-        "together-ai" => "together_ai",
-        "huggingface-server" => "huggingface_server",
-        "cloudflare-worker-ai" | "cloudflare-workers-ai" => "cloudflare_workers_ai",
-        other => other,
-    }
-}
 
 /// Reads the settings that a collection stores. Returns `None` for a name that is not one of the providers'.
 ///

@@ -1,0 +1,93 @@
+//! The names of functions in the configurations of collections.
+
+/// Returns Python's current name of a function, for any name by which a client of Chroma stores it. JavaScript
+/// has names of its own, and Google's function has had several.
+pub(super) fn canonical(name: &str) -> &str {
+    match name {
+        "google-gemini" | "google_genai" | "google-generative-ai" | "google_generative_ai" => {
+            "google_gemini"
+        }
+        "together-ai" => "together_ai",
+        "huggingface-server" => "huggingface_server",
+        "cloudflare-worker-ai" | "cloudflare-workers-ai" => "cloudflare_workers_ai",
+        other => other,
+    }
+}
+
+/// Says why a function cannot run here. `name` is Python's.
+pub(super) fn why_not(name: &str) -> &'static str {
+    match name {
+        "default" | "onnx_mini_lm_l6_v2" | "transformers" => {
+            "it is the default model of Chroma's Python and JavaScript clients, which this crate does not include; \
+             Ollama serves the same model: Ollama::new(\"chroma/all-minilm-l6-v2-f32\")"
+        }
+        "amazon_bedrock" => {
+            "Amazon Bedrock needs signed requests of an AWS account, which this crate cannot make"
+        }
+        "google_vertex" => {
+            "Vertex AI needs an account of Google Cloud, and the models of this function were retired"
+        }
+        "google_palm" => {
+            "Google shut the PaLM API down on 2025-10-30; embed the documents again, into a new collection"
+        }
+        "sentence_transformer" => {
+            "it runs a model with Python's library torch, which this crate does not include; a server of Hugging Face's \
+             Text Embeddings Inference may serve the same model: TextEmbeddingsInference::new(url).model(name)"
+        }
+        "instructor" | "text2vec" | "open_clip" => {
+            "it runs a model with Python's library torch, which this crate does not include"
+        }
+        "langchain" => "it wraps a function of LangChain, which only a Python program can call",
+        "chroma_bm25"
+        | "chroma-cloud-splade"
+        | "bm25"
+        | "fastembed_sparse"
+        | "huggingface_sparse" => {
+            "it makes sparse vectors, which are stored under a key of the schema"
+        }
+        "nomic" => {
+            "Chroma's function for Nomic does not work with any current version of Nomic's library"
+        }
+        "roboflow" => "Roboflow embeds one image or text in a request, with the key in the address",
+        #[cfg(not(feature = "functions"))]
+        "openai"
+        | "ollama"
+        | "huggingface_server"
+        | "huggingface"
+        | "cohere"
+        | "voyageai"
+        | "jina"
+        | "mistral"
+        | "together_ai"
+        | "cloudflare_workers_ai"
+        | "perplexity"
+        | "chroma-cloud-qwen"
+        | "baseten"
+        | "morph" => "this crate was built without its feature `functions`",
+        _ => "this crate has no function of that name",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(feature = "functions"))]
+    fn functions_over_http_name_their_feature() {
+        for name in [
+            "openai",
+            "together-ai",
+            "huggingface-server",
+            "cloudflare-worker-ai",
+        ] {
+            assert!(why_not(canonical(name)).contains("`functions`"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_default_function_names_another_one_with_its_model() {
+        assert!(why_not("default").contains("chroma/all-minilm-l6-v2-f32"));
+        assert!(why_not("sentence_transformer").contains("TextEmbeddingsInference"));
+    }
+}
