@@ -58,6 +58,9 @@ macro_rules! setters {
     ($Builder:ident) => {
         impl $Builder {
             /// Sets the API key. Default: the value of the first of the provider's variables that is set.
+            ///
+            /// A collection does not store the key, only the name of a variable. Another program that opens the
+            /// collection reads its key from that variable.
             pub fn api_key(mut self, key: impl Into<String>) -> $Builder {
                 self.options.key = Some(key.into());
                 self
