@@ -249,6 +249,27 @@ mod tests {
     }
 
     #[test]
+    fn secure_01_a_hostile_sparse_function_is_shown_escaped_and_shortened() {
+        let hostile = format!("\u{1b}[2J\u{9b}31m\r\n{}", "x".repeat(1 << 20));
+        for remembered in [
+            stored(&hostile, json!({})),
+            stored("chroma_bm25", json!({ "k": hostile })),
+            stored("chroma_bm25", json!({ "stopwords": hostile })),
+            stored("chroma-cloud-splade", json!({ "model": [hostile] })),
+        ] {
+            let unusable = make_sparse(&remembered, &Allowed::default());
+            let error = unusable.err().unwrap().to_string();
+            assert!(error.len() < 4000, "{} bytes", error.len());
+            assert!(!error.contains(char::is_control), "{error:?}");
+        }
+        for python in ["bm25", "fastembed_sparse", "huggingface_sparse"] {
+            let unusable = make_sparse(&stored(python, json!({})), &Allowed::default());
+            let error = unusable.err().unwrap().to_string();
+            assert!(error.contains("Python library"), "{error}");
+        }
+    }
+
+    #[test]
     fn an_unknown_function_is_an_error_with_its_name() {
         for remembered in [
             stored("openai", json!({ "model_name": 7 })),

@@ -87,9 +87,21 @@ fn functions_are_attached_described_and_detached() {
         ("POST".into(), "/functions/attach".into(), body)
     );
 
-    let server = answering(&json!({"attached_function": info, "created": false}));
+    // As chroma-core/chroma at 93652ec describes it.
+    let server = answering(&json!({"created": true, "attached_function": {
+        "id": "f1", "name": "my counter", "function_name": "record_counter", "tenant_id": "t", "database_id": "d",
+        "input_collection_id": "c1", "output_collection": "counts", "output_collection_id": null,
+        "params": null, "completion_offset": 0, "min_records_for_invocation": 100
+    }}));
     let abc = collection(&server);
-    assert!(!abc.add_function_input("my counter", &abc).unwrap().created);
+    let added = abc.add_function_input("my counter", &abc).unwrap();
+    assert_eq!(
+        (&*added.id, &*added.function_name),
+        ("f1", "record_counter")
+    );
+    assert!(added.created);
+    let error = abc.add_function_input("", &abc).unwrap_err();
+    assert!(matches!(error, Error::Invalid { .. }), "{error}");
     assert_eq!(
         asked(&server, "/add_input"),
         (
