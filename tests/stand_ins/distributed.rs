@@ -66,27 +66,7 @@ fn the_indexing_status_is_read() {
 }
 
 #[test]
-fn functions_are_attached_described_and_detached() {
-    let info = json!({"id": "f1", "name": "my counter", "function_name": "record_counter"});
-    let server = answering(&json!({"attached_function": info, "created": true}));
-    let attached = collection(&server)
-        .attach_function("my counter", "record_counter", "counts")
-        .params(json!({"every": 10}))
-        .run()
-        .unwrap();
-    assert!(attached.created);
-    assert_eq!(
-        (attached.id.as_str(), attached.function_name.as_str()),
-        ("f1", "record_counter")
-    );
-    let body = json!({
-        "name": "my counter", "function_id": "record_counter", "output_collection": "counts", "params": {"every": 10}
-    });
-    assert_eq!(
-        asked(&server, "/attach"),
-        ("POST".into(), "/functions/attach".into(), body)
-    );
-
+fn an_attached_function_gets_another_input() {
     // As chroma-core/chroma at 93652ec describes it.
     let server = answering(&json!({"created": true, "attached_function": {
         "id": "f1", "name": "my counter", "function_name": "record_counter", "tenant_id": "t", "database_id": "d",
@@ -109,6 +89,29 @@ fn functions_are_attached_described_and_detached() {
             "/attached_functions/my%20counter/add_input".into(),
             json!({"input_collection_id": abc.id()})
         )
+    );
+}
+
+#[test]
+fn functions_are_attached_described_and_detached() {
+    let info = json!({"id": "f1", "name": "my counter", "function_name": "record_counter"});
+    let server = answering(&json!({"attached_function": info, "created": true}));
+    let attached = collection(&server)
+        .attach_function("my counter", "record_counter", "counts")
+        .params(json!({"every": 10}))
+        .run()
+        .unwrap();
+    assert!(attached.created);
+    assert_eq!(
+        (attached.id.as_str(), attached.function_name.as_str()),
+        ("f1", "record_counter")
+    );
+    let body = json!({
+        "name": "my counter", "function_id": "record_counter", "output_collection": "counts", "params": {"every": 10}
+    });
+    assert_eq!(
+        asked(&server, "/attach"),
+        ("POST".into(), "/functions/attach".into(), body)
     );
 
     let server = answering(&json!({"attached_function": {

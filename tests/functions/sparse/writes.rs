@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chroma_blocking::embed::{Bm25, EmbeddingError};
 use chroma_blocking::record::{Columns, SparseVector};
 use chroma_blocking::schema::{EmbeddingFunctionConfiguration, Schema};
-use chroma_blocking::{Collection, Error, InvalidInput, Metadata, Record, RetryPolicy};
+use chroma_blocking::{Error, InvalidInput, Metadata, Record, RetryPolicy};
 use serde_json::{Value, json};
 
 use super::{
@@ -77,11 +77,9 @@ fn a_record_gets_a_vector_under_the_conditions_of_the_python_client() {
             record("an empty one").document(""),
         ]
     };
-    let writes: [fn(&Collection, Vec<Record>) -> chroma_blocking::Result<()>; 3] =
-        [Collection::add, Collection::upsert, Collection::update];
-    for write in writes {
-        write(&abc, records().to_vec()).unwrap();
-    }
+    abc.add(records()).unwrap();
+    abc.upsert(records()).unwrap();
+    abc.update(records()).unwrap();
     assert_eq!(
         documents.calls(),
         [["four", ""], ["four", ""], ["four", ""]]
