@@ -1,7 +1,7 @@
 //! The names of functions in the configurations of collections.
 
-/// Returns Python's current name of a function, for any name by which a client of Chroma stores it. JavaScript
-/// has names of its own, and Google's function has had several.
+/// Returns Python's current name of a function, for any name by which a client of Chroma stores it. Some
+/// names of JavaScript differ, and Google's function has had several.
 pub(super) fn canonical(name: &str) -> &str {
     match name {
         "google-gemini" | "google_genai" | "google-generative-ai" | "google_generative_ai" => {

@@ -78,8 +78,7 @@ fn model_of<'a>(function: &str, config: Option<&'a Value>) -> Option<&'a str> {
     if function == "ollama" {
         return Some(of_ollama(model));
     }
-    // Google's SDK accepts the first prefix. The libraries of the second one need it for no model of their own,
-    // and the third is a copy for JavaScript.
+    // Google's SDK accepts the first prefix, and Python's library the second. The third is a copy for JavaScript.
     let prefixes = ["models/", "sentence-transformers/", "Xenova/"];
     let mut short = prefixes
         .iter()

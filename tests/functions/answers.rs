@@ -1,4 +1,4 @@
-//! What a provider answers, in the shape of the API that a request uses.
+//! Answers of a provider, in the shape of the API that a request uses.
 
 use serde_json::{Value, json};
 

@@ -199,7 +199,7 @@ fn compare_calls(recording: &Recording) -> Result<(), String> {
     Ok(())
 }
 
-/// What a recording is good for.
+/// The use of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Compared,

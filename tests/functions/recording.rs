@@ -193,7 +193,7 @@ fn moved(path: &str) -> String {
     }
 }
 
-/// A member that is `null` is one that is absent. Each text for Google is a request of its own (Python merges
+/// A member that is `null` is one that is absent. Each text for Google is a separate request (Python merges
 /// those of the newer model into one, which has a single vector). The largest dimension need not be said, and the
 /// newer model does not read a task.
 fn body(mut body: Value) -> Value {

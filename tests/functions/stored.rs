@@ -133,7 +133,7 @@ fn recorded() -> BTreeMap<String, Value> {
     all
 }
 
-/// What a text gets in a collection.
+/// The result of a text in a collection.
 #[derive(Debug)]
 enum Outcome {
     Vector,
@@ -141,7 +141,7 @@ enum Outcome {
     Error(&'static str),
 }
 
-/// What a text gets from a stored function, if the program has the keys of [`child`].
+/// Returns the result of a text with a stored function, if the program has the keys of [`child`].
 fn expected(function: &Value) -> Outcome {
     let config = &function["config"];
     let is_set = |name: &str| !config[name].is_null();
