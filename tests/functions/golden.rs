@@ -95,7 +95,8 @@ fn function(
     let (name, key) = (recording.name(), recording.key());
     let url = format!("{server}{prefix}");
     if GOOGLE.contains(&name) {
-        let gemini = gemini(recording.config()).api_key(key.unwrap_or_default());
+        let version = recording.version().unwrap_or_default();
+        let gemini = gemini(recording.config(), version).api_key(key.unwrap_or_default());
         let gemini = gemini.base_url(url).retry(fast()).build();
         return gemini
             .map(|gemini| Box::new(gemini) as _)
@@ -133,7 +134,7 @@ pub fn move_to(server: &str, address: &mut Value) -> bool {
 }
 
 /// Python's function embeds queries like documents, and sends the newer model a field that it does not read.
-fn gemini(config: &Value) -> GeminiBuilder {
+fn gemini(config: &Value, version: String) -> GeminiBuilder {
     let text = |name: &str| config[name].as_str().unwrap_or_default();
     let model = text("model_name").trim_start_matches("models/");
     let dimension = config["dimension"].as_u64().unwrap_or(3_072) as usize;
@@ -142,7 +143,7 @@ fn gemini(config: &Value) -> GeminiBuilder {
     let gemini = Gemini::builder()
         .model(model)
         .dimension(dimension)
-        .api_version("v1");
+        .api_version(version);
     gemini.document_task(task).query_task(task)
 }
 

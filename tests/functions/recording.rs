@@ -45,10 +45,19 @@ impl Recording {
         all
     }
 
-    /// The name that a collection stores. Where Python could not make the function, only `what` has it.
+    /// The name that a collection stores. Where Python could not make the function, `what` begins with it.
     pub fn name(&self) -> &str {
-        let stored = self.json["registered_name"].as_str();
-        stored.unwrap_or_else(|| self.json["what"].as_str().unwrap())
+        let what = self.json["what"].as_str().unwrap_or_default();
+        let first = what.split('-').next().unwrap_or_default();
+        self.json["registered_name"].as_str().unwrap_or(first)
+    }
+
+    /// The version of Google's API.
+    pub fn version(&self) -> Option<String> {
+        let calls = self.calls();
+        let (_, requests) = calls.first()?;
+        let (before, _) = requests[0]["path"].as_str()?.split_once("/models/")?;
+        before.rsplit('/').next().map(str::to_owned)
     }
 
     pub fn config(&self) -> &Value {
@@ -61,7 +70,16 @@ impl Recording {
             (Purpose::Documents, "requests_for_documents"),
             (Purpose::Queries, "requests_for_queries"),
         ];
-        let requests = |name| self.json[name].as_array().cloned().unwrap_or_default();
+        let requests = |name| {
+            let mut requests = self.json[name].as_array().cloned().unwrap_or_default();
+            for request in &mut requests {
+                let headers = request["headers"].as_object().cloned().unwrap_or_default();
+                let headers = headers.into_iter();
+                let headers = headers.map(|(name, value)| (name.to_lowercase(), value));
+                request["headers"] = headers.collect();
+            }
+            requests
+        };
         let calls = calls.map(|(purpose, name)| (purpose, requests(name)));
         let has_requests = |(_, requests): &(_, Vec<_>)| !requests.is_empty();
         calls.into_iter().filter(has_requests).collect()
@@ -239,4 +257,74 @@ fn split(request: &Value) -> Vec<Value> {
         one
     };
     texts.map(one).collect()
+}
+
+/// Returns a request for texts, as a recording has it.
+fn request(texts: &[&str]) -> Value {
+    json!({
+        "method": "POST", "path": "/v1/embeddings", "query": {},
+        "headers": { "authorization": "Bearer KEY", "user-agent": "x" },
+        "body": { "model": "m", "dimensions": null, "input": texts },
+    })
+}
+
+#[test]
+fn rules_permit_other_batches_habits_and_members_that_are_null() {
+    let recorded = [request(&["a", "b"]), request(&["c"])];
+    let mut other = recorded.clone();
+    other.reverse();
+    other[0]["headers"]["user-agent"] = "y".into();
+    other[1]["body"]
+        .as_object_mut()
+        .unwrap()
+        .remove("dimensions");
+    assert_eq!(compare(&other, &recorded), Ok(Difference::None));
+    for sent in [
+        vec![request(&["a"]), request(&["b"]), request(&["c"])],
+        vec![request(&["a", "c"]), request(&["b"])],
+    ] {
+        let found = compare(&sent, &recorded).unwrap();
+        let (sent, recorded) = (sent.len(), recorded.len());
+        assert_eq!(found, Difference::Batches { sent, recorded });
+    }
+    // The client embeds a repeated text once.
+    let repeated = [request(&["a", "b", "a"])];
+    assert!(compare(&[request(&["a", "b"])], &repeated).is_ok());
+    let moved = |path: &str| json!({ "path": path });
+    let old = path(&moved("/hf/pipeline/feature-extraction/BAAI/bge-m3"));
+    assert_eq!(
+        old,
+        "/hf/hf-inference/models/BAAI/bge-m3/pipeline/feature-extraction"
+    );
+    assert_eq!(
+        texts(&[request(&["c"]), request(&["a", "b"])]),
+        ["a", "b", "c"]
+    );
+}
+
+#[test]
+fn rules_permit_nothing_else() {
+    let recorded = || request(&["a", "b"]);
+    let with = |pointer: &str, value: Value| {
+        let mut sent = recorded();
+        *sent.pointer_mut(pointer).unwrap() = value;
+        sent
+    };
+    for sent in [
+        vec![],
+        vec![request(&["a"])],
+        vec![request(&["a", "b", "c"])],
+        vec![request(&["a"]), request(&["c"])],
+        vec![with("/body/model", json!("n"))],
+        vec![with("/body/dimensions", json!(3))],
+        vec![with("/headers/authorization", json!("Bearer OTHER"))],
+        vec![with("/path", json!("/embeddings"))],
+        vec![with("/query", json!({ "v": "1" }))],
+        vec![with("/method", json!("PUT"))],
+    ] {
+        assert!(compare(&sent, &[recorded()]).is_err(), "{sent:?}");
+    }
+    // More texts in a request than the provider's library would send.
+    let two = [request(&["a"]), request(&["b"])];
+    assert!(compare(&[recorded()], &two).is_err());
 }
