@@ -9,7 +9,7 @@ mod fault;
 mod format;
 mod function;
 mod model;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
 mod parsers;
 mod request;
 mod stored;
@@ -20,7 +20,7 @@ pub use call::Embed;
 pub(super) use embedder::NAME;
 pub use function::Gemini;
 pub use model::ModelStyle;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(super) use parsers::PARSERS;
 pub(super) use stored::{deferred, shut_down};
 pub use task::TaskType;
