@@ -15,9 +15,9 @@ use chroma_blocking::{Error, InvalidInput, RetryPolicy, Search};
 use serde_json::{Value, json};
 
 use crate::sparse::{abc, abc_with, bodies, body, printed, record, server, words};
-use crate::support::fast;
 use crate::support::folder::Folder;
 use crate::support::stand_in::{Answer, Request, StandIn};
+use crate::support::{self, fast};
 
 const KEY: &str = "canary-of-a-key";
 
@@ -314,4 +314,60 @@ fn a_job_skips_a_refused_text_and_writes_the_others() {
     let letter = std::fs::read_to_string(&letters).unwrap();
     assert!(letter.contains("refuse is no text"), "{letter}");
     assert!(!letter.contains("words"), "{letter}");
+}
+
+/// Writes and searches in a child process, with the variables of Chroma Cloud.
+fn child(server: &StandIn, service: &StandIn, key: Option<&str>) {
+    let mut command = support::child("splade::child_without_a_function_in_code");
+    command.env("CHROMA_HOST", server.url());
+    command.env("CHROMA_EMBED_URL", service.url());
+    match key {
+        Some(key) => command.env("CHROMA_API_KEY", key),
+        None => command.env_remove("CHROMA_API_KEY"),
+    };
+    let output = command.output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("1 passed"), "{words}{errors}");
+    assert!(
+        !words.contains(KEY) && !errors.contains(KEY),
+        "{words}{errors}"
+    );
+}
+
+#[test]
+fn a_stored_function_has_its_key_and_address_from_the_environment() {
+    let service = StandIn::start(service);
+    let server = server(&words(ChromaCloudSplade::new()));
+    child(&server, &service, None);
+    assert_eq!(
+        service.requests().len() + server.requests_to("/upsert").len(),
+        0
+    );
+    child(&server, &service, Some(KEY));
+    assert_eq!(sizes(&service), [1, 1]);
+    let metadatas = &body(&server, "/upsert")["metadatas"];
+    assert_eq!(*metadatas, json!([{ "words": printed(&vector("memory")) }]));
+    let knn = &body(&server, "/search")["searches"][0]["rank"]["$knn"];
+    assert_eq!(knn["query"], printed(&vector("safety")));
+}
+
+#[test]
+#[ignore = "run by a_stored_function_has_its_key_and_address_from_the_environment"]
+fn child_without_a_function_in_code() {
+    let client = support::builder(&std::env::var("CHROMA_HOST").unwrap());
+    let abc = client.build().unwrap().collection("abc").get().unwrap();
+    let written = abc.upsert(record("1").document("memory"));
+    if std::env::var("CHROMA_API_KEY").is_err() {
+        let error = written.unwrap_err().to_string();
+        assert!(
+            error.contains("set CHROMA_API_KEY to a key of Chroma Cloud"),
+            "{error}"
+        );
+        assert!(error.contains(".sparse_embedding_function("), "{error}");
+        return;
+    }
+    written.unwrap();
+    let search = Search::new().rank(Knn::text("safety").key("words"));
+    abc.search(search).run().unwrap();
 }
