@@ -42,7 +42,7 @@ fn check(name: &str, provider: impl Into<HttpProvider>) {
     assert_eq!(stored, format!("`{}`", function.name()), "{name}");
     assert_eq!(feature, "`functions`", "{name}");
     assert_eq!(texts, batch_size(&provider), "{name}");
-    // With a key from code, the last of the provider's variables is stored.
+    // With a key from code, the first of the provider's variables is stored.
     let config = function.config().unwrap();
     match config["api_key_env_var"].as_str() {
         Some(variable) => assert!(
