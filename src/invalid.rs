@@ -147,8 +147,8 @@ pub enum InvalidInput {
     )]
     #[non_exhaustive]
     EmbeddingFunctionConflict {
-        /// The function's name in the collection's configuration. Includes the model and the dimension if
-        /// these differ and the names do not.
+        /// The function's name in the collection's configuration, with the model and the dimension if the
+        /// configuration tells them: `openai, text-embedding-3-small, 512 floats`.
         stored: String,
         /// The same for the given function.
         given: String,

@@ -139,7 +139,7 @@ fn the_embedding_function_is_stored() {
         };
         assert_eq!(
             (stored.as_str(), given.as_str()),
-            ("chroma_blocking_hashing", "other")
+            ("chroma_blocking_hashing, 768 floats", "other")
         );
     }
     // Opened without a function, it uses the stored one.
