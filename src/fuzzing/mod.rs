@@ -50,6 +50,17 @@ pub(crate) fn sound(metadata: &Metadata) {
     }
 }
 
+/// Returns the folder `tests/data`, or `None` in the published package, which has no such folder.
+#[cfg(test)]
+pub(crate) fn data() -> Option<std::path::PathBuf> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    if folder.exists() {
+        return Some(folder);
+    }
+    eprintln!("skipped: the folder tests/data is missing");
+    None
+}
+
 /// The parsers of users' JSON.
 const VALUES: &[Parser] = &[
     ("where", |json| {
@@ -136,7 +147,6 @@ pub fn read_values(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
     use std::thread;
 
     use allocation_counter::measure;
@@ -168,14 +178,9 @@ mod tests {
         *parsers.find(|parser| parser.0 == name).unwrap()
     }
 
-    /// Returns the responses in `tests/data`, or `None` in the published package, which has no such folder.
+    /// Returns the responses in `tests/data`, if there are any.
     fn seeds(parsers: &[Parser]) -> Option<Vec<Seed>> {
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-        if !tests.exists() {
-            eprintln!("skipped: the folder tests/data is missing");
-            return None;
-        }
-        let data = tests.join("data");
+        let data = data()?;
         let mut seeds = Vec::new();
         let mut seed = |name: &str, bytes: Vec<u8>| {
             if let Some(parser) = parsers.iter().position(|(parser, _)| *parser == name) {
