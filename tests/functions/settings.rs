@@ -2,8 +2,8 @@
 
 use chroma_blocking::embed::{
     Baseten, ChromaCloudQwen, Cloudflare, Cohere, HttpFunction, HttpFunctionBuilder, HttpProvider,
-    HuggingFace, Jina, Mistral, Morph, Ollama, OpenAi, Perplexity, TextEmbeddingsInference,
-    Together, Voyage,
+    HuggingFace, Jina, Mistral, Morph, Ollama, OpenAi, Perplexity, Purpose,
+    TextEmbeddingsInference, Together, Voyage,
 };
 use chroma_blocking::{EmbeddingFunction, Error};
 use serde_json::{Value, json};
@@ -250,6 +250,20 @@ fn a_message_about_the_model_is_shown_and_one_with_a_header_is_hidden() {
         shown.contains("org-7") && !shown.contains("s3cret-value"),
         "{shown}"
     );
+}
+
+/// The model is in a header, or nowhere.
+#[test]
+fn another_model_has_another_key_in_a_cache() {
+    let key = |builder: HttpFunctionBuilder| {
+        let function = builder.api_key("key").build().unwrap();
+        function.cache_key(Purpose::Documents)
+    };
+    let qwen = |model: &str| key(stored("chroma-cloud-qwen", &json!({ "model": model })));
+    assert_ne!(qwen("a"), qwen("b"));
+    let server = || TextEmbeddingsInference::new("http://localhost:8080/embed");
+    let tei = |model: &str| key(HttpFunction::builder(server().model(model)));
+    assert_ne!(tei("a"), tei("b"));
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Format for Requests<'_> {
             provider.service().name,
             self.base_url.unwrap_or_else(|| provider.base_url()),
             provider.path(),
+            provider.model(),
             &self.body,
             provider.prefix(self.ask),
         );
