@@ -22,8 +22,8 @@ impl Given {
     /// Checks that the functions make the same vectors as those that the collection stores.
     ///
     /// # Errors
-    /// [`InvalidInput::EmbeddingFunctionConflict`] if one does not; [`InvalidInput::Setting`] for a key without
-    /// an index of sparse vectors.
+    /// [`InvalidInput::EmbeddingFunctionConflict`] if one does not; [`InvalidInput::Setting`] for a key
+    /// without an index of sparse vectors.
     pub(super) fn check(&self, stored: &Stored) -> Result<(), InvalidInput> {
         if let (Some(configured), Some(given)) = (stored.function(), &self.dense) {
             configured::check(&configured, given.as_ref())?;

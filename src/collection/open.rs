@@ -67,8 +67,8 @@ impl CollectionOpener {
     /// - [`Error::NotFound`](crate::Error::NotFound) if there is no such collection.
     /// - [`Error::Unsupported`](crate::Error::Unsupported) from servers before 1.5, and for a CRN from
     ///   single-node servers.
-    /// - [`InvalidInput::Setting`] for a malformed id or CRN, and [`InvalidInput::EmbeddingFunctionConflict`] if
-    ///   the collection was created with another embedding function.
+    /// - [`InvalidInput::Setting`] for a malformed id or CRN, and [`InvalidInput::EmbeddingFunctionConflict`]
+    ///   if the collection was created with another embedding function.
     pub fn get(self) -> Result<Collection> {
         let (operation, setting, key, checked) = match &self.locator {
             Locator::Id(id) => (&op::GET_COLLECTION_BY_ID, "id", id, check_id(id)),
@@ -92,8 +92,8 @@ impl CollectionOpener {
     }
 }
 
-/// Opens a collection that the server has described, with the given embedding functions, or else those that the
-/// collection stores.
+/// Opens a collection that the server has described, with the given embedding functions, or else those that
+/// the collection stores.
 ///
 /// # Errors
 /// As for [`Given::check`].
@@ -147,7 +147,8 @@ fn check_id(id: &str) -> Result<(), &'static str> {
     Err("it must be a UUID; to open a collection by its name, use client.collection(name)")
 }
 
-/// Checks that a text is three names, separated by colons. A server does not respond to a malformed one at all.
+/// Checks that a text is three names, separated by colons. A server does not respond to a malformed one at
+/// all.
 fn check_crn(crn: &str) -> Result<(), &'static str> {
     match crn.split(':').collect::<Vec<_>>()[..] {
         [tenant, database, collection]

@@ -154,8 +154,8 @@ fn run(
     request.send(|answer| hits::search(answer, &requested))
 }
 
-/// Replaces the texts of all searches by vectors. Texts of dense vectors go to the embedding function in one call;
-/// those of a metadata key go to the key's function in one call.
+/// Replaces the texts of all searches by vectors. Texts of dense vectors go to the embedding function in one
+/// call; those of a metadata key go to the key's function in one call.
 fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
     let (dense, sparse): (Vec<_>, Vec<_>) = searches
         .iter_mut()
@@ -169,7 +169,7 @@ fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
         }
         None => None,
     };
-    embed_sparse(collection, sparse)?;
+    embed_by_key(collection, sparse)?;
     if let Some(embedder) = embedder {
         let vectors = embedder.embed(&texts, Purpose::Queries)?;
         for (knn, vector) in dense.into_iter().zip(vectors.rows()) {
@@ -180,7 +180,7 @@ fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
 }
 
 /// Replaces texts by sparse vectors.
-fn embed_sparse(collection: &Collection, knns: Vec<&mut Knn>) -> Result<()> {
+fn embed_by_key(collection: &Collection, knns: Vec<&mut Knn>) -> Result<()> {
     let operation = &op::SEARCH;
     let mut by_key = BTreeMap::new();
     for knn in knns {
@@ -220,7 +220,8 @@ impl Collection {
     }
 }
 
-/// Refuses a text that has an empty vector. A server would take all recently written records for equally near.
+/// Refuses a text that has an empty vector. A server would take all recently written records for equally
+/// near.
 fn no_known_word(knn: &Knn, function: &str) -> InvalidInput {
     let text = short(knn.as_text().unwrap_or_default());
     InvalidInput::Search {

@@ -1,5 +1,5 @@
-//! [`SparseTexts`]: the texts of a write whose sparse vectors the schema asks for. [`Filled`]: the records with
-//! these vectors.
+//! [`SparseTexts`]: the texts of a write whose sparse vectors the schema asks for. [`Filled`]: the records
+//! with these vectors.
 
 use std::time::Instant;
 
@@ -85,8 +85,8 @@ impl Collection {
         Ok(Some(Filled { records, metadatas }))
     }
 
-    /// Returns the metadata of those records for which the schema asks for sparse vectors, with the vectors. A
-    /// batch job calls it before it writes, so that no repeated write embeds the texts again.
+    /// Returns the metadata of those records for which the schema asks for sparse vectors, with the vectors.
+    /// A batch job calls it before it writes, so that no repeated write embeds the texts again.
     pub(crate) fn with_sparse_vectors(
         &self,
         operation: &'static Operation,

@@ -35,10 +35,10 @@ impl Collection {
     /// Everything else is kept. To remove a metadata key, use
     /// [`Record::remove_metadata`](crate::Record::remove_metadata).
     ///
-    /// A record with a document and no vector is embedded. If the schema has a
-    /// [sparse vector index](crate::schema::SparseVectorIndexConfig) with a function and a source, the function also
-    /// embeds the texts of that source, unless the record has a value for the key of the index. A large call is split into as many requests as the
-    /// server's limits require.
+    /// A record with a document and no vector is embedded. If the schema has a [sparse vector
+    /// index](crate::schema::SparseVectorIndexConfig) with a function and a source, the function also embeds
+    /// the texts of that source, unless the record has a value for the key of the index. A large call is
+    /// split into as many requests as the server's limits require.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing, Record};

@@ -12,10 +12,10 @@ use crate::model::metadata::SparseVector;
 /// Turns texts into sparse vectors, for a metadata key with a
 /// [sparse vector index](crate::schema::SparseVectorIndexConfig).
 ///
-/// `Bm25` (feature `bm25`) and `ChromaCloudSplade` (feature `functions`) are such functions. Implement the trait
-/// for your own model. Only [`name`](Self::name) and [`embed_documents`](Self::embed_documents) are required. Pass
-/// the function to
-/// [`CollectionBuilder::sparse_embedding_function`](crate::collection::CollectionBuilder::sparse_embedding_function).
+/// `Bm25` (feature `bm25`) and `ChromaCloudSplade` (feature `functions`) are such functions. Implement the
+/// trait for your own model. Only [`name`](Self::name) and [`embed_documents`](Self::embed_documents) are
+/// required. Pass the function to
+/// [`sparse_embedding_function`](crate::collection::CollectionBuilder::sparse_embedding_function).
 ///
 /// ```
 /// use chroma_blocking::embed::{EmbeddingError, SparseEmbeddingFunction};
@@ -97,7 +97,7 @@ pub trait SparseEmbeddingFunction: Send + Sync {
     }
 
     /// Returns what a schema stores: name and [`config`](Self::config), for
-    /// [`SparseVectorIndexConfig::embedding_function`](crate::schema::SparseVectorIndexConfig::embedding_function).
+    /// [a sparse vector index](crate::schema::SparseVectorIndexConfig::embedding_function).
     fn configuration(&self) -> EmbeddingFunctionConfiguration {
         EmbeddingFunctionConfiguration::known(self.name(), self.config())
     }

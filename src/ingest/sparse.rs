@@ -1,5 +1,5 @@
-//! Adds the sparse vectors that the schema asks for to the records of a batch. They are kept with the records,
-//! so that a repeated write does not embed their texts again.
+//! Adds the sparse vectors that the schema asks for to the records of a batch. They are kept with the
+//! records, so that a repeated write does not embed their texts again.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! [`murmur3`]: the hash that numbers tokens.
 
-/// Returns the hash `MurmurHash3_x86_32` with seed 0, as Python's `mmh3.hash` does before it is read as signed. (Austin
-/// Appleby, public domain; the constants are the algorithm's.)
+/// Returns the hash `MurmurHash3_x86_32` with seed 0, as Python's `mmh3.hash` does before it is read as
+/// signed. (Austin Appleby, public domain; the constants are the algorithm's.)
 pub(super) fn murmur3(bytes: &[u8]) -> u32 {
     let scrambled = |word: u32| {
         let word = word.wrapping_mul(0xcc9e_2d51).rotate_left(15);

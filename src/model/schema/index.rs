@@ -66,7 +66,8 @@ open_object! {
         /// The function that makes sparse vectors of the texts of [`source_key`](Self::source_key), such as
         /// `embed::Bm25`. Writes fill in the vectors of records that have a text and no vector.
         embedding_function ("embedding_function"): EmbeddingFunctionConfiguration as impl Into<EmbeddingFunctionConfiguration>,
-        /// The source of those texts: a metadata key, or `#document`. Needs an embedding function.
+        /// The source of those texts: a metadata key, or `#document`. Needs an embedding function, here or in
+        /// [`sparse_embedding_function`](crate::collection::CollectionBuilder::sparse_embedding_function).
         source_key ("source_key"): String as impl Into<String>,
         /// Whether the server weights the indices of a query by how rare they are among the records, as BM25
         /// does. For vectors whose indices stand for words.

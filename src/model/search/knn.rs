@@ -67,10 +67,10 @@ impl Knn {
     /// Searches near a text. The collection's embedding function embeds it as a query before the search is
     /// sent. The call fails if the collection was opened without one, since servers do not embed texts.
     ///
-    /// With the [key](Knn::key) of a sparse vector index, the function of that key embeds the text: the one in
-    /// the schema, or the one that the collection was
-    /// [opened with](crate::collection::CollectionBuilder::sparse_embedding_function). A text without any word
-    /// that the function knows is refused.
+    /// With the [key](Knn::key) of a sparse vector index, the function of that key embeds the text: the one
+    /// in the schema, or the one that the collection was [opened
+    /// with](crate::collection::CollectionBuilder::sparse_embedding_function). A text without any word that
+    /// the function knows is refused.
     pub fn text(text: impl Into<String>) -> Knn {
         Knn::new(Query::Text(text.into()), Key::embedding())
     }

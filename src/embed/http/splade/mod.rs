@@ -49,12 +49,12 @@ const BATCH: usize = 100;
 /// Sparse vectors by the model SPLADE, which Chroma Cloud hosts: Chroma's function `chroma-cloud-splade`. The
 /// key is in `CHROMA_API_KEY`. It is read when the first text is embedded.
 ///
-/// A request has at most 100 texts, and up to four requests are sent at a time. Failed requests are repeated, and
-/// rate limits are respected, as by [`Gemini`](crate::Gemini#many-texts). An empty text is not sent; its vector is
-/// empty. Clones share their connections and limits.
+/// A request has at most 100 texts, and up to four requests are sent at a time. Failed requests are repeated,
+/// and rate limits are respected, as by [`Gemini`](crate::Gemini#many-texts). An empty text is not sent; its
+/// vector is empty. Clones share their connections and limits.
 ///
-/// A schema stores the model and the name of the variable, but neither the key, nor the address, nor the retry
-/// policy. To write and search with those, open the collection with the function:
+/// A schema stores the model and the name of the variable, but neither the key, nor the address, nor the
+/// retry policy. To write and search with those, open the collection with the function:
 ///
 /// ```no_run
 /// use chroma_blocking::Client;
@@ -142,8 +142,8 @@ impl ChromaCloudSplade {
         self.without_engine()
     }
 
-    /// Sets when and how often a request is sent again. A deadline of the policy applies to a whole call. Default:
-    /// [`RetryPolicy::default`]. A schema does not store it.
+    /// Sets when and how often a request is sent again. A deadline of the policy applies to a whole call.
+    /// Default: [`RetryPolicy::default`]. A schema does not store it.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> ChromaCloudSplade {
         self.options.retry = policy;
