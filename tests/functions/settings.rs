@@ -252,6 +252,20 @@ fn a_message_about_the_model_is_shown_and_one_with_a_header_is_hidden() {
     );
 }
 
+#[test]
+fn a_stored_timeout_of_any_length_works() {
+    for timeout in [0, 1, 60, u64::MAX] {
+        let server = StandIn::start(answer);
+        let config = json!({ "url": server.url(), "model_name": "m", "timeout": timeout });
+        let function = stored("ollama", &config).build().unwrap();
+        assert_eq!(
+            function.embed_documents(&["a"]).unwrap().len(),
+            1,
+            "{timeout}"
+        );
+    }
+}
+
 /// The model is in a header, or nowhere.
 #[test]
 fn another_model_has_another_key_in_a_cache() {

@@ -21,7 +21,7 @@ static SERVICE: Service = Service {
     title: "Chroma Cloud",
     key_variables: &[CHROMA_API_KEY],
     base_url: CHROMA_CLOUD,
-    path: "/",
+    path: "",
     texts: "texts",
     answer: Answer::at(&["embeddings"]),
     batch_size: 100,
