@@ -157,6 +157,10 @@ fn bad_answers_are_errors_that_say_what_is_wrong() {
         ),
         (Answer::ok("<html>log in</html>"), "<html>log in"),
         (Answer::html(200), "It works!"),
+        (
+            Answer::ok(format!(r#"{{"x":"{}"}}"#, "x".repeat(2 << 20))),
+            "it is larger than 1572864 bytes",
+        ),
         (Answer::ok(r#"{"embeddings":[{"ind"#), "EOF"),
     ] {
         let error = error_of(answer);
