@@ -253,6 +253,30 @@ fn a_message_about_the_model_is_shown_and_one_with_a_header_is_hidden() {
 }
 
 #[test]
+fn instructions_of_any_form_are_read() {
+    for (instructions, expected) in [
+        (
+            json!({ "t": { "documents": "d", "query": "q", "version": 2 }, "u": null }),
+            ["d", "q"],
+        ),
+        (
+            json!({ "t": { "query": "q", "documents": null } }),
+            ["", "q"],
+        ),
+        (json!({ "t": null }), ["", ""]),
+        (json!({}), ["", ""]),
+    ] {
+        let config = json!({ "task": "t", "instructions": instructions });
+        let sent = requests(stored("chroma-cloud-qwen", &config));
+        let sent: Vec<_> = sent
+            .iter()
+            .map(|(_, _, body)| &body["instructions"])
+            .collect();
+        assert_eq!(sent, expected, "{instructions}");
+    }
+}
+
+#[test]
 fn a_stored_timeout_of_any_length_works() {
     for timeout in [0, 1, 60, u64::MAX] {
         let server = StandIn::start(answer);

@@ -52,29 +52,31 @@ pub struct ChromaCloudQwen {
     #[serde(default)]
     task: String,
     #[serde(default = "instructions")]
-    instructions: Instructions,
+    instructions: BTreeMap<String, Option<Instructions>>,
 }
 
-/// The words that the model reads before `documents` and a `query`, by task.
-type Instructions = BTreeMap<String, BTreeMap<String, String>>;
+/// The words that the model reads before documents and queries of a task.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Instructions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<String>,
+}
 
 fn model() -> String {
     "Qwen/Qwen3-Embedding-0.6B".to_owned()
 }
 
 /// The instructions of Chroma's clients.
-fn instructions() -> Instructions {
+fn instructions() -> BTreeMap<String, Option<Instructions>> {
     let query =
         "Given a question about coding, retrieval code or passage that can solve user's question";
-    let of_task = of_task(String::new(), query.to_owned());
-    BTreeMap::from([("nl_to_code".to_owned(), of_task)])
-}
-
-fn of_task(documents: String, query: String) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("documents".to_owned(), documents),
-        ("query".to_owned(), query),
-    ])
+    let of_task = Instructions {
+        documents: Some(String::new()),
+        query: Some(query.to_owned()),
+    };
+    BTreeMap::from([("nl_to_code".to_owned(), Some(of_task))])
 }
 
 impl Default for ChromaCloudQwen {
@@ -109,8 +111,11 @@ impl ChromaCloudQwen {
         queries: impl Into<String>,
     ) -> ChromaCloudQwen {
         let task = task.into();
-        let of_task = of_task(documents.into(), queries.into());
-        self.instructions.insert(task.clone(), of_task);
+        let of_task = Instructions {
+            documents: Some(documents.into()),
+            query: Some(queries.into()),
+        };
+        self.instructions.insert(task.clone(), Some(of_task));
         self.task(task)
     }
 }
@@ -138,12 +143,11 @@ impl Provider for ChromaCloudQwen {
     }
 
     fn body(&self, ask: Ask) -> Value {
-        let member = match ask.purpose {
-            Purpose::Documents => "documents",
-            Purpose::Queries => "query",
-        };
-        let of_task = self.instructions.get(&self.task);
-        let instructions = of_task.and_then(|of_task| of_task.get(member));
-        json!({ "instructions": instructions.map_or("", String::as_str) })
+        let of_task = self.instructions.get(&self.task).and_then(Option::as_ref);
+        let instructions = of_task.and_then(|of_task| match ask.purpose {
+            Purpose::Documents => of_task.documents.as_deref(),
+            Purpose::Queries => of_task.query.as_deref(),
+        });
+        json!({ "instructions": instructions.unwrap_or_default() })
     }
 }
