@@ -457,6 +457,7 @@ impl fmt::Debug for CollectionBuilder {
                 "embedding_function",
                 &self.given.dense.as_ref().map(EmbeddingFunction::name),
             )
+            .field("sparse_embedding_functions", &self.given.sparse.keys())
             .finish_non_exhaustive()
     }
 }

@@ -101,10 +101,30 @@ fn vectors_are_sorted_and_in_the_order_of_their_texts() {
 #[test]
 fn requests_are_cut_by_bytes_too() {
     let service = StandIn::start(service);
-    let long = "\"".repeat(900_000);
-    let texts = [long.as_str(); 5];
+    let long: Vec<String> = (0..5).map(|more| "\"".repeat(900_000 + more)).collect();
+    let texts: Vec<&str> = long.iter().map(String::as_str).collect();
     embed(&splade(&service), &texts).unwrap();
     assert_eq!(sizes(&service), [1, 2, 2]);
+}
+
+#[test]
+fn equal_texts_are_sent_once() {
+    let service = StandIn::start(service);
+    let texts = ["a", "bb", "", "a", "bb", "ccc", "a"];
+    let vectors = embed(&splade(&service), &texts).unwrap();
+    let expected = texts.map(|text| match text {
+        "" => SparseVector::default(),
+        text => vector(text),
+    });
+    assert_eq!(vectors, expected);
+    let sent = bodies(&service, "/embed_sparse");
+    assert_eq!(texts_of_all(&sent), ["a", "bb", "ccc"]);
+    let error = embed(&splade(&service), &["a", "a", "refuse", "refuse"]).unwrap_err();
+    assert!(error.to_string().contains("text 2 (counted"), "{error}");
+}
+
+fn texts_of_all(bodies: &[Value]) -> Vec<String> {
+    bodies.iter().flat_map(texts).collect()
 }
 
 /// Embeds two texts with a service that answers the same to every request.
@@ -214,6 +234,23 @@ fn failed_requests_are_repeated_until_the_deadline_or_the_flag() {
     let cancelled = function.embed_with(&["a"], &mut context).unwrap_err();
     let cancelled = cancelled.downcast::<Error>().unwrap();
     assert!(matches!(*cancelled, Error::Cancelled { .. }), "{cancelled}");
+}
+
+/// As in Chroma's Python client, which cuts slashes at the end of `CHROMA_EMBED_URL`.
+#[test]
+fn the_path_of_an_address_stays() {
+    let answer = json!({ "embeddings": [unsorted("a")] }).to_string();
+    let service = StandIn::start(move |_| Answer::ok(answer.clone()));
+    for (end, path) in [
+        ("", "/embed_sparse"),
+        ("/", "/embed_sparse"),
+        ("/v9", "/v9/embed_sparse"),
+        ("/v9//", "/v9/embed_sparse"),
+    ] {
+        let function = splade(&service).base_url(format!("{}{end}", service.url()));
+        embed(&function, &["a"]).unwrap();
+        assert_eq!(service.requests().last().unwrap().path, path, "{end}");
+    }
 }
 
 #[test]

@@ -50,8 +50,8 @@ const BATCH: usize = 100;
 /// key is in `CHROMA_API_KEY`. It is read when the first text is embedded.
 ///
 /// A request has at most 100 texts, and up to four requests are sent at a time. Failed requests are repeated,
-/// and rate limits are respected, as by [`Gemini`](crate::Gemini#many-texts). An empty text is not sent; its
-/// vector is empty. Clones share their connections and limits.
+/// and rate limits are respected, as by [`Gemini`](crate::Gemini#many-texts). Equal texts are sent once. An
+/// empty text is not sent; its vector is empty. Clones share their connections and limits.
 ///
 /// A schema stores the model and the name of the variable, but neither the key, nor the address, nor the
 /// retry policy. To write and search with those, open the collection with the function:
@@ -246,13 +246,11 @@ impl ChromaCloudSplade {
         })?;
         let started = Instant::now();
         let deadline = engine.retry.deadline;
-        let mut vectors = vec![SparseVector::default(); texts.len()];
+        let (distinct, places) = texts::distinct(texts);
+        let mut vectors = vec![SparseVector::default(); distinct.len()];
         let work = Texts {
             engine,
-            all: texts,
-            sent: (0..texts.len())
-                .filter(|index| !texts[*index].is_empty())
-                .collect(),
+            distinct,
             fetch_tokens: self.settings.include_tokens,
             deadline: deadline.and_then(|time| started.checked_add(time)),
         };
@@ -270,22 +268,33 @@ impl ChromaCloudSplade {
             call: engine.call(),
             started,
         };
-        let mut done = texts.len() - work.sent.len();
+        let mut done = 0;
         let outcome = fan_out.run(batches.into_iter(), |batch, found| {
             done += batch.len();
-            for (index, vector) in work.sent[batch].iter().zip(found) {
-                vectors[*index] = vector;
+            for (vector, found) in vectors[batch].iter_mut().zip(found) {
+                *vector = found;
             }
             context.progress(done, texts.len());
         });
         context.add_retries(outcome.retries);
         context.add_limiter_wait(outcome.throttled);
-        if let Some((index, why)) = outcome.refused.into_iter().next() {
-            let index = work.sent[index];
-            let why = format!("was refused by the server: {why}");
+        if let Some((place, why)) = outcome.refused.into_iter().next() {
+            let refused = work.distinct[place];
+            let index = texts.iter().position(|text| *text == refused);
+            let (index, why) = (
+                index.unwrap_or(0),
+                format!("was refused by the server: {why}"),
+            );
             return Err(engine.call().invalid(InvalidInput::Text { index, why }));
         }
-        outcome.error.map_or(Ok(vectors), Err)
+        if let Some(error) = outcome.error {
+            return Err(error);
+        }
+        let vector = |text: &&str| places.get(text).map(|place| vectors[*place].clone());
+        Ok(texts
+            .iter()
+            .map(|text| vector(text).unwrap_or_default())
+            .collect())
     }
 }
 

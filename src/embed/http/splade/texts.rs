@@ -1,5 +1,6 @@
 //! [`Texts`]: the requests and responses of one call.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -20,14 +21,25 @@ use crate::wire::read::{self, unread};
 /// The bytes to allow for each text in a response: 6,000 tokens, about 30 times as many as usual.
 const TEXT_LEN: u64 = 256 << 10;
 
-/// The texts of one call.
+/// The texts that one call sends.
 pub(super) struct Texts<'a> {
     pub(super) engine: &'a Engine,
-    pub(super) all: &'a [&'a str],
-    /// The indices of those that are sent. Batches are ranges of this list.
-    pub(super) sent: Vec<usize>,
+    /// Each once. Batches are ranges of this list.
+    pub(super) distinct: Vec<&'a str>,
     pub(super) fetch_tokens: bool,
     pub(super) deadline: Option<Instant>,
+}
+
+/// Returns each text once, without empty ones, and its place in that list.
+pub(super) fn distinct<'a>(texts: &[&'a str]) -> (Vec<&'a str>, HashMap<&'a str, usize>) {
+    let (mut distinct, mut places) = (Vec::new(), HashMap::new());
+    for text in texts.iter().copied().filter(|text| !text.is_empty()) {
+        places.entry(text).or_insert_with(|| {
+            distinct.push(text);
+            distinct.len() - 1
+        });
+    }
+    (distinct, places)
 }
 
 impl Texts<'_> {
@@ -37,12 +49,12 @@ impl Texts<'_> {
         const AROUND: usize = 3;
         let bytes = |index: usize| self.text(index).json_len() + AROUND;
         let (max_count, max_bytes) = (self.engine.batch_size, self.engine.max_bytes);
-        cut(self.sent.len(), bytes, max_count, max_bytes).collect()
+        cut(self.distinct.len(), bytes, max_count, max_bytes).collect()
     }
 
     fn text(&self, index: usize) -> Text<'_> {
         Text {
-            text: self.all[self.sent[index]],
+            text: self.distinct[index],
             title: None,
         }
     }
@@ -58,10 +70,7 @@ impl Work<Vec<SparseVector>> for Texts<'_> {
 
     fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<SparseVector>> {
         let engine = self.engine;
-        let texts: Vec<&str> = self.sent[batch]
-            .iter()
-            .map(|index| self.all[*index])
-            .collect();
+        let texts = &self.distinct[batch];
         let body = json!({
             "texts": texts, "task": "", "target": "",
             "fetch_tokens": self.fetch_tokens.to_string(),
