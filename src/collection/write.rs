@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Collection;
 use super::batches::Batches;
+use super::embedding::TextEmbedder;
 use super::sparse::Filled;
 use crate::client::{Feature, PreFlightChecks, operations as op};
 use crate::embed::{self, Purpose};
@@ -135,6 +136,9 @@ impl Collection {
         if records.is_empty() {
             return Ok(None);
         }
+        let first = to_embed.first().map(|index| records.record(*index).id);
+        let embedder = first.map(|id| self.embedder(operation, || format!("record {id:?}")));
+        let embedder = embedder.transpose()?;
         let sparse_texts = self.sparse_texts(operation, records)?;
         // Embedding may cost money, so the server is asked first whether it is there.
         let limits = self.client.pre_flight_checks()?;
@@ -142,40 +146,22 @@ impl Collection {
         if has_sparse || !sparse_texts.is_empty() {
             self.require(operation, Feature::SparseVectors)?;
         }
+        // They cost less than the vectors of documents, so a failure loses less.
+        let filled = self.fill_in(operation, records, &sparse_texts)?;
+        let embeddings = embedder.map(|embedder| embed_records(&embedder, records, &to_embed));
         let prepared = Prepared {
             records,
-            // They cost less than the vectors of documents, so a failure loses less.
-            filled: self.fill_in(operation, records, &sparse_texts)?,
+            filled,
             limits,
             // `add` has no metadata keys to remove.
             nulls: operation.name != op::ADD.name,
-            embeddings: self.embed_records(operation, records, &to_embed)?,
+            embeddings: embeddings.transpose()?.unwrap_or_default(),
             embedded: to_embed,
         };
         if !prepared.embedded.is_empty() {
             self.check_dimension(operation, records, &prepared.vectors())?;
         }
         Ok(Some(prepared))
-    }
-
-    /// Embeds the documents of these records.
-    fn embed_records(
-        &self,
-        operation: &'static Operation,
-        records: &dyn Records,
-        indices: &[usize],
-    ) -> Result<Embeddings> {
-        let Some(first) = indices.first() else {
-            return Ok(Embeddings::default());
-        };
-        let texts: Vec<&str> = indices
-            .iter()
-            .map(|index| records.record(*index).document.unwrap_or_default())
-            .collect();
-        let of = || format!("record {:?}", records.record(*first).id);
-        self.embedder(operation, of)?
-            .embed(&texts, Purpose::Documents)
-            .map_err(|error| embed::by_record(error, indices))
     }
 
     /// Refuses vectors of different dimensions: given ones and embedded ones must match.
@@ -200,6 +186,21 @@ impl Collection {
         }
         Ok(())
     }
+}
+
+/// Embeds the documents of these records.
+fn embed_records(
+    embedder: &TextEmbedder<'_>,
+    records: &dyn Records,
+    indices: &[usize],
+) -> Result<Embeddings> {
+    let texts: Vec<&str> = indices
+        .iter()
+        .map(|index| records.record(*index).document.unwrap_or_default())
+        .collect();
+    embedder
+        .embed(&texts, Purpose::Documents)
+        .map_err(|error| embed::by_record(error, indices))
 }
 
 /// Records that are ready to be sent.

@@ -50,6 +50,22 @@ pub(super) fn embed(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
     Ok(())
 }
 
+/// Checks that there is a function for the texts of a batch, if it has any.
+///
+/// # Errors
+/// If there is none, or it cannot be made here.
+pub(super) fn check(job: &Job<'_>, batch: &Batch) -> Result<()> {
+    let mut records = batch.records.iter().map(|item| &item.record);
+    if job.settings.dry_run {
+        return Ok(());
+    }
+    let Some(first) = records.find(|record| record.embedding.is_none()) else {
+        return Ok(());
+    };
+    let of = || format!("record {:?}", first.id);
+    job.settings.collection.embedder(&op::UPSERT, of).map(drop)
+}
+
 /// The embedding of one batch, part by part.
 struct BatchEmbedding<'a> {
     job: &'a Job<'a>,

@@ -50,6 +50,7 @@ fn prepare(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
         let stored = look_up(job, batch)?;
         skip_stored(job.settings, batch, &stored);
     }
+    embed::check(job, batch)?;
     // They cost less than the vectors of documents, so a failure loses less.
     sparse::fill_in(job, batch)?;
     embed::embed(job, batch)

@@ -163,6 +163,15 @@ fn nothing_is_embedded_for_records_that_are_refused() {
         let error = abc.upsert(bad).unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error}");
     }
+    // There is no function for the vectors of documents.
+    let documents = || vec![Record::new("1").document("a"), record("2").document("b")];
+    for error in [
+        abc.upsert(documents()).unwrap_err(),
+        abc.ingest(documents()).run().unwrap_err(),
+    ] {
+        let error = format!("{error:#}");
+        assert!(error.contains("without an embedding function"), "{error}");
+    }
     let (ids, documents) = (["1", "2"], ["a"]);
     let columns = Columns::new(&ids).documents(&documents);
     abc.add(columns.embeddings(&[[0.0, 1.0], [1.0, 0.0]]))
