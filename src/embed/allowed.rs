@@ -24,6 +24,17 @@ pub(crate) struct Allowed {
     cloud_key: Option<String>,
 }
 
+/// What a stored address may get.
+#[cfg(feature = "functions")]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum StoredHost {
+    TextsAndKey,
+    /// The texts alone: this host is on this machine, where another user may listen on the stored port.
+    Texts(String),
+    /// Nothing. The text says why.
+    Nothing(String),
+}
+
 impl Allowed {
     /// Allows a variable for API keys of stored functions.
     pub(crate) fn allow_key_variable(&mut self, name: String) {
@@ -89,42 +100,43 @@ impl Allowed {
         ))
     }
 
-    /// Checks that a stored address may get texts: that its host is one of the provider's `own`, this machine,
-    /// or allowed.
-    ///
-    /// # Errors
-    /// Why it may not.
+    /// Returns what a stored address may get. `own` are the provider's hosts, which are reached over https only.
     #[cfg(feature = "functions")]
-    pub(super) fn check_host(&self, url: &str, own: &[&str]) -> Result<(), String> {
-        let endpoint = Endpoint::parse("url", url, 443)
-            .map_err(|reason| short(&reason.to_string()).into_owned())?;
-        if endpoint.is_loopback() || self.names_host(&endpoint, own) {
-            return Ok(());
+    pub(super) fn stored_host(&self, url: &str, own: &[&str]) -> StoredHost {
+        let endpoint = match Endpoint::parse("url", url, 443) {
+            Ok(endpoint) => endpoint,
+            Err(reason) => {
+                return StoredHost::Nothing(short(&reason.to_string()).into_owned());
+            }
+        };
+        let may_have_key = if endpoint.is_secure() { own } else { &[] };
+        let host = endpoint.host_and_port().0;
+        if self.names_host(host, may_have_key) {
+            return StoredHost::TextsAndKey;
         }
-        let host = short(endpoint.host_and_port().0);
-        Err(format!(
-            "it names the host {host:?}, which gets no texts until the program allows it; if you trust that host, build \
-             the client with .allow_embedding_host({host:?})"
+        if endpoint.is_loopback() {
+            return StoredHost::Texts(host.to_string());
+        }
+        let without = if self.names_host(host, own) {
+            " without encryption"
+        } else {
+            ""
+        };
+        let host = short(host);
+        StoredHost::Nothing(format!(
+            "it names the host {host:?}{without}, which gets no texts until the program allows it; if you trust that \
+             host, build the client with .allow_embedding_host({host:?})"
         ))
     }
 
-    /// Returns the host of a stored address that must not get a key: one that is neither the provider's `own`
-    /// nor allowed. On this machine, another user may listen on the stored port.
     #[cfg(feature = "functions")]
-    pub(super) fn host_without_key(&self, url: &str, own: &[&str]) -> Option<String> {
-        let endpoint = Endpoint::parse("url", url, 443).ok()?;
-        let host = endpoint.host_and_port().0;
-        (!self.names_host(&endpoint, own)).then(|| host.to_string())
-    }
-
-    #[cfg(feature = "functions")]
-    fn names_host(&self, endpoint: &Endpoint, own: &[&str]) -> bool {
+    fn names_host(&self, host: &str, own: &[&str]) -> bool {
         let plain = |host: &str| {
             without_brackets(host)
                 .trim_end_matches('.')
                 .to_ascii_lowercase()
         };
-        let host = plain(endpoint.host_and_port().0);
+        let host = plain(host);
         let allowed = self.hosts.iter().map(String::as_str);
         own.iter()
             .copied()
@@ -207,15 +219,18 @@ mod tests {
         let mut allowed = Allowed::default();
         allowed.allow_host("Ollama.internal".to_owned());
         allowed.allow_host("[fd00::7]".to_owned());
-        let check = |url: &str| allowed.check_host(url, &["api.openai.com"]);
+        let check = |url: &str| allowed.stored_host(url, &["api.openai.com"]);
         for url in [
-            "http://localhost:11434",
-            "http://127.0.0.1:1",
             "http://ollama.INTERNAL.:11434/v1",
             "http://[fd00::7]:80/v1",
             "http://[FD00::7]/v1",
+            "https://api.openai.com/v1",
+            "https://API.openai.com./v1",
         ] {
-            assert_eq!(check(url), Ok(()), "{url}");
+            assert_eq!(check(url), StoredHost::TextsAndKey, "{url}");
+        }
+        for url in ["http://localhost:11434", "https://127.0.0.1:1"] {
+            assert!(matches!(check(url), StoredHost::Texts(_)), "{url}");
         }
         let hostile = format!("http://{}", "x".repeat(1 << 20));
         for url in [
@@ -227,9 +242,28 @@ mod tests {
             "",
             &hostile,
         ] {
-            let error = check(url).unwrap_err();
-            assert!(error.len() < 1_500, "{} bytes", error.len());
+            let StoredHost::Nothing(why) = check(url) else {
+                panic!("{url}")
+            };
+            assert!(why.len() < 1_500, "{} bytes", why.len());
         }
+    }
+
+    #[test]
+    #[cfg(feature = "functions")]
+    fn secure_01_a_stored_address_of_the_provider_without_encryption_gets_nothing() {
+        let url = "http://api.openai.com/v1";
+        let host = |allowed: &Allowed| allowed.stored_host(url, &["api.openai.com"]);
+        let StoredHost::Nothing(why) = host(&Allowed::default()) else {
+            panic!("{url}")
+        };
+        assert!(
+            why.contains("\"api.openai.com\" without encryption"),
+            "{why}"
+        );
+        let mut allowed = Allowed::default();
+        allowed.allow_host("api.openai.com".to_owned());
+        assert_eq!(host(&allowed), StoredHost::TextsAndKey);
     }
 
     #[test]

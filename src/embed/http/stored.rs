@@ -13,7 +13,7 @@ use super::providers::{
     Morph, Ollama, OpenAi, Perplexity, TextEmbeddingsInference, Together, Voyage,
 };
 use super::requests::Requests;
-use crate::embed::allowed::Allowed;
+use crate::embed::allowed::{Allowed, StoredHost};
 use crate::embed::context::Purpose;
 use crate::embed::deferred::Deferred;
 use crate::embed::names::canonical;
@@ -120,10 +120,8 @@ pub(in crate::embed) fn deferred(
         return Some(Err(short(&reason.to_string()).into_owned()));
     }
     let variable = config["api_key_env_var"].as_str().map(str::to_owned);
-    let refusal = refusal(&*provider.0, variable.as_deref(), allowed);
+    let without_key = host_without_key(&*provider.0, variable.as_deref(), allowed);
     let service = provider.0.service();
-    let without_key =
-        (provider.0.stored_url()).and_then(|url| allowed.host_without_key(url, service.hosts));
     let is_chromas = service.key_variables.contains(&CHROMA_API_KEY);
     let cloud_key = allowed
         .cloud_key()
@@ -143,14 +141,12 @@ pub(in crate::embed) fn deferred(
         default_space: provider.0.default_space(),
         cache_keys: [Purpose::Documents, Purpose::Queries].map(key),
         make: Box::new(move |environment| {
-            if let Some(why) = &refusal {
-                return Err(why.clone());
-            }
+            let without_key = without_key.clone()?;
             let mut builder = HttpFunction::builder(provider.clone())
                 .stored_variable(variable.clone())
                 .fallback_key(cloud_key.clone());
-            if let Some(host) = &without_key {
-                builder = builder.without_key(host.clone());
+            if let Some(host) = without_key {
+                builder = builder.without_key(host);
             }
             match builder.build_in(environment) {
                 Ok(function) => Ok(Arc::new(function)),
@@ -161,25 +157,49 @@ pub(in crate::embed) fn deferred(
     }))
 }
 
-/// Returns why neither a key nor a text may be sent, if the program has not allowed what the configuration
-/// chooses: the variable of the key, or the host.
-fn refusal(provider: &dyn Provider, variable: Option<&str>, allowed: &Allowed) -> Option<String> {
+/// Checks that the program allows what the configuration chooses: headers, the variable of the key, and the
+/// address. Returns the host if it may get texts but no key.
+///
+/// # Errors
+/// Why nothing may be sent.
+fn host_without_key(
+    provider: &dyn Provider,
+    variable: Option<&str>,
+    allowed: &Allowed,
+) -> std::result::Result<Option<String>, String> {
     if provider.headers().iter().any(|header| header.is_secret) {
         let why = "it has default_headers, which may send texts elsewhere; if you trust them, open it with a function from \
                    HttpFunction::from_config(...)";
-        return Some(why.to_owned());
+        return Err(why.to_owned());
     }
     let service = provider.service();
-    let by_variable = variable.and_then(|variable| {
-        allowed
-            .check_key_variable(variable, service.key_variables)
-            .err()
-    });
-    by_variable.or_else(|| {
-        allowed
-            .check_host(provider.stored_url()?, service.hosts)
-            .err()
-    })
+    if let Some(variable) = variable {
+        allowed.check_key_variable(variable, service.key_variables)?;
+    }
+    let Some(url) = provider.stored_url() else {
+        return Ok(None);
+    };
+    match allowed.stored_host(url, service.hosts) {
+        StoredHost::TextsAndKey => Ok(None),
+        StoredHost::Nothing(why) => Err(why),
+        // A request to another service of this machine could do harm. Other functions append their own path.
+        StoredHost::Texts(host) if service.path.is_empty() && !is_path_for_texts(url) => {
+            let url = short(url);
+            Err(format!(
+                "its address {url:?} is on this machine, and its path is not /embed; if you trust that address, build \
+                 the client with .allow_embedding_host({host:?})"
+            ))
+        }
+        StoredHost::Texts(host) => Ok(Some(host)),
+    }
+}
+
+/// Whether the path of an address is one at which servers embed texts.
+fn is_path_for_texts(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let (_, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let last = path.trim_end_matches('/').rsplit('/').next();
+    last.is_none_or(|last| last.is_empty() || last == "embed")
 }
 
 #[cfg(test)]
@@ -350,6 +370,39 @@ mod tests {
                 let made = stored.get(&Environment::of(&lookup)).map(drop);
                 assert!(made.is_ok(), "{name}, {is_set}: {made:?}");
             }
+        }
+    }
+
+    #[test]
+    fn secure_01_a_stored_address_on_this_machine_has_the_path_of_such_servers_unless_allowed() {
+        let nothing = |_: &str| None;
+        let made = |path: &str, allowed: &Allowed| {
+            let config = json!({ "url": format!("http://localhost:8000{path}") });
+            let stored = deferred("huggingface_server", &config, allowed);
+            let stored = stored.unwrap().unwrap();
+            let made = stored.get(&Environment::of(&nothing)).map(drop);
+            made.map_err(|error| error.to_string())
+        };
+        let unknown = Allowed::default();
+        for path in ["", "/", "/embed", "/embed/", "/tei/embed"] {
+            assert_eq!(made(path, &unknown), Ok(()), "{path}");
+        }
+        let mut allowed = Allowed::default();
+        allowed.allow_host("localhost".to_owned());
+        for path in [
+            "/api/v2/reset",
+            "/embed/x",
+            "/_all/_close",
+            "/embed%2f..",
+            "/xembed",
+        ] {
+            let why = made(path, &unknown).unwrap_err();
+            assert!(
+                why.contains(".allow_embedding_host(\"localhost\")"),
+                "{why}"
+            );
+            assert!(why.contains(path), "{why}");
+            assert_eq!(made(path, &allowed), Ok(()), "{path}");
         }
     }
 
