@@ -78,7 +78,12 @@ fn vectors_that_do_not_fit_the_texts_are_errors() {
         // Three bytes are no 32-bit float.
         (two("[1.0]", r#""QCAQ""#), "3 bytes"),
         // 00 00 C0 7F is not a number.
-        (two(r#""AACAPw==""#, r#""AADAfw==""#), "not finite"),
+        (two(r#""AACAPw==""#, r#""AADAfw==""#), "NaN"),
+        // Integers of 8 bits: 64, -32, 3, 100 and so on.
+        (
+            two(r#""QOADZA==""#, r#""YGFiYw==""#),
+            "not to consist of 32-bit floats",
+        ),
         (
             data(&format!("{},{}", entry("1", "[1.0]"), entry("1", "[2.0]"))),
             "the index 1",

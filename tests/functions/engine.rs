@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chroma_blocking::embed::{
-    HttpFunction, MemoryCache, Ollama, OpenAi, Purpose, TextEmbeddingsInference,
+    Cloudflare, HttpFunction, MemoryCache, Ollama, OpenAi, Purpose, TextEmbeddingsInference,
 };
 use chroma_blocking::{EmbeddingFunction, Error, RetryPolicy};
 use serde_json::{Value, json};
@@ -124,4 +124,67 @@ fn a_request_that_exceeds_the_quota_of_a_minute_is_halved() {
     let vectors = function.embed_documents(&["a", "b", "c", "d"]).unwrap();
     assert_eq!(vectors.len(), 4);
     assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn an_error_about_the_model_is_none_about_a_text() {
+    for (status, body) in [
+        (
+            400,
+            json!({ "message": "Invalid model: m", "type": "invalid_model" }),
+        ),
+        (
+            400,
+            json!({ "detail": "Model m is not supported. Supported models are ['n']." }),
+        ),
+        (
+            422,
+            json!({ "error": { "message": "This model does not support specifying dimensions." } }),
+        ),
+    ] {
+        let words = body.to_string();
+        let server = StandIn::start(move |_| Answer::new(status, words.clone()));
+        let function = HttpFunction::builder(OpenAi::new("m"))
+            .api_key("k")
+            .base_url(server.url())
+            .build()
+            .unwrap();
+        let error = function.embed_documents(&["a", "b", "c"]).unwrap_err();
+        let error = *error.downcast::<Error>().unwrap();
+        assert!(matches!(error, Error::Server { .. }), "{body}: {error}");
+        assert_eq!(server.requests().len(), 1, "{body}");
+    }
+}
+
+#[test]
+fn a_vector_that_no_model_makes_is_an_error() {
+    let floats = vec!["0"; 70_000].join(",");
+    let body = format!(r#"{{"embeddings":[[{floats}]]}}"#);
+    let server = StandIn::start(move |_| Answer::ok(body.clone()));
+    let function = HttpFunction::builder(Ollama::new("m").url(server.url()))
+        .retry(RetryPolicy::none())
+        .build()
+        .unwrap();
+    let error = text(&function, "a").unwrap_err().to_string();
+    assert!(
+        error.contains("70000 floats, more than any model"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_error_of_cloudflare_in_a_response_with_status_200_is_shown() {
+    let body = json!({ "result": null, "success": false, "errors": [{ "code": 7, "message": "no capacity" }] });
+    let server = StandIn::start(move |_| Answer::ok(body.to_string()));
+    let function = HttpFunction::builder(Cloudflare::new("account", "@cf/baai/bge-m3"))
+        .api_key("k")
+        .base_url(server.url())
+        .retry(RetryPolicy::none())
+        .build()
+        .unwrap();
+    let error = text(&function, "a").unwrap_err().to_string();
+    assert!(
+        error.contains("it reports an error: no capacity"),
+        "{error}"
+    );
 }

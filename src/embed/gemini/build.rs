@@ -10,7 +10,7 @@ use super::embedder::{EMBED, Embedder, NAME};
 use super::fault::Google;
 use super::function::Gemini;
 use super::model::{self, ModelStyle};
-use crate::embed::http::{Address, KeyVariables, Plan, check_range};
+use crate::embed::http::{Address, KeyVariables, MAX_DIMENSION, Plan, check_range};
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
 
@@ -22,8 +22,6 @@ const BASE_URL: &str = "https://generativelanguage.googleapis.com";
 const BASE_URL_VARIABLE: &str = "GOOGLE_GEMINI_BASE_URL";
 /// The dimensions of the known models.
 pub(super) const DIMENSIONS: RangeInclusive<usize> = 128..=3072;
-/// The largest dimension of an unknown model.
-const MAX_DIMENSION: usize = 65_536;
 /// The API refuses larger bodies: "Request payload size exceeds the limit: 4194304 bytes".
 const MAX_BODY: usize = 4_000_000;
 /// The variables that may hold the API key. Like Google's SDK, the client prefers the first one if both are
@@ -31,7 +29,7 @@ const MAX_BODY: usize = 4_000_000;
 pub(super) const KEY_VARIABLES: [&str; 2] = ["GOOGLE_API_KEY", "GEMINI_API_KEY"];
 const KEY: KeyVariables = KeyVariables {
     own: &KEY_VARIABLES,
-    stored: KEY_VARIABLES[1],
+    stored: Some(KEY_VARIABLES[1]),
     of: "the Gemini API",
 };
 

@@ -27,7 +27,7 @@ pub(super) struct Embedder {
     pub(super) dimension: usize,
     pub(super) document_task: Option<TaskType>,
     pub(super) query_task: Option<TaskType>,
-    pub(super) key_variable: String,
+    pub(super) key_variable: Option<String>,
 }
 
 impl Embedder {

@@ -16,6 +16,9 @@ pub(super) struct Answer {
     pub(super) packed: Packed,
 }
 
+/// The largest number in a vector in base64. Models make far smaller ones.
+const LARGEST: f32 = 1e6;
+
 /// The numbers of a vector in base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packed {
@@ -54,11 +57,15 @@ impl Answer {
         let Some((next, rest)) = path.split_first() else {
             return vectors.list(at, |at, floats| self.vector(at, floats));
         };
+        if at.peek() == Some(b'n') {
+            // `null`, next to an error
+            return at.skip();
+        }
         at.members(|at, key| match key {
             key if key == *next => self.find(rest, at, vectors),
             // Some gateways report an error with status 200.
-            "error" => match at.json()? {
-                b"null" => Ok(()),
+            "error" | "errors" => match at.json()? {
+                b"null" | b"[]" => Ok(()),
                 error => Err(format!("it reports an error: {}", dialect::words(error))),
             },
             _ => at.skip(),
@@ -98,10 +105,12 @@ impl Answer {
                 floats.extend(words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
             }
         }
-        if floats[before..].iter().all(|float| float.is_finite()) {
-            Ok(())
-        } else {
-            Err("a number that is not finite".to_owned())
+        // Other bytes, read as floats, soon make a huge one.
+        match floats[before..].iter().find(|x| !(x.abs() <= LARGEST)) {
+            None => Ok(()),
+            Some(x) => Err(format!(
+                "the number {x} in a vector in base64, which seems not to consist of 32-bit floats"
+            )),
         }
     }
 }

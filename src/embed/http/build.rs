@@ -18,6 +18,8 @@ use crate::transport::{
 
 /// The transport keeps this many idle connections.
 const MAX_CONCURRENCY: usize = 64;
+/// The largest dimension of a vector. No known model has as many.
+pub(in crate::embed) const MAX_DIMENSION: usize = 65_536;
 
 /// The advice for a response that is larger than [`max_response_size`](super::call::max_response_size).
 pub(in crate::embed) const TOO_LARGE: &str =

@@ -18,11 +18,33 @@ pub(super) struct Errors;
 /// Whether a provider may have refused a request because of some of its texts, or because of its size.
 pub(super) fn is_about_texts(error: &Error) -> bool {
     match error {
-        Error::Server { status, .. } => matches!(status, 400 | 413 | 422),
+        Error::Server { status: 413, .. } => true,
+        Error::Server {
+            status: 400 | 422,
+            name,
+            message,
+            ..
+        } => !is_about_model(name, message),
         // OpenAI's 429 for a request that alone exceeds the tokens of a minute. No wait helps, halves do.
         Error::RateLimited { message, .. } => message.starts_with("Request too large"),
         _ => false,
     }
+}
+
+/// Whether an error is about the model or a setting, so that no other text helps.
+fn is_about_model(name: &str, message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let faults = [
+        "not found",
+        "not exist",
+        "not support",
+        "unsupported",
+        "unknown",
+        "invalid model",
+        "no such",
+    ];
+    name.contains("model")
+        || message.contains("model") && faults.iter().any(|words| message.contains(words))
 }
 
 /// Returns the message of an error, wherever it is: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama,

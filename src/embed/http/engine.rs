@@ -133,7 +133,7 @@ impl Engine {
             LongTexts::Warn => {
                 log::warn!(
                     target: logs::EMBED, operation = self.operation.name, model = logs::text(&self.model);
-                    "text {index} (counted from 0) {why}; the model ignores the rest"
+                    "text {index} (counted from 0) {why}; the provider may ignore the rest, or refuse the text"
                 );
                 None
             }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::{HeaderName, Method};
 
-use super::build::{Address, Plan, check_range};
+use super::build::{Address, MAX_DIMENSION, Plan, check_range};
 use super::call::Call;
 use super::dialect::Errors;
 use super::engine::Engine;
 use super::format::Format as _;
-use super::key::KeyVariables;
+use super::key::{Key, KeyVariables};
 use super::options::{Options, setters};
 use super::provider::{Ask, KeyHeader, Provider};
 use super::requests::Requests;
@@ -255,9 +255,15 @@ pub struct HttpFunctionBuilder {
 setters!(HttpFunctionBuilder);
 
 impl HttpFunctionBuilder {
-    /// Sets the address of the API, up to the part before `/embeddings` or the provider's own path, for example
-    /// `https://api.cohere.com/v1`. Default: that of the provider's settings. A key is sent only over https, or
-    /// on this machine.
+    /// Sets the address of a proxy or gateway for the provider's API, up to the part before `/embeddings` or
+    /// the provider's own path, for example `https://gateway.example.com/cohere/v1`. Default: that of the
+    /// provider's settings.
+    ///
+    /// A collection does not store this address: a program that opens one without naming the function uses
+    /// that of the provider. [`OpenAi::base_url`](crate::embed::OpenAi::base_url) and
+    /// [`Ollama::url`](crate::embed::Ollama::url) set an address that is stored.
+    ///
+    /// Requests to this address need no key. A key is sent only over https, or to this machine.
     pub fn base_url(mut self, url: impl Into<String>) -> HttpFunctionBuilder {
         self.options.base_url = Some(url.into());
         self
@@ -318,6 +324,28 @@ impl HttpFunctionBuilder {
             .map_err(|reason| error::Call::new(name, None).invalid(reason))
     }
 
+    /// Returns the key to send, if there is one.
+    fn key(
+        &self,
+        variables: KeyVariables,
+        address: &Address,
+        environment: &Environment<'_>,
+    ) -> Result<Option<Key>, InvalidInput> {
+        let options = &self.options;
+        if self.host_without_key.is_some() {
+            return Ok(None);
+        }
+        if options.base_url.is_none() && self.provider.0.needs_key() {
+            return variables.key(options, environment).map(Some);
+        }
+        let is_chosen = options.key.is_some() || !options.key_variables.is_empty();
+        // A key that only happens to be in the environment does not make plain http an error.
+        if !is_chosen && !address.may_carry_key()? {
+            return Ok(None);
+        }
+        variables.key_if_any(options, environment)
+    }
+
     /// Like [`build`](HttpFunctionBuilder::build), with the variables of `environment`.
     pub(super) fn build_in(
         self,
@@ -329,7 +357,7 @@ impl HttpFunctionBuilder {
         let variables = KeyVariables {
             own: service.key_variables,
             // Chroma's JavaScript client reads only the variable that is stored, and knows the first ones.
-            stored: service.key_variables.first().copied().unwrap_or_default(),
+            stored: service.key_variables.first().copied(),
             of: service.title,
         };
         let address = Address::chosen(
@@ -338,23 +366,12 @@ impl HttpFunctionBuilder {
             environment,
             provider.base_url(),
         )?;
-        let is_chosen = self.options.key.is_some() || !self.options.key_variables.is_empty();
-        let key = if self.host_without_key.is_some() {
-            None
-        } else if self.options.base_url.is_none() && provider.needs_key() {
-            Some(variables.key(&self.options, environment)?)
-        } else if !is_chosen && !address.may_carry_key()? {
-            // A key that happens to be in the environment is not for this service.
-            None
-        } else {
-            variables.key_if_any(&self.options, environment)?
-        };
+        let key = self.key(variables, &address, environment)?;
         let key_variable = match &key {
-            Some(key) => Some(key.variable.clone()),
-            None if provider.stores_key_variable() => Some(variables.stored.to_owned()),
+            Some(key) => key.variable.clone(),
+            None if provider.stores_key_variable() => variables.stored.map(str::to_owned),
             None => None,
         };
-        let key_variable = key_variable.filter(|name| !name.is_empty());
         let headers = provider.headers().into_iter();
         let plan = Plan {
             name: service.name,
@@ -407,9 +424,6 @@ pub(super) fn described(provider: &dyn Provider, key_variable: Option<&str>) -> 
     }
     config
 }
-
-/// The largest dimension of a model, as of Gemini's.
-const MAX_DIMENSION: usize = 65_536;
 
 /// Refuses settings that no request can have.
 pub(super) fn check(provider: &dyn Provider) -> Result<(), InvalidInput> {

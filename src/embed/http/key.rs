@@ -11,7 +11,7 @@ use crate::transport;
 /// An API key.
 pub(in crate::embed) struct Key {
     /// The variable that a stored configuration names.
-    pub(in crate::embed) variable: String,
+    pub(in crate::embed) variable: Option<String>,
     /// The variable or setting that the key came from.
     pub(super) source: String,
     value: String,
@@ -23,7 +23,7 @@ pub(in crate::embed) struct KeyVariables {
     /// The first one that is set applies.
     pub(in crate::embed) own: &'static [&'static str],
     /// The variable that is stored with a key that was set in code.
-    pub(in crate::embed) stored: &'static str,
+    pub(in crate::embed) stored: Option<&'static str>,
     /// For what the key is: `the Gemini API`.
     pub(in crate::embed) of: &'static str,
 }
@@ -45,12 +45,12 @@ impl KeyVariables {
         let is_set = variables.iter().any(|name| environment.is_set(name));
         let fallback = options.fallback_key.as_ref().filter(|_| !is_set);
         let Some(key) = options.key.as_ref().or(fallback) else {
-            return self.read(environment, &options.key_variables);
+            return self.read(environment, &variables, options.key_variables.is_empty());
         };
         transport::key("api_key", key)?;
-        let variable = options.key_variables.first().map(String::as_str);
+        let chosen = options.key_variables.first().map(String::as_str);
         Ok(Key {
-            variable: variable.unwrap_or(self.stored).to_owned(),
+            variable: chosen.or(self.stored).map(str::to_owned),
             source: "api_key".to_owned(),
             value: key.clone(),
         })
@@ -83,9 +83,13 @@ impl KeyVariables {
     }
 
     /// Reads the key from the first of the variables that is set.
-    fn read(self, environment: &Environment<'_>, chosen: &[String]) -> Result<Key, InvalidInput> {
-        let variables = self.variables(chosen);
-        for variable in &variables {
+    fn read(
+        self,
+        environment: &Environment<'_>,
+        variables: &[&str],
+        are_own: bool,
+    ) -> Result<Key, InvalidInput> {
+        for variable in variables {
             let value = environment
                 .text(variable)
                 .map_err(|why| self.refused(variable, why))?;
@@ -94,7 +98,7 @@ impl KeyVariables {
                     return Err(self.refused(variable, why));
                 }
                 return Ok(Key {
-                    variable: (*variable).to_owned(),
+                    variable: Some((*variable).to_owned()),
                     source: (*variable).to_owned(),
                     value,
                 });
@@ -106,7 +110,7 @@ impl KeyVariables {
             "set {names} to a key of {}, or pass one with .api_key(...)",
             self.of
         );
-        if let ([], [first, ..]) = (chosen, self.own) {
+        if let (true, [first, ..]) = (are_own, self.own) {
             return Err(InvalidInput::setting(first, "", why));
         }
         let why = format!("that variable holds no key; {why}");
@@ -121,7 +125,7 @@ impl KeyVariables {
         }
         let why = format!(
             "it must be the name of a variable, such as {}; pass a key itself with .api_key(...)",
-            self.stored
+            self.stored.unwrap_or("MY_API_KEY")
         );
         Err(InvalidInput::secret("api_key_env_var", variable, why))
     }
@@ -148,7 +152,6 @@ fn shown(variable: &str) -> &str {
 impl Key {
     /// Returns the header that carries the key after the words `before`.
     pub(super) fn header(&self, before: &str) -> Result<HeaderValue, InvalidInput> {
-        transport::key("api_key", &self.value)?;
         transport::secret("api_key", &format!("{before}{}", self.value))
     }
 }

@@ -34,7 +34,7 @@ mod splade;
 mod stored;
 mod text;
 
-pub(super) use build::{Address, Plan, TOO_LARGE, check_range};
+pub(super) use build::{Address, MAX_DIMENSION, Plan, TOO_LARGE, check_range};
 pub(super) use call::Call;
 pub(super) use engine::Engine;
 pub use engine::{LongTexts, RefusedTexts};

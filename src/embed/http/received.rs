@@ -2,8 +2,12 @@
 
 use std::sync::OnceLock;
 
+use super::build::MAX_DIMENSION;
 use crate::wire::cursor::Cursor;
 use crate::wire::read::unread;
+
+/// The most floats for which space is reserved in advance: 16 MiB.
+const MOST_RESERVED: usize = 4 << 20;
 
 /// The vectors of one response, in the order of the request's texts.
 pub(in crate::embed) struct Received<'a> {
@@ -20,6 +24,8 @@ pub(in crate::embed) struct Received<'a> {
 impl<'a> Received<'a> {
     pub(in crate::embed) fn new(texts: &'a [usize], dimension: &'a OnceLock<usize>) -> Self {
         let floats = dimension.get().map_or(0, |floats| floats * texts.len());
+        // The dimension may be a stored setting, and the response shorter.
+        let floats = floats.min(MOST_RESERVED);
         Received {
             texts,
             dimension,
@@ -71,6 +77,11 @@ impl<'a> Received<'a> {
         }
         let first = self.lengths.first().copied().unwrap_or_default();
         let expected = self.dimension.get().copied().unwrap_or(first);
+        if expected > MAX_DIMENSION {
+            return Err(format!(
+                "vectors of {expected} floats, more than any model has"
+            ));
+        }
         for (text, found) in self.texts.iter().zip(&self.lengths) {
             if *found != expected || expected == 0 {
                 return Err(format!(

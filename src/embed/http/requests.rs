@@ -1,5 +1,7 @@
 //! [`Requests`]: the requests and responses of a provider, filled in by its settings.
 
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::dialect;
@@ -8,6 +10,7 @@ use super::provider::{Ask, Provider};
 use super::received::Received;
 use super::text::Text;
 use crate::error::Error;
+use crate::model::json_len::json_len;
 
 /// The requests of one call.
 pub(super) struct Requests<'a> {
@@ -41,16 +44,18 @@ impl<'a> Requests<'a> {
 impl Format for Requests<'_> {
     fn write(&self, texts: &mut dyn Iterator<Item = Text<'_>>, body: &mut Vec<u8>) {
         let prefix = self.provider.prefix(self.ask);
-        let texts = texts.map(|text| [prefix, text.text].concat());
-        let mut members = self.body.clone();
-        let name = self.provider.service().texts;
-        members.insert(name.to_owned(), texts.collect());
-        let written = serde_json::to_writer(body, &members);
+        let texts = texts.map(|Text { text, .. }| Prefixed { prefix, text });
+        let whole = Body {
+            members: &self.body,
+            name: self.provider.service().texts,
+            texts: texts.collect(),
+        };
+        let written = serde_json::to_writer(body, &whole);
         debug_assert!(written.is_ok(), "{written:?}");
     }
 
     fn bytes_per_text(&self) -> usize {
-        self.provider.prefix(self.ask).len() + 8
+        json_len(self.provider.prefix(self.ask)) + 8
     }
 
     fn read(&self, response: &[u8], vectors: &mut Received<'_>) -> Result<(), String> {
@@ -72,5 +77,43 @@ impl Format for Requests<'_> {
             provider.prefix(self.ask),
         );
         serde_json::json!(parts).to_string()
+    }
+}
+
+/// The body of a request.
+struct Body<'a> {
+    members: &'a Map<String, Value>,
+    /// The member that holds the texts.
+    name: &'a str,
+    texts: Vec<Prefixed<'a>>,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.members {
+            if name != self.name {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.serialize_entry(self.name, &self.texts)?;
+        map.end()
+    }
+}
+
+struct Prefixed<'a> {
+    prefix: &'a str,
+    text: &'a str,
+}
+
+impl Serialize for Prefixed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Prefixed { prefix, text } = self;
+        if prefix.is_empty() {
+            // A plain string is written faster than formatted text.
+            serializer.serialize_str(text)
+        } else {
+            serializer.collect_str(&format_args!("{prefix}{text}"))
+        }
     }
 }

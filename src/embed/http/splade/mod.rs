@@ -39,7 +39,7 @@ pub(in crate::embed) const NAME: &str = "chroma-cloud-splade";
 
 const KEYS: KeyVariables = KeyVariables {
     own: &[CHROMA_API_KEY],
-    stored: CHROMA_API_KEY,
+    stored: Some(CHROMA_API_KEY),
     of: "Chroma Cloud",
 };
 
@@ -90,7 +90,7 @@ impl Default for Settings {
         Settings {
             model: "prithivida/Splade_PP_en_v1".to_owned(),
             include_tokens: false,
-            api_key_env_var: KEYS.stored.to_owned(),
+            api_key_env_var: CHROMA_API_KEY.to_owned(),
         }
     }
 }
