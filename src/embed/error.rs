@@ -8,8 +8,8 @@ use crate::error::{Error, InvalidInput, RefusedText};
 /// [retryable](Error::is_retryable), and keep the vectors of an [`Error::PartlyEmbedded`].
 pub type EmbeddingError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Validates that an [`Error::PartlyEmbedded`] about `texts` texts lists each of them exactly once. Returns
-/// other errors as they are.
+/// Validates that an error about `texts` texts names only these, and that an [`Error::PartlyEmbedded`] lists
+/// each of them exactly once. Returns other errors as they are.
 ///
 /// A function that embeds in parts may have returned the error of a part, whose indices mean other texts.
 /// Then returns the source of that error if the call can be retried, and otherwise a description of the
@@ -19,6 +19,15 @@ pub(super) fn validate_indices(error: EmbeddingError, texts: usize) -> Embedding
         Ok(error) => *error,
         Err(other) => return other,
     };
+    if let Error::Invalid {
+        reason: InvalidInput::Text { index, .. },
+        ..
+    } = &error
+    {
+        if *index >= texts {
+            return format!("its error names none of the {texts} texts: {error:#}").into();
+        }
+    }
     let Error::PartlyEmbedded {
         done,
         vectors,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::context::{EmbeddingContext, Purpose};
-use super::error::EmbeddingError;
+use super::error::{EmbeddingError, validate_indices};
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::metadata::SparseVector;
 
@@ -152,7 +152,8 @@ pub(crate) fn embed_sparse(
     texts: &[&str],
     context: &mut EmbeddingContext<'_>,
 ) -> Result<Vec<SparseVector>, EmbeddingError> {
-    let vectors = function.embed_with(texts, context)?;
+    let vectors = function.embed_with(texts, context);
+    let vectors = vectors.map_err(|error| validate_indices(error, texts.len()))?;
     let (found, expected) = (vectors.len(), texts.len());
     if found != expected {
         return Err(format!("{found} vectors for {expected} texts").into());

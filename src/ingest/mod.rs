@@ -259,8 +259,10 @@ where
 
     /// Sets a flag that stops the job gracefully when it is `true`. Default: none.
     ///
-    /// The job then stops reading, finishes the records in flight, updates the checkpoint, and returns its
-    /// report with [`cancelled`](IngestReport::cancelled) set.
+    /// The job then stops reading and embedding, writes the records that are already embedded, updates the
+    /// checkpoint, and returns its report with [`cancelled`](IngestReport::cancelled) set. Embedding functions
+    /// get the flag with their [context](crate::embed::EmbeddingContext::is_cancelled): those of this crate
+    /// finish the requests that are already sent.
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
         self.settings.cancel = Some(flag);
         self

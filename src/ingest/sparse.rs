@@ -7,7 +7,6 @@ use super::batch::{Batch, Item};
 use super::embed::Failure;
 use super::job::Job;
 use crate::client::operations as op;
-use crate::embed::{EmbeddingContext, Purpose};
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::report::IngestStage;
 
@@ -23,7 +22,7 @@ pub(super) fn fill_in(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
     let mut backoff = settings.retry.backoff();
     loop {
         let rows: Vec<&Item> = batch.records.iter().collect();
-        let mut context = EmbeddingContext::new(Purpose::Documents);
+        let mut context = job.embedding_context();
         let collection = &settings.collection;
         let filled = collection.with_sparse_vectors(&op::UPSERT, &rows, &mut context);
         job.add_retries(context.used.retries);
@@ -36,7 +35,7 @@ pub(super) fn fill_in(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
             }
             Err(error) => error,
         };
-        match Failure::of(error) {
+        match Failure::of(error, job) {
             Failure::Temporary(error) => job.wait(&mut backoff, error)?,
             Failure::Refused(error) => {
                 let Some(record) = refused_record(&error) else {

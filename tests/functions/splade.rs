@@ -1,11 +1,12 @@
 //! Chroma Cloud Splade, with a strict stand-in for its service: requests, bad answers, keys, and its use by
 //! collections.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chroma_blocking::embed::{
-    ChromaCloudSplade, EmbeddingContext, Purpose, SparseEmbeddingFunction,
+    ChromaCloudSplade, EmbeddingContext, EmbeddingError, Purpose, SparseEmbeddingFunction,
 };
 use chroma_blocking::ingest::BadRecords;
 use chroma_blocking::record::SparseVector;
@@ -355,6 +356,65 @@ fn a_job_skips_a_refused_text_and_writes_the_others() {
     let letter = std::fs::read_to_string(&letters).unwrap();
     assert!(letter.contains("refuse is no text"), "{letter}");
     assert!(!letter.contains("words"), "{letter}");
+}
+
+/// Cuts each text into its words, and passes on the errors of the service, whose indices are those of words.
+struct ByWord(ChromaCloudSplade);
+
+impl SparseEmbeddingFunction for ByWord {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn embed_documents(&self, documents: &[&str]) -> Result<Vec<SparseVector>, EmbeddingError> {
+        let words: Vec<_> = documents.iter().flat_map(|text| text.split(' ')).collect();
+        self.0.embed_documents(&words)?;
+        Ok(documents.iter().map(|text| vector(text)).collect())
+    }
+}
+
+/// A service that is at its limit for two seconds. It sets the flag with its first answer.
+fn busy(flag: &Arc<AtomicBool>) -> StandIn {
+    let flag = Arc::clone(flag);
+    StandIn::start(move |_| {
+        flag.store(true, Ordering::SeqCst);
+        Answer::new(429, "").header("retry-after", 2)
+    })
+}
+
+#[test]
+fn a_stopped_job_does_not_wait_for_a_service_at_its_limit() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let service = busy(&flag);
+    let server = server(&words(ChromaCloudSplade::new()));
+    let policy = RetryPolicy::default();
+    let abc = abc_with(&server, splade(&service).retry(policy));
+    let job = abc.ingest([record("1").document("a")]).cancel(flag);
+    let report = job.run().unwrap();
+    assert!(report.cancelled && report.written == 0, "{report}");
+    assert_eq!(service.requests().len(), 1);
+    assert_eq!(server.requests_to("/upsert").len(), 0);
+}
+
+#[test]
+fn an_error_about_an_unknown_text_ends_a_job_and_a_write() {
+    let service = StandIn::start(service);
+    let server = server(&words(ChromaCloudSplade::new()));
+    let abc = abc_with(&server, ByWord(splade(&service)));
+    // Two texts of four words are embedded. The fourth word is refused.
+    let records = || {
+        let second = record("2").document("b c d");
+        [record("1"), second, record("3").document("refuse")]
+    };
+    let job = abc.ingest(records()).bad_records(BadRecords::skip());
+    for error in [job.run().unwrap_err(), abc.upsert(records()).unwrap_err()] {
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("its error names none of the 2 texts"),
+            "{error}"
+        );
+    }
+    assert_eq!(server.requests_to("/upsert").len(), 0);
 }
 
 /// Writes and searches in a child process, with the variables of Chroma Cloud.
