@@ -106,7 +106,10 @@ impl Answer {
             }
         }
         // Other bytes, read as floats, soon make a huge one.
-        match floats[before..].iter().find(|x| !(x.abs() <= LARGEST)) {
+        match floats[before..]
+            .iter()
+            .find(|x| x.is_nan() || x.abs() > LARGEST)
+        {
             None => Ok(()),
             Some(x) => Err(format!(
                 "the number {x} in a vector in base64, which seems not to consist of 32-bit floats"
