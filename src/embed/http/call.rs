@@ -154,7 +154,7 @@ fn check_texts(engine: &Engine, texts: &[Text<'_>], gathered: &mut Gathered) -> 
 /// The texts of a call that are sent.
 struct Texts<'a> {
     engine: &'a Engine,
-    /// The floats of a vector, as far as settings, the cache or a response of this call tell them.
+    /// The dimension, once the settings, the cache or a response of this call has told it.
     dimension: OnceLock<usize>,
     format: &'a dyn Format,
     /// All texts of the call.

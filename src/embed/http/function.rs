@@ -112,7 +112,7 @@ impl HttpFunction {
         }
     }
 
-    /// Returns the model's name.
+    /// Returns the model's name, or a substitute if the settings have none.
     pub fn model(&self) -> &str {
         &self.0.engine.model
     }
@@ -227,7 +227,7 @@ impl EmbeddingFunction for HttpFunction {
         let variable = self.0.key_variable.as_deref();
         let mut config = described(&*self.0.provider.0, variable);
         if let (true, Some(config)) = (self.0.as_python, config.as_object_mut()) {
-            // They were not put before the documents.
+            // The documents of this function have no prefixes.
             config.remove("document_prefix");
             config.remove("query_prefix");
         }
@@ -288,7 +288,7 @@ impl HttpFunctionBuilder {
         let Some(variable) = variable else {
             return self;
         };
-        // The provider's own variables count anyway, and a service without a key may not need one.
+        // If no key is required, an unset variable is no error, so none is chosen here.
         if own.contains(&variable.as_str()) && !self.provider.0.needs_key() {
             return self;
         }
@@ -356,7 +356,7 @@ impl HttpFunctionBuilder {
         let service = provider.service();
         let variables = KeyVariables {
             own: service.key_variables,
-            // Chroma's JavaScript client reads only the variable that is stored, and knows the first ones.
+            // Chroma's JavaScript client reads only the stored variable. The first one is its default.
             stored: service.key_variables.first().copied(),
             of: service.title,
         };

@@ -70,8 +70,8 @@ macro_rules! setters {
             /// stores the name of the variable, never the key. Default: the first of the provider's variables
             /// that is set.
             ///
-            /// A client that opens this collection without a function reads another variable than the
-            /// provider's own only with
+            /// If the variable is not one of the provider's own, a client that opens the collection without
+            /// naming the function must allow it:
             /// [`ClientBuilder::allow_key_variable`](crate::ClientBuilder::allow_key_variable).
             pub fn api_key_env_var(mut self, variable: impl Into<String>) -> $Builder {
                 self.options.key_variables = vec![variable.into()];
@@ -174,7 +174,8 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets the longest time that one attempt of a request may take. Default: 60 s.
+            /// Sets the longest time that one attempt of a request may take. Default: 60 s, or the timeout
+            /// that a collection stores for Ollama.
             pub fn request_timeout(mut self, timeout: std::time::Duration) -> $Builder {
                 self.options.timeouts.request = timeout;
                 self

@@ -93,8 +93,7 @@ impl<'a> Received<'a> {
         self.agree_on(self.dimension)
     }
 
-    /// Sets the dimension if it is unknown. Only a good response tells it, and another one may have told it
-    /// meanwhile.
+    /// Sets the dimension if it is unknown. Another response may have set it in the meantime.
     ///
     /// # Errors
     /// Says so if the vectors have another dimension.
