@@ -9,8 +9,9 @@ fn bm25(config: &Value) -> Bm25 {
     let float = |name: &str, default: f64| config[name].as_f64().unwrap_or(default);
     let mut bm25 = Bm25::default()
         .k(float("k", 1.2))
-        .b(float("b", 0.75))
-        .avg_doc_length(float("avg_doc_length", 256.0));
+        .and_then(|bm25| bm25.b(float("b", 0.75)))
+        .and_then(|bm25| bm25.avg_doc_length(float("avg_doc_length", 256.0)))
+        .unwrap();
     if let Some(length) = config["token_max_length"].as_u64() {
         bm25 = bm25.token_max_length(length as usize);
     }

@@ -14,7 +14,7 @@ use self::words::{is_stop_word, is_word};
 use super::error::EmbeddingError;
 use super::settings;
 use super::sparse::SparseEmbeddingFunction;
-use crate::error::InvalidInput;
+use crate::error::{Call, InvalidInput, Result};
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::metadata::SparseVector;
 
@@ -23,10 +23,9 @@ pub(super) const NAME: &str = "chroma_bm25";
 
 /// Sparse vectors of the words of a text, for search by words: Chroma's function `chroma_bm25`, offline.
 ///
-/// Words are reduced to their English stems, and English stop words are ignored. Each stem is an index, a
-/// hash of the stem. Its value rises with the number of times that it occurs (the term frequency of Okapi
-/// BM25). A server with the setting `bm25` in its index weights rare words higher. Settings out of range are
-/// refused when texts are embedded.
+/// Words are reduced to their English stems, and English stop words are ignored. The index of a stem is its
+/// hash. Its value rises with the number of times that it occurs (the term frequency of Okapi BM25). If the
+/// index has the setting `bm25`, the server gives rare words more weight.
 ///
 /// # Other clients
 /// The vectors equal those of Chroma's Python client with snowballstemmer before version 3. A document that
@@ -52,6 +51,8 @@ pub(super) const NAME: &str = "chroma_bm25";
 /// # assert!(schema.sparse_vector_index("words").is_some());
 /// ```
 ///
+/// Without a collection:
+///
 /// ```
 /// use chroma_blocking::embed::{Bm25, SparseEmbeddingFunction};
 ///
@@ -60,9 +61,13 @@ pub(super) const NAME: &str = "chroma_bm25";
 /// assert_eq!(vectors[0].indices, [756728732, 1751422759]);
 /// # Ok::<(), chroma_blocking::embed::EmbeddingError>(())
 /// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bm25(Settings);
+
+/// The settings that a schema stores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Bm25 {
+struct Settings {
     k: f64,
     b: f64,
     avg_doc_length: f64,
@@ -73,9 +78,9 @@ pub struct Bm25 {
 }
 
 /// The defaults of Chroma's clients.
-impl Default for Bm25 {
-    fn default() -> Bm25 {
-        Bm25 {
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
             k: 1.2,
             b: 0.75,
             avg_doc_length: 256.0,
@@ -88,37 +93,43 @@ impl Default for Bm25 {
 
 impl Bm25 {
     /// Sets how much repetitions of a word add to its value, 0 or more. Default: 1.2.
-    #[must_use]
-    pub fn k(mut self, k: f64) -> Bm25 {
-        self.k = k;
-        self
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if the number is negative, infinite or NaN.
+    pub fn k(mut self, k: f64) -> Result<Bm25> {
+        self.0.k = k;
+        self.checked()
     }
 
     /// Sets how much the length of a text lowers its values, from 0 to 1. Default: 0.75.
-    #[must_use]
-    pub fn b(mut self, b: f64) -> Bm25 {
-        self.b = b;
-        self
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if the number is not from 0 to 1.
+    pub fn b(mut self, b: f64) -> Result<Bm25> {
+        self.0.b = b;
+        self.checked()
     }
 
     /// Sets the usual number of words in a text, without stop words. Default: 256.
-    #[must_use]
-    pub fn avg_doc_length(mut self, words: f64) -> Bm25 {
-        self.avg_doc_length = words;
-        self
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if the number is not above 0, or infinite.
+    pub fn avg_doc_length(mut self, words: f64) -> Result<Bm25> {
+        self.0.avg_doc_length = words;
+        self.checked()
     }
 
     /// Sets the length of the longest word, in characters. Longer words are ignored. Default: 40.
     #[must_use]
     pub fn token_max_length(mut self, characters: usize) -> Bm25 {
-        self.token_max_length = characters;
+        self.0.token_max_length = characters;
         self
     }
 
     /// Sets the words that are ignored, in upper or lower case. Default: 179 English words.
     #[must_use]
     pub fn stopwords(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Bm25 {
-        self.stopwords = Some(words.into_iter().map(Into::into).collect());
+        self.0.stopwords = Some(words.into_iter().map(Into::into).collect());
         self
     }
 
@@ -126,33 +137,24 @@ impl Bm25 {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(super) fn from_config(config: &Value) -> Result<Bm25, String> {
-        let bm25: Bm25 = settings::read(config)?;
-        bm25.check().map_err(|reason| reason.to_string())?;
-        Ok(bm25)
+    pub(super) fn from_config(config: &Value) -> std::result::Result<Bm25, String> {
+        let settings: Settings = settings::read(config)?;
+        settings.check().map_err(|reason| reason.to_string())?;
+        Ok(Bm25(settings))
     }
 
-    /// Refuses numbers that make negative values, or none.
-    fn check(&self) -> Result<(), InvalidInput> {
-        let bad = |name, value: f64, why| Err(InvalidInput::setting(name, value.to_string(), why));
-        if !(self.k.is_finite() && self.k >= 0.0) {
-            return bad("k", self.k, "it must be a number of 0 or more");
-        }
-        if !(0.0..=1.0).contains(&self.b) {
-            return bad("b", self.b, "it must be from 0 to 1");
-        }
-        if !(self.avg_doc_length.is_finite() && self.avg_doc_length > 0.0) {
-            return bad("avg_doc_length", self.avg_doc_length, "it must be above 0");
-        }
-        Ok(())
+    fn checked(self) -> Result<Bm25> {
+        let checked = self.0.check();
+        checked.map_err(|reason| Call::new("bm25", None).invalid(reason))?;
+        Ok(self)
     }
 
     fn tokenizer(&self) -> Tokenizer {
-        let stopwords = self.stopwords.as_ref();
+        let stopwords = self.0.stopwords.as_ref();
         Tokenizer {
             stopwords: stopwords
                 .map(|words| words.iter().map(|word| word.to_lowercase()).collect()),
-            max_length: self.token_max_length,
+            max_length: self.0.token_max_length,
             stemmer: Stemmer::create(Algorithm::English),
         }
     }
@@ -165,9 +167,14 @@ impl Bm25 {
             let id = (murmur3(token.as_bytes()) as i32).unsigned_abs();
             *counts.entry(id).or_insert(0_u32) += 1;
         }
-        let Bm25 { k, b, .. } = *self;
+        let Settings {
+            k,
+            b,
+            avg_doc_length,
+            ..
+        } = self.0;
         // In the order of Python's operations, so that the last bit is the same.
-        let length = b * tokens.len() as f64 / self.avg_doc_length;
+        let length = b * tokens.len() as f64 / avg_doc_length;
         let value = |count: u32| {
             let count = f64::from(count);
             count * (k + 1.0) / (count + k * (1.0 - b + length))
@@ -176,6 +183,23 @@ impl Bm25 {
             .into_iter()
             .map(|(id, count)| (id, value(count)))
             .collect()
+    }
+}
+
+impl Settings {
+    /// Refuses numbers that make negative values, or none.
+    fn check(&self) -> std::result::Result<(), InvalidInput> {
+        let bad = |name, value: f64, why| Err(InvalidInput::setting(name, value.to_string(), why));
+        if !(self.k.is_finite() && self.k >= 0.0) {
+            return bad("k", self.k, "it must be a number of 0 or more");
+        }
+        if !(0.0..=1.0).contains(&self.b) {
+            return bad("b", self.b, "it must be from 0 to 1");
+        }
+        if !(self.avg_doc_length.is_finite() && self.avg_doc_length > 0.0) {
+            return bad("avg_doc_length", self.avg_doc_length, "it must be above 0");
+        }
+        Ok(())
     }
 }
 
@@ -195,7 +219,7 @@ impl Tokenizer {
             .map(str::to_lowercase)
             .filter(|word| !self.is_stop_word(word))
             .filter(|word| word.chars().count() <= self.max_length)
-            .map(|word| self.stemmer.stem(&word).trim().to_owned())
+            .map(|word| self.stemmer.stem(&word).into_owned())
             .filter(|stem| !stem.is_empty())
             .collect()
     }
@@ -219,8 +243,10 @@ impl SparseEmbeddingFunction for Bm25 {
         NAME
     }
 
-    fn embed_documents(&self, documents: &[&str]) -> Result<Vec<SparseVector>, EmbeddingError> {
-        self.check()?;
+    fn embed_documents(
+        &self,
+        documents: &[&str],
+    ) -> std::result::Result<Vec<SparseVector>, EmbeddingError> {
         let tokenizer = self.tokenizer();
         let vector = |text: &&str| {
             let weights = self.weights(&tokenizer.tokens(text));
@@ -232,7 +258,7 @@ impl SparseEmbeddingFunction for Bm25 {
     }
 
     fn config(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        serde_json::to_value(&self.0).unwrap_or_default()
     }
 }
 
@@ -293,7 +319,8 @@ mod tests {
     /// `b * n / avg` and `b * (n / avg)` differ in the last bit here.
     #[test]
     fn golden_values_do_not_depend_on_the_order_of_operations() {
-        let bm25 = Bm25::default().k(1.7).b(0.75).avg_doc_length(3.3);
+        let bm25 = Bm25::default().k(1.7).unwrap();
+        let bm25 = bm25.b(0.75).unwrap().avg_doc_length(3.3).unwrap();
         check(
             &bm25,
             &serde_json::json!({
@@ -306,13 +333,22 @@ mod tests {
 
     #[test]
     fn settings_that_make_no_vectors_are_refused() {
-        for (bm25, name) in [
-            (Bm25::default().k(f64::NAN), "k is "),
-            (Bm25::default().b(1.5), "b is "),
-            (Bm25::default().avg_doc_length(0.0), "avg_doc_length is "),
+        for (k, b, words, named) in [
+            (f64::NAN, 0.5, 9.0, "k is \"NaN\""),
+            (f64::INFINITY, 0.5, 9.0, "k is \"inf\""),
+            (-0.1, 0.5, 9.0, "k is \"-0.1\""),
+            (0.0, 1.5, 9.0, "b is \"1.5\""),
+            (0.0, f64::NAN, 9.0, "b is \"NaN\""),
+            (0.0, 0.0, 0.0, "avg_doc_length is \"0\""),
+            (0.0, 1.0, f64::NAN, "avg_doc_length is \"NaN\""),
         ] {
-            let error = bm25.embed_documents(&["a"]).unwrap_err().to_string();
-            assert!(error.starts_with(name), "{error}");
+            let bm25 = Bm25::default().k(k).and_then(|bm25| bm25.b(b));
+            let error = bm25.and_then(|bm25| bm25.avg_doc_length(words));
+            let error = error.unwrap_err().to_string();
+            assert!(error.starts_with(&format!("bm25: {named}: ")), "{error}");
         }
+        let stored = serde_json::json!({ "b": 1.5 });
+        let error = Bm25::from_config(&stored).unwrap_err();
+        assert!(error.starts_with("b is \"1.5\""), "{error}");
     }
 }

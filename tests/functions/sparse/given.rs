@@ -74,7 +74,7 @@ fn another_function_than_the_stored_one_is_a_conflict() {
         assert_eq!((&**stored, &**given), ("chroma_bm25", "lengths"));
     }
     // Other numbers make vectors of the same words.
-    let other = open().sparse_embedding_function("words", Bm25::default().k(2.0));
+    let other = open().sparse_embedding_function("words", Bm25::default().k(2.0).unwrap());
     other.get().unwrap();
     // The last function for a key counts.
     open()
