@@ -216,7 +216,8 @@ mod tests {
             Arc::new(Answers(vec![good(), SparseVector::default()]));
         let mut context = EmbeddingContext::new(Purpose::Queries);
         assert!(embed_sparse(&function, &["a", "b"], &mut context).is_ok());
-        let stored = Box::new(function).configuration();
+        let boxed: Box<dyn SparseEmbeddingFunction> = Box::new(function);
+        let stored = boxed.configuration();
         assert_eq!(stored.name.as_deref(), Some("answers"));
         assert_eq!(stored.config, Some(serde_json::json!({})));
     }
