@@ -138,8 +138,8 @@ fn make_named(
     allowed: &Allowed,
 ) -> Result<Arc<dyn EmbeddingFunction>, String> {
     #[cfg(feature = "functions")]
-    if let Some(function) = http::deferred(name, config, allowed) {
-        return Ok(Arc::new(function?));
+    if let Some(function) = http::deferred(name, config, allowed)? {
+        return Ok(Arc::new(function));
     }
     match canonical(name) {
         #[cfg(feature = "gemini")]

@@ -31,9 +31,12 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 fn with_providers(test: &str) {
     let providers = StandInForAll::start();
     let mut test = child(test);
-    let status = test.envs(providers.variables()).status().unwrap();
+    let output = test.envs(providers.variables()).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    println!("{words}");
     assert_none("requests that a provider refuses", providers.wrong());
-    assert!(status.success(), "{test:?}");
+    assert!(words.contains("1 passed"), "{test:?}: {errors}");
 }
 
 /// The results of a test.

@@ -104,7 +104,8 @@ impl Recording {
     /// The value of the key, which stands in a header.
     pub fn key(&self) -> Option<String> {
         let calls = self.calls();
-        let headers = &calls[0].1[0]["headers"];
+        let (_, requests) = calls.first()?;
+        let headers = &requests[0]["headers"];
         let bearer = headers["authorization"].as_str();
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let mut named = ["api-key", "x-chroma-token", "x-goog-api-key"].iter();

@@ -278,15 +278,98 @@ fn instructions_of_any_form_are_read() {
 
 #[test]
 fn a_stored_timeout_of_any_length_works() {
-    for timeout in [0, 1, 60, u64::MAX] {
+    let whole = [0, 1, 60, u64::MAX].map(Value::from);
+    let others = [
+        json!(30.5),
+        json!(60.0),
+        json!(1e300),
+        json!(-1),
+        json!(-0.5),
+    ];
+    for timeout in whole.into_iter().chain(others) {
         let server = StandIn::start(answer);
         let config = json!({ "url": server.url(), "model_name": "m", "timeout": timeout });
         let function = stored("ollama", &config).build().unwrap();
+        assert_eq!(function.config().unwrap()["timeout"], timeout);
         assert_eq!(
             function.embed_documents(&["a"]).unwrap().len(),
             1,
             "{timeout}"
         );
+    }
+}
+
+/// The texts of queries, of a collection that stores how documents are embedded, and nothing about queries.
+#[test]
+fn queries_differ_from_documents_if_only_those_of_documents_are_stored() {
+    for (name, model, member, document, query) in [
+        (
+            "jina",
+            "jina-embeddings-v3",
+            "task",
+            "retrieval.passage",
+            "retrieval.query",
+        ),
+        (
+            "jina",
+            "jina-code-embeddings-1.5b",
+            "task",
+            "nl2code.passage",
+            "nl2code.query",
+        ),
+        (
+            "jina",
+            "jina-embeddings-v3",
+            "task",
+            "text-matching",
+            "text-matching",
+        ),
+        ("voyageai", "voyage-3.5", "input_type", "document", "query"),
+    ] {
+        let config = json!({ "model_name": model, member: document });
+        let sent = |builder: HttpFunctionBuilder| -> Vec<Value> {
+            let sent = requests(builder).into_iter();
+            sent.map(|(.., body)| body[member].clone()).collect()
+        };
+        assert_eq!(sent(stored(name, &config)), [document, query]);
+        let python = sent(stored(name, &config).as_python(true));
+        assert_eq!(python, [document, document]);
+    }
+    // What is stored for queries applies, as in Python.
+    let tasks = json!({ "task": "retrieval.passage", "query_config": { "task": "text-matching" } });
+    let sent = requests(stored("jina", &tasks)).remove(1).2;
+    assert_eq!(sent["task"], "text-matching");
+}
+
+#[test]
+fn openais_own_address_needs_a_key_if_it_is_stored() {
+    for (url, needs_key) in [
+        ("https://api.openai.com/v1", true),
+        ("https://API.openai.com/v1/", true),
+        ("https://api.openai.com.example/v1", false),
+        ("http://localhost:8000/v1", false),
+    ] {
+        let config = json!({ "model_name": "m", "api_base": url });
+        let is_set = std::env::var_os("OPENAI_API_KEY").is_some();
+        let made = stored("openai", &config).build().map(drop);
+        assert!(is_set || made.is_err() == needs_key, "{url}: {made:?}");
+    }
+    // It has OpenAI's limit of tokens as well.
+    let server = StandIn::start(answer);
+    let config = json!({ "model_name": "m", "api_base": "https://api.openai.com/v1" });
+    let own = at(&server, stored("openai", &config));
+    assert!(
+        own.embed_documents(&["word ".repeat(9_000).as_str()])
+            .is_err()
+    );
+}
+
+#[test]
+fn headers_of_settings_that_the_program_trusts_are_sent() {
+    let config = json!({ "model_name": "m", "default_headers": { "x-my": "value" } });
+    for (_, headers, _) in requests(stored("openai", &config)) {
+        let header = ("x-my".to_owned(), "value".to_owned());
+        assert!(headers.contains(&header), "{headers:?}");
     }
 }
 

@@ -21,20 +21,20 @@ use crate::embed::settings;
 use crate::error::{self, InvalidInput, Result};
 use crate::printable::short;
 
+/// The most characters of a model's name. Errors and log lines show it.
+const MAX_MODEL: usize = 512;
+
 /// Reads the settings that a collection stores. Returns `None` for a name that is not one of the providers'.
 ///
 /// # Errors
 /// Why the settings cannot be read.
-pub(in crate::embed) fn read(
-    name: &str,
-    config: &Value,
-) -> Option<std::result::Result<HttpProvider, String>> {
+fn read(name: &str, config: &Value) -> std::result::Result<Option<HttpProvider>, String> {
     fn settings<P: Provider + DeserializeOwned + 'static>(
         config: &Value,
     ) -> std::result::Result<HttpProvider, String> {
         settings::read::<P>(config).map(|provider| HttpProvider(Arc::new(provider)))
     }
-    Some(match canonical(name) {
+    let provider = match canonical(name) {
         "openai" => OpenAi::read(config).map(|provider| HttpProvider(Arc::new(provider))),
         "ollama" => settings::<Ollama>(config),
         "huggingface_server" => settings::<TextEmbeddingsInference>(config),
@@ -49,8 +49,15 @@ pub(in crate::embed) fn read(
         "chroma-cloud-qwen" => settings::<ChromaCloudQwen>(config),
         "baseten" => settings::<Baseten>(config),
         "morph" => settings::<Morph>(config),
-        _ => return None,
-    })
+        _ => return Ok(None),
+    }?;
+    let characters = provider.0.model().chars().count();
+    if characters > MAX_MODEL {
+        return Err(format!(
+            "the name of its model has {characters} characters, more than {MAX_MODEL}"
+        ));
+    }
+    Ok(Some(provider))
 }
 
 impl HttpFunction {
@@ -91,12 +98,11 @@ impl HttpFunction {
             let reason = InvalidInput::StoredEmbeddingFunction { name, why };
             error::Call::new(EMBED.name, None).invalid(reason)
         };
-        let Some(read) = read(name, config) else {
+        let Some(provider) = read(name, config).map_err(refused)? else {
             let why = "it must be the stored name of a function over HTTP, such as openai; for Gemini, use Gemini::builder()";
             let reason = InvalidInput::setting("name", short(name), why);
             return Err(error::Call::new(EMBED.name, None).invalid(reason));
         };
-        let provider = read.map_err(refused)?;
         let variable = config["api_key_env_var"].as_str().map(str::to_owned);
         Ok(HttpFunction::builder(provider).stored_variable(variable))
     }
@@ -111,14 +117,11 @@ pub(in crate::embed) fn deferred(
     name: &str,
     config: &Value,
     allowed: &Allowed,
-) -> Option<std::result::Result<Deferred, String>> {
-    let provider = match read(name, config)? {
-        Ok(provider) => provider,
-        Err(why) => return Some(Err(why)),
+) -> std::result::Result<Option<Deferred>, String> {
+    let Some(provider) = read(name, config)? else {
+        return Ok(None);
     };
-    if let Err(reason) = check(&*provider.0) {
-        return Some(Err(short(&reason.to_string()).into_owned()));
-    }
+    check(&*provider.0).map_err(|reason| short(&reason.to_string()).into_owned())?;
     let variable = config["api_key_env_var"].as_str().map(str::to_owned);
     let without_key = host_without_key(&*provider.0, variable.as_deref(), allowed);
     let service = provider.0.service();
@@ -134,7 +137,7 @@ pub(in crate::embed) fn deferred(
         };
         Requests::new(&*provider.0, None, ask).cache_key()
     };
-    Some(Ok(Deferred {
+    Ok(Some(Deferred {
         name: name.to_owned(),
         config: settings::kept(config, &provider.0.to_json()),
         dimension: provider.0.dimension(),
@@ -214,6 +217,7 @@ mod tests {
     use super::super::splade::ChromaCloudSplade;
     use super::*;
     use crate::embed::error::EmbeddingError;
+    use crate::embed::function::EmbeddingFunction as _;
     use crate::embed::sparse::SparseEmbeddingFunction;
     use crate::environment::Environment;
 
@@ -270,7 +274,7 @@ mod tests {
                 all.find(|(set, _)| *set == name)
                     .map(|(_, value)| value.into())
             };
-            let stored = deferred("chroma-cloud-qwen", config, &cloud()).unwrap()?;
+            let stored = deferred("chroma-cloud-qwen", config, &cloud())?.unwrap();
             let function = stored.get(&Environment::of(&lookup))?;
             function.embed_queries(&["text"]).map(drop)
         })
@@ -344,7 +348,7 @@ mod tests {
                 ("jina", json!({ "dimensions": floats })),
                 ("perplexity", json!({ "dimensions": floats })),
             ] {
-                let why = deferred(name, &config, &Allowed::default()).unwrap();
+                let why = deferred(name, &config, &Allowed::default());
                 let why = why.err().unwrap();
                 assert!(why.contains("dimensions is "), "{why}");
             }
@@ -406,6 +410,23 @@ mod tests {
         }
     }
 
+    /// Each error and each log line of a call shows it.
+    #[test]
+    fn secure_01_a_model_with_a_long_name_makes_no_function() {
+        let made = |characters: usize| {
+            let config = json!({ "model_name": "ü".repeat(characters) });
+            deferred("ollama", &config, &Allowed::default()).map(drop)
+        };
+        assert_eq!(made(512), Ok(()));
+        let why = made(1 << 20).unwrap_err();
+        assert!(why.contains("1048576 characters, more than 512"), "{why}");
+        let config = json!({ "url": format!("http://localhost:1/{}", "x".repeat(1 << 20)) });
+        let stored = deferred("ollama", &config, &Allowed::default());
+        let error = stored.unwrap().unwrap().embed_queries(&["text"]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.len() < 2_500, "{} bytes", error.len());
+    }
+
     #[test]
     fn secure_01_hostile_settings_are_shown_shortened() {
         let hostile = format!("\u{1b}[2J\r\n{}", "x".repeat(1 << 20));
@@ -431,9 +452,10 @@ mod tests {
             ("together_ai", json!(hostile)),
         ] {
             let keys = |name: &str| name.ends_with("_KEY").then(|| "key".into());
-            let why = match deferred(name, &config, &Allowed::default()).unwrap() {
+            let why = match deferred(name, &config, &Allowed::default()) {
                 Err(why) => why,
                 Ok(stored) => stored
+                    .unwrap()
                     .get(&Environment::of(&keys))
                     .err()
                     .unwrap()

@@ -23,7 +23,9 @@ static SERVICE: Service = Service {
 ///
 /// For models that know tasks (`jina-embeddings-v3` and later ones), [`new`](Jina::new) sets the task
 /// `retrieval.passage` for documents and `retrieval.query` for queries. A collection stores both, and
-/// Chroma's Python client uses them as well.
+/// Chroma's Python client uses them as well. If another client stored only the task of documents, queries have
+/// the task `retrieval.query` too, except with
+/// [`as_python`](crate::embed::HttpFunctionBuilder::as_python).
 ///
 /// ```no_run
 /// use chroma_blocking::embed::{HttpFunction, Jina};
@@ -102,6 +104,11 @@ impl Provider for Jina {
     fn body(&self, ask: Ask) -> Value {
         let mut body = json!(self.options);
         body["model"] = json!(self.model_name);
+        // Chroma's clients store no task of queries by default, and use that of documents.
+        let of_documents = self.options.task.as_deref().unwrap_or_default();
+        if let (true, Some(task)) = (ask.is_query(), of_documents.strip_suffix(".passage")) {
+            body["task"] = format!("{task}.query").into();
+        }
         if let (Purpose::Queries, Some(Value::Object(config))) = (ask.purpose, &self.query_config) {
             for (name, value) in config {
                 body[name] = value.clone();

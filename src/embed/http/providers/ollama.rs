@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use super::prefixes::Prefixes;
 use crate::embed::http::answer::Answer;
@@ -39,7 +39,8 @@ pub struct Ollama {
     url: String,
     #[serde(default = "model")]
     model_name: String,
-    timeout: Option<u64>,
+    /// Seconds. Chroma's clients store whole ones, but accept fractions.
+    timeout: Option<Number>,
     #[serde(flatten)]
     prefixes: Prefixes,
 }
@@ -62,7 +63,7 @@ impl Ollama {
         let model_name = model.into();
         Ollama {
             url: url(),
-            timeout: Some(TIMEOUT),
+            timeout: Some(TIMEOUT.into()),
             prefixes: Prefixes::of(&model_name),
             model_name,
         }
@@ -120,6 +121,8 @@ impl Provider for Ollama {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        self.timeout.map(Duration::from_secs)
+        let seconds = self.timeout.as_ref()?.as_f64()?;
+        // A negative time is no limit that a request could have.
+        (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     }
 }

@@ -120,7 +120,11 @@ impl OpenAi {
 
     /// Whether the models are OpenAI's own, and not those of another service.
     fn is_own(&self) -> bool {
-        self.api_base.is_none() || self.azure.is_used()
+        let is_openais = |url: &String| {
+            url.trim_end_matches('/')
+                .eq_ignore_ascii_case(SERVICE.base_url)
+        };
+        self.api_base.as_ref().is_none_or(is_openais) || self.azure.is_used()
     }
 }
 

@@ -20,8 +20,8 @@ static SERVICE: Service = Service {
 /// Voyage AI's models: Chroma's function `voyageai`. The key is in `VOYAGE_API_KEY` or
 /// `CHROMA_VOYAGE_API_KEY`. A request has at most 1,000 texts.
 ///
-/// Queries are embedded with the input type `query`, documents with none; Voyage AI calls such vectors
-/// compatible. Chroma's Python client embeds both with the same type;
+/// Queries have the input type `query`, documents have none. Voyage AI documents their vectors as compatible.
+/// Chroma's Python client embeds both with the same type;
 /// [`as_python`](crate::embed::HttpFunctionBuilder::as_python) does the same.
 ///
 /// ```no_run
@@ -58,8 +58,7 @@ impl Voyage {
         }
     }
 
-    /// Sets the input type of documents and queries alike, `document` or `query`. Default: none for
-    /// documents, `query` for queries.
+    /// Sets the input type of documents, `document` or `query`. Default: none. Queries have the type `query`.
     #[must_use]
     pub fn input_type(mut self, input_type: impl Into<String>) -> Voyage {
         self.input_type = Some(input_type.into());
@@ -85,10 +84,14 @@ impl Provider for Voyage {
     }
 
     fn body(&self, ask: Ask) -> Value {
-        let of_purpose = ask.is_query().then_some("query");
+        let input_type = if ask.is_query() {
+            Some("query")
+        } else {
+            self.input_type.as_deref()
+        };
         json!({
             "model": self.model_name,
-            "input_type": self.input_type.as_deref().or(of_purpose),
+            "input_type": input_type,
             "truncation": self.truncation,
             "encoding_format": "base64",
         })
