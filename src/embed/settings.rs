@@ -22,8 +22,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(config: &'a Value) -> Result<T, Strin
     read.map_err(|error: serde_json::Error| unreadable(&error))
 }
 
-/// Copies settings, to store them again. Real ones are few, and neither lists nor objects, except those that the
-/// function `knows`. Others are left out, since a server may send any number of them.
+/// Copies settings, to store them again. Real ones are few, and neither lists nor objects, except those that
+/// the function `knows`. Others are left out, since a server may send any number of them.
 #[cfg(feature = "gemini")]
 pub(super) fn kept(config: &Value, knows: &Value) -> Value {
     const MAX: usize = 32;

@@ -15,8 +15,8 @@ pub(in crate::embed) trait Work<V = Vec<f32>>: Sync {
     /// Returns what a request for the batch costs.
     fn cost(&self, batch: Range<usize>) -> Cost;
 
-    /// Sends a batch once. Returns its vectors, in the order of the texts. Calls `answered` when a good response
-    /// has arrived, before it is parsed: the next request need not wait for that.
+    /// Sends a batch once. Returns its vectors, in the order of the texts. Calls `answered` when a good
+    /// response has arrived, before it is parsed: the next request need not wait for that.
     fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<V>;
 
     /// Returns whether the server may have refused the batch because of its texts, or because of their size.

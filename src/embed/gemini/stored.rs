@@ -38,8 +38,8 @@ struct Config {
     vertexai: Option<bool>,
 }
 
-/// Returns the variable of the key if the settings name none. Python's `google_genai` up to Chroma 1.5.2 read the
-/// one of Google's SDK.
+/// Returns the variable of the key if the settings name none. Python's `google_genai` up to Chroma 1.5.2 read
+/// the one of Google's SDK.
 fn default_variable(name: &str) -> &'static str {
     match name {
         "google_genai" => KEY_VARIABLES[0],
@@ -92,7 +92,8 @@ impl Config {
         allowed.check_key_variable(variable, &OWN_VARIABLES).err()
     }
 
-    /// Returns the variables that may hold the key: the stored one, or else the default of the function's name.
+    /// Returns the variables that may hold the key: the stored one, or else the default of the function's
+    /// name.
     fn key_variables(&self, name: &str) -> Vec<String> {
         let stored = self.api_key_env_var.as_deref();
         let variable = stored.unwrap_or_else(|| default_variable(name));

@@ -47,8 +47,8 @@ fn is_about_model(name: &str, message: &str) -> bool {
         || message.contains("model") && faults.iter().any(|words| message.contains(words))
 }
 
-/// Returns the message of an error, wherever it is: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama,
-/// Hugging Face, Chroma Cloud), `{"message":…}` (Cohere, Mistral), `{"detail":…}` (Jina, Voyage AI),
+/// Returns the message of an error, wherever it is: `{"error":{"message":…}}` (OpenAI), `{"error":…}`
+/// (Ollama, Hugging Face, Chroma Cloud), `{"message":…}` (Cohere, Mistral), `{"detail":…}` (Jina, Voyage AI),
 /// `{"errors":[{"message":…}]}` (Cloudflare).
 fn message(answer: &Value) -> Option<String> {
     let fields = ["error", "message", "detail", "errors", "msg"];

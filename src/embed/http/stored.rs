@@ -61,8 +61,8 @@ fn read(name: &str, config: &Value) -> std::result::Result<Option<HttpProvider>,
 }
 
 impl HttpFunction {
-    /// Returns a builder for the function that a collection stores: its name, and its settings as JSON. Use it
-    /// to set options of a stored function, for example [`as_python`](HttpFunctionBuilder::as_python).
+    /// Returns a builder for the function that a collection stores: its name, and its settings as JSON. Use
+    /// it to set options of a stored function, for example [`as_python`](HttpFunctionBuilder::as_python).
     ///
     /// The settings decide where the texts and the key are sent, and which variable holds the key. So check
     /// them, or set both in the builder, unless you trust everyone who may change the collection. To open a
@@ -90,8 +90,8 @@ impl HttpFunction {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if no provider has that name, and [`InvalidInput::StoredEmbeddingFunction`] if the
-    /// settings cannot be read.
+    /// [`InvalidInput::Setting`] if no provider has that name, and [`InvalidInput::StoredEmbeddingFunction`]
+    /// if the settings cannot be read.
     pub fn from_config(name: &str, config: &Value) -> Result<HttpFunctionBuilder> {
         let refused = |why: String| {
             let name = short(name).into_owned();
@@ -228,8 +228,8 @@ mod tests {
         Allowed::default().with_cloud_key(Some(KEY.to_owned()))
     }
 
-    /// Answers one request as a model of Chroma Cloud. Calls `embed` with its address, and returns the key that
-    /// the request had.
+    /// Answers one request as a model of Chroma Cloud. Calls `embed` with its address, and returns the key
+    /// that the request had.
     fn key_sent(embed: impl FnOnce(&str) -> Result<(), EmbeddingError>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
