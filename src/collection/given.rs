@@ -48,7 +48,7 @@ impl Given {
             if let Some(stored) = stored.filter(|stored| stored.name.is_some()) {
                 configured::check_sparse(stored, function.as_ref())?;
             } else {
-                let index = index.embedding_function(function.configuration());
+                let index = index.embedding_function(function.clone());
                 schema = schema.create_sparse_vector_index(key, index);
             }
         }

@@ -95,11 +95,12 @@ pub trait SparseEmbeddingFunction: Send + Sync {
             Purpose::Queries => self.embed_queries(texts),
         }
     }
+}
 
-    /// Returns what a schema stores: name and [`config`](Self::config), for
-    /// [a sparse vector index](crate::schema::SparseVectorIndexConfig::embedding_function).
-    fn configuration(&self) -> EmbeddingFunctionConfiguration {
-        EmbeddingFunctionConfiguration::known(self.name(), self.config())
+/// What a schema stores of a function: its name and its [`config`](SparseEmbeddingFunction::config).
+impl<F: SparseEmbeddingFunction> From<F> for EmbeddingFunctionConfiguration {
+    fn from(function: F) -> EmbeddingFunctionConfiguration {
+        EmbeddingFunctionConfiguration::known(function.name(), function.config())
     }
 }
 
@@ -132,10 +133,6 @@ macro_rules! delegate {
                 context: &mut EmbeddingContext<'_>,
             ) -> Result<Vec<SparseVector>, EmbeddingError> {
                 (**self).embed_with(texts, context)
-            }
-
-            fn configuration(&self) -> EmbeddingFunctionConfiguration {
-                (**self).configuration()
             }
         }
     };
@@ -217,7 +214,7 @@ mod tests {
         let mut context = EmbeddingContext::new(Purpose::Queries);
         assert!(embed_sparse(&function, &["a", "b"], &mut context).is_ok());
         let boxed: Box<dyn SparseEmbeddingFunction> = Box::new(function);
-        let stored = boxed.configuration();
+        let stored = EmbeddingFunctionConfiguration::from(boxed);
         assert_eq!(stored.name.as_deref(), Some("answers"));
         assert_eq!(stored.config, Some(serde_json::json!({})));
     }

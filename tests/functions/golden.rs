@@ -4,17 +4,17 @@
 
 use std::path::PathBuf;
 
-use chroma_blocking::embed::{
-    ChromaCloudSplade, EmbeddingContext, GeminiBuilder, HttpFunction, Purpose,
-    SparseEmbeddingFunction, TaskType,
-};
-use chroma_blocking::{EmbeddingFunction, Error, Gemini, InvalidInput};
+use chroma_blocking::embed::{EmbeddingContext, GeminiBuilder, HttpFunction, Purpose, TaskType};
+use chroma_blocking::schema::EmbeddingFunctionConfiguration;
+use chroma_blocking::search::Knn;
+use chroma_blocking::{Collection, EmbeddingFunction, Error, Gemini, InvalidInput, Search};
 use serde_json::{Value, json};
 
 use crate::answers::answer;
 use crate::recording::{Difference, Recording, compare, path, sent, texts};
+use crate::sparse;
 use crate::support::stand_in::{Answer, StandIn};
-use crate::support::{COLLECTION, client, fast};
+use crate::support::{self, COLLECTION, client, fast};
 
 /// The functions that cannot run here; a collection that stores them says why.
 const CANNOT_RUN: [&str; 5] = [
@@ -156,12 +156,63 @@ fn gemini(config: &Value, version: String) -> GeminiBuilder {
     gemini.document_task(task).query_task(task)
 }
 
-fn splade(recording: &Recording, url: String) -> ChromaCloudSplade {
-    let tokens = recording.config()["include_tokens"] == true;
-    let splade = ChromaCloudSplade::new()
-        .include_tokens(tokens)
-        .base_url(url);
-    splade.api_key(recording.key().unwrap_or_default())
+/// Embeds texts with the function that a schema stores. A child process has the variables with the address and
+/// the key.
+fn splade(recording: &Recording, url: String, texts: &str, purpose: Purpose) -> Result<(), String> {
+    let config = recording.config();
+    let stored = EmbeddingFunctionConfiguration::known(recording.name(), config.clone());
+    let chroma = sparse::server(&sparse::words(stored));
+    let variable = config["api_key_env_var"]
+        .as_str()
+        .unwrap_or("CHROMA_API_KEY");
+    let test = match purpose {
+        Purpose::Queries => "golden::child_with_queries",
+        _ => "golden::child_with_documents",
+    };
+    let mut command = support::child(test);
+    command
+        .env("CHROMA_HOST", chroma.url())
+        .env("CHROMA_EMBED_URL", url)
+        .env("GOLDEN_KEY_VARIABLE", variable)
+        .env("GOLDEN_TEXTS", texts)
+        .env(variable, recording.key().unwrap_or_default());
+    let output = command.output().map_err(|error| error.to_string())?;
+    let [words, errors] = [output.stdout, output.stderr].map(|out| String::from_utf8(out).unwrap());
+    if words.contains("1 passed") {
+        Ok(())
+    } else {
+        Err(format!("{words}{errors}"))
+    }
+}
+
+/// Opens the collection of a child process. Returns the texts as well.
+fn of_child() -> (Collection, Vec<String>) {
+    let variable = |name| std::env::var(name).unwrap();
+    let client = support::builder(&variable("CHROMA_HOST"))
+        .allow_key_variable(variable("GOLDEN_KEY_VARIABLE"))
+        .build()
+        .unwrap();
+    let texts = serde_json::from_str(&variable("GOLDEN_TEXTS")).unwrap();
+    (client.collection("abc").get().unwrap(), texts)
+}
+
+#[test]
+#[ignore = "run by golden_requests_equal_those_of_the_python_client"]
+fn child_with_documents() {
+    let (abc, texts) = of_child();
+    let record = |(id, text): (usize, &String)| sparse::record(&id.to_string()).document(text);
+    let records: Vec<_> = texts.iter().enumerate().map(record).collect();
+    abc.upsert(records).unwrap();
+}
+
+#[test]
+#[ignore = "run by golden_requests_equal_those_of_the_python_client"]
+fn child_with_queries() {
+    let (abc, texts) = of_child();
+    let search = |text: String| Search::new().rank(Knn::text(text).key("words"));
+    abc.search_many(texts.into_iter().map(search))
+        .run()
+        .unwrap();
 }
 
 /// Embeds texts, and returns the requests that were sent for them.
@@ -172,14 +223,15 @@ fn call(
 ) -> Result<Vec<Value>, String> {
     let server = StandIn::start(answer);
     let result = if recording.name() == "chroma-cloud-splade" {
-        let splade = splade(recording, format!("{}{prefix}", server.url()));
-        splade.embed_documents(texts).map(drop)
+        let url = format!("{}{prefix}", server.url());
+        splade(recording, url, &json!(texts).to_string(), purpose)
     } else {
         let function = function(recording, &server.url(), prefix)?;
         let mut context = EmbeddingContext::new(purpose);
-        function.embed_with(texts, &mut context).map(drop)
+        let vectors = function.embed_with(texts, &mut context);
+        vectors.map(drop).map_err(|error| format!("{error:#}"))
     };
-    result.map_err(|error| format!("{error:#}"))?;
+    result?;
     Ok(server.requests().iter().map(sent).collect())
 }
 

@@ -166,6 +166,13 @@ fn bad_answers_are_errors_that_say_what_is_wrong() {
             two(r#"{"indices":[1],"values":[1e39]}"#),
             "number out of range",
         ),
+        (
+            two(&format!(
+                r#"{{"indices":[1],"values":[-1{}]}}"#,
+                "0".repeat(39)
+            )),
+            "number out of range",
+        ),
         (two(r#"{"indices":[-1],"values":[1.0]}"#), "-1"),
         (
             two(r#"{"indices":[4294967296],"values":[1.0]}"#),

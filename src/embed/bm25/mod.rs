@@ -15,7 +15,6 @@ use super::error::EmbeddingError;
 use super::settings;
 use super::sparse::SparseEmbeddingFunction;
 use crate::error::{Call, InvalidInput, Result};
-use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::metadata::SparseVector;
 
 /// The name of the function in a schema, which Chroma's other clients use as well.
@@ -229,12 +228,6 @@ impl Tokenizer {
             Some(words) => words.contains(word),
             None => is_stop_word(word),
         }
-    }
-}
-
-impl From<Bm25> for EmbeddingFunctionConfiguration {
-    fn from(function: Bm25) -> EmbeddingFunctionConfiguration {
-        function.configuration()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chroma_blocking::embed::{Bm25, EmbeddingError};
 use chroma_blocking::record::SparseVector;
-use chroma_blocking::schema::{EmbeddingFunctionConfiguration, Schema};
+use chroma_blocking::schema::Schema;
 use chroma_blocking::{Record, RetryPolicy};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::support::fast;
 use crate::support::stand_in::Answer;
 
 fn lengths() -> Schema {
-    words(EmbeddingFunctionConfiguration::known("lengths", json!({})))
+    words(Lengths::default())
 }
 
 fn records() -> [Record; 3] {

@@ -29,7 +29,6 @@ use crate::embed::sparse::SparseEmbeddingFunction;
 use crate::environment::Environment;
 use crate::error::{self, InvalidInput, Result};
 use crate::metrics::Metrics;
-use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::metadata::SparseVector;
 use crate::printable::short;
 use crate::transport::RetryPolicy;
@@ -81,6 +80,7 @@ pub struct ChromaCloudSplade {
 #[serde(default)]
 struct Settings {
     model: String,
+    /// Whether the service also returns the tokens. This crate ignores them.
     include_tokens: bool,
     api_key_env_var: String,
 }
@@ -124,14 +124,6 @@ impl ChromaCloudSplade {
     pub fn api_key(mut self, key: impl Into<String>) -> ChromaCloudSplade {
         self.options.key = Some(key.into());
         self.without_engine()
-    }
-
-    /// Sets whether the server also returns the tokens, as Chroma's clients can ask it to. This crate ignores
-    /// them. Default: `false`.
-    #[must_use]
-    pub fn include_tokens(mut self, include: bool) -> ChromaCloudSplade {
-        self.settings.include_tokens = include;
-        self
     }
 
     /// Sets the address of the API. Default: the value of `CHROMA_EMBED_URL`, or Chroma's address if that is
@@ -303,12 +295,6 @@ impl fmt::Debug for ChromaCloudSplade {
         f.debug_struct("ChromaCloudSplade")
             .field("model", &self.settings.model)
             .finish_non_exhaustive()
-    }
-}
-
-impl From<ChromaCloudSplade> for EmbeddingFunctionConfiguration {
-    fn from(function: ChromaCloudSplade) -> EmbeddingFunctionConfiguration {
-        function.configuration()
     }
 }
 
