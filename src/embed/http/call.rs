@@ -3,21 +3,21 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::cached::CachedTexts;
 use super::engine::{Engine, RefusedTexts};
 use super::format::Format;
 use super::gathered::Gathered;
 use super::received::Received;
+use super::sending::Sending;
 use super::text::Text;
-use crate::embed::fan_out::{FanOut, Outcome, Work};
+use crate::embed::fan_out::{Outcome, Work};
 use crate::embed::limiter::Cost;
 use crate::error::{Error, InvalidInput, Result};
 use crate::metrics::EmbeddingUsage;
 use crate::model::embeddings::Embeddings;
 use crate::model::progress::{Progress, ProgressStage};
-use crate::transport::{CallOptions, HttpRequest};
 use crate::wire::cut::cut;
 
 /// Returns the maximum size of a response with this many vectors, in bytes.
@@ -47,7 +47,7 @@ pub(in crate::embed) struct Call<'a> {
 impl Call<'_> {
     /// Embeds the texts. Adds cache hits, retries and waits to `used`.
     pub(in crate::embed) fn run(mut self, used: &mut EmbeddingUsage) -> Result<Embeddings> {
-        let started = Instant::now();
+        let sending = Sending::start(self.engine, self.cancel.iter().copied(), self.deadline);
         let (engine, texts) = (self.engine, self.texts);
         let mut gathered = Gathered::new(texts.len(), engine.dimension.get().copied());
         let checked = check_texts(engine, texts, &mut gathered)?;
@@ -59,15 +59,13 @@ impl Call<'_> {
             (self.on_progress)(&progress(&gathered, texts.len()));
         }
         let work = Texts {
-            engine,
+            sending,
             dimension: gathered
                 .dimension()
                 .map_or_else(OnceLock::new, OnceLock::from),
             format: self.format,
             distinct,
             all: texts,
-            started,
-            deadline: self.deadline_from(started),
         };
         let outcome = self.send(&work, &cached, &mut gathered)?;
         used.retries += outcome.retries;
@@ -78,14 +76,6 @@ impl Call<'_> {
         gathered.finish(outcome.error.or(checked.first_refusal))
     }
 
-    /// Returns the earlier one of the call's and the policy's deadlines. Ignores a time that the clock cannot
-    /// represent.
-    fn deadline_from(&self, started: Instant) -> Option<Instant> {
-        let deadlines = [self.deadline, self.engine.retry.deadline];
-        let shorter = deadlines.into_iter().flatten().min()?;
-        started.checked_add(shorter)
-    }
-
     /// Sends all batches, and puts their vectors into the cache and into `gathered`.
     fn send(
         &mut self,
@@ -93,34 +83,17 @@ impl Call<'_> {
         cached: &CachedTexts<'_>,
         gathered: &mut Gathered,
     ) -> Result<Outcome> {
-        let engine = self.engine;
-        let mut batches = work.batches();
-        let (first, second) = (batches.next(), batches.next());
-        let needs_pool = second.is_some() && engine.concurrency > 1;
-        let flags = engine.cancel.as_deref().into_iter();
-        let flags: Vec<&AtomicBool> = flags.chain(self.cancel.iter().copied()).collect();
-        let fan_out = FanOut {
-            work,
-            pool: needs_pool.then(|| engine.pool()).transpose()?,
-            limiter: &engine.limiter,
-            policy: &engine.retry,
-            skip_refused: engine.refused_texts == RefusedTexts::Skip,
-            cancel: &flags,
-            deadline: work.deadline,
-            call: engine.call(),
-            started: work.started,
-        };
-        let batches = first.into_iter().chain(second).chain(batches);
         let on_progress = &mut self.on_progress;
-        Ok(fan_out.run(batches, |batch, vectors| {
-            let texts = &work.distinct[batch];
-            let rows = || vectors.chunks_exact(vectors.len() / texts.len());
-            cached.put(texts, rows());
-            for (index, row) in texts.iter().zip(rows()) {
-                gathered.put(*index, row);
-            }
-            on_progress(&progress(gathered, work.all.len()));
-        }))
+        work.sending
+            .send_all(work, work.batches(), |batch, vectors| {
+                let texts = &work.distinct[batch];
+                let rows = || vectors.chunks_exact(vectors.len() / texts.len());
+                cached.put(texts, rows());
+                for (index, row) in texts.iter().zip(rows()) {
+                    gathered.put(*index, row);
+                }
+                on_progress(&progress(gathered, work.all.len()));
+            })
     }
 }
 
@@ -153,7 +126,7 @@ fn check_texts(engine: &Engine, texts: &[Text<'_>], gathered: &mut Gathered) -> 
 
 /// The texts of a call that are sent.
 struct Texts<'a> {
-    engine: &'a Engine,
+    sending: Sending<'a>,
     /// The dimension, once the settings, the cache or a response of this call has told it.
     dimension: OnceLock<usize>,
     format: &'a dyn Format,
@@ -161,14 +134,12 @@ struct Texts<'a> {
     all: &'a [Text<'a>],
     /// The indices of those that are sent. Batches are ranges of this list.
     distinct: Vec<usize>,
-    started: Instant,
-    deadline: Option<Instant>,
 }
 
 impl Texts<'_> {
     /// Cuts the texts into batches by count and by bytes.
     fn batches(&self) -> impl Iterator<Item = Range<usize>> {
-        let (engine, more) = (self.engine, self.format.bytes_per_text());
+        let (engine, more) = (self.sending.engine, self.format.bytes_per_text());
         let bytes = move |index: usize| self.all[self.distinct[index]].json_len() + more;
         let count = self.distinct.len();
         cut(count, bytes, engine.batch_size, engine.max_bytes)
@@ -182,7 +153,7 @@ impl Texts<'_> {
 impl Work for Texts<'_> {
     fn cost(&self, batch: Range<usize>) -> Cost {
         Cost {
-            items: if self.engine.counts_texts {
+            items: if self.sending.engine.counts_texts {
                 batch.len()
             } else {
                 1
@@ -192,25 +163,16 @@ impl Work for Texts<'_> {
     }
 
     fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<f32>> {
-        let engine = self.engine;
         let mut body = Vec::new();
         let mut texts = self.texts_of(batch.clone());
         self.format.write(&mut texts, &mut body);
-        let request = HttpRequest {
-            operation: engine.operation,
-            subject: Some(&engine.model),
-            namespace: None,
-            path: &engine.path,
-            body: Some(&body),
-        };
         let dimension = self.dimension.get().copied();
-        let options = CallOptions::single_attempt(self.deadline)
-            .with_max_response_size(max_response_size(batch.len(), dimension));
-        engine.transport.send(options, request, |response| {
+        let max_response_size = max_response_size(batch.len(), dimension);
+        self.sending.send(&body, max_response_size, |response| {
             answered();
             let mut received = Received::new(&self.distinct[batch], &self.dimension);
             self.format.read(response, &mut received)?;
-            received.agree_on(&engine.dimension)?;
+            received.agree_on(&self.sending.engine.dimension)?;
             Ok(received.into_floats())
         })
     }

@@ -28,6 +28,7 @@ mod providers;
 mod received;
 #[cfg(feature = "functions")]
 mod requests;
+mod sending;
 #[cfg(feature = "functions")]
 mod splade;
 #[cfg(feature = "functions")]

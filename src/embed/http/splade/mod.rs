@@ -3,19 +3,17 @@
 pub(super) mod texts;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ureq::http::{HeaderName, HeaderValue};
 
-use self::texts::Texts;
+use self::texts::SpladeTexts;
 use crate::embed::allowed::Allowed;
 use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
-use crate::embed::fan_out::FanOut;
 use crate::embed::http::build::{Address, Plan};
 use crate::embed::http::dialect::Errors;
 use crate::embed::http::engine::Engine;
@@ -24,6 +22,7 @@ use crate::embed::http::key::KeyVariables;
 use crate::embed::http::options::Options;
 use crate::embed::http::provider::MAX_BYTES;
 use crate::embed::http::providers::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL};
+use crate::embed::http::sending::Sending;
 use crate::embed::settings;
 use crate::embed::sparse::SparseEmbeddingFunction;
 use crate::environment::Environment;
@@ -236,38 +235,23 @@ impl ChromaCloudSplade {
         let engine = self.engine().map_err(|reason| {
             error::Call::new(EMBED.name, Some(&self.settings.model)).invalid(reason)
         })?;
-        let started = Instant::now();
-        let deadline = engine.retry.deadline;
+        let sending = Sending::start(engine, context.cancel_flag(), engine.deadline);
         let (distinct, places) = texts::distinct(texts);
         let mut vectors = vec![SparseVector::default(); distinct.len()];
-        let work = Texts {
-            engine,
+        let work = SpladeTexts {
+            sending,
             distinct,
             fetch_tokens: self.settings.include_tokens,
-            deadline: deadline.and_then(|time| started.checked_add(time)),
-        };
-        let batches = work.batches();
-        let needs_pool = batches.len() > 1 && engine.concurrency > 1;
-        let cancel: Vec<&AtomicBool> = context.cancel_flag().into_iter().collect();
-        let fan_out = FanOut {
-            work: &work,
-            pool: needs_pool.then(|| engine.pool()).transpose()?,
-            limiter: &engine.limiter,
-            policy: &engine.retry,
-            skip_refused: false,
-            cancel: &cancel,
-            deadline: work.deadline,
-            call: engine.call(),
-            started,
         };
         let mut done = 0;
-        let outcome = fan_out.run(batches.into_iter(), |batch, found| {
+        let sent = |batch: Range<usize>, found: Vec<SparseVector>| {
             done += batch.len();
             for (vector, found) in vectors[batch].iter_mut().zip(found) {
                 *vector = found;
             }
             context.progress(done, texts.len());
-        });
+        };
+        let outcome = work.sending.send_all(&work, work.batches(), sent)?;
         context.add_retries(outcome.retries);
         context.add_limiter_wait(outcome.throttled);
         if let Some((place, why)) = outcome.refused.into_iter().next() {

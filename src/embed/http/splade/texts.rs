@@ -1,20 +1,18 @@
-//! [`Texts`]: the requests and responses of one call.
+//! [`SpladeTexts`]: the requests and responses of one call.
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::time::Instant;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::embed::fan_out::Work;
 use crate::embed::http::dialect;
-use crate::embed::http::engine::Engine;
+use crate::embed::http::sending::Sending;
 use crate::embed::http::text::Text;
 use crate::embed::limiter::Cost;
 use crate::error::{Error, Result};
 use crate::model::metadata::SparseVector;
-use crate::transport::{CallOptions, HttpRequest};
 use crate::wire::cut::cut;
 use crate::wire::read::{self, unread};
 
@@ -22,12 +20,11 @@ use crate::wire::read::{self, unread};
 const TEXT_LEN: u64 = 256 << 10;
 
 /// The texts that one call sends.
-pub(super) struct Texts<'a> {
-    pub(super) engine: &'a Engine,
+pub(super) struct SpladeTexts<'a> {
+    pub(super) sending: Sending<'a>,
     /// Each once. Batches are ranges of this list.
     pub(super) distinct: Vec<&'a str>,
     pub(super) fetch_tokens: bool,
-    pub(super) deadline: Option<Instant>,
 }
 
 /// Returns each text once, without empty ones, and its place in that list.
@@ -42,14 +39,19 @@ pub(super) fn distinct<'a>(texts: &[&'a str]) -> (Vec<&'a str>, HashMap<&'a str,
     (distinct, places)
 }
 
-impl Texts<'_> {
+impl SpladeTexts<'_> {
     /// Cuts the texts into batches by count and by bytes.
-    pub(super) fn batches(&self) -> Vec<Range<usize>> {
+    pub(super) fn batches(&self) -> impl Iterator<Item = Range<usize>> {
         /// Quotes and a comma.
         const AROUND: usize = 3;
+        let engine = self.sending.engine;
         let bytes = |index: usize| self.text(index).json_len() + AROUND;
-        let (max_count, max_bytes) = (self.engine.batch_size, self.engine.max_bytes);
-        cut(self.distinct.len(), bytes, max_count, max_bytes).collect()
+        cut(
+            self.distinct.len(),
+            bytes,
+            engine.batch_size,
+            engine.max_bytes,
+        )
     }
 
     fn text(&self, index: usize) -> Text<'_> {
@@ -60,7 +62,7 @@ impl Texts<'_> {
     }
 }
 
-impl Work<Vec<SparseVector>> for Texts<'_> {
+impl Work<Vec<SparseVector>> for SpladeTexts<'_> {
     fn cost(&self, batch: Range<usize>) -> Cost {
         Cost {
             items: 1,
@@ -69,23 +71,23 @@ impl Work<Vec<SparseVector>> for Texts<'_> {
     }
 
     fn send(&self, batch: Range<usize>, answered: &mut dyn FnMut()) -> Result<Vec<SparseVector>> {
-        let engine = self.engine;
+        #[derive(Serialize)]
+        struct Body<'a> {
+            texts: &'a [&'a str],
+            task: &'a str,
+            target: &'a str,
+            fetch_tokens: &'a str,
+        }
         let texts = &self.distinct[batch];
-        let body = json!({
-            "texts": texts, "task": "", "target": "",
-            "fetch_tokens": self.fetch_tokens.to_string(),
-        });
-        let body = body.to_string();
-        let request = HttpRequest {
-            operation: engine.operation,
-            subject: Some(&engine.model),
-            namespace: None,
-            path: &engine.path,
-            body: Some(body.as_bytes()),
+        let body = Body {
+            texts,
+            task: "",
+            target: "",
+            fetch_tokens: if self.fetch_tokens { "true" } else { "false" },
         };
-        let options = CallOptions::single_attempt(self.deadline)
-            .with_max_response_size((texts.len() as u64 + 4) * TEXT_LEN);
-        engine.transport.send(options, request, |response| {
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let max_response_size = (texts.len() as u64 + 4) * TEXT_LEN;
+        self.sending.send(&body, max_response_size, |response| {
             answered();
             read(response, texts.len())
         })
