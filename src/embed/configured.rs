@@ -14,17 +14,14 @@ use super::gemini;
 use super::hashing::{self, Hashing};
 #[cfg(feature = "functions")]
 use super::http;
+#[cfg(feature = "gemini")]
+use super::names::GEMINI;
 use super::names::{canonical, why_not};
 use super::sparse::SparseEmbeddingFunction;
 use super::vectors::Vectors;
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::printable::short;
-
-#[cfg(feature = "gemini")]
-const GEMINI: &str = gemini::NAME;
-#[cfg(not(feature = "gemini"))]
-const GEMINI: &str = "google_gemini";
 
 /// Returns what a new collection stores about a function, under Python's name. `None` if the function has no
 /// [`config`](EmbeddingFunction::config).
@@ -101,7 +98,7 @@ pub(crate) fn make_sparse(
 ///
 /// # Errors
 /// [`InvalidInput::StoredEmbeddingFunction`] if this crate cannot make the function, and
-/// [`InvalidInput::RetiredModel`] if nothing can.
+/// [`InvalidInput::RetiredModel`] if the provider has shut the model down.
 pub(crate) fn make(
     stored: &EmbeddingFunctionConfiguration,
     allowed: &Allowed,
@@ -111,14 +108,8 @@ pub(crate) fn make(
     };
     let config = stored.config.as_ref().unwrap_or(&Value::Null);
     #[cfg(feature = "gemini")]
-    if let (GEMINI | "google_palm", Some((model, since))) =
-        (canonical(name), gemini::shut_down(config))
-    {
-        return Err(InvalidInput::RetiredModel {
-            name: name.to_owned(),
-            model: model.to_owned(),
-            since: since.to_owned(),
-        });
+    if let Some(retired) = gemini::retired(name, config) {
+        return Err(retired);
     }
     make_named(name, config, allowed).map(Some).map_err(|why| {
         InvalidInput::StoredEmbeddingFunction {
@@ -144,8 +135,6 @@ fn make_named(
     match canonical(name) {
         #[cfg(feature = "gemini")]
         GEMINI => Ok(Arc::new(gemini::deferred(name, config, allowed)?)),
-        #[cfg(not(feature = "gemini"))]
-        GEMINI => Err("this crate was built without its feature `gemini`".to_owned()),
         hashing::NAME => Ok(Arc::new(Hashing::from_config(config)?)),
         name => Err(why_not(name).to_owned()),
     }
@@ -199,6 +188,7 @@ mod tests {
 
     use super::*;
     use crate::embed::error::EmbeddingError;
+    use crate::embed::names::GEMINI;
     use crate::model::embeddings::Embeddings;
 
     fn stored(name: &str, config: Value) -> EmbeddingFunctionConfiguration {

@@ -1,11 +1,14 @@
 //! The names of functions in the configurations of collections.
 
+/// Python's name of Google's function. JavaScript's is `google-gemini`.
+pub(super) const GEMINI: &str = "google_gemini";
+
 /// Returns Python's current name of a function, for any name by which a client of Chroma stores it. Some
 /// names of JavaScript differ, and Google's function has had several.
 pub(super) fn canonical(name: &str) -> &str {
     match name {
         "google-gemini" | "google_genai" | "google-generative-ai" | "google_generative_ai" => {
-            "google_gemini"
+            GEMINI
         }
         "together-ai" => "together_ai",
         "huggingface-server" => "huggingface_server",
@@ -48,6 +51,8 @@ pub(super) fn why_not(name: &str) -> &'static str {
         "nomic" => {
             "Chroma's function for Nomic does not work with any current version of Nomic's library"
         }
+        #[cfg(not(feature = "gemini"))]
+        GEMINI => "this crate was built without its feature `gemini`",
         "roboflow" => "Roboflow embeds one image or text in a request, with the key in the address",
         #[cfg(not(feature = "functions"))]
         "openai"

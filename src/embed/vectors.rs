@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::names::GEMINI;
 use crate::printable::short;
 
 /// The parts of a configuration that decide what the vectors of a function are.
@@ -24,7 +25,7 @@ impl Vectors {
         let model = model_of(name, config);
         // Without a dimension, these models return the largest.
         let is_gemini = model.is_none_or(|model| model.starts_with("gemini-embedding-"));
-        let largest = (name == "google_gemini" && is_gemini).then(|| "3072".to_owned());
+        let largest = (name == GEMINI && is_gemini).then(|| "3072".to_owned());
         Vectors {
             name: short(name).into_owned(),
             model: model.map(|model| short(model).into_owned()),

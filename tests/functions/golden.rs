@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use chroma_blocking::embed::{EmbeddingContext, GeminiBuilder, HttpFunction, Purpose, TaskType};
+use chroma_blocking::embed::{EmbeddingContext, HttpFunction, Purpose};
 use chroma_blocking::schema::EmbeddingFunctionConfiguration;
 use chroma_blocking::search::Knn;
 use chroma_blocking::{Collection, EmbeddingFunction, Error, Gemini, InvalidInput, Search};
@@ -32,17 +32,6 @@ const GOOGLE: [&str; 5] = [
     "google_genai",
     "google-generative-ai",
     "google_generative_ai",
-];
-
-const TASKS: [TaskType; 8] = [
-    TaskType::SemanticSimilarity,
-    TaskType::Classification,
-    TaskType::Clustering,
-    TaskType::RetrievalDocument,
-    TaskType::RetrievalQuery,
-    TaskType::CodeRetrievalQuery,
-    TaskType::QuestionAnswering,
-    TaskType::FactVerification,
 ];
 
 fn folder() -> PathBuf {
@@ -87,11 +76,13 @@ fn sentence(recording: &Recording) -> Result<(), String> {
 
 /// Checks that a stored function is made, or that its collection says why not.
 fn opens(recording: &Recording) -> Result<(), String> {
-    match HttpFunction::from_config(recording.name(), recording.config()) {
-        Ok(_) => Ok(()),
-        Err(_) if GOOGLE.contains(&recording.name()) => Ok(()),
-        Err(_) => sentence(recording),
-    }
+    let (name, config) = (recording.name(), recording.config());
+    let is_made = if GOOGLE.contains(&name) {
+        Gemini::from_config(name, config).is_ok()
+    } else {
+        HttpFunction::from_config(name, config).is_ok()
+    };
+    if is_made { Ok(()) } else { sentence(recording) }
 }
 
 /// Makes the function that Python would make, which sends its requests to `server`. Functions whose address is
@@ -104,10 +95,13 @@ fn function(
     let (name, key) = (recording.name(), recording.key());
     let url = format!("{server}{prefix}");
     if GOOGLE.contains(&name) {
+        let builder = Gemini::from_config(name, recording.config());
+        let builder = builder.map_err(|error| error.to_string())?;
         let version = recording.version().unwrap_or_default();
-        let gemini = gemini(recording.config(), version).api_key(key.unwrap_or_default());
-        let gemini = gemini.base_url(url).retry(fast()).build();
+        let builder = builder.as_python(true).api_version(version).base_url(url);
+        let gemini = builder.api_key(key.unwrap_or_default()).retry(fast());
         return gemini
+            .build()
             .map(|gemini| Box::new(gemini) as _)
             .map_err(|error| error.to_string());
     }
@@ -140,20 +134,6 @@ pub fn move_to(server: &str, address: &mut Value) -> bool {
     let path = rest.find('/').map_or("", |at| &rest[at..]);
     *address = format!("{server}{path}").into();
     true
-}
-
-/// Python's function embeds queries like documents, and sends the newer model a field that it does not read.
-fn gemini(config: &Value, version: String) -> GeminiBuilder {
-    let text = |name: &str| config[name].as_str().unwrap_or_default();
-    let model = text("model_name").trim_start_matches("models/");
-    let dimension = config["dimension"].as_u64().unwrap_or(3_072) as usize;
-    let mut tasks = TASKS.into_iter().filter(|_| model != "gemini-embedding-2");
-    let task = tasks.find(|task| task.name() == text("task_type"));
-    let gemini = Gemini::builder()
-        .model(model)
-        .dimension(dimension)
-        .api_version(version);
-    gemini.document_task(task).query_task(task)
 }
 
 /// Embeds texts with the function that a schema stores. A child process has the variables with the address and

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use ureq::http::{HeaderName, HeaderValue};
 
 use super::builder::GeminiBuilder;
-use super::embedder::{EMBED, Embedder, NAME};
+use super::embedder::{EMBED, Embedder};
 use super::fault::Google;
 use super::function::Gemini;
 use super::model::{self, ModelStyle};
+use super::task::TaskType;
 use crate::embed::http::{Address, KeyVariables, MAX_DIMENSION, Plan, check_range};
+use crate::embed::names::GEMINI;
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
 
@@ -65,7 +67,7 @@ impl GeminiBuilder {
         let key_variable = key.variable.clone();
         let style = self.checked_style()?;
         let plan = Plan {
-            name: NAME,
+            name: GEMINI,
             model: self.model.clone(),
             operation: &EMBED,
             address: Address::chosen(
@@ -88,15 +90,26 @@ impl GeminiBuilder {
             max_bytes: MAX_BODY,
             counts_texts: true,
         };
+        let (document_task, query_task) = self.tasks(style);
         let engine = plan.build(self.options, environment)?;
         Ok(Gemini(Arc::new(Embedder {
             engine,
             style,
             dimension: self.dimension,
-            document_task: self.document_task,
-            query_task: self.query_task,
+            document_task,
+            query_task,
             key_variable,
         })))
+    }
+
+    /// Returns the tasks of documents and of queries.
+    fn tasks(&self, style: ModelStyle) -> (Option<TaskType>, Option<TaskType>) {
+        match style {
+            _ if !self.as_python => (self.document_task, self.query_task),
+            ModelStyle::TaskField => (self.document_task, self.document_task),
+            // Python sends a field that these models do not read.
+            ModelStyle::TaskInText => (None, None),
+        }
     }
 
     /// Returns the style of the model: the one that was set, or that of a known model.

@@ -19,6 +19,7 @@ pub struct GeminiBuilder {
     pub(super) dimension: usize,
     pub(super) document_task: Option<TaskType>,
     pub(super) query_task: Option<TaskType>,
+    pub(super) as_python: bool,
     pub(super) api_version: String,
 }
 
@@ -31,6 +32,7 @@ impl Default for GeminiBuilder {
             dimension: 768,
             document_task: Some(TaskType::RetrievalDocument),
             query_task: Some(TaskType::RetrievalQuery),
+            as_python: false,
             api_version: "v1beta".to_owned(),
         }
     }
@@ -72,6 +74,16 @@ impl GeminiBuilder {
     /// Sets the task of queries, or `None`. Default: [`TaskType::RetrievalQuery`].
     pub fn query_task(mut self, task: impl Into<Option<TaskType>>) -> GeminiBuilder {
         self.query_task = task.into();
+        self
+    }
+
+    /// Sets whether texts are embedded as Chroma's Python client embeds them: queries with the task of
+    /// documents, and with `gemini-embedding-2` all texts without a task. Default: `false`.
+    ///
+    /// A collection does not store this. A program that opens one without naming its function embeds queries
+    /// of a retrieval as queries.
+    pub fn as_python(mut self, as_python: bool) -> GeminiBuilder {
+        self.as_python = as_python;
         self
     }
 

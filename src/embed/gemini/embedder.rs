@@ -8,10 +8,6 @@ use super::task::TaskType;
 use crate::embed::http::Engine;
 use crate::transport::{Kind, Operation};
 
-/// The name of the function in a collection's configuration, which Chroma's Python client uses as well.
-/// JavaScript's is `google-gemini`.
-pub(in crate::embed) const NAME: &str = "google_gemini";
-
 /// The operation of all requests.
 pub(super) static EMBED: Operation = Operation {
     name: "embed",

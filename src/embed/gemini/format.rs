@@ -1,12 +1,12 @@
 //! [`Format`] of Gemini: the parameters of a call decide what is sent, and how the response is read.
 
 use super::answer;
-use super::embedder::NAME;
 use super::fault;
 use super::model::ModelStyle;
 use super::request::Parameters;
 use super::task::TaskType;
 use crate::embed::http::{Format, Received, Text};
+use crate::embed::names::GEMINI;
 use crate::error::Error;
 
 /// The most that an entry of a request takes in addition to its text, its title and the model's name.
@@ -38,6 +38,6 @@ impl Format for Parameters<'_> {
             ModelStyle::TaskInText => "task in the text",
         };
         let task = self.task.map(TaskType::name);
-        serde_json::json!([NAME, self.model, style, self.dimension, task]).to_string()
+        serde_json::json!([GEMINI, self.model, style, self.dimension, task]).to_string()
     }
 }

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::call::Embed;
-use super::embedder::{Embedder, NAME};
+use super::embedder::Embedder;
 use super::task::TaskType;
 use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::function::EmbeddingFunction;
 use crate::embed::http::Format as _;
+use crate::embed::names::GEMINI;
 use crate::error::Result;
 use crate::metrics::{EmbeddingUsage, Metrics};
 use crate::model::embeddings::Embeddings;
@@ -125,7 +126,7 @@ impl fmt::Debug for Gemini {
 
 impl EmbeddingFunction for Gemini {
     fn name(&self) -> &str {
-        NAME
+        GEMINI
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {

@@ -17,10 +17,9 @@ mod task;
 
 pub use builder::GeminiBuilder;
 pub use call::Embed;
-pub(super) use embedder::NAME;
 pub use function::Gemini;
 pub use model::ModelStyle;
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(super) use parsers::PARSERS;
-pub(super) use stored::{deferred, shut_down};
+pub(super) use stored::{deferred, retired};
 pub use task::TaskType;

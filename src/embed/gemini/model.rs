@@ -36,6 +36,11 @@ pub(super) fn known(model: &str) -> Option<Known> {
     Some(Known { style, max_tokens })
 }
 
+/// Returns a model's name without the prefix `models/`, which Google's SDK also accepts.
+pub(super) fn short_name(name: &str) -> &str {
+    name.strip_prefix("models/").unwrap_or(name)
+}
+
 /// Returns the day on which Google shut a model down, by its page of deprecations.
 pub(super) fn shut_down(model: &str) -> Option<&'static str> {
     match model {

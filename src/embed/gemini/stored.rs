@@ -14,7 +14,9 @@ use super::task::TaskType;
 use crate::embed::allowed::Allowed;
 use crate::embed::deferred::Deferred;
 use crate::embed::http::Format as _;
+use crate::embed::names::{GEMINI, canonical};
 use crate::embed::settings;
+use crate::error::{Call, InvalidInput, Result};
 use crate::model::space::Space;
 use crate::printable::short;
 
@@ -48,17 +50,11 @@ fn default_variable(name: &str) -> &'static str {
 }
 
 impl Config {
-    /// The model's name without the prefix `models/`, which Google's SDK also accepts.
-    fn model(&self) -> &str {
-        let name = &self.model_name;
-        name.strip_prefix("models/").unwrap_or(name)
-    }
-
     fn dimension(&self) -> usize {
         self.dimension.unwrap_or(FULL_DIMENSION)
     }
 
-    fn builder(&self, name: &str) -> Result<GeminiBuilder, String> {
+    fn builder(&self, name: &str) -> std::result::Result<GeminiBuilder, String> {
         if self.vertexai == Some(true) {
             return Err(
                 "it was created for Vertex AI, but this crate supports only the Gemini API"
@@ -73,7 +69,7 @@ impl Config {
             })?),
         };
         let mut builder = Gemini::builder()
-            .model(self.model())
+            .model(model::short_name(&self.model_name))
             .dimension(self.dimension());
         builder.document_task = task;
         // Chroma's clients embed queries like documents. For documents of a retrieval, the task of queries
@@ -107,11 +103,49 @@ impl Config {
     }
 }
 
-/// Returns the model that a configuration names and the day on which Google shut it down, if it did.
-pub(in crate::embed) fn shut_down(config: &Value) -> Option<(&str, &'static str)> {
-    let model = config["model_name"].as_str()?;
-    let model = model.strip_prefix("models/").unwrap_or(model);
-    Some((model, model::shut_down(model)?))
+impl Gemini {
+    /// Returns a builder for the function that a collection stores: its name, and its settings as JSON. Use it
+    /// to set options of a stored function, for example [`as_python`](GeminiBuilder::as_python). It does the
+    /// same as [`HttpFunction::from_config`](crate::embed::HttpFunction::from_config) for other providers.
+    ///
+    /// The settings decide which variable holds the key. So check them, or set the key in the builder, unless
+    /// you trust everyone who may change the collection. To open a collection with its function and default
+    /// options, name no function instead.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if it is not a name of Gemini, [`InvalidInput::RetiredModel`] if Google has shut
+    /// the model down, and [`InvalidInput::StoredEmbeddingFunction`] if the settings cannot be read.
+    pub fn from_config(name: &str, config: &Value) -> Result<GeminiBuilder> {
+        let read = || {
+            if canonical(name) != GEMINI {
+                let why = "it must be a stored name of Gemini, such as google_gemini; for other functions, use \
+                           HttpFunction::from_config";
+                return Err(InvalidInput::setting("name", short(name), why));
+            }
+            if let Some(retired) = retired(name, config) {
+                return Err(retired);
+            }
+            let read = settings::read(config).and_then(|read: Config| read.builder(name));
+            read.map_err(|why| InvalidInput::StoredEmbeddingFunction {
+                name: short(name).into_owned(),
+                why,
+            })
+        };
+        read().map_err(|reason| Call::new("gemini", None).invalid(reason))
+    }
+}
+
+/// Returns the error for a model that Google has shut down.
+pub(in crate::embed) fn retired(name: &str, config: &Value) -> Option<InvalidInput> {
+    if ![GEMINI, "google_palm"].contains(&canonical(name)) {
+        return None;
+    }
+    let model = model::short_name(config["model_name"].as_str()?);
+    Some(InvalidInput::RetiredModel {
+        name: name.to_owned(),
+        model: model.to_owned(),
+        since: model::shut_down(model)?.to_owned(),
+    })
 }
 
 /// Returns the function that a collection's configuration describes, under the name by which it is stored.
@@ -122,7 +156,7 @@ pub(in crate::embed) fn deferred(
     name: &str,
     config: &Value,
     allowed: &Allowed,
-) -> Result<Deferred, String> {
+) -> std::result::Result<Deferred, String> {
     let read: Config = settings::read(config)?;
     let builder = read.builder(name)?;
     let (model, dimension) = (&builder.model, builder.dimension);
@@ -170,7 +204,6 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::embedder::NAME;
     use super::*;
     use crate::embed::function::EmbeddingFunction;
     use crate::environment::Environment;
@@ -187,10 +220,10 @@ mod tests {
         }
     }
 
-    fn new(config: &Value) -> Result<Deferred, String> {
+    fn new(config: &Value) -> std::result::Result<Deferred, String> {
         let mut allowed = Allowed::default();
         allowed.allow_key_variable("MY_KEY".to_owned());
-        deferred(NAME, config, &allowed)
+        deferred(GEMINI, config, &allowed)
     }
 
     #[test]
@@ -238,7 +271,10 @@ mod tests {
     fn queries_have_the_task_that_matches_documents() {
         let tasks = |task: &str| {
             let config = json!({ "model_name": "gemini-embedding-001", "task_type": task });
-            let builder = Config::deserialize(&config).unwrap().builder(NAME).unwrap();
+            let builder = Config::deserialize(&config)
+                .unwrap()
+                .builder(GEMINI)
+                .unwrap();
             (builder.document_task.unwrap(), builder.query_task.unwrap())
         };
         assert_eq!(
@@ -252,11 +288,49 @@ mod tests {
     }
 
     #[test]
+    fn python_embeds_queries_with_the_task_of_documents() {
+        let tasks = |model: &str| {
+            let config = json!({ "model_name": model, "task_type": "RETRIEVAL_DOCUMENT" });
+            let builder = Gemini::from_config("google_genai", &config).unwrap();
+            let local = builder.as_python(true).base_url("http://localhost:1");
+            let gemini = local.api_key("key").build().unwrap();
+            (gemini.0.document_task, gemini.0.query_task)
+        };
+        let task = Some(TaskType::RetrievalDocument);
+        assert_eq!(tasks("models/gemini-embedding-001"), (task, task));
+        assert_eq!(tasks("gemini-embedding-2"), (None, None));
+    }
+
+    #[test]
+    fn no_builder_is_made_of_what_is_not_of_gemini_or_was_shut_down() {
+        for (name, config, words) in [
+            ("openai", json!({}), "HttpFunction::from_config"),
+            (GEMINI, json!({}), "model_name"),
+            (
+                GEMINI,
+                json!({ "model_name": "m", "vertexai": true }),
+                "Vertex AI",
+            ),
+            (
+                GEMINI,
+                json!({ "model_name": "embedding-001" }),
+                "2025-10-30",
+            ),
+        ] {
+            let error = Gemini::from_config(name, &config).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
     fn a_model_that_was_shut_down_has_its_last_day() {
-        let days = |model: &str| shut_down(&json!({ "model_name": model })).map(|(_, day)| day);
-        assert_eq!(days("text-embedding-004"), Some("2026-01-14"));
-        assert_eq!(days("models/embedding-001"), Some("2025-10-30"));
-        assert_eq!(days("gemini-embedding-001"), None);
+        let day = |model: &str| match retired(GEMINI, &json!({ "model_name": model })) {
+            Some(InvalidInput::RetiredModel { since, .. }) => since,
+            other => format!("{other:?}"),
+        };
+        assert_eq!(day("text-embedding-004"), "2026-01-14");
+        assert_eq!(day("models/embedding-001"), "2025-10-30");
+        assert_eq!(day("gemini-embedding-001"), "None");
     }
 
     #[test]
@@ -366,7 +440,7 @@ mod tests {
         ] {
             let config =
                 json!({ "model_name": "gemini-embedding-001", "api_key_env_var": variable });
-            let stored = deferred(NAME, &config, &Allowed::default()).unwrap();
+            let stored = deferred(GEMINI, &config, &Allowed::default()).unwrap();
             let own = variable.as_str().unwrap_or("GEMINI_API_KEY");
             for set in [own, "GOOGLE_API_KEY"] {
                 let variables = [(set, "k")];

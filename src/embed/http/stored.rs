@@ -99,7 +99,7 @@ impl HttpFunction {
             error::Call::new(EMBED.name, None).invalid(reason)
         };
         let Some(provider) = read(name, config).map_err(refused)? else {
-            let why = "it must be the stored name of a function over HTTP, such as openai; for Gemini, use Gemini::builder()";
+            let why = "it must be the stored name of a function over HTTP, such as openai; for Gemini, use Gemini::from_config";
             let reason = InvalidInput::setting("name", short(name), why);
             return Err(error::Call::new(EMBED.name, None).invalid(reason));
         };
