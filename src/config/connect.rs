@@ -15,7 +15,7 @@ const DEFAULT_HOST: &str = "http://localhost:8000";
 /// The address of Chroma Cloud.
 const CLOUD_HOST: &str = "https://api.trychroma.com";
 /// Chroma's default port.
-pub(super) const DEFAULT_PORT: u16 = 8000;
+const DEFAULT_PORT: u16 = 8000;
 const DEFAULT_PAYLOAD_SIZE: usize = 16 << 20;
 const DEFAULT_TENANT: &str = "default_tenant";
 const DEFAULT_DATABASE: &str = "default_database";
@@ -23,6 +23,17 @@ const DEFAULT_DATABASE: &str = "default_database";
 const ANY: &str = "*";
 /// The maximum length of a list of databases in an error, in bytes.
 const MAX_SHOWN: usize = 2_000;
+
+/// Reads the address of a Chroma server, which may be copied with the path of its API.
+///
+/// # Errors
+/// [`InvalidInput::Setting`] if it is malformed.
+pub(super) fn chroma_endpoint(
+    setting: &'static str,
+    address: &str,
+) -> Result<Endpoint, InvalidInput> {
+    Endpoint::parse(setting, address, DEFAULT_PORT).map(Endpoint::without_api_path)
+}
 
 impl ClientBuilder {
     /// Returns the client. It sends no request, with one exception: for Chroma Cloud, or with
@@ -64,8 +75,11 @@ impl ClientBuilder {
         if !headers.is_empty() {
             warn_of_cleartext(&primary, &replicas);
         }
-        let token = self.token.as_ref().map(|token| token.value.clone());
-        let cloud_key = token.filter(|_| primary.is_cloud());
+        let cloud_key = if primary.is_cloud() {
+            self.token.as_ref().map(|token| token.value.clone())
+        } else {
+            None
+        };
         Ok(Client::with_settings(Settings {
             connect_options: ConnectOptions {
                 headers,
@@ -144,11 +158,12 @@ impl ClientBuilder {
         };
         let by_default = Named::new(self.defaults_from.name("CHROMA_HOST", "host"), default);
         let Named { setting, value } = self.host.as_ref().unwrap_or(&by_default);
-        let primary = Endpoint::parse(setting, value, DEFAULT_PORT)?.without_api_path();
-        let parse = |host: &String| {
-            Endpoint::parse("replicas", host, DEFAULT_PORT).map(Endpoint::without_api_path)
-        };
-        let replicas: Vec<_> = self.replicas.iter().map(parse).collect::<Result<_, _>>()?;
+        let primary = chroma_endpoint(setting, value)?;
+        let replicas = self
+            .replicas
+            .iter()
+            .map(|host| chroma_endpoint("replicas", host));
+        let replicas: Vec<_> = replicas.collect::<Result<_, _>>()?;
         if replicas.len() >= Endpoints::MAX {
             let found = format!("{} hosts", replicas.len());
             let why = format!("at most {} are allowed", Endpoints::MAX - 1);

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use super::builder::{ClientBuilder, DefaultsFrom, Named};
-use super::connect::DEFAULT_PORT;
+use super::connect::chroma_endpoint;
 use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
 use crate::logs;
@@ -110,10 +110,7 @@ fn host(environment: &Environment<'_>, has_key: bool) -> Result<Option<Named>, I
 
 /// Whether two addresses name the same server.
 fn is_same(one: &str, other: &str) -> bool {
-    let parse = |address| {
-        let endpoint = Endpoint::parse("CHROMA_HOST", address, DEFAULT_PORT).ok()?;
-        Some(endpoint.without_api_path())
-    };
+    let parse = |address| chroma_endpoint("CHROMA_HOST", address).ok();
     let is_same_url = |(one, other): (Endpoint, Endpoint)| one.as_str() == other.as_str();
     one == other || parse(one).zip(parse(other)).is_some_and(is_same_url)
 }

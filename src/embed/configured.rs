@@ -16,7 +16,7 @@ use super::hashing::{self, Hashing};
 use super::http;
 #[cfg(feature = "gemini")]
 use super::names::GEMINI;
-use super::names::{canonical, why_not};
+use super::names::{canonical, why_not, why_not_sparse};
 use super::sparse::SparseEmbeddingFunction;
 use super::vectors::Vectors;
 use crate::error::InvalidInput;
@@ -58,36 +58,19 @@ pub(crate) fn make_sparse(
 ) -> Result<Arc<dyn SparseEmbeddingFunction>, InvalidInput> {
     let name = stored.name.as_deref().unwrap_or_default();
     let config = stored.config.as_ref().unwrap_or(&Value::Null);
-    let unusable = |why| InvalidInput::StoredSparseFunction {
+    let made: Result<Arc<dyn SparseEmbeddingFunction>, String> = match name {
+        #[cfg(feature = "bm25")]
+        bm25::NAME => Bm25::from_config(config).map(|function| Arc::new(function) as _),
+        #[cfg(feature = "functions")]
+        http::SPLADE => {
+            http::ChromaCloudSplade::stored(config, allowed).map(|function| Arc::new(function) as _)
+        }
+        name => Err(why_not_sparse(name).to_owned()),
+    };
+    made.map_err(|why| InvalidInput::StoredSparseFunction {
         name: short(name).into_owned(),
         why,
-    };
-    match name {
-        #[cfg(feature = "bm25")]
-        bm25::NAME => match Bm25::from_config(config) {
-            Ok(function) => Ok(Arc::new(function)),
-            Err(why) => Err(unusable(why)),
-        },
-        #[cfg(not(feature = "bm25"))]
-        "chroma_bm25" => Err(unusable(
-            "this crate was built without its feature `bm25`".to_owned(),
-        )),
-        #[cfg(feature = "functions")]
-        http::SPLADE => match http::ChromaCloudSplade::stored(config, allowed) {
-            Ok(function) => Ok(Arc::new(function)),
-            Err(why) => Err(unusable(why)),
-        },
-        #[cfg(not(feature = "functions"))]
-        "chroma-cloud-splade" => Err(unusable(
-            "this crate was built without its feature `functions`".to_owned(),
-        )),
-        "bm25" | "fastembed_sparse" | "huggingface_sparse" => Err(unusable(
-            "it runs a model with a Python library, which this crate does not include".to_owned(),
-        )),
-        _ => Err(unusable(
-            "this crate has no function of that name".to_owned(),
-        )),
-    }
+    })
 }
 
 /// Makes the function that a configuration describes. Returns `None` if the configuration names no function.
@@ -140,8 +123,8 @@ fn make_named(
     }
 }
 
-/// Checks that a function makes the same vectors as the one in a configuration: that the models and dimensions
-/// are equal, or the names if the configurations do not tell the models.
+/// Checks that a function makes the same vectors as the one in a configuration: same model and same dimension.
+/// If one of the two has no model, the names must be equal.
 ///
 /// # Errors
 /// [`InvalidInput::EmbeddingFunctionConflict`] if it does not.

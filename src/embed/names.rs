@@ -73,6 +73,20 @@ pub(super) fn why_not(name: &str) -> &'static str {
     }
 }
 
+/// Says why a function of sparse vectors cannot run here.
+pub(super) fn why_not_sparse(name: &str) -> &'static str {
+    match name {
+        #[cfg(not(feature = "bm25"))]
+        "chroma_bm25" => "this crate was built without its feature `bm25`",
+        #[cfg(not(feature = "functions"))]
+        "chroma-cloud-splade" => "this crate was built without its feature `functions`",
+        "bm25" | "fastembed_sparse" | "huggingface_sparse" => {
+            "it runs a model with a Python library, which this crate does not include"
+        }
+        _ => "this crate has no function of that name",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

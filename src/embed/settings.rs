@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use serde::Deserialize;
 use serde::de::value::MapDeserializer;
+#[cfg(feature = "functions")]
+use serde_json::Map;
 use serde_json::Value;
 
 use crate::printable::short;
@@ -37,6 +39,17 @@ pub(super) fn kept(config: &Value, knows: &Value) -> Value {
         Some((name.clone(), value.clone()))
     };
     Value::Object(settings.filter_map(copy).take(MAX).collect())
+}
+
+/// Returns the members of an object that are not `null`.
+#[cfg(feature = "functions")]
+pub(super) fn members(object: Value) -> Map<String, Value> {
+    let mut members = match object {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    members.retain(|_, value| !value.is_null());
+    members
 }
 
 fn without_nulls(config: &Value) -> impl Iterator<Item = (&str, &Value)> {

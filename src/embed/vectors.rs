@@ -1,4 +1,7 @@
 //! [`Vectors`]: what stored settings tell about the vectors of a function.
+//!
+//! Functions are compared also without the feature `functions`, so these facts of providers are not in the files
+//! of the providers.
 
 use std::fmt;
 
@@ -18,10 +21,12 @@ impl Vectors {
     /// `name` is Python's.
     pub(super) fn of(name: &str, config: Option<&Value>) -> Vectors {
         let config = config.filter(|config| config.is_object());
-        let is_ignored = name == "openai" && config.is_some_and(ignores_dimension);
         let member = |name: &str| config?.get(name).filter(|value| !value.is_null());
-        let dimension = member("dimension").or_else(|| member("dimensions"));
-        let dimension = dimension.filter(|_| !is_ignored);
+        let dimension = if name == "openai" && config.is_some_and(ignores_dimension) {
+            None
+        } else {
+            member("dimension").or_else(|| member("dimensions"))
+        };
         let model = model_of(name, config);
         // Without a dimension, these models return the largest.
         let is_gemini = model.is_none_or(|model| model.starts_with("gemini-embedding-"));

@@ -13,7 +13,7 @@ use super::request::Parameters;
 use super::task::TaskType;
 use crate::embed::allowed::Allowed;
 use crate::embed::deferred::Deferred;
-use crate::embed::http::Format as _;
+use crate::embed::http::{Format as _, starting_with};
 use crate::embed::names::{GEMINI, canonical};
 use crate::embed::settings;
 use crate::error::{Call, InvalidInput, Result};
@@ -93,13 +93,9 @@ impl Config {
     fn key_variables(&self, name: &str) -> Vec<String> {
         let stored = self.api_key_env_var.as_deref();
         let variable = stored.unwrap_or_else(|| default_variable(name));
-        let mut variables = vec![variable.to_owned()];
-        // All of them hold Google keys, and machines differ in which one is set.
-        if OWN_VARIABLES.contains(&variable) {
-            let other = KEY_VARIABLES.into_iter().filter(|name| *name != variable);
-            variables.extend(other.map(str::to_owned));
-        }
-        variables
+        // All of them hold Google keys.
+        let is_own = OWN_VARIABLES.contains(&variable);
+        starting_with(variable, if is_own { &KEY_VARIABLES } else { &[] })
     }
 }
 

@@ -12,9 +12,11 @@ use super::call::Call;
 use super::dialect::Errors;
 use super::engine::Engine;
 use super::format::Format as _;
+use super::key::starting_with;
 use super::key::{Key, KeyVariables};
 use super::options::{Options, setters};
 use super::provider::{Ask, KeyHeader, Provider};
+use super::providers::Prefixes;
 use super::requests::Requests;
 use super::text::Text;
 use crate::embed::context::{EmbeddingContext, Purpose};
@@ -224,12 +226,14 @@ impl EmbeddingFunction for HttpFunction {
     }
 
     fn config(&self) -> Option<Value> {
-        let variable = self.0.key_variable.as_deref();
-        let mut config = described(&*self.0.provider.0, variable);
-        if let (true, Some(config)) = (self.0.as_python, config.as_object_mut()) {
+        let provider = &*self.0.provider.0;
+        let mut config = provider.to_json();
+        if let Some(variable) = self.0.key_variable.as_deref() {
+            config["api_key_env_var"] = variable.into();
+        }
+        if self.0.as_python {
             // The documents of this function have no prefixes.
-            config.remove("document_prefix");
-            config.remove("query_prefix");
+            Prefixes::remove_from(&mut config);
         }
         Some(config)
     }
@@ -288,17 +292,11 @@ impl HttpFunctionBuilder {
         let Some(variable) = variable else {
             return self;
         };
+        let is_own = own.contains(&variable.as_str());
         // If no key is required, an unset variable is no error, so none is chosen here.
-        if own.contains(&variable.as_str()) && !self.provider.0.needs_key() {
-            return self;
+        if !is_own || self.provider.0.needs_key() {
+            self.options.key_variables = starting_with(&variable, if is_own { own } else { &[] });
         }
-        let others = own.iter().filter(|name| **name != variable);
-        let others = others.map(|name| (*name).to_owned());
-        self.options.key_variables = if own.contains(&variable.as_str()) {
-            [variable.clone()].into_iter().chain(others).collect()
-        } else {
-            vec![variable]
-        };
         self
     }
 
@@ -414,15 +412,6 @@ impl fmt::Debug for HttpFunctionBuilder {
             .field("model", &self.provider.0.model())
             .finish_non_exhaustive()
     }
-}
-
-/// Returns what a collection stores about a function.
-pub(super) fn described(provider: &dyn Provider, key_variable: Option<&str>) -> Value {
-    let mut config = provider.to_json();
-    if let Some(variable) = key_variable {
-        config["api_key_env_var"] = variable.into();
-    }
-    config
 }
 
 /// Refuses settings that no request can have.

@@ -28,6 +28,14 @@ pub(in crate::embed) struct KeyVariables {
     pub(in crate::embed) of: &'static str,
 }
 
+/// Returns the variables to read if a collection stores the first one. Machines differ in which of the `others`,
+/// which hold the same key, is set.
+pub(in crate::embed) fn starting_with(variable: &str, others: &[&str]) -> Vec<String> {
+    let others = others.iter().filter(|name| **name != variable);
+    let all = [variable].into_iter().chain(others.copied());
+    all.map(str::to_owned).collect()
+}
+
 impl KeyVariables {
     /// Returns the key that the options contain, or the value of the first of the variables that is set.
     ///

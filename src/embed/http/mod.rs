@@ -42,7 +42,7 @@ pub use engine::{LongTexts, RefusedTexts};
 pub(super) use format::Format;
 #[cfg(feature = "functions")]
 pub use function::{HttpFunction, HttpFunctionBuilder, HttpProvider};
-pub(super) use key::KeyVariables;
+pub(super) use key::{KeyVariables, starting_with};
 pub(super) use options::{Options, setters};
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(super) use parsers::PARSERS;

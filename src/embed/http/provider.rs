@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::header::Header;
 use crate::embed::context::Purpose;
+use crate::embed::settings;
 use crate::error::InvalidInput;
 use crate::model::space::Space;
 
@@ -165,11 +166,8 @@ pub(super) trait ToJson {
 
 impl<T: Serialize> ToJson for T {
     fn to_json(&self) -> Value {
-        let mut json = serde_json::to_value(self).unwrap_or_default();
-        if let Some(members) = json.as_object_mut() {
-            members.retain(|_, value| !value.is_null());
-        }
-        json
+        let json = serde_json::to_value(self).unwrap_or_default();
+        Value::Object(settings::members(json))
     }
 }
 

@@ -9,6 +9,7 @@ use super::format::Format;
 use super::provider::{Ask, Provider};
 use super::received::Received;
 use super::text::Text;
+use crate::embed::settings;
 use crate::error::Error;
 use crate::model::json_len::json_len;
 
@@ -27,16 +28,11 @@ impl<'a> Requests<'a> {
         base_url: Option<&'a str>,
         ask: Ask,
     ) -> Requests<'a> {
-        let mut body = match provider.body(ask) {
-            Value::Object(body) => body,
-            _ => Map::new(),
-        };
-        body.retain(|_, value| !value.is_null());
         Requests {
             provider,
             base_url,
             ask,
-            body,
+            body: settings::members(provider.body(ask)),
         }
     }
 }

@@ -126,10 +126,11 @@ pub(in crate::embed) fn deferred(
     let without_key = host_without_key(&*provider.0, variable.as_deref(), allowed);
     let service = provider.0.service();
     let is_chromas = service.key_variables.contains(&CHROMA_API_KEY);
-    let cloud_key = allowed
-        .cloud_key()
-        .filter(|_| is_chromas)
-        .map(str::to_owned);
+    let cloud_key = if is_chromas {
+        allowed.cloud_key().map(str::to_owned)
+    } else {
+        None
+    };
     let key = |purpose| {
         let ask = Ask {
             purpose,

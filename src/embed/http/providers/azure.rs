@@ -29,9 +29,13 @@ impl Azure {
 
     /// Returns the path of the deployment, if there is one.
     pub(super) fn path(&self) -> Option<String> {
+        if !self.is_used() {
+            return None;
+        }
         let (deployment, version) = self.parts();
-        let path = format!("/openai/deployments/{deployment}/embeddings?api-version={version}");
-        self.is_used().then_some(path)
+        Some(format!(
+            "/openai/deployments/{deployment}/embeddings?api-version={version}"
+        ))
     }
 
     pub(super) fn key_header(&self) -> KeyHeader {

@@ -27,6 +27,7 @@ pub use morph::Morph;
 pub use ollama::Ollama;
 pub use openai::OpenAi;
 pub use perplexity::Perplexity;
+pub(super) use prefixes::Prefixes;
 pub use qwen::ChromaCloudQwen;
 pub(super) use qwen::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL};
 pub use text_embeddings_inference::TextEmbeddingsInference;

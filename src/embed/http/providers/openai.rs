@@ -142,8 +142,7 @@ impl Provider for OpenAi {
     }
 
     fn path(&self) -> String {
-        let azures = self.azure.path();
-        azures.unwrap_or_else(|| SERVICE.path.to_owned())
+        self.azure.path().unwrap_or_else(|| SERVICE.path.to_owned())
     }
 
     fn needs_key(&self) -> bool {

@@ -1,6 +1,7 @@
 //! [`Prefixes`]: the words before a text that tell a model what it is for.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::embed::context::Purpose;
 use crate::embed::http::provider::Ask;
@@ -8,7 +9,7 @@ use crate::embed::http::provider::Ask;
 /// The words before each document and each query. Stored next to Chroma's own settings, which have no place
 /// for them; Chroma's clients ignore them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Prefixes {
+pub(in crate::embed::http) struct Prefixes {
     document_prefix: Option<String>,
     query_prefix: Option<String>,
 }
@@ -19,6 +20,15 @@ impl Prefixes {
         Prefixes {
             document_prefix: some(documents),
             query_prefix: some(queries),
+        }
+    }
+
+    /// Removes both from stored settings.
+    pub(in crate::embed::http) fn remove_from(config: &mut Value) {
+        if let Some(members) = config.as_object_mut() {
+            for name in ["document_prefix", "query_prefix"] {
+                members.remove(name);
+            }
         }
     }
 
