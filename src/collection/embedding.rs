@@ -30,14 +30,17 @@ impl Collection {
         })
     }
 
-    /// Calls `embed` for a number of texts, with a context that reports the progress and has the collection's
-    /// cancel flag.
+    /// Calls `embed` with a context that reports the progress and has the collection's cancel flag.
     pub(super) fn with_context<R>(
         &self,
-        operation: &'static str,
-        (purpose, texts): (Purpose, usize),
+        task: EmbeddingTask,
         embed: impl FnOnce(&mut EmbeddingContext<'_>) -> Result<R>,
     ) -> Result<R> {
+        let EmbeddingTask {
+            operation,
+            purpose,
+            texts,
+        } = task;
         let total = texts as u64;
         let report = |done| {
             let progress = Progress::new(operation, ProgressStage::Embedding, done);
@@ -69,27 +72,55 @@ impl Collection {
         Ok(vectors)
     }
 
-    /// Counts a call of an embedding function in the metrics, unless there was none.
-    pub(super) fn count_embedding<R>(
-        &self,
-        (function, texts): (&str, usize),
-        embedded: &Result<R>,
-        started: Instant,
-        context: &EmbeddingContext<'_>,
-    ) {
-        let was_called = texts > 0
+    /// Starts a call of an embedding function, to be [counted](StartedEmbedding::count).
+    pub(super) fn start_embedding<'a>(
+        &'a self,
+        function: &'a str,
+        texts: usize,
+    ) -> StartedEmbedding<'a> {
+        StartedEmbedding {
+            collection: self,
+            function,
+            texts,
+            started: Instant::now(),
+        }
+    }
+}
+
+/// A number of texts to embed.
+#[derive(Clone, Copy)]
+pub(super) struct EmbeddingTask {
+    /// The name of the operation that needs the vectors.
+    pub(super) operation: &'static str,
+    pub(super) purpose: Purpose,
+    pub(super) texts: usize,
+}
+
+/// A call of an embedding function that has started.
+pub(super) struct StartedEmbedding<'a> {
+    collection: &'a Collection,
+    function: &'a str,
+    texts: usize,
+    started: Instant,
+}
+
+impl StartedEmbedding<'_> {
+    /// Counts the call in the metrics, unless the function was not called.
+    pub(super) fn count<R>(self, embedded: &Result<R>, context: &EmbeddingContext<'_>) {
+        let was_called = self.texts > 0
             && !matches!(
                 embedded,
                 Err(Error::Invalid { .. } | Error::Cancelled { .. })
             );
         if was_called {
             let call = EmbeddingCall {
-                texts,
+                texts: self.texts,
                 used: context.used,
                 failed: embedded.is_err(),
-                took: started.elapsed(),
+                took: self.started.elapsed(),
             };
-            self.client.recorder().record_embedding(function, &call);
+            let recorder = self.collection.client.recorder();
+            recorder.record_embedding(self.function, &call);
         }
     }
 }
@@ -111,10 +142,13 @@ pub(crate) struct TextEmbedder<'a> {
 impl TextEmbedder<'_> {
     /// Embeds texts and reports the progress.
     pub(super) fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings> {
-        let (collection, operation) = (self.collection, self.function.call.operation);
-        collection.with_context(operation, (purpose, texts.len()), |context| {
-            self.embed_with(texts, context)
-        })
+        let task = EmbeddingTask {
+            operation: self.function.call.operation,
+            purpose,
+            texts: texts.len(),
+        };
+        let embed = |context: &mut EmbeddingContext<'_>| self.embed_with(texts, context);
+        self.collection.with_context(task, embed)
     }
 
     /// Embeds texts with a new context, which holds the function's counts afterwards.
@@ -124,11 +158,11 @@ impl TextEmbedder<'_> {
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Embeddings> {
         let CheckedFunction { function, call } = &self.function;
-        let started = Instant::now();
+        let started = self
+            .collection
+            .start_embedding(function.name(), texts.len());
         let embedded = self.function.embed(texts, context);
-        let work = (function.name(), texts.len());
-        self.collection
-            .count_embedding(work, &embedded, started, context);
+        started.count(&embedded, context);
         let vectors = embedded?;
         match self.collection.dimension() {
             Some(expected) if !vectors.is_empty() && vectors.dimension() != expected => {

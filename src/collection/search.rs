@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::Collection;
-use super::sparse_key::SparseKey;
 use crate::client::operations as op;
 use crate::embed::Purpose;
 #[cfg(doc)]
@@ -162,6 +161,7 @@ fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
         .flat_map(Search::texts)
         .partition(|knn| knn.is_dense());
     let texts: Vec<&str> = dense.iter().filter_map(|knn| knn.as_text()).collect();
+    // Fails before anything is embedded if there is no function.
     let embedder = match texts.first() {
         Some(first) => {
             let of = || format!("the Knn on {first:?}");
@@ -181,24 +181,24 @@ fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
 
 /// Replaces texts by sparse vectors.
 fn embed_by_key(collection: &Collection, knns: Vec<&mut Knn>) -> Result<()> {
-    let operation = &op::SEARCH;
-    let mut by_key = BTreeMap::new();
+    let mut by_key: BTreeMap<String, Vec<&mut Knn>> = BTreeMap::new();
     for knn in knns {
-        let key = collection.sparse_key(knn.key_name())?;
-        let function = collection.sparse_function(operation, key)?;
-        let (_, of_key) = by_key.entry(&*key.key).or_insert((function, Vec::new()));
-        of_key.push(knn);
+        by_key
+            .entry(knn.key_name().to_owned())
+            .or_default()
+            .push(knn);
     }
-    for (function, knns) in by_key.into_values() {
+    let embedders = by_key.keys();
+    let embedders: Vec<_> = embedders
+        .map(|key| collection.sparse_embedder(&op::SEARCH, key))
+        .collect::<Result<_>>()?;
+    for (embedder, knns) in embedders.into_iter().zip(by_key.into_values()) {
         let texts: Vec<&str> = knns.iter().filter_map(|knn| knn.as_text()).collect();
-        let work = (Purpose::Queries, texts.len());
-        let vectors = collection.with_context(operation.name, work, |context| {
-            collection.embed_sparse(operation, function, &texts, context)
-        })?;
+        let vectors = embedder.embed(&texts, Purpose::Queries)?;
         for (knn, vector) in knns.into_iter().zip(vectors) {
             if vector.indices.is_empty() {
-                let reason = no_known_word(knn, function.name());
-                return Err(collection.unsent_call(operation).invalid(reason));
+                let reason = no_known_word(knn, embedder.name());
+                return Err(collection.unsent_call(&op::SEARCH).invalid(reason));
             }
             knn.embedded_sparse(vector);
         }
@@ -206,29 +206,15 @@ fn embed_by_key(collection: &Collection, knns: Vec<&mut Knn>) -> Result<()> {
     Ok(())
 }
 
-impl Collection {
-    /// Returns the key of an index of sparse vectors that has a function.
-    fn sparse_key(&self, key: &str) -> Result<&SparseKey> {
-        let mut keys = self.inner.sparse_keys.iter();
-        keys.find(|sparse| sparse.key == key).ok_or_else(|| {
-            let why = "the schema has no sparse vector index with a function for this key; search it with \
-                       Knn::sparse(key, vector), set a function with .sparse_embedding_function(...), or search the \
-                       documents without .key(...)";
-            let reason = InvalidInput::setting("key", key, why);
-            self.unsent_call(&op::SEARCH).invalid(reason)
-        })
-    }
-}
-
-/// Refuses a text that has an empty vector. A server would take all recently written records for equally
-/// near.
+/// Refuses a text that has an empty vector. To a server, all recently written records are equally near to an
+/// empty vector.
 fn no_known_word(knn: &Knn, function: &str) -> InvalidInput {
     let text = short(knn.as_text().unwrap_or_default());
     InvalidInput::Search {
         of: format!("the Knn on {text:?}"),
         why: format!(
-            "{function} finds no word in this text that it searches for, only stop words for example; leave this Knn \
-             out, or use another text"
+            "{function} finds no word to search for in this text (stop words do not count); leave this Knn out, or use \
+             another text"
         ),
     }
 }

@@ -36,10 +36,10 @@ impl Collection {
     /// Everything else is kept. To remove a metadata key, use
     /// [`Record::remove_metadata`](crate::Record::remove_metadata).
     ///
-    /// A record with a document and no vector is embedded. If the schema has a [sparse vector
-    /// index](crate::schema::SparseVectorIndexConfig) with a function and a source, the function also embeds
-    /// the texts of that source, unless the record has a value for the key of the index. A large call is
-    /// split into as many requests as the server's limits require.
+    /// A record with a document and no vector is embedded. If an [index of sparse
+    /// vectors](crate::schema::SparseVectorIndexConfig) has a function and a source, the texts of the source
+    /// are embedded as well. A record that has a value for the index's key keeps it. A large call is split
+    /// into as many requests as the server's limits require.
     ///
     /// ```no_run
     /// # use chroma_blocking::{Client, Hashing, Record};
@@ -117,7 +117,7 @@ impl Collection {
     /// Checks records, adds the sparse vectors that the schema asks for, and embeds the records that have a
     /// document and no vector. Returns `None` if there are no records.
     pub(super) fn prepare<'a>(
-        &self,
+        &'a self,
         operation: &'static Operation,
         records: &'a dyn Records,
     ) -> Result<Option<Prepared<'a>>> {
@@ -139,15 +139,15 @@ impl Collection {
         let first = to_embed.first().map(|index| records.record(*index).id);
         let embedder = first.map(|id| self.embedder(operation, || format!("record {id:?}")));
         let embedder = embedder.transpose()?;
-        let sparse_texts = self.sparse_texts(operation, records)?;
+        let sparse = self.sparse_write(operation, records)?;
         // Embedding may cost money, so the server is asked first whether it is there.
         let limits = self.client.pre_flight_checks()?;
         // A sparse vector breaks servers of Chroma 1.0.21 and 1.1 for good.
-        if has_sparse || !sparse_texts.is_empty() {
+        if has_sparse || !sparse.is_empty() {
             self.require(operation, Feature::SparseVectors)?;
         }
-        // They cost less than the vectors of documents, so a failure loses less.
-        let filled = self.fill_in(operation, records, &sparse_texts)?;
+        // Sparse vectors first: they cost less, so a failure of the second function wastes less.
+        let filled = sparse.fill_in()?;
         let embeddings = embedder.map(|embedder| embed_records(&embedder, records, &to_embed));
         let prepared = Prepared {
             records,

@@ -1,10 +1,12 @@
-//! [`CheckedFunction`]: an embedding function whose results are validated.
+//! [`CheckedFunction`] and [`CheckedSparse`]: embedding functions whose results are validated.
 
 use super::context::EmbeddingContext;
 use super::error::{EmbeddingError, validate_indices};
 use super::function::EmbeddingFunction;
+use super::sparse::SparseEmbeddingFunction;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::embeddings::{self, Embeddings};
+use crate::model::metadata::SparseVector;
 
 /// An embedding function whose results are validated.
 pub(crate) struct CheckedFunction<'a> {
@@ -29,37 +31,102 @@ impl CheckedFunction<'_> {
         if texts.is_empty() {
             return Ok(Embeddings::default());
         }
-        if context.is_cancelled() {
-            let call = Box::new(self.call.clone());
-            return Err(Error::Cancelled { call });
-        }
-        let vectors = match self.function.embed_with(texts, context) {
-            Ok(vectors) => vectors,
-            Err(error) => return Err(self.failed(validate_indices(error, texts.len()))),
-        };
-        if vectors.len() != texts.len() {
-            let mistake = format!("{} vectors for {} texts", vectors.len(), texts.len());
-            return Err(self.failed(mistake.into()));
-        }
+        check_cancelled(&self.call, context)?;
+        let vectors = self.function.embed_with(texts, context);
+        vectors
+            .map_err(|error| validate_indices(error, texts.len()))
+            .and_then(|vectors| self.check(vectors, texts.len()))
+            .map_err(|error| failed(&self.call, self.function.name(), error))
+    }
+
+    fn check(
+        &self,
+        vectors: Embeddings,
+        texts: usize,
+    ) -> std::result::Result<Embeddings, EmbeddingError> {
+        check_count(vectors.len(), texts)?;
         for (index, vector) in vectors.rows().enumerate() {
-            embeddings::check(vector, self.function.dimension(), || {
-                format!("text {index}")
-            })
-            .map_err(|reason| self.failed(reason.into()))?;
+            let of = || format!("text {index}");
+            embeddings::check(vector, self.function.dimension(), of)?;
         }
         Ok(vectors)
     }
+}
 
-    fn failed(&self, source: EmbeddingError) -> Error {
+/// A function of sparse vectors whose results are validated.
+pub(crate) struct CheckedSparse<'a> {
+    pub(crate) function: &'a dyn SparseEmbeddingFunction,
+    /// The call that the texts are embedded for, for errors.
+    pub(crate) call: Call,
+}
+
+impl CheckedSparse<'_> {
+    /// Embeds texts, and validates the vectors: one for each text, with ascending indices and finite values.
+    ///
+    /// # Errors
+    /// As for [`CheckedFunction::embed`].
+    pub(crate) fn embed(
+        &self,
+        texts: &[&str],
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Vec<SparseVector>> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        check_cancelled(&self.call, context)?;
+        let vectors = self.function.embed_with(texts, context);
+        vectors
+            .map_err(|error| validate_indices(error, texts.len()))
+            .and_then(|vectors| check_sparse(vectors, texts.len()))
+            .map_err(|error| failed(&self.call, self.function.name(), error))
+    }
+}
+
+fn check_sparse(
+    vectors: Vec<SparseVector>,
+    texts: usize,
+) -> std::result::Result<Vec<SparseVector>, EmbeddingError> {
+    check_count(vectors.len(), texts)?;
+    for (index, vector) in vectors.iter().enumerate() {
+        if let Some(why) = vector.problem() {
+            return Err(format!("the vector of text {index}: {why}").into());
+        }
+        if let Some(value) = vector.values.iter().find(|value| !value.is_finite()) {
+            return Err(format!("the vector of text {index} has the value {value}").into());
+        }
+    }
+    Ok(vectors)
+}
+
+fn check_count(vectors: usize, texts: usize) -> std::result::Result<(), EmbeddingError> {
+    if vectors == texts {
+        return Ok(());
+    }
+    Err(format!("{vectors} vectors for {texts} texts").into())
+}
+
+fn check_cancelled(call: &Call, context: &EmbeddingContext<'_>) -> Result<()> {
+    if context.is_cancelled() {
+        let call = Box::new(call.clone());
+        return Err(Error::Cancelled { call });
+    }
+    Ok(())
+}
+
+/// Returns the error of a call whose function has failed.
+fn failed(call: &Call, function: &str, source: EmbeddingError) -> Error {
+    let call = call.clone();
+    match source.downcast_ref() {
         // The function did not fail: its settings are missing.
-        if let Some(reason @ InvalidInput::StoredEmbeddingFunction { .. }) = source.downcast_ref() {
-            return self.call.clone().invalid(reason.clone());
-        }
-        Error::Embedding {
-            call: Box::new(self.call.clone()),
-            function: self.function.name().to_owned(),
+        Some(
+            reason @ (InvalidInput::StoredEmbeddingFunction { .. }
+            | InvalidInput::StoredSparseFunction { .. }),
+        ) => call.invalid(reason.clone()),
+        _ => Error::Embedding {
+            call: Box::new(call),
+            function: function.to_owned(),
             source,
-        }
+        },
     }
 }
 
@@ -193,6 +260,64 @@ mod tests {
         let flag = std::sync::atomic::AtomicBool::new(true);
         let mut context = EmbeddingContext::new(Purpose::Queries).cancel(&flag);
         let error = embed(&never, &["a"], &mut context).unwrap_err();
+        assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    }
+
+    struct Answers(Vec<SparseVector>);
+
+    impl SparseEmbeddingFunction for Answers {
+        fn name(&self) -> &str {
+            "answers"
+        }
+
+        fn embed_documents(&self, _: &[&str]) -> Result<Vec<SparseVector>, EmbeddingError> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn embed_sparse(
+        function: &Answers,
+        context: &mut EmbeddingContext<'_>,
+    ) -> Result<Vec<SparseVector>> {
+        let call = Call::new("upsert", Some("notes"));
+        CheckedSparse { function, call }.embed(&["a", "b"], context)
+    }
+
+    #[test]
+    fn vectors_that_cannot_be_stored_are_errors() {
+        let good = || SparseVector::new([1, 2], [0.5, -1.0]);
+        for (bad, words) in [
+            (vec![good()], "1 vectors for 2 texts"),
+            (vec![good(), good(), good()], "3 vectors for 2 texts"),
+            (
+                vec![good(), SparseVector::new([2, 1], [0.5, 1.0])],
+                "text 1: the indices of a sparse vector must be strictly ascending",
+            ),
+            (
+                vec![SparseVector::new([1, 1], [0.5, 1.0]), good()],
+                "text 0: the indices",
+            ),
+            (
+                vec![good(), SparseVector::new([1], [0.5, 1.0])],
+                "as many values as indices",
+            ),
+            (
+                vec![good(), SparseVector::new([1], [f32::NAN])],
+                "text 1 has the value NaN",
+            ),
+        ] {
+            let mut context = EmbeddingContext::new(Purpose::Documents);
+            let error = embed_sparse(&Answers(bad), &mut context).unwrap_err();
+            let error = format!("{error:#}");
+            let start = "upsert \"notes\": the embedding function answers failed: ";
+            assert!(error.starts_with(start) && error.contains(words), "{error}");
+        }
+        let good = Answers(vec![good(), SparseVector::default()]);
+        let mut context = EmbeddingContext::new(Purpose::Queries);
+        assert!(embed_sparse(&good, &mut context).is_ok());
+        let flag = std::sync::atomic::AtomicBool::new(true);
+        let mut context = EmbeddingContext::new(Purpose::Queries).cancel(&flag);
+        let error = embed_sparse(&good, &mut context).unwrap_err();
         assert!(matches!(error, Error::Cancelled { .. }), "{error}");
     }
 }

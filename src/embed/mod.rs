@@ -66,7 +66,7 @@ pub use bm25::Bm25;
 #[cfg(feature = "disk-cache")]
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};
-pub(crate) use check::CheckedFunction;
+pub(crate) use check::{CheckedFunction, CheckedSparse};
 pub use context::{EmbeddingContext, Purpose};
 pub use error::EmbeddingError;
 pub(crate) use error::by_record;
@@ -85,4 +85,3 @@ pub use http::{LongTexts, RefusedTexts};
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(crate) use parsers::parsers;
 pub use sparse::SparseEmbeddingFunction;
-pub(crate) use sparse::embed_sparse;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::context::{EmbeddingContext, Purpose};
-use super::error::{EmbeddingError, validate_indices};
+use super::error::EmbeddingError;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::metadata::SparseVector;
 
@@ -140,82 +140,29 @@ macro_rules! delegate {
 delegate!(Box);
 delegate!(Arc);
 
-/// Embeds texts, and validates the vectors: one for each text, with ascending indices and finite values.
-///
-/// # Errors
-/// The function's error, or a description of what is wrong with the vectors.
-pub(crate) fn embed_sparse(
-    function: &dyn SparseEmbeddingFunction,
-    texts: &[&str],
-    context: &mut EmbeddingContext<'_>,
-) -> Result<Vec<SparseVector>, EmbeddingError> {
-    let vectors = function.embed_with(texts, context);
-    let vectors = vectors.map_err(|error| validate_indices(error, texts.len()))?;
-    let (found, expected) = (vectors.len(), texts.len());
-    if found != expected {
-        return Err(format!("{found} vectors for {expected} texts").into());
-    }
-    for (index, vector) in vectors.iter().enumerate() {
-        if let Some(why) = vector.problem() {
-            return Err(format!("the vector of text {index}: {why}").into());
-        }
-        if let Some(value) = vector.values.iter().find(|value| !value.is_finite()) {
-            return Err(format!("the vector of text {index} has the value {value}").into());
-        }
-    }
-    Ok(vectors)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    struct Answers(Vec<SparseVector>);
+    struct Named;
 
-    impl SparseEmbeddingFunction for Answers {
+    impl SparseEmbeddingFunction for Named {
         fn name(&self) -> &str {
-            "answers"
+            "named"
         }
 
         fn embed_documents(&self, _: &[&str]) -> Result<Vec<SparseVector>, EmbeddingError> {
-            Ok(self.0.clone())
+            Ok(Vec::new())
         }
     }
 
     #[test]
-    fn vectors_that_cannot_be_stored_are_errors() {
-        let good = || SparseVector::new([1, 2], [0.5, -1.0]);
-        for (bad, words) in [
-            (vec![good()], "1 vectors for 2 texts"),
-            (vec![good(), good(), good()], "3 vectors for 2 texts"),
-            (
-                vec![good(), SparseVector::new([2, 1], [0.5, 1.0])],
-                "text 1: the indices of a sparse vector must be strictly ascending",
-            ),
-            (
-                vec![SparseVector::new([1, 1], [0.5, 1.0]), good()],
-                "text 0: the indices",
-            ),
-            (
-                vec![good(), SparseVector::new([1], [0.5, 1.0])],
-                "as many values as indices",
-            ),
-            (
-                vec![good(), SparseVector::new([1], [f32::NAN])],
-                "text 1 has the value NaN",
-            ),
-        ] {
-            let mut context = EmbeddingContext::new(Purpose::Documents);
-            let error = embed_sparse(&Answers(bad), &["a", "b"], &mut context).unwrap_err();
-            assert!(error.to_string().contains(words), "{error}");
-        }
-        let function: Arc<dyn SparseEmbeddingFunction> =
-            Arc::new(Answers(vec![good(), SparseVector::default()]));
-        let mut context = EmbeddingContext::new(Purpose::Queries);
-        assert!(embed_sparse(&function, &["a", "b"], &mut context).is_ok());
-        let boxed: Box<dyn SparseEmbeddingFunction> = Box::new(function);
+    fn a_pointer_to_a_function_is_stored_like_the_function() {
+        let shared: Arc<dyn SparseEmbeddingFunction> = Arc::new(Named);
+        let boxed: Box<dyn SparseEmbeddingFunction> = Box::new(shared);
         let stored = EmbeddingFunctionConfiguration::from(boxed);
-        assert_eq!(stored.name.as_deref(), Some("answers"));
+        assert_eq!(stored, EmbeddingFunctionConfiguration::from(Named));
+        assert_eq!(stored.name.as_deref(), Some("named"));
         assert_eq!(stored.config, Some(serde_json::json!({})));
     }
 }

@@ -51,7 +51,7 @@ fn prepare(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
         skip_stored(job.settings, batch, &stored);
     }
     embed::check(job, batch)?;
-    // They cost less than the vectors of documents, so a failure loses less.
+    // Sparse vectors first: they cost less, so a failure of the second function wastes less.
     sparse::fill_in(job, batch)?;
     embed::embed(job, batch)
 }

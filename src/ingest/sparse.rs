@@ -24,7 +24,8 @@ pub(super) fn fill_in(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
         let rows: Vec<&Item> = batch.records.iter().collect();
         let mut context = job.embedding_context();
         let collection = &settings.collection;
-        let filled = collection.with_sparse_vectors(&op::UPSERT, &rows, &mut context);
+        let sparse = collection.sparse_write(&op::UPSERT, &rows)?;
+        let filled = sparse.metadatas(&mut context);
         job.add_retries(context.used.retries);
         let error = match filled {
             Ok(metadatas) => {

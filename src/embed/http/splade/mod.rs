@@ -70,7 +70,7 @@ const BATCH: usize = 100;
 pub struct ChromaCloudSplade {
     settings: Settings,
     options: Options,
-    stored: Option<StoredBy>,
+    origin: Origin,
     engine: Arc<OnceLock<Engine>>,
 }
 
@@ -94,11 +94,14 @@ impl Default for Settings {
     }
 }
 
-/// Marks a function that a schema describes.
+/// Where the settings of a function are from.
 #[derive(Clone)]
-struct StoredBy {
-    /// Why the key must not be read.
-    refusal: Option<String>,
+enum Origin {
+    Code,
+    Schema {
+        /// Why the key must not be read.
+        refusal: Option<String>,
+    },
 }
 
 impl Default for ChromaCloudSplade {
@@ -113,7 +116,7 @@ impl ChromaCloudSplade {
         ChromaCloudSplade {
             settings: Settings::default(),
             options: Options::default(),
-            stored: None,
+            origin: Origin::Code,
             engine: Arc::default(),
         }
     }
@@ -171,18 +174,21 @@ impl ChromaCloudSplade {
         function.settings = settings;
         function.options.key_variables = vec![variable];
         function.options.fallback_key = allowed.cloud_key().map(str::to_owned);
-        function.stored = Some(StoredBy { refusal });
+        function.origin = Origin::Schema { refusal };
         Ok(function)
     }
 
     /// Returns the engine. Makes it unless an earlier call has made it.
-    fn engine(&self) -> Result<&Engine, InvalidInput> {
+    fn engine(&self) -> std::result::Result<&Engine, EmbeddingError> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = match &self.stored {
-            None => self.build()?,
-            Some(StoredBy { refusal }) => {
+        let engine = match &self.origin {
+            Origin::Code => {
+                let call = error::Call::new(EMBED.name, Some(&self.settings.model));
+                self.build().map_err(|reason| call.invalid(reason))?
+            }
+            Origin::Schema { refusal } => {
                 let allowed = refusal.clone().map_or(Ok(()), Err);
                 let built =
                     allowed.and_then(|()| self.build().map_err(|reason| reason.to_string()));
@@ -229,12 +235,10 @@ impl ChromaCloudSplade {
     /// Embeds texts in as many requests as necessary. Adds retries and waits to the context.
     fn embed(
         &self,
+        engine: &Engine,
         texts: &[&str],
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Vec<SparseVector>> {
-        let engine = self.engine().map_err(|reason| {
-            error::Call::new(EMBED.name, Some(&self.settings.model)).invalid(reason)
-        })?;
         let sending = Sending::start(engine, context.cancel_flag(), engine.deadline);
         let (distinct, places) = texts::distinct(texts);
         let mut vectors = vec![SparseVector::default(); distinct.len()];
@@ -302,7 +306,7 @@ impl SparseEmbeddingFunction for ChromaCloudSplade {
         texts: &[&str],
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Vec<SparseVector>, EmbeddingError> {
-        Ok(self.embed(texts, context)?)
+        Ok(self.embed(self.engine()?, texts, context)?)
     }
 
     fn config(&self) -> Value {
