@@ -106,7 +106,7 @@ pub enum InvalidInput {
         /// The reason, such as a missing feature or key, or a variable that the program has not allowed.
         why: String,
     },
-    /// The model of the collection's embedding function was shut down, and no other makes matching vectors.
+    /// The model of the collection's embedding function was shut down, and no other model makes matching vectors.
     #[error(
         "the text needs the model {model:?} of the collection's embedding function {name:?}, which was shut down on {since}; embed the documents again, into a new collection; vectors still work"
     )]

@@ -11,8 +11,9 @@ use crate::printable::short;
 use crate::transport::Endpoint;
 use crate::transport::without_brackets;
 
-/// The environment variables and the hosts that stored settings may name, in addition to the provider's own.
-/// Anyone who may change a collection can change its settings, so they are not trusted.
+/// The environment variables, the hosts, and the key of a client of Chroma Cloud that functions in stored settings
+/// may use, in addition to the provider's own. Anyone who may change a collection can change its settings, so they
+/// are not trusted.
 #[derive(Clone, Default)]
 pub(crate) struct Allowed {
     key_variables: Vec<String>,
@@ -75,7 +76,7 @@ impl Allowed {
     /// Reads no variable.
     ///
     /// # Errors
-    /// If it may not. The text says why.
+    /// Why it may not.
     #[cfg(feature = "gemini")]
     pub(super) fn check_key_variable(&self, stored: &str, own: &[&str]) -> Result<(), String> {
         if own.contains(&stored) || self.key_variables.iter().any(|name| name == stored) {

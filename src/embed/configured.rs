@@ -14,11 +14,11 @@ use super::gemini;
 use super::hashing::{self, Hashing};
 #[cfg(feature = "functions")]
 use super::http;
+use super::model_identity::ModelIdentity;
 #[cfg(feature = "gemini")]
 use super::names::GEMINI;
 use super::names::{canonical, why_not, why_not_sparse};
 use super::sparse::SparseEmbeddingFunction;
-use super::vectors::Vectors;
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::printable::short;
@@ -154,9 +154,9 @@ fn compare(
     let Some(name) = stored.name.as_deref() else {
         return Ok(());
     };
-    let stored = Vectors::of(canonical(name), stored.config.as_ref());
-    let given = Vectors::of(canonical(given), given_config);
-    if stored.match_those_of(&given) {
+    let stored = ModelIdentity::of(canonical(name), stored.config.as_ref());
+    let given = ModelIdentity::of(canonical(given), given_config);
+    if stored.matches(&given) {
         return Ok(());
     }
     Err(InvalidInput::EmbeddingFunctionConflict {

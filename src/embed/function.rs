@@ -75,10 +75,10 @@ pub trait EmbeddingFunction: Send + Sync {
     /// make the same function: a JSON object (of the crate `serde_json`) without secrets. With `None`, the
     /// default, the configuration does not mention the function.
     ///
-    /// A collection opens with a function of the stored name or of the same model. The model and the dimension
-    /// are compared if both configurations have them, as `model_name` or `model`, and as `dimension` or
-    /// `dimensions`. Other settings are not compared, because the crate does not know which of them change the
-    /// vectors.
+    /// A collection opens only with a function of the same model, or of the stored name if one of the two
+    /// configurations has no model. The dimensions must be equal if both have one. Their members are `model_name`
+    /// or `model`, and `dimension` or `dimensions`. Other settings are not compared, because the crate does not
+    /// know which of them change the vectors.
     fn config(&self) -> Option<serde_json::Value> {
         None
     }

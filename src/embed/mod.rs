@@ -52,13 +52,13 @@ mod hashing;
 mod http;
 #[cfg(feature = "gemini")]
 mod limiter;
+mod model_identity;
 mod names;
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 mod parsers;
 #[cfg(any(feature = "bm25", feature = "gemini"))]
 mod settings;
 mod sparse;
-mod vectors;
 
 pub(crate) use allowed::Allowed;
 #[cfg(feature = "bm25")]

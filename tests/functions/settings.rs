@@ -59,6 +59,7 @@ fn all() -> Vec<HttpProvider> {
             .into(),
         Cohere::new("embed-v4.0").into(),
         HuggingFace::new("intfloat/multilingual-e5-large").into(),
+        HuggingFace::new("m").prefixes("d: ", "q: ").into(),
         Jina::new("jina-embeddings-v3").dimensions(512).into(),
         Jina::new("jina-embeddings-v3")
             .tasks("text-matching", "text-matching")
@@ -223,6 +224,17 @@ fn headers_that_no_request_can_have_are_named_by_their_setting() {
     assert!(error(organization).contains(r#"organization_id is "a\nb""#));
     let model = stored("chroma-cloud-qwen", &json!({ "model": "a\nb" }));
     assert!(error(model).contains(r#"model is "a\nb""#));
+    for (name, words) in [
+        ("Api-Key", "with .api_key(...)"),
+        ("host", "this header itself"),
+    ] {
+        let own = json!({ "model_name": "m", "default_headers": { name: "a" } });
+        let own = error(stored("openai", &own));
+        assert!(
+            own.contains("the client sets") && own.contains(words),
+            "{own}"
+        );
+    }
     let secret = json!({ "model_name": "m", "default_headers": { "x-a": "s3cret\n" } });
     let secret = error(stored("openai", &secret));
     assert!(

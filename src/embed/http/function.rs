@@ -15,7 +15,7 @@ use super::format::Format as _;
 use super::key::starting_with;
 use super::key::{Key, KeyVariables};
 use super::options::{Options, setters};
-use super::provider::{Ask, KeyHeader, Provider};
+use super::provider::{EmbedMode, KeyHeader, Provider};
 use super::providers::Prefixes;
 use super::requests::Requests;
 use super::text::Text;
@@ -176,7 +176,7 @@ impl Inner {
         Requests::new(
             &*self.provider.0,
             self.base_url.as_deref(),
-            Ask {
+            EmbedMode {
                 purpose,
                 as_python: self.as_python,
             },

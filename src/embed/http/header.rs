@@ -50,7 +50,12 @@ impl<'a> Header<'a> {
             InvalidInput::secret(setting, self.name, "it is not the name of a header")
         })?;
         if OWN_HEADERS.contains(&name.as_str()) {
-            let why = "the client sets this header; set a key with .api_key(...)";
+            let why = match name.as_str() {
+                "api-key" | "authorization" => {
+                    "the client sets this header; set a key with .api_key(...)"
+                }
+                _ => "the client sets this header itself",
+            };
             return Err(InvalidInput::setting(setting, name.as_str(), why));
         }
         let mut parsed = HeaderValue::try_from(value).map_err(|_| {

@@ -1,4 +1,4 @@
-//! [`Provider`]: a service that embeds texts: where it is, what it gets, and where its vectors are.
+//! [`Provider`]: the settings of a function: where requests go, what they contain, and where the vectors are.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::embed::settings;
 use crate::error::InvalidInput;
 use crate::model::space::Space;
 
-/// The facts that all functions of a provider share.
+/// What all functions of a provider have in common, whatever their settings: names, address, limits.
 #[derive(Debug)]
 pub(super) struct Service {
     /// Chroma's name of the function.
@@ -56,20 +56,20 @@ impl Service {
     };
 }
 
-/// The most bytes in a body where a provider names no limit. Gateways take more.
+/// The most bytes in a body where a provider names no limit.
 pub(super) const MAX_BYTES: usize = 4_000_000;
 
 /// The purpose of the texts, and whether to embed them as Chroma's Python client does.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ask {
+pub(super) struct EmbedMode {
     pub(super) purpose: Purpose,
-    /// Whether queries are embedded as Chroma's Python client embeds them.
+    /// Whether texts are embedded as Chroma's Python client embeds them.
     pub(super) as_python: bool,
 }
 
-impl Ask {
-    /// Whether the texts are queries, which the model may tell from documents.
-    pub(super) fn is_query(self) -> bool {
+impl EmbedMode {
+    /// Whether the texts are queries that are embedded differently from documents.
+    pub(super) fn is_distinct_query(self) -> bool {
         self.purpose == Purpose::Queries && !self.as_python
     }
 }
@@ -82,7 +82,7 @@ pub(super) enum KeyHeader {
     Named(&'static str),
 }
 
-/// A service that embeds texts, with the settings of one function.
+/// The settings of one function of a provider, and the requests that they make.
 pub(super) trait Provider: Debug + Send + Sync + ToJson {
     fn service(&self) -> &'static Service;
 
@@ -102,8 +102,8 @@ pub(super) trait Provider: Debug + Send + Sync + ToJson {
         None
     }
 
-    /// Returns the address that the settings contain, if it is not a constant of the provider.
-    fn stored_url(&self) -> Option<&str> {
+    /// Returns the address that a client must trust, if the settings choose it.
+    fn url_to_allow(&self) -> Option<&str> {
         None
     }
 
@@ -128,10 +128,10 @@ pub(super) trait Provider: Debug + Send + Sync + ToJson {
     }
 
     /// Returns the members of a body, except the texts. Those that are `null` are not sent.
-    fn body(&self, ask: Ask) -> Value;
+    fn body(&self, mode: EmbedMode) -> Value;
 
     /// Returns the words before each text.
-    fn prefix(&self, _: Ask) -> &str {
+    fn prefix(&self, _: EmbedMode) -> &str {
         ""
     }
 

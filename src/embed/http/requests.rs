@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::dialect;
 use super::format::Format;
-use super::provider::{Ask, Provider};
+use super::provider::{EmbedMode, Provider};
 use super::received::Received;
 use super::text::Text;
 use crate::embed::settings;
@@ -18,7 +18,7 @@ pub(super) struct Requests<'a> {
     provider: &'a dyn Provider,
     /// The address that replaces that of the provider's settings.
     base_url: Option<&'a str>,
-    ask: Ask,
+    mode: EmbedMode,
     body: Map<String, Value>,
 }
 
@@ -26,20 +26,20 @@ impl<'a> Requests<'a> {
     pub(super) fn new(
         provider: &'a dyn Provider,
         base_url: Option<&'a str>,
-        ask: Ask,
+        mode: EmbedMode,
     ) -> Requests<'a> {
         Requests {
             provider,
             base_url,
-            ask,
-            body: settings::members(provider.body(ask)),
+            mode,
+            body: settings::members(provider.body(mode)),
         }
     }
 }
 
 impl Format for Requests<'_> {
     fn write(&self, texts: &mut dyn Iterator<Item = Text<'_>>, body: &mut Vec<u8>) {
-        let prefix = self.provider.prefix(self.ask);
+        let prefix = self.provider.prefix(self.mode);
         let texts = texts.map(|Text { text, .. }| Prefixed { prefix, text });
         let whole = Body {
             members: &self.body,
@@ -51,7 +51,7 @@ impl Format for Requests<'_> {
     }
 
     fn bytes_per_text(&self) -> usize {
-        json_len(self.provider.prefix(self.ask)) + 8
+        json_len(self.provider.prefix(self.mode)) + 8
     }
 
     fn read(&self, response: &[u8], vectors: &mut Received<'_>) -> Result<(), String> {
@@ -70,7 +70,7 @@ impl Format for Requests<'_> {
             provider.path(),
             provider.model(),
             &self.body,
-            provider.prefix(self.ask),
+            provider.prefix(self.mode),
         );
         serde_json::json!(parts).to_string()
     }

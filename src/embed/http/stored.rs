@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::format::Format as _;
 use super::function::{EMBED, HttpFunction, HttpFunctionBuilder, HttpProvider, check};
-use super::provider::{Ask, Provider};
+use super::provider::{EmbedMode, Provider};
 use super::providers::{
     Baseten, CHROMA_API_KEY, ChromaCloudQwen, Cloudflare, Cohere, HuggingFace, Jina, Mistral,
     Morph, Ollama, OpenAi, Perplexity, TextEmbeddingsInference, Together, Voyage,
@@ -132,11 +132,11 @@ pub(in crate::embed) fn deferred(
         None
     };
     let key = |purpose| {
-        let ask = Ask {
+        let mode = EmbedMode {
             purpose,
             as_python: false,
         };
-        Requests::new(&*provider.0, None, ask).cache_key()
+        Requests::new(&*provider.0, None, mode).cache_key()
     };
     Ok(Some(Deferred {
         name: name.to_owned(),
@@ -180,7 +180,7 @@ fn host_without_key(
     if let Some(variable) = variable {
         allowed.check_key_variable(variable, service.key_variables)?;
     }
-    let Some(url) = provider.stored_url() else {
+    let Some(url) = provider.url_to_allow() else {
         return Ok(None);
     };
     match allowed.stored_host(url, service.hosts) {

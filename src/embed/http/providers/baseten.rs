@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::embed::http::provider::{Ask, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "baseten",
@@ -14,6 +14,9 @@ static SERVICE: Service = Service {
 
 /// A model that Baseten deploys: Chroma's function `baseten`. The key is in `BASETEN_API_KEY` or
 /// `CHROMA_BASETEN_API_KEY`. A request has at most 128 texts.
+///
+/// Each deployment has a host of its own. To open a collection without naming its function, allow the host with
+/// [`ClientBuilder::allow_embedding_host`](crate::ClientBuilder::allow_embedding_host).
 ///
 /// ```no_run
 /// use chroma_blocking::embed::{Baseten, HttpFunction};
@@ -49,11 +52,11 @@ impl Provider for Baseten {
         &self.api_base
     }
 
-    fn stored_url(&self) -> Option<&str> {
+    fn url_to_allow(&self) -> Option<&str> {
         Some(&self.api_base)
     }
 
-    fn body(&self, _: Ask) -> Value {
+    fn body(&self, _: EmbedMode) -> Value {
         json!({ "model": self.model(), "encoding_format": "base64" })
     }
 }

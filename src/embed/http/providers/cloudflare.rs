@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, Provider, Service, check_in_path, check_segment};
+use crate::embed::http::provider::{EmbedMode, Provider, Service, check_in_path, check_segment};
 use crate::error::InvalidInput;
 
 const GATEWAY: &str = "https://gateway.ai.cloudflare.com";
@@ -66,7 +66,7 @@ impl Provider for Cloudflare {
     }
 
     fn base_url(&self) -> &str {
-        self.stored_url().unwrap_or(SERVICE.base_url)
+        self.url_to_allow().unwrap_or(SERVICE.base_url)
     }
 
     fn path(&self) -> String {
@@ -78,11 +78,11 @@ impl Provider for Cloudflare {
     }
 
     /// Requests through a gateway can be read by its owner.
-    fn stored_url(&self) -> Option<&str> {
+    fn url_to_allow(&self) -> Option<&str> {
         self.gateway_id.as_ref().map(|_| GATEWAY)
     }
 
-    fn body(&self, _: Ask) -> Value {
+    fn body(&self, _: EmbedMode) -> Value {
         json!({})
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, Provider, Service};
 use crate::model::space::Space;
 
 static SERVICE: Service = Service {
@@ -61,8 +61,8 @@ impl Provider for Cohere {
         &self.model_name
     }
 
-    fn body(&self, ask: Ask) -> Value {
-        let input_type = if ask.is_query() {
+    fn body(&self, mode: EmbedMode) -> Value {
+        let input_type = if mode.is_distinct_query() {
             "search_query"
         } else {
             "search_document"

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::prefixes::Prefixes;
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, Provider, Service, check_in_path};
+use crate::embed::http::provider::{EmbedMode, Provider, Service, check_in_path};
 use crate::error::InvalidInput;
 
 static SERVICE: Service = Service {
@@ -15,7 +15,7 @@ static SERVICE: Service = Service {
     base_url: "https://router.huggingface.co",
     texts: "inputs",
     answer: Answer::at(&[]),
-    // As for its servers
+    // The default of Text Embeddings Inference, which serves these models
     batch_size: 32,
     ..Service::LIKE_OPENAI
 };
@@ -24,7 +24,8 @@ static SERVICE: Service = Service {
 /// `CHROMA_HUGGINGFACE_API_KEY`. A request has at most 32 texts.
 ///
 /// Chroma's Python client sends requests to an address that no longer exists. This crate uses its successor.
-/// It puts the prefixes of [`Ollama::prefixes`](crate::embed::Ollama::prefixes) before documents and queries.
+/// For the models named there, documents and queries get the prefixes of
+/// [`Ollama::prefixes`](crate::embed::Ollama::prefixes).
 ///
 /// ```no_run
 /// use chroma_blocking::embed::{HttpFunction, HuggingFace};
@@ -53,6 +54,14 @@ impl HuggingFace {
             model_name,
         }
     }
+
+    /// Sets the words before each document and each query. Default and effect: those of
+    /// [`Ollama::prefixes`](crate::embed::Ollama::prefixes).
+    #[must_use]
+    pub fn prefixes(mut self, documents: &str, queries: &str) -> HuggingFace {
+        self.prefixes = Prefixes::new(documents, queries);
+        self
+    }
 }
 
 impl Provider for HuggingFace {
@@ -69,12 +78,12 @@ impl Provider for HuggingFace {
         format!("/hf-inference/models/{model}/pipeline/feature-extraction")
     }
 
-    fn body(&self, _: Ask) -> Value {
+    fn body(&self, _: EmbedMode) -> Value {
         json!({ "options": { "wait_for_model": true } })
     }
 
-    fn prefix(&self, ask: Ask) -> &str {
-        self.prefixes.before(ask)
+    fn prefix(&self, mode: EmbedMode) -> &str {
+        self.prefixes.before(mode)
     }
 
     fn check(&self) -> Result<(), InvalidInput> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::embed::context::Purpose;
-use crate::embed::http::provider::{Ask, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, Provider, Service};
 use crate::error::InvalidInput;
 use crate::printable::short;
 
@@ -101,15 +101,19 @@ impl Provider for Jina {
         &self.model_name
     }
 
-    fn body(&self, ask: Ask) -> Value {
+    fn body(&self, mode: EmbedMode) -> Value {
         let mut body = json!(self.options);
         body["model"] = json!(self.model_name);
         // Chroma's clients store no task of queries by default, and use that of documents.
         let of_documents = self.options.task.as_deref().unwrap_or_default();
-        if let (true, Some(task)) = (ask.is_query(), of_documents.strip_suffix(".passage")) {
+        if let (true, Some(task)) = (
+            mode.is_distinct_query(),
+            of_documents.strip_suffix(".passage"),
+        ) {
             body["task"] = format!("{task}.query").into();
         }
-        if let (Purpose::Queries, Some(Value::Object(config))) = (ask.purpose, &self.query_config) {
+        if let (Purpose::Queries, Some(Value::Object(config))) = (mode.purpose, &self.query_config)
+        {
             for (name, value) in config {
                 body[name] = value.clone();
             }

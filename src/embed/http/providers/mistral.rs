@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::embed::http::provider::{Ask, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "mistral",
@@ -49,7 +49,7 @@ impl Provider for Mistral {
         &self.model
     }
 
-    fn body(&self, _: Ask) -> Value {
+    fn body(&self, _: EmbedMode) -> Value {
         json!({ "model": self.model })
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Number, Value, json};
 
 use super::prefixes::Prefixes;
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "ollama",
@@ -108,16 +108,16 @@ impl Provider for Ollama {
         false
     }
 
-    fn stored_url(&self) -> Option<&str> {
+    fn url_to_allow(&self) -> Option<&str> {
         Some(&self.url)
     }
 
-    fn body(&self, _: Ask) -> Value {
+    fn body(&self, _: EmbedMode) -> Value {
         json!({ "model": self.model_name })
     }
 
-    fn prefix(&self, ask: Ask) -> &str {
-        self.prefixes.before(ask)
+    fn prefix(&self, mode: EmbedMode) -> &str {
+        self.prefixes.before(mode)
     }
 
     fn timeout(&self) -> Option<Duration> {

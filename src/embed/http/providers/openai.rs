@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::azure::Azure;
 use crate::embed::http::header::{Header, Headers};
-use crate::embed::http::provider::{Ask, KeyHeader, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, KeyHeader, Provider, Service};
+use crate::embed::model_identity::ignores_dimension;
 use crate::embed::settings;
-use crate::embed::vectors::ignores_dimension;
 use crate::error::InvalidInput;
 
 static SERVICE: Service = Service {
@@ -106,6 +106,9 @@ impl OpenAi {
     /// Uses a deployment on Azure: the endpoint of the resource, for example `https://acme.openai.azure.com`,
     /// the name of the deployment, and the version of the API, for example `2024-10-21`. Default: no
     /// deployment.
+    ///
+    /// To open a collection without naming its function, allow the host with
+    /// [`ClientBuilder::allow_embedding_host`](crate::ClientBuilder::allow_embedding_host).
     #[must_use]
     pub fn azure(
         mut self,
@@ -161,11 +164,11 @@ impl Provider for OpenAi {
         organization.chain(others).collect()
     }
 
-    fn stored_url(&self) -> Option<&str> {
+    fn url_to_allow(&self) -> Option<&str> {
         self.api_base.as_deref()
     }
 
-    fn body(&self, _: Ask) -> Value {
+    fn body(&self, _: EmbedMode) -> Value {
         json!({ "model": self.model_name, "encoding_format": "base64", "dimensions": self.dimensions })
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::embed::http::answer::{Answer, Packed};
-use crate::embed::http::provider::{Ask, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "perplexity",
@@ -72,7 +72,7 @@ impl Provider for Perplexity {
         &self.model_name
     }
 
-    fn body(&self, _: Ask) -> Value {
+    fn body(&self, _: EmbedMode) -> Value {
         json!({ "model": self.model_name, "dimensions": self.dimensions })
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::embed::context::Purpose;
-use crate::embed::http::provider::Ask;
+use crate::embed::http::provider::EmbedMode;
 
 /// The words before each document and each query. Stored next to Chroma's own settings, which have no place
 /// for them; Chroma's clients ignore them.
@@ -54,9 +54,9 @@ impl Prefixes {
         }
     }
 
-    pub(super) fn before(&self, ask: Ask) -> &str {
-        let prefix = match ask.purpose {
-            _ if ask.as_python => None,
+    pub(super) fn before(&self, mode: EmbedMode) -> &str {
+        let prefix = match mode.purpose {
+            _ if mode.as_python => None,
             Purpose::Documents => self.document_prefix.as_deref(),
             Purpose::Queries => self.query_prefix.as_deref(),
         };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::embed::context::Purpose;
 use crate::embed::http::answer::Answer;
 use crate::embed::http::header::Header;
-use crate::embed::http::provider::{Ask, KeyHeader, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, KeyHeader, Provider, Service};
 
 /// The variable of Chroma's key.
 pub(in crate::embed::http) const CHROMA_API_KEY: &str = "CHROMA_API_KEY";
@@ -142,9 +142,9 @@ impl Provider for ChromaCloudQwen {
         vec![Header::public("model", name, &self.model)]
     }
 
-    fn body(&self, ask: Ask) -> Value {
+    fn body(&self, mode: EmbedMode) -> Value {
         let of_task = self.instructions.get(&self.task).and_then(Option::as_ref);
-        let instructions = of_task.and_then(|of_task| match ask.purpose {
+        let instructions = of_task.and_then(|of_task| match mode.purpose {
             Purpose::Documents => of_task.documents.as_deref(),
             Purpose::Queries => of_task.query.as_deref(),
         });

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::prefixes::Prefixes;
 use crate::embed::http::answer::Answer;
-use crate::embed::http::provider::{Ask, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "huggingface_server",
@@ -90,15 +90,15 @@ impl Provider for TextEmbeddingsInference {
         false
     }
 
-    fn stored_url(&self) -> Option<&str> {
+    fn url_to_allow(&self) -> Option<&str> {
         Some(&self.url)
     }
 
-    fn body(&self, _: Ask) -> Value {
+    fn body(&self, _: EmbedMode) -> Value {
         json!({})
     }
 
-    fn prefix(&self, ask: Ask) -> &str {
-        self.prefixes.before(ask)
+    fn prefix(&self, mode: EmbedMode) -> &str {
+        self.prefixes.before(mode)
     }
 }

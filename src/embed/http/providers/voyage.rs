@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::embed::http::provider::{Ask, Provider, Service};
+use crate::embed::http::provider::{EmbedMode, Provider, Service};
 
 static SERVICE: Service = Service {
     name: "voyageai",
@@ -83,8 +83,8 @@ impl Provider for Voyage {
         &self.model_name
     }
 
-    fn body(&self, ask: Ask) -> Value {
-        let input_type = if ask.is_query() {
+    fn body(&self, mode: EmbedMode) -> Value {
+        let input_type = if mode.is_distinct_query() {
             Some("query")
         } else {
             self.input_type.as_deref()

@@ -1,4 +1,4 @@
-//! [`Vectors`]: what stored settings tell about the vectors of a function.
+//! [`ModelIdentity`]: the model and the dimension in stored settings, by which functions are compared.
 //!
 //! Functions are compared also without the feature `functions`, so these facts of providers are not in the files
 //! of the providers.
@@ -10,16 +10,16 @@ use serde_json::Value;
 use super::names::GEMINI;
 use crate::printable::short;
 
-/// The parts of a configuration that decide what the vectors of a function are.
-pub(super) struct Vectors {
+/// The model of a function and the dimension of its vectors, as far as a configuration tells them.
+pub(super) struct ModelIdentity {
     name: String,
     model: Option<String>,
     dimension: Option<String>,
 }
 
-impl Vectors {
+impl ModelIdentity {
     /// `name` is Python's.
-    pub(super) fn of(name: &str, config: Option<&Value>) -> Vectors {
+    pub(super) fn of(name: &str, config: Option<&Value>) -> ModelIdentity {
         let config = config.filter(|config| config.is_object());
         let member = |name: &str| config?.get(name).filter(|value| !value.is_null());
         let dimension = if name == "openai" && config.is_some_and(ignores_dimension) {
@@ -31,7 +31,7 @@ impl Vectors {
         // Without a dimension, these models return the largest.
         let is_gemini = model.is_none_or(|model| model.starts_with("gemini-embedding-"));
         let largest = (name == GEMINI && is_gemini).then(|| "3072".to_owned());
-        Vectors {
+        ModelIdentity {
             name: short(name).into_owned(),
             model: model.map(|model| short(model).into_owned()),
             dimension: dimension
@@ -40,9 +40,9 @@ impl Vectors {
         }
     }
 
-    /// Whether vectors match. The task does not count, because it shifts vectors within one space. What a
+    /// Whether the vectors of both match. The task does not count, because it shifts vectors within one space. What a
     /// configuration does not tell matches anything.
-    pub(super) fn match_those_of(&self, other: &Vectors) -> bool {
+    pub(super) fn matches(&self, other: &ModelIdentity) -> bool {
         let is_same_name = self.name == other.name;
         let is_same_model = match (&self.model, &other.model) {
             (Some(one), Some(other)) => one == other,
@@ -57,7 +57,7 @@ impl Vectors {
 }
 
 /// Prints `openai, text-embedding-3-small, 512 floats`.
-impl fmt::Display for Vectors {
+impl fmt::Display for ModelIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         if let Some(model) = &self.model {
