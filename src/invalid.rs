@@ -119,7 +119,7 @@ pub enum InvalidInput {
         /// The day on which the provider shut the model down, such as `2026-01-14`.
         since: String,
     },
-    /// A text has to be embedded in a sparse vector, but the function in the collection's schema cannot be
+    /// A text needs a sparse vector, but the function in the collection's schema cannot be
     /// created here.
     #[error(
         "the text needs the schema's sparse embedding function {name:?}, which cannot be created here: {}; pass the sparse vectors in the metadata, or open the collection with the same function by .sparse_embedding_function(...)",

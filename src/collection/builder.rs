@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Collection;
-use super::given::Given;
+use super::embedding_functions::EmbeddingFunctions;
 use super::open::open;
 use super::stored::{Comparison, Stored};
 use crate::client::reconcile::{self, Outcome};
@@ -36,7 +36,7 @@ pub struct CollectionBuilder {
     hnsw: Option<HnswConfig>,
     spann: Option<SpannConfig>,
     schema: Option<Schema>,
-    given: Given,
+    functions: EmbeddingFunctions,
 }
 
 impl CollectionBuilder {
@@ -49,7 +49,7 @@ impl CollectionBuilder {
             hnsw: None,
             spann: None,
             schema: None,
-            given: Given::default(),
+            functions: EmbeddingFunctions::default(),
         }
     }
 
@@ -64,13 +64,13 @@ impl CollectionBuilder {
         mut self,
         function: impl EmbeddingFunction + 'static,
     ) -> CollectionBuilder {
-        self.given.dense = Some(Arc::new(function));
+        self.functions.dense = Some(Arc::new(function));
         self
     }
 
     /// Sets the function that makes the sparse vectors of a metadata key, which must have a [sparse vector
     /// index](Schema::create_sparse_vector_index) in the collection's schema. Replaces the function that the
-    /// schema stores, which must have the same name and model.
+    /// schema stores, which must have the same model, or the same name if one of the two stores no model.
     ///
     /// Needed for custom functions, and for options that a schema does not store, such as an API key.
     /// The schema of a new collection stores the function's name and settings.
@@ -104,7 +104,7 @@ impl CollectionBuilder {
         key: impl Into<String>,
         function: impl SparseEmbeddingFunction + 'static,
     ) -> CollectionBuilder {
-        self.given.sparse.insert(key.into(), Arc::new(function));
+        self.functions.sparse.insert(key.into(), Arc::new(function));
         self
     }
 
@@ -182,7 +182,7 @@ impl CollectionBuilder {
         let request = self.client.request(operation).collection(name, name);
         let stored = request.send(read::json)?;
         let call = Call::new(operation.name, Some(&self.name));
-        open(self.client, stored, self.given).map_err(|reason| call.invalid(reason))
+        open(self.client, stored, self.functions).map_err(|reason| call.invalid(reason))
     }
 
     /// Creates a collection.
@@ -268,7 +268,7 @@ impl CollectionBuilder {
 
     fn open(self, mode: Mode, stored: Stored) -> Result<Collection> {
         let call = self.call(mode);
-        open(self.client, stored, self.given).map_err(|reason| call.invalid(reason))
+        open(self.client, stored, self.functions).map_err(|reason| call.invalid(reason))
     }
 
     /// Returns the description of a call that has sent nothing yet, for an error.
@@ -377,7 +377,7 @@ impl CollectionBuilder {
             (None, None) => {}
         }
         index_metadata::merge(&self.metadata, &mut configuration)?;
-        let function = self.given.dense.as_deref();
+        let function = self.functions.dense.as_deref();
         configuration.embedding_function = function.and_then(configured::describe);
         Ok(configuration)
     }
@@ -388,14 +388,14 @@ impl CollectionBuilder {
         if self.metadata.get("hnsw:space").is_some() {
             return None;
         }
-        let function = self.given.dense.as_deref()?;
+        let function = self.functions.dense.as_deref()?;
         Some(function.default_space())
     }
 
     /// Returns the schema with the embedding function.
     fn complete_schema(&self) -> Result<Option<Schema>, InvalidInput> {
         let Some(schema) = &self.schema else {
-            self.given.check_without_schema()?;
+            self.functions.check_without_schema()?;
             return Ok(None);
         };
         for (name, is_set) in [
@@ -412,9 +412,9 @@ impl CollectionBuilder {
                 return Err(InvalidInput::setting(name, "set", why));
             }
         }
-        let schema = self.given.complete(schema.clone())?;
+        let schema = self.functions.complete(schema.clone())?;
         schema.check()?;
-        let function = self.given.dense.as_deref();
+        let function = self.functions.dense.as_deref();
         let in_schema = schema.vector_index().embedding_function;
         if let (Some(function), Some(in_schema)) = (function, in_schema) {
             configured::check(&in_schema, function)?;
@@ -455,9 +455,9 @@ impl fmt::Debug for CollectionBuilder {
             .field("schema", &self.schema)
             .field(
                 "embedding_function",
-                &self.given.dense.as_ref().map(EmbeddingFunction::name),
+                &self.functions.dense.as_ref().map(EmbeddingFunction::name),
             )
-            .field("sparse_embedding_functions", &self.given.sparse.keys())
+            .field("sparse_embedding_functions", &self.functions.sparse.keys())
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Opens, creates and lists the collections of a client.
 
-use super::given::Given;
+use super::embedding_functions::EmbeddingFunctions;
 use super::open::Locator;
 use super::stored::Stored;
 use super::{Collection, CollectionBuilder, CollectionOpener};
@@ -84,7 +84,8 @@ impl ListCollections {
     /// one such response.
     pub fn run(self) -> Result<Vec<Collection>> {
         let stored: Vec<Stored> = self.0.fetch(&op::LIST_COLLECTIONS)?;
-        let open = |stored| Collection::new(self.0.client.clone(), stored, Given::default());
+        let open =
+            |stored| Collection::new(self.0.client.clone(), stored, EmbeddingFunctions::default());
         Ok(stored.into_iter().map(open).collect())
     }
 }

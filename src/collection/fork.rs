@@ -46,7 +46,11 @@ impl Collection {
         let stored: Stored = this.client.reconcile(send, |client| {
             reconcile::created(self.with_client(client).find_fork(new_name))
         })?;
-        Ok(Collection::new(client.clone(), stored, self.functions()))
+        Ok(Collection::new(
+            client.clone(),
+            stored,
+            self.embedding_functions(),
+        ))
     }
 
     /// Looks for a fork of this name.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::given::Given;
+use super::embedding_functions::EmbeddingFunctions;
 use super::sparse_key::SparseKey;
 use super::stored::Stored;
 use crate::client::{Client, Request};
@@ -48,11 +48,11 @@ pub(super) struct Inner {
 impl Collection {
     /// Creates a handle with the given embedding functions, or those in the collection's configuration and
     /// schema if this crate has them.
-    pub(super) fn new(client: Client, stored: Stored, given: Given) -> Collection {
+    pub(super) fn new(client: Client, stored: Stored, functions: EmbeddingFunctions) -> Collection {
         let schema = stored.schema.as_ref();
-        let sparse_keys = schema.map(|schema| SparseKey::all(schema, &given, client.allowed()));
+        let sparse_keys = schema.map(|schema| SparseKey::all(schema, &functions, client.allowed()));
         let sparse_keys = sparse_keys.unwrap_or_default();
-        let (embedding_function, unusable_function) = match (given.dense, stored.function()) {
+        let (embedding_function, unusable_function) = match (functions.dense, stored.function()) {
             (Some(given), _) => (Some(given), None),
             (None, None) => (None, None),
             (None, Some(configured)) => match configured::make(&configured, client.allowed()) {
@@ -206,12 +206,12 @@ impl Collection {
     }
 
     /// Returns the functions in use, for another handle of the same collection.
-    pub(super) fn functions(&self) -> Given {
+    pub(super) fn embedding_functions(&self) -> EmbeddingFunctions {
         let sparse = self.inner.sparse_keys.iter().filter_map(|sparse| {
             let function = sparse.function.as_ref().ok()?;
             Some((sparse.key.clone(), function.clone()))
         });
-        Given {
+        EmbeddingFunctions {
             dense: self.embedding_function().cloned(),
             sparse: sparse.collect(),
         }

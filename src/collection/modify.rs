@@ -187,7 +187,7 @@ impl Modify {
                 ),
             });
         }
-        let mut functions = self.collection.functions();
+        let mut functions = self.collection.embedding_functions();
         functions.dense = self.embedding_function.or(functions.dense);
         let client = self.collection.client().clone();
         Ok(Collection::new(client, stored, functions))

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Collection;
-use super::given::Given;
+use super::embedding_functions::EmbeddingFunctions;
 use super::stored::Stored;
 use crate::client::{Client, operations as op};
 use crate::embed::{EmbeddingFunction, SparseEmbeddingFunction};
@@ -27,7 +27,7 @@ pub(super) enum Locator {
 pub struct CollectionOpener {
     client: Client,
     locator: Locator,
-    given: Given,
+    functions: EmbeddingFunctions,
 }
 
 impl CollectionOpener {
@@ -35,7 +35,7 @@ impl CollectionOpener {
         CollectionOpener {
             client,
             locator,
-            given: Given::default(),
+            functions: EmbeddingFunctions::default(),
         }
     }
 
@@ -46,7 +46,7 @@ impl CollectionOpener {
         mut self,
         function: impl EmbeddingFunction + 'static,
     ) -> CollectionOpener {
-        self.given.dense = Some(Arc::new(function));
+        self.functions.dense = Some(Arc::new(function));
         self
     }
 
@@ -57,7 +57,7 @@ impl CollectionOpener {
         key: impl Into<String>,
         function: impl SparseEmbeddingFunction + 'static,
     ) -> CollectionOpener {
-        self.given.sparse.insert(key.into(), Arc::new(function));
+        self.functions.sparse.insert(key.into(), Arc::new(function));
         self
     }
 
@@ -88,7 +88,7 @@ impl CollectionOpener {
                 (stored.client_for(&self.client), stored)
             }
         };
-        open(client, stored, self.given).map_err(|reason| call.invalid(reason))
+        open(client, stored, self.functions).map_err(|reason| call.invalid(reason))
     }
 }
 
@@ -96,14 +96,14 @@ impl CollectionOpener {
 /// the collection stores.
 ///
 /// # Errors
-/// As for [`Given::check`].
+/// As for [`EmbeddingFunctions::check`].
 pub(super) fn open(
     client: Client,
     stored: Stored,
-    given: Given,
+    functions: EmbeddingFunctions,
 ) -> Result<Collection, InvalidInput> {
-    given.check(&stored)?;
-    Ok(Collection::new(client, stored, given))
+    functions.check(&stored)?;
+    Ok(Collection::new(client, stored, functions))
 }
 
 /// Asks for a collection by its Chroma Resource Name.

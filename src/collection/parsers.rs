@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use super::given::Given;
+use super::embedding_functions::EmbeddingFunctions;
 use super::stored::Stored;
 use super::{Collection, Committed, IndexingStatus, delete, fork, functions};
 use crate::client::Client;
@@ -98,7 +98,11 @@ fn stored(answer: &[u8]) -> Result<Check, String> {
 fn opened(stored: Stored) -> Collection {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     let client = CLIENT.get_or_init(|| Client::builder().build().unwrap());
-    Collection::new(stored.client_for(client), stored, Given::default())
+    Collection::new(
+        stored.client_for(client),
+        stored,
+        EmbeddingFunctions::default(),
+    )
 }
 
 fn sound(collection: &Collection) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::given::Given;
+use super::embedding_functions::EmbeddingFunctions;
 use crate::embed::{Allowed, SparseEmbeddingFunction, configured};
 use crate::error::InvalidInput;
 use crate::model::record::RecordRef;
@@ -25,11 +25,15 @@ enum Source {
 
 impl SparseKey {
     /// Returns the keys of a schema that have a function: the given one, or else the one in the schema.
-    pub(super) fn all(schema: &Schema, given: &Given, allowed: &Allowed) -> Vec<SparseKey> {
+    pub(super) fn all(
+        schema: &Schema,
+        functions: &EmbeddingFunctions,
+        allowed: &Allowed,
+    ) -> Vec<SparseKey> {
         let key = |key: &str| {
             let index = schema.sparse_vector_index(key)?;
             let stored = index.embedding_function;
-            let function = match (given.sparse.get(key), stored) {
+            let function = match (functions.sparse.get(key), stored) {
                 (Some(given), _) => Ok(given.clone()),
                 (None, Some(stored)) if stored.name.is_some() => {
                     configured::make_sparse(&stored, allowed)

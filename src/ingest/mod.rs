@@ -279,7 +279,8 @@ where
     ///
     /// These retries are in addition to those that the client and the embedding function make themselves. The
     /// job retries an error of your own embedding function if it is an [`io::Error`](std::io::Error) or a
-    /// retryable [`Error`](crate::Error), or if the function refuses every single text of a batch.
+    /// retryable [`Error`](crate::Error), or if the function refuses every single text of a batch. Any other
+    /// error of your own function of sparse vectors ends the job.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self

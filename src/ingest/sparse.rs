@@ -10,7 +10,8 @@ use crate::client::operations as op;
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::report::IngestStage;
 
-/// Adds the sparse vectors to the records. Moves records whose texts are refused to the bad ones.
+/// Adds the sparse vectors to the records. Moves records whose texts are refused to the bad ones. Such texts
+/// are few, so each one starts the batch again.
 ///
 /// # Errors
 /// If the function fails permanently, or for longer than the job's retry policy allows.

@@ -258,7 +258,7 @@ fn json_bytes(page: &GetResult) -> usize {
 mod tests {
     use super::*;
     use crate::client::Client;
-    use crate::collection::given::Given;
+    use crate::collection::embedding_functions::EmbeddingFunctions;
 
     fn reader(host: &str, page_size: usize) -> Reader {
         let builder = Client::builder().host(host).api_key("key");
@@ -266,7 +266,7 @@ mod tests {
         let stored =
             serde_json::from_str(r#"{"id":"6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11","name":"notes"}"#)
                 .unwrap();
-        let collection = Collection::new(client, stored, Given::default());
+        let collection = Collection::new(client, stored, EmbeddingFunctions::default());
         let options = ScanOptions {
             page_size,
             ..ScanOptions::default()

@@ -1,4 +1,4 @@
-//! [`Given`]: the embedding functions that the caller sets for a collection.
+//! [`EmbeddingFunctions`]: the embedding functions that the caller sets for a collection.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::model::schema::{Schema, SparseVectorIndexConfig};
 /// The embedding functions that the caller sets for a collection. Those that are not set are made of what the
 /// collection stores.
 #[derive(Clone, Default)]
-pub(super) struct Given {
+pub(super) struct EmbeddingFunctions {
     /// The function of the vectors.
     pub(super) dense: Option<Arc<dyn EmbeddingFunction>>,
     /// The functions of sparse vectors, by metadata key.
     pub(super) sparse: BTreeMap<String, Arc<dyn SparseEmbeddingFunction>>,
 }
 
-impl Given {
+impl EmbeddingFunctions {
     /// Checks that the functions make the same vectors as those that the collection stores.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Given {
     /// Adds the configurations of the sparse functions to the indexes of a schema that have none.
     ///
     /// # Errors
-    /// As for [`check`](Given::check).
+    /// As for [`check`](EmbeddingFunctions::check).
     pub(super) fn complete(&self, mut schema: Schema) -> Result<Schema, InvalidInput> {
         for (key, function) in &self.sparse {
             let index = index(Some(&schema), key)?;
@@ -55,13 +55,15 @@ impl Given {
         Ok(schema)
     }
 
-    /// Checks that a collection which is created without a schema needs none.
+    /// Refuses functions for metadata keys if the new collection has no schema.
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if a function is set for a key.
     pub(super) fn check_without_schema(&self) -> Result<(), InvalidInput> {
-        let mut keys = self.sparse.keys();
-        keys.next().map_or(Ok(()), |key| index(None, key).map(drop))
+        if let Some(key) = self.sparse.keys().next() {
+            index(None, key)?;
+        }
+        Ok(())
     }
 }
 
