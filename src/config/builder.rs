@@ -215,9 +215,9 @@ impl ClientBuilder {
     /// vectors. Texts are refused with
     /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction).
     ///
-    /// A host is a name or an IP address, without scheme, port and path. Every port and path of it is allowed,
-    /// also those of other accounts (`gateway.ai.cloudflare.com` has one host for all). A key is sent over
-    /// https, or to this machine. Functions that you set in code are not affected.
+    /// A host is a name or an IP address, without scheme, port and path. Every port and path of it is
+    /// allowed, also those of other accounts (`gateway.ai.cloudflare.com` has one host for all). A key is
+    /// sent over https, or to this machine. Functions that you set in code are not affected.
     ///
     /// ```
     /// use chroma_blocking::Client;

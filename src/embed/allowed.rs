@@ -11,9 +11,9 @@ use crate::printable::short;
 use crate::transport::Endpoint;
 use crate::transport::without_brackets;
 
-/// The environment variables, the hosts, and the key of a client of Chroma Cloud that functions in stored settings
-/// may use, in addition to the provider's own. Anyone who may change a collection can change its settings, so they
-/// are not trusted.
+/// The environment variables, the hosts, and the key of a client of Chroma Cloud that functions in stored
+/// settings may use, in addition to the provider's own. Anyone who may change a collection can change its
+/// settings, so they are not trusted.
 #[derive(Clone, Default)]
 pub(crate) struct Allowed {
     key_variables: Vec<String>,
@@ -101,7 +101,8 @@ impl Allowed {
         ))
     }
 
-    /// Returns what a stored address may get. `own` are the provider's hosts, which are reached over https only.
+    /// Returns what a stored address may get. `own` are the provider's hosts, which are reached over https
+    /// only.
     #[cfg(feature = "functions")]
     pub(super) fn stored_host(&self, url: &str, own: &[&str]) -> StoredHost {
         let endpoint = match Endpoint::parse("url", url, 443) {

@@ -123,8 +123,8 @@ fn make_named(
     }
 }
 
-/// Checks that a function makes the same vectors as the one in a configuration: same model and same dimension.
-/// If one of the two has no model, the names must be equal.
+/// Checks that a function makes the same vectors as the one in a configuration: same model and same
+/// dimension. If one of the two has no model, the names must be equal.
 ///
 /// # Errors
 /// [`InvalidInput::EmbeddingFunctionConflict`] if it does not.
@@ -229,6 +229,7 @@ mod tests {
             stored("chroma_bm25", json!({ "k": hostile })),
             stored("chroma_bm25", json!({ "stopwords": hostile })),
             stored("chroma-cloud-splade", json!({ "model": [hostile] })),
+            stored("chroma-cloud-splade", json!({ "model": hostile })),
         ] {
             let unusable = make_sparse(&remembered, &Allowed::default());
             let error = unusable.err().unwrap().to_string();

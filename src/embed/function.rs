@@ -76,9 +76,9 @@ pub trait EmbeddingFunction: Send + Sync {
     /// default, the configuration does not mention the function.
     ///
     /// A collection opens only with a function of the same model, or of the stored name if one of the two
-    /// configurations has no model. The dimensions must be equal if both have one. Their members are `model_name`
-    /// or `model`, and `dimension` or `dimensions`. Other settings are not compared, because the crate does not
-    /// know which of them change the vectors.
+    /// configurations has no model. The dimensions must be equal if both have one. Their members are
+    /// `model_name` or `model`, and `dimension` or `dimensions`. Other settings are not compared, because the
+    /// crate does not know which of them change the vectors.
     fn config(&self) -> Option<serde_json::Value> {
         None
     }

@@ -1,7 +1,7 @@
 //! [`ModelIdentity`]: the model and the dimension in stored settings, by which functions are compared.
 //!
-//! Functions are compared also without the feature `functions`, so these facts of providers are not in the files
-//! of the providers.
+//! Functions are compared also without the feature `functions`, so these facts of providers are not in the
+//! files of the providers.
 
 use std::fmt;
 
@@ -40,8 +40,8 @@ impl ModelIdentity {
         }
     }
 
-    /// Whether the vectors of both match. The task does not count, because it shifts vectors within one space. What a
-    /// configuration does not tell matches anything.
+    /// Whether the vectors of both match. The task does not count, because it shifts vectors within one
+    /// space. What a configuration does not tell matches anything.
     pub(super) fn matches(&self, other: &ModelIdentity) -> bool {
         let is_same_name = self.name == other.name;
         let is_same_model = match (&self.model, &other.model) {

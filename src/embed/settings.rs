@@ -24,6 +24,23 @@ pub(super) fn read<'a, T: Deserialize<'a>>(config: &'a Value) -> Result<T, Strin
     read.map_err(|error: serde_json::Error| unreadable(&error))
 }
 
+/// Refuses a model with a long name, since errors and log lines show it.
+///
+/// # Errors
+/// Says how long the name is.
+#[cfg(feature = "functions")]
+pub(super) fn check_model(name: &str) -> Result<(), String> {
+    const MAX: usize = 512;
+
+    let characters = name.chars().count();
+    if characters <= MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "the name of its model has {characters} characters, more than {MAX}"
+    ))
+}
+
 /// Copies settings, to store them again. Real ones are few, and neither lists nor objects, except those that
 /// the function `knows`. Others are left out, since a server may send any number of them.
 #[cfg(feature = "gemini")]

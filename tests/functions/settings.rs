@@ -111,6 +111,14 @@ fn what_is_stored_is_read_again() {
 }
 
 #[test]
+fn prefixes_are_before_each_text() {
+    let hugging_face = HuggingFace::new("m").prefixes("d: ", "q: ");
+    let sent = requests(HttpFunction::builder(hugging_face));
+    let texts: Vec<_> = sent.iter().map(|(.., body)| &body["inputs"][0]).collect();
+    assert_eq!(texts, ["d: text", "q: text"]);
+}
+
+#[test]
 fn a_setting_that_is_null_is_absent() {
     let names = [
         "model_name",

@@ -100,17 +100,19 @@ impl Config {
 }
 
 impl Gemini {
-    /// Returns a builder for the function that a collection stores: its name, and its settings as JSON. Use it
-    /// to set options of a stored function, for example [`as_python`](GeminiBuilder::as_python). It does the
-    /// same as [`HttpFunction::from_config`](crate::embed::HttpFunction::from_config) for other providers.
+    /// Returns a builder for the function that a collection stores: its name, and its settings as JSON. Use
+    /// it to set options of a stored function, for example [`as_python`](GeminiBuilder::as_python). It does
+    /// the same as [`HttpFunction::from_config`](crate::embed::HttpFunction::from_config) for other
+    /// providers.
     ///
     /// The settings decide which variable holds the key. So check them, or set the key in the builder, unless
     /// you trust everyone who may change the collection. To open a collection with its function and default
     /// options, name no function instead.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if it is not a name of Gemini, [`InvalidInput::RetiredModel`] if Google has shut
-    /// the model down, and [`InvalidInput::StoredEmbeddingFunction`] if the settings cannot be read.
+    /// [`InvalidInput::Setting`] if it is not a name of Gemini, [`InvalidInput::RetiredModel`] if
+    /// Google has shut the model down, and [`InvalidInput::StoredEmbeddingFunction`] if the settings cannot
+    /// be read.
     pub fn from_config(name: &str, config: &Value) -> Result<GeminiBuilder> {
         let read = || {
             if canonical(name) != GEMINI {

@@ -28,8 +28,8 @@ pub(in crate::embed) struct KeyVariables {
     pub(in crate::embed) of: &'static str,
 }
 
-/// Returns the variables to read if a collection stores the first one. Machines differ in which of the `others`,
-/// which hold the same key, is set.
+/// Returns the variables to read if a collection stores the first one. Machines differ in which of the
+/// `others`, which hold the same key, is set.
 pub(in crate::embed) fn starting_with(variable: &str, others: &[&str]) -> Vec<String> {
     let others = others.iter().filter(|name| **name != variable);
     let all = [variable].into_iter().chain(others.copied());

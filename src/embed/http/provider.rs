@@ -13,7 +13,7 @@ use crate::embed::settings;
 use crate::error::InvalidInput;
 use crate::model::space::Space;
 
-/// What all functions of a provider have in common, whatever their settings: names, address, limits.
+/// The part that all functions of a provider have in common: names, address, limits.
 #[derive(Debug)]
 pub(super) struct Service {
     /// Chroma's name of the function.

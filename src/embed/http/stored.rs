@@ -21,9 +21,6 @@ use crate::embed::settings;
 use crate::error::{self, InvalidInput, Result};
 use crate::printable::short;
 
-/// The most characters of a model's name. Errors and log lines show it.
-const MAX_MODEL: usize = 512;
-
 /// Reads the settings that a collection stores. Returns `None` for a name that is not one of the providers'.
 ///
 /// # Errors
@@ -51,12 +48,7 @@ fn read(name: &str, config: &Value) -> std::result::Result<Option<HttpProvider>,
         "morph" => settings::<Morph>(config),
         _ => return Ok(None),
     }?;
-    let characters = provider.0.model().chars().count();
-    if characters > MAX_MODEL {
-        return Err(format!(
-            "the name of its model has {characters} characters, more than {MAX_MODEL}"
-        ));
-    }
+    settings::check_model(provider.0.model())?;
     Ok(Some(provider))
 }
 

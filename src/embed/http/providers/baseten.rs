@@ -15,7 +15,7 @@ static SERVICE: Service = Service {
 /// A model that Baseten deploys: Chroma's function `baseten`. The key is in `BASETEN_API_KEY` or
 /// `CHROMA_BASETEN_API_KEY`. A request has at most 128 texts.
 ///
-/// Each deployment has a host of its own. To open a collection without naming its function, allow the host with
+/// Each deployment has another host. To open a collection without naming its function, allow the host with
 /// [`ClientBuilder::allow_embedding_host`](crate::ClientBuilder::allow_embedding_host).
 ///
 /// ```no_run

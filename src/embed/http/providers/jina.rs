@@ -23,8 +23,8 @@ static SERVICE: Service = Service {
 ///
 /// For models that know tasks (`jina-embeddings-v3` and later ones), [`new`](Jina::new) sets the task
 /// `retrieval.passage` for documents and `retrieval.query` for queries. A collection stores both, and
-/// Chroma's Python client uses them as well. If another client stored only the task of documents, queries have
-/// the task `retrieval.query` too, except with
+/// Chroma's Python client uses them as well. If another client stored only the task of documents, queries
+/// have the task `retrieval.query` too, except with
 /// [`as_python`](crate::embed::HttpFunctionBuilder::as_python).
 ///
 /// ```no_run

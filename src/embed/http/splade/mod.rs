@@ -168,6 +168,7 @@ impl ChromaCloudSplade {
         allowed: &Allowed,
     ) -> std::result::Result<ChromaCloudSplade, String> {
         let settings: Settings = settings::read(config)?;
+        settings::check_model(&settings.model)?;
         let variable = settings.api_key_env_var.clone();
         let refusal = allowed.check_key_variable(&variable, KEYS.own).err();
         let mut function = ChromaCloudSplade::new();
