@@ -320,7 +320,11 @@ fn a_stored_function_reads_only_the_key_that_it_may() {
         ),
         (
             json!({ "model": "a\nb", "api_key_env_var": null }),
-            "part of a header",
+            "a character that no header may have",
+        ),
+        (
+            json!({ "model": "m".repeat(513) }),
+            "513 characters, more than 512",
         ),
         (
             json!({ "include_tokens": "x".repeat(1 << 20) }),

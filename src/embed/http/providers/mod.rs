@@ -29,7 +29,7 @@ pub use openai::OpenAi;
 pub use perplexity::Perplexity;
 pub(super) use prefixes::Prefixes;
 pub use qwen::ChromaCloudQwen;
-pub(super) use qwen::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL};
+pub(super) use qwen::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL, MODEL_HEADER, TOKEN_HEADER};
 pub use text_embeddings_inference::TextEmbeddingsInference;
 pub use together::Together;
 pub use voyage::Voyage;

@@ -15,6 +15,9 @@ pub(in crate::embed::http) const CHROMA_API_KEY: &str = "CHROMA_API_KEY";
 /// The address of Chroma Cloud's models, and the variable that replaces it.
 pub(in crate::embed::http) const CHROMA_CLOUD: &str = "https://embed.trychroma.com";
 pub(in crate::embed::http) const CHROMA_EMBED_URL: &str = "CHROMA_EMBED_URL";
+/// The headers of the key and of the model.
+pub(in crate::embed::http) const TOKEN_HEADER: &str = "x-chroma-token";
+pub(in crate::embed::http) const MODEL_HEADER: &str = "x-chroma-embedding-model";
 
 static SERVICE: Service = Service {
     name: "chroma-cloud-qwen",
@@ -134,12 +137,11 @@ impl Provider for ChromaCloudQwen {
     }
 
     fn key_header(&self) -> KeyHeader {
-        KeyHeader::Named("x-chroma-token")
+        KeyHeader::Named(TOKEN_HEADER)
     }
 
     fn headers(&self) -> Vec<Header<'_>> {
-        let name = "x-chroma-embedding-model";
-        vec![Header::public("model", name, &self.model)]
+        vec![Header::public("model", MODEL_HEADER, &self.model)]
     }
 
     fn body(&self, mode: EmbedMode) -> Value {

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use ureq::http::{HeaderName, HeaderValue};
+use ureq::http::HeaderName;
 
 use self::texts::SpladeTexts;
 use crate::embed::allowed::Allowed;
@@ -18,10 +18,13 @@ use crate::embed::http::build::{Address, Plan};
 use crate::embed::http::dialect::Errors;
 use crate::embed::http::engine::Engine;
 use crate::embed::http::function::EMBED;
+use crate::embed::http::header::Header;
 use crate::embed::http::key::KeyVariables;
 use crate::embed::http::options::Options;
 use crate::embed::http::provider::MAX_BYTES;
-use crate::embed::http::providers::{CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL};
+use crate::embed::http::providers::{
+    CHROMA_API_KEY, CHROMA_CLOUD, CHROMA_EMBED_URL, MODEL_HEADER, TOKEN_HEADER,
+};
 use crate::embed::http::sending::Sending;
 use crate::embed::settings;
 use crate::embed::sparse::SparseEmbeddingFunction;
@@ -29,7 +32,6 @@ use crate::environment::Environment;
 use crate::error::{self, InvalidInput, Result};
 use crate::metrics::Metrics;
 use crate::model::metadata::SparseVector;
-use crate::printable::short;
 use crate::transport::RetryPolicy;
 
 /// The name of the function in a schema.
@@ -205,9 +207,7 @@ impl ChromaCloudSplade {
     fn build(&self) -> Result<Engine, InvalidInput> {
         let environment = Environment::of_process();
         let model = &self.settings.model;
-        let header = HeaderValue::try_from(model).map_err(|_| {
-            InvalidInput::setting("model", short(model), "it cannot be part of a header")
-        })?;
+        let header = Header::public("model", MODEL_HEADER, model).parse()?;
         let address = Address::chosen(
             &self.options,
             Some(CHROMA_EMBED_URL),
@@ -221,8 +221,8 @@ impl ChromaCloudSplade {
             address,
             path: "/embed_sparse".to_owned(),
             key: Some(KEYS.key(&self.options, &environment)?),
-            key_header: (HeaderName::from_static("x-chroma-token"), ""),
-            headers: vec![(HeaderName::from_static("x-chroma-embedding-model"), header)],
+            key_header: (HeaderName::from_static(TOKEN_HEADER), ""),
+            headers: vec![header],
             dialect: &Errors,
             dimension: None,
             max_batch: BATCH,
