@@ -35,7 +35,7 @@ impl<'a, T: AsRef<str>> Embed<'a, T> {
             texts,
             titles: None,
             task: embedder.document_task,
-            deadline: embedder.engine.deadline,
+            deadline: embedder.engine.calls.deadline,
             cancel: None,
             context_cancel: None,
             on_progress: Box::new(|_| {}),

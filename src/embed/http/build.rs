@@ -125,15 +125,9 @@ impl Plan {
             max_bytes,
             max_tokens: self.max_tokens,
             counts_texts: self.counts_texts,
-            concurrency: options.concurrency,
+            calls: options.calls,
             pool: OnceLock::new(),
             limiter,
-            retry: options.retry,
-            refused_texts: options.refused_texts,
-            long_texts: options.long_texts,
-            deadline: options.deadline,
-            cancel: options.cancel,
-            cache: options.cache,
         })
     }
 
@@ -141,9 +135,13 @@ impl Plan {
     fn limits(&self, options: &Options) -> Result<Limits, InvalidInput> {
         let batch_size = options.batch_size.unwrap_or(self.max_batch);
         check_range("batch_size", batch_size, 1..=self.max_batch)?;
-        check_range("concurrency", options.concurrency, 1..=MAX_CONCURRENCY)?;
+        check_range(
+            "concurrency",
+            options.calls.concurrency,
+            1..=MAX_CONCURRENCY,
+        )?;
         let mut limits = Limits {
-            limiter: Limiter::new(options.concurrency),
+            limiter: Limiter::new(options.calls.concurrency),
             batch_size,
             max_bytes: self.max_bytes,
         };

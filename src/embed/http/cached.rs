@@ -23,7 +23,7 @@ impl<'a> CachedTexts<'a> {
         texts: &'a [Text<'a>],
     ) -> CachedTexts<'a> {
         CachedTexts {
-            cache: engine.cache.as_deref().map(|cache| CheckedCache {
+            cache: engine.calls.cache.as_deref().map(|cache| CheckedCache {
                 cache,
                 function: engine.name,
                 dimension: engine.dimension.get().copied(),

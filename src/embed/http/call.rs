@@ -116,7 +116,7 @@ fn check_texts(engine: &Engine, texts: &[Text<'_>], gathered: &mut Gathered) -> 
         };
         gathered.refuse(index, &why);
         let error = engine.call().invalid(InvalidInput::Text { index, why });
-        if engine.refused_texts == RefusedTexts::Stop {
+        if engine.calls.refused_texts == RefusedTexts::Stop {
             return Err(error);
         }
         checked.first_refusal.get_or_insert(error);

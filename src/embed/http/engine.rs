@@ -45,14 +45,41 @@ pub enum LongTexts {
     Warn,
 }
 
+/// How the calls of a function are made.
+#[derive(Clone)]
+pub(in crate::embed) struct CallSettings {
+    /// The most requests in flight.
+    pub(in crate::embed) concurrency: usize,
+    pub(in crate::embed) retry: RetryPolicy,
+    pub(in crate::embed) refused_texts: RefusedTexts,
+    pub(in crate::embed) long_texts: LongTexts,
+    pub(in crate::embed) deadline: Option<Duration>,
+    pub(in crate::embed) cancel: Option<Arc<AtomicBool>>,
+    pub(in crate::embed) cache: Option<Arc<dyn EmbeddingCache>>,
+}
+
+impl Default for CallSettings {
+    fn default() -> CallSettings {
+        CallSettings {
+            concurrency: 4,
+            retry: RetryPolicy::default(),
+            refused_texts: RefusedTexts::default(),
+            long_texts: LongTexts::default(),
+            deadline: None,
+            cancel: None,
+            cache: None,
+        }
+    }
+}
+
 /// The connection, settings and limits that all clones of a function share.
 pub(in crate::embed) struct Engine {
     pub(in crate::embed) transport: Transport,
     /// Chroma's name of the function.
     pub(in crate::embed) name: &'static str,
     pub(in crate::embed) model: String,
-    pub(in crate::embed) operation: &'static Operation,
-    pub(in crate::embed) path: String,
+    pub(super) operation: &'static Operation,
+    pub(super) path: String,
     /// The floats of a vector. If no setting tells them, the first response does.
     pub(in crate::embed) dimension: OnceLock<usize>,
     /// The most texts in a request.
@@ -60,19 +87,13 @@ pub(in crate::embed) struct Engine {
     /// The most bytes in a body.
     pub(in crate::embed) max_bytes: usize,
     /// The most tokens of a text, if they are known.
-    pub(in crate::embed) max_tokens: Option<usize>,
+    pub(super) max_tokens: Option<usize>,
     /// Whether the quota of requests counts texts.
-    pub(in crate::embed) counts_texts: bool,
-    pub(in crate::embed) concurrency: usize,
+    pub(super) counts_texts: bool,
+    pub(in crate::embed) calls: CallSettings,
     /// Started when it is first needed.
-    pub(in crate::embed) pool: OnceLock<ThreadPool>,
-    pub(in crate::embed) limiter: Limiter,
-    pub(in crate::embed) retry: RetryPolicy,
-    pub(in crate::embed) refused_texts: RefusedTexts,
-    pub(in crate::embed) long_texts: LongTexts,
-    pub(in crate::embed) deadline: Option<Duration>,
-    pub(in crate::embed) cancel: Option<Arc<AtomicBool>>,
-    pub(in crate::embed) cache: Option<Arc<dyn EmbeddingCache>>,
+    pub(super) pool: OnceLock<ThreadPool>,
+    pub(super) limiter: Limiter,
 }
 
 impl Engine {
@@ -107,13 +128,13 @@ impl Engine {
         let name = self.name;
         let pool = ThreadPoolBuilder::new()
             // Two threads more, so that those that parse responses do not keep requests waiting.
-            .num_threads(self.concurrency + 2)
+            .num_threads(self.calls.concurrency + 2)
             .thread_name(move |number| format!("{name}-{number}"))
             .build();
         let pool = pool.map_err(|error| {
             let why =
                 format!("the system cannot start that many threads ({error}); set a lower number");
-            let value = self.concurrency.to_string();
+            let value = self.calls.concurrency.to_string();
             self.call()
                 .invalid(InvalidInput::setting("concurrency", value, why))
         })?;
@@ -126,7 +147,7 @@ impl Engine {
             return Some("is empty; there is nothing to embed".to_owned());
         }
         let why = too_long(text, self.max_tokens?)?;
-        match self.long_texts {
+        match self.calls.long_texts {
             LongTexts::Refuse => Some(format!(
                 "{why}; shorten it, or allow it with .long_texts(LongTexts::Warn)"
             )),

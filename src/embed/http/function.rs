@@ -142,7 +142,7 @@ impl HttpFunction {
             engine: &inner.engine,
             format: &inner.requests(context.purpose()),
             texts: &texts,
-            deadline: inner.engine.deadline,
+            deadline: inner.engine.calls.deadline,
             cancel: &flags,
             on_progress: &mut |progress| context.report(progress),
         };

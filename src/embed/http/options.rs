@@ -1,15 +1,10 @@
 //! [`Options`]: the options of all functions over HTTP.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
-
-use super::engine::{LongTexts, RefusedTexts};
-use crate::embed::cache::EmbeddingCache;
-use crate::transport::{RetryPolicy, Timeouts};
+use super::engine::CallSettings;
+use crate::transport::Timeouts;
 
 /// The options that the builders of all functions over HTTP can set.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(in crate::embed) struct Options {
     pub(in crate::embed) key: Option<String>,
     /// The first of these variables that is set holds the key. Empty: the provider's own.
@@ -19,38 +14,10 @@ pub(in crate::embed) struct Options {
     pub(in crate::embed) base_url: Option<String>,
     /// `None`: the provider's limit.
     pub(in crate::embed) batch_size: Option<usize>,
-    pub(in crate::embed) concurrency: usize,
     pub(in crate::embed) requests_per_minute: Option<u32>,
     pub(in crate::embed) tokens_per_minute: Option<u32>,
-    pub(in crate::embed) refused_texts: RefusedTexts,
-    pub(in crate::embed) long_texts: LongTexts,
     pub(in crate::embed) timeouts: Timeouts,
-    pub(in crate::embed) retry: RetryPolicy,
-    pub(in crate::embed) deadline: Option<Duration>,
-    pub(in crate::embed) cancel: Option<Arc<AtomicBool>>,
-    pub(in crate::embed) cache: Option<Arc<dyn EmbeddingCache>>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            key: None,
-            key_variables: Vec::new(),
-            fallback_key: None,
-            base_url: None,
-            batch_size: None,
-            concurrency: 4,
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            refused_texts: RefusedTexts::default(),
-            long_texts: LongTexts::default(),
-            timeouts: Timeouts::default(),
-            retry: RetryPolicy::default(),
-            deadline: None,
-            cancel: None,
-            cache: None,
-        }
-    }
+    pub(in crate::embed) calls: CallSettings,
 }
 
 /// Writes the setters of [`Options`] for a builder that has them in its field `options`.
@@ -90,7 +57,7 @@ macro_rules! setters {
             /// flight for a while. Clones share this limit and the limits per minute. The function has its
             /// own threads for sending. They start when a call first needs several requests.
             pub fn concurrency(mut self, requests: usize) -> $Builder {
-                self.options.concurrency = requests;
+                self.options.calls.concurrency = requests;
                 self
             }
 
@@ -114,21 +81,21 @@ macro_rules! setters {
             /// Sets what happens to a call when one of its texts is refused. Default:
             /// [`RefusedTexts::Stop`](crate::embed::RefusedTexts::Stop).
             pub fn refused_texts(mut self, then: $crate::embed::RefusedTexts) -> $Builder {
-                self.options.refused_texts = then;
+                self.options.calls.refused_texts = then;
                 self
             }
 
             /// Sets what happens to a text that is too long for the model. Default:
             /// [`LongTexts::Refuse`](crate::embed::LongTexts::Refuse).
             pub fn long_texts(mut self, then: $crate::embed::LongTexts) -> $Builder {
-                self.options.long_texts = then;
+                self.options.calls.long_texts = then;
                 self
             }
 
             /// Sets the longest time that a call may take, including all waits. If the [retry
             /// policy](Self::retry) has a deadline as well, the shorter one applies. Default: none.
             pub fn deadline(mut self, deadline: std::time::Duration) -> $Builder {
-                self.options.deadline = Some(deadline);
+                self.options.calls.deadline = Some(deadline);
                 self
             }
 
@@ -139,7 +106,7 @@ macro_rules! setters {
                 mut self,
                 flag: std::sync::Arc<std::sync::atomic::AtomicBool>,
             ) -> $Builder {
-                self.options.cancel = Some(flag);
+                self.options.calls.cancel = Some(flag);
                 self
             }
 
@@ -164,7 +131,7 @@ macro_rules! setters {
                 mut self,
                 cache: impl $crate::embed::EmbeddingCache + 'static,
             ) -> $Builder {
-                self.options.cache = Some(std::sync::Arc::new(cache));
+                self.options.calls.cache = Some(std::sync::Arc::new(cache));
                 self
             }
 
@@ -185,7 +152,7 @@ macro_rules! setters {
             /// and counts as a retry only if no request has succeeded since the last one. Default:
             /// [`RetryPolicy::default`](crate::RetryPolicy::default).
             pub fn retry(mut self, policy: $crate::RetryPolicy) -> $Builder {
-                self.options.retry = policy;
+                self.options.calls.retry = policy;
                 self
             }
         }

@@ -26,10 +26,19 @@ impl<'a> Sending<'a> {
         limit: Option<Duration>,
     ) -> Sending<'a> {
         let started = Instant::now();
-        let shorter = [limit, engine.retry.deadline].into_iter().flatten().min();
+        let shorter = [limit, engine.calls.retry.deadline]
+            .into_iter()
+            .flatten()
+            .min();
         Sending {
             engine,
-            cancel: engine.cancel.as_deref().into_iter().chain(cancel).collect(),
+            cancel: engine
+                .calls
+                .cancel
+                .as_deref()
+                .into_iter()
+                .chain(cancel)
+                .collect(),
             started,
             deadline: shorter.and_then(|limit| started.checked_add(limit)),
         }
@@ -47,13 +56,13 @@ impl<'a> Sending<'a> {
     ) -> Result<Outcome> {
         let engine = self.engine;
         let (first, second) = (batches.next(), batches.next());
-        let needs_pool = second.is_some() && engine.concurrency > 1;
+        let needs_pool = second.is_some() && engine.calls.concurrency > 1;
         let fan_out = FanOut {
             work,
             pool: needs_pool.then(|| engine.pool()).transpose()?,
             limiter: &engine.limiter,
-            policy: &engine.retry,
-            skip_refused: engine.refused_texts == RefusedTexts::Skip,
+            policy: &engine.calls.retry,
+            skip_refused: engine.calls.refused_texts == RefusedTexts::Skip,
             cancel: &self.cancel,
             deadline: self.deadline,
             call: engine.call(),

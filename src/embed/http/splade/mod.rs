@@ -142,7 +142,7 @@ impl ChromaCloudSplade {
     /// Default: [`RetryPolicy::default`]. A schema does not store it.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> ChromaCloudSplade {
-        self.options.retry = policy;
+        self.options.calls.retry = policy;
         self.without_engine()
     }
 
@@ -240,7 +240,7 @@ impl ChromaCloudSplade {
         texts: &[&str],
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Vec<SparseVector>> {
-        let sending = Sending::start(engine, context.cancel_flag(), engine.deadline);
+        let sending = Sending::start(engine, context.cancel_flag(), engine.calls.deadline);
         let (distinct, places) = texts::distinct(texts);
         let mut vectors = vec![SparseVector::default(); distinct.len()];
         let work = SpladeTexts {
