@@ -115,6 +115,9 @@ const NOT_CALLED: &[&str] = &[
     "part",
     // They check values that the caller gives.
     "with_dimension",
+    "k",
+    "b",
+    "avg_doc_length",
     "from_struct",
     "to_struct",
     "from_rows",
