@@ -365,6 +365,7 @@ fn queries_differ_from_documents_if_only_those_of_documents_are_stored() {
 fn openais_own_address_needs_a_key_if_it_is_stored() {
     for (url, needs_key) in [
         ("https://api.openai.com/v1", true),
+        ("https://eu.api.openai.com/v1", true),
         ("https://API.openai.com/v1/", true),
         ("https://api.openai.com.example/v1", false),
         ("http://localhost:8000/v1", false),

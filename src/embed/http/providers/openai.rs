@@ -15,7 +15,13 @@ static SERVICE: Service = Service {
     title: "OpenAI",
     key_variables: &["OPENAI_API_KEY", "CHROMA_OPENAI_API_KEY"],
     base_url: "https://api.openai.com/v1",
-    hosts: &["api.openai.com"],
+    // With those of its regions, which OpenAI's SDK names
+    hosts: &[
+        "api.openai.com",
+        "ae.api.openai.com",
+        "eu.api.openai.com",
+        "us.api.openai.com",
+    ],
     // OpenAI's API reference
     batch_size: 2_048,
     // At most 300,000 tokens
@@ -124,8 +130,11 @@ impl OpenAi {
     /// Whether the models are OpenAI's own, and not those of another service.
     fn is_own(&self) -> bool {
         let is_openais = |url: &String| {
-            url.trim_end_matches('/')
-                .eq_ignore_ascii_case(SERVICE.base_url)
+            let url = url.trim_end_matches('/').to_ascii_lowercase();
+            let host = url
+                .strip_prefix("https://")
+                .and_then(|rest| rest.strip_suffix("/v1"));
+            host.is_some_and(|host| SERVICE.hosts.contains(&host))
         };
         self.api_base.as_ref().is_none_or(is_openais) || self.azure.is_used()
     }
