@@ -106,7 +106,8 @@ pub enum InvalidInput {
         /// The reason, such as a missing feature or key, or a variable that the program has not allowed.
         why: String,
     },
-    /// The model of the collection's embedding function was shut down, and no other model makes matching vectors.
+    /// The model of the collection's embedding function was shut down, and no other model makes matching
+    /// vectors.
     #[error(
         "the text needs the model {model:?} of the collection's embedding function {name:?}, which was shut down on {since}; embed the documents again, into a new collection; vectors still work"
     )]
@@ -119,8 +120,7 @@ pub enum InvalidInput {
         /// The day on which the provider shut the model down, such as `2026-01-14`.
         since: String,
     },
-    /// A text needs a sparse vector, but the function in the collection's schema cannot be
-    /// created here.
+    /// A text needs a sparse vector, but the function in the collection's schema cannot be created here.
     #[error(
         "the text needs the schema's sparse embedding function {name:?}, which cannot be created here: {}; pass the sparse vectors in the metadata, or open the collection with the same function by .sparse_embedding_function(...)",
         OneLine(why)

@@ -89,7 +89,7 @@ impl RunSearch {
     /// # Errors
     /// - [`Error::Invalid`] for a search that the server would refuse or misread, a vector of the wrong
     ///   dimension, a text without an embedding function, or a text without any word that the function of its
-    ///   key knows. Nothing is sent then.
+    ///   key knows. Nothing is sent to the server then.
     /// - [`Error::Unsupported`] if the server has no search.
     pub fn run(self) -> Result<SearchResult> {
         let results = run(&self.collection, vec![self.search], self.read_level)?;

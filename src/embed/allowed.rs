@@ -119,16 +119,19 @@ impl Allowed {
         if endpoint.is_loopback() {
             return StoredHost::Texts(host.to_string());
         }
-        let without = if self.names_host(host, own) {
-            " without encryption"
-        } else {
-            ""
-        };
+        let is_own = self.names_host(host, own);
         let host = short(host);
-        StoredHost::Nothing(format!(
-            "it names the host {host:?}{without}, which gets no texts until the program allows it; if you trust that \
-             host, build the client with .allow_embedding_host({host:?})"
-        ))
+        StoredHost::Nothing(if is_own {
+            format!(
+                "it names the host {host:?} without encryption; store the address with https://, or set the function \
+                 in code"
+            )
+        } else {
+            format!(
+                "it names the host {host:?}, which gets no texts until the program allows it; if you trust that host, \
+                 build the client with .allow_embedding_host({host:?})"
+            )
+        })
     }
 
     #[cfg(feature = "functions")]

@@ -9,7 +9,7 @@ use log::Level;
 use super::batch::{Batch, SharedVector};
 use super::job::Job;
 use crate::client::operations as op;
-use crate::embed::EmbeddingContext;
+use crate::embed::{EmbeddingContext, Purpose};
 use crate::error::{Error, InvalidInput, RefusedText, Result};
 use crate::logs;
 use crate::model::embeddings::Embeddings;
@@ -88,7 +88,7 @@ impl BatchEmbedding<'_> {
         if part.is_empty() {
             return Ok(());
         }
-        let mut context = self.job.embedding_context();
+        let mut context = EmbeddingContext::new(Purpose::Documents);
         let vectors = self.call(&part, &mut context);
         self.job.add_retries(context.used.retries);
         let cached = context.used.cache_hits.saturating_add(self.cached);
@@ -98,7 +98,7 @@ impl BatchEmbedding<'_> {
                 self.store(&part, &vectors);
                 Ok(())
             }
-            Err(error) => match Failure::of(error, self.job) {
+            Err(error) => match Failure::of(error) {
                 Failure::Partial(partial) => {
                     self.cached = cached;
                     self.accept_partial(&part, partial)
@@ -224,8 +224,7 @@ pub(super) struct Partial {
 }
 
 impl Failure {
-    pub(super) fn of(error: Error, job: &Job<'_>) -> Failure {
-        let is_cancelled = job.check_cancelled();
+    pub(super) fn of(error: Error) -> Failure {
         let Error::Embedding {
             call,
             function,
@@ -234,10 +233,6 @@ impl Failure {
         else {
             return Failure::Permanent(error);
         };
-        // A function fails in its own way when it is cancelled, so the texts are not the cause.
-        if is_cancelled {
-            return Failure::Permanent(Error::Cancelled { call });
-        }
         let embedding = |source| Error::Embedding {
             call,
             function,

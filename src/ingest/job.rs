@@ -8,7 +8,6 @@ use log::Level;
 
 use super::pool::VectorPool;
 use super::settings::Settings;
-use crate::embed::{EmbeddingContext, Purpose};
 use crate::error::{Call, Error, Result};
 use crate::logs;
 use crate::transport::{Backoff, retries_of_this_thread};
@@ -88,15 +87,6 @@ impl<'a> Job<'a> {
         RetryCounter {
             retries: &self.retries,
             before: retries_of_this_thread(),
-        }
-    }
-
-    /// Returns the context of a call that embeds documents. The caller's flag ends the call.
-    pub(super) fn embedding_context(&self) -> EmbeddingContext<'_> {
-        let context = EmbeddingContext::new(Purpose::Documents);
-        match self.settings.cancel.as_deref() {
-            Some(flag) => context.cancel(flag),
-            None => context,
         }
     }
 

@@ -259,10 +259,9 @@ where
 
     /// Sets a flag that stops the job gracefully when it is `true`. Default: none.
     ///
-    /// The job then stops reading and embedding, writes the records that are already embedded, updates the
-    /// checkpoint, and returns its report with [`cancelled`](IngestReport::cancelled) set. Embedding functions
-    /// get the flag with their [context](crate::embed::EmbeddingContext::is_cancelled): those of this crate
-    /// finish the requests that are already sent.
+    /// The job then stops reading, finishes the records in flight, updates the checkpoint, and returns its
+    /// report with [`cancelled`](IngestReport::cancelled) set. So no text is embedded twice. To end the waits of
+    /// an embedding function as well, for example at a rate limit, give it the same flag.
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
         self.settings.cancel = Some(flag);
         self
@@ -279,8 +278,9 @@ where
     ///
     /// These retries are in addition to those that the client and the embedding function make themselves. The
     /// job retries an error of your own embedding function if it is an [`io::Error`](std::io::Error) or a
-    /// retryable [`Error`](crate::Error), or if the function refuses every single text of a batch. Any other
-    /// error of your own function of sparse vectors ends the job.
+    /// retryable [`Error`](crate::Error). For dense vectors it also retries if the function refuses every
+    /// single text of a batch. Another error of a function of sparse vectors ends the job, unless it names the
+    /// refused text ([`InvalidInput::Text`](crate::InvalidInput::Text)).
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self

@@ -67,6 +67,10 @@ where
     if result.is_ok() && !job.was_cancelled() {
         result = complete(&reader, &mut writer, on_progress);
     }
+    if matches!(result, Err(Error::Cancelled { .. })) {
+        // The flag that ended a call may be the caller's.
+        job.check_cancelled();
+    }
     drop(retries);
     let report = IngestReport {
         read: reader.read,

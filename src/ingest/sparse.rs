@@ -7,6 +7,7 @@ use super::batch::{Batch, Item};
 use super::embed::Failure;
 use super::job::Job;
 use crate::client::operations as op;
+use crate::embed::{EmbeddingContext, Purpose};
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::report::IngestStage;
 
@@ -23,7 +24,7 @@ pub(super) fn fill_in(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
     let mut backoff = settings.retry.backoff();
     loop {
         let rows: Vec<&Item> = batch.records.iter().collect();
-        let mut context = job.embedding_context();
+        let mut context = EmbeddingContext::new(Purpose::Documents);
         let collection = &settings.collection;
         let sparse = collection.sparse_write(&op::UPSERT, &rows)?;
         let filled = sparse.metadatas(&mut context);
@@ -37,7 +38,7 @@ pub(super) fn fill_in(job: &Job<'_>, batch: &mut Batch) -> Result<()> {
             }
             Err(error) => error,
         };
-        match Failure::of(error, job) {
+        match Failure::of(error) {
             Failure::Temporary(error) => job.wait(&mut backoff, error)?,
             Failure::Refused(error) => {
                 let Some(record) = refused_record(&error) else {

@@ -394,12 +394,12 @@ fn busy(flag: &Arc<AtomicBool>) -> StandIn {
 }
 
 #[test]
-fn a_stopped_job_does_not_wait_for_a_service_at_its_limit() {
+fn a_stopped_job_does_not_wait_for_a_function_with_its_flag() {
     let flag = Arc::new(AtomicBool::new(false));
     let service = busy(&flag);
     let server = server(&words(ChromaCloudSplade::new()));
-    let policy = RetryPolicy::default();
-    let abc = abc_with(&server, splade(&service).retry(policy));
+    let splade = splade(&service).retry(RetryPolicy::default());
+    let abc = abc_with(&server, splade.cancel(flag.clone()));
     let job = abc.ingest([record("1").document("a")]).cancel(flag);
     let report = job.run().unwrap();
     assert!(report.cancelled && report.written == 0, "{report}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chroma_blocking::{
     Collection, EmbeddingFunction, Embeddings, Error, Key, Record, RetryPolicy, Where,
-    embed::{EmbeddingContext, EmbeddingError},
+    embed::EmbeddingError,
     ingest::{BadRecords, IngestReport, text_records},
 };
 
@@ -59,41 +59,6 @@ fn a_flag_that_is_set_after_the_last_write_has_no_effect() {
     let report = report.unwrap();
     assert!(!report.cancelled && report.written == 50, "{report}");
     assert!(!file.0.exists());
-}
-
-/// Sets the flag of its job when it is called, and fails because of it.
-struct Cancelled(Arc<AtomicBool>);
-
-impl EmbeddingFunction for Cancelled {
-    fn name(&self) -> &str {
-        "cancelled"
-    }
-
-    fn embed_with(
-        &self,
-        _: &[&str],
-        context: &mut EmbeddingContext<'_>,
-    ) -> Result<Embeddings, EmbeddingError> {
-        assert!(!context.is_cancelled());
-        self.0.store(true, Ordering::SeqCst);
-        assert!(context.is_cancelled());
-        Err("I was cancelled".into())
-    }
-
-    fn embed_documents(&self, _: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        unreachable!("the collection calls embed_with")
-    }
-}
-
-#[test]
-fn a_text_is_not_bad_because_the_job_is_stopped_while_it_is_embedded() {
-    let flag = Arc::new(AtomicBool::new(false));
-    let scratch = Scratch::with(Cancelled(Arc::clone(&flag)));
-    let input = [Record::new("1").document("a")];
-    let job = scratch.0.ingest(input).bad_records(BadRecords::skip());
-    let report = job.cancel(flag).run().unwrap();
-    assert!(report.cancelled, "{report}");
-    assert_eq!((report.failed, report.written), (0, 0), "{report}");
 }
 
 #[test]

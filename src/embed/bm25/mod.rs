@@ -190,13 +190,17 @@ impl Settings {
     fn check(&self) -> std::result::Result<(), InvalidInput> {
         let bad = |name, value: f64, why| Err(InvalidInput::setting(name, value.to_string(), why));
         if !(self.k.is_finite() && self.k >= 0.0) {
-            return bad("k", self.k, "it must be a number of 0 or more");
+            return bad("k", self.k, "it must be 0 or more");
         }
         if !(0.0..=1.0).contains(&self.b) {
             return bad("b", self.b, "it must be from 0 to 1");
         }
         if !(self.avg_doc_length.is_finite() && self.avg_doc_length > 0.0) {
-            return bad("avg_doc_length", self.avg_doc_length, "it must be above 0");
+            return bad(
+                "avg_doc_length",
+                self.avg_doc_length,
+                "it must be greater than zero",
+            );
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(super) fn is_about_texts(error: &Error) -> bool {
     }
 }
 
-/// Whether an error is about the model or a setting, so that no other text helps.
+/// Whether an error is about the model, so that no other text helps.
 fn is_about_model(name: &str, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     let faults = [
@@ -43,8 +43,13 @@ fn is_about_model(name: &str, message: &str) -> bool {
         "invalid model",
         "no such",
     ];
-    name.contains("model")
-        || message.contains("model") && faults.iter().any(|words| message.contains(words))
+    let is_about_length = ["token", "length", "long"]
+        .iter()
+        .any(|words| message.contains(words));
+    name.to_ascii_lowercase().contains("model")
+        || !is_about_length
+            && message.contains("model")
+            && faults.iter().any(|words| message.contains(words))
 }
 
 /// Returns the message of an error, wherever it is: `{"error":{"message":…}}` (OpenAI), `{"error":…}`

@@ -51,7 +51,11 @@ impl KeyVariables {
         }
         let variables = self.variables(&options.key_variables);
         let is_set = variables.iter().any(|name| environment.is_set(name));
-        let fallback = options.fallback_key.as_ref().filter(|_| !is_set);
+        let fallback = if is_set {
+            None
+        } else {
+            options.fallback_key.as_ref()
+        };
         let Some(key) = options.key.as_ref().or(fallback) else {
             return self.read(environment, &variables, options.key_variables.is_empty());
         };

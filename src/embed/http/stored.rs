@@ -182,7 +182,7 @@ fn host_without_key(
         StoredHost::Texts(host) if service.path.is_empty() && !is_path_for_texts(url) => {
             let url = short(url);
             Err(format!(
-                "its address {url:?} is on this machine, and its path is not /embed; if you trust that address, build \
+                "its address {url:?} is on this machine, and its path does not end in /embed; if you trust that address, build \
                  the client with .allow_embedding_host({host:?})"
             ))
         }

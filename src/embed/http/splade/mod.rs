@@ -4,6 +4,7 @@ pub(super) mod texts;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,14 @@ impl ChromaCloudSplade {
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> ChromaCloudSplade {
         self.options.calls.retry = policy;
+        self.without_engine()
+    }
+
+    /// Sets a flag that stops calls. While it is `true`, nothing more is sent. Default: none. A schema does
+    /// not store it.
+    #[must_use]
+    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> ChromaCloudSplade {
+        self.options.calls.cancel = Some(flag);
         self.without_engine()
     }
 
