@@ -256,7 +256,7 @@ impl Failure {
             // The function has its own flag, which may be the same as the job's.
             Ok(cancelled @ Error::Cancelled { .. }) => Failure::Permanent(cancelled),
             Ok(own) if own.is_retryable() => Failure::Temporary(embedding(own.into())),
-            Ok(own) if is_about_text(&own) => Failure::Refused(embedding(own.into())),
+            Ok(own) if refused_text(&own).is_some() => Failure::Refused(embedding(own.into())),
             Ok(own) => Failure::Permanent(embedding(own.into())),
             Err(other) if other.is::<io::Error>() => Failure::Temporary(embedding(other)),
             Err(other) => Failure::Refused(embedding(other)),
@@ -264,12 +264,13 @@ impl Failure {
     }
 }
 
-fn is_about_text(error: &Error) -> bool {
-    matches!(
-        error,
+/// Returns the index of the text that an error is about.
+pub(super) fn refused_text(error: &Error) -> Option<usize> {
+    match error {
         Error::Invalid {
-            reason: InvalidInput::Text { .. },
+            reason: InvalidInput::Text { index, .. },
             ..
-        }
-    )
+        } => Some(*index),
+        _ => None,
+    }
 }

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use super::batch::{Batch, Item};
-use super::embed::Failure;
+use super::embed::{Failure, refused_text};
 use super::job::Job;
 use crate::client::operations as op;
 use crate::embed::{EmbeddingContext, Purpose};
-use crate::error::{Error, InvalidInput, Result};
+use crate::error::{Error, Result};
 use crate::model::report::IngestStage;
 
 /// Adds the sparse vectors to the records. Moves records whose texts are refused to the bad ones. Such texts
@@ -58,11 +58,5 @@ fn refused_record(error: &Error) -> Option<usize> {
     let Error::Embedding { source, .. } = error else {
         return None;
     };
-    match source.downcast_ref()? {
-        Error::Invalid {
-            reason: InvalidInput::Text { index, .. },
-            ..
-        } => Some(*index),
-        _ => None,
-    }
+    refused_text(source.downcast_ref()?)
 }

@@ -6,6 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::fmt::Debug;
+
+use chroma_blocking::Error;
+
 mod answers;
 mod bad;
 mod bm25;
@@ -17,3 +21,14 @@ mod sparse;
 mod splade;
 mod stored;
 mod untrusted;
+
+/// Checks that neither an error nor its function shows the key.
+fn assert_hidden(key: &str, error: &Error, function: &dyn Debug) {
+    for shown in [
+        format!("{error:#}"),
+        format!("{error:?}"),
+        format!("{function:?}"),
+    ] {
+        assert!(!shown.contains(key), "{shown}");
+    }
+}

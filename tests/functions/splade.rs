@@ -133,13 +133,7 @@ fn error_of(answer: Answer) -> Error {
     let service = StandIn::start(move |_| answer.clone());
     let function = splade(&service);
     let error = embed(&function, &["a", "b"]).unwrap_err();
-    for shown in [
-        format!("{error:#}"),
-        format!("{error:?}"),
-        format!("{function:?}"),
-    ] {
-        assert!(!shown.contains(KEY), "{shown}");
-    }
+    crate::assert_hidden(KEY, &error, &function);
     error
 }
 
