@@ -161,7 +161,7 @@ fn embed(collection: &Collection, searches: &mut [Search]) -> Result<()> {
         .flat_map(Search::texts)
         .partition(|knn| knn.is_dense());
     let texts: Vec<&str> = dense.iter().filter_map(|knn| knn.as_text()).collect();
-    // Fails before anything is embedded if there is no function.
+    // A missing function must fail the call before any text is embedded.
     let embedder = match texts.first() {
         Some(first) => {
             let of = || format!("the Knn on {first:?}");

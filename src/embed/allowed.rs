@@ -25,7 +25,7 @@ pub(crate) struct Allowed {
     cloud_key: Option<String>,
 }
 
-/// What a stored address may get.
+/// The permissions of a stored address.
 #[cfg(feature = "functions")]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StoredHost {

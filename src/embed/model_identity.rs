@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::names::GEMINI;
 use crate::printable::short;
 
-/// The model of a function and the dimension of its vectors, as far as a configuration tells them.
+/// The model and the dimension in the configuration of a function.
 pub(super) struct ModelIdentity {
     name: String,
     model: Option<String>,

@@ -97,7 +97,7 @@ pub trait SparseEmbeddingFunction: Send + Sync {
     }
 }
 
-/// What a schema stores of a function: its name and its [`config`](SparseEmbeddingFunction::config).
+/// The form in which a schema stores a function: its name and its [`config`](SparseEmbeddingFunction::config).
 impl<F: SparseEmbeddingFunction> From<F> for EmbeddingFunctionConfiguration {
     fn from(function: F) -> EmbeddingFunctionConfiguration {
         EmbeddingFunctionConfiguration::known(function.name(), function.config())

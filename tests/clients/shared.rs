@@ -58,7 +58,7 @@ impl<'a> Shared<'a> {
         let found = other.query(&self.name, LATER_QUESTION)?;
         equal(found, LATER_ANSWER)?;
 
-        // The same function in code is no conflict, and changes no name.
+        // The same function in code must not conflict, and must keep the name.
         let named = self.chroma.collection(&self.name);
         let named = named
             .embedding_function((self.case.here)())

@@ -1,4 +1,4 @@
-//! What all functions over HTTP have in common: addresses, timeouts, the cache, and the size of a response.
+//! The parts that all functions over HTTP share: addresses, timeouts, the cache, and the size of a response.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -355,7 +355,7 @@ fn queries_differ_from_documents_if_only_those_of_documents_are_stored() {
         let python = sent(stored(name, &config).as_python(true));
         assert_eq!(python, [document, document]);
     }
-    // What is stored for queries applies, as in Python.
+    // The stored settings of queries apply, as in Python.
     let tasks = json!({ "task": "retrieval.passage", "query_config": { "task": "text-matching" } });
     let sent = requests(stored("jina", &tasks)).remove(1).2;
     assert_eq!(sent["task"], "text-matching");

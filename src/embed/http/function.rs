@@ -293,7 +293,7 @@ impl HttpFunctionBuilder {
             return self;
         };
         let is_own = own.contains(&variable.as_str());
-        // If no key is required, an unset variable is no error, so none is chosen here.
+        // Without this condition, an unset variable would be an error although no key is required.
         if !is_own || self.provider.0.needs_key() {
             self.options.key_variables = starting_with(&variable, if is_own { own } else { &[] });
         }

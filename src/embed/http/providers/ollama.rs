@@ -122,7 +122,7 @@ impl Provider for Ollama {
 
     fn timeout(&self) -> Option<Duration> {
         let seconds = self.timeout.as_ref()?.as_f64()?;
-        // A negative time is no limit that a request could have.
+        // A negative timeout is ignored.
         (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     }
 }
