@@ -71,8 +71,8 @@ fn source() -> String {
     text.replace("\\\"", "\"")
 }
 
-// Without Gemini, no test provokes Google's messages.
-#[cfg(feature = "gemini")]
+// Without these features, no test provokes the messages of Google and of CSV files.
+#[cfg(all(feature = "gemini", feature = "csv"))]
 #[test]
 fn every_entry_is_a_message() {
     let source = source();
