@@ -54,6 +54,8 @@ mod http;
 mod limiter;
 mod model_identity;
 mod names;
+#[cfg(feature = "onnx")]
+mod onnx;
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 mod parsers;
 #[cfg(any(feature = "bm25", feature = "gemini"))]
@@ -82,6 +84,8 @@ pub use http::{
 };
 #[cfg(feature = "gemini")]
 pub use http::{LongTexts, RefusedTexts};
+#[cfg(feature = "onnx")]
+pub use onnx::{Onnx, OnnxBuilder, Pooling};
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(crate) use parsers::parsers;
 pub use sparse::SparseEmbeddingFunction;

@@ -1,0 +1,127 @@
+//! [`OnnxBuilder`]: the settings of an [`Onnx`].
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::function::{Identity, Onnx, Settings};
+use super::model::{Method, Model};
+use super::pooling::Pooling;
+use crate::error::{Call, InvalidInput, Result};
+use crate::model::space::Space;
+
+/// The most tokens of a text if neither the program nor the files of a model tell it: that of BERT.
+const MAX_TOKENS: usize = 512;
+
+/// Sets up an [`Onnx`]. [`Onnx::builder`] returns one.
+#[derive(Debug, Clone)]
+pub struct OnnxBuilder {
+    model_name: String,
+    folder: PathBuf,
+    pooling: Pooling,
+    normalize: bool,
+    document_prefix: String,
+    query_prefix: String,
+    max_tokens: Option<usize>,
+    space: Space,
+}
+
+impl Onnx {
+    /// Starts a function with another model: a folder with `model.onnx` and `tokenizer.json` or `vocab.txt`.
+    /// Collections store `model_name`.
+    pub fn builder(model_name: impl Into<String>, folder: impl Into<PathBuf>) -> OnnxBuilder {
+        OnnxBuilder {
+            model_name: model_name.into(),
+            folder: folder.into(),
+            pooling: Pooling::Mean,
+            normalize: true,
+            document_prefix: String::new(),
+            query_prefix: String::new(),
+            max_tokens: None,
+            space: Space::Cosine,
+        }
+    }
+}
+
+impl OnnxBuilder {
+    /// Sets how the vectors of tokens become the vector of a text. Default: [`Pooling::Mean`].
+    pub fn pooling(mut self, pooling: Pooling) -> OnnxBuilder {
+        self.pooling = pooling;
+        self
+    }
+
+    /// Sets whether vectors get unit length. Default: `true`.
+    pub fn normalize(mut self, normalize: bool) -> OnnxBuilder {
+        self.normalize = normalize;
+        self
+    }
+
+    /// Sets a text that is put before each document, such as `"passage: "` for e5. Default: none.
+    pub fn document_prefix(mut self, prefix: impl Into<String>) -> OnnxBuilder {
+        self.document_prefix = prefix.into();
+        self
+    }
+
+    /// Sets a text that is put before each query, such as `"query: "` for e5. Default: none.
+    pub fn query_prefix(mut self, prefix: impl Into<String>) -> OnnxBuilder {
+        self.query_prefix = prefix.into();
+        self
+    }
+
+    /// Sets the most tokens of a text, with `[CLS]` and `[SEP]`. The rest of a longer text is cut off.
+    /// Default: what the files of the tokenizer say, or else 512.
+    pub fn max_tokens(mut self, tokens: usize) -> OnnxBuilder {
+        self.max_tokens = Some(tokens);
+        self
+    }
+
+    /// Sets the distance measure of a collection that is created with this function and sets no other.
+    /// Default: [`Space::Cosine`].
+    pub fn space(mut self, space: Space) -> OnnxBuilder {
+        self.space = space;
+        self
+    }
+
+    /// Loads the model, unless this process has loaded it already.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] if a file of the folder is missing or malformed, or if `max_tokens` is less
+    /// than 3.
+    pub fn build(self) -> Result<Onnx> {
+        self.load()
+            .map_err(|reason| Call::new("onnx", None).invalid(reason))
+    }
+
+    fn load(self) -> std::result::Result<Onnx, InvalidInput> {
+        if let Some(tokens) = self.max_tokens.filter(|tokens| *tokens < 3) {
+            let why = "it must be 3 or more, since two tokens mark the ends of a text";
+            return Err(InvalidInput::setting("max_tokens", tokens.to_string(), why));
+        }
+        let model = Model::open(&self.folder)
+            .map_err(|why| InvalidInput::setting("folder", self.folder.to_string_lossy(), why))?;
+        let max_tokens = self.max_tokens.or(model.tokenizer.max_tokens());
+        let config = json!({
+            "model_name": self.model_name,
+            "device": "cpu",
+            "normalize_embeddings": self.normalize,
+            "kwargs": {},
+        });
+        Ok(Onnx::of(
+            model,
+            Settings {
+                identity: Identity {
+                    name: "sentence_transformer".to_owned(),
+                    config,
+                    space: self.space,
+                },
+                method: Method {
+                    pooling: self.pooling,
+                    normalize: self.normalize,
+                    max_tokens: max_tokens.unwrap_or(MAX_TOKENS),
+                },
+                document_prefix: self.document_prefix,
+                query_prefix: self.query_prefix,
+            },
+        ))
+    }
+}

@@ -1,0 +1,16 @@
+//! [`Onnx`]: sentence models in files of the format ONNX, run on this machine.
+
+mod batches;
+mod builder;
+mod folder;
+mod function;
+mod mini_lm;
+mod model;
+mod network;
+mod pooling;
+mod tokenizer;
+mod workers;
+
+pub use builder::OnnxBuilder;
+pub use function::Onnx;
+pub use pooling::Pooling;

@@ -1,0 +1,43 @@
+//! [`Pooling`]: one vector from the vectors of a text's tokens.
+
+/// How the vectors of a text's tokens become the vector of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Pooling {
+    /// Their mean, as for all-MiniLM, e5 and gte.
+    #[default]
+    Mean,
+    /// The vector of the first token, `[CLS]`, as for bge.
+    Cls,
+}
+
+impl Pooling {
+    /// Returns the vector of a text. `tokens` has a vector of `dimension` floats for each token.
+    pub(super) fn pool(self, tokens: &[f32], dimension: usize) -> Vec<f32> {
+        let rows = tokens.chunks_exact(dimension);
+        match self {
+            Pooling::Cls => tokens.iter().take(dimension).copied().collect(),
+            Pooling::Mean => {
+                let count = rows.len().max(1) as f32;
+                let mut pooled = vec![0.0; dimension];
+                for row in rows {
+                    pooled.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+                }
+                for sum in &mut pooled {
+                    *sum /= count;
+                }
+                pooled
+            }
+        }
+    }
+}
+
+/// Scales a vector to unit length. A vector of zeros stays as it is.
+pub(super) fn normalize(vector: &mut [f32]) {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if length > 0.0 {
+        for x in vector {
+            *x /= length;
+        }
+    }
+}
