@@ -8,6 +8,7 @@ pub mod fault_proxy;
 pub mod folder;
 pub mod gemini;
 pub mod listening;
+pub mod model;
 pub mod operations;
 pub mod random;
 pub mod reporting;

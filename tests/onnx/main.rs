@@ -1,0 +1,11 @@
+//! Models on this machine: the function `Onnx` with the model of Chroma's default function.
+//!
+//! If that model cannot be had, its tests say on standard error that they were left out, and pass.
+
+// The settings of clippy.toml reach the tests, but not their helpers.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod model;

