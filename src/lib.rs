@@ -47,7 +47,7 @@
 //! | write and read records | [`Collection::upsert`], [`Collection::get`], [`Collection::scan`], [`Record`]; module [`record`] |
 //! | select records | [`Key`], [`Where`]; module [`filter`] |
 //! | find similar records | [`Collection::query`], [`Collection::search`]; module [`search`] |
-//! | turn texts into vectors | `Gemini`, `embed::HttpFunction`, [`Hashing`], [`EmbeddingFunction`]; module [`embed`] |
+//! | turn texts into vectors | `Gemini`, `embed::HttpFunction`, `embed::Onnx`, [`Hashing`], [`EmbeddingFunction`]; module [`embed`] |
 //! | write many records | [`Collection::ingest`], [`Collection::export`]; module [`ingest`] |
 //! | handle errors | [`Error`], [`InvalidInput`]; module [`error`] |
 //! | see what a client does | [`Client::metrics`], [`Progress`]; module [`metrics`] |
@@ -57,6 +57,8 @@
 //! - `gemini` (default): `Gemini`, which sends its requests from a `rayon` pool.
 //! - `functions` (default): `embed::HttpFunction`, the models of OpenAI, Ollama, Hugging Face, Cohere and others.
 //!   Includes `gemini`.
+//! - `onnx`: `embed::Onnx`, which runs sentence models on this machine, among them the default model of Chroma's
+//!   Python client. Needs Rust 1.94; the crate without it needs 1.85.
 //! - `bm25`: `embed::Bm25`, which makes sparse vectors of words, offline.
 //! - `tls` (default): https, by rustls. Without it, the client speaks plain http only.
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
@@ -175,7 +177,7 @@ struct FromOfficialCrate;
 struct FromChromadb;
 
 /// The programs in the document on embedding functions compile.
-#[cfg(all(doctest, feature = "bm25", feature = "functions"))]
+#[cfg(all(doctest, feature = "bm25", feature = "functions", feature = "onnx"))]
 #[doc = include_str!("../docs/embeddings.md")]
 struct EmbeddingFunctions;
 

@@ -6,6 +6,7 @@
 //! | function | |
 //! |---|---|
 //! | [`Hashing`] | offline, for tests and for search by wording |
+//! | `Onnx` | a model on this machine, offline, among them Chroma's default (feature `onnx`) |
 //! | `Gemini` | Google's models (feature `gemini`) |
 //! | `HttpFunction` of `Ollama`, `TextEmbeddingsInference` | a model on your machines (feature `functions`) |
 //! | `HttpFunction` of `OpenAi` | OpenAI's models, and any server with OpenAI's API |

@@ -120,3 +120,26 @@ fn the_table_of_functions_has_the_real_values() {
     check("Together", Together::new("m"));
     check("Voyage", Voyage::new("voyage-3.5"));
 }
+
+#[test]
+#[cfg(feature = "onnx")]
+fn the_table_of_functions_has_models_on_this_machine() {
+    use chroma_blocking::embed::Onnx;
+
+    let [_, names, feature, ..] = row("Onnx")[..] else {
+        panic!("the row of Onnx");
+    };
+    assert_eq!(feature, "`onnx`");
+    assert!(names.contains("`default`") && names.contains("`sentence_transformer`"));
+    let Some(folder) = crate::support::model::folder() else {
+        return;
+    };
+    let default = Onnx::mini_lm_from(&folder).unwrap();
+    assert_eq!(
+        (default.name(), default.default_space()),
+        ("default", Space::L2)
+    );
+    let other = Onnx::builder("m", folder).build().unwrap();
+    let stored = (other.name(), other.default_space());
+    assert_eq!(stored, ("sentence_transformer", Space::Cosine));
+}
