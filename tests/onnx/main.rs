@@ -3,7 +3,7 @@
 //! If that model cannot be had, its tests say on standard error that they were left out, and pass.
 
 // The settings of clippy.toml reach the tests, but not their helpers.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]
 mod support;
