@@ -6,6 +6,8 @@ use std::time::Duration;
 #[cfg(feature = "local-server")]
 use crate::client::LOCAL_SERVER;
 use crate::embed::Allowed;
+#[cfg(feature = "onnx")]
+use crate::embed::Onnx;
 use crate::transport::{
     CONNECT_SETTER, CircuitBreaker, REQUEST_SETTER, ReadFrom, RetryPolicy, Timeouts,
 };
@@ -230,6 +232,38 @@ impl ClientBuilder {
     /// ```
     pub fn allow_embedding_host(mut self, host: impl Into<String>) -> ClientBuilder {
         self.allowed.allow_host(host.into());
+        self
+    }
+
+    /// Registers a model on this machine for collections that store a `sentence_transformer` with its name. May be
+    /// called several times. Default: none.
+    ///
+    /// Such a collection then opens with the model by itself. The names are compared without the parts
+    /// `sentence-transformers/` and `Xenova/`. A collection that names another model can be opened, and works
+    /// with vectors. Texts are refused with
+    /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction). If a collection
+    /// names a path, the crate does not open it, since anyone who may write to the server can change the
+    /// name.
+    ///
+    /// A collection that this crate created stores the pooling, the prefixes and the other options of its
+    /// function, and keeps them. For a collection of another client, those of the registered model apply.
+    ///
+    /// Chroma's default function needs no registration. [`Onnx::mini_lm_from`](crate::embed::Onnx::mini_lm_from)
+    /// sets the folder of its model.
+    ///
+    /// ```no_run
+    /// use chroma_blocking::Client;
+    /// use chroma_blocking::embed::{Onnx, Pooling};
+    ///
+    /// let bge = Onnx::builder("BAAI/bge-small-en-v1.5", "/models/bge-small")
+    ///     .pooling(Pooling::Cls)
+    ///     .build()?;
+    /// let client = Client::builder().allow_onnx_model(bge).build()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    #[cfg(feature = "onnx")]
+    pub fn allow_onnx_model(mut self, model: Onnx) -> ClientBuilder {
+        self.allowed.allow_onnx_model(model);
         self
     }
 

@@ -1,8 +1,14 @@
-//! [`Allowed`]: the environment variables and hosts that stored settings may name.
+//! [`Allowed`]: the environment variables, hosts and models that stored settings may name.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
+#[cfg(feature = "onnx")]
+use super::function::EmbeddingFunction as _;
+#[cfg(feature = "onnx")]
+use super::model_identity::model_of;
+#[cfg(feature = "onnx")]
+use super::onnx::Onnx;
 use crate::environment;
 use crate::error::InvalidInput;
 #[cfg(feature = "gemini")]
@@ -11,13 +17,15 @@ use crate::printable::short;
 use crate::transport::Endpoint;
 use crate::transport::without_brackets;
 
-/// The environment variables, the hosts, and the key of a client of Chroma Cloud that functions in stored
-/// settings may use, in addition to the provider's own. Anyone who may change a collection can change its
+/// The environment variables, the hosts, the models, and the key of a client of Chroma Cloud that functions in
+/// stored settings may use, in addition to the provider's own. Anyone who may change a collection can change its
 /// settings, so they are not trusted.
 #[derive(Clone, Default)]
 pub(crate) struct Allowed {
     key_variables: Vec<String>,
     hosts: Vec<String>,
+    #[cfg(feature = "onnx")]
+    onnx_models: Vec<Onnx>,
     #[cfg_attr(
         not(feature = "functions"),
         allow(dead_code, reason = "Chroma Cloud's models need the feature")
@@ -45,6 +53,21 @@ impl Allowed {
     /// Adds a host that may get the key and the texts of a stored function.
     pub(crate) fn allow_host(&mut self, host: String) {
         self.hosts.push(host);
+    }
+
+    /// Adds a model that a stored function may name.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn allow_onnx_model(&mut self, model: Onnx) {
+        self.onnx_models.push(model);
+    }
+
+    /// Returns the function that the program has registered for a model. The last one counts.
+    #[cfg(feature = "onnx")]
+    pub(super) fn onnx_model(&self, model: &str) -> Option<&Onnx> {
+        self.onnx_models.iter().rev().find(|onnx| {
+            let config = onnx.config();
+            model_of(onnx.name(), config.as_ref()) == Some(model)
+        })
     }
 
     /// Sets the key of a client of Chroma Cloud, for models that Chroma Cloud hosts.

@@ -18,6 +18,8 @@ use super::model_identity::ModelIdentity;
 #[cfg(feature = "gemini")]
 use super::names::GEMINI;
 use super::names::{canonical, why_not, why_not_sparse};
+#[cfg(feature = "onnx")]
+use super::onnx;
 use super::sparse::SparseEmbeddingFunction;
 use crate::error::InvalidInput;
 use crate::model::configuration::EmbeddingFunctionConfiguration;
@@ -103,8 +105,8 @@ pub(crate) fn make(
 }
 
 #[cfg_attr(
-    not(feature = "gemini"),
-    allow(unused_variables, reason = "only providers with a key need it")
+    not(any(feature = "gemini", feature = "onnx")),
+    allow(unused_variables, reason = "only some functions need it")
 )]
 fn make_named(
     name: &str,
@@ -113,6 +115,10 @@ fn make_named(
 ) -> Result<Arc<dyn EmbeddingFunction>, String> {
     #[cfg(feature = "functions")]
     if let Some(function) = http::deferred(name, config, allowed)? {
+        return Ok(Arc::new(function));
+    }
+    #[cfg(feature = "onnx")]
+    if let Some(function) = onnx::deferred(name, config, allowed)? {
         return Ok(Arc::new(function));
     }
     match canonical(name) {
@@ -248,7 +254,7 @@ mod tests {
         for remembered in [
             stored("openai", json!({ "model_name": 7 })),
             stored("text2vec", json!({ "model_name": "m" })),
-            stored("default", json!({})),
+            stored("google_palm", json!({})),
             stored(
                 "google_gemini",
                 json!({ "model_name": "m", "vertexai": true }),

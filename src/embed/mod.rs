@@ -40,7 +40,7 @@ mod cache;
 mod check;
 pub(crate) mod configured;
 mod context;
-#[cfg(feature = "gemini")]
+#[cfg(any(feature = "gemini", feature = "onnx"))]
 mod deferred;
 mod error;
 #[cfg(feature = "gemini")]
@@ -59,7 +59,7 @@ mod names;
 mod onnx;
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 mod parsers;
-#[cfg(any(feature = "bm25", feature = "gemini"))]
+#[cfg(any(feature = "bm25", feature = "gemini", feature = "onnx"))]
 mod settings;
 mod sparse;
 

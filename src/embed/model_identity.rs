@@ -71,16 +71,19 @@ impl fmt::Display for ModelIdentity {
 }
 
 /// The model of Chroma's default function.
-const DEFAULT: &str = "all-MiniLM-L6-v2";
+pub(super) const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";
 
 /// Returns the name of a function's model. If several functions have the model, it is the same name for all of
 /// them. `None` if the settings name no model.
-fn model_of<'a>(function: &str, config: Option<&'a Value>) -> Option<&'a str> {
-    if ["default", "onnx_mini_lm_l6_v2"].contains(&function) {
-        return Some(DEFAULT);
-    }
+pub(super) fn model_of<'a>(function: &str, config: Option<&'a Value>) -> Option<&'a str> {
     let member = |name: &str| config?.get(name)?.as_str();
-    let model = member("model_name").or_else(|| member("model"))?;
+    let named = member("model_name").or_else(|| member("model"));
+    let model = match function {
+        "onnx_mini_lm_l6_v2" => DEFAULT_MODEL,
+        // JavaScript's default function may have another model.
+        "default" => named.unwrap_or(DEFAULT_MODEL),
+        _ => named?,
+    };
     if function == "ollama" {
         return Some(of_ollama(model));
     }
@@ -99,7 +102,7 @@ fn of_ollama(model: &str) -> &str {
         | "all-minilm"
         | "all-minilm:22m"
         | "all-minilm:l6-v2"
-        | "all-minilm:22m-l6-v2-fp16" => DEFAULT,
+        | "all-minilm:22m-l6-v2-fp16" => DEFAULT_MODEL,
         other => other,
     }
 }
@@ -133,8 +136,12 @@ mod tests {
                 json!({ "model_name": "sentence-transformers/all-MiniLM-L6-v2" }),
             ),
             (
-                "transformers",
-                json!({ "model": "Xenova/all-MiniLM-L6-v2" }),
+                "default",
+                json!({ "model": "Xenova/all-MiniLM-L6-v2", "quantized": true }),
+            ),
+            (
+                "default",
+                json!({ "model_name": "Xenova/all-MiniLM-L6-v2", "dtype": "fp32" }),
             ),
             (
                 "huggingface",
@@ -153,7 +160,7 @@ mod tests {
         ] {
             assert_eq!(
                 model_of(function, Some(&config)),
-                Some(DEFAULT),
+                Some(DEFAULT_MODEL),
                 "{function} {config}"
             );
         }
@@ -164,9 +171,17 @@ mod tests {
                 "sentence_transformer",
                 json!({ "model_name": "all-MiniLM-L12-v2" }),
             ),
+            (
+                "default",
+                json!({ "model_name": "Xenova/all-MiniLM-L12-v2" }),
+            ),
             ("openai", json!({ "model_name": "default" })),
         ] {
-            assert_ne!(model_of(function, Some(&config)), Some(DEFAULT), "{config}");
+            assert_ne!(
+                model_of(function, Some(&config)),
+                Some(DEFAULT_MODEL),
+                "{config}"
+            );
         }
         assert_eq!(
             model_of("huggingface_server", Some(&json!({ "url": "u" }))),

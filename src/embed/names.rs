@@ -12,6 +12,8 @@ pub(super) fn canonical(name: &str) -> &str {
         }
         "together-ai" => "together_ai",
         "huggingface-server" => "huggingface_server",
+        // JavaScript's clients before 3.0. It is their default function with its model named.
+        "transformers" => "default",
         "cloudflare-worker-ai" | "cloudflare-workers-ai" => "cloudflare_workers_ai",
         other => other,
     }
@@ -20,9 +22,10 @@ pub(super) fn canonical(name: &str) -> &str {
 /// Says why a function cannot run here. `name` is Python's.
 pub(super) fn why_not(name: &str) -> &'static str {
     match name {
-        "default" | "onnx_mini_lm_l6_v2" | "transformers" => {
-            "it is the default model of Chroma's Python and JavaScript clients, which this crate does not include; \
-             Ollama serves the same model: Ollama::new(\"chroma/all-minilm-l6-v2-f32\")"
+        #[cfg(not(feature = "onnx"))]
+        "default" | "onnx_mini_lm_l6_v2" => {
+            "it runs the default model of Chroma's clients on this machine, and this crate was built without its feature \
+             `onnx`; Ollama serves the same model: Ollama::new(\"chroma/all-minilm-l6-v2-f32\")"
         }
         "amazon_bedrock" => {
             "Amazon Bedrock needs signed requests of an AWS account, which this crate cannot make"
@@ -33,8 +36,9 @@ pub(super) fn why_not(name: &str) -> &'static str {
         "google_palm" => {
             "Google shut the PaLM API down on 2025-10-30; embed the documents again, into a new collection"
         }
+        #[cfg(not(feature = "onnx"))]
         "sentence_transformer" => {
-            "it runs a model with Python's library torch, which this crate does not include; a server of Hugging Face's \
+            "it runs a model on this machine, and this crate was built without its feature `onnx`; a server of Hugging Face's \
              Text Embeddings Inference may serve the same model: TextEmbeddingsInference::new(url).model(name)"
         }
         "instructor" | "text2vec" | "open_clip" => {
@@ -92,6 +96,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_of_javascript_become_pythons() {
+        assert_eq!(canonical("transformers"), "default");
+        assert_eq!(canonical("huggingface-server"), "huggingface_server");
+        assert_eq!(canonical("openai"), "openai");
+    }
+
+    #[test]
     #[cfg(not(feature = "functions"))]
     fn functions_over_http_name_their_feature() {
         for name in [
@@ -105,7 +116,11 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "onnx"))]
     fn the_default_function_names_another_one_with_its_model() {
+        for name in ["default", "sentence_transformer", "transformers"] {
+            assert!(why_not(canonical(name)).contains("`onnx`"), "{name}");
+        }
         assert!(why_not("default").contains("chroma/all-minilm-l6-v2-f32"));
         assert!(why_not("sentence_transformer").contains("TextEmbeddingsInference"));
     }

@@ -28,7 +28,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(config: &'a Value) -> Result<T, Strin
 ///
 /// # Errors
 /// Says how long the name is.
-#[cfg(feature = "functions")]
+#[cfg(any(feature = "functions", feature = "onnx"))]
 pub(super) fn check_model(name: &str) -> Result<(), String> {
     const MAX: usize = 512;
 
@@ -43,7 +43,7 @@ pub(super) fn check_model(name: &str) -> Result<(), String> {
 
 /// Copies settings, to store them again. Real ones are few, and neither lists nor objects, except those that
 /// the function `knows`. Others are left out, since a server may send any number of them.
-#[cfg(feature = "gemini")]
+#[cfg(any(feature = "gemini", feature = "onnx"))]
 pub(super) fn kept(config: &Value, knows: &Value) -> Value {
     const MAX: usize = 32;
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "gemini")]
+    #[cfg(any(feature = "gemini", feature = "onnx"))]
     fn secure_04_unknown_lists_and_objects_are_not_kept() {
         let config = json!({ "a": 1, "b": null, "list": [1], "known": { "x": 1, "y": 2 }, "other": { "z": 1 } });
         let knows = json!({ "known": { "x": 1 }, "more": 1 });

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::function::{Identity, Onnx, Settings};
 use super::model::{Method, Model};
@@ -100,12 +100,12 @@ impl OnnxBuilder {
         let model = Model::open(&self.folder)
             .map_err(|why| InvalidInput::setting("folder", self.folder.to_string_lossy(), why))?;
         let max_tokens = self.max_tokens.or(model.tokenizer.max_tokens());
-        let config = json!({
-            "model_name": self.model_name,
-            "device": "cpu",
-            "normalize_embeddings": self.normalize,
-            "kwargs": {},
-        });
+        let method = Method {
+            pooling: self.pooling,
+            normalize: self.normalize,
+            max_tokens: max_tokens.unwrap_or(MAX_TOKENS),
+        };
+        let config = self.config(method);
         Ok(Onnx::of(
             model,
             Settings {
@@ -114,14 +114,32 @@ impl OnnxBuilder {
                     config,
                     space: self.space,
                 },
-                method: Method {
-                    pooling: self.pooling,
-                    normalize: self.normalize,
-                    max_tokens: max_tokens.unwrap_or(MAX_TOKENS),
-                },
+                model: Some(self.model_name),
+                method,
                 document_prefix: self.document_prefix,
                 query_prefix: self.query_prefix,
             },
         ))
+    }
+
+    /// Returns what a collection stores: the settings of Python's function, and those that only this crate reads.
+    fn config(&self, method: Method) -> Value {
+        let mut config = json!({
+            "model_name": self.model_name,
+            "device": "cpu",
+            "normalize_embeddings": method.normalize,
+            "kwargs": {},
+            "pooling": method.pooling.name(),
+            "max_tokens": method.max_tokens,
+        });
+        for (name, prefix) in [
+            ("document_prefix", &self.document_prefix),
+            ("query_prefix", &self.query_prefix),
+        ] {
+            if !prefix.is_empty() {
+                config[name] = json!(prefix);
+            }
+        }
+        config
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::model::{Method, Model};
 use crate::embed::context::{EmbeddingContext, Purpose};
@@ -17,14 +17,16 @@ use crate::model::space::Space;
 /// [`Onnx::mini_lm`] is Chroma's default function.
 #[derive(Clone)]
 pub struct Onnx {
-    model: Arc<Model>,
-    settings: Settings,
+    pub(super) model: Arc<Model>,
+    pub(super) settings: Settings,
 }
 
 /// What a function needs besides its model.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) identity: Identity,
+    /// The name that the program gave the model. `None` for the model of Chroma's default function.
+    pub(super) model: Option<String>,
     pub(super) method: Method,
     pub(super) document_prefix: String,
     pub(super) query_prefix: String,
@@ -38,6 +40,28 @@ pub(super) struct Identity {
     pub(super) space: Space,
 }
 
+impl Settings {
+    /// Returns the text that is put before each text.
+    fn prefix(&self, purpose: Purpose) -> &str {
+        match purpose {
+            Purpose::Documents => &self.document_prefix,
+            Purpose::Queries => &self.query_prefix,
+        }
+    }
+
+    /// Returns everything that a vector depends on, except the text. The stored name is not part of it: the
+    /// vectors of Chroma's default function are the same under each of its names.
+    pub(super) fn cache_key(&self, purpose: Purpose) -> String {
+        let Method {
+            pooling,
+            normalize,
+            max_tokens,
+        } = self.method;
+        let method = json!([pooling.name(), normalize, max_tokens]);
+        json!(["onnx", self.model, method, self.prefix(purpose)]).to_string()
+    }
+}
+
 impl Onnx {
     pub(super) fn of(model: Arc<Model>, settings: Settings) -> Onnx {
         Onnx { model, settings }
@@ -48,10 +72,7 @@ impl Onnx {
         texts: &[&str],
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Embeddings, EmbeddingError> {
-        let prefix = match context.purpose() {
-            Purpose::Documents => &self.settings.document_prefix,
-            Purpose::Queries => &self.settings.query_prefix,
-        };
+        let prefix = self.settings.prefix(context.purpose());
         let prefixed: Vec<String> = texts.iter().map(|text| format!("{prefix}{text}")).collect();
         let mut report = |done| {
             context.progress(done, texts.len());
@@ -104,5 +125,9 @@ impl EmbeddingFunction for Onnx {
 
     fn config(&self) -> Option<Value> {
         Some(self.settings.identity.config.clone())
+    }
+
+    fn cache_key(&self, purpose: Purpose) -> String {
+        self.settings.cache_key(purpose)
     }
 }

@@ -8,9 +8,11 @@ mod mini_lm;
 mod model;
 mod network;
 mod pooling;
+mod stored;
 mod tokenizer;
 mod workers;
 
 pub use builder::OnnxBuilder;
 pub use function::Onnx;
 pub use pooling::Pooling;
+pub(super) use stored::deferred;

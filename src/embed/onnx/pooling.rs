@@ -12,6 +12,20 @@ pub enum Pooling {
 }
 
 impl Pooling {
+    /// Returns the name in stored settings.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Pooling::Mean => "mean",
+            Pooling::Cls => "cls",
+        }
+    }
+
+    /// Returns the pooling with a stored name.
+    pub(super) fn from_name(name: &str) -> Option<Pooling> {
+        let mut all = [Pooling::Mean, Pooling::Cls].into_iter();
+        all.find(|pooling| pooling.name() == name)
+    }
+
     /// Returns the vector of a text. `tokens` has a vector of `dimension` floats for each token.
     pub(super) fn pool(self, tokens: &[f32], dimension: usize) -> Vec<f32> {
         let rows = tokens.chunks_exact(dimension);
