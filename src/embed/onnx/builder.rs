@@ -10,7 +10,8 @@ use super::pooling::Pooling;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::space::Space;
 
-/// The most tokens of a text if neither the program nor the files of a model tell it: that of BERT.
+/// The most tokens of a text if neither the program nor the files of a model tell it: the number of positions
+/// of BERT.
 const MAX_TOKENS: usize = 512;
 
 /// Sets up an [`Onnx`]. [`Onnx::builder`] returns one.
@@ -27,8 +28,29 @@ pub struct OnnxBuilder {
 }
 
 impl Onnx {
-    /// Starts a function with another model: a folder with `model.onnx` and `tokenizer.json` or `vocab.txt`.
-    /// Collections store `model_name`.
+    /// Returns a builder of a function with another model.
+    ///
+    /// The folder has `model.onnx` and the tokenizer, `tokenizer.json` or `vocab.txt`, which must be WordPiece.
+    /// The inputs of the model are `input_ids` and, if it has them, `attention_mask` and `token_type_ids`, each
+    /// with the shape texts × tokens. Its first output has the shape texts × tokens × dimension.
+    ///
+    /// A collection that is created with the function stores the name `sentence_transformer` and `model_name`,
+    /// as Python's `SentenceTransformerEmbeddingFunction` does. Give the name that the model's makers use.
+    ///
+    /// ```no_run
+    /// use chroma_blocking::embed::{Onnx, Pooling};
+    ///
+    /// // The settings are those of the models' cards.
+    /// let bge = Onnx::builder("BAAI/bge-small-en-v1.5", "models/bge-small")
+    ///     .pooling(Pooling::Cls)
+    ///     .query_prefix("Represent this sentence for searching relevant passages: ")
+    ///     .build()?;
+    /// let e5 = Onnx::builder("intfloat/e5-small-v2", "models/e5-small")
+    ///     .document_prefix("passage: ")
+    ///     .query_prefix("query: ")
+    ///     .build()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
     pub fn builder(model_name: impl Into<String>, folder: impl Into<PathBuf>) -> OnnxBuilder {
         OnnxBuilder {
             model_name: model_name.into(),
@@ -44,13 +66,13 @@ impl Onnx {
 }
 
 impl OnnxBuilder {
-    /// Sets how the vectors of tokens become the vector of a text. Default: [`Pooling::Mean`].
+    /// Sets how the vector of a text is made of the vectors of its tokens. Default: [`Pooling::Mean`].
     pub fn pooling(mut self, pooling: Pooling) -> OnnxBuilder {
         self.pooling = pooling;
         self
     }
 
-    /// Sets whether vectors get unit length. Default: `true`.
+    /// Sets whether vectors are scaled to unit length. Default: `true`.
     pub fn normalize(mut self, normalize: bool) -> OnnxBuilder {
         self.normalize = normalize;
         self

@@ -12,9 +12,34 @@ use crate::embed::function::EmbeddingFunction;
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 
-/// An embedding function that runs a model on this machine: offline, without a key, and without Python.
+/// An embedding function that runs a sentence model on this machine: offline, without a key, and without
+/// Python.
 ///
-/// [`Onnx::mini_lm`] is Chroma's default function.
+/// [`Onnx::mini_lm`] is the function that Chroma's Python client uses by default. [`Onnx::builder`] runs other
+/// BERT-like models in ONNX format, such as bge-small, e5-small and gte-small.
+///
+/// A process loads the model of a folder once; clones, collections and threads share it. A call runs batches of
+/// texts on all cores. The rest of a text that has more tokens than the model's maximum is ignored. Each vector
+/// has [`dimension`](EmbeddingFunction::dimension) floats, and unit length unless [`OnnxBuilder::normalize`] is
+/// off.
+///
+/// In debug builds, a model is slow unless the crates that run it are optimized. The repository's
+/// `docs/embeddings.md` has the lines for your `Cargo.toml`, the settings of some models, and the cost.
+///
+/// ```no_run
+/// use chroma_blocking::embed::Onnx;
+/// use chroma_blocking::{Client, Record};
+///
+/// let notes = Client::from_env()?
+///     .collection("notes")
+///     .embedding_function(Onnx::mini_lm()?)
+///     .get_or_create()?;
+/// notes.upsert([Record::new("1").document("He ran without shoes.")])?;
+/// assert_eq!(notes.query("a barefoot athlete").run()?[0].id, "1");
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+///
+/// [`OnnxBuilder::normalize`]: super::OnnxBuilder::normalize
 #[derive(Clone)]
 pub struct Onnx {
     pub(super) model: Arc<Model>,

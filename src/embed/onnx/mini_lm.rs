@@ -13,7 +13,8 @@ use crate::environment::Environment;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::space::Space;
 
-/// The most tokens of a text in Chroma's Python client, with `[CLS]` and `[SEP]`.
+/// The most tokens of a text in Chroma's Python client (chromadb 1.5.9, `ONNXMiniLM_L6_V2`), with `[CLS]` and
+/// `[SEP]`.
 pub(super) const PYTHONS_MAX_TOKENS: usize = 256;
 /// The most tokens of a text in Chroma's JavaScript client, and the most that the model accepts.
 pub(super) const MAX_TOKENS: usize = 512;
@@ -21,10 +22,31 @@ pub(super) const MAX_TOKENS: usize = 512;
 pub(super) const DIMENSION: usize = 384;
 
 impl Onnx {
-    /// Loads the model of Chroma's default function, all-MiniLM-L6-v2.
+    /// Loads the model of Chroma's default function: all-MiniLM-L6-v2, for English.
+    ///
+    /// The function makes the vectors of Chroma's Python client 1.5.9, up to rounding: 384 floats, the mean of
+    /// the vectors of at most 256 tokens, scaled to unit length. A collection that is created with it stores
+    /// the name `default` and, unless you set another, the distance [`Space::L2`]. Python then opens it with
+    /// the same model.
+    ///
+    /// The model is in the folder that the variable `CHROMA_ONNX_MODEL` names, or else in that of Chroma's
+    /// Python client: `~/.cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx`. This function downloads nothing;
+    /// `Onnx::download` does.
+    ///
+    /// A collection that stores this function opens with it by itself. It loads the model at the first text.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if there is no such model, or if its files are damaged.
+    /// [`InvalidInput::Setting`] if there is no such model, or if its files are damaged. The message says how to
+    /// get it.
+    ///
+    /// ```no_run
+    /// use chroma_blocking::EmbeddingFunction;
+    /// use chroma_blocking::embed::Onnx;
+    ///
+    /// let vectors = Onnx::mini_lm()?.embed_documents(&["a spiral galaxy", "bread dough"])?;
+    /// assert_eq!(vectors.row(0).unwrap().len(), 384);
+    /// # Ok::<(), chroma_blocking::embed::EmbeddingError>(())
+    /// ```
     pub fn mini_lm() -> Result<Onnx> {
         let found = folder::find(&Environment::of_process());
         found
@@ -32,10 +54,18 @@ impl Onnx {
             .map_err(|reason| Call::new("onnx", None).invalid(reason))
     }
 
-    /// Like [`mini_lm`](Onnx::mini_lm), with the folder of the model.
+    /// Like [`mini_lm`](Onnx::mini_lm), with the model in this folder: `model.onnx` and `tokenizer.json` or
+    /// `vocab.txt`.
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if a file of the folder is missing or damaged, or is that of another model.
+    ///
+    /// ```
+    /// use chroma_blocking::embed::Onnx;
+    ///
+    /// let error = Onnx::mini_lm_from("no/such/folder").unwrap_err();
+    /// assert!(error.to_string().contains("no/such/folder"));
+    /// ```
     pub fn mini_lm_from(folder: impl AsRef<Path>) -> Result<Onnx> {
         mini_lm_of("folder", folder.as_ref())
             .map_err(|reason| Call::new("onnx", None).invalid(reason))

@@ -1,13 +1,13 @@
 //! [`Pooling`]: one vector from the vectors of a text's tokens.
 
-/// How the vectors of a text's tokens become the vector of the text.
+/// How the vector of a text is made of the vectors of its tokens. The card of a model names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Pooling {
-    /// Their mean, as for all-MiniLM, e5 and gte.
+    /// Their mean, as for all-MiniLM, e5 and gte. `[CLS]` and `[SEP]` count, and padding does not.
     #[default]
     Mean,
-    /// The vector of the first token, `[CLS]`, as for bge.
+    /// The vector of the first token, `[CLS]`, as for bge-small-en-v1.5.
     Cls,
 }
 
