@@ -190,10 +190,12 @@ Rrf([Knn(query="a text", return_rank=True), Knn(query=sparse, key="words", retur
 def with_other_packages():
     from chromadb.utils.embedding_functions import (
         ChromaBm25EmbeddingFunction,
+        DefaultEmbeddingFunction,
         GoogleGeminiEmbeddingFunction,
         HuggingFaceEmbeddingServer,
         OllamaEmbeddingFunction,
         OpenAIEmbeddingFunction,
+        SentenceTransformerEmbeddingFunction,
     )
 
     client.create_collection("notes", embedding_function=GoogleGeminiEmbeddingFunction())
@@ -201,6 +203,8 @@ def with_other_packages():
     OpenAIEmbeddingFunction(model_name="text-embedding-3-small")
     OllamaEmbeddingFunction(model_name="nomic-embed-text")
     HuggingFaceEmbeddingServer(url="http://localhost:8080/embed")
+    DefaultEmbeddingFunction()
+    SentenceTransformerEmbeddingFunction(model_name="BAAI/bge-small-en-v1.5")
     SparseVectorIndexConfig(embedding_function=ChromaBm25EmbeddingFunction(), source_key="#document")
 
 

@@ -118,6 +118,17 @@ fn functions() -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "onnx")]
+fn onnx(folder: &str) -> Result<()> {
+    use chroma_blocking::embed::{Onnx, Pooling};
+
+    Onnx::mini_lm()?;
+    Onnx::builder("BAAI/bge-small-en-v1.5", folder)
+        .pooling(Pooling::Cls)
+        .build()?;
+    Ok(())
+}
+
 #[cfg(feature = "bm25")]
 fn sparse() -> std::result::Result<(), EmbeddingError> {
     use chroma_blocking::embed::{Bm25, SparseEmbeddingFunction};
