@@ -15,6 +15,8 @@ mod bad;
 mod bm25;
 mod engine;
 mod golden;
+#[cfg(feature = "onnx")]
+mod on_this_machine;
 mod recording;
 mod settings;
 mod sparse;

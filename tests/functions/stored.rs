@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 
 use chroma_blocking::embed::{
@@ -32,14 +33,14 @@ const SERVER: &str = "http://localhost:8080/embed";
 const MINI_LM: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
 /// A server and a client of it.
-struct Chroma {
+pub(crate) struct Chroma {
     url: String,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl Chroma {
     /// The server in the environment.
-    fn new() -> Chroma {
+    pub(crate) fn new() -> Chroma {
         let url = std::env::var("CHROMA_HOST").unwrap();
         let url = if url.contains("://") {
             url
@@ -51,7 +52,7 @@ impl Chroma {
     }
 
     /// Creates a collection with a stored function, as another client. Returns its name.
-    fn create(&self, function: &Value) -> String {
+    pub(crate) fn create(&self, function: &Value) -> String {
         let name = unique_name();
         let configuration = json!({ "embedding_function": function });
         let body = json!({ "name": name, "configuration": configuration });
@@ -63,7 +64,7 @@ impl Chroma {
     }
 
     /// Returns the function that a collection stores.
-    fn stored(&self, name: &str) -> Value {
+    pub(crate) fn stored(&self, name: &str) -> Value {
         let get = ureq::http::Request::get(format!("{}{DATABASE}/{name}", self.url));
         send(get, &Value::Null)["configuration_json"]["embedding_function"].take()
     }
@@ -72,6 +73,11 @@ impl Chroma {
 /// Runs a test in a child process with a server. The process has the keys of models that the stand-in serves, and
 /// no other.
 fn child(test: &str) {
+    child_with(test, |_| {});
+}
+
+/// Like [`child`], with more variables.
+pub(crate) fn child_with(test: &str, set: impl FnOnce(&mut Command)) {
     let local = (!server::is_given()).then(|| server::local().start().unwrap());
     let models = StandIn::start(answer);
     let mut command = support::child(test);
@@ -92,6 +98,7 @@ fn child(test: &str) {
     for name in ["MODELS", "CHROMA_EMBED_URL", "GOOGLE_GEMINI_BASE_URL"] {
         command.env(name, models.url());
     }
+    set(&mut command);
     let output = command.output().unwrap();
     let words = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -168,7 +175,8 @@ fn expected(function: &Value) -> Outcome {
     }
 }
 
-fn why(error: Error) -> String {
+/// Returns the reason why a text was refused.
+pub(crate) fn why(error: Error) -> String {
     match error {
         Error::Invalid {
             reason: InvalidInput::StoredEmbeddingFunction { why, .. },
