@@ -58,6 +58,13 @@ impl Environment<'_> {
         }
     }
 
+    /// Returns the path in a variable, which need not be Unicode; `None` if it is not set or empty.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn path(&self, name: &str) -> Option<std::path::PathBuf> {
+        let value = (self.0)(name).filter(|value| !value.is_empty());
+        value.map(std::path::PathBuf::from)
+    }
+
     /// Whether a variable is set and not empty.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         (self.0)(name).is_some_and(|value| !value.is_empty())

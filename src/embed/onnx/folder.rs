@@ -6,15 +6,166 @@ use crate::environment::Environment;
 use crate::error::InvalidInput;
 
 /// The variable that names the folder of the model.
-pub(super) const VARIABLE: &str = "CHROMA_ONNX_MODEL";
+const VARIABLE: &str = "CHROMA_ONNX_MODEL";
+/// The folder that Chroma's Python client uses, below the user's home folder.
+const OF_PYTHON: &str = ".cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx";
+/// The variable that names the user's home folder, as for Python's `Path.home()`.
+pub(super) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+/// The files of the model. If one is missing, Chroma's Python client downloads all of them.
+pub(super) const FILES: [&str; 6] = [
+    "config.json",
+    "model.onnx",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+];
+
+/// The ways to choose a model, for errors.
+const WAYS: &str = "pass the folder of the model to Onnx::mini_lm_from, set CHROMA_ONNX_MODEL to it, or call \
+                    Onnx::download(), which fetches 83 MB";
 
 /// Returns the folder of the model of Chroma's default function, and the setting that names it.
 ///
 /// # Errors
-/// [`InvalidInput::Setting`] if there is none. It says which three ways there are.
+/// [`InvalidInput::Setting`] if the variable does not name a folder, or if there is no model. The latter says
+/// which three ways there are.
 pub(super) fn find(environment: &Environment<'_>) -> Result<(&'static str, PathBuf), InvalidInput> {
-    match environment.get_shown(VARIABLE)? {
-        Some(folder) => Ok((VARIABLE, PathBuf::from(folder))),
-        None => Ok((VARIABLE, Path::new("").to_owned())),
+    if let Some(value) = environment.get_shown(VARIABLE)? {
+        let folder = PathBuf::from(&value);
+        if folder.is_dir() {
+            return Ok((VARIABLE, folder));
+        }
+        let why = if folder.exists() {
+            "it is not a folder; set it to the folder that contains model.onnx"
+        } else {
+            "it does not exist; set it to the folder that contains model.onnx"
+        };
+        return Err(InvalidInput::setting(VARIABLE, value, why));
+    }
+    let none = |why: String| {
+        let why = format!("it could name the folder of all-MiniLM-L6-v2; {why}; {WAYS}");
+        InvalidInput::setting(VARIABLE, "", why)
+    };
+    let Some(folder) = of_python(environment) else {
+        let why = format!("there is no home folder with the model either ({HOME} is not set)");
+        return Err(none(why));
+    };
+    let missing = missing(&folder);
+    if missing.is_empty() {
+        return Ok(("the folder of Chroma's Python client", folder));
+    }
+    let folder = folder.display();
+    Err(none(if missing.len() == FILES.len() {
+        format!("the folder of Chroma's Python client has no model either ({folder})")
+    } else {
+        let missing = missing.join(", ");
+        format!(
+            "the folder of Chroma's Python client lacks {missing} ({folder}), so a download was interrupted"
+        )
+    }))
+}
+
+/// Returns the folder that Chroma's Python client uses. `None` if the user has no home folder.
+pub(super) fn of_python(environment: &Environment<'_>) -> Option<PathBuf> {
+    let home = environment.path(HOME).filter(|home| home.is_absolute())?;
+    Some(home.join(OF_PYTHON))
+}
+
+/// Returns the files of the model that are not in a folder.
+pub(super) fn missing(folder: &Path) -> Vec<&'static str> {
+    let is_missing = |name: &&str| !folder.join(name).is_file();
+    FILES.into_iter().filter(is_missing).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::fs;
+
+    use super::*;
+    use crate::durable::tests::Folder;
+
+    fn find_with(
+        model: Option<&Path>,
+        home: Option<&Path>,
+    ) -> Result<(&'static str, PathBuf), String> {
+        let lookup = |name: &str| -> Option<OsString> {
+            let value = match name {
+                VARIABLE => model,
+                HOME => home,
+                // Python does not read it either.
+                "XDG_CACHE_HOME" => Some(Path::new("/elsewhere")),
+                _ => None,
+            };
+            value.map(|path| path.as_os_str().to_owned())
+        };
+        find(&Environment::of(&lookup)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_variable_goes_before_the_folder_of_python() {
+        let home = Folder::new();
+        let folder = home.0.join(OF_PYTHON);
+        fs::create_dir_all(&folder).unwrap();
+        for name in FILES {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let found = find_with(None, Some(&home.0)).unwrap();
+        assert_eq!(
+            found,
+            ("the folder of Chroma's Python client", folder.clone())
+        );
+        let found = find_with(Some(&home.0), Some(&home.0)).unwrap();
+        assert_eq!(found, (VARIABLE, home.0.clone()));
+        // A typing error is not passed over.
+        for (path, why) in [
+            (folder.join("vocab.txt"), "it is not a folder"),
+            (home.0.join("absent"), "it does not exist"),
+        ] {
+            let error = find_with(Some(&path), Some(&home.0)).unwrap_err();
+            let start = format!("CHROMA_ONNX_MODEL is {:?}: {why}", path.to_str().unwrap());
+            assert!(error.starts_with(&start), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_a_model_the_error_says_the_three_ways() {
+        let home = Folder::new();
+        let folder = home.0.join(OF_PYTHON);
+        let none = find_with(None, Some(&home.0)).unwrap_err();
+        let homeless = find_with(None, None).unwrap_err();
+        let relative = find_with(None, Some(Path::new("home"))).unwrap_err();
+        fs::create_dir_all(&folder).unwrap();
+        for name in &FILES[..4] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let interrupted = find_with(None, Some(&home.0)).unwrap_err();
+        let shown = folder.display();
+        for (error, why) in [
+            (none, format!("has no model either ({shown})")),
+            (homeless, "(HOME is not set)".to_owned()),
+            (relative, "(HOME is not set)".to_owned()),
+            (
+                interrupted,
+                format!(
+                    "lacks tokenizer_config.json, vocab.txt ({shown}), so a download was interrupted"
+                ),
+            ),
+        ] {
+            assert!(
+                error.starts_with("CHROMA_ONNX_MODEL is empty or not set: "),
+                "{error}"
+            );
+            assert!(error.contains(&why), "{error}");
+            for way in [
+                "Onnx::mini_lm_from",
+                "set CHROMA_ONNX_MODEL",
+                "Onnx::download()",
+                "83 MB",
+            ] {
+                assert!(error.contains(way), "{error}");
+            }
+        }
     }
 }
