@@ -66,6 +66,7 @@ impl ClientBuilder {
             timeouts: Timeouts {
                 connect: timeout("CONNECTION_TIMEOUT_MS", defaults.connect)?,
                 request: timeout("REQUEST_TIMEOUT_MS", defaults.request)?,
+                silence: defaults.silence,
                 connect_setting: "CONNECTION_TIMEOUT_MS",
                 request_setting: "REQUEST_TIMEOUT_MS",
             },

@@ -86,7 +86,7 @@ pub use http::{
 #[cfg(feature = "gemini")]
 pub use http::{LongTexts, RefusedTexts};
 #[cfg(feature = "onnx")]
-pub use onnx::{Onnx, OnnxBuilder, Pooling};
+pub use onnx::{Onnx, OnnxBuilder, OnnxDownload, Pooling};
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(crate) use parsers::parsers;
 pub use sparse::SparseEmbeddingFunction;

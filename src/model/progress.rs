@@ -13,7 +13,7 @@ pub struct Progress {
     pub operation: &'static str,
     /// The current stage.
     pub stage: ProgressStage,
-    /// The number of texts, records, ids or queries that are done. For a batch job, the number of input items
+    /// The number of texts, records, ids or queries that are done; for a download, the number of bytes. For a batch job, the number of input items
     /// that were handled, including those of an earlier run: the position in the input.
     pub done: u64,
     /// The total number; `None` if it is not known. A batch job knows it if its iterator does, as that of a
@@ -52,6 +52,8 @@ pub enum ProgressStage {
     Writing,
     /// Deleting records.
     Deleting,
+    /// Downloading a file, counted in bytes.
+    Downloading,
 }
 
 /// The name of the operation whose `done` counts items of its input: written, skipped and failed ones.
@@ -90,9 +92,17 @@ impl Progress {
 }
 
 /// `upsert: 2000 of 10000 written`; for a batch job, `ingest: 2000 items done, 1990 written, 10 failed`, with
-/// `45 % of the input` after the items if its size is known.
+/// `45 % of the input` after the items if its size is known; for a download, `download: 21.5 of 83.2 MB`.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.stage == ProgressStage::Downloading {
+            let megabytes = |bytes| bytes as f64 / 1e6;
+            write!(f, "{}: {:.1}", self.operation, megabytes(self.done))?;
+            if let Some(total) = self.total {
+                write!(f, " of {:.1}", megabytes(total))?;
+            }
+            return f.write_str(" MB");
+        }
         write!(f, "{}: {}", self.operation, self.done)?;
         if let Some(total) = self.total {
             write!(f, " of {total}")?;
@@ -118,6 +128,7 @@ impl fmt::Display for Progress {
             ProgressStage::Reading => " read",
             ProgressStage::Writing => " written",
             ProgressStage::Deleting => " deleted",
+            ProgressStage::Downloading => " downloaded",
         })
     }
 }
@@ -134,6 +145,10 @@ mod tests {
         assert_eq!(deleting.to_string(), "delete: 7 of 9 deleted");
         let reading = Progress::new("export", ProgressStage::Reading, 7);
         assert_eq!(reading.to_string(), "export: 7 read");
+        let downloading = Progress::new("download", ProgressStage::Downloading, 21_500_000);
+        assert_eq!(downloading.to_string(), "download: 21.5 MB");
+        let downloading = downloading.out_of(83_178_821);
+        assert_eq!(downloading.to_string(), "download: 21.5 of 83.2 MB");
     }
 
     #[test]

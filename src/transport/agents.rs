@@ -67,6 +67,7 @@ fn config(options: &ConnectOptions, idle_connections: usize) -> ureq::config::Co
         .max_idle_age(IDLE_AGE)
         .timeout_resolve(Some(timeouts.connect.min(FOREVER)))
         .timeout_connect(Some(timeouts.connect.min(FOREVER)))
+        .timeout_per_read(timeouts.silence)
         .timeout_global(Some(timeouts.request.min(FOREVER)));
     #[cfg(feature = "tls")]
     let config = if options.root_certificates.is_empty() {

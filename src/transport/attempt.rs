@@ -28,7 +28,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Sends a request and reads the whole response.
+    /// Sends a request and reads the whole response. Returns its body, if no sink has taken it.
     ///
     /// If a pooled connection turns out to be closed, sends the request once more on a new one. `state`
     /// counts both.
@@ -80,8 +80,9 @@ impl Sender {
         state.attempts += 1;
         let attempt = state.observed.attempt(endpoint, state.attempts);
         let head = self.head(endpoint, state.request(), &attempt);
-        let result = send(agent, head, state)
-            .and_then(|response| HttpResponse::read(response, self.max_answer(state)));
+        let max_size = self.max_answer(state);
+        let sent = send(agent, head, state);
+        let result = sent.and_then(|response| HttpResponse::read(response, max_size, state.sink()));
         attempt.end(&result);
         result
     }

@@ -4,6 +4,7 @@ use super::call_options::CallOptions;
 use super::endpoint::Endpoint;
 use super::observe::Observed;
 use super::operation::{HttpRequest, Kind};
+use super::sink::Sink;
 use crate::error::{Call, Error};
 
 /// A call under way: its request, its options, and what was sent so far.
@@ -14,15 +15,30 @@ pub(super) struct CallState<'a> {
     pub(super) attempts: u32,
     /// Whether the server may have acted in one of the attempts. Stays `true` whatever later attempts return.
     pub(super) may_have_acted: bool,
+    /// Takes the body of the response, instead of memory.
+    sink: Option<&'a mut dyn Sink>,
 }
 
 impl<'a> CallState<'a> {
-    pub(super) fn new(observed: &'a Observed<'a>, options: CallOptions) -> CallState<'a> {
+    pub(super) fn new(
+        observed: &'a Observed<'a>,
+        options: CallOptions,
+        sink: Option<&'a mut dyn Sink>,
+    ) -> CallState<'a> {
         CallState {
             observed,
             options,
             attempts: 0,
             may_have_acted: false,
+            sink,
+        }
+    }
+
+    /// Returns what takes the body of the response, if it does not go into memory.
+    pub(super) fn sink(&mut self) -> Option<&mut dyn Sink> {
+        match &mut self.sink {
+            Some(sink) => Some(&mut **sink),
+            None => None,
         }
     }
 

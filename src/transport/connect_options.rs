@@ -19,7 +19,9 @@ pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     /// For one attempt, from the first byte sent to the last byte received.
     pub(crate) request: Duration,
-    /// How the user changes them, for errors: by a setter or an environment variable.
+    /// For the next bytes of a response. `None` if only `request` limits it.
+    pub(crate) silence: Option<Duration>,
+    /// How the user changes them, for errors: by a setter or an environment variable. Empty if nothing does.
     pub(crate) connect_setting: &'static str,
     pub(crate) request_setting: &'static str,
 }
@@ -33,6 +35,7 @@ impl Default for Timeouts {
         Timeouts {
             connect: Duration::from_secs(30),
             request: Duration::from_secs(60),
+            silence: None,
             connect_setting: CONNECT_SETTER,
             request_setting: REQUEST_SETTER,
         }

@@ -248,10 +248,18 @@ impl FailureReader {
         let Timeouts {
             connect_setting,
             request_setting,
+            silence,
             ..
         } = self.timeouts;
         let is_connecting = matches!(reason, Timeout::Connect | Timeout::Resolve);
         let message = match proxy {
+            _ if reason == Timeout::PerRead => format!(
+                "no byte of the response arrived for {} s; {CHECK_THE_NETWORK}",
+                silence.unwrap_or_default().as_secs_f32()
+            ),
+            _ if is_connecting && connect_setting.is_empty() => {
+                format!("no connection within the connection timeout; {CHECK_THE_NETWORK}")
+            }
             Some(proxy) if is_connecting => format!(
                 "no connection through the proxy {proxy} within the connection timeout; check the proxy, or \
                  raise the timeout with {connect_setting}"

@@ -31,6 +31,7 @@ mod retry;
 mod retry_state;
 mod secrets;
 mod send;
+mod sink;
 mod tcp;
 mod tls_fault;
 #[cfg(not(feature = "opentelemetry"))]
@@ -59,4 +60,6 @@ pub(crate) use proxy::Proxy;
 pub(crate) use proxy_rules::from_environment as proxy_from_environment;
 pub(crate) use retry::Backoff;
 pub(crate) use send::Transport;
+#[cfg(feature = "onnx")]
+pub(crate) use sink::Sink;
 pub(crate) use trace::Parent;

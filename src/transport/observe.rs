@@ -189,7 +189,7 @@ impl Attempt<'_> {
             ..
         } = self.call.request;
         let bytes_out = body.map_or(0, <[u8]>::len);
-        let bytes_in = result.as_ref().map_or(0, |answer| answer.body.len());
+        let bytes_in = result.as_ref().map_or(0, |answer| answer.size);
         if let Some(counters) = self.call.counters {
             counters.record_attempt(bytes_out, bytes_in);
         }

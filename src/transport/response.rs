@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use ureq::http::{self, HeaderMap};
 use ureq::{Body, Error};
 
+use super::sink::{Sink, receive};
+
 /// The maximum size of an error's body, in bytes. The rest is not read.
 const MAX_ERROR_BODY: u64 = 64 << 10;
 /// The maximum size of the buffer allocated before the first byte arrives, whatever length the server
@@ -20,19 +22,24 @@ pub(super) struct HttpResponse {
     pub(super) retry_after: Option<Duration>,
     /// The new address that a redirect names.
     pub(super) location: Option<String>,
+    /// Empty if a [`Sink`] has taken it.
     pub(super) body: Vec<u8>,
+    /// The number of bytes that were received of the body.
+    pub(super) size: usize,
     /// Whether the body is truncated.
     pub(super) is_cut: bool,
 }
 
 impl HttpResponse {
-    /// Reads the body, of at most `max_size` bytes. The body of an error may be cut off.
+    /// Reads the body: that of a success into `sink`, if there is one, or else at most `max_size` bytes. The
+    /// body of an error may be cut off.
     ///
     /// # Errors
     /// The connection broke, or the body is too large.
     pub(super) fn read(
         response: http::Response<Body>,
         max_size: u64,
+        sink: Option<&mut dyn Sink>,
     ) -> Result<HttpResponse, Error> {
         let (parts, body) = response.into_parts();
         let retry_after = header(&parts.headers, http::header::RETRY_AFTER)
@@ -43,7 +50,11 @@ impl HttpResponse {
             None
         };
         let mut is_cut = false;
-        let body = if parts.status.is_success() {
+        let mut streamed = 0;
+        let body = if let (true, Some(sink)) = (parts.status.is_success(), sink) {
+            streamed = receive(body, sink)?;
+            Vec::new()
+        } else if parts.status.is_success() {
             let announced = body.content_length().unwrap_or(0);
             let reserved = announced.min(MAX_RESERVED).min(max_size);
             let mut reader = body.into_with_config().limit(max_size).reader();
@@ -59,6 +70,7 @@ impl HttpResponse {
             status: parts.status.as_u16(),
             retry_after,
             location,
+            size: streamed + body.len(),
             body,
             is_cut,
         })

@@ -14,6 +14,7 @@ use super::observe::Observer;
 use super::operation::HttpRequest;
 use super::proxy::Proxy;
 use super::retry_state::RetryState;
+use super::sink::Sink;
 use crate::error::Result;
 use crate::metrics::{Metrics, Recorder};
 
@@ -89,22 +90,44 @@ impl Transport {
         request: HttpRequest<'_>,
         parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
     ) -> Result<T> {
-        let observer = Observer {
-            primary: self.endpoint(),
-            dialect: self.sender.failures.dialect,
-            recorder: &self.recorder,
-        };
-        let observed = observer.begin(request);
-        let state = CallState::new(&observed, options.begin());
-        let result = self.send_observed(state, parse);
+        let observed = self.observer().begin(request);
+        let state = CallState::new(&observed, options.begin(), None);
+        let result = self.send_observed(state, |answer, _| parse(answer));
         observed.end(&result);
         result
     }
 
+    /// Like [`send`](Transport::send), for a response that may be too large for memory.
+    ///
+    /// # Errors
+    /// Those of `send`, and [`Error::Decode`](crate::Error::Decode) with what [`Sink::end`] returns.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn download(
+        &self,
+        options: CallOptions,
+        request: HttpRequest<'_>,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let observed = self.observer().begin(request);
+        let state = CallState::new(&observed, options.begin(), Some(sink));
+        let result = self.send_observed(state, |_, sink| sink.map_or(Ok(()), Sink::end));
+        observed.end(&result);
+        result
+    }
+
+    fn observer(&self) -> Observer<'_> {
+        Observer {
+            primary: self.endpoint(),
+            dialect: self.sender.failures.dialect,
+            recorder: &self.recorder,
+        }
+    }
+
+    /// `parse` gets the body, or what has taken it.
     fn send_observed<T>(
         &self,
         mut state: CallState<'_>,
-        parse: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
+        parse: impl FnOnce(&[u8], Option<&mut dyn Sink>) -> std::result::Result<T, String>,
     ) -> Result<T> {
         let mut retries = RetryState::new(&self.endpoints, &self.budget, &state);
         let mut target = retries.first_target(&state)?;
@@ -114,7 +137,7 @@ impl Transport {
             match self.sender.attempt(endpoint, &mut state) {
                 Ok(answer) => {
                     retries.succeeded(target);
-                    return parse(&answer).map_err(|message| {
+                    return parse(&answer, state.sink()).map_err(|message| {
                         state.may_have_acted = !state.kind().is_read();
                         let call = state.call(endpoint);
                         let origin = Origin { endpoint, call };

@@ -2,6 +2,7 @@
 
 mod batches;
 mod builder;
+mod download;
 mod folder;
 mod function;
 mod mini_lm;
@@ -13,6 +14,7 @@ mod tokenizer;
 mod workers;
 
 pub use builder::OnnxBuilder;
+pub use download::OnnxDownload;
 pub use function::Onnx;
 pub use pooling::Pooling;
 pub(super) use stored::deferred;

@@ -1,0 +1,603 @@
+//! Downloads of small archives from a server of the test.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use tar::{Builder, EntryType, Header};
+
+use super::*;
+use crate::durable::tests::Folder;
+use crate::embed::onnx::folder::HOME;
+
+/// The bytes of the model in these archives: more than those between two reports of the progress.
+const SIZE: u64 = 3 << 20;
+
+/// A server, with the number of its connections.
+struct Server {
+    url: String,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Starts a server. `answer` gets the number of the connection, counted from 0, after its request was read.
+    fn start(answer: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/onnx.tar.gz", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (answer, counter) = (Arc::new(answer), connections.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, answer) = (stream.unwrap(), answer.clone());
+                let number = counter.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                    while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                    answer(number, &mut stream);
+                });
+            }
+        });
+        Server { url, connections }
+    }
+
+    /// Starts a server that always sends these bytes and closes the connection.
+    fn sending(bytes: Vec<u8>) -> Server {
+        Server::start(move |_, stream| drop(stream.write_all(&bytes)))
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+fn answer(head: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn ok(body: &[u8]) -> Vec<u8> {
+    answer("200 OK", body)
+}
+
+/// Returns the content of the model: bytes that cannot be compressed.
+fn model() -> &'static [u8] {
+    static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        let mut random = Random(7);
+        let words = (0..SIZE / 8).flat_map(|_| random.next().to_le_bytes());
+        words.collect()
+    })
+}
+
+/// An archive under construction.
+struct Archive(Builder<GzEncoder<Vec<u8>>>);
+
+impl Archive {
+    fn new() -> Archive {
+        Archive(Builder::new(GzEncoder::new(
+            Vec::new(),
+            Compression::fast(),
+        )))
+    }
+
+    /// Adds an entry. The name is not checked.
+    fn entry(mut self, name: &str, kind: EntryType, content: &[u8]) -> Archive {
+        let mut header = Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        self.0.append(&header, content).unwrap();
+        self
+    }
+
+    fn file(self, name: &str, content: &[u8]) -> Archive {
+        self.entry(name, EntryType::Regular, content)
+    }
+
+    /// Adds the files of the model, except for one.
+    fn model_without(mut self, left_out: &str) -> Archive {
+        for name in FILES.into_iter().filter(|name| *name != left_out) {
+            let content = if name == "model.onnx" {
+                model()
+            } else {
+                b"new".to_vec()
+            };
+            self = self.file(&format!("onnx/{name}"), &content);
+        }
+        self
+    }
+
+    fn finish(self) -> Vec<u8> {
+        self.0.into_inner().unwrap().finish().unwrap()
+    }
+}
+
+/// Returns an archive like Chroma's.
+fn good() -> &'static [u8] {
+    static GOOD: OnceLock<Vec<u8>> = OnceLock::new();
+    GOOD.get_or_init(|| {
+        let archive = Archive::new().entry("onnx/", EntryType::Directory, b"");
+        let archive = archive
+            .file("onnx/._config.json", b"of a Mac")
+            .file("README", b"text");
+        archive.model_without("").finish()
+    })
+}
+
+/// Returns a download of this archive from this address.
+fn download<'a>(url: &str, archive: &[u8]) -> OnnxDownload<'a> {
+    let mut download = Onnx::download().url(url);
+    download.model_size = SIZE;
+    download.source.sha256 = format!("{:x}", Sha256::digest(archive));
+    download.source.retry = RetryPolicy::default().base_delay(Duration::from_millis(1));
+    download
+}
+
+fn run(download: OnnxDownload<'_>, home: &Path) -> Result<PathBuf> {
+    let lookup = |name: &str| (name == HOME).then(|| OsString::from(home));
+    download.run_in(&Environment::of(&lookup))
+}
+
+/// The folder of the model, in this home folder.
+fn folder_in(home: &Path) -> PathBuf {
+    home.join(".cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx")
+}
+
+/// Returns the names next to the folder of the model, and its own.
+fn names_in(home: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder_in(home).parent().unwrap());
+    let names = entries.into_iter().flatten().flatten();
+    names
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
+}
+
+fn check_installed(home: &Path) {
+    let folder = folder_in(home);
+    for name in FILES {
+        let content = fs::read(folder.join(name)).unwrap();
+        assert!(content == model() || content == b"new", "{name}");
+    }
+    assert_eq!(names_in(home), ["onnx"]);
+}
+
+#[test]
+fn the_model_is_installed_once() {
+    let home = Folder::new();
+    let server = Server::sending(ok(good()));
+    let mut seen = Vec::new();
+    let installing = download(&server.url, good()).on_progress(|progress| seen.push(*progress));
+    let folder = run(installing, &home.0).unwrap();
+    assert_eq!(folder, folder_in(&home.0));
+    check_installed(&home.0);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), FILES.len());
+    let length = good().len() as u64;
+    assert!(seen.iter().all(|progress| progress.total == Some(length)));
+    let done: Vec<u64> = seen.iter().map(|progress| progress.done).collect();
+    assert!(done.len() > 3 && done.is_sorted(), "{done:?}");
+    assert_eq!((done[0], done.last()), (0, Some(&length)));
+    // No request is sent, not even to a wrong address.
+    let again = download("no address", good()).on_progress(|_| panic!("nothing is downloaded"));
+    assert_eq!(run(again, &home.0).unwrap(), folder);
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_folder_that_is_not_whole_is_installed_again() {
+    let server = Server::sending(ok(good()));
+    for absent in ["vocab.txt", "model.onnx", ""] {
+        let home = Folder::new();
+        let folder = folder_in(&home.0);
+        fs::create_dir_all(&folder).unwrap();
+        for name in FILES
+            .into_iter()
+            .chain(["notes"])
+            .filter(|name| *name != absent)
+        {
+            fs::write(folder.join(name), "cut").unwrap();
+        }
+        run(download(&server.url, good()), &home.0).unwrap();
+        check_installed(&home.0);
+        assert_eq!(fs::read(folder.join("notes")).unwrap(), b"cut");
+    }
+}
+
+/// The moment before the last file is moved: what is there is new.
+#[test]
+fn a_folder_is_whole_only_if_all_its_files_are_new() {
+    for absent in FILES {
+        let home = Folder::new();
+        let (folder, unpacked) = (home.0.join("onnx"), home.0.join("unpacked"));
+        for (at, content) in [(&folder, "old"), (&unpacked, "new")] {
+            fs::create_dir(at).unwrap();
+            for name in FILES.into_iter().filter(|name| *name != absent) {
+                fs::write(at.join(name), content).unwrap();
+            }
+        }
+        install(&unpacked, &folder).unwrap_err();
+        for name in FILES.into_iter().filter(|name| *name != absent) {
+            assert_eq!(fs::read(folder.join(name)).unwrap(), b"new", "{name}");
+        }
+        assert_eq!(folder::missing(&folder), [absent]);
+    }
+}
+
+#[test]
+fn a_broken_response_is_requested_again() {
+    let home = Folder::new();
+    let whole = ok(good());
+    let server = Server::start(move |number, stream| {
+        let end = if number < 2 {
+            whole.len() / 2
+        } else {
+            whole.len()
+        };
+        let _ = stream.write_all(&whole[..end]);
+    });
+    let last = std::cell::Cell::new(0);
+    let installing = download(&server.url, good()).on_progress(|progress| last.set(progress.done));
+    run(installing, &home.0).unwrap();
+    check_installed(&home.0);
+    assert_eq!((server.connections(), last.get()), (3, good().len() as u64));
+}
+
+/// Runs a download that fails. Returns the error, after a check that no file is left.
+fn failure(bytes: Vec<u8>, archive: &[u8]) -> Error {
+    let home = Folder::new();
+    let server = Server::sending(bytes);
+    let error = run(download(&server.url, archive), &home.0).unwrap_err();
+    assert_eq!(names_in(&home.0), [""; 0], "{error}");
+    error
+}
+
+#[test]
+fn secure_00_an_archive_with_another_hash_is_not_installed() {
+    let mut other = good().to_vec();
+    *other.last_mut().unwrap() ^= 1;
+    let error = failure(ok(&other), good());
+    assert!(matches!(error, Error::Decode { .. }), "{error}");
+    let error = error.to_string();
+    assert!(
+        error.contains("checksum mismatch: its SHA-256 is "),
+        "{error}"
+    );
+    let expected = format!("{:x}", Sha256::digest(good()));
+    assert!(error.contains(&expected), "{error}");
+}
+
+#[test]
+fn a_response_that_is_not_the_archive_is_an_error() {
+    const XML: &[u8] =
+        b"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified \
+                         key does not exist.</Message><Key>x</Key></Error>";
+    let half = ok(good())[..1 << 20].to_vec();
+    let huge = b"HTTP/1.1 200 OK\r\ncontent-length: 134217729\r\n\r\n\x1f\x8b".to_vec();
+    for (bytes, words) in [
+        (
+            answer("404 Not Found", XML),
+            "not found: The specified key does not exist.; check the address",
+        ),
+        (
+            answer("403 Forbidden", XML),
+            "HTTP 403 NoSuchKey: The specified key does not exist.; check the address",
+        ),
+        (
+            answer("400 Bad Request", b"no"),
+            "HTTP 400: \"no\"; check the address",
+        ),
+        (
+            answer("302 Found\r\nlocation: http://b/c", b""),
+            "HTTP 302: redirected to http://b/c; use that address",
+        ),
+        (answer("503 Busy", b"busy"), "HTTP 503: \"busy\"; "),
+        (answer("429 Slow Down", b"slow"), "rate limited: \"slow\""),
+        (
+            ok(b"<!doctype html><p>Log in"),
+            "not an archive in the format gzip; a network that requires a login",
+        ),
+        (ok(b""), "checksum mismatch"),
+        (huge, "larger than 128 MiB"),
+        (half, "the connection broke"),
+        (b"220 mail\r\n\r\n".to_vec(), "it is not HTTP"),
+    ] {
+        let error = failure(bytes, good()).to_string();
+        assert!(
+            error.starts_with("download \"all-MiniLM-L6-v2\" at http://127.0.0.1:"),
+            "{error}"
+        );
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_silent_server_is_not_waited_for() {
+    let home = Folder::new();
+    let whole = ok(good());
+    let server = Server::start(move |_, stream| {
+        stream.write_all(&whole[..whole.len() / 2]).unwrap();
+        // Ends when the client gives up.
+        let _ = io::copy(stream, &mut io::sink());
+    });
+    let mut silent = download(&server.url, good());
+    silent.source.silence = Duration::from_millis(300);
+    silent.source.retry = RetryPolicy::none();
+    let error = run(silent, &home.0).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }) && error.is_retryable());
+    let error = error.to_string();
+    assert!(
+        error.contains("no byte of the response arrived for 0.3 s"),
+        "{error}"
+    );
+    assert_eq!(names_in(&home.0), [""; 0]);
+}
+
+/// A slow server is waited for, however long the whole takes.
+#[test]
+fn a_slow_server_is_waited_for() {
+    let home = Folder::new();
+    let whole = ok(good());
+    let server = Server::start(move |_, stream| {
+        for piece in whole.chunks(whole.len() / 8) {
+            stream.write_all(piece).unwrap();
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let mut slow = download(&server.url, good());
+    slow.source.silence = Duration::from_millis(500);
+    slow.source.retry = RetryPolicy::none();
+    run(slow, &home.0).unwrap();
+    check_installed(&home.0);
+}
+
+#[test]
+fn a_malformed_archive_is_an_error() {
+    let without = |name| Archive::new().model_without(name);
+    let link = |kind| {
+        without("vocab.txt")
+            .entry("onnx/vocab.txt", kind, b"")
+            .finish()
+    };
+    let mut damaged = good().to_vec();
+    let middle = damaged.len() / 2;
+    damaged[middle..].fill(0);
+    let nothing = vec![0; 2 << 20];
+    let bomb = (0..5).fold(Archive::new(), |bomb, n| {
+        bomb.file(&format!("{n}"), &nothing)
+    });
+    let large = Archive::new().file("onnx/vocab.txt", &[&nothing[..]; 5].concat());
+    for (archive, words) in [
+        (
+            Archive::new().finish(),
+            "it has no config.json, model.onnx, ",
+        ),
+        (without("vocab.txt").finish(), "it has no vocab.txt"),
+        (link(EntryType::Symlink), "its vocab.txt is not a file"),
+        (link(EntryType::Link), "its vocab.txt is not a file"),
+        (link(EntryType::Directory), "its vocab.txt is not a file"),
+        (
+            without("").file("onnx/../../x", b"").finish(),
+            "it has a path with ..: \"onnx/../../x\"",
+        ),
+        (
+            without("").file("onnx/vocab.txt", b"").finish(),
+            "it has a file twice",
+        ),
+        (bomb.finish(), "it contains more than 9437184 bytes"),
+        (large.finish(), "it contains more than 9437184 bytes"),
+        (good()[..middle].to_vec(), "it is damaged: "),
+        (damaged, "it is damaged: "),
+        (vec![0x1f, 0x8b], "it is damaged: "),
+    ] {
+        let error = failure(ok(&archive), &archive);
+        assert!(matches!(error, Error::Decode { .. }), "{error}");
+        let words = format!("the archive cannot be unpacked: {words}");
+        assert!(error.to_string().contains(&words), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error() {
+    let server = Server::sending(ok(good()));
+    let home = Folder::new();
+    fs::write(home.0.join(".cache"), "").unwrap();
+    let error = run(download(&server.url, good()), &home.0).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }));
+    assert!(
+        error.to_string().starts_with("cannot create the folder "),
+        "{error}"
+    );
+    let error = run(download(&server.url, good()), Path::new("")).unwrap_err();
+    assert!(
+        error.to_string().contains("HOME is empty or not set: "),
+        "{error}"
+    );
+    // Something else has the name of the lock.
+    let home = Folder::new();
+    let lock = folder_in(&home.0).with_extension("lock");
+    fs::create_dir_all(&lock).unwrap();
+    let error = run(download(&server.url, good()), &home.0).unwrap_err();
+    assert!(
+        format!("{error:#}").contains("onnx.lock: it has other content; remove it"),
+        "{error:#}"
+    );
+    assert_eq!(server.connections(), 0);
+    // The folder of the model cannot be made.
+    let home = Folder::new();
+    fs::create_dir_all(folder_in(&home.0).parent().unwrap()).unwrap();
+    fs::write(folder_in(&home.0), "").unwrap();
+    let error = run(download(&server.url, good()), &home.0).unwrap_err();
+    assert!(error.to_string().starts_with("cannot write "), "{error}");
+    assert_eq!(names_in(&home.0), ["onnx"]);
+}
+
+#[test]
+fn secure_05_an_address_with_a_password_is_refused_and_not_shown() {
+    let home = Folder::new();
+    for url in [
+        "http://me:s3cret@mirror/x",
+        "http://mirror/x?sig=s3cret",
+        "http://mirror/x#s3cret",
+    ] {
+        let download = download(url, good());
+        let shown = format!("{download:?}");
+        assert!(
+            shown.contains("mirror") && !shown.contains("s3cret"),
+            "{shown}"
+        );
+        let error = run(download, &home.0).unwrap_err().to_string();
+        assert!(
+            error.starts_with("download \"all-MiniLM-L6-v2\": url is "),
+            "{error}"
+        );
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
+fn threads_download_once() {
+    let home = Folder::new();
+    let server = Server::sending(ok(good()));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| run(download(&server.url, good()), &home.0).unwrap());
+        }
+    });
+    check_installed(&home.0);
+    assert_eq!(server.connections(), 1);
+}
+
+/// Prints the log.
+struct Printer;
+
+impl log::Log for Printer {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        println!("@{}", record.args());
+    }
+
+    fn flush(&self) {}
+}
+
+/// The program that downloads, and prints its log and its progress.
+#[test]
+#[ignore = "run by the other tests"]
+fn downloader() {
+    let Ok(url) = env::var("DOWNLOAD_TEST_URL") else {
+        return;
+    };
+    log::set_logger(&Printer).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    let download = download(&url, good()).on_progress(|progress| println!("@{progress}"));
+    let folder = download.run_in(&Environment::of_process()).unwrap();
+    println!("@done {}", folder.display());
+}
+
+/// Starts [`downloader`]. Sends its lines, each with the number of the program.
+fn start(
+    number: usize,
+    server: &Server,
+    home: &Path,
+    lines: &mpsc::Sender<(usize, String)>,
+) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([
+        "embed::onnx::download::tests::downloader",
+        "--exact",
+        "--ignored",
+        "--nocapture",
+    ]);
+    command
+        .env("DOWNLOAD_TEST_URL", &server.url)
+        .env(HOME, home);
+    let mut program = command.stdout(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(program.stdout.take().unwrap()).lines();
+    let lines = lines.clone();
+    thread::spawn(move || {
+        for line in output.map_while(|line| line.ok()) {
+            if let Some((_, line)) = line.split_once('@') {
+                let _ = lines.send((number, line.to_owned()));
+            }
+        }
+    });
+    program
+}
+
+/// Waits for a line that starts with these words. Returns the number of its program.
+fn wait_for(words: &str, lines: &mpsc::Receiver<(usize, String)>) -> usize {
+    loop {
+        let (number, line) = lines.recv().expect("the programs have ended");
+        if line.starts_with(words) {
+            return number;
+        }
+    }
+}
+
+/// Starts a server that sends half of the archive, and the rest after a message.
+fn holding() -> (Server, mpsc::Sender<()>) {
+    let (go, gone) = mpsc::channel();
+    let gone = std::sync::Mutex::new(gone);
+    let whole = ok(good());
+    let server = Server::start(move |_, stream| {
+        let (first, rest) = whole.split_at(whole.len() / 2);
+        let _ = stream.write_all(first);
+        let _ = gone.lock().unwrap().recv();
+        let _ = stream.write_all(rest);
+    });
+    (server, go)
+}
+
+#[test]
+fn two_processes_download_once() {
+    let home = Folder::new();
+    let (server, go) = holding();
+    let (sender, lines) = mpsc::channel();
+    let mut programs = [0, 1].map(|number| start(number, &server, &home.0, &sender));
+    drop(sender);
+    let waiting = wait_for("waiting for another download", &lines);
+    go.send(()).unwrap();
+    let done = [wait_for("done", &lines), wait_for("done", &lines)];
+    assert!(done.contains(&waiting) && done[0] != done[1]);
+    for program in &mut programs {
+        assert!(program.wait().unwrap().success());
+    }
+    check_installed(&home.0);
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_killed_download_starts_over_and_leaves_nothing() {
+    let home = Folder::new();
+    let (server, _go) = holding();
+    let (sender, lines) = mpsc::channel();
+    let mut killed = start(0, &server, &home.0, &sender);
+    wait_for("download: 1.", &lines);
+    // Another program waits, and goes on when the first one dies.
+    let other = Server::sending(ok(good()));
+    let mut waiting = start(1, &other, &home.0, &sender);
+    wait_for("waiting for another download", &lines);
+    let left = names_in(&home.0);
+    assert!(!left.contains(&"onnx".to_owned()), "{left:?}");
+    assert!(
+        left.iter().any(|name| name.ends_with(".partial")),
+        "{left:?}"
+    );
+    killed.kill().unwrap(); // SIGKILL
+    killed.wait().unwrap();
+    wait_for("done", &lines);
+    assert!(waiting.wait().unwrap().success());
+    check_installed(&home.0);
+}
