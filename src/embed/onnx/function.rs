@@ -9,6 +9,7 @@ use super::model::{Method, Model};
 use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::function::EmbeddingFunction;
+use crate::error::{Call, Error};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 
@@ -106,7 +107,10 @@ impl Onnx {
         let vectors = self
             .model
             .embed(&prefixed, self.settings.method, &mut report)?;
-        let vectors = vectors.ok_or("cancelled")?;
+        let vectors = vectors.ok_or_else(|| {
+            let call = Box::new(Call::new("onnx", None));
+            Error::Cancelled { call }
+        })?;
         Ok(Embeddings::of_whole_rows(vectors, self.model.dimension()))
     }
 }

@@ -20,6 +20,17 @@ pub(super) const PYTHONS_MAX_TOKENS: usize = 256;
 pub(super) const MAX_TOKENS: usize = 512;
 /// The floats of a vector of all-MiniLM-L6-v2.
 pub(super) const DIMENSION: usize = 384;
+/// A text whose vector differs if a weight, the vocabulary or the splitting into words differ.
+const KNOWN_TEXT: &str =
+    "Weights, words or letters that differ change this vector: naïve café 2026!";
+/// The sums of each 24 floats of its vector, as Chroma's Python client 1.5.9 makes it.
+const KNOWN_SUMS: [f32; 16] = [
+    -0.06964, 0.26033, -0.01704, 0.23746, -0.07062, -0.26429, -0.29753, 0.31637, -0.33606,
+    -0.08013, 0.07614, -0.08386, 0.38672, 0.09552, 0.11602, -0.08905,
+];
+/// The largest difference of a sum. With other runtimes and processors, sums differ by a millionth, and with
+/// 16-bit weights by a thousandth.
+const TOLERANCE: f32 = 1e-4;
 
 impl Onnx {
     /// Loads the model of Chroma's default function: all-MiniLM-L6-v2, for English.
@@ -100,9 +111,7 @@ pub(super) fn method(max_tokens: usize) -> Method {
 fn load(setting: &'static str, folder: &Path) -> std::result::Result<Arc<Model>, InvalidInput> {
     let refused = |why| InvalidInput::setting(setting, folder.to_string_lossy(), why);
     let model = Model::open(folder).map_err(refused)?;
-    if model.dimension() != DIMENSION {
-        return Err(refused("it is another model".to_owned()));
-    }
+    check(&model).map_err(refused)?;
     Ok(model)
 }
 
@@ -120,4 +129,25 @@ fn mini_lm_of(setting: &'static str, folder: &Path) -> std::result::Result<Onnx,
         query_prefix: String::new(),
     };
     Ok(Onnx::of(model, settings))
+}
+
+/// Checks that a model makes the known vector.
+///
+/// # Errors
+/// Says that it is another model.
+fn check(model: &Model) -> std::result::Result<(), String> {
+    let text = [KNOWN_TEXT.to_owned()];
+    let vector = model.embed(&text, method(PYTHONS_MAX_TOKENS), &mut |_| true)?;
+    let vector = vector.unwrap_or_default();
+    let sums = vector.chunks(DIMENSION / KNOWN_SUMS.len());
+    let sums = sums.map(|floats| floats.iter().sum::<f32>());
+    let is_equal = |(sum, known): (f32, f32)| (sum - known).abs() < TOLERANCE;
+    if vector.len() == DIMENSION && sums.zip(KNOWN_SUMS).all(is_equal) {
+        return Ok(());
+    }
+    Err(
+        "it is not the model all-MiniLM-L6-v2 of Chroma, or a file is damaged: a known text gets another vector; \
+         for another model, use Onnx::builder"
+            .to_owned(),
+    )
 }

@@ -9,6 +9,7 @@ mod mini_lm;
 mod model;
 mod network;
 mod pooling;
+mod protobuf;
 mod stored;
 mod tokenizer;
 mod workers;

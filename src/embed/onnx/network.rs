@@ -1,10 +1,13 @@
 //! [`Network`]: the model itself, run by the crate `rten`.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use rten::{ModelOptions, NodeId, RunOptions, ThreadPool, Value};
+
+use super::protobuf;
 
 /// The inputs that a model may have. All have the shape texts × tokens.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +43,8 @@ impl Network {
     /// # Errors
     /// Why the file is not such a model.
     pub(super) fn load(file: &Path) -> Result<Network, String> {
+        let content = File::open(file).map_err(|error| format!("it cannot be read: {error}"))?;
+        protobuf::check(&content)?;
         // Copies the weights into the order in which they are used: a third less time for a short text.
         let load = || {
             ModelOptions::with_all_ops()
