@@ -8,4 +8,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broken;
 mod model;
+mod small;
+
+/// Returns the largest difference of the floats of two vectors.
+fn difference(one: &[f32], other: &[f32]) -> f32 {
+    assert_eq!(one.len(), other.len());
+    let pairs = one.iter().zip(other);
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}

@@ -185,7 +185,13 @@ impl Job<'_> {
         worker: &Arc<ThreadPool>,
     ) -> Result<Vec<Vec<f32>>, String> {
         let tokens = filled_up(&self.tokens[batch]);
-        let (floats, dimension) = self.model.network.run(&tokens, worker)?;
+        let (floats, dimension) = self.model.network.run(&tokens, worker).map_err(|why| {
+            format!(
+                "the model does not accept a text of {} tokens: {why}; if it accepts fewer, build the function with \
+                 .max_tokens",
+                tokens.width
+            )
+        })?;
         let texts = floats.chunks_exact(tokens.width * dimension);
         let rows = texts.zip(&tokens.lengths).map(|(floats, length)| {
             let mut vector = self

@@ -68,9 +68,7 @@ impl Network {
         if !inputs.iter().any(|(_, input)| matches!(input, Input::Ids)) {
             return Err("it is not a model of sentences: it has no input input_ids".to_owned());
         }
-        let Some(output) = model.output_ids().first().copied() else {
-            return Err("it is not a model of sentences: it has no output".to_owned());
-        };
+        let output = output_of(&model).ok_or("it is not a model of sentences: it has no output")?;
         Ok(Network {
             model,
             inputs,
@@ -105,17 +103,27 @@ impl Network {
         let output = output.ok_or("it returned nothing")?;
         let (found, floats) = output
             .into_shape_vec::<f32, 3>()
-            .map_err(|error| format!("its first output is not a vector for each token: {error}"))?;
+            .map_err(|error| format!("its output is not a vector for each token: {error}"))?;
         let [texts, width, dimension] = found;
         if [texts, width] != shape || dimension == 0 {
             return Err(format!(
-                "its first output has the shape {found:?}; it must have a vector for each of {texts} × {width} tokens",
-                texts = shape[0],
-                width = shape[1],
+                "its output has the shape {found:?} for {} texts of {} tokens; it must be a vector for each token",
+                shape[0], shape[1],
             ));
         }
         Ok((floats, dimension))
     }
+}
+
+/// Returns the output that has a vector for each token: one of these names, or else the first.
+fn output_of(model: &rten::Model) -> Option<NodeId> {
+    let names = ["last_hidden_state", "token_embeddings"];
+    let named = |id: &&NodeId| {
+        let name = model.node_info(**id).and_then(|node| node.name());
+        name.is_some_and(|name| names.contains(&name))
+    };
+    let outputs = model.output_ids();
+    outputs.iter().find(named).or(outputs.first()).copied()
 }
 
 fn mask(tokens: &Tokens) -> Vec<i32> {

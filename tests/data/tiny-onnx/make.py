@@ -1,9 +1,9 @@
-"""Writes the small model of this folder and the vectors that onnxruntime makes with it.
+"""Writes the small models of this folder and the vectors that onnxruntime makes with it.
 
     pip install numpy onnx onnxruntime tokenizers
     python3 make.py
 
-The model has the inputs, the output and the operators of BERT, with one layer and random weights.
+model.onnx has the inputs, the output and the operators of BERT, with one layer and random weights.
 """
 
 import json
@@ -99,10 +99,27 @@ def model():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-def main():
-    made = model()
+def pooled():
+    """Returns a model that makes one vector for each text by itself, as some others do."""
+    words = np.ones((len(VOCABULARY), 2), np.float32)
+    made = [
+        helper.make_node("Gather", ["words", "input_ids"], ["rows"]),
+        helper.make_node("ReduceMax", ["rows"], ["sentence_embedding"], axes=[1], keepdims=0),
+    ]
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["texts", "tokens"])
+    output = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["texts", 2])
+    graph = helper.make_graph(made, "pooled", [ids], [output], [numpy_helper.from_array(words, "words")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def save(made, name):
     onnx.checker.check_model(made, full_check=True)
-    onnx.save(made, FOLDER / "model.onnx")
+    onnx.save(made, FOLDER / name)
+
+
+def main():
+    save(model(), "model.onnx")
+    save(pooled(), "pooled.onnx")
     (FOLDER / "vocab.txt").write_text("".join(f"{word}\n" for word in VOCABULARY))
 
     tokenizer = BertWordPieceTokenizer(str(FOLDER / "vocab.txt"))
