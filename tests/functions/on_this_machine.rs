@@ -1,7 +1,9 @@
 //! Collections that store a model on this machine, as Chroma's clients store it. They open with the model by
 //! themselves, on a real server.
 
+use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use chroma_blocking::embed::{Onnx, Pooling};
 use chroma_blocking::{Client, Collection, EmbeddingFunction, Include, Record, Space};
@@ -27,6 +29,33 @@ fn child_with_model(test: &str) {
 /// Returns the folder of the model, in such a child process.
 fn folder() -> PathBuf {
     std::env::var_os(VARIABLE).unwrap().into()
+}
+
+/// Runs a test in a child process that finds no model by itself. The variable `COPY` names a copy of one, if this
+/// machine has it.
+fn child_with_copy(test: &str, variable: &str) {
+    let (Some(model), copy) = (model::folder(), Folder::new()) else {
+        return;
+    };
+    for file in ["model.onnx", "tokenizer.json"] {
+        // Another name of the same file takes no room.
+        fs::hard_link(model.join(file), copy.path(file))
+            .or_else(|_| fs::copy(model.join(file), copy.path(file)).map(drop))
+            .unwrap();
+    }
+    let empty = Folder::new();
+    child_with(test, |command| {
+        without_model(command, &empty);
+        command.env(variable, &copy.0);
+    });
+}
+
+/// Takes all ways to a model from a child process.
+fn without_model(command: &mut Command, empty: &Folder) {
+    command.env_remove(VARIABLE);
+    for home in ["HOME", "USERPROFILE"] {
+        command.env(home, &empty.0);
+    }
 }
 
 /// Adds the parts that all stored functions have.
@@ -247,6 +276,46 @@ fn child_that_registers() {
 }
 
 #[test]
+fn a_folder_in_code_is_used_for_the_default_model() {
+    child_with_copy("on_this_machine::child_with_a_folder_in_code", "COPY");
+}
+
+#[test]
+#[ignore = "started by a_folder_in_code_is_used_for_the_default_model"]
+fn child_with_a_folder_in_code() {
+    let chroma = Chroma::new();
+    let function = Onnx::mini_lm_from(std::env::var_os("COPY").unwrap()).unwrap();
+    let builder = Client::builder().host(chroma.client.url());
+    let client = builder.allow_onnx_model(function.clone()).build().unwrap();
+    for (name, config, _) in default_model() {
+        let created = chroma.create(&known(name, &config));
+        let notes = client.collection(&created).get().unwrap();
+        let stored = written(&notes, "a galaxy");
+        assert!(is_equal(&stored, &vector(&function, "a galaxy")), "{name}");
+        let notes = chroma.client.collection(&created).get().unwrap();
+        why(notes.query("a galaxy").run().unwrap_err());
+    }
+}
+
+#[test]
+fn the_model_is_loaded_once_for_a_process() {
+    child_with_copy("on_this_machine::child_that_opens_again", VARIABLE);
+}
+
+#[test]
+#[ignore = "started by the_model_is_loaded_once_for_a_process"]
+fn child_that_opens_again() {
+    let chroma = Chroma::new();
+    let created = chroma.create(&known("default", &json!({})));
+    let open = || chroma.client.collection(&created).get().unwrap();
+    written(&open(), "a galaxy");
+    let file = folder().join("model.onnx");
+    fs::remove_file(&file).unwrap();
+    fs::write(file, "no model").unwrap();
+    written(&open(), "a galaxy");
+}
+
+#[test]
 fn secure_01_a_stored_path_is_not_opened_although_a_model_is_there() {
     child_with_model("on_this_machine::child_with_a_path");
 }
@@ -273,10 +342,7 @@ fn child_with_a_path() {
 fn without_the_model_vectors_work_and_a_text_says_how_to_get_it() {
     let empty = Folder::new();
     child_with("on_this_machine::child_without_the_model", |command| {
-        command.env_remove(VARIABLE);
-        for home in ["HOME", "USERPROFILE"] {
-            command.env(home, &empty.0);
-        }
+        without_model(command, &empty);
     });
 }
 
