@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
+oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 # The largest size, in KiB, compressed.
 most=740
@@ -59,6 +60,9 @@ for features in 'default-features = false' 'default-features = true'; do
     # The same versions; Cargo removes entries that it does not need.
     cp "$package/Cargo.lock" .
     cargo build --quiet
+    if rustup toolchain list 2>/dev/null | grep -q "^$oldest"; then
+        CARGO_TARGET_DIR=$repository/target/$oldest cargo "+$oldest" check --quiet
+    fi
     if grep -E "^name = \"($ours)\"" Cargo.lock; then
         fail "a program that depends on the crate downloads the crates above"
     fi
