@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tests that this crate and Chroma's Python and JavaScript clients open, query and write the same collections. A stand-in on
-# this machine answers for all providers of embeddings. The clients are installed into the cache folder, once.
+# Tests that this crate and Chroma's Python and JavaScript clients open, query and write the same collections, and that both
+# split texts into the same tokens for Chroma's default function. A stand-in on this machine answers for all providers of
+# embeddings. The clients are installed into the cache folder, once.
 #
 # Skips, with a message, a client whose registry cannot be reached, and the Python client without Python 3.11 and pip.
 # Fails if a client cannot be installed for another reason.
@@ -8,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/clients.sh
 
-unset GOOGLE_API_KEY PYTHON_WITH_CHROMA PYTHON_CLIENT JAVASCRIPT_CLIENT
+unset GOOGLE_API_KEY PYTHON_CLIENT JAVASCRIPT_CLIENT
 failed=0
 
 # skip_or_fail STATUS CLIENT: after a client could not be installed
@@ -32,11 +33,17 @@ run_test() {
 }
 
 if installed=$(scripts/python-client.sh); then
-    export PYTHON_WITH_CHROMA=$(head -n 1 <<<"$installed")
-    export PYTHON_CLIENT="$PYTHON_WITH_CHROMA '$PWD/tests/clients/client.py'"
+    with_client=$(head -n 1 <<<"$installed")
+    export PYTHON_CLIENT="$with_client '$PWD/tests/clients/client.py'"
     run_test python
-    # Tokens and vectors of Chroma's default function.
-    cargo test --quiet --all-features --test onnx -- --ignored python --nocapture || failed=1
+
+    echo "Token ids of Chroma's default function, and of other tokenizers"
+    scratch=$(mktemp -d)
+    model=$(tail -n 1 <<<"$installed")
+    eval "$with_client tests/onnx/tokens.py \"\$model\" \"\$scratch\"" >"$scratch/tokens.jsonl"
+    GOLDEN_TOKENS=$scratch/tokens.jsonl cargo test --quiet --all-features --lib onnx::tokenizer -- --ignored --nocapture ||
+        failed=1
+    rm -r "$scratch"
 else
     skip_or_fail $? "Chroma's Python client"
 fi

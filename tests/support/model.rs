@@ -62,12 +62,3 @@ pub fn built(command: &mut Command) -> Result<PathBuf, String> {
     assert!(output.status.success(), "{command:?}: {errors}");
     Ok(PathBuf::from(words(&output.stdout)))
 }
-
-/// Returns a command that runs a script in Python with Chroma's client and this model. `scripts/python-client.sh`
-/// prints the command of the shell, which `scripts/test-clients.sh` puts into a variable.
-pub fn python(script: &str) -> Command {
-    let python = std::env::var("PYTHON_WITH_CHROMA").expect("run scripts/test-clients.sh");
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", &format!("exec {python} \"$@\""), "sh", script]);
-    command
-}
