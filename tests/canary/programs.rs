@@ -6,12 +6,16 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
+#[cfg(feature = "onnx")]
+use chroma_blocking::embed::Onnx;
 use chroma_blocking::{Client, ClientBuilder, Error, Gemini, LocalServer, Result};
 use serde_json::json;
 
 use crate::hostile::{self, Echo, Hostile, Shape};
 use crate::observers;
 use crate::search::SEARCH;
+#[cfg(feature = "onnx")]
+use crate::secrets::URL_PASSWORD;
 use crate::secrets::{
     ENV_API_KEY, ENV_GEMINI_KEY, ENV_PROXY_PASSWORD, Form, OTHER_VARIABLE, REFUSED, Secret,
 };
@@ -34,7 +38,7 @@ const VARIABLES: [&str; 9] = [
 
 /// The children print what the crate prints; every line is a place.
 pub fn run(folder: &Folder) {
-    keys_in_variables();
+    keys_in_variables(folder);
     refused_variables();
     stored_settings();
     local_server(folder);
@@ -68,7 +72,7 @@ fn look(command: &mut Command, what: &str) -> String {
 }
 
 /// Keys and passwords from the environment are sent, and repeated by the proxy and by Google.
-fn keys_in_variables() {
+fn keys_in_variables(folder: &Folder) {
     let [proxy, google] = [Hostile::start(), Hostile::start()];
     let address = proxy.server.url().replace("http://", "");
     let (user, password) = (ENV_PROXY_PASSWORD.user.unwrap(), ENV_PROXY_PASSWORD.value);
@@ -102,7 +106,17 @@ fn keys_in_variables() {
                 .env("HTTPS_PROXY", &url),
             &format!("keys in variables: {status} {shape:?} {form:?}"),
         );
+        // The download of a model.
+        proxy.answer(Some(echo(&[ENV_PROXY_PASSWORD])));
+        look(
+            child("download")
+                .env("HOME", folder.make("home"))
+                .env("HTTP_PROXY", &url),
+            &format!("download: {status} {shape:?} {form:?}"),
+        );
     }
+    #[cfg(feature = "onnx")]
+    assert_eq!(proxy.server.requests_to("/onnx.tar.gz").len(), 4);
     let sent = format!(
         "{:?} {:?}",
         proxy.server.requests(),
@@ -217,6 +231,17 @@ fn local_server(folder: &Folder) {
 fn child_process() {
     observers::install();
     match std::env::var("SCENARIO").as_deref() {
+        #[cfg(feature = "onnx")]
+        Ok("download") => {
+            let mirror = format!("http://vogel:{}@mirror.example.invalid", URL_PASSWORD.value);
+            for url in [&mirror, "http://mirror.example.invalid/onnx.tar.gz"] {
+                let download = Onnx::download().url(url);
+                println!("{download:?}");
+                print(download.run().map(drop));
+            }
+            print(Onnx::mini_lm().map(drop));
+            print(Onnx::mini_lm_from(REFUSED.name).map(drop));
+        }
         Ok("local") => print(LocalServer::builder().start().map(drop)),
         Ok("calls") => {
             print(Client::from_env().and_then(|client| {
