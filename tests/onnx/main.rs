@@ -9,6 +9,7 @@
 mod support;
 
 mod broken;
+mod download;
 mod model;
 mod small;
 
