@@ -40,7 +40,7 @@ fn child_process() {
 #[test]
 fn only_chromas_own_archive_is_installed() {
     // A file in the format gzip.
-    let other = [&[0x1f, 0x8b, 8, 0][..], &[7; 3 << 20]].concat();
+    let other = [vec![0x1f, 0x8b, 8, 0], vec![7; 3 << 20]].concat();
     let server = StandIn::start(move |_| Answer::new(200, other.clone()));
     let home = Folder::new();
     let printed = child(&home.0, &format!("{}/onnx.tar.gz", server.url()));

@@ -527,7 +527,7 @@ fn start(
     let output = BufReader::new(program.stdout.take().unwrap()).lines();
     let lines = lines.clone();
     thread::spawn(move || {
-        for line in output.map_while(|line| line.ok()) {
+        for line in output.map_while(std::result::Result::ok) {
             if let Some((_, line)) = line.split_once('@') {
                 let _ = lines.send((number, line.to_owned()));
             }
