@@ -28,7 +28,11 @@ const STORED: &[Parser] = &[("stored_function", |json| {
 
 /// Returns all parsers.
 pub(crate) fn parsers() -> impl Iterator<Item = &'static Parser> {
-    [gemini::PARSERS, http::PARSERS, STORED]
+    #[cfg(feature = "onnx")]
+    let onnx = super::onnx::PARSERS;
+    #[cfg(not(feature = "onnx"))]
+    let onnx = &[];
+    [gemini::PARSERS, http::PARSERS, onnx, STORED]
         .into_iter()
         .flatten()
 }

@@ -19,3 +19,5 @@ pub use download::OnnxDownload;
 pub use function::Onnx;
 pub use pooling::Pooling;
 pub(super) use stored::deferred;
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
+pub(super) use tokenizer::PARSERS;

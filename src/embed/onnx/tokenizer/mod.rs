@@ -5,6 +5,8 @@ mod config;
 mod file;
 mod json;
 mod normalizer;
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
+mod parsers;
 mod parts;
 mod vocab_txt;
 mod words;
@@ -16,6 +18,8 @@ use added::AddedTokens;
 use config::{SentenceConfig, TokenizerConfig};
 use file::read;
 use normalizer::Normalizer;
+#[cfg(all(feature = "functions", any(test, fuzzing)))]
+pub(in crate::embed) use parsers::PARSERS;
 use parts::Parts;
 use words::{Ids, WordPiece};
 
@@ -147,10 +151,11 @@ fn sane_length(tokens: Option<f64>) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
+    use std::fs::{self, File};
     use std::io::{BufRead, BufReader};
+    use std::path::PathBuf;
 
-    use serde_json::Value;
+    use serde_json::{Map, Value, json};
 
     use super::*;
 
@@ -163,6 +168,288 @@ mod tests {
         let found = tokenizer.encode(text, max);
         let shown: String = text.chars().take(300).collect();
         assert_eq!(found, ids, "{shown:?}");
+    }
+
+    /// A small tokenizer.json. PyPI's `tokenizers` gave the ids in the tests below.
+    fn small() -> Value {
+        let words = [
+            "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##a", "##b", "cafe", "café", "un",
+            "##aff", "##able", "日", "本", "##本", ".", "[", "]", "sep", "the", "the1", "CAFE",
+            "ε", "##σ", "##ς", "new", "york", "i", "i\u{307}", "x",
+        ];
+        let added = |id: usize, content: &str, normalized: bool| {
+            json!({
+                "id": id, "content": content, "special": !normalized, "single_word": false, "lstrip": normalized,
+                "rstrip": false, "normalized": normalized,
+            })
+        };
+        let mut all: Vec<Value> = (0..5).map(|id| added(id, words[id], false)).collect();
+        all.push(added(words.len(), "New York", true));
+        let vocabulary: Map<String, Value> = (0..)
+            .zip(words)
+            .map(|(id, word)| (word.to_owned(), json!(id)))
+            .collect();
+        let special = |token| json!({"SpecialToken": {"id": token, "type_id": 0}});
+        json!({
+            "version": "1.0",
+            "truncation": {"max_length": 128, "strategy": "LongestFirst", "stride": 0},
+            "padding": null,
+            "added_tokens": all,
+            "normalizer": {
+                "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null,
+                "lowercase": true,
+            },
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "post_processor": {
+                "type": "TemplateProcessing",
+                "single": [special("[CLS]"), {"Sequence": {"id": "A", "type_id": 0}}, special("[SEP]")],
+                "special_tokens": {
+                    "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+                    "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]},
+                },
+            },
+            "model": {
+                "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 10, "vocab": vocabulary,
+            },
+        })
+    }
+
+    fn read_json(json: &Value) -> Result<Tokenizer, String> {
+        json::parts(json.to_string().as_bytes()).and_then(Tokenizer::of)
+    }
+
+    /// Returns the small tokenizer.json with another value at a JSON pointer.
+    fn changed(pointer: &str, value: Value) -> Value {
+        let mut json = small();
+        *json.pointer_mut(pointer).unwrap() = value;
+        json
+    }
+
+    #[test]
+    fn ids_of_a_small_vocabulary() {
+        let tokenizer = read_json(&small()).unwrap();
+        for (text, ids) in [
+            ("", &[][..]),
+            (" \t", &[]),
+            ("Café", &[8]),
+            ("cafe\u{301}", &[8]),
+            ("unaffable", &[10, 11, 12]),
+            ("unaffablex", &[1]),
+            ("a[SEP]b", &[5, 3, 1]),
+            ("[sep]", &[17, 19, 18]),
+            ("日本", &[13, 14]),
+            ("ababababab", &[5, 7, 6, 7, 6, 7, 6, 7, 6, 7]),
+            ("abababababa", &[1]),
+            ("a\0\u{200b}b", &[5, 7]),
+            ("a.b", &[5, 16, 1]),
+            ("the [MASK].", &[20, 4, 16]),
+            ("I like New  York", &[28, 1, 26, 27]),
+            ("in New York.", &[1, 31, 16]),
+            ("newyork NEW YORKa", &[1, 31, 5]),
+            ("ΕΣ", &[23, 24]),
+            ("İ", &[28]),
+            ("\u{fffd}", &[]),
+            ("a\u{2028}a", &[5, 5]),
+        ] {
+            check(&tokenizer, text, &[&[2], ids, &[3]].concat(), 128);
+        }
+        assert_eq!(
+            (tokenizer.max_id(), tokenizer.max_tokens()),
+            (31, Some(128))
+        );
+    }
+
+    #[test]
+    fn each_setting_of_the_normalizer_has_its_effect() {
+        for (setting, value, text, ids) in [
+            ("lowercase", json!(false), "Café", &[1][..]),
+            ("lowercase", json!(false), "CAFE", &[22]),
+            ("strip_accents", json!(false), "Café", &[9]),
+            ("strip_accents", json!(false), "cafe\u{301}", &[1]),
+            ("strip_accents", json!(false), "İ", &[29]),
+            ("clean_text", json!(false), "a\0\u{200b}b", &[1]),
+            ("handle_chinese_chars", json!(false), "日本", &[13, 15]),
+        ] {
+            let json = changed(&format!("/normalizer/{setting}"), value);
+            let tokenizer = read_json(&json).unwrap();
+            check(&tokenizer, text, &[&[2], ids, &[3]].concat(), 128);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_its_rest_is_not_read() {
+        let tokenizer = read_json(&small()).unwrap();
+        check(&tokenizer, "aba aba aba", &[2, 5, 7, 6, 5, 7, 6, 5, 3], 9);
+        check(&tokenizer, "aba [MASK] aba", &[2, 5, 7, 6, 4, 3], 6);
+        check(&tokenizer, "a", &[2, 3], 2);
+        let mut read = 0;
+        let text = "aba ".chars().cycle().inspect(|_| read += 1);
+        let mut ids = Ids::up_to(10);
+        tokenizer
+            .words
+            .push(tokenizer.normalizer.normalized(text), &mut ids);
+        assert_eq!((ids.into_vec().len(), read), (10, 16));
+    }
+
+    #[test]
+    fn unsupported_or_damaged_files_are_refused() {
+        let added = |field: &str, value| changed(&format!("/added_tokens/4/{field}"), value);
+        let vocabulary = |value| changed("/model/vocab/x", value);
+        let kind = |part: &str, value: &str| changed(&format!("/{part}/type"), json!(value));
+        for (json, why) in [
+            (
+                kind("model", "BPE"),
+                "its model is BPE, where only WordPiece is supported",
+            ),
+            (kind("normalizer", "Sequence"), "its normalizer is Sequence"),
+            (
+                kind("pre_tokenizer", "Whitespace"),
+                "its pre_tokenizer is Whitespace",
+            ),
+            (
+                kind("post_processor", "ByteLevel"),
+                "its post_processor is ByteLevel",
+            ),
+            (
+                changed("/post_processor", json!(null)),
+                "its post_processor is null",
+            ),
+            (
+                changed("/post_processor/single/1/Sequence/id", json!("B")),
+                "one token before",
+            ),
+            (
+                changed("/post_processor/single/0/SpecialToken/type_id", json!(1)),
+                "one token before",
+            ),
+            (
+                changed("/post_processor/special_tokens/[SEP]/ids", json!([77])),
+                "adds the token 77",
+            ),
+            (
+                added("single_word", json!(true)),
+                "\"[MASK]\" has \"single_word\": true",
+            ),
+            (
+                added("id", json!(9)),
+                "\"[MASK]\" has the id 9, where its vocabulary has 4",
+            ),
+            (
+                added("content", json!("x")),
+                "\"x\" has the id 4, where its vocabulary has 30",
+            ),
+            (
+                vocabulary(json!(-1)),
+                "the id -1 of the token \"x\" below 0",
+            ),
+            (vocabulary(json!(5)), "the id 5 of the token"),
+            (
+                vocabulary(json!(3_000_000_000_u64)),
+                "integer `3000000000`, expected i32",
+            ),
+            (vocabulary(json!("x".repeat(10_000))), "expected i32"),
+            (vocabulary(json!(1.5)), "1.5"),
+            (
+                changed("/model/unk_token", json!("<unk>")),
+                "lacks the token \"<unk>\"",
+            ),
+            (
+                changed("/truncation", json!({"max_length": 9, "direction": "Left"})),
+                "direction",
+            ),
+            (json!([]), "invalid length"),
+            (json!({}), "its normalizer is null"),
+        ] {
+            let Err(error) = read_json(&json) else {
+                panic!("accepted, without {why}");
+            };
+            assert!(error.contains(why) && error.len() < 500, "{error}");
+        }
+        let whole = small().to_string();
+        for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
+            assert!(json::parts(&whole.as_bytes()[..cut]).is_err());
+        }
+        assert!(json::parts(&[0xFF; 100]).is_err());
+    }
+
+    fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
+        let name = format!("chroma-tokenizer-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        for (name, content) in files {
+            fs::write(folder.join(name), content).unwrap();
+        }
+        folder
+    }
+
+    fn open(name: &str, files: &[(&str, &str)]) -> Result<Tokenizer, String> {
+        let folder = folder(name, files);
+        let tokenizer = Tokenizer::open(&folder);
+        fs::remove_dir_all(folder).unwrap();
+        tokenizer
+    }
+
+    #[test]
+    fn a_vocabulary_alone_is_that_of_bert() {
+        let words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\ncafe\ncafé\n\n. \r\n<s>\n日本\n";
+        let vocabulary = ("vocab.txt", words);
+        let tokenizer = open("vocab", &[vocabulary]).unwrap();
+        check(&tokenizer, "Café ab. [SEP]", &[2, 6, 4, 5, 9, 3, 3], 128);
+        assert_eq!((tokenizer.max_id(), tokenizer.max_tokens()), (11, None));
+
+        let config = r#"{"do_lower_case": true, "strip_accents": false, "tokenize_chinese_chars": false,
+            "model_max_length": 512, "cls_token": {"content": "<s>"}, "mask_token": null}"#;
+        let config = ("tokenizer_config.json", config);
+        let tokenizer = open("config", &[vocabulary, config]).unwrap();
+        check(&tokenizer, "Café日本 日本", &[10, 1, 11, 3], 128);
+        assert_eq!(tokenizer.max_tokens(), Some(512));
+
+        for (words, config, why) in [
+            (
+                "",
+                "{}",
+                "vocab.txt: its vocabulary lacks the token \"[CLS]\"",
+            ),
+            ("[CLS]\n[SEP]", "{}", "lacks the token \"[UNK]\""),
+            ("[CLS]\n[SEP]", "[", "tokenizer_config.json: EOF"),
+            (
+                "[CLS]\n[SEP]",
+                r#"{"sep_token": "<s>"}"#,
+                "lacks the token \"<s>\"",
+            ),
+        ] {
+            let files = [("vocab.txt", words), ("tokenizer_config.json", config)];
+            let error = open("bad", &files).err().unwrap();
+            assert!(error.contains(why), "{error}");
+        }
+        let error = open("none", &[]).err().unwrap();
+        assert_eq!(error, "it has neither tokenizer.json nor vocab.txt");
+    }
+
+    #[test]
+    fn the_most_tokens_are_those_of_sentence_transformers() {
+        let json = small().to_string();
+        let tokenizer = ("tokenizer.json", &*json);
+        let config = ("tokenizer_config.json", r#"{"model_max_length": 512}"#);
+        let unknown = (
+            config.0,
+            r#"{"model_max_length": 1000000000000000019884624838656}"#,
+        );
+        let sentences = ("sentence_bert_config.json", r#"{"max_seq_length": 256}"#);
+        for (files, most) in [
+            (&[tokenizer, config, sentences][..], 256),
+            (&[tokenizer, config], 512),
+            (&[tokenizer, unknown], 128),
+        ] {
+            assert_eq!(open("most", files).unwrap().max_tokens(), Some(most));
+        }
+        let lower = (
+            sentences.0,
+            r#"{"max_seq_length": null, "do_lower_case": true}"#,
+        );
+        let lowercases = open("lower", &[tokenizer, lower]).unwrap();
+        check(&lowercases, "ΕΣ [SEP]", &[2, 23, 25, 17, 19, 18, 3], 128);
     }
 
     /// `GOLDEN_TOKENS` names a file that `tests/onnx/tokens.py` printed, which describes its lines.
