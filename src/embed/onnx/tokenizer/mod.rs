@@ -292,10 +292,15 @@ mod tests {
         assert_eq!((ids.into_vec().len(), read), (10, 16));
     }
 
+    fn check_refused(json: &Value, why: &str) {
+        let Err(error) = read_json(json) else {
+            panic!("accepted, without {why}");
+        };
+        assert!(error.contains(why) && error.len() < 500, "{error}");
+    }
+
     #[test]
-    fn unsupported_or_damaged_files_are_refused() {
-        let added = |field: &str, value| changed(&format!("/added_tokens/4/{field}"), value);
-        let vocabulary = |value| changed("/model/vocab/x", value);
+    fn other_kinds_of_tokenizers_are_refused() {
         let kind = |part: &str, value: &str| changed(&format!("/{part}/type"), json!(value));
         for (json, why) in [
             (
@@ -323,6 +328,16 @@ mod tests {
                 changed("/post_processor/single/0/SpecialToken/type_id", json!(1)),
                 "one token before",
             ),
+        ] {
+            check_refused(&json, why);
+        }
+    }
+
+    #[test]
+    fn unsupported_or_damaged_contents_are_refused() {
+        let added = |field: &str, value| changed(&format!("/added_tokens/4/{field}"), value);
+        let vocabulary = |value| changed("/model/vocab/x", value);
+        for (json, why) in [
             (
                 changed("/post_processor/special_tokens/[SEP]/ids", json!([77])),
                 "adds the token 77",
@@ -361,11 +376,12 @@ mod tests {
             (json!([]), "invalid length"),
             (json!({}), "its normalizer is null"),
         ] {
-            let Err(error) = read_json(&json) else {
-                panic!("accepted, without {why}");
-            };
-            assert!(error.contains(why) && error.len() < 500, "{error}");
+            check_refused(&json, why);
         }
+    }
+
+    #[test]
+    fn cut_and_binary_files_are_refused() {
         let whole = small().to_string();
         for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
             assert!(json::parts(&whole.as_bytes()[..cut]).is_err());
