@@ -29,6 +29,8 @@ struct Config {
     #[serde(rename = "model")]
     _model: Option<String>,
     normalize_embeddings: Option<bool>,
+    #[serde(default)]
+    kwargs: Value,
     /// Stored by this crate alone, with the following settings.
     pooling: Option<String>,
     max_tokens: Option<usize>,
@@ -55,6 +57,7 @@ pub(in crate::embed) fn deferred(
     let read: Config = settings::read(config)?;
     let model = model_of(function, Some(config)).ok_or("its configuration has no model_name")?;
     settings::check_model(model)?;
+    check_kwargs(&read.kwargs)?;
     let registered = allowed.onnx_model(model);
     if registered.is_none() && model != DEFAULT_MODEL {
         return Err(not_registered(model));
@@ -110,6 +113,18 @@ fn not_registered(model: &str) -> String {
          .allow_onnx_model(Onnx::builder({model:?}, folder).build()?); or use a server of Hugging Face's Text Embeddings \
          Inference: TextEmbeddingsInference::new(url).model({model:?})"
     )
+}
+
+/// Refuses arguments of Python's library that change vectors. Others, such as `trust_remote_code`, do not.
+fn check_kwargs(kwargs: &Value) -> Result<(), String> {
+    let changing = ["truncate_dim", "default_prompt_name"];
+    let is_set = |name: &&&str| kwargs.get(**name).is_some_and(|value| !value.is_null());
+    match changing.iter().find(is_set) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "its kwargs contain {name}, which changes vectors in a way that this crate does not support"
+        )),
+    }
 }
 
 /// What a collection stores, and the function that the program registered for its model.
@@ -358,6 +373,30 @@ mod tests {
             pooling.contains("does not know the pooling \"last\""),
             "{pooling}"
         );
+    }
+
+    #[test]
+    fn arguments_of_pythons_library_that_change_vectors_are_refused() {
+        let made = |kwargs: Value| {
+            let config = json!({ "model_name": "all-MiniLM-L6-v2", "kwargs": kwargs });
+            made("sentence_transformer", &config).map(drop)
+        };
+        for name in ["truncate_dim", "default_prompt_name"] {
+            let why = made(json!({ name: 128 })).unwrap_err();
+            assert!(
+                why.contains(&format!("its kwargs contain {name},")),
+                "{why}"
+            );
+            assert_eq!(made(json!({ name: null })), Ok(()));
+        }
+        for harmless in [
+            json!({}),
+            Value::Null,
+            json!("text"),
+            json!({ "backend": "torch" }),
+        ] {
+            assert_eq!(made(harmless), Ok(()));
+        }
     }
 
     #[test]
