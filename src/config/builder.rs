@@ -235,21 +235,21 @@ impl ClientBuilder {
         self
     }
 
-    /// Registers a model on this machine for collections that store a `sentence_transformer` with its name. May be
-    /// called several times. Default: none.
+    /// Registers a model on this machine for collections that store a `sentence_transformer` with its name.
+    /// May be called several times. Default: none.
     ///
     /// Such a collection then opens with the model by itself. The names are compared without the parts
-    /// `sentence-transformers/` and `Xenova/`. A collection that names another model can be opened, and works
-    /// with vectors. Texts are refused with
-    /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction). If a collection
-    /// names a path, the crate does not open it, since anyone who may write to the server can change the
-    /// name.
+    /// `sentence-transformers/` and `Xenova/`. A collection that names another model can be opened, and
+    /// works with vectors. Texts are refused with
+    /// [`InvalidInput::StoredEmbeddingFunction`](crate::InvalidInput::StoredEmbeddingFunction). If a
+    /// collection names a path, the crate does not open it, since anyone who may write to the server can
+    /// change the name.
     ///
     /// A collection that this crate created stores the pooling, the prefixes and the other options of its
     /// function, and keeps them. For a collection of another client, those of the registered model apply.
     ///
-    /// Chroma's default function needs no registration. [`Onnx::mini_lm_from`](crate::embed::Onnx::mini_lm_from)
-    /// sets the folder of its model.
+    /// Chroma's default function needs no registration. To choose the folder of its model, register
+    /// [`Onnx::mini_lm_from(folder)`](crate::embed::Onnx::mini_lm_from).
     ///
     /// ```no_run
     /// use chroma_blocking::Client;

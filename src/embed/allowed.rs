@@ -17,9 +17,9 @@ use crate::printable::short;
 use crate::transport::Endpoint;
 use crate::transport::without_brackets;
 
-/// The environment variables, the hosts, the models, and the key of a client of Chroma Cloud that functions in
-/// stored settings may use, in addition to the provider's own. Anyone who may change a collection can change its
-/// settings, so they are not trusted.
+/// The environment variables, the hosts, the models, and the key of a client of Chroma Cloud that functions
+/// in stored settings may use, in addition to the provider's own. Anyone who may change a collection can
+/// change its settings, so they are not trusted.
 #[derive(Clone, Default)]
 pub(crate) struct Allowed {
     key_variables: Vec<String>,

@@ -12,8 +12,8 @@ use crate::error::InvalidInput;
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
 
-/// The function that a collection's configuration describes. It reads the API key, or loads the model, when it
-/// embeds the first text, so a program that only uses vectors needs neither.
+/// The function that a collection's configuration describes. It reads the API key, or loads the model, when
+/// it embeds the first text, so a program that only uses vectors needs neither.
 pub(super) struct Deferred {
     /// The name, as it is stored.
     pub(super) name: String,

@@ -31,8 +31,8 @@ fn folder() -> PathBuf {
     std::env::var_os(VARIABLE).unwrap().into()
 }
 
-/// Runs a test in a child process that finds no model by itself. The variable `COPY` names a copy of one, if this
-/// machine has it.
+/// Runs a test in a child process that finds no model by itself. The variable `COPY` names a copy of one,
+/// if this machine has it.
 fn child_with_copy(test: &str, variable: &str) {
     let (Some(model), copy) = (model::folder(), Folder::new()) else {
         return;

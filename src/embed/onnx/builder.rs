@@ -144,7 +144,8 @@ impl OnnxBuilder {
         ))
     }
 
-    /// Returns what a collection stores: the settings of Python's function, and those that only this crate reads.
+    /// Returns what a collection stores: the settings of Python's function, and those that only this crate
+    /// reads.
     fn config(&self, method: Method) -> Value {
         let mut config = json!({
             "model_name": self.model_name,

@@ -83,8 +83,8 @@ impl Onnx {
     }
 }
 
-/// Finds and loads the model for stored functions. It then stays in memory, since programs open collections again
-/// and again.
+/// Finds and loads the model for stored functions. It then stays in memory, since programs open collections
+/// again and again.
 ///
 /// # Errors
 /// [`InvalidInput::Setting`] if there is no such model, or if its files are damaged.

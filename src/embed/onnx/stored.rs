@@ -18,12 +18,12 @@ use crate::embed::settings;
 use crate::model::space::Space;
 use crate::printable::short;
 
-/// The settings that Chroma's clients store. JavaScript's `revision`, `dtype` and `quantized` choose another file
-/// of the same model, and Python's `device` and `preferred_providers` other hardware; they are kept, but have
-/// no effect here.
+/// The settings that Chroma's clients store. Others are kept, and have no effect here: JavaScript's
+/// `revision`, `dtype` and `quantized` choose another file of the same model, and Python's `device` and
+/// `preferred_providers` choose hardware.
 #[derive(Debug, Deserialize)]
 struct Config {
-    // These two are here so that a value which is no text is refused.
+    // Reading these two refuses values that are no strings.
     #[serde(rename = "model_name")]
     _model_name: Option<String>,
     #[serde(rename = "model")]
@@ -70,7 +70,8 @@ pub(in crate::embed) fn deferred(
     };
     let (method, [document_prefix, query_prefix]) = stored.method(read)?;
     let config = settings::kept(config, &lists_and_objects(config));
-    // Python's and JavaScript's old default function has no distance measure of its own, so the server's applies.
+    // These functions of Python and of old JavaScript name no distance measure, so the server's default
+    // applies.
     let is_l2 = function == "default" && config.get("model_name").is_none();
     let default_space = if is_l2 { Space::L2 } else { Space::Cosine };
     let settings = Settings {
@@ -127,7 +128,7 @@ fn check_kwargs(kwargs: &Value) -> Result<(), String> {
     }
 }
 
-/// What a collection stores, and the function that the program registered for its model.
+/// A stored function, and the one that the program registered for its model.
 struct Stored<'a> {
     /// Python's name.
     function: &'a str,
@@ -139,8 +140,8 @@ struct Stored<'a> {
 impl Stored<'_> {
     /// Returns how vectors are made, and the prefixes of documents and of queries.
     fn method(&self, config: Config) -> Result<(Method, [String; 2]), String> {
-        // A collection of this crate stores all of it. That also counts if the program has registered the model
-        // with other options.
+        // A collection of this crate stores all of it. That also counts if the program has registered the
+        // model with other options.
         if let Some(pooling) = &config.pooling {
             return Ok((
                 Method {
@@ -154,8 +155,8 @@ impl Stored<'_> {
         let is_default_model = self.model == DEFAULT_MODEL;
         let registered = self.registered.map(|onnx| &onnx.settings);
         match registered {
-            // Python leaves pooling to the files of a model, so the program knows it. `false` means that the model
-            // itself decides about the length.
+            // Python leaves pooling to the files of a model, so the program knows it. `false` means that
+            // the model itself decides about the length.
             Some(settings) if !is_default_model && self.function == "sentence_transformer" => {
                 let mut method = settings.method;
                 method.normalize |= config.normalize_embeddings == Some(true);
@@ -203,8 +204,8 @@ fn pooling_of(name: &str) -> Result<Pooling, String> {
     })
 }
 
-/// Whether these are settings of JavaScript's default function. If a program sets none, version 3 stores `{}`, as
-/// Python does.
+/// Whether these are settings of JavaScript's default function. If a program sets none, version 3 stores
+/// `{}`, as Python does.
 fn is_javascripts(name: &str, config: &Value) -> bool {
     let settings = ["model_name", "model", "revision", "dtype", "quantized"];
     let is_set = |setting: &&str| config.get(*setting).is_some_and(|value| !value.is_null());
