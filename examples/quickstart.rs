@@ -4,18 +4,35 @@
 //! cargo run --example quickstart
 //! ```
 //!
-//! It needs no settings. `.env.example` lists the optional ones.
+//! It needs no settings. `.env.example` lists the optional ones. With Chroma's default model, which runs on this
+//! machine, it finds documents by meaning; the first run downloads the model:
+//!
+//! ```text
+//! cargo run --features onnx --example quickstart -- --download
+//! ```
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "onnx")]
+use chroma_blocking::embed::Onnx;
 use chroma_blocking::{
     Client, ClientBuilder, Collection, EmbeddingFunction, Gemini, Hashing, Hit, Key, LocalServer,
     Record,
 };
 use serde::Deserialize;
+
+/// The argument that downloads Chroma's default model.
+const DOWNLOAD: &str = "--download";
+
+/// Questions that share no word with their answer. Only a function that knows meanings finds it.
+const IN_OTHER_WORDS: [&str; 3] = [
+    "Which athlete raced with bare feet?",
+    "How were antibiotics discovered?",
+    "Which politician was murdered by his colleagues?",
+];
 
 /// One line of the corpus.
 #[derive(Deserialize)]
@@ -51,18 +68,50 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let (client, server) = connect()?;
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let Some(unknown) = arguments.iter().find(|argument| *argument != DOWNLOAD) {
+        return Err(format!("unknown argument {unknown:?}; it knows only {DOWNLOAD}").into());
+    }
+    if !arguments.is_empty() {
+        download()?;
+    }
     if is_set("GOOGLE_API_KEY") || is_set("GEMINI_API_KEY") {
         let gemini = Gemini::from_env()?;
         let model = format!("{} (to work offline, unset the API key)", gemini.model());
-        announce(&client, server.as_ref(), &model);
-        tour(&client, gemini)
-    } else {
-        let model = "Hashing, offline (for Gemini, set GEMINI_API_KEY)";
-        announce(&client, server.as_ref(), model);
-        tour(&client, Hashing::default())
+        return tour(gemini, &model, &IN_OTHER_WORDS);
     }
-    // Here `server` is dropped, which stops it.
+    #[cfg(feature = "onnx")]
+    if let Some(model) = default_model() {
+        return tour(model, "all-MiniLM-L6-v2, offline", &IN_OTHER_WORDS);
+    }
+    let model = "Hashing, offline (for Gemini, set GEMINI_API_KEY)";
+    tour(Hashing::default(), model, &[])
+}
+
+/// Downloads Chroma's default model, unless this machine has it.
+#[cfg(feature = "onnx")]
+fn download() -> Result<(), Box<dyn Error>> {
+    let folder = Onnx::download()
+        .on_progress(|progress| eprint!("\r{progress}"))
+        .run()?;
+    eprintln!("\nThe model is in {}.", folder.display());
+    Ok(())
+}
+
+#[cfg(not(feature = "onnx"))]
+fn download() -> Result<(), Box<dyn Error>> {
+    Err(format!("{DOWNLOAD} needs a feature of the crate; add --features onnx").into())
+}
+
+/// Returns Chroma's default model. Without it on this machine, prints the ways to get it.
+#[cfg(feature = "onnx")]
+fn default_model() -> Option<Onnx> {
+    let explain = |error: &chroma_blocking::Error| {
+        eprintln!("{error:#}");
+        eprintln!("So this run uses Hashing, which compares words. To download the model, run:");
+        eprintln!("  cargo run --features onnx --example quickstart -- {DOWNLOAD}");
+    };
+    Onnx::mini_lm().inspect_err(explain).ok()
 }
 
 /// Connects to the server in the environment, or starts one for this run.
@@ -101,7 +150,14 @@ fn announce(client: &Client, server: Option<&LocalServer>, embedding: &str) {
 }
 
 /// Runs the example in a new collection, with any embedding function.
-fn tour(client: &Client, function: impl EmbeddingFunction + 'static) -> Result<(), Box<dyn Error>> {
+fn tour(
+    function: impl EmbeddingFunction + 'static,
+    model: &str,
+    more_questions: &[&str],
+) -> Result<(), Box<dyn Error>> {
+    // Dropping `server` stops it.
+    let (client, server) = connect()?;
+    announce(&client, server.as_ref(), model);
     // A unique name, because your server may have other collections.
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let name = format!("quickstart-{}", now.as_nanos());
@@ -111,6 +167,7 @@ fn tour(client: &Client, function: impl EmbeddingFunction + 'static) -> Result<(
         .create()?;
     let result = fill(&notes)
         .and_then(|()| ask(&notes))
+        .and_then(|()| ask_in_other_words(&notes, more_questions))
         .and_then(|()| update_and_delete(&notes));
     // Cleans up even after an error.
     client.delete_collection(&name)?;
@@ -167,6 +224,14 @@ fn ask(notes: &Collection) -> Result<(), Box<dyn Error>> {
     for (question, hits) in questions.iter().zip(&answers) {
         heading(&format!("{question}  (two in one request)"));
         table(hits);
+    }
+    Ok(())
+}
+
+fn ask_in_other_words(notes: &Collection, questions: &[&str]) -> Result<(), Box<dyn Error>> {
+    for question in questions {
+        heading(&format!("{question}  (shares no word with the text)"));
+        table(&notes.query(*question).n_results(1).run()?);
     }
     Ok(())
 }

@@ -10,18 +10,17 @@ use super::folder::Folder;
 /// Returns a command that runs an example with these arguments, in a folder without `.env`, and without
 /// settings.
 pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
+    cargo_run(&["--example", name], folder, arguments)
+}
+
+/// Like [`example`], with options of `cargo run`.
+pub fn cargo_run(options: &[&str], folder: &Folder, arguments: &[&str]) -> Command {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let mut command = Command::new(env!("CARGO"));
     command
-        .args([
-            "run",
-            "--quiet",
-            "--manifest-path",
-            manifest,
-            "--example",
-            name,
-            "--",
-        ])
+        .args(["run", "--quiet", "--manifest-path", manifest])
+        .args(options)
+        .arg("--")
         .args(arguments)
         .current_dir(&folder.0);
     for variable in [
@@ -31,6 +30,7 @@ pub fn example(name: &str, folder: &Folder, arguments: &[&str]) -> Command {
         "CHROMA_API_KEY",
         "CHROMA_TENANT",
         "CHROMA_DATABASE",
+        "CHROMA_ONNX_MODEL",
         "GOOGLE_API_KEY",
         "GEMINI_API_KEY",
         "GOOGLE_GEMINI_BASE_URL",
