@@ -30,7 +30,7 @@ pub struct OnnxBuilder {
 impl Onnx {
     /// Returns a builder of a function with another model.
     ///
-    /// The folder has `model.onnx` and the tokenizer, `tokenizer.json` or `vocab.txt`, which must be WordPiece.
+    /// The folder has `model.onnx` and the tokenizer, `tokenizer.json` or `vocab.txt`, which must be `WordPiece`.
     /// The inputs of the model are `input_ids` and, if it has them, `attention_mask` and `token_type_ids`, each
     /// with the shape texts × tokens. Its first output has the shape texts × tokens × dimension.
     ///

@@ -15,7 +15,7 @@ pub(super) struct AddedToken {
     pub(super) single_word: bool,
     /// Whether it is sought in the normalized text.
     pub(super) normalized: bool,
-    // `lstrip` and `rstrip` add spaces next to it, which are no tokens anyway.
+    // `lstrip` and `rstrip` change no ids: they only make spaces part of the token.
 }
 
 /// Returns the tokens with the ids that `tokenizers` gives them.

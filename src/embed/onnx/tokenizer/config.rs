@@ -9,7 +9,7 @@ use super::file::read;
 use super::normalizer::Normalizer;
 use crate::printable::short;
 
-/// What transformers writes about a tokenizer.
+/// The settings in `tokenizer_config.json`, which transformers writes.
 #[derive(Deserialize, Default)]
 pub(super) struct TokenizerConfig {
     do_lower_case: Option<bool>,
@@ -30,7 +30,7 @@ enum Token {
     Added { content: String },
 }
 
-/// What sentence-transformers writes about a model.
+/// The settings in `sentence_bert_config.json`, which sentence-transformers writes.
 #[derive(Deserialize, Default)]
 pub(super) struct SentenceConfig {
     pub(super) max_seq_length: Option<f64>,

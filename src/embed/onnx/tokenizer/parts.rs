@@ -1,19 +1,19 @@
-//! [`Parts`]: what the files of a tokenizer say.
+//! [`Parts`]: the contents of a tokenizer's files.
 
 use std::collections::HashMap;
 
 use super::added::AddedToken;
 use super::normalizer::Normalizer;
 
-/// What the files of a tokenizer say.
+/// The contents of a tokenizer's files, in either format.
 pub(super) struct Parts {
     pub(super) normalizer: Normalizer,
     pub(super) added: Vec<AddedToken>,
     pub(super) vocabulary: HashMap<String, i32>,
     pub(super) unknown: String,
-    /// What a token begins with that continues a word.
+    /// The mark of a token that continues a word, such as `##`.
     pub(super) prefix: String,
-    /// Longer words are unknown.
+    /// The most characters of a word. A longer word is unknown.
     pub(super) longest_word: usize,
     /// The ids before and after the tokens of a text.
     pub(super) ends: [i32; 2],

@@ -105,7 +105,7 @@ impl WordPiece {
     }
 
     /// Adds the longest token that a word begins with, then the longest that the rest begins with, and so on.
-    /// Adds none and returns `None` if there is no token for a part.
+    /// If a part has no token, adds nothing and returns `None`.
     fn pieces(&self, word: &str, ids: &mut Ids) -> Option<()> {
         let before = ids.ids.len();
         let mut rest = word;
