@@ -8,7 +8,7 @@ use ureq::{Body, Error};
 /// The number of bytes that are read at a time.
 const PIECE: usize = 64 << 10;
 
-/// Takes the body of a successful response. If an attempt breaks, the next one begins anew.
+/// Takes the body of a successful response. After a broken attempt, the next one begins again.
 pub(crate) trait Sink {
     /// Begins a response of this length, if the server announces one. `Break` ends the response.
     fn begin(&mut self, length: Option<u64>) -> ControlFlow<()>;
@@ -20,6 +20,7 @@ pub(crate) trait Sink {
     ///
     /// # Errors
     /// Describes what is wrong with the response.
+    #[cfg_attr(not(feature = "onnx"), allow(dead_code))]
     fn end(&mut self) -> Result<(), String>;
 }
 

@@ -120,7 +120,7 @@ enum Fault {
     Other(String),
 }
 
-/// The archive, as far as it has arrived.
+/// The file that an archive is written to, and its hash so far.
 struct Received<'a> {
     file: File,
     hash: Sha256,

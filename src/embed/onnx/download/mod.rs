@@ -194,7 +194,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // What stays is removed by the next download.
+        // If that fails, the next download removes it.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
