@@ -37,6 +37,9 @@ if installed=$(scripts/python-client.sh); then
     export PYTHON_CLIENT="$with_client '$PWD/tests/clients/client.py'"
     run_test python
 
+    echo "Collections with Chroma's default function"
+    PYTHON_WITH_CHROMA=$with_client cargo test --quiet --all-features --test onnx -- --ignored python:: --nocapture || failed=1
+
     echo "Token ids of Chroma's default function, and of other tokenizers"
     scratch=$(mktemp -d)
     model=$(tail -n 1 <<<"$installed")

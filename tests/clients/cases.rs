@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "onnx")]
+use chroma_blocking::embed::Onnx;
 use chroma_blocking::embed::{
     Baseten, ChromaCloudQwen, Cloudflare, Cohere, HttpFunction, HttpProvider, HuggingFace, Jina,
     Mistral, Ollama, OpenAi, Perplexity, TextEmbeddingsInference, Together, Voyage,
@@ -126,10 +128,20 @@ impl Case {
 /// Returns all functions.
 pub fn cases(providers: &Providers) -> Vec<Case> {
     let mut all = vec![gemini(), qwen()];
+    #[cfg(feature = "onnx")]
+    all.extend(default());
     all.extend(with_stored_address(providers));
     all.extend(with_own_models(providers));
     all.extend(with_models_of_others(providers));
     all
+}
+
+/// Chroma's default function, if its model can be had.
+#[cfg(feature = "onnx")]
+fn default() -> Option<Case> {
+    let folder = crate::support::model::folder()?;
+    let here = move || Onnx::mini_lm_from(&folder).unwrap();
+    Some(Case::new("default", here).python("DefaultEmbeddingFunction", json!({})))
 }
 
 fn with_stored_address(providers: &Providers) -> Vec<Case> {

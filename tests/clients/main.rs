@@ -21,17 +21,20 @@ use cases::{Case, cases};
 use other::Other;
 use providers::{Providers, StandInForAll};
 use shared::{Shared, found_by};
-use support::{assert_none, child};
+use support::{assert_none, child, model};
 
 /// The cause of a failure.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Runs a test of this program in a child process, whose environment contains the keys of the providers and the
-/// address of the stand-in.
+/// Runs a test of this program in a child process, whose environment contains the keys of the providers, the
+/// address of the stand-in, and the folder of Chroma's default model.
 fn with_providers(test: &str) {
     let providers = StandInForAll::start();
     let mut test = child(test);
-    let output = test.envs(providers.variables()).output().unwrap();
+    test.envs(providers.variables());
+    // So that collections with Chroma's default function open by themselves.
+    test.envs(model::folder().map(|folder| ("CHROMA_ONNX_MODEL", folder)));
+    let output = test.output().unwrap();
     let words = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     println!("{words}");
