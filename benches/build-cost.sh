@@ -33,6 +33,12 @@ blocking='fn main() -> chroma_blocking::Result<()> {
     println!("{}", client.heartbeat()?);
     Ok(())
 }'
+on_this_machine='fn main() -> chroma_blocking::Result<()> {
+    let function = chroma_blocking::embed::Onnx::mini_lm()?;
+    let client = chroma_blocking::Client::new("http://localhost:8000")?;
+    println!("{}", client.collection("notes").embedding_function(function).get_or_create()?.count()?);
+    Ok(())
+}'
 # with_runtime BODY
 with_runtime() {
     printf '%s\n' 'fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,6 +52,8 @@ tokio='tokio = { version = "1", features = ["rt"] }'
 package 'chroma-blocking' "chroma-blocking = { path = \"$repository\" }" "$blocking"
 package 'chroma-blocking, without TLS and Gemini' \
     "chroma-blocking = { path = \"$repository\", default-features = false }" "$blocking"
+package 'chroma-blocking, with onnx' \
+    "chroma-blocking = { path = \"$repository\", features = [\"onnx\"] }" "$on_this_machine"
 package 'official `chroma`' "chroma = \"0.15\"
 $tokio" "$(with_runtime '        let client = chroma::ChromaHttpClient::new(Default::default());
         println!("{}", client.heartbeat().await?.nanosecond_heartbeat);')"
@@ -60,7 +68,7 @@ echo
 echo "| client | crates | compiled, with build scripts | build, CPU s | build, wall s | stripped binary, KiB |"
 echo "|---|---|---|---|---|---|"
 TIMEFORMAT='%U %S %R'
-for name in 'chroma-blocking' 'chroma-blocking, without TLS and Gemini' 'official `chroma`' '`chromadb`'; do
+for name in 'chroma-blocking' 'chroma-blocking, without TLS and Gemini' 'chroma-blocking, with onnx' 'official `chroma`' '`chromadb`'; do
     [[ $name == "${1:-}"* ]] || continue
     cd "$folder/$name"
     cargo fetch --quiet
