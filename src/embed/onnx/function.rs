@@ -1,5 +1,6 @@
 //! [`Onnx`]: an embedding function that runs a model on this machine.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -93,13 +94,17 @@ impl Onnx {
         Onnx { model, settings }
     }
 
-    fn embed(
+    fn embed<'t>(
         &self,
-        texts: &[&str],
+        texts: &[&'t str],
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Embeddings, EmbeddingError> {
         let prefix = self.settings.prefix(context.purpose());
-        let prefixed: Vec<String> = texts.iter().map(|text| format!("{prefix}{text}")).collect();
+        let prefixed = |text: &&'t str| match prefix {
+            "" => Cow::Borrowed(*text),
+            prefix => Cow::Owned(format!("{prefix}{text}")),
+        };
+        let prefixed: Vec<Cow<'_, str>> = texts.iter().map(prefixed).collect();
         let mut report = |done| {
             context.progress(done, texts.len());
             !context.is_cancelled()

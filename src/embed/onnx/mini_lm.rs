@@ -136,7 +136,7 @@ fn mini_lm_of(setting: &'static str, folder: &Path) -> std::result::Result<Onnx,
 /// # Errors
 /// Says that it is another model.
 fn check(model: &Model) -> std::result::Result<(), String> {
-    let text = [KNOWN_TEXT.to_owned()];
+    let text = [KNOWN_TEXT.into()];
     let vector = model.embed(&text, method(PYTHONS_MAX_TOKENS), &mut |_| true)?;
     let vector = vector.unwrap_or_default();
     let sums = vector.chunks(DIMENSION / KNOWN_SUMS.len());

@@ -1,5 +1,6 @@
 //! [`Model`]: a network with its tokenizer, loaded once for a process.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::ops::Range;
@@ -86,7 +87,7 @@ impl Model {
     /// Why the model failed.
     pub(super) fn embed(
         &self,
-        texts: &[String],
+        texts: &[Cow<'_, str>],
         method: Method,
         report: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Option<Vec<f32>>, String> {
