@@ -9,7 +9,7 @@ use crate::{mini_lm, text};
 
 /// Texts that make many batches.
 fn texts() -> Vec<String> {
-    (0..30).map(|seed| text(100, seed)).collect()
+    (0..30).map(|seed| text(64, seed)).collect()
 }
 
 #[test]
