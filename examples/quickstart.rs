@@ -4,8 +4,8 @@
 //! cargo run --example quickstart
 //! ```
 //!
-//! It needs no settings. `.env.example` lists the optional ones. With Chroma's default model, which runs on this
-//! machine, it finds documents by meaning; the first run downloads the model:
+//! It needs no settings. `.env.example` lists the optional ones; with a key of Gemini, it uses Gemini. With Chroma's
+//! default model, which runs on this machine, it finds documents by meaning; the first run downloads the model:
 //!
 //! ```text
 //! cargo run --features onnx --example quickstart -- --download
@@ -84,7 +84,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     if let Some(model) = default_model() {
         return tour(model, "all-MiniLM-L6-v2, offline", &IN_OTHER_WORDS);
     }
-    let model = "Hashing, offline (for Gemini, set GEMINI_API_KEY)";
+    let model =
+        "Hashing, offline (to search by meaning, add --features onnx or set GEMINI_API_KEY)";
     tour(Hashing::default(), model, &[])
 }
 
@@ -94,7 +95,7 @@ fn download() -> Result<(), Box<dyn Error>> {
     let folder = Onnx::download()
         .on_progress(|progress| eprint!("\r{progress}"))
         .run()?;
-    eprintln!("\nThe model is in {}.", folder.display());
+    eprintln!("\rThe model is in {}.", folder.display());
     Ok(())
 }
 
@@ -108,8 +109,11 @@ fn download() -> Result<(), Box<dyn Error>> {
 fn default_model() -> Option<Onnx> {
     let explain = |error: &chroma_blocking::Error| {
         eprintln!("{error:#}");
-        eprintln!("So this run uses Hashing, which compares words. To download the model, run:");
-        eprintln!("  cargo run --features onnx --example quickstart -- {DOWNLOAD}");
+        eprintln!("So this run uses Hashing, which compares words.");
+        if !is_set("CHROMA_ONNX_MODEL") {
+            eprintln!("To download the model, run:");
+            eprintln!("  cargo run --features onnx --example quickstart -- {DOWNLOAD}");
+        }
     };
     Onnx::mini_lm().inspect_err(explain).ok()
 }
