@@ -142,7 +142,7 @@ impl ClientBuilder {
     /// than zero. Default: 30 s.
     pub fn connection_timeout(mut self, timeout: Duration) -> ClientBuilder {
         self.timeouts.connect = timeout;
-        self.timeouts.connect_setting = CONNECT_SETTER;
+        self.timeouts.connect_setting = Some(CONNECT_SETTER);
         self
     }
 

@@ -67,7 +67,7 @@ impl ClientBuilder {
                 connect: timeout("CONNECTION_TIMEOUT_MS", defaults.connect)?,
                 request: timeout("REQUEST_TIMEOUT_MS", defaults.request)?,
                 silence: defaults.silence,
-                connect_setting: "CONNECTION_TIMEOUT_MS",
+                connect_setting: Some("CONNECTION_TIMEOUT_MS"),
                 request_setting: "REQUEST_TIMEOUT_MS",
             },
             retry,

@@ -13,8 +13,9 @@ pub struct Progress {
     pub operation: &'static str,
     /// The current stage.
     pub stage: ProgressStage,
-    /// The number of texts, records, ids or queries that are done; for a download, the number of bytes. For a batch job, the number of input items
-    /// that were handled, including those of an earlier run: the position in the input.
+    /// The number of texts, records, ids or queries that are done; for a download, the number of bytes. For a
+    /// batch job, the number of input items that were handled, including those of an earlier run: the position
+    /// in the input.
     pub done: u64,
     /// The total number; `None` if it is not known. A batch job knows it if its iterator does, as that of a
     /// `Vec` does.
@@ -95,17 +96,13 @@ impl Progress {
 /// `45 % of the input` after the items if its size is known; for a download, `download: 21.5 of 83.2 MB`.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.stage == ProgressStage::Downloading {
-            let megabytes = |bytes| bytes as f64 / 1e6;
-            write!(f, "{}: {:.1}", self.operation, megabytes(self.done))?;
-            if let Some(total) = self.total {
-                write!(f, " of {:.1}", megabytes(total))?;
-            }
-            return f.write_str(" MB");
-        }
-        write!(f, "{}: {}", self.operation, self.done)?;
+        let shown = |count: u64| match self.stage {
+            ProgressStage::Downloading => format!("{:.1}", count as f64 / 1e6),
+            _ => count.to_string(),
+        };
+        write!(f, "{}: {}", self.operation, shown(self.done))?;
         if let Some(total) = self.total {
-            write!(f, " of {total}")?;
+            write!(f, " of {}", shown(total))?;
         }
         if self.operation == BATCH_JOB {
             f.write_str(" items done")?;
@@ -128,7 +125,7 @@ impl fmt::Display for Progress {
             ProgressStage::Reading => " read",
             ProgressStage::Writing => " written",
             ProgressStage::Deleting => " deleted",
-            ProgressStage::Downloading => " downloaded",
+            ProgressStage::Downloading => " MB",
         })
     }
 }

@@ -156,9 +156,10 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
+    use crate::transport::dialect::tests::Plain;
     use crate::transport::{
-        ConnectOptions, Dialect, Endpoint, EndpointOptions, Endpoints, ErrorResponse, HttpRequest,
-        Kind, Operation, Transport,
+        ConnectOptions, Endpoint, EndpointOptions, Endpoints, HttpRequest, Kind, Operation,
+        Transport,
     };
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -196,39 +197,6 @@ mod tests {
         flag.store(true, Ordering::Relaxed);
         assert!(options.is_cancelled());
         options.sleep(Duration::MAX);
-    }
-
-    /// A dialect in which every refusal is an [`Error::Server`].
-    #[derive(Debug)]
-    struct Plain;
-
-    impl Dialect for Plain {
-        fn error(&self, response: ErrorResponse<'_>) -> Error {
-            Error::Server {
-                call: response.call,
-                status: response.status,
-                name: String::new(),
-                retry_after: response.retry_after,
-                message: "overloaded".to_owned(),
-            }
-        }
-
-        fn too_large_hint(&self) -> &'static str {
-            ""
-        }
-
-        fn unreachable_hint(&self, _: &Endpoint) -> String {
-            String::new()
-        }
-
-        #[cfg(feature = "opentelemetry")]
-        fn span(&self, _: HttpRequest<'_>, _: &Endpoint) -> (String, Vec<opentelemetry::KeyValue>) {
-            (String::new(), Vec::new())
-        }
-
-        fn subject_is(&self, _: &Operation) -> &'static str {
-            "collection"
-        }
     }
 
     fn transport(address: &str) -> Transport {

@@ -21,8 +21,8 @@ pub(crate) struct Timeouts {
     pub(crate) request: Duration,
     /// For the next bytes of a response. `None` if only `request` limits it.
     pub(crate) silence: Option<Duration>,
-    /// How the user changes them, for errors: by a setter or an environment variable. Empty if nothing does.
-    pub(crate) connect_setting: &'static str,
+    /// How the user changes them, for errors: by a setter or an environment variable. `None` if nothing does.
+    pub(crate) connect_setting: Option<&'static str>,
     pub(crate) request_setting: &'static str,
 }
 
@@ -36,7 +36,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(30),
             request: Duration::from_secs(60),
             silence: None,
-            connect_setting: CONNECT_SETTER,
+            connect_setting: Some(CONNECT_SETTER),
             request_setting: REQUEST_SETTER,
         }
     }

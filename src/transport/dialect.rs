@@ -104,3 +104,41 @@ pub(crate) fn error_of(
         secrets: &Secrets::new(&[], secrets),
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A dialect in which every refusal is an [`Error::Server`].
+    #[derive(Debug)]
+    pub(crate) struct Plain;
+
+    impl Dialect for Plain {
+        fn error(&self, response: ErrorResponse<'_>) -> Error {
+            Error::Server {
+                call: response.call,
+                status: response.status,
+                name: String::new(),
+                retry_after: response.retry_after,
+                message: "overloaded".to_owned(),
+            }
+        }
+
+        fn too_large_hint(&self) -> &'static str {
+            ""
+        }
+
+        fn unreachable_hint(&self, _: &Endpoint) -> String {
+            String::new()
+        }
+
+        #[cfg(feature = "opentelemetry")]
+        fn span(&self, _: HttpRequest<'_>, _: &Endpoint) -> (String, Vec<opentelemetry::KeyValue>) {
+            (String::new(), Vec::new())
+        }
+
+        fn subject_is(&self, _: &Operation) -> &'static str {
+            "collection"
+        }
+    }
+}

@@ -252,26 +252,24 @@ impl FailureReader {
             ..
         } = self.timeouts;
         let is_connecting = matches!(reason, Timeout::Connect | Timeout::Resolve);
-        let message = match proxy {
-            _ if reason == Timeout::PerRead => format!(
-                "no byte of the response arrived for {} s; {CHECK_THE_NETWORK}",
-                silence.unwrap_or_default().as_secs_f32()
-            ),
-            _ if is_connecting && connect_setting.is_empty() => {
-                format!("no connection within the connection timeout; {CHECK_THE_NETWORK}")
-            }
-            Some(proxy) if is_connecting => format!(
-                "no connection through the proxy {proxy} within the connection timeout; check the proxy, or \
-                 raise the timeout with {connect_setting}"
-            ),
-            _ if is_connecting => {
-                format!(
-                    "no connection within the connection timeout; raise it with {connect_setting}"
-                )
-            }
-            _ => format!(
+        let (through, check) = match proxy {
+            Some(proxy) => (format!(" through the proxy {proxy}"), "check the proxy"),
+            None => (String::new(), CHECK_THE_NETWORK),
+        };
+        let message = if reason == Timeout::PerRead {
+            let silence = silence.unwrap_or_default().as_secs_f32();
+            format!("no byte of the response arrived{through} for {silence} s; {check}")
+        } else if is_connecting {
+            let advice = match (proxy, connect_setting) {
+                (_, None) => check.to_owned(),
+                (None, Some(setting)) => format!("raise it with {setting}"),
+                (Some(_), Some(setting)) => format!("{check}, or raise the timeout with {setting}"),
+            };
+            format!("no connection{through} within the connection timeout; {advice}")
+        } else {
+            format!(
                 "no complete response within the request timeout; raise it with {request_setting}"
-            ),
+            )
         };
         timed_out(call, message)
     }
@@ -375,7 +373,51 @@ fn cause(error: ureq::Error) -> Box<dyn std::error::Error + Send + Sync> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::transport::dialect::tests::Plain;
+
+    /// A download has no setting for the connection timeout.
+    #[test]
+    fn a_timeout_says_what_to_check_or_to_set() {
+        let proxy = Proxy::in_code("http://proxy:3128").unwrap();
+        for (setting, proxy, words) in [
+            (Some("x(...)"), None, "timeout; raise it with x(...)"),
+            (None, None, "timeout; check the network connection; "),
+            (
+                Some("x(...)"),
+                Some(&proxy),
+                "timeout; check the proxy, or raise the timeout with x(...)",
+            ),
+            (None, Some(&proxy), "timeout; check the proxy"),
+        ] {
+            let options = ConnectOptions {
+                timeouts: Timeouts {
+                    connect_setting: setting,
+                    silence: Some(Duration::from_secs(2)),
+                    ..Timeouts::default()
+                },
+                ..ConnectOptions::default()
+            };
+            let reader = FailureReader::new(&options, &Plain);
+            let shown = |reason| {
+                let error = reader.timeout(reason, Call::new("download", None), proxy);
+                error.to_string()
+            };
+            let through = if proxy.is_some() {
+                " through the proxy http://proxy:3128 (from ClientBuilder::proxy)"
+            } else {
+                ""
+            };
+            let connecting = shown(Timeout::Connect);
+            assert!(connecting.contains(words), "{connecting}");
+            assert!(connecting.contains(through), "{connecting}");
+            let silent = shown(Timeout::PerRead);
+            let arrived = format!("no byte of the response arrived{through}");
+            assert!(silent.contains(&arrived), "{silent}");
+        }
+    }
 
     #[test]
     fn an_attempt_without_an_answer_has_the_kind_of_its_error() {

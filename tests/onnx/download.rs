@@ -1,5 +1,5 @@
 //! `Onnx::download`, which the unit tests also run with small archives. Tests share the environment of their
-//! process, so each download is a child process with a home folder of its own.
+//! process, so each download is a child process with a new home folder.
 
 use std::fs;
 use std::path::Path;
@@ -53,8 +53,8 @@ fn only_chromas_own_archive_is_installed() {
     );
     assert!(printed.contains(expected), "{printed}");
     // Nothing is left, and the model is still missing.
-    let parent = home.path(".cache/chroma/onnx_models/all-MiniLM-L6-v2");
-    assert_eq!(fs::read_dir(parent).unwrap().count(), 0);
+    let folder = home.path(".cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
     assert!(
         printed.contains("@none onnx: CHROMA_ONNX_MODEL is empty or not set: "),
         "{printed}"
