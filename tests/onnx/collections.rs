@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chroma_blocking::{Collection, Error, Record, Space};
 
 use crate::support::server;
-use crate::{mini_lm, text};
+use crate::{mini_lm, small};
 
 /// Documents, and for each a question that has no word in common with any of them.
 pub const TOPICS: [(&str, &str); 6] = [
@@ -87,9 +87,9 @@ fn a_collection_stores_chromas_default_function() {
 
 #[test]
 fn a_cancelled_call_of_a_collection_writes_nothing() {
-    let Some(collection) = collection() else {
-        return;
-    };
+    let collection = server::client().collection(server::unique_name());
+    let collection = collection.embedding_function(small::function());
+    let collection = collection.create().unwrap();
     let flag = Arc::new(AtomicBool::new(false));
     let reports = Arc::new(Mutex::new(Vec::new()));
     let (raise, seen) = (flag.clone(), reports.clone());
@@ -97,15 +97,16 @@ fn a_cancelled_call_of_a_collection_writes_nothing() {
         seen.lock().unwrap().push(progress.to_string());
         raise.store(true, Ordering::Relaxed);
     });
-    let records: Vec<_> = (0..30)
-        .map(|id| Record::new(id.to_string()).document(text(100, id)))
+    let records: Vec<_> = (0..)
+        .zip(small::texts(300))
+        .map(|(id, text): (usize, _)| Record::new(id.to_string()).document(text))
         .collect();
     let error = cancelled.add(records).unwrap_err();
     assert!(matches!(error, Error::Cancelled { .. }), "{error:?}");
     assert_eq!(collection.count().unwrap(), 0);
     let reports = reports.lock().unwrap();
     assert!(
-        reports.iter().all(|line| line.contains(" of 30 embedded")),
+        reports.iter().all(|line| line.contains(" of 300 embedded")),
         "{reports:?}"
     );
     assert_eq!(reports.len(), 1, "{reports:?}");

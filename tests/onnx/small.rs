@@ -10,10 +10,29 @@ use chroma_blocking::embed::{Onnx, Pooling};
 use serde::Deserialize;
 
 use crate::difference;
+use crate::support::folder::Folder;
+use crate::support::random::Random;
 
 pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny-onnx");
 /// The model has vectors for this many positions.
 pub const MAX_TOKENS: usize = 32;
+
+/// Returns a function with the model.
+pub fn function() -> Onnx {
+    let builder = Onnx::builder("small", FOLDER).max_tokens(MAX_TOKENS);
+    builder.build().unwrap()
+}
+
+/// Returns texts of 0 to 39 words. The model accepts fewer, so some are cut off.
+pub fn texts(count: usize) -> Vec<String> {
+    const WORDS: [&str; 8] = ["rust", "has", "no", "garbage", "the", "cats", "sat", "a"];
+    let mut random = Random(1);
+    let mut text = || {
+        let words = (0..random.below(40)).map(|_| random.choose(&WORDS));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    (0..count).map(|_| text()).collect()
+}
 
 #[derive(Deserialize)]
 struct Recorded {
@@ -52,5 +71,23 @@ fn vectors_are_those_of_onnxruntime() {
                 of.text
             );
         }
+    }
+}
+
+#[test]
+fn vectors_of_tokens_are_found_after_another_output() {
+    for name in ["last_hidden_state", "token_embeddings"] {
+        let folder = Folder::new();
+        let copy = |from: &str, to: &str| {
+            fs::copy(Path::new(FOLDER).join(from), folder.path(to)).unwrap();
+        };
+        copy("vocab.txt", "vocab.txt");
+        copy(&format!("pooled_and_{name}.onnx"), "model.onnx");
+        let function = Onnx::builder(name, &folder.0).build().unwrap();
+        let found = function.embed_documents(&["rust", "the cats sat"]).unwrap();
+        assert!(
+            difference(found.as_flat(), &[0.6, 0.8, 0.6, 0.8]) < 1e-6,
+            "{name}"
+        );
     }
 }

@@ -4,33 +4,7 @@ use std::thread;
 
 use chroma_blocking::EmbeddingFunction;
 
-use crate::{difference, mini_lm, text};
-
-/// Texts of many lengths, also without a word.
-fn mixed() -> Vec<String> {
-    let lengths = [3, 120, 0, 12, 60, 1, 7, 40, 3, 90, 12, 2, 30, 1, 8, 20];
-    let lengths = lengths.into_iter().zip(0..);
-    lengths.map(|(length, seed)| text(length, seed)).collect()
-}
-
-#[test]
-fn alone_or_with_others_a_text_has_the_same_vector() {
-    let Some((onnx, _)) = mini_lm() else { return };
-    let texts = mixed();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let together = onnx.embed_documents(&texts).unwrap();
-    assert_eq!((together.len(), together.dimension()), (texts.len(), 384));
-    for (text, row) in texts.iter().zip(together.rows()) {
-        let alone = onnx.embed_queries(&[text]).unwrap();
-        let found = difference(alone.row(0).unwrap(), row);
-        assert!(found <= 1e-6, "{found} for {text:?}");
-    }
-    let reversed: Vec<&str> = texts.iter().rev().copied().collect();
-    let reversed = onnx.embed_documents(&reversed).unwrap();
-    for (row, place) in reversed.rows().zip((0..texts.len()).rev()) {
-        assert!(difference(row, together.row(place).unwrap()) <= 1e-6);
-    }
-}
+use crate::{difference, mini_lm, small, text};
 
 #[test]
 fn all_vectors_have_unit_length() {
@@ -44,17 +18,15 @@ fn all_vectors_have_unit_length() {
 }
 
 #[test]
-fn thousands_of_texts_keep_their_order() {
-    let Some((onnx, _)) = mini_lm() else { return };
-    let texts: Vec<String> = (0..1_000)
-        .map(|seed| text(1 + seed % 5, seed as u64))
-        .collect();
+fn a_thousand_texts_keep_their_order() {
+    let function = small::function();
+    let texts = small::texts(1_000);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let found = onnx.embed_documents(&texts).unwrap();
+    let found = function.embed_documents(&texts).unwrap();
     assert_eq!(found.len(), texts.len());
-    for place in (0..texts.len()).step_by(61) {
-        let alone = onnx.embed_documents(&texts[place..=place]).unwrap();
-        assert!(difference(found.row(place).unwrap(), alone.row(0).unwrap()) <= 1e-6);
+    for (text, row) in texts.iter().zip(found.rows()) {
+        let alone = function.embed_queries(&[text]).unwrap();
+        assert!(difference(row, alone.as_flat()) <= 1e-6, "{text}");
     }
 }
 
@@ -74,15 +46,15 @@ fn of_a_megabyte_the_first_256_tokens_are_read() {
 
 #[test]
 fn threads_share_a_function() {
-    let Some((onnx, _)) = mini_lm() else { return };
-    let texts = mixed();
+    let function = small::function();
+    let texts = small::texts(400);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let expected = onnx.embed_documents(&texts).unwrap();
+    let expected = function.embed_documents(&texts).unwrap();
     thread::scope(|scope| {
-        for (part, first) in texts.chunks(4).zip((0..).step_by(4)) {
-            let (onnx, expected) = (&onnx, &expected);
+        for (part, first) in texts.chunks(100).zip((0..).step_by(100)) {
+            let (function, expected) = (&function, &expected);
             scope.spawn(move || {
-                let found = onnx.clone().embed_documents(part).unwrap();
+                let found = function.clone().embed_documents(part).unwrap();
                 for (row, place) in found.rows().zip(first..) {
                     assert!(difference(row, expected.row(place).unwrap()) <= 1e-6);
                 }

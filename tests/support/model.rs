@@ -18,7 +18,7 @@ pub fn folder() -> Option<PathBuf> {
 /// Returns a folder that, as `HOME`, gives Chroma's Python client the same model.
 pub fn home() -> Option<&'static Path> {
     static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
-    HOME.get_or_init(|| match built(&mut builder()) {
+    HOME.get_or_init(|| match built() {
         Ok(home) => Some(home),
         Err(why) => {
             // Unlike `eprintln!`, this is shown for tests that pass.
@@ -30,27 +30,18 @@ pub fn home() -> Option<&'static Path> {
     .as_deref()
 }
 
-/// Returns the command that builds the model.
-pub fn builder() -> Command {
+/// Builds the model. Returns its home folder, or why this machine cannot have it. Panics after any other failure.
+fn built() -> Result<PathBuf, String> {
     let python = std::env::var_os("PYTHON").filter(|python| !python.is_empty());
     let mut command = Command::new(python.unwrap_or(OsString::from("python3")));
     command.args([
         "-B",
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/minilm/build.py"),
     ]);
-    command
-}
-
-/// Runs the command, and returns the folder that it built, or why it cannot on this machine. Panics on any other
-/// failure.
-pub fn built(command: &mut Command) -> Result<PathBuf, String> {
     let output = match command.output() {
         Ok(output) => output,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(format!(
-                "Python is missing: {}",
-                Path::new(command.get_program()).display()
-            ));
+            return Err(format!("Python is missing: {command:?}"));
         }
         Err(error) => panic!("{command:?}: {error}"),
     };

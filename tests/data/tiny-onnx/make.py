@@ -99,16 +99,23 @@ def model():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-def pooled():
-    """Returns a model that makes one vector for each text by itself, as some others do."""
+def pooled(tokens=None):
+    """Returns a model that makes one vector for each text by itself, as some others do.
+
+    `tokens` names a second output, which has a vector for each token.
+    """
     words = np.ones((len(VOCABULARY), 2), np.float32)
     made = [
         helper.make_node("Gather", ["words", "input_ids"], ["rows"]),
         helper.make_node("ReduceMax", ["rows"], ["sentence_embedding"], axes=[1], keepdims=0),
     ]
     ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["texts", "tokens"])
-    output = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["texts", 2])
-    graph = helper.make_graph(made, "pooled", [ids], [output], [numpy_helper.from_array(words, "words")])
+    outputs = [helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["texts", 2])]
+    if tokens:
+        words *= np.array([0.6, 0.8], np.float32)
+        made.append(helper.make_node("Identity", ["rows"], [tokens]))
+        outputs.append(helper.make_tensor_value_info(tokens, TensorProto.FLOAT, ["texts", "tokens", 2]))
+    graph = helper.make_graph(made, "pooled", [ids], outputs, [numpy_helper.from_array(words, "words")])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
@@ -120,6 +127,8 @@ def save(made, name):
 def main():
     save(model(), "model.onnx")
     save(pooled(), "pooled.onnx")
+    for name in ("last_hidden_state", "token_embeddings"):
+        save(pooled(name), f"pooled_and_{name}.onnx")
     (FOLDER / "vocab.txt").write_text("".join(f"{word}\n" for word in VOCABULARY))
 
     tokenizer = BertWordPieceTokenizer(str(FOLDER / "vocab.txt"))
