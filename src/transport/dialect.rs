@@ -39,6 +39,31 @@ impl ErrorResponse<'_> {
     pub(crate) fn shown(&self) -> String {
         shown(&self.secrets.clean_body(&self.body, self.is_cut))
     }
+
+    /// Returns the error of a status that means the same for all servers.
+    pub(crate) fn into_error(self, name: String, message: String) -> Error {
+        let ErrorResponse {
+            call,
+            status,
+            retry_after,
+            ..
+        } = self;
+        match status {
+            404 => Error::NotFound { call, message },
+            429 => Error::RateLimited {
+                call,
+                retry_after,
+                message,
+            },
+            _ => Error::Server {
+                call,
+                status,
+                name,
+                retry_after,
+                message,
+            },
+        }
+    }
 }
 
 /// The advice for a service on the internet that cannot be reached.

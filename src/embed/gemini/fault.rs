@@ -106,7 +106,7 @@ fn text(value: &Value) -> String {
 }
 
 impl Dialect for Google {
-    fn error(&self, response: ErrorResponse<'_>) -> Error {
+    fn error(&self, mut response: ErrorResponse<'_>) -> Error {
         let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let fault = Fault(&answer.get(0).unwrap_or(&answer)["error"]);
         let message = match fault.0["message"].as_str() {
@@ -119,37 +119,22 @@ impl Dialect for Google {
             Some(INVALID_ARGUMENT) => INVALID_ARGUMENT.to_owned(),
             other => response.clean(other.unwrap_or_default()),
         };
-        let ErrorResponse { call, status, .. } = response;
-        let retry_after = fault.retry_delay().or(response.retry_after);
-        match (status, quota) {
-            (401 | 403, _) => Error::Unauthorized {
-                call,
-                status,
-                message,
-            },
-            (400, _) if fault.is_bad_key() => Error::Unauthorized {
-                call,
-                status,
-                message,
-            },
-            (404, _) => Error::NotFound { call, message },
+        response.retry_after = fault.retry_delay().or(response.retry_after);
+        let is_bad_key = |status| status == 400 && fault.is_bad_key();
+        match (response.status, quota) {
+            (status, _) if matches!(status, 401 | 403) || is_bad_key(status) => {
+                Error::Unauthorized {
+                    call: response.call,
+                    status,
+                    message,
+                }
+            }
             (429, Some(quota)) => Error::QuotaExhausted {
-                call,
+                call: response.call,
                 quota,
                 message,
             },
-            (429, None) => Error::RateLimited {
-                call,
-                retry_after,
-                message,
-            },
-            _ => Error::Server {
-                call,
-                status,
-                name,
-                retry_after,
-                message,
-            },
+            _ => response.into_error(name, message),
         }
     }
 

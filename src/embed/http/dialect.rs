@@ -100,41 +100,23 @@ impl Dialect for Errors {
             .is_some_and(|found| is_exhausted(&name, found));
         let message = found.map_or_else(|| response.shown(), |found| response.clean(&found));
         let name = response.clean(&name);
-        let ErrorResponse {
-            call,
-            status,
-            retry_after,
-            ..
-        } = response;
-        match status {
-            401 | 403 => Error::Unauthorized {
-                call,
+        match response.status {
+            status @ (401 | 403) => Error::Unauthorized {
+                call: response.call,
                 status,
                 message,
             },
-            404 => Error::NotFound { call, message },
             402 => Error::QuotaExhausted {
-                call,
+                call: response.call,
                 quota: name,
                 message,
             },
             429 if is_exhausted => Error::QuotaExhausted {
-                call,
+                call: response.call,
                 quota: name,
                 message,
             },
-            429 => Error::RateLimited {
-                call,
-                retry_after,
-                message,
-            },
-            _ => Error::Server {
-                call,
-                status,
-                name,
-                retry_after,
-                message,
-            },
+            _ => response.into_error(name, message),
         }
     }
 

@@ -24,30 +24,10 @@ pub(super) struct Errors;
 impl Dialect for Errors {
     fn error(&self, response: ErrorResponse<'_>) -> Error {
         let mut message = response.shown();
-        let ErrorResponse {
-            call,
-            status,
-            retry_after,
-            ..
-        } = response;
-        if status < 500 && status != 429 {
+        if response.status < 500 && response.status != 429 {
             message = format!("{message}; {CHECK_THE_ADDRESS}");
         }
-        match status {
-            404 => Error::NotFound { call, message },
-            429 => Error::RateLimited {
-                call,
-                retry_after,
-                message,
-            },
-            _ => Error::Server {
-                call,
-                status,
-                name: String::new(),
-                retry_after,
-                message,
-            },
-        }
+        response.into_error(String::new(), message)
     }
 
     #[cfg(feature = "opentelemetry")]
@@ -64,11 +44,7 @@ impl Dialect for Errors {
         CHECK_THE_ADDRESS
     }
 
-    fn unreachable_hint(&self, at: &Endpoint) -> String {
-        if at.is_loopback() {
-            "check that a server runs there".to_owned()
-        } else {
-            CHECK_THE_NETWORK.to_owned()
-        }
+    fn unreachable_hint(&self, _: &Endpoint) -> String {
+        CHECK_THE_NETWORK.to_owned()
     }
 }
