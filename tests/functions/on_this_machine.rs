@@ -37,12 +37,7 @@ fn child_with_copy(test: &str, variable: &str) {
     let (Some(model), copy) = (model::folder(), Folder::new()) else {
         return;
     };
-    for file in ["model.onnx", "tokenizer.json"] {
-        // Another name of the same file takes no room.
-        fs::hard_link(model.join(file), copy.path(file))
-            .or_else(|_| fs::copy(model.join(file), copy.path(file)).map(drop))
-            .unwrap();
-    }
+    model::link(&model, &copy.0, &["model.onnx", "tokenizer.json"]);
     let empty = Folder::new();
     child_with(test, |command| {
         without_model(command, &empty);
@@ -359,6 +354,7 @@ fn child_without_the_model() {
         notes.upsert([record]).unwrap();
         assert_eq!(notes.query(vec![0.5; 384]).run().unwrap().len(), 1);
         let refused = why(notes.query("a galaxy").run().unwrap_err());
+        assert!(refused.contains("it is not on this machine"), "{refused}");
         for way in ["Onnx::mini_lm_from", VARIABLE, "Onnx::download()"] {
             assert!(refused.contains(way), "{name}: {refused}");
         }

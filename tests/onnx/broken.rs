@@ -9,6 +9,7 @@ use chroma_blocking::embed::Onnx;
 
 use crate::small;
 use crate::support::folder::Folder;
+use crate::support::model;
 use crate::support::random::Random;
 
 /// Builds a function with this model and this vocabulary, and embeds a text.
@@ -96,7 +97,14 @@ fn a_missing_folder_or_file_is_named() {
             .to_string()
     };
     let folder = Folder::new();
-    assert!(error(&folder.path("missing")).contains("missing"));
+    let missing = error(&folder.path("missing"));
+    assert!(
+        missing.contains("missing\": it does not exist; it must be the folder "),
+        "{missing}"
+    );
+    let file = error(&Path::new(small::FOLDER).join("model.onnx"));
+    let expected = "model.onnx\": it is not a folder; it must be the folder that contains model.onnx";
+    assert!(file.contains(expected), "{file}");
     assert!(error(&folder.0).contains("tokenizer.json"));
     fs::write(folder.path("vocab.txt"), read("vocab.txt")).unwrap();
     assert!(error(&folder.0).contains("model.onnx"));
@@ -120,6 +128,46 @@ fn another_model_is_not_chromas_default() {
     let error = Onnx::mini_lm_from(small::FOLDER).unwrap_err().to_string();
     assert!(error.contains("all-MiniLM-L6-v2"), "{error}");
     assert!(error.contains("Onnx::builder"), "{error}");
+}
+
+/// The words have the ids of other words, so that only the vectors show it.
+#[test]
+fn the_default_model_with_another_vocabulary_is_refused() {
+    let (Some(model), folder) = (model::folder(), Folder::new()) else {
+        return;
+    };
+    model::link(&model, &folder.0, &["model.onnx"]);
+    let vocabulary = fs::read_to_string(model.join("vocab.txt")).unwrap();
+    let swapped = vocabulary.lines().map(|word| match word {
+        "weights" => "letters",
+        "letters" => "weights",
+        other => other,
+    });
+    let swapped = swapped.collect::<Vec<_>>().join("\n");
+    assert_ne!(swapped, vocabulary.trim_end());
+    fs::write(folder.path("vocab.txt"), swapped).unwrap();
+    let error = Onnx::mini_lm_from(&folder.0).unwrap_err().to_string();
+    let expected = "it is not the model all-MiniLM-L6-v2 of Chroma, or a file is damaged";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn a_name_that_no_collection_could_open_with_is_refused() {
+    let error = |name: &str| {
+        let built = Onnx::builder(name, small::FOLDER).build();
+        built.unwrap_err().to_string()
+    };
+    let empty = error("");
+    let expected = "model_name is empty or not set: collections store it; give the name ";
+    assert!(empty.contains(expected), "{empty}");
+    let long = error(&"x".repeat(513));
+    assert!(
+        long.contains("has 513 characters, more than 512"),
+        "{long}"
+    );
+    let longest = "x".repeat(512);
+    let function = Onnx::builder(&longest, small::FOLDER).build().unwrap();
+    assert_eq!(function.model(), longest);
 }
 
 /// `ONNX_MUTATIONS` sets their number.

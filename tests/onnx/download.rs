@@ -56,7 +56,7 @@ fn only_chromas_own_archive_is_installed() {
     let folder = home.path(".cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx");
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
     assert!(
-        printed.contains("@none onnx: CHROMA_ONNX_MODEL is empty or not set: "),
+        printed.contains("@none onnx: model is \"all-MiniLM-L6-v2\": it is not on this machine (CHROMA_ONNX_MODEL is not set, "),
         "{printed}"
     );
 }

@@ -53,3 +53,13 @@ fn built() -> Result<PathBuf, String> {
     assert!(output.status.success(), "{command:?}: {errors}");
     Ok(PathBuf::from(words(&output.stdout)))
 }
+
+/// Gives files of the model a second name in another folder, which takes no room, or copies them.
+pub fn link(model: &Path, folder: &Path, files: &[&str]) {
+    for file in files {
+        let (from, to) = (model.join(file), folder.join(file));
+        std::fs::hard_link(&from, &to)
+            .or_else(|_| std::fs::copy(&from, &to).map(drop))
+            .unwrap();
+    }
+}

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::function::{Identity, Onnx, Settings};
+use super::function::{Onnx, Settings};
 use super::model::{Method, Model};
 use super::pooling::Pooling;
+use crate::embed::settings::check_model;
 use crate::error::{Call, InvalidInput, Result};
 use crate::model::space::Space;
+use crate::printable::short;
 
 /// The most tokens of a text if neither the program nor the files of a model tell it: the number of positions
 /// of BERT.
@@ -35,7 +37,8 @@ impl Onnx {
     /// with the shape texts × tokens. Its first output has the shape texts × tokens × dimension.
     ///
     /// A collection that is created with the function stores the name `sentence_transformer` and `model_name`,
-    /// as Python's `SentenceTransformerEmbeddingFunction` does. Give the name that the model's makers use.
+    /// as Python's `SentenceTransformerEmbeddingFunction` does. Give the name that the model's makers use, since
+    /// [`ClientBuilder::allow_onnx_model`](crate::ClientBuilder::allow_onnx_model) finds the model by it.
     ///
     /// ```no_run
     /// use chroma_blocking::embed::{Onnx, Pooling};
@@ -107,14 +110,20 @@ impl OnnxBuilder {
     /// Loads the model, unless this process has loaded it already.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if a file of the folder is missing or malformed, or if `max_tokens` is less
-    /// than 3.
+    /// [`InvalidInput::Setting`] if a file of the folder is missing or malformed, if the name of the model is
+    /// empty or longer than 512 characters, or if `max_tokens` is less than 3.
     pub fn build(self) -> Result<Onnx> {
         self.load()
             .map_err(|reason| Call::new("onnx", None).invalid(reason))
     }
 
     fn load(self) -> std::result::Result<Onnx, InvalidInput> {
+        if self.model_name.is_empty() {
+            let why = "collections store it; give the name that the model's makers use";
+            return Err(InvalidInput::setting("model_name", "", why));
+        }
+        check_model(&self.model_name)
+            .map_err(|why| InvalidInput::setting("model_name", short(&self.model_name), why))?;
         if let Some(tokens) = self.max_tokens.filter(|tokens| *tokens < 3) {
             let why = "it must be 3 or more, since two tokens mark the ends of a text";
             return Err(InvalidInput::setting("max_tokens", tokens.to_string(), why));
@@ -128,20 +137,16 @@ impl OnnxBuilder {
             max_tokens: max_tokens.unwrap_or(MAX_TOKENS),
         };
         let config = self.config(method);
-        Ok(Onnx::of(
-            model,
-            Settings {
-                identity: Identity {
-                    name: "sentence_transformer".to_owned(),
-                    config,
-                    space: self.space,
-                },
-                model: Some(self.model_name),
-                method,
-                document_prefix: self.document_prefix,
-                query_prefix: self.query_prefix,
-            },
-        ))
+        let settings = Settings {
+            name: "sentence_transformer".to_owned(),
+            config,
+            space: self.space,
+            model: Some(self.model_name),
+            method,
+            document_prefix: self.document_prefix,
+            query_prefix: self.query_prefix,
+        };
+        Ok(Onnx { model, settings })
     }
 
     /// Returns what a collection stores: the settings of Python's function, and those that only this crate

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::embed::model_identity::DEFAULT_MODEL;
 use crate::environment::Environment;
 use crate::error::InvalidInput;
 
 /// The variable that names the folder of the model.
-const VARIABLE: &str = "CHROMA_ONNX_MODEL";
+pub(super) const VARIABLE: &str = "CHROMA_ONNX_MODEL";
 /// The folder that Chroma's Python client uses, below the user's home folder.
 const OF_PYTHON: &str = ".cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx";
 /// The variable that names the user's home folder, as for Python's `Path.home()`.
@@ -21,35 +22,24 @@ pub(super) const FILES: [&str; 6] = [
     "vocab.txt",
 ];
 
-/// The ways to choose a model, for errors.
-const WAYS: &str = "pass the folder of the model to Onnx::mini_lm_from, set CHROMA_ONNX_MODEL to it, or call \
-                    Onnx::download(), which fetches 83 MB";
+/// The ways to get the model, the easiest one first.
+const WAYS: &str = "call Onnx::download() once (83 MB), set CHROMA_ONNX_MODEL, or pass the folder to \
+                    Onnx::mini_lm_from";
 
 /// Returns the folder of the model of Chroma's default function, and the setting that names it.
 ///
 /// # Errors
-/// [`InvalidInput::Setting`] if the variable does not name a folder, or if there is no model. The latter says
-/// which three ways there are.
+/// [`InvalidInput::Setting`] if there is no model. It says which three ways there are.
 pub(super) fn find(environment: &Environment<'_>) -> Result<(&'static str, PathBuf), InvalidInput> {
     if let Some(value) = environment.get_shown(VARIABLE)? {
-        let folder = PathBuf::from(&value);
-        if folder.is_dir() {
-            return Ok((VARIABLE, folder));
-        }
-        let why = if folder.exists() {
-            "it is not a folder; set it to the folder that contains model.onnx"
-        } else {
-            "it does not exist; set it to the folder that contains model.onnx"
-        };
-        return Err(InvalidInput::setting(VARIABLE, value, why));
+        return Ok((VARIABLE, value.into()));
     }
     let none = |why: String| {
-        let why = format!("it could name the folder of all-MiniLM-L6-v2; {why}; {WAYS}");
-        InvalidInput::setting(VARIABLE, "", why)
+        let why = format!("it is not on this machine ({VARIABLE} is not set, and {why}); {WAYS}");
+        InvalidInput::setting("model", DEFAULT_MODEL, why)
     };
     let Some(folder) = of_python(environment) else {
-        let why = format!("there is no home folder with the model either ({HOME} is not set)");
-        return Err(none(why));
+        return Err(none(format!("{HOME} is not an absolute path")));
     };
     let missing = missing(&folder);
     if missing.is_empty() {
@@ -57,12 +47,10 @@ pub(super) fn find(environment: &Environment<'_>) -> Result<(&'static str, PathB
     }
     let folder = folder.display();
     Err(none(if missing.len() == FILES.len() {
-        format!("the folder of Chroma's Python client has no model either ({folder})")
+        format!("{folder} has none")
     } else {
         let missing = missing.join(", ");
-        format!(
-            "the folder of Chroma's Python client lacks {missing} ({folder}), so a download was interrupted"
-        )
+        format!("{folder} lacks {missing}, since a download was interrupted")
     }))
 }
 
@@ -119,14 +107,9 @@ mod tests {
         let found = find_with(Some(&home.0), Some(&home.0)).unwrap();
         assert_eq!(found, (VARIABLE, home.0.clone()));
         // A typing error is not passed over.
-        for (path, why) in [
-            (folder.join("vocab.txt"), "it is not a folder"),
-            (home.0.join("absent"), "it does not exist"),
-        ] {
-            let error = find_with(Some(&path), Some(&home.0)).unwrap_err();
-            let start = format!("CHROMA_ONNX_MODEL is {:?}: {why}", path.to_str().unwrap());
-            assert!(error.starts_with(&start), "{error}");
-        }
+        let absent = home.0.join("absent");
+        let found = find_with(Some(&absent), Some(&home.0)).unwrap();
+        assert_eq!(found, (VARIABLE, absent));
     }
 
     #[test]
@@ -142,22 +125,20 @@ mod tests {
         }
         let interrupted = find_with(None, Some(&home.0)).unwrap_err();
         let shown = folder.display();
+        let start = "model is \"all-MiniLM-L6-v2\": it is not on this machine (CHROMA_ONNX_MODEL is not set, and";
+        let relative_home = format!("{HOME} is not an absolute path); ");
         for (error, why) in [
-            (none, format!("has no model either ({shown})")),
-            (homeless, "(HOME is not set)".to_owned()),
-            (relative, "(HOME is not set)".to_owned()),
+            (none, format!("{shown} has none); ")),
+            (homeless, relative_home.clone()),
+            (relative, relative_home),
             (
                 interrupted,
                 format!(
-                    "lacks tokenizer_config.json, vocab.txt ({shown}), so a download was interrupted"
+                    "{shown} lacks tokenizer_config.json, vocab.txt, since a download was interrupted); "
                 ),
             ),
         ] {
-            assert!(
-                error.starts_with("CHROMA_ONNX_MODEL is empty or not set: "),
-                "{error}"
-            );
-            assert!(error.contains(&why), "{error}");
+            assert!(error.starts_with(&format!("{start} {why}")), "{error}");
             for way in [
                 "Onnx::mini_lm_from",
                 "set CHROMA_ONNX_MODEL",

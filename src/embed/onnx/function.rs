@@ -10,6 +10,7 @@ use super::model::{Method, Model};
 use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::function::EmbeddingFunction;
+use crate::embed::model_identity::DEFAULT_MODEL;
 use crate::error::{Call, Error};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
@@ -51,20 +52,16 @@ pub struct Onnx {
 /// What a function needs besides its model.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    pub(super) identity: Identity,
+    /// The name that a collection stores.
+    pub(super) name: String,
+    /// The settings that a collection stores.
+    pub(super) config: Value,
+    pub(super) space: Space,
     /// The name that the program gave the model. `None` for the model of Chroma's default function.
     pub(super) model: Option<String>,
     pub(super) method: Method,
     pub(super) document_prefix: String,
     pub(super) query_prefix: String,
-}
-
-/// What a collection stores about a function.
-#[derive(Debug, Clone)]
-pub(super) struct Identity {
-    pub(super) name: String,
-    pub(super) config: Value,
-    pub(super) space: Space,
 }
 
 impl Settings {
@@ -90,8 +87,9 @@ impl Settings {
 }
 
 impl Onnx {
-    pub(super) fn of(model: Arc<Model>, settings: Settings) -> Onnx {
-        Onnx { model, settings }
+    /// Returns the name of the model: that given to the builder, or `all-MiniLM-L6-v2`.
+    pub fn model(&self) -> &str {
+        self.settings.model.as_deref().unwrap_or(DEFAULT_MODEL)
     }
 
     fn embed<'t>(
@@ -130,7 +128,7 @@ impl fmt::Debug for Onnx {
 
 impl EmbeddingFunction for Onnx {
     fn name(&self) -> &str {
-        &self.settings.identity.name
+        &self.settings.name
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
@@ -154,11 +152,11 @@ impl EmbeddingFunction for Onnx {
     }
 
     fn default_space(&self) -> Space {
-        self.settings.identity.space
+        self.settings.space
     }
 
     fn config(&self) -> Option<Value> {
-        Some(self.settings.identity.config.clone())
+        Some(self.settings.config.clone())
     }
 
     fn cache_key(&self, purpose: Purpose) -> String {

@@ -1,12 +1,12 @@
 //! [`Onnx::mini_lm`]: Chroma's default function.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 
 use super::folder;
-use super::function::{Identity, Onnx, Settings};
+use super::function::{Onnx, Settings};
 use super::model::{Method, Model};
 use super::pooling::Pooling;
 use crate::environment::Environment;
@@ -41,8 +41,8 @@ impl Onnx {
     /// the same model.
     ///
     /// The model is in the folder that the variable `CHROMA_ONNX_MODEL` names, or else in that of Chroma's
-    /// Python client: `~/.cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx`. This function downloads nothing;
-    /// `Onnx::download` does.
+    /// Python client: `~/.cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx`. This function downloads nothing:
+    /// call [`Onnx::download`] once.
     ///
     /// A collection that stores this function opens with it by itself. It loads the model at the first text.
     ///
@@ -77,8 +77,8 @@ impl Onnx {
     /// let error = Onnx::mini_lm_from("no/such/folder").unwrap_err();
     /// assert!(error.to_string().contains("no/such/folder"));
     /// ```
-    pub fn mini_lm_from(folder: impl AsRef<Path>) -> Result<Onnx> {
-        mini_lm_of("folder", folder.as_ref())
+    pub fn mini_lm_from(folder: impl Into<PathBuf>) -> Result<Onnx> {
+        mini_lm_of("folder", &folder.into())
             .map_err(|reason| Call::new("onnx", None).invalid(reason))
     }
 }
@@ -109,26 +109,32 @@ pub(super) fn method(max_tokens: usize) -> Method {
 }
 
 fn load(setting: &'static str, folder: &Path) -> std::result::Result<Arc<Model>, InvalidInput> {
-    let refused = |why| InvalidInput::setting(setting, folder.to_string_lossy(), why);
+    let refused = |why: String| {
+        let otherwise = if setting == folder::VARIABLE {
+            "; without this variable, the folder of Chroma's Python client is used"
+        } else {
+            ""
+        };
+        InvalidInput::setting(setting, folder.to_string_lossy(), why + otherwise)
+    };
     let model = Model::open(folder).map_err(refused)?;
-    check(&model).map_err(refused)?;
+    let is_mini_lm = model.is_mini_lm.get_or_init(|| check(&model));
+    is_mini_lm.clone().map_err(refused)?;
     Ok(model)
 }
 
 fn mini_lm_of(setting: &'static str, folder: &Path) -> std::result::Result<Onnx, InvalidInput> {
     let model = load(setting, folder)?;
     let settings = Settings {
-        identity: Identity {
-            name: "default".to_owned(),
-            config: json!({}),
-            space: Space::L2,
-        },
+        name: "default".to_owned(),
+        config: json!({}),
+        space: Space::L2,
         model: None,
         method: method(PYTHONS_MAX_TOKENS),
         document_prefix: String::new(),
         query_prefix: String::new(),
     };
-    Ok(Onnx::of(model, settings))
+    Ok(Onnx { model, settings })
 }
 
 /// Checks that a model makes the known vector.
@@ -150,4 +156,22 @@ fn check(model: &Model) -> std::result::Result<(), String> {
          for another model, use Onnx::builder"
             .to_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Programs open collections for each request.
+    #[test]
+    fn a_model_is_checked_once() {
+        let folder = Path::new("tests/data/tiny-onnx");
+        let model = Model::open(folder).unwrap();
+        model.is_mini_lm.set(Ok(())).unwrap();
+        assert!(mini_lm_of("folder", folder).is_ok());
+        drop(model);
+        // It is loaded again.
+        let error = mini_lm_of("folder", folder).unwrap_err().to_string();
+        assert!(error.contains("it is not the model"), "{error}");
+    }
 }

@@ -12,7 +12,6 @@ mod pooling;
 mod protobuf;
 mod stored;
 mod tokenizer;
-mod workers;
 
 pub use builder::OnnxBuilder;
 pub use download::OnnxDownload;

@@ -3,25 +3,25 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak, mpsc};
 use std::thread;
 
-use rten::ThreadPool;
-
 use super::batches::batches;
-use super::network::{Network, Tokens};
+use super::network::{Network, Tokens, Worker};
 use super::pooling::{Pooling, normalize};
 use super::tokenizer::Tokenizer;
-use super::workers;
 
 /// A network with its tokenizer.
 pub(super) struct Model {
     network: Network,
     pub(super) tokenizer: Tokenizer,
     dimension: usize,
+    /// Whether it is the model of Chroma's default function, and if not, why. Set when that is first asked.
+    pub(super) is_mini_lm: OnceLock<Result<(), String>>,
 }
 
 /// How a model makes vectors.
@@ -41,8 +41,17 @@ impl Model {
     pub(super) fn open(folder: &Path) -> Result<Arc<Model>, String> {
         static LOADED: Mutex<Option<HashMap<PathBuf, Weak<Model>>>> = Mutex::new(None);
 
-        let path =
-            fs::canonicalize(folder).map_err(|error| format!("it cannot be read: {error}"))?;
+        let path = fs::canonicalize(folder).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                "it does not exist; it must be the folder that contains model.onnx".to_owned()
+            }
+            _ => format!("it cannot be read: {error}"),
+        })?;
+        if !path.is_dir() {
+            return Err(
+                "it is not a folder; it must be the folder that contains model.onnx".to_owned(),
+            );
+        }
         // Locked while the model is loaded, so that several threads load it once.
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = loaded.get_or_insert_default();
@@ -65,13 +74,14 @@ impl Model {
             ids: vec![tokenizer.max_id()],
             lengths: vec![1],
         };
-        let (_, dimension) = network.run(&largest, workers::next()).map_err(|why| {
+        let (_, dimension) = network.run(&largest, Worker::next()).map_err(|why| {
             format!("its file model.onnx does not accept a token of its vocabulary: {why}")
         })?;
         Ok(Model {
             network,
             tokenizer,
             dimension,
+            is_mini_lm: OnceLock::new(),
         })
     }
 
@@ -138,9 +148,9 @@ impl Job<'_> {
             }
             Ok(report(done))
         };
-        let threads = workers::workers().len().min(self.batches.len());
+        let threads = Worker::all().len().min(self.batches.len());
         if threads <= 1 {
-            let worker = workers::next();
+            let worker = Worker::next();
             while let Some(done) = self.next_batch(worker) {
                 if !take(done)? {
                     return Ok(None);
@@ -153,9 +163,9 @@ impl Job<'_> {
             for _ in 0..threads {
                 let sender = sender.clone();
                 scope.spawn(move || {
-                    let worker = workers::next();
+                    let worker = Worker::next();
                     while let Some(done) = self.next_batch(worker) {
-                        // Nobody receives after a failure.
+                        // The receiver is gone after a failure.
                         if sender.send(done).is_err() {
                             return;
                         }
@@ -173,7 +183,7 @@ impl Job<'_> {
         Ok(is_whole.then_some(vectors))
     }
 
-    fn next_batch(&self, worker: &Arc<ThreadPool>) -> Option<Done> {
+    fn next_batch(&self, worker: &Worker) -> Option<Done> {
         let batch = self
             .batches
             .get(self.next.fetch_add(1, Ordering::Relaxed))?;
@@ -183,9 +193,9 @@ impl Job<'_> {
     fn embed(
         &self,
         batch: Range<usize>,
-        worker: &Arc<ThreadPool>,
+        worker: &Worker,
     ) -> Result<Vec<Vec<f32>>, String> {
-        let tokens = filled_up(&self.tokens[batch]);
+        let tokens = padded(&self.tokens[batch]);
         let (floats, dimension) = self.model.network.run(&tokens, worker).map_err(|why| {
             format!(
                 "the model does not accept a text of {} tokens: {why}; if it accepts fewer, build the function with \
@@ -208,8 +218,8 @@ impl Job<'_> {
     }
 }
 
-/// Fills all texts up to the length of the longest.
-fn filled_up(texts: &[(usize, Vec<i32>)]) -> Tokens {
+/// Pads all texts to the length of the longest.
+fn padded(texts: &[(usize, Vec<i32>)]) -> Tokens {
     let lengths: Vec<usize> = texts.iter().map(|(_, ids)| ids.len()).collect();
     let width = lengths.iter().copied().max().unwrap_or(0);
     let mut ids = vec![0; texts.len() * width];

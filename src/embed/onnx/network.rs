@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use rten::{ModelOptions, NodeId, RunOptions, ThreadPool, Value};
 
@@ -13,21 +15,43 @@ use super::protobuf;
 #[derive(Debug, Clone, Copy)]
 enum Input {
     Ids,
-    /// 1 for a token, and 0 for what is filled up.
+    /// 1 for a token, and 0 for padding.
     Mask,
     /// 0 for all tokens: the part of a pair of texts.
     Types,
 }
 
-/// The tokens of some texts, all of one length.
+/// The tokens of some texts, padded to one length.
 pub(super) struct Tokens {
     pub(super) texts: usize,
     /// The number of tokens of each text.
     pub(super) width: usize,
-    /// The ids, and zeros after the last token of a text.
+    /// The ids, and zeros as padding after the last token of a text.
     pub(super) ids: Vec<i32>,
-    /// The number of tokens of each text, without those zeros.
+    /// The number of tokens of each text, without padding.
     pub(super) lengths: Vec<usize>,
+}
+
+/// One thread in a pool of its own: a batch on one thread takes less time of all cores than on several.
+pub(super) struct Worker(Arc<ThreadPool>);
+
+impl Worker {
+    /// Returns the workers of the process, one for each core. All models share them.
+    pub(super) fn all() -> &'static [Worker] {
+        static WORKERS: OnceLock<Vec<Worker>> = OnceLock::new();
+        WORKERS.get_or_init(|| {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            let worker = |_| Worker(Arc::new(ThreadPool::with_num_threads(1)));
+            (0..cores).map(worker).collect()
+        })
+    }
+
+    /// Returns the worker whose turn it is.
+    pub(super) fn next() -> &'static Worker {
+        static TURN: AtomicUsize = AtomicUsize::new(0);
+        let workers = Worker::all();
+        &workers[TURN.fetch_add(1, Ordering::Relaxed) % workers.len()]
+    }
 }
 
 /// A model that turns tokens into one vector for each.
@@ -76,14 +100,14 @@ impl Network {
         })
     }
 
-    /// Returns the vectors of all tokens, also of what is filled up, and the number of floats of a vector.
+    /// Returns the vectors of all tokens, also of padding, and the number of floats of a vector.
     ///
     /// # Errors
     /// Why the model did not accept them.
     pub(super) fn run(
         &self,
         tokens: &Tokens,
-        threads: &Arc<ThreadPool>,
+        worker: &Worker,
     ) -> Result<(Vec<f32>, usize), String> {
         let shape = [tokens.texts, tokens.width];
         let inputs = self.inputs.iter().map(|(node, input)| {
@@ -96,7 +120,7 @@ impl Network {
             Ok((*node, value.into()))
         });
         let inputs = inputs.collect::<Result<Vec<_>, String>>()?;
-        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(threads)));
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&worker.0)));
         let run = || self.model.run(inputs, &[self.output], Some(options));
         let outputs = guarded(run)?.map_err(|error| error.to_string())?;
         let output = outputs.into_iter().next();

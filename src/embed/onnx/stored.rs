@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::function::{Identity, Onnx, Settings};
+use super::function::{Onnx, Settings};
 use super::mini_lm;
 use super::model::Method;
 use super::pooling::Pooling;
@@ -23,7 +23,7 @@ use crate::printable::short;
 /// `preferred_providers` choose hardware.
 #[derive(Debug, Deserialize)]
 struct Config {
-    // Reading these two refuses values that are no strings.
+    // Reading these two refuses values other than strings.
     #[serde(rename = "model_name")]
     _model_name: Option<String>,
     #[serde(rename = "model")]
@@ -50,6 +50,38 @@ pub(in crate::embed) fn deferred(
     config: &Value,
     allowed: &Allowed,
 ) -> Result<Option<Deferred>, String> {
+    let Some((settings, registered)) = settings_of(name, config, allowed)? else {
+        return Ok(None);
+    };
+    let registered = registered.map(|onnx| Arc::clone(&onnx.model));
+    let dimension = registered
+        .as_ref()
+        .map_or(mini_lm::DIMENSION, |model| model.dimension());
+    Ok(Some(Deferred {
+        name: settings.name.clone(),
+        config: settings.config.clone(),
+        dimension: Some(dimension),
+        default_space: settings.space,
+        cache_keys: [Purpose::Documents, Purpose::Queries]
+            .map(|purpose| settings.cache_key(purpose)),
+        make: Box::new(move |environment| {
+            let model = match &registered {
+                Some(model) => Arc::clone(model),
+                None => mini_lm::of_process(environment).map_err(|reason| reason.to_string())?,
+            };
+            let settings = settings.clone();
+            Ok(Arc::new(Onnx { model, settings }))
+        }),
+        made: OnceLock::new(),
+    }))
+}
+
+/// Returns the settings of a stored function, and the function that the program registered for its model.
+fn settings_of<'a>(
+    name: &str,
+    config: &Value,
+    allowed: &'a Allowed,
+) -> Result<Option<(Settings, Option<&'a Onnx>)>, String> {
     let function = canonical(name);
     if !["default", "onnx_mini_lm_l6_v2", "sentence_transformer"].contains(&function) {
         return Ok(None);
@@ -69,42 +101,19 @@ pub(in crate::embed) fn deferred(
         registered,
     };
     let (method, [document_prefix, query_prefix]) = stored.method(read)?;
-    let config = settings::kept(config, &lists_and_objects(config));
     // These functions of Python and of old JavaScript name no distance measure, so the server's default
     // applies.
     let is_l2 = function == "default" && config.get("model_name").is_none();
-    let default_space = if is_l2 { Space::L2 } else { Space::Cosine };
     let settings = Settings {
-        identity: Identity {
-            name: name.to_owned(),
-            config: config.clone(),
-            space: default_space,
-        },
+        name: name.to_owned(),
+        config: settings::kept(config, &lists_and_objects(config)),
+        space: if is_l2 { Space::L2 } else { Space::Cosine },
         model: registered.and_then(|onnx| onnx.settings.model.clone()),
         method,
         document_prefix,
         query_prefix,
     };
-    let registered = registered.map(|onnx| Arc::clone(&onnx.model));
-    let dimension = registered
-        .as_ref()
-        .map_or(mini_lm::DIMENSION, |model| model.dimension());
-    Ok(Some(Deferred {
-        name: name.to_owned(),
-        config,
-        dimension: Some(dimension),
-        default_space,
-        cache_keys: [Purpose::Documents, Purpose::Queries]
-            .map(|purpose| settings.cache_key(purpose)),
-        make: Box::new(move |environment| {
-            let model = match &registered {
-                Some(model) => Arc::clone(model),
-                None => mini_lm::of_process(environment).map_err(|reason| reason.to_string())?,
-            };
-            Ok(Arc::new(Onnx::of(model, settings.clone())))
-        }),
-        made: OnceLock::new(),
-    }))
+    Ok(Some((settings, registered)))
 }
 
 fn not_registered(model: &str) -> String {
@@ -236,16 +245,10 @@ mod tests {
         deferred(name, config, &Allowed::default()).map(Option::unwrap)
     }
 
-    /// Returns the settings for the model of Chroma's default function, without loading it.
-    fn method_of(name: &str, config: &Value) -> Result<(Method, [String; 2]), String> {
-        let function = canonical(name);
-        let stored = Stored {
-            function,
-            model: model_of(function, Some(config)).unwrap(),
-            is_javascripts: is_javascripts(name, config),
-            registered: None,
-        };
-        stored.method(settings::read(config)?)
+    fn settings(name: &str, config: &Value) -> Settings {
+        let allowed = Allowed::default();
+        let (settings, _) = settings_of(name, config, &allowed).unwrap().unwrap();
+        settings
     }
 
     const XENOVA: &str = "Xenova/all-MiniLM-L6-v2";
@@ -298,9 +301,9 @@ mod tests {
             assert_eq!(function.config(), Some(kept), "{name}");
             assert_eq!(function.default_space(), space, "{name} {config}");
             assert_eq!(function.dimension(), Some(384));
-            let (method, prefixes) = method_of(name, &config).unwrap();
-            assert_eq!(method, mini_lm::method(tokens), "{name} {config}");
-            assert_eq!(prefixes, ["", ""]);
+            let settings = settings(name, &config);
+            assert_eq!(settings.method, mini_lm::method(tokens), "{name} {config}");
+            assert_eq!([settings.document_prefix, settings.query_prefix], ["", ""]);
         }
     }
 
@@ -346,13 +349,14 @@ mod tests {
     fn a_collection_of_this_crate_keeps_its_options() {
         let config = json!({ "model_name": "all-MiniLM-L6-v2", "normalize_embeddings": false, "pooling": "cls",
             "max_tokens": 128, "document_prefix": "passage: ", "query_prefix": "query: " });
-        let (method, prefixes) = method_of("sentence_transformer", &config).unwrap();
+        let settings = settings("sentence_transformer", &config);
         let expected = Method {
             pooling: Pooling::Cls,
             normalize: false,
             max_tokens: 128,
         };
-        assert_eq!(method, expected);
+        assert_eq!(settings.method, expected);
+        let prefixes = [settings.document_prefix, settings.query_prefix];
         assert_eq!(prefixes, ["passage: ", "query: "]);
         let why = |name: &str, value: Value| {
             let mut config = config.clone();
