@@ -78,6 +78,11 @@ fn unsuitable_models_are_refused_with_a_reason() {
             "its output is not a vector for each token",
         ),
         (
+            read("square.onnx"),
+            &vocabulary,
+            "floats, and 1 for a text of one token",
+        ),
+        (
             model.clone(),
             &longer,
             "does not accept a token of its vocabulary",
@@ -103,7 +108,8 @@ fn a_missing_folder_or_file_is_named() {
         "{missing}"
     );
     let file = error(&Path::new(small::FOLDER).join("model.onnx"));
-    let expected = "model.onnx\": it is not a folder; it must be the folder that contains model.onnx";
+    let expected =
+        "model.onnx\": it is not a folder; it must be the folder that contains model.onnx";
     assert!(file.contains(expected), "{file}");
     assert!(error(&folder.0).contains("tokenizer.json"));
     fs::write(folder.path("vocab.txt"), read("vocab.txt")).unwrap();
@@ -161,9 +167,13 @@ fn a_name_that_no_collection_could_open_with_is_refused() {
     let expected = "model_name is empty or not set: collections store it; give the name ";
     assert!(empty.contains(expected), "{empty}");
     let long = error(&"x".repeat(513));
+    assert!(long.contains("has 513 characters, more than 512"), "{long}");
+    let prefix = Onnx::builder("small", small::FOLDER).query_prefix("é".repeat(2049));
+    let prefix = prefix.build().unwrap_err().to_string();
     assert!(
-        long.contains("has 513 characters, more than 512"),
-        "{long}"
+        prefix.contains("query_prefix is \"é")
+            && prefix.contains("it has 4098 bytes, more than 4096"),
+        "{prefix}"
     );
     let longest = "x".repeat(512);
     let function = Onnx::builder(&longest, small::FOLDER).build().unwrap();

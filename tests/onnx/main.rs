@@ -11,6 +11,8 @@ mod calls;
 mod collections;
 mod download;
 mod model;
+#[cfg(feature = "gemini")]
+mod pools;
 mod process;
 #[cfg(feature = "local-server")]
 mod python;

@@ -111,7 +111,8 @@ impl OnnxBuilder {
     ///
     /// # Errors
     /// [`InvalidInput::Setting`] if a file of the folder is missing or malformed, if the name of the model is
-    /// empty or longer than 512 characters, or if `max_tokens` is less than 3.
+    /// empty or longer than 512 characters, if a prefix is longer than 4096 bytes, or if `max_tokens` is less
+    /// than 3.
     pub fn build(self) -> Result<Onnx> {
         self.load()
             .map_err(|reason| Call::new("onnx", None).invalid(reason))
@@ -146,6 +147,7 @@ impl OnnxBuilder {
             document_prefix: self.document_prefix,
             query_prefix: self.query_prefix,
         };
+        settings.check_prefixes()?;
         Ok(Onnx { model, settings })
     }
 

@@ -11,9 +11,10 @@ use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::function::EmbeddingFunction;
 use crate::embed::model_identity::DEFAULT_MODEL;
-use crate::error::{Call, Error};
+use crate::error::{Call, Error, InvalidInput};
 use crate::model::embeddings::Embeddings;
 use crate::model::space::Space;
+use crate::printable::short;
 
 /// An embedding function that runs a sentence model on this machine: offline, without a key, and without
 /// Python.
@@ -64,7 +65,27 @@ pub(super) struct Settings {
     pub(super) query_prefix: String,
 }
 
+/// The most bytes of a prefix. A server may send longer ones, which are put before each text.
+const MAX_PREFIX: usize = 4096;
+
 impl Settings {
+    /// Refuses long prefixes.
+    ///
+    /// # Errors
+    /// The name and the start of the prefix, and how long it is.
+    pub(super) fn check_prefixes(&self) -> Result<(), InvalidInput> {
+        for (name, prefix) in [
+            ("document_prefix", &self.document_prefix),
+            ("query_prefix", &self.query_prefix),
+        ] {
+            if prefix.len() > MAX_PREFIX {
+                let why = format!("it has {} bytes, more than {MAX_PREFIX}", prefix.len());
+                return Err(InvalidInput::setting(name, short(prefix), why));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the text that is put before each text.
     fn prefix(&self, purpose: Purpose) -> &str {
         match purpose {

@@ -58,7 +58,9 @@ impl Model {
         if let Some(model) = loaded.get(&path).and_then(Weak::upgrade) {
             return Ok(model);
         }
-        let model = Arc::new(Model::load(&path)?);
+        // On a plain thread, as `Network::run` asks.
+        let made = thread::scope(|scope| scope.spawn(|| Model::load(&path)).join());
+        let model = Arc::new(made.map_err(|_| "it is malformed")??);
         loaded.retain(|_, model| model.strong_count() > 0);
         loaded.insert(path, Arc::downgrade(&model));
         Ok(model)
@@ -74,7 +76,7 @@ impl Model {
             ids: vec![tokenizer.max_id()],
             lengths: vec![1],
         };
-        let (_, dimension) = network.run(&largest, Worker::next()).map_err(|why| {
+        let (_, dimension) = network.run(&largest, &Worker::all()[0]).map_err(|why| {
             format!("its file model.onnx does not accept a token of its vocabulary: {why}")
         })?;
         Ok(Model {
@@ -135,35 +137,29 @@ type Done = (Range<usize>, Result<Vec<Vec<f32>>, String>);
 
 impl Job<'_> {
     fn run(&self, report: &mut dyn FnMut(usize) -> bool) -> Result<Option<Vec<f32>>, String> {
-        let mut vectors = vec![0.0; self.tokens.len() * self.model.dimension];
+        let dimension = self.model.dimension;
+        let mut vectors = vec![0.0; self.tokens.len() * dimension];
         let mut done = 0;
         let mut take = |(batch, rows): Done| -> Result<bool, String> {
             done += batch.len();
             for ((place, _), row) in self.tokens[batch].iter().zip(rows?) {
-                let start = place * row.len();
-                let target = vectors.get_mut(start..start + row.len());
-                target
-                    .ok_or("its vectors have different lengths")?
-                    .copy_from_slice(&row);
+                if row.len() != dimension {
+                    return Err(format!(
+                        "its vectors have {} floats, and {dimension} for a text of one token",
+                        row.len()
+                    ));
+                }
+                let start = place * dimension;
+                vectors[start..start + dimension].copy_from_slice(&row);
             }
             Ok(report(done))
         };
         let threads = Worker::all().len().min(self.batches.len());
-        if threads <= 1 {
-            let worker = Worker::next();
-            while let Some(done) = self.next_batch(worker) {
-                if !take(done)? {
-                    return Ok(None);
-                }
-            }
-            return Ok(Some(vectors));
-        }
         let is_whole = thread::scope(|scope| {
             let (sender, receiver) = mpsc::sync_channel(0);
-            for _ in 0..threads {
+            for worker in Worker::take(threads) {
                 let sender = sender.clone();
                 scope.spawn(move || {
-                    let worker = Worker::next();
                     while let Some(done) = self.next_batch(worker) {
                         // The receiver is gone after a failure.
                         if sender.send(done).is_err() {
@@ -190,11 +186,7 @@ impl Job<'_> {
         Some((batch.clone(), self.embed(batch.clone(), worker)))
     }
 
-    fn embed(
-        &self,
-        batch: Range<usize>,
-        worker: &Worker,
-    ) -> Result<Vec<Vec<f32>>, String> {
+    fn embed(&self, batch: Range<usize>, worker: &Worker) -> Result<Vec<Vec<f32>>, String> {
         let tokens = padded(&self.tokens[batch]);
         let (floats, dimension) = self.model.network.run(&tokens, worker).map_err(|why| {
             format!(

@@ -46,11 +46,12 @@ impl Worker {
         })
     }
 
-    /// Returns the worker whose turn it is.
-    pub(super) fn next() -> &'static Worker {
+    /// Returns different workers for the threads of a call, those whose turn it is.
+    pub(super) fn take(threads: usize) -> impl Iterator<Item = &'static Worker> {
         static TURN: AtomicUsize = AtomicUsize::new(0);
         let workers = Worker::all();
-        &workers[TURN.fetch_add(1, Ordering::Relaxed) % workers.len()]
+        let first = TURN.fetch_add(threads, Ordering::Relaxed);
+        (0..threads).map(move |n| &workers[first.wrapping_add(n) % workers.len()])
     }
 }
 
@@ -100,7 +101,8 @@ impl Network {
         })
     }
 
-    /// Returns the vectors of all tokens, also of padding, and the number of floats of a vector.
+    /// Returns the vectors of all tokens, also of padding, and the number of floats of a vector. To be called on
+    /// a plain thread: a thread of a program's own pool of `rayon` would begin other tasks meanwhile.
     ///
     /// # Errors
     /// Why the model did not accept them.

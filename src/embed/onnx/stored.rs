@@ -113,6 +113,9 @@ fn settings_of<'a>(
         document_prefix,
         query_prefix,
     };
+    settings
+        .check_prefixes()
+        .map_err(|reason| reason.to_string())?;
     Ok(Some((settings, registered)))
 }
 
@@ -459,6 +462,8 @@ mod tests {
             of_default_model("max_tokens", json!(0)),
             of_default_model("normalize_embeddings", json!(hostile)),
             of_default_model("query_prefix", json!({ "a": hostile })),
+            of_default_model("query_prefix", json!(hostile)),
+            of_default_model("document_prefix", json!("x".repeat(4097))),
         ] {
             for name in ["sentence_transformer", "default", "transformers"] {
                 let why = made(name, &config).err().unwrap();

@@ -119,6 +119,21 @@ def pooled(tokens=None):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+def square():
+    """Returns a model that makes one number for each pair of tokens, so that vectors have different lengths."""
+    made = [
+        helper.make_node("Cast", ["input_ids"], ["ids"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["ids", "columns"], ["column"]),
+        helper.make_node("Unsqueeze", ["ids", "rows"], ["row"]),
+        helper.make_node("Mul", ["column", "row"], ["scores"]),
+    ]
+    axes = [numpy_helper.from_array(np.array([axis]), name) for axis, name in ((2, "columns"), (1, "rows"))]
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["texts", "tokens"])
+    output = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["texts", "tokens", "tokens"])
+    graph = helper.make_graph(made, "square", [ids], [output], axes)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
 def save(made, name):
     onnx.checker.check_model(made, full_check=True)
     onnx.save(made, FOLDER / name)
@@ -129,6 +144,7 @@ def main():
     save(pooled(), "pooled.onnx")
     for name in ("last_hidden_state", "token_embeddings"):
         save(pooled(name), f"pooled_and_{name}.onnx")
+    save(square(), "square.onnx")
     (FOLDER / "vocab.txt").write_text("".join(f"{word}\n" for word in VOCABULARY))
 
     tokenizer = BertWordPieceTokenizer(str(FOLDER / "vocab.txt"))
