@@ -6,7 +6,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use flate2::Compression;
@@ -252,10 +253,8 @@ fn secure_00_an_archive_with_another_hash_is_not_installed() {
     let error = failure(ok(&other));
     assert!(matches!(error, Error::Decode { .. }), "{error}");
     let [found, expected] = [&other, good()].map(|bytes| format!("{:x}", Sha256::digest(bytes)));
-    let words = format!(
-        "checksum mismatch: its SHA-256 is {found}, and that of Chroma's archive is {expected}; "
-    );
-    contains(&error, &words);
+    contains(&error, &format!("its SHA-256 is {found}, and that of "));
+    contains(&error, &format!("archive is {expected}; "));
 }
 
 #[test]
@@ -264,18 +263,9 @@ fn a_response_that_is_not_the_archive_is_an_error() {
     let moved = "302 Found\r\nlocation: http://b/c";
     let huge = b"HTTP/1.1 200 OK\r\ncontent-length: 134217729\r\n\r\n\x1f\x8b".to_vec();
     for (bytes, words) in [
-        (
-            answer("404 No", b"no"),
-            "not found: \"no\"; check the address",
-        ),
-        (
-            answer("400 No", b"no"),
-            "HTTP 400: \"no\"; check the address",
-        ),
-        (
-            answer(moved, b""),
-            "redirected to http://b/c; use that address",
-        ),
+        (answer("404 No", b"no"), "not found: \"no\"; check"),
+        (answer("400 No", b"no"), "HTTP 400: \"no\"; check"),
+        (answer(moved, b""), "redirected to http://b/c; use that"),
         (answer("503 Busy", b"busy"), "HTTP 503: \"busy\"; "),
         (answer("429 Slow Down", b"slow"), "rate limited: \"slow\""),
         (ok(b"<p>Log in"), "no proxy or login page responds instead"),
@@ -329,10 +319,8 @@ fn a_file_that_cannot_be_written_ends_the_download() {
 fn a_folder_that_cannot_be_written_is_an_error() {
     let server = Server::sending(ok(good()));
     let fails = |home: &Path, words: &str| {
-        contains(
-            &run(download(&server.url, good()), home).unwrap_err(),
-            words,
-        );
+        let error = run(download(&server.url, good()), home).unwrap_err();
+        contains(&error, words);
     };
     fails(Path::new(""), "HOME is empty or not set: ");
     let home = Folder::new();
@@ -368,15 +356,11 @@ fn a_folder_that_cannot_be_written_is_an_error() {
 #[test]
 fn secure_05_an_address_with_a_password_is_refused_and_not_shown() {
     let home = Folder::new();
-    for rest in [
-        "me:s3cret@mirror/x",
-        "mirror/x?sig=s3cret",
-        "mirror/x#s3cret",
-    ] {
+    for rest in ["me:s3cret@a/x", "a/x?sig=s3cret", "a/x#s3cret"] {
         let url = format!("http://{rest}");
         let download = download(&url, good());
         let shown = format!("{download:?}");
-        assert!(shown.contains("mirror"), "{shown}");
+        assert!(shown.contains("a/x"), "{shown}");
         let error = run(download, &home.0).unwrap_err();
         contains(&error, "download \"all-MiniLM-L6-v2\": url is ");
         assert!(!format!("{shown} {error:#}").contains("s3cret"));
@@ -426,12 +410,7 @@ fn downloader() {
 }
 
 /// Starts [`downloader`]. Sends its lines, each with the number of the program.
-fn start(
-    number: usize,
-    server: &Server,
-    home: &Path,
-    lines: &mpsc::Sender<(usize, String)>,
-) -> Child {
+fn start(number: usize, server: &Server, home: &Path, lines: &Sender<(usize, String)>) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command.arg("embed::onnx::download::tests::downloader");
     command.args(["--exact", "--ignored", "--nocapture"]);
@@ -461,7 +440,7 @@ fn wait_for(words: &str, lines: &mpsc::Receiver<(usize, String)>) -> usize {
 }
 
 /// Starts a server that sends half of the archive, and the rest after a message.
-fn holding() -> (Server, mpsc::Sender<()>) {
+fn holding() -> (Server, Sender<()>) {
     let (go, gone) = mpsc::channel();
     let gone = std::sync::Mutex::new(gone);
     let whole = ok(good());
