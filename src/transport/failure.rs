@@ -252,24 +252,30 @@ impl FailureReader {
             ..
         } = self.timeouts;
         let is_connecting = matches!(reason, Timeout::Connect | Timeout::Resolve);
-        let (through, check) = match proxy {
-            Some(proxy) => (format!(" through the proxy {proxy}"), "check the proxy"),
-            None => (String::new(), CHECK_THE_NETWORK),
-        };
-        let message = if reason == Timeout::PerRead {
-            let silence = silence.unwrap_or_default().as_secs_f32();
-            format!("no byte of the response arrived{through} for {silence} s; {check}")
-        } else if is_connecting {
-            let advice = match (proxy, connect_setting) {
-                (_, None) => check.to_owned(),
-                (None, Some(setting)) => format!("raise it with {setting}"),
-                (Some(_), Some(setting)) => format!("{check}, or raise the timeout with {setting}"),
-            };
-            format!("no connection{through} within the connection timeout; {advice}")
-        } else {
-            format!(
+        let silence = silence.unwrap_or_default().as_secs_f32();
+        let message = match (proxy, connect_setting) {
+            (Some(proxy), _) if reason == Timeout::PerRead => format!(
+                "no byte of the response arrived through the proxy {proxy} for {silence} s; check the proxy"
+            ),
+            (None, _) if reason == Timeout::PerRead => {
+                format!("no byte of the response arrived for {silence} s; {CHECK_THE_NETWORK}")
+            }
+            _ if !is_connecting => format!(
                 "no complete response within the request timeout; raise it with {request_setting}"
-            )
+            ),
+            (Some(proxy), None) => format!(
+                "no connection through the proxy {proxy} within the connection timeout; check the proxy"
+            ),
+            (Some(proxy), Some(setting)) => format!(
+                "no connection through the proxy {proxy} within the connection timeout; check the proxy, or \
+                 raise the timeout with {setting}"
+            ),
+            (None, None) => {
+                format!("no connection within the connection timeout; {CHECK_THE_NETWORK}")
+            }
+            (None, Some(setting)) => {
+                format!("no connection within the connection timeout; raise it with {setting}")
+            }
         };
         timed_out(call, message)
     }

@@ -29,7 +29,7 @@ const WAYS: &str = "call Onnx::download() once (83 MB), set CHROMA_ONNX_MODEL, o
 /// Returns the folder of the model of Chroma's default function, and the setting that names it.
 ///
 /// # Errors
-/// [`InvalidInput::Setting`] if there is no model. It says which three ways there are.
+/// [`InvalidInput::Setting`] if the model is missing. It says which three ways there are.
 pub(super) fn find(environment: &Environment<'_>) -> Result<(&'static str, PathBuf), InvalidInput> {
     if let Some(value) = environment.get_shown(VARIABLE)? {
         return Ok((VARIABLE, value.into()));

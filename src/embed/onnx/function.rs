@@ -50,7 +50,7 @@ pub struct Onnx {
     pub(super) settings: Settings,
 }
 
-/// What a function needs besides its model.
+/// The settings of a function, except the files of its model.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     /// The name that a collection stores.

@@ -32,7 +32,7 @@ pub(super) struct Tokens {
     pub(super) lengths: Vec<usize>,
 }
 
-/// One thread in a pool of its own: a batch on one thread takes less time of all cores than on several.
+/// A pool of one thread: a batch on one thread takes less time of all cores than on several.
 pub(super) struct Worker(Arc<ThreadPool>);
 
 impl Worker {
