@@ -1,104 +1,110 @@
 //! [`Tokenizer`]: the numbers of a text's tokens, as BERT's tokenizer in the library `tokenizers` makes them.
 
-mod added;
-mod config;
-mod file;
-mod json;
+mod files;
 mod normalizer;
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 mod parsers;
-mod parts;
-mod vocab_txt;
-mod words;
+#[cfg(test)]
+mod tests;
+mod trie;
 
-use std::collections::HashSet;
-use std::path::Path;
+use std::collections::HashMap;
 
-use added::AddedTokens;
-use config::{SentenceConfig, TokenizerConfig};
-use file::read;
-use normalizer::Normalizer;
+use files::{Contents, ends, id_of, sane_length};
+use normalizer::{Normalizer, is_punctuation};
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(in crate::embed) use parsers::PARSERS;
-use parts::Parts;
-use words::{Ids, WordPiece};
+use trie::Trie;
+
+use crate::printable::short;
+
+/// The least length of the parts in which a text is read, in bytes.
+const PART: usize = 100;
 
 /// Splits texts into the tokens of a model.
 pub(super) struct Tokenizer {
     /// Whether a text is put into lower case before all else.
     lowercases: bool,
-    /// Tokens that are sought in the text as it is.
-    raw: AddedTokens,
+    /// Tokens such as `[SEP]`, which are sought in the text as it is.
+    added: Trie,
     normalizer: Normalizer,
     /// Tokens that are sought in the normalized text.
-    normalized: AddedTokens,
-    words: WordPiece,
+    added_normalized: Trie,
+    vocabulary: Trie,
+    /// The node of the tokens that continue a word.
+    continuing: usize,
+    /// The most characters of a word. A longer word is unknown.
+    longest_word: usize,
+    unknown: i32,
+    /// The ids before and after the tokens of a text.
     ends: [i32; 2],
     max_tokens: Option<usize>,
     max_id: i32,
 }
 
-impl Tokenizer {
-    /// Reads `tokenizer.json` of a folder, or else `vocab.txt` with `tokenizer_config.json`.
-    ///
-    /// # Errors
-    /// Says which file cannot be read or has what is not supported, and why.
-    pub(super) fn open(folder: &Path) -> Result<Tokenizer, String> {
-        let config = TokenizerConfig::read(folder)?;
-        let sentences = SentenceConfig::read(folder)?;
-        let (name, parts) = if let Some(bytes) = read(folder, json::NAME)? {
-            (json::NAME, json::parts(&bytes))
-        } else if let Some(bytes) = read(folder, vocab_txt::NAME)? {
-            (vocab_txt::NAME, vocab_txt::parts(&bytes, &config))
-        } else {
-            return Err("it has neither tokenizer.json nor vocab.txt".to_owned());
-        };
-        let tokenizer = parts.and_then(Tokenizer::of);
-        let mut tokenizer = tokenizer.map_err(|why| format!("its file {name}: {why}"))?;
-        tokenizer.lowercases = sentences.do_lower_case;
-        // The order of sentence-transformers. `truncation` of tokenizer.json comes last, as there: that of
-        // all-MiniLM-L6-v2 is 128, where sentence-transformers cuts at 256.
-        let lengths = [sentences.max_seq_length, config.model_max_length];
-        let mut sane = lengths.into_iter().filter_map(sane_length);
-        tokenizer.max_tokens = sane.next().or(tokenizer.max_tokens);
-        Ok(tokenizer)
-    }
+/// The ids of a text's tokens so far.
+struct Ids {
+    ids: Vec<i32>,
+    most: usize,
+}
 
-    fn of(parts: Parts) -> Result<Tokenizer, String> {
-        let Parts {
-            normalizer,
-            vocabulary,
-            ..
-        } = parts;
-        let added = added::with_ids(parts.added, &vocabulary)?;
-        let ids = vocabulary.values().copied();
-        let ids: HashSet<i32> = ids.chain(added.iter().map(|(_, id)| *id)).collect();
-        if let Some(end) = parts.ends.iter().find(|end| !ids.contains(end)) {
-            return Err(format!(
-                "its post_processor adds the token {end}, which its vocabulary does not have"
-            ));
+impl Ids {
+    fn are_enough(&self) -> bool {
+        self.ids.len() >= self.most
+    }
+}
+
+impl Tokenizer {
+    fn of(contents: Contents) -> Result<Tokenizer, String> {
+        let ends = ends(&contents.post_processor)?;
+        let (normalizer, model) = (contents.normalizer, contents.model);
+        let (mut added, mut added_normalized) = (Trie::new(), Trie::new());
+        let mut ids: Vec<i32> = model.vocab.values().copied().chain(ends).collect();
+        // `tokenizers` counts from the number of tokens, not from the largest id.
+        let mut new_id = model.vocab.len() as i32;
+        let mut seen = HashMap::new();
+        for token in &contents.added_tokens {
+            let id = model.vocab.get(&token.content).copied().unwrap_or_else(|| {
+                new_id += 1;
+                new_id - 1
+            });
+            ids.push(id);
+            let (text, tokens) = if token.normalized {
+                (normalizer.normalize(&token.content), &mut added_normalized)
+            } else {
+                (token.content.clone(), &mut added)
+            };
+            let other = seen.insert(&token.content, token.normalized);
+            if token.single_word
+                || text.is_empty()
+                || other.is_some_and(|normalized| normalized != token.normalized)
+                || tokens.insert(&text, id).is_some_and(|other| other != id)
+            {
+                return Err(format!(
+                    "its added token {:?} is not supported: \"single_word\" is true, or nothing is left of it when it \
+                     is normalized, or it equals another one then",
+                    short(&token.content)
+                ));
+            }
         }
-        let (normalized, raw): (Vec<_>, Vec<_>) =
-            added.into_iter().partition(|(token, _)| token.normalized);
-        let raw = raw.into_iter().map(|(token, id)| (token.content, id));
-        let normalized = normalized.into_iter().map(|(token, id)| {
-            let content = normalizer.normalized(token.content.chars()).collect();
-            (content, id)
-        });
-        let normalized = AddedTokens::of(normalized)?;
+        if let Some(id) = ids.iter().find(|id| **id < 0) {
+            return Err(format!("its vocabulary has the id {id}, which is below 0"));
+        }
+        let mut vocabulary = Trie::new();
+        for (token, id) in &model.vocab {
+            vocabulary.insert(token, *id);
+        }
         Ok(Tokenizer {
             lowercases: false,
-            raw: AddedTokens::of(raw)?,
+            added,
             normalizer,
-            normalized,
-            words: WordPiece::of(
-                vocabulary,
-                &parts.unknown,
-                &parts.prefix,
-                parts.longest_word,
-            )?,
-            ends: parts.ends,
-            max_tokens: sane_length(parts.max_tokens),
+            added_normalized,
+            continuing: vocabulary.node(&model.continuing_subword_prefix),
+            vocabulary,
+            longest_word: model.max_input_chars_per_word,
+            unknown: id_of(&model.unk_token, &model.vocab)?,
+            ends,
+            max_tokens: sane_length(contents.truncation.map(|cut| cut.max_length)),
             max_id: ids.into_iter().max().unwrap_or(0),
         })
     }
@@ -106,29 +112,16 @@ impl Tokenizer {
     /// Returns the ids of a text's tokens, with those of `[CLS]` and `[SEP]`: at most `max` of them, which must
     /// be 2 or more. Reads no more of the text than that takes.
     pub(super) fn encode(&self, text: &str, max: usize) -> Vec<i32> {
-        let lower;
-        let text = if self.lowercases {
-            lower = text.to_lowercase();
-            &lower
-        } else {
-            text
-        };
+        let lower = self.lowercases.then(|| text.to_lowercase());
         let [first, last] = self.ends;
-        let mut ids = Ids::up_to(max.saturating_sub(1).max(1));
-        ids.push(first);
-        self.raw.split(text, &mut ids, |between, ids| {
-            let normalized = self.normalizer.normalized(between);
-            if self.normalized.is_empty() {
-                self.words.push(normalized, ids);
-            } else {
-                let text: String = normalized.collect();
-                self.normalized
-                    .split(&text, ids, |between, ids| self.words.push(between, ids));
-            }
-        });
-        let mut ids = ids.into_vec();
-        ids.push(last);
-        ids
+        let mut ids = Ids {
+            ids: vec![first],
+            most: max.saturating_sub(1).max(1),
+        };
+        self.push(lower.as_deref().unwrap_or(text), false, &mut ids);
+        ids.ids.truncate(ids.most);
+        ids.ids.push(last);
+        ids.ids
     }
 
     /// Returns the most tokens of a text, if the files tell it: `max_seq_length` of `sentence_bert_config.json`,
@@ -141,368 +134,80 @@ impl Tokenizer {
     pub(super) fn max_id(&self) -> i32 {
         self.max_id
     }
-}
 
-/// Returns a number of tokens, unless it is a placeholder: transformers writes 1e30 if it does not know it.
-fn sane_length(tokens: Option<f64>) -> Option<usize> {
-    let tokens = tokens.filter(|tokens| (3.0..=1e6).contains(tokens))?;
-    Some(tokens as usize)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::{self, File};
-    use std::io::{BufRead, BufReader};
-    use std::path::PathBuf;
-
-    use serde_json::{Map, Value, json};
-
-    use super::*;
-
-    fn numbers(list: &Value) -> Vec<i32> {
-        let list = list.as_array().unwrap().iter();
-        list.map(|id| id.as_i64().unwrap() as i32).collect()
-    }
-
-    fn check(tokenizer: &Tokenizer, text: &str, ids: &[i32], max: usize) {
-        let found = tokenizer.encode(text, max);
-        let shown: String = text.chars().take(300).collect();
-        assert_eq!(found, ids, "{shown:?}");
-    }
-
-    /// A small tokenizer.json. PyPI's `tokenizers` gave the ids in the tests below.
-    fn small() -> Value {
-        let words = [
-            "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##a", "##b", "cafe", "café", "un",
-            "##aff", "##able", "日", "本", "##本", ".", "[", "]", "sep", "the", "the1", "CAFE",
-            "ε", "##σ", "##ς", "new", "york", "i", "i\u{307}", "x",
-        ];
-        let added = |id: usize, content: &str, normalized: bool| {
-            json!({
-                "id": id, "content": content, "special": !normalized, "single_word": false, "lstrip": normalized,
-                "rstrip": false, "normalized": normalized,
-            })
+    /// Adds the added tokens of a text, and the tokens of what is between them.
+    fn push(&self, text: &str, is_normalized: bool, ids: &mut Ids) {
+        let added = if is_normalized {
+            &self.added_normalized
+        } else {
+            &self.added
         };
-        let mut all: Vec<Value> = (0..5).map(|id| added(id, words[id], false)).collect();
-        all.push(added(words.len(), "New York", true));
-        let vocabulary: Map<String, Value> = (0..)
-            .zip(words)
-            .map(|(id, word)| (word.to_owned(), json!(id)))
-            .collect();
-        let special = |token| json!({"SpecialToken": {"id": token, "type_id": 0}});
-        json!({
-            "version": "1.0",
-            "truncation": {"max_length": 128, "strategy": "LongestFirst", "stride": 0},
-            "padding": null,
-            "added_tokens": all,
-            "normalizer": {
-                "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null,
-                "lowercase": true,
-            },
-            "pre_tokenizer": {"type": "BertPreTokenizer"},
-            "post_processor": {
-                "type": "TemplateProcessing",
-                "single": [special("[CLS]"), {"Sequence": {"id": "A", "type_id": 0}}, special("[SEP]")],
-                "special_tokens": {
-                    "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
-                    "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]},
-                },
-            },
-            "model": {
-                "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-                "max_input_chars_per_word": 10, "vocab": vocabulary,
-            },
-        })
-    }
-
-    fn read_json(json: &Value) -> Result<Tokenizer, String> {
-        json::parts(json.to_string().as_bytes()).and_then(Tokenizer::of)
-    }
-
-    /// Returns the small tokenizer.json with another value at a JSON pointer.
-    fn changed(pointer: &str, value: Value) -> Value {
-        let mut json = small();
-        *json.pointer_mut(pointer).unwrap() = value;
-        json
-    }
-
-    #[test]
-    fn ids_of_a_small_vocabulary() {
-        let tokenizer = read_json(&small()).unwrap();
-        for (text, ids) in [
-            ("", &[][..]),
-            (" \t", &[]),
-            ("Café", &[8]),
-            ("cafe\u{301}", &[8]),
-            ("unaffable", &[10, 11, 12]),
-            ("unaffablex", &[1]),
-            ("a[SEP]b", &[5, 3, 1]),
-            ("[sep]", &[17, 19, 18]),
-            ("日本", &[13, 14]),
-            ("ababababab", &[5, 7, 6, 7, 6, 7, 6, 7, 6, 7]),
-            ("abababababa", &[1]),
-            ("a\0\u{200b}b", &[5, 7]),
-            ("a.b", &[5, 16, 1]),
-            ("the [MASK].", &[20, 4, 16]),
-            ("I like New  York", &[28, 1, 26, 27]),
-            ("in New York.", &[1, 31, 16]),
-            ("newyork NEW YORKa", &[1, 31, 5]),
-            ("ΕΣ", &[23, 24]),
-            ("İ", &[28]),
-            ("\u{fffd}", &[]),
-            ("a\u{2028}a", &[5, 5]),
-        ] {
-            check(&tokenizer, text, &[&[2], ids, &[3]].concat(), 128);
-        }
-        assert_eq!(
-            (tokenizer.max_id(), tokenizer.max_tokens()),
-            (31, Some(128))
-        );
-    }
-
-    #[test]
-    fn each_setting_of_the_normalizer_has_its_effect() {
-        for (setting, value, text, ids) in [
-            ("lowercase", json!(false), "Café", &[1][..]),
-            ("lowercase", json!(false), "CAFE", &[22]),
-            ("strip_accents", json!(false), "Café", &[9]),
-            ("strip_accents", json!(false), "cafe\u{301}", &[1]),
-            ("strip_accents", json!(false), "İ", &[29]),
-            ("clean_text", json!(false), "a\0\u{200b}b", &[1]),
-            ("handle_chinese_chars", json!(false), "日本", &[13, 15]),
-        ] {
-            let json = changed(&format!("/normalizer/{setting}"), value);
-            let tokenizer = read_json(&json).unwrap();
-            check(&tokenizer, text, &[&[2], ids, &[3]].concat(), 128);
-        }
-    }
-
-    #[test]
-    fn a_long_text_is_cut_and_its_rest_is_not_read() {
-        let tokenizer = read_json(&small()).unwrap();
-        check(&tokenizer, "aba aba aba", &[2, 5, 7, 6, 5, 7, 6, 5, 3], 9);
-        check(&tokenizer, "aba [MASK] aba", &[2, 5, 7, 6, 4, 3], 6);
-        check(&tokenizer, "a", &[2, 3], 2);
-        let mut read = 0;
-        let text = "aba ".chars().cycle().inspect(|_| read += 1);
-        let mut ids = Ids::up_to(10);
-        tokenizer
-            .words
-            .push(tokenizer.normalizer.normalized(text), &mut ids);
-        assert_eq!((ids.into_vec().len(), read), (10, 16));
-    }
-
-    fn check_refused(json: &Value, why: &str) {
-        let Err(error) = read_json(json) else {
-            panic!("accepted, without {why}");
-        };
-        assert!(error.contains(why) && error.len() < 500, "{error}");
-    }
-
-    #[test]
-    fn other_kinds_of_tokenizers_are_refused() {
-        let kind = |part: &str, value: &str| changed(&format!("/{part}/type"), json!(value));
-        for (json, why) in [
-            (
-                kind("model", "BPE"),
-                "its model is BPE, where only WordPiece is supported",
-            ),
-            (kind("normalizer", "Sequence"), "its normalizer is Sequence"),
-            (
-                kind("pre_tokenizer", "Whitespace"),
-                "its pre_tokenizer is Whitespace",
-            ),
-            (
-                kind("post_processor", "ByteLevel"),
-                "its post_processor is ByteLevel",
-            ),
-            (
-                changed("/post_processor", json!(null)),
-                "its post_processor is null",
-            ),
-            (
-                changed("/post_processor/single/1/Sequence/id", json!("B")),
-                "one token before",
-            ),
-            (
-                changed("/post_processor/single/0/SpecialToken/type_id", json!(1)),
-                "one token before",
-            ),
-        ] {
-            check_refused(&json, why);
-        }
-    }
-
-    #[test]
-    fn unsupported_or_damaged_contents_are_refused() {
-        let added = |field: &str, value| changed(&format!("/added_tokens/4/{field}"), value);
-        let vocabulary = |value| changed("/model/vocab/x", value);
-        for (json, why) in [
-            (
-                changed("/post_processor/special_tokens/[SEP]/ids", json!([77])),
-                "adds the token 77",
-            ),
-            (
-                added("single_word", json!(true)),
-                "\"[MASK]\" has \"single_word\": true",
-            ),
-            (
-                added("id", json!(9)),
-                "\"[MASK]\" has the id 9, where its vocabulary has 4",
-            ),
-            (
-                added("content", json!("x")),
-                "\"x\" has the id 4, where its vocabulary has 30",
-            ),
-            (
-                vocabulary(json!(-1)),
-                "the id -1 of the token \"x\" below 0",
-            ),
-            (vocabulary(json!(5)), "the id 5 of the token"),
-            (
-                vocabulary(json!(3_000_000_000_u64)),
-                "integer `3000000000`, expected i32",
-            ),
-            (vocabulary(json!("x".repeat(10_000))), "expected i32"),
-            (vocabulary(json!(1.5)), "1.5"),
-            (
-                changed("/model/unk_token", json!("<unk>")),
-                "lacks the token \"<unk>\"",
-            ),
-            (
-                changed("/truncation", json!({"max_length": 9, "direction": "Left"})),
-                "direction",
-            ),
-            (json!([]), "invalid length"),
-            (json!({}), "its normalizer is null"),
-        ] {
-            check_refused(&json, why);
-        }
-    }
-
-    #[test]
-    fn cut_and_binary_files_are_refused() {
-        let whole = small().to_string();
-        for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
-            assert!(json::parts(&whole.as_bytes()[..cut]).is_err());
-        }
-        assert!(json::parts(&[0xFF; 100]).is_err());
-    }
-
-    fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
-        let name = format!("chroma-tokenizer-{name}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir_all(&folder).unwrap();
-        for (name, content) in files {
-            fs::write(folder.join(name), content).unwrap();
-        }
-        folder
-    }
-
-    fn open(name: &str, files: &[(&str, &str)]) -> Result<Tokenizer, String> {
-        let folder = folder(name, files);
-        let tokenizer = Tokenizer::open(&folder);
-        fs::remove_dir_all(folder).unwrap();
-        tokenizer
-    }
-
-    #[test]
-    fn a_vocabulary_alone_is_that_of_bert() {
-        let words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\ncafe\ncafé\n\n. \r\n<s>\n日本\n";
-        let vocabulary = ("vocab.txt", words);
-        let tokenizer = open("vocab", &[vocabulary]).unwrap();
-        check(&tokenizer, "Café ab. [SEP]", &[2, 6, 4, 5, 9, 3, 3], 128);
-        assert_eq!((tokenizer.max_id(), tokenizer.max_tokens()), (11, None));
-
-        let config = r#"{"do_lower_case": true, "strip_accents": false, "tokenize_chinese_chars": false,
-            "model_max_length": 512, "cls_token": {"content": "<s>"}, "mask_token": null}"#;
-        let config = ("tokenizer_config.json", config);
-        let tokenizer = open("config", &[vocabulary, config]).unwrap();
-        check(&tokenizer, "Café日本 日本", &[10, 1, 11, 3], 128);
-        assert_eq!(tokenizer.max_tokens(), Some(512));
-
-        for (words, config, why) in [
-            (
-                "",
-                "{}",
-                "vocab.txt: its vocabulary lacks the token \"[CLS]\"",
-            ),
-            ("[CLS]\n[SEP]", "{}", "lacks the token \"[UNK]\""),
-            ("[CLS]\n[SEP]", "[", "tokenizer_config.json: EOF"),
-            (
-                "[CLS]\n[SEP]",
-                r#"{"sep_token": "<s>"}"#,
-                "lacks the token \"<s>\"",
-            ),
-        ] {
-            let files = [("vocab.txt", words), ("tokenizer_config.json", config)];
-            let error = open("bad", &files).err().unwrap();
-            assert!(error.contains(why), "{error}");
-        }
-        let error = open("none", &[]).err().unwrap();
-        assert_eq!(error, "it has neither tokenizer.json nor vocab.txt");
-    }
-
-    #[test]
-    fn the_most_tokens_are_those_of_sentence_transformers() {
-        let json = small().to_string();
-        let tokenizer = ("tokenizer.json", &*json);
-        let config = ("tokenizer_config.json", r#"{"model_max_length": 512}"#);
-        let unknown = (
-            config.0,
-            r#"{"model_max_length": 1000000000000000019884624838656}"#,
-        );
-        let sentences = ("sentence_bert_config.json", r#"{"max_seq_length": 256}"#);
-        for (files, most) in [
-            (&[tokenizer, config, sentences][..], 256),
-            (&[tokenizer, config], 512),
-            (&[tokenizer, unknown], 128),
-        ] {
-            assert_eq!(open("most", files).unwrap().max_tokens(), Some(most));
-        }
-        let lower = (
-            sentences.0,
-            r#"{"max_seq_length": null, "do_lower_case": true}"#,
-        );
-        let lowercases = open("lower", &[tokenizer, lower]).unwrap();
-        check(&lowercases, "ΕΣ [SEP]", &[2, 23, 25, 17, 19, 18, 3], 128);
-    }
-
-    /// `GOLDEN_TOKENS` names a file that `tests/onnx/tokens.py` printed, which describes its lines.
-    #[test]
-    #[ignore = "needs GOLDEN_TOKENS, which tests/onnx/tokens.py makes from a model"]
-    fn ids_equal_those_of_the_python_library() {
-        let path = std::env::var_os("GOLDEN_TOKENS").unwrap();
-        let mut lines = BufReader::new(File::open(path).unwrap()).lines();
-        let mut next = || Some(serde_json::from_str::<Value>(&lines.next()?.unwrap()).unwrap());
-        let open = |line: &Value| {
-            let max = line["max_tokens"].as_u64().unwrap() as usize;
-            let folder = Path::new(line["folder"].as_str().unwrap());
-            (Tokenizer::open(folder).unwrap(), max)
-        };
-        let (mut tokenizer, mut max) = open(&next().unwrap());
-        let (mut texts, mut code_points) = (0, 0);
-        while let Some(line) = next() {
-            if line["folder"].is_string() {
-                (tokenizer, max) = open(&line);
-                continue;
-            }
-            let ids = numbers(&line["ids"]);
-            if let Some(text) = line["text"].as_str() {
-                check(&tokenizer, text, &ids, max);
-                texts += 1;
-            } else if let Some(text) = line["repeat"].as_str() {
-                let times = line["times"].as_u64().unwrap() as usize;
-                check(&tokenizer, &text.repeat(times), &ids, max);
-                texts += 1;
-            } else {
-                let [first, last] = ["first", "last"].map(|at| line[at].as_u64().unwrap() as u32);
-                for c in (first..=last).filter_map(char::from_u32) {
-                    check(&tokenizer, &format!("a{c}b {c}"), &ids, max);
-                    code_points += 1;
+        // An added token that is sought in the normalized text may have several words.
+        let by_parts = is_normalized || self.added_normalized.is_empty();
+        let (mut start, mut at) = (0, 0);
+        while at < text.len() && !ids.are_enough() {
+            if let Some((length, id)) = added.longest(Trie::ROOT, &text[at..]) {
+                self.push_between(&text[start..at], is_normalized, ids);
+                ids.ids.push(id);
+                at += length;
+                start = at;
+            } else if let Some(c) = text[at..].chars().next() {
+                at += c.len_utf8();
+                if by_parts && at - start >= PART && self.normalizer.ends_word(c) {
+                    self.push_between(&text[start..at], is_normalized, ids);
+                    start = at;
                 }
             }
         }
-        println!("compared {texts} of {texts} texts, {code_points} code points");
+        self.push_between(&text[start..at], is_normalized, ids);
+    }
+
+    fn push_between(&self, text: &str, is_normalized: bool, ids: &mut Ids) {
+        if is_normalized {
+            self.push_words(text, ids);
+        } else if self.added_normalized.is_empty() {
+            self.push_words(&self.normalizer.normalize(text), ids);
+        } else {
+            self.push(&self.normalizer.normalize(text), true, ids);
+        }
+    }
+
+    /// Adds the tokens of a normalized text's words. A punctuation mark is a word.
+    fn push_words(&self, text: &str, ids: &mut Ids) {
+        let mut start = 0;
+        for (at, c) in text.char_indices() {
+            let is_word = is_punctuation(c);
+            if is_word || c.is_whitespace() {
+                let end = at + c.len_utf8();
+                self.push_word(&text[start..at], &mut ids.ids);
+                if is_word {
+                    self.push_word(&text[at..end], &mut ids.ids);
+                }
+                if ids.are_enough() {
+                    return;
+                }
+                start = end;
+            }
+        }
+        self.push_word(&text[start..], &mut ids.ids);
+    }
+
+    /// Adds the longest token that a word begins with, then the longest that the rest begins with, and so on. If a
+    /// part has no token, the whole word is unknown.
+    fn push_word(&self, word: &str, ids: &mut Vec<i32>) {
+        let before = ids.len();
+        let is_long = word.chars().nth(self.longest_word).is_some();
+        let (mut rest, mut node) = (word, Trie::ROOT);
+        while !rest.is_empty() {
+            let found = self.vocabulary.longest(node, rest);
+            let Some((length, id)) = found.filter(|_| !is_long) else {
+                ids.truncate(before);
+                ids.push(self.unknown);
+                return;
+            };
+            ids.push(id);
+            rest = &rest[length..];
+            node = self.continuing;
+        }
     }
 }

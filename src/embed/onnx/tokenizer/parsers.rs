@@ -1,22 +1,19 @@
 //! The readers of a tokenizer's files, for the fuzz tests.
 
 use super::Tokenizer;
-use super::config::TokenizerConfig;
-use super::json;
-use super::parts::Parts;
-use super::vocab_txt;
+use super::files::{Contents, TokenizerConfig, from_json, from_vocabulary};
 use crate::fuzzing::{Check, Parser};
 
 pub(in crate::embed) const PARSERS: &[Parser] = &[
-    ("tokenizer", |file| check(json::parts(file))),
+    ("tokenizer", |file| check(from_json(file))),
     ("vocabulary", |file| {
-        check(vocab_txt::parts(file, &TokenizerConfig::default()))
+        check(from_vocabulary(file, &TokenizerConfig::default()))
     }),
 ];
 
 /// Checks the ids of some texts.
-fn check(parts: Result<Parts, String>) -> Result<Check, String> {
-    let tokenizer = Tokenizer::of(parts?)?;
+fn check(contents: Result<Contents, String>) -> Result<Check, String> {
+    let tokenizer = Tokenizer::of(contents?)?;
     Ok(Box::new(move || {
         for text in [
             "",
