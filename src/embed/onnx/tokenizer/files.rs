@@ -50,8 +50,7 @@ pub(super) struct AddedToken {
     pub(super) single_word: bool,
     /// Whether it is sought in the normalized text.
     pub(super) normalized: bool,
-    // `lstrip` and `rstrip` change no ids: they only make spaces part of the token. Nor does `id`: `tokenizers`
-    // gives the tokens ids of its own.
+    // `lstrip` and `rstrip` change no ids: they only make spaces part of the token. `tokenizers` ignores `id`.
 }
 
 #[derive(Deserialize)]

@@ -52,7 +52,7 @@ impl Normalizer {
         normalized
     }
 
-    /// Whether a word ends after a character at the latest, so that what follows can be normalized apart from it.
+    /// Whether no word goes on after a character. The text after it can be normalized separately.
     pub(super) fn ends_word(&self, c: char) -> bool {
         matches!(c, ' ' | '\n') || c.is_ascii_punctuation() || self.is_chinese(c)
     }
@@ -88,7 +88,7 @@ pub(super) fn is_punctuation(c: char) -> bool {
     c.is_ascii_punctuation() || !c.is_ascii() && Class::of(c) == Class::Punctuation
 }
 
-/// What BERT treats in a special way.
+/// The class of a character, if BERT treats it in a special way.
 #[derive(PartialEq, Clone, Copy)]
 enum Class {
     Control,
