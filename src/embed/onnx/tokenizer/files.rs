@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Tokenizer;
 use super::normalizer::Normalizer;
 use crate::printable::short;
 
@@ -69,7 +68,7 @@ pub(super) struct TokenizerConfig {
     do_lower_case: Option<bool>,
     strip_accents: Option<bool>,
     tokenize_chinese_chars: Option<bool>,
-    model_max_length: Option<f64>,
+    pub(super) model_max_length: Option<f64>,
     cls_token: Option<Token>,
     sep_token: Option<Token>,
     unk_token: Option<Token>,
@@ -86,37 +85,10 @@ enum Token {
 
 /// The settings in `sentence_bert_config.json`, which sentence-transformers writes.
 #[derive(Deserialize, Default)]
-struct SentenceConfig {
-    max_seq_length: Option<f64>,
+pub(super) struct SentenceConfig {
+    pub(super) max_seq_length: Option<f64>,
     #[serde(default)]
-    do_lower_case: bool,
-}
-
-impl Tokenizer {
-    /// Reads `tokenizer.json` of a folder, or else `vocab.txt` with `tokenizer_config.json`.
-    ///
-    /// # Errors
-    /// Says which file cannot be read or has what is not supported, and why.
-    pub(in super::super) fn open(folder: &Path) -> Result<Tokenizer, String> {
-        let config: TokenizerConfig = read_config(folder, "tokenizer_config.json")?;
-        let sentences: SentenceConfig = read_config(folder, "sentence_bert_config.json")?;
-        // The order of sentence-transformers. `truncation` of tokenizer.json comes last, as there: that of
-        // all-MiniLM-L6-v2 is 128, where sentence-transformers cuts at 256.
-        let lengths = [sentences.max_seq_length, config.model_max_length];
-        let max_tokens = lengths.into_iter().find_map(sane_length);
-        let (name, contents) = if let Some(file) = read(folder, "tokenizer.json")? {
-            ("tokenizer.json", from_json(&file))
-        } else if let Some(file) = read(folder, "vocab.txt")? {
-            ("vocab.txt", from_vocabulary(&file, &config))
-        } else {
-            return Err("it has neither tokenizer.json nor vocab.txt".to_owned());
-        };
-        let tokenizer = contents.and_then(Tokenizer::of);
-        let mut tokenizer = tokenizer.map_err(|why| format!("its file {name}: {why}"))?;
-        tokenizer.lowercases = sentences.do_lower_case;
-        tokenizer.max_tokens = max_tokens.or(tokenizer.max_tokens);
-        Ok(tokenizer)
-    }
+    pub(super) do_lower_case: bool,
 }
 
 /// Reads `tokenizer.json`.
@@ -246,7 +218,10 @@ pub(super) fn sane_length(tokens: Option<f64>) -> Option<usize> {
 }
 
 /// Reads settings. Returns the default if there is no such file.
-fn read_config<T: DeserializeOwned + Default>(folder: &Path, name: &str) -> Result<T, String> {
+pub(super) fn read_config<T: DeserializeOwned + Default>(
+    folder: &Path,
+    name: &str,
+) -> Result<T, String> {
     let Some(file) = read(folder, name)? else {
         return Ok(T::default());
     };
@@ -258,7 +233,7 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
 }
 
 /// Reads a file of a folder. `None` if there is none.
-fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, String> {
+pub(super) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, String> {
     let mut bytes = Vec::new();
     let file = File::open(folder.join(name));
     match file.and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)) {

@@ -9,8 +9,12 @@ mod tests;
 mod trie;
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use files::{Contents, ends, id_of, sane_length};
+use files::{
+    Contents, SentenceConfig, TokenizerConfig, ends, from_json, from_vocabulary, id_of, read,
+    read_config, sane_length,
+};
 use normalizer::{Normalizer, is_punctuation};
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(in crate::embed) use parsers::PARSERS;
@@ -55,6 +59,31 @@ impl Ids {
 }
 
 impl Tokenizer {
+    /// Reads `tokenizer.json` of a folder, or else `vocab.txt` with `tokenizer_config.json`.
+    ///
+    /// # Errors
+    /// Says which file cannot be read or has what is not supported, and why.
+    pub(super) fn open(folder: &Path) -> Result<Tokenizer, String> {
+        let config: TokenizerConfig = read_config(folder, "tokenizer_config.json")?;
+        let sentences: SentenceConfig = read_config(folder, "sentence_bert_config.json")?;
+        // The order of sentence-transformers. `truncation` of tokenizer.json comes last, as there: that of
+        // all-MiniLM-L6-v2 is 128, where sentence-transformers cuts at 256.
+        let lengths = [sentences.max_seq_length, config.model_max_length];
+        let max_tokens = lengths.into_iter().find_map(sane_length);
+        let (name, contents) = if let Some(file) = read(folder, "tokenizer.json")? {
+            ("tokenizer.json", from_json(&file))
+        } else if let Some(file) = read(folder, "vocab.txt")? {
+            ("vocab.txt", from_vocabulary(&file, &config))
+        } else {
+            return Err("it has neither tokenizer.json nor vocab.txt".to_owned());
+        };
+        let tokenizer = contents.and_then(Tokenizer::of);
+        let mut tokenizer = tokenizer.map_err(|why| format!("its file {name}: {why}"))?;
+        tokenizer.lowercases = sentences.do_lower_case;
+        tokenizer.max_tokens = max_tokens.or(tokenizer.max_tokens);
+        Ok(tokenizer)
+    }
+
     fn of(contents: Contents) -> Result<Tokenizer, String> {
         let ends = ends(&contents.post_processor)?;
         let (normalizer, model) = (contents.normalizer, contents.model);
