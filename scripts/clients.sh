@@ -4,7 +4,7 @@
 python=${PYTHON:-python3}
 cache=${CHROMA_BLOCKING_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chroma-blocking}/clients
 mkdir -p "$cache"
-# What functions and scripts return if this machine cannot have what they install.
+# The exit status if this machine cannot have what a function or script installs.
 not_here=3
 
 # install_once FILE FOLDER COMMAND...: unless the folder exists, runs the command, which installs what the file lists into

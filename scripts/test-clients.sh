@@ -33,19 +33,16 @@ run_test() {
 }
 
 if installed=$(scripts/python-client.sh); then
-    with_client=$(head -n 1 <<<"$installed")
-    export PYTHON_CLIENT="$with_client '$PWD/tests/clients/client.py'"
+    PYTHON_CLIENT=$(head -n 1 <<<"$installed")
+    export PYTHON_CLIENT
     run_test python
 
     echo "Collections with Chroma's default function"
-    PYTHON_WITH_CHROMA=$with_client cargo test --quiet --all-features --test onnx -- --ignored python:: --nocapture || failed=1
+    cargo test --quiet --all-features --test onnx -- --ignored python:: --nocapture || failed=1
 
     echo "Token ids of Chroma's default function, and of other tokenizers"
     scratch=$(mktemp -d)
-    model=$(tail -n 1 <<<"$installed")
-    eval "$with_client tests/onnx/tokens.py \"\$model\" \"\$scratch\"" >"$scratch/tokens.jsonl"
-    GOLDEN_TOKENS=$scratch/tokens.jsonl cargo test --quiet --all-features --lib onnx::tokenizer -- --ignored --nocapture ||
-        failed=1
+    scripts/test-tokens.sh "$scratch" || failed=1
     rm -r "$scratch"
 else
     skip_or_fail $? "Chroma's Python client"
@@ -69,7 +66,7 @@ if [ -n "$node" ]; then
         mkdir -p target/clients
         cp tests/clients/client.mjs target/clients
         ln -sfn "$folder/node_modules" target/clients/node_modules
-        export JAVASCRIPT_CLIENT="'$node' '$PWD/target/clients/client.mjs'"
+        export JAVASCRIPT_CLIENT="'$node'"
         run_test javascript
     else
         skip_or_fail $? "Chroma's JavaScript client"

@@ -3,6 +3,8 @@
 
 mod child;
 mod python;
+// Tests use more of it.
+#[allow(dead_code)]
 #[path = "../../tests/support/random.rs"]
 mod random;
 mod run;
@@ -20,7 +22,6 @@ const FULL: Size = Size {
     rounds: 5,
     queries: 100,
     tokens: true,
-    varied: 100,
     children: 5,
 };
 const QUICK: Size = Size {

@@ -21,10 +21,8 @@ pub struct Size {
     pub rounds: usize,
     /// Queries, in tens that alternate with Python's.
     pub queries: usize,
-    /// Whether tokens are compared.
+    /// Whether tokens are compared, and the vectors of these texts. Otherwise, those of recorded texts.
     pub tokens: bool,
-    /// Texts whose vectors are compared.
-    pub varied: usize,
     /// Processes that load the model.
     pub children: usize,
 }
@@ -38,10 +36,14 @@ pub fn all(size: &Size) -> Result<Vec<Row>, Box<dyn Error>> {
         python: Python::start(&installed)?,
     };
     let mut rows = Vec::new();
-    if size.tokens {
-        rows.push(tokens::compare(&installed)?);
-    }
-    rows.push(run.vectors()?);
+    let texts = if size.tokens {
+        let (row, texts) = tokens::compare()?;
+        rows.push(row);
+        texts
+    } else {
+        texts::recorded()?
+    };
+    rows.push(run.vectors(&texts)?);
     rows.extend(run.costs()?);
     rows.extend(run.queries()?);
     rows.extend(loads(size, &installed.model)?);
@@ -56,15 +58,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn vectors(&mut self) -> Result<Row, Box<dyn Error>> {
-        let count = self.size.varied;
+    fn vectors(&mut self, texts: &[String]) -> Result<Row, Box<dyn Error>> {
+        let count = texts.len();
         eprintln!("comparing: the vectors of {count} texts");
-        let texts = texts::varied(&mut self.words, count);
-        let found = self.embed(&texts)?;
-        let expected = self.python.embed(&texts)?;
+        let found = self.embed(texts)?;
+        let expected = self.python.embed(texts)?;
         Ok(Row {
             name: "vectors",
-            what: "the largest difference of a float of a vector from Python's".to_owned(),
+            what: format!("the largest difference of a float of the vectors of {count} texts"),
             value: largest_difference(&found, &expected),
             unit: "",
             ratio: None,

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use crate::random::Random;
 
 /// Words of the model's vocabulary, so that each is one token.
@@ -46,84 +49,28 @@ impl Words {
     }
 }
 
-/// Pieces of texts that tokenizers treat in different ways.
-const PIECES: [&str; 46] = [
-    " ",
-    "  ",
-    "\n",
-    "\t",
-    "\r\n",
-    "\u{0}",
-    "\u{7}",
-    "\u{7f}",
-    "\u{85}",
-    "\u{a0}",
-    "\u{ad}",
-    "\u{200b}",
-    "\u{200d}",
-    "\u{2028}",
-    "\u{3000}",
-    "\u{feff}",
-    "\u{fffd}",
-    "[SEP]",
-    "[CLS]",
-    "[UNK]",
-    "[PAD]",
-    "[MASK]",
-    "[sep]",
-    "e\u{301}",
-    "é",
-    "A\u{30a}",
-    "ﬁ",
-    "İstanbul",
-    "ß",
-    "Straße",
-    "Привет",
-    "שלום",
-    "مرحبا",
-    "नमस्ते",
-    "สวัสดี",
-    "안녕하세요",
-    "你好世界",
-    "こんにちは",
-    "👩‍👩‍👧",
-    "🇩🇪",
-    "👍🏽",
-    "1,234.5",
-    "e-mail@x.org",
-    "don't",
-    "¿qué?",
-    "𝕊𝕡𝕖𝕔",
-];
+/// Returns 100 varied texts of a file that `tests/onnx/tokens.py` printed.
+pub fn of_tokens(file: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut texts = Vec::new();
+    for line in fs::read_to_string(file)?.lines() {
+        let line: Value = serde_json::from_str(line)?;
+        texts.extend(line["text"].as_str().map(str::to_owned));
+        // A line that is not a text follows those of the first tokenizer.
+        if line["repeat"].is_string() {
+            break;
+        }
+    }
+    let step = (texts.len() / 100).max(1);
+    Ok(texts.into_iter().step_by(step).take(100).collect())
+}
 
-/// Returns varied texts: scripts, emoji, control characters, marks, names of special tokens, long words, long
-/// texts, and arbitrary characters.
-pub fn varied(words: &mut Words, count: usize) -> Vec<String> {
-    let mut random = Random(2);
-    let one = |at: usize| match at % 8 {
-        0 => words.text(random.below(20)),
-        1 => words.text(200 + random.below(200)),
-        2 => "x".repeat(90 + random.below(30)),
-        3 => {
-            let characters = random.list(40, |random| {
-                char::from_u32(random.below(0x11_0000) as u32).unwrap_or('?')
-            });
-            characters.into_iter().collect()
-        }
-        4 => {
-            let characters = random.list(60, |random| {
-                char::from_u32(random.below(0x3000) as u32).unwrap_or('?')
-            });
-            characters.into_iter().collect()
-        }
-        _ => {
-            let pieces = random.list(30, |random| {
-                let word = words.random.choose(&words.words);
-                let piece = random.choose(&PIECES).to_owned();
-                random.choose(&[word, piece])
-            });
-            pieces.concat()
-        }
-    };
-    (0..count).map(one).collect()
+/// Returns the texts whose vectors are recorded for the tests.
+pub fn recorded() -> Result<Vec<String>, Box<dyn Error>> {
+    #[derive(Deserialize)]
+    struct Recorded {
+        text: String,
+    }
+    let recorded = include_str!("../../tests/data/minilm/vectors.json");
+    let recorded: Vec<Recorded> = serde_json::from_str(recorded)?;
+    Ok(recorded.into_iter().map(|one| one.text).collect())
 }

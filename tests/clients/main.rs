@@ -84,7 +84,7 @@ fn python() {
 #[ignore = "the test `python` runs it"]
 fn with_python() {
     let providers = Providers::of_process();
-    let mut python = Other::start("PYTHON_CLIENT", &providers);
+    let mut python = Other::python(&providers);
     let mut report = Report::default();
     for case in &cases(&providers) {
         let Some(made) = &case.python else { continue };
@@ -106,7 +106,7 @@ fn javascript() {
 #[ignore = "the test `javascript` runs it"]
 fn with_javascript() {
     let providers = Providers::of_process();
-    let mut javascript = Other::start("JAVASCRIPT_CLIENT", &providers);
+    let mut javascript = Other::javascript(&providers);
     let mut report = Report::default();
     for case in &cases(&providers) {
         let Some(made) = &case.javascript else {
@@ -131,8 +131,8 @@ fn python_and_javascript() {
 #[ignore = "the test `python_and_javascript` runs it"]
 fn with_python_and_javascript() {
     let providers = Providers::of_process();
-    let mut python = Other::start("PYTHON_CLIENT", &providers);
-    let mut javascript = Other::start("JAVASCRIPT_CLIENT", &providers);
+    let mut python = Other::python(&providers);
+    let mut javascript = Other::javascript(&providers);
     let mut report = Report::default();
     for case in &cases(&providers) {
         let (Some(in_python), Some(in_javascript)) = (&case.python, &case.javascript) else {

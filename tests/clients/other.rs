@@ -17,13 +17,22 @@ pub struct Other {
 }
 
 impl Other {
-    /// Starts the program with the command of the shell in a variable.
-    pub fn start(variable: &str, providers: &Providers) -> Other {
+    pub fn python(providers: &Providers) -> Other {
+        Other::start("PYTHON_CLIENT", "tests/clients/client.py", providers)
+    }
+
+    pub fn javascript(providers: &Providers) -> Other {
+        Other::start("JAVASCRIPT_CLIENT", "target/clients/client.mjs", providers)
+    }
+
+    /// Runs a script with the command of the shell in a variable.
+    fn start(variable: &str, script: &str, providers: &Providers) -> Other {
         let command = std::env::var(variable);
         let command = command.expect("run scripts/test-clients.sh, which sets the variable");
         let line = format!("exec {command} \"$@\"");
         let mut program = Command::new("/bin/sh")
-            .args(["-c", &line, "sh", server::client().url(), &providers.at("")])
+            .args(["-c", &line, "sh", script])
+            .args([server::client().url(), &providers.at("")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

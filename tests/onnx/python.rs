@@ -39,7 +39,7 @@ fn questions() -> Vec<&'static str> {
 /// Runs Chroma's Python client.
 fn python(name: &str, documents: Option<&BTreeMap<String, String>>) -> Found {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/client.py");
-    let python = std::env::var("PYTHON_WITH_CHROMA").expect("run scripts/test-clients.sh");
+    let python = std::env::var("PYTHON_CLIENT").expect("run scripts/test-clients.sh");
     let line = format!("exec {python} \"$@\"");
     let mut client = Command::new("/bin/sh")
         .args(["-c", &line, "sh", script, server::client().url(), name])

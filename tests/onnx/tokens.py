@@ -1,8 +1,11 @@
 """Prints the ids that PyPI's `tokenizers` gives to varied texts, for GOLDEN_TOKENS.
 
-    tokens.py FOLDER SCRATCH > tokens.jsonl
+    tokens.py FOLDER SCRATCH [--all-code-points] > tokens.jsonl
 
 FOLDER has the tokenizer.json and vocab.txt of all-MiniLM-L6-v2. Other tokenizers are written to SCRATCH.
+With the option, compares all code points with the first tokenizer, a selection with the others, and texts of 10 MB.
+Without it, compares the selection with the first one, and texts of 1 MB.
+
 The lines are JSON:
     {"folder": F, "max_tokens": N}         the tokenizer of the lines that follow
     {"text": T, "ids": [...]}              the ids of a text, at most N
@@ -15,6 +18,7 @@ import json
 import pathlib
 import random
 import sys
+import unicodedata
 
 import tokenizers
 
@@ -139,29 +143,45 @@ def compare(folder, count):
     return tokenizer
 
 
-def code_points(tokenizer):
-    """One line for neighbours with the same ids."""
-    points = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+def is_selected(point):
+    """Returns whether a tokenizer could treat a code point unlike its neighbours. Both ends of all blocks are among them."""
+    character = chr(point)
+    return (
+        point < 0x3000
+        or point % 32 in (0, 31)
+        or unicodedata.category(character) not in ("Lo", "So", "Cn", "Co")
+        or unicodedata.normalize("NFD", character) != character
+    )
+
+
+def compare_code_points(tokenizer, points):
+    """Prints one line for neighbours with the same ids."""
     run = None
     for start in range(0, len(points), 10_000):
         chunk = points[start:start + 10_000]
         encoded = tokenizer.encode_batch(["a{0}b {0}".format(chr(point)) for point in chunk])
         for point, encoding in zip(chunk, encoded):
-            if run and run["ids"] == encoding.ids and point == run["last"] + 1:
+            ids = encoding.ids
+            if run and run["ids"] == ids and point == run["last"] + 1:
                 run["last"] = point
                 continue
             if run:
                 show(**run)
-            run = {"first": point, "last": point, "ids": encoding.ids}
+            run = {"first": point, "last": point, "ids": ids}
     show(**run)
 
 
 def main():
     folder, scratch = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+    all_code_points = "--all-code-points" in sys.argv
+    points = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    selected = [point for point in points if is_selected(point)]
     tokenizer = compare(folder, 1_200)
-    for text, times in [("lorem ipsum [SEP", 600_000), ("x", 10_000_000), (" ", 10_000_000)]:
+    size = 10_000_000 if all_code_points else 1_000_000
+    for text in ["lorem ipsum [SEP", "x", " "]:
+        times = size // len(text)
         show(repeat=text, times=times, ids=tokenizer.encode(text * times).ids)
-    code_points(tokenizer)
+    compare_code_points(tokenizer, points if all_code_points else selected)
     described = json.loads((folder / "tokenizer.json").read_text())
     for number, files in enumerate(variants(described, (folder / "vocab.txt").read_text())):
         other = scratch / str(number)
@@ -169,8 +189,8 @@ def main():
         for name, content in files.items():
             (other / name).write_text(content)
         tokenizer = compare(other, 150)
-        if "--all-code-points" in sys.argv:
-            code_points(tokenizer)
+        if all_code_points:
+            compare_code_points(tokenizer, selected)
 
 
 main()
