@@ -59,8 +59,14 @@ impl Model {
             return Ok(model);
         }
         // On a plain thread, as `Network::run` asks.
-        let made = thread::scope(|scope| scope.spawn(|| Model::load(&path)).join());
-        let model = Arc::new(made.map_err(|_| "it is malformed")??);
+        let made = thread::scope(|scope| {
+            let loading = thread::Builder::new().spawn_scoped(scope, || Model::load(&path));
+            let loading = loading.map_err(no_thread)?;
+            loading
+                .join()
+                .unwrap_or_else(|_| Err("it is malformed".to_owned()))
+        });
+        let model = Arc::new(made?);
         loaded.retain(|_, model| model.strong_count() > 0);
         loaded.insert(path, Arc::downgrade(&model));
         Ok(model)
@@ -159,14 +165,16 @@ impl Job<'_> {
             let (sender, receiver) = mpsc::sync_channel(0);
             for worker in Worker::take(threads) {
                 let sender = sender.clone();
-                scope.spawn(move || {
+                let work = move || {
                     while let Some(done) = self.next_batch(worker) {
                         // The receiver is gone after a failure.
                         if sender.send(done).is_err() {
                             return;
                         }
                     }
-                });
+                };
+                let started = thread::Builder::new().spawn_scoped(scope, work);
+                started.map_err(no_thread)?;
             }
             drop(sender);
             for done in receiver {
@@ -208,6 +216,10 @@ impl Job<'_> {
         });
         Ok(rows.collect())
     }
+}
+
+fn no_thread(error: io::Error) -> String {
+    format!("the system cannot start a thread: {error}")
 }
 
 /// Pads all texts to the length of the longest.

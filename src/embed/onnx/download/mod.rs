@@ -35,7 +35,7 @@ const SHA256: &str = "913d7300ceae3b2dbc2c50d1de4baacab4be7b9380491c27fab7418616
 const MODEL_SIZE: u64 = 90_387_606;
 /// The longest wait for the next bytes.
 const SILENCE: Duration = Duration::from_secs(30);
-/// What fails if the disk is full: the archive has 83 MB, and its files 91.
+/// The step that fails if the disk is full. The archive has 83 MB, and its files have 91.
 const WRITE: &str = "write 180 MB to";
 
 impl Onnx {
