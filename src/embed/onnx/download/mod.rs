@@ -101,6 +101,10 @@ impl<'a> OnnxDownload<'a> {
     /// [`Error::Invalid`] if the address is malformed or the user has no home folder, [`Error::Decode`] if the
     /// server sends something else than Chroma's archive, [`Error::Io`] if the folder cannot be written, and
     /// any other error of a request. None of them leaves a file.
+    ///
+    /// [`Error::Invalid`]: crate::Error::Invalid
+    /// [`Error::Decode`]: crate::Error::Decode
+    /// [`Error::Io`]: crate::Error::Io
     pub fn run(self) -> Result<PathBuf> {
         self.run_in(&Environment::of_process())
     }
