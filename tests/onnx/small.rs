@@ -76,13 +76,18 @@ fn vectors_are_those_of_onnxruntime() {
 
 #[test]
 fn vectors_of_tokens_are_found_after_another_output() {
-    for name in ["last_hidden_state", "token_embeddings"] {
+    for (name, file) in [
+        ("last_hidden_state", "model.onnx"),
+        // The place of the file in repositories on Hugging Face.
+        ("token_embeddings", "onnx/model.onnx"),
+    ] {
         let folder = Folder::new();
         let copy = |from: &str, to: &str| {
             fs::copy(Path::new(FOLDER).join(from), folder.path(to)).unwrap();
         };
+        folder.make("onnx");
         copy("vocab.txt", "vocab.txt");
-        copy(&format!("pooled_and_{name}.onnx"), "model.onnx");
+        copy(&format!("pooled_and_{name}.onnx"), file);
         let function = Onnx::builder(name, &folder.0).build().unwrap();
         let found = function.embed_documents(&["rust", "the cats sat"]).unwrap();
         assert!(

@@ -32,9 +32,10 @@ pub struct OnnxBuilder {
 impl Onnx {
     /// Returns a builder of a function with another model.
     ///
-    /// The folder has `model.onnx` and the tokenizer, `tokenizer.json` or `vocab.txt`, which must be `WordPiece`.
-    /// The inputs of the model are `input_ids` and, if it has them, `attention_mask` and `token_type_ids`, each
-    /// with the shape texts × tokens. Its first output has the shape texts × tokens × dimension.
+    /// The folder has `model.onnx` (or `onnx/model.onnx`, as on Hugging Face), and `tokenizer.json` or
+    /// `vocab.txt` of the tokenizer `WordPiece`. The inputs of the model are `input_ids` and, if it has them,
+    /// `attention_mask` and `token_type_ids`, each with the shape texts × tokens. An output has the shape texts ×
+    /// tokens × dimension: `last_hidden_state`, `token_embeddings`, or else the first.
     ///
     /// A collection that is created with the function stores the name `sentence_transformer` and `model_name`,
     /// as Python's `SentenceTransformerEmbeddingFunction` does. Give the name that the model's makers use, since

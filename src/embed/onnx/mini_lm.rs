@@ -54,7 +54,8 @@ impl Onnx {
     /// use chroma_blocking::EmbeddingFunction;
     /// use chroma_blocking::embed::Onnx;
     ///
-    /// let vectors = Onnx::mini_lm()?.embed_documents(&["a spiral galaxy", "bread dough"])?;
+    /// let texts = ["a spiral galaxy", "bread dough"];
+    /// let vectors = Onnx::mini_lm()?.embed_documents(&texts)?;
     /// assert_eq!(vectors.row(0).unwrap().len(), 384);
     /// # Ok::<(), chroma_blocking::embed::EmbeddingError>(())
     /// ```

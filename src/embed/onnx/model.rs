@@ -74,8 +74,13 @@ impl Model {
 
     fn load(folder: &Path) -> Result<Model, String> {
         let tokenizer = Tokenizer::open(folder)?;
-        let network = Network::load(&folder.join("model.onnx"))
-            .map_err(|why| format!("its file model.onnx: {why}"))?;
+        let mut file = folder.join("model.onnx");
+        // Where repositories on Hugging Face have it.
+        let nested = folder.join("onnx/model.onnx");
+        if !file.exists() && nested.exists() {
+            file = nested;
+        }
+        let network = Network::load(&file).map_err(|why| format!("its file model.onnx: {why}"))?;
         let largest = Tokens {
             texts: 1,
             width: 1,
