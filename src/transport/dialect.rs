@@ -41,6 +41,7 @@ impl ErrorResponse<'_> {
     }
 
     /// Returns the error of a status that means the same for all servers.
+    #[cfg(any(feature = "gemini", feature = "onnx"))]
     pub(crate) fn into_error(self, name: String, message: String) -> Error {
         let ErrorResponse {
             call,
