@@ -121,7 +121,7 @@ fn with_an_unknown_function_vectors_work() {
             "\"text2vec\"",
         ),
         (
-            json!({ "type": "known", "name": "default", "config": {} }),
+            json!({ "type": "known", "name": "instructor", "config": {} }),
             "does not include",
         ),
         (
