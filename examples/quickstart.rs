@@ -81,8 +81,9 @@ fn run() -> Result<(), Box<dyn Error>> {
         return tour(gemini, &model, &IN_OTHER_WORDS);
     }
     #[cfg(feature = "onnx")]
-    if let Some(model) = default_model() {
-        return tour(model, "all-MiniLM-L6-v2, offline", &IN_OTHER_WORDS);
+    if let Some(onnx) = default_model() {
+        let model = format!("{}, offline", onnx.model());
+        return tour(onnx, &model, &IN_OTHER_WORDS);
     }
     let model =
         "Hashing, offline (to search by meaning, add --features onnx or set GEMINI_API_KEY)";

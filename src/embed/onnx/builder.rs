@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::function::{Onnx, Settings};
+use super::function::{Onnx, Settings, check_prefixes};
 use super::model::{Method, Model};
 use super::pooling::Pooling;
 use crate::embed::settings::check_model;
@@ -130,6 +130,7 @@ impl OnnxBuilder {
             let why = "it must be 3 or more, since two tokens mark the ends of a text";
             return Err(InvalidInput::setting("max_tokens", tokens.to_string(), why));
         }
+        check_prefixes([&self.document_prefix, &self.query_prefix])?;
         let model = Model::open(&self.folder)
             .map_err(|why| InvalidInput::setting("folder", self.folder.to_string_lossy(), why))?;
         let max_tokens = self.max_tokens.or(model.tokenizer.max_tokens());
@@ -148,7 +149,6 @@ impl OnnxBuilder {
             document_prefix: self.document_prefix,
             query_prefix: self.query_prefix,
         };
-        settings.check_prefixes()?;
         Ok(Onnx { model, settings })
     }
 

@@ -68,24 +68,24 @@ pub(super) struct Settings {
 /// The most bytes of a prefix. A server may send longer ones, which are put before each text.
 const MAX_PREFIX: usize = 4096;
 
-impl Settings {
-    /// Refuses long prefixes.
-    ///
-    /// # Errors
-    /// The name and the start of the prefix, and how long it is.
-    pub(super) fn check_prefixes(&self) -> Result<(), InvalidInput> {
-        for (name, prefix) in [
-            ("document_prefix", &self.document_prefix),
-            ("query_prefix", &self.query_prefix),
-        ] {
-            if prefix.len() > MAX_PREFIX {
-                let why = format!("it has {} bytes, more than {MAX_PREFIX}", prefix.len());
-                return Err(InvalidInput::setting(name, short(prefix), why));
-            }
+/// Refuses long prefixes of documents and of queries.
+///
+/// # Errors
+/// The name and the start of the prefix, and how long it is.
+pub(super) fn check_prefixes(prefixes: [&str; 2]) -> Result<(), InvalidInput> {
+    for (name, prefix) in ["document_prefix", "query_prefix"]
+        .into_iter()
+        .zip(prefixes)
+    {
+        if prefix.len() > MAX_PREFIX {
+            let why = format!("it has {} bytes, more than {MAX_PREFIX}", prefix.len());
+            return Err(InvalidInput::setting(name, short(prefix), why));
         }
-        Ok(())
     }
+    Ok(())
+}
 
+impl Settings {
     /// Returns the text that is put before each text.
     fn prefix(&self, purpose: Purpose) -> &str {
         match purpose {
@@ -112,31 +112,6 @@ impl Onnx {
     pub fn model(&self) -> &str {
         self.settings.model.as_deref().unwrap_or(DEFAULT_MODEL)
     }
-
-    fn embed<'t>(
-        &self,
-        texts: &[&'t str],
-        context: &mut EmbeddingContext<'_>,
-    ) -> Result<Embeddings, EmbeddingError> {
-        let prefix = self.settings.prefix(context.purpose());
-        let prefixed = |text: &&'t str| match prefix {
-            "" => Cow::Borrowed(*text),
-            prefix => Cow::Owned(format!("{prefix}{text}")),
-        };
-        let prefixed: Vec<Cow<'_, str>> = texts.iter().map(prefixed).collect();
-        let mut report = |done| {
-            context.progress(done, texts.len());
-            !context.is_cancelled()
-        };
-        let vectors = self
-            .model
-            .embed(&prefixed, self.settings.method, &mut report)?;
-        let vectors = vectors.ok_or_else(|| {
-            let call = Box::new(Call::new("onnx", None));
-            Error::Cancelled { call }
-        })?;
-        Ok(Embeddings::of_whole_rows(vectors, self.model.dimension()))
-    }
 }
 
 impl fmt::Debug for Onnx {
@@ -153,11 +128,11 @@ impl EmbeddingFunction for Onnx {
     }
 
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        self.embed(documents, &mut EmbeddingContext::new(Purpose::Documents))
+        self.embed_with(documents, &mut EmbeddingContext::new(Purpose::Documents))
     }
 
     fn embed_queries(&self, queries: &[&str]) -> Result<Embeddings, EmbeddingError> {
-        self.embed(queries, &mut EmbeddingContext::new(Purpose::Queries))
+        self.embed_with(queries, &mut EmbeddingContext::new(Purpose::Queries))
     }
 
     fn embed_with(
@@ -165,7 +140,24 @@ impl EmbeddingFunction for Onnx {
         texts: &[&str],
         context: &mut EmbeddingContext<'_>,
     ) -> Result<Embeddings, EmbeddingError> {
-        self.embed(texts, context)
+        let prefix = self.settings.prefix(context.purpose());
+        let prefixed = texts.iter().map(|text| match prefix {
+            "" => Cow::Borrowed(*text),
+            prefix => Cow::Owned(format!("{prefix}{text}")),
+        });
+        let prefixed: Vec<_> = prefixed.collect();
+        let mut report = |done| {
+            context.progress(done, texts.len());
+            !context.is_cancelled()
+        };
+        let vectors = self
+            .model
+            .embed(&prefixed, self.settings.method, &mut report)?;
+        let vectors = vectors.ok_or_else(|| {
+            let call = Box::new(Call::new("onnx", None));
+            Error::Cancelled { call }
+        })?;
+        Ok(Embeddings::of_whole_rows(vectors, self.model.dimension()))
     }
 
     fn dimension(&self) -> Option<usize> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::function::{Onnx, Settings};
+use super::function::{Onnx, Settings, check_prefixes};
 use super::mini_lm;
 use super::model::Method;
 use super::pooling::Pooling;
@@ -101,6 +101,7 @@ fn settings_of<'a>(
         registered,
     };
     let (method, [document_prefix, query_prefix]) = stored.method(read)?;
+    check_prefixes([&document_prefix, &query_prefix]).map_err(|reason| reason.to_string())?;
     // These functions of Python and of old JavaScript name no distance measure, so the server's default
     // applies.
     let is_l2 = function == "default" && config.get("model_name").is_none();
@@ -113,9 +114,6 @@ fn settings_of<'a>(
         document_prefix,
         query_prefix,
     };
-    settings
-        .check_prefixes()
-        .map_err(|reason| reason.to_string())?;
     Ok(Some((settings, registered)))
 }
 
