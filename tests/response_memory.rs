@@ -7,6 +7,8 @@
 mod call;
 #[path = "../benches/memory/child.rs"]
 mod child;
+#[path = "support/resident.rs"]
+mod resident;
 #[path = "../benches/memory/server.rs"]
 mod server;
 #[path = "../benches/memory/shapes.rs"]

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt::Write;
-use std::fs;
 use std::process::{Command, Stdio};
 
 use chroma_blocking::{
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{self, DIMENSION};
 use crate::measure::Cost;
+use crate::resident::resident;
 
 /// The first argument of the process; the second is the job, as JSON.
 pub const ARGUMENT: &str = "--job";
@@ -53,7 +53,7 @@ pub enum Input {
 pub struct Outcome {
     pub cost: Cost,
     /// The peak resident memory in addition to that of the idle process, in bytes. Only on Linux.
-    pub resident: Option<usize>,
+    pub resident: Option<u64>,
 }
 
 impl Job {
@@ -165,12 +165,4 @@ impl EmbeddingFunction for Instant {
     fn embed_documents(&self, documents: &[&str]) -> Result<Embeddings, EmbeddingError> {
         Ok(Embeddings::new(self.0.repeat(documents.len()), DIMENSION)?)
     }
-}
-
-/// Returns the resident memory of this process in bytes: now (`VmRSS:`) or at its peak (`VmHWM:`).
-fn resident(name: &str) -> Option<usize> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib << 10)
 }

@@ -17,6 +17,8 @@ mod measure;
 mod null_server;
 #[path = "../throughput/recorder.rs"]
 mod recorder;
+#[path = "../../tests/support/resident.rs"]
+mod resident;
 mod run;
 mod table;
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::Command;
 use std::{env, fs};
 
+use crate::resident::resident;
 use crate::server::{self, Measured};
 use crate::shapes::Shape;
 
@@ -72,8 +73,5 @@ pub fn run(shapes: &[Shape]) -> Result<(), Box<dyn Error>> {
 
 /// Returns the peak of this process's resident memory, in bytes.
 fn peak() -> Result<u64, Box<dyn Error>> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next());
-    Ok(kilobytes.ok_or("no VmHWM")?.parse::<u64>()? * 1024)
+    Ok(resident("VmHWM:").ok_or("no VmHWM")?)
 }

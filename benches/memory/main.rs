@@ -2,6 +2,8 @@
 
 mod call;
 mod child;
+#[path = "../../tests/support/resident.rs"]
+mod resident;
 mod server;
 mod shapes;
 

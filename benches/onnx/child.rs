@@ -2,7 +2,6 @@
 //! resident memory.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -11,6 +10,7 @@ use chroma_blocking::EmbeddingFunction;
 use chroma_blocking::embed::Onnx;
 use serde::{Deserialize, Serialize};
 
+use crate::resident::resident;
 use crate::texts::Words;
 
 /// The argument of a child process.
@@ -44,17 +44,7 @@ pub fn main(model: &str, texts: &str) -> Result<(), Box<dyn Error>> {
     function
         .embed_documents(&texts)
         .map_err(|error| error.to_string())?;
-    let peak = peak();
+    let peak = resident("VmHWM:").map(|bytes| bytes as f64 / 1e6);
     println!("{}", serde_json::to_string(&Loaded { load, peak })?);
     Ok(())
-}
-
-/// Returns the peak of this process's resident memory, in MB.
-fn peak() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes * 1024.0 / 1e6)
 }

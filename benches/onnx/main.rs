@@ -7,6 +7,8 @@ mod python;
 #[allow(dead_code)]
 #[path = "../../tests/support/random.rs"]
 mod random;
+#[path = "../../tests/support/resident.rs"]
+mod resident;
 mod run;
 mod table;
 mod texts;

@@ -1,14 +1,14 @@
 //! Another client of Chroma: a program that gets a command per line, and prints its result.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use chroma_blocking::serde_json::{self, Map, Value, json};
 
 use crate::Outcome;
 use crate::cases::Made;
 use crate::providers::Providers;
-use crate::support::server;
+use crate::support::{other_client, server};
 
 pub struct Other {
     program: Child,
@@ -27,11 +27,7 @@ impl Other {
 
     /// Runs a script with the command of the shell in a variable.
     fn start(variable: &str, script: &str, providers: &Providers) -> Other {
-        let command = std::env::var(variable);
-        let command = command.expect("run scripts/test-clients.sh, which sets the variable");
-        let line = format!("exec {command} \"$@\"");
-        let mut program = Command::new("/bin/sh")
-            .args(["-c", &line, "sh", script])
+        let mut program = other_client(variable, script)
             .args([server::client().url(), &providers.at("")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -50,7 +50,7 @@ fn loads_a_model_several_times() {
     again.0.embed_documents(&["a text"]).unwrap();
     again.1.embed_documents(&["a text"]).unwrap();
 
-    // Nobody uses it any more.
+    // The last user is gone.
     drop((loaded, again));
     let after = memory();
     assert!(after + 60_000 < once, "{once} and {after} kB");
@@ -60,12 +60,5 @@ fn loads_a_model_several_times() {
 /// Returns the resident memory of this process, in kilobytes.
 #[cfg(target_os = "linux")]
 fn memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.unwrap()
-        .split_whitespace()
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap()
+    support::resident::resident("VmRSS:").unwrap() >> 10
 }

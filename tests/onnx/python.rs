@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use chroma_blocking::embed::Onnx;
 use chroma_blocking::{Client, Collection, Record};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::collections::TOPICS;
-use crate::support::{builder, model, server};
+use crate::support::{builder, model, other_client, server};
 use crate::text;
 
 /// The hits of each question.
@@ -39,10 +39,8 @@ fn questions() -> Vec<&'static str> {
 /// Runs Chroma's Python client.
 fn python(name: &str, documents: Option<&BTreeMap<String, String>>) -> Found {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/client.py");
-    let python = std::env::var("PYTHON_CLIENT").expect("run scripts/test-clients.sh");
-    let line = format!("exec {python} \"$@\"");
-    let mut client = Command::new("/bin/sh")
-        .args(["-c", &line, "sh", script, server::client().url(), name])
+    let mut client = other_client("PYTHON_CLIENT", script)
+        .args([server::client().url(), name])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

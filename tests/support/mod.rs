@@ -12,6 +12,7 @@ pub mod model;
 pub mod operations;
 pub mod random;
 pub mod reporting;
+pub mod resident;
 #[cfg(feature = "local-server")]
 pub mod server;
 pub mod stand_in;
@@ -125,6 +126,16 @@ pub fn client_without_retries(server: &StandIn) -> Client {
 pub fn child(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--ignored", "--nocapture"]);
+    command
+}
+
+/// Returns a command that runs a script with one of Chroma's other clients: with the command of the shell in a
+/// variable, which `scripts/test-clients.sh` sets.
+pub fn other_client(variable: &str, script: &str) -> Command {
+    let client = std::env::var(variable)
+        .unwrap_or_else(|_| panic!("run scripts/test-clients.sh, which sets {variable}"));
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("exec {client} \"$@\""), "sh", script]);
     command
 }
 
