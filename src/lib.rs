@@ -63,6 +63,8 @@
 //! - `tls` (default): https, by rustls. Without it, the client speaks plain http only.
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
 //! - `disk-cache`: `embed::DiskCache`, which keeps embeddings in a file.
+//! - `transfer`: `transfer`, which copies collections between servers, embeds them again, and keeps backups.
+//! - `cli`: the program `chroma_client`. Includes `transfer`.
 //! - `csv`: `ingest::csv_records`, which reads records from CSV files.
 //! - `metrics`: reports what [`Client::metrics`] counts to the `metrics` facade as well. A program must use
 //!   version 0.24 of that crate.
@@ -90,6 +92,8 @@ pub mod metrics;
 mod model;
 mod printable;
 mod random;
+#[cfg(feature = "transfer")]
+pub mod transfer;
 mod transport;
 mod wire;
 

@@ -1,0 +1,3 @@
+//! The rates and the memory of copies.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Moving collections: copies, backups, and new embeddings.

@@ -1,0 +1,1 @@
+//! Drives `chroma_client` against real servers.

@@ -1,0 +1,1 @@
+//! Copies, backups and new embeddings, against real servers.
