@@ -30,10 +30,13 @@
 //! After 1, 75 and 130, the same command continues where it stopped. For servers and keys, see
 //! `.env.example`.
 
+#[path = "../src/cli/exit.rs"]
+mod exit;
+
 use std::cell::Cell;
 use std::env;
 use std::error::Error;
-use std::io::{ErrorKind, IsTerminal, stderr};
+use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::str::FromStr;
@@ -42,19 +45,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chroma_blocking::{
-    Client, ClientBuilder, EmbeddingFunction, Gemini, Hashing, InvalidInput, LocalServer, Progress,
+    Client, ClientBuilder, EmbeddingFunction, Gemini, Hashing, LocalServer, Progress,
     ingest::{BadRecords, jsonl_records},
 };
+use exit::Exit;
 use indicatif::{ProgressBar, ProgressStyle};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/corpus.jsonl");
-/// The exit code of shells and most tools for wrong usage. (`EX_USAGE` in sysexits.h is 64.)
-const USAGE: u8 = 2;
-const KEPT: u8 = 3;
-/// `EX_TEMPFAIL` in sysexits.h: some schedulers then try again.
-const TRY_LATER: u8 = 75;
-/// The exit code that shells use for a program that SIGINT ended: 128 + 2.
-const STOPPED: u8 = 130;
 /// The time between two lines of progress, without a terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -78,7 +75,7 @@ fn main() -> ExitCode {
     if let Err(error) = dotenvy::dotenv() {
         if !error.not_found() {
             eprintln!("batch_ingest: .env: {error}");
-            return ExitCode::from(USAGE);
+            return Exit::Usage.into();
         }
     }
     // At the level trace, ureq_proto logs whole requests, including secrets.
@@ -93,14 +90,14 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => {
             eprintln!("batch_ingest: {error}; --help lists the options");
-            return ExitCode::from(USAGE);
+            return Exit::Usage.into();
         }
     };
     match run(&options) {
-        Ok(code) => ExitCode::from(code),
+        Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("batch_ingest: {error:#}");
-            exit_code(&*error)
+            exit::of_error(&*error).into()
         }
     }
 }
@@ -113,32 +110,7 @@ fn help() {
     }
 }
 
-fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
-    match error.downcast_ref::<chroma_blocking::Error>() {
-        Some(chroma_blocking::Error::Invalid {
-            reason: InvalidInput::Setting { .. },
-            ..
-        }) => ExitCode::from(USAGE),
-        Some(error) if is_temporary(error) => ExitCode::from(TRY_LATER),
-        _ => ExitCode::FAILURE,
-    }
-}
-
-/// Returns whether the job may succeed later. An exhausted quota is not retryable, but it is renewed the next
-/// day.
-fn is_temporary(error: &chroma_blocking::Error) -> bool {
-    use chroma_blocking::Error::{Embedding, Ingest, Io, PartlyEmbedded, QuotaExhausted};
-
-    match error {
-        Ingest { source, .. } | PartlyEmbedded { source, .. } => is_temporary(source),
-        Embedding { source, .. } => source.downcast_ref().is_some_and(is_temporary),
-        QuotaExhausted { .. } => true,
-        Io { source, .. } => source.kind() == ErrorKind::ResourceBusy,
-        other => other.is_retryable(),
-    }
-}
-
-fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
+fn run(options: &Options) -> Result<Exit, Box<dyn Error>> {
     let (client, _server) = connect()?;
     let function: Box<dyn EmbeddingFunction> =
         if is_set("GOOGLE_API_KEY") || is_set("GEMINI_API_KEY") {
@@ -188,16 +160,16 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     }
     if report.cancelled {
         eprintln!("run the same command again to continue");
-        return Ok(STOPPED);
+        return Ok(Exit::Stopped);
     }
     if let Some(why) = &report.withheld_because {
         eprintln!(
             "{} records that are not in the input were kept: {why}; see --tolerate",
             report.withheld
         );
-        return Ok(KEPT);
+        return Ok(Exit::Kept);
     }
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 /// Connects to the server in the environment, or starts one for this run. The started server keeps its data,
@@ -234,7 +206,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Box<dyn Error>> {
     let stop = flag.clone();
     ctrlc::set_handler(move || {
         if stop.swap(true, Ordering::SeqCst) {
-            process::exit(STOPPED.into());
+            process::exit(Exit::Stopped as i32);
         }
         eprintln!("finishing the current requests; press Ctrl-C again to stop at once");
     })?;

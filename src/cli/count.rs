@@ -1,0 +1,13 @@
+//! `chroma_client count`.
+
+use super::args::{Global, Outcome};
+use super::exit::Exit;
+
+/// Not written yet
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  chroma_client count")]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_global: &Global, _args: &Args) -> Outcome {
+    Ok(Exit::Done)
+}
