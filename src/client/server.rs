@@ -63,23 +63,31 @@ impl Client {
     /// - [`Error::Unsupported`] if the server lacks the feature.
     /// - The error of the request, with the name of the caller's operation, if it fails.
     pub(crate) fn require(&self, feature: Feature, call: Call) -> Result<()> {
-        let known = if let Some(known) = self.server.capabilities.get() {
-            *known
-        } else {
-            let published = match self.request(&op::DESCRIPTION).send(Capabilities::parse) {
-                Err(error) if self.is_cloud() && is_unpublished(&error) => Capabilities::ALL,
-                Err(error) => return Err(self.unknown(feature, call, error)),
-                Ok(published) => published,
-            };
-            *self.server.capabilities.get_or_init(|| published)
-        };
-        if known.include(feature) {
+        if self.supports(feature, &call)? {
             return Ok(());
         }
         Err(Error::Unsupported {
             call: Box::new(call),
             message: feature.refusal().to_owned(),
         })
+    }
+
+    /// Returns whether the server has a feature; see [`require`](Client::require).
+    ///
+    /// # Errors
+    /// The error of the request for the description, with the name of the caller's operation.
+    pub(crate) fn supports(&self, feature: Feature, call: &Call) -> Result<bool> {
+        let known = if let Some(known) = self.server.capabilities.get() {
+            *known
+        } else {
+            let published = match self.request(&op::DESCRIPTION).send(Capabilities::parse) {
+                Err(error) if self.is_cloud() && is_unpublished(&error) => Capabilities::ALL,
+                Err(error) => return Err(self.unknown(feature, call.clone(), error)),
+                Ok(published) => published,
+            };
+            *self.server.capabilities.get_or_init(|| published)
+        };
+        Ok(known.include(feature))
     }
 
     /// Explains why the client requested the description of the API, in the error of that request.

@@ -31,12 +31,13 @@ use crate::wire::read;
 pub struct CollectionBuilder {
     client: Client,
     name: String,
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
     space: Option<Space>,
-    hnsw: Option<HnswConfig>,
-    spann: Option<SpannConfig>,
-    schema: Option<Schema>,
-    functions: EmbeddingFunctions,
+    pub(super) hnsw: Option<HnswConfig>,
+    pub(super) spann: Option<SpannConfig>,
+    pub(super) schema: Option<Schema>,
+    pub(super) functions: EmbeddingFunctions,
+    pub(super) allow_losses: bool,
 }
 
 impl CollectionBuilder {
@@ -50,6 +51,7 @@ impl CollectionBuilder {
             spann: None,
             schema: None,
             functions: EmbeddingFunctions::default(),
+            allow_losses: false,
         }
     }
 

@@ -47,6 +47,7 @@ mod functions;
 mod get;
 mod handle;
 mod ids;
+mod like;
 mod limits;
 mod modify;
 mod open;
@@ -75,6 +76,8 @@ pub use functions::{AttachFunction, Attached, AttachedFunction, DetachFunction};
 pub use get::Get;
 pub use handle::Collection;
 pub use ids::IntoIds;
+#[allow(unused_imports, reason = "for transfer")]
+pub(crate) use like::CollectionSettings;
 pub use modify::Modify;
 pub use open::CollectionOpener;
 #[cfg(any(test, fuzzing))]

@@ -141,6 +141,21 @@ pub(crate) fn check(
     compare(stored, given.name(), given.config().as_ref())
 }
 
+/// Does the same as [`check`] for two stored functions.
+///
+/// # Errors
+/// As for [`check`].
+#[allow(dead_code, reason = "for transfer")]
+pub(crate) fn check_stored(
+    stored: &EmbeddingFunctionConfiguration,
+    other: &EmbeddingFunctionConfiguration,
+) -> Result<(), InvalidInput> {
+    match other.name.as_deref() {
+        Some(name) => compare(stored, name, other.config.as_ref()),
+        None => Ok(()),
+    }
+}
+
 /// Does the same as [`check`] for a function of sparse vectors.
 ///
 /// # Errors
