@@ -14,13 +14,13 @@ pub(crate) type Outcome = Result<Exit, Box<dyn Error>>;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options of all commands")]
 pub(crate) struct Global {
-    /// The server: a URL, or host:port [default: `CHROMA_HOST`, or localhost:8000]
+    /// The server: a URL, or host:port [default: CHROMA_HOST, or localhost:8000]
     #[arg(long, global = true, value_name = "URL")]
     host: Option<String>,
-    /// The tenant [default: `CHROMA_TENANT`]
+    /// The tenant [default: CHROMA_TENANT]
     #[arg(long, global = true)]
     tenant: Option<String>,
-    /// The database [default: `CHROMA_DATABASE`]
+    /// The database [default: CHROMA_DATABASE]
     #[arg(long, global = true)]
     database: Option<String>,
     /// Print JSON Lines for programs

@@ -1,13 +1,31 @@
-//! `chroma_client count`.
+//! `chroma_client count`: counts the records of a collection.
+
+use serde_json::json;
 
 use super::args::{Global, Outcome};
 use super::exit::Exit;
+use super::output::Output;
 
-/// Not written yet
+/// Print the number of records in a collection
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  chroma_client count")]
-pub(crate) struct Args {}
+#[command(after_help = "\
+With --json: name, records.
 
-pub(crate) fn run(_global: &Global, _args: &Args) -> Outcome {
+Example:
+  chroma_client count notes")]
+pub(crate) struct Args {
+    /// The collection
+    name: String,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
+    let records = global.client()?.collection(&args.name).get()?.count()?;
+    let mut output = Output::new(global);
+    if output.is_json() {
+        output.json(&json!({ "name": args.name, "records": records }))?;
+    } else {
+        output.line(&records.to_string())?;
+    }
+    output.finish()?;
     Ok(Exit::Done)
 }

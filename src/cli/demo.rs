@@ -1,13 +1,70 @@
-//! `chroma_client demo`.
+//! `chroma_client demo`: a server, a collection, a question and a filter.
+
+use std::env;
+use std::error::Error;
+
+use chroma_blocking::{Collection, EmbeddingFunction, Gemini, Hashing, Key, LocalServer, Record};
 
 use super::args::{Global, Outcome};
 use super::exit::Exit;
+use super::output::Output;
+use super::records::{Columns, print_hits};
 
-/// Not written yet
+/// Show a collection, a question and a filter, on a server of its own
+///
+/// Uses Gemini if GEMINI_API_KEY or GOOGLE_API_KEY is set, or else a function that compares words, offline.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  chroma_client demo")]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_global: &Global, _args: &Args) -> Outcome {
+pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
+    let server = LocalServer::builder()
+        .install(true)
+        .on_install(|plan| eprintln!("{plan}"))
+        .start()?;
+    let notes = server.client()?.collection("demo");
+    let notes = notes.embedding_function(function()?).create()?;
+    let texts = [
+        ("rust", 2015, "Rust has no garbage collector"),
+        ("go", 2009, "Go has a garbage collector and goroutines"),
+        (
+            "chroma",
+            2023,
+            "Chroma stores embeddings and finds similar ones",
+        ),
+    ];
+    let record = |(id, year, text)| Record::new(id).document(text).metadata("year", year);
+    notes.upsert(texts.map(record))?;
+    ask(global, &notes)?;
+    server.stop()?;
     Ok(Exit::Done)
+}
+
+fn function() -> Result<Box<dyn EmbeddingFunction>, Box<dyn Error>> {
+    let has_key = ["GOOGLE_API_KEY", "GEMINI_API_KEY"]
+        .iter()
+        .any(|key| env::var_os(key).is_some());
+    Ok(if has_key {
+        Box::new(Gemini::from_env()?)
+    } else {
+        Box::new(Hashing::default())
+    })
+}
+
+fn ask(global: &Global, notes: &Collection) -> Result<(), Box<dyn Error>> {
+    let mut output = Output::new(global);
+    let question = "languages without a garbage collector";
+    let columns = Columns::default();
+    eprintln!("{question}?");
+    print_hits(&mut output, &notes.query(question).run()?, &columns)?;
+    output.flush()?;
+    eprintln!("The same, since 2010:");
+    let recent = Key::field("year").gte(2010);
+    print_hits(
+        &mut output,
+        &notes.query(question).filter(recent).run()?,
+        &columns,
+    )?;
+    output.finish()?;
+    Ok(())
 }

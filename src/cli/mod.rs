@@ -1,7 +1,9 @@
 //! The commands of `chroma_client`. They use the public API of the library only.
 
 // Until the last command is written.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unnecessary_wraps)]
+// The docs of arguments are their help, which is printed as it is.
+#![allow(clippy::doc_markdown)]
 
 mod args;
 mod backup;
@@ -20,6 +22,7 @@ mod ls;
 mod output;
 mod progress;
 mod query;
+mod records;
 mod reembed;
 mod restore;
 mod rm;
@@ -147,14 +150,11 @@ fn log_requests(verbose: u8) {
     log::set_max_level(log::max_level().min(log::LevelFilter::Debug));
 }
 
-/// Whether the reader of standard output has gone.
+/// Whether the reader of standard output has gone. A broken connection to a server is none of this.
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            return io.kind() == ErrorKind::BrokenPipe;
-        }
-        next = cause.source();
-    }
-    false
+    let io = match error.downcast_ref() {
+        Some(chroma_blocking::Error::Io { source, .. }) => Some(source),
+        _ => error.downcast_ref::<io::Error>(),
+    };
+    io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
 }

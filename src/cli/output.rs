@@ -11,6 +11,8 @@ use super::args::Global;
 
 /// The width of a terminal that does not tell.
 const WIDTH: usize = 80;
+/// The spaces between two columns.
+const GAP: usize = 2;
 /// No column becomes narrower, unless its cells are.
 const NARROWEST: usize = 8;
 
@@ -21,6 +23,19 @@ pub(crate) struct Output {
     width: Option<usize>,
     is_coloured: bool,
     to: BufWriter<StdoutLock<'static>>,
+}
+
+/// A table that is printed in parts. The first rows decide the widths of its columns.
+pub(crate) struct Table {
+    titles: &'static [&'static str],
+    widths: Vec<usize>,
+}
+
+impl Table {
+    pub(crate) fn new(titles: &'static [&'static str]) -> Table {
+        let widths = Vec::new();
+        Table { titles, widths }
+    }
 }
 
 /// The colours of a line.
@@ -62,19 +77,23 @@ impl Output {
         writeln!(self.to, "{}", one_line(&line))
     }
 
-    /// Prints the rows below their titles. On a terminal, long cells are cut.
-    pub(crate) fn table(&mut self, titles: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-        let titles: Vec<Cow<'_, str>> = titles.iter().map(|title| (*title).into()).collect();
+    /// Prints rows of a table: before the first ones, its titles. On a terminal, long cells are cut.
+    pub(crate) fn rows(&mut self, table: &mut Table, rows: &[Vec<String>]) -> io::Result<()> {
         let rows: Vec<Vec<Cow<'_, str>>> = rows
             .iter()
             .map(|row| row.iter().map(|cell| one_line(cell)).collect())
             .collect();
-        let widths = widths(&titles, &rows, self.width);
-        let head = row_of(&titles, &widths);
-        let head = self.paint(Colour::Bold, &head);
-        writeln!(self.to, "{head}")?;
+        let fit = self.width;
+        if table.widths.is_empty() {
+            table.widths = widths(table.titles, &rows, fit);
+            let titles: Vec<Cow<'_, str>> = table.titles.iter().map(|t| (*t).into()).collect();
+            let head = line_of(&titles, &table.widths, fit.is_some());
+            let head = self.paint(Colour::Bold, &head).into_owned();
+            writeln!(self.to, "{head}")?;
+        }
         for row in &rows {
-            writeln!(self.to, "{}", row_of(row, &widths))?;
+            let line = line_of(row, &table.widths, fit.is_some());
+            writeln!(self.to, "{line}")?;
         }
         Ok(())
     }
@@ -88,9 +107,9 @@ impl Output {
         }
     }
 
-    /// Prints text that is escaped and painted already.
-    pub(crate) fn raw(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.to, "{text}")
+    /// Prints a line for people, after a part that is [painted](Output::paint) already.
+    pub(crate) fn painted_line(&mut self, painted: &str, text: &str) -> io::Result<()> {
+        writeln!(self.to, "{painted}{}", one_line(text))
     }
 
     /// Returns standard output for a writer of its own format.
@@ -98,9 +117,23 @@ impl Output {
         &mut self.to
     }
 
+    /// Writes what is buffered.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
     /// Writes what is buffered. Must be called at the end, since dropping ignores errors.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.to.flush()
+    }
+}
+
+/// Returns a number of records in words.
+pub(crate) fn records(count: usize) -> String {
+    if count == 1 {
+        "1 record".to_owned()
+    } else {
+        format!("{count} records")
     }
 }
 
@@ -131,42 +164,38 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns the widths of the columns. The widest become narrower until all fit.
-fn widths(titles: &[Cow<'_, str>], rows: &[Vec<Cow<'_, str>>], fit: Option<usize>) -> Vec<usize> {
-    let column = |i: usize| {
-        let cells = rows.iter().filter_map(move |row| row.get(i));
-        cells.map(|cell| width(cell)).max().unwrap_or_default()
+fn widths(titles: &[&str], rows: &[Vec<Cow<'_, str>>], fit: Option<usize>) -> Vec<usize> {
+    let column = |(i, title): (usize, &&str)| {
+        let cells = rows.iter().filter_map(|row| row.get(i));
+        cells.fold(width(title), |widest, cell| widest.max(width(cell)))
     };
-    let mut widths: Vec<usize> = titles
-        .iter()
-        .enumerate()
-        .map(|(i, title)| column(i).max(width(title)))
-        .collect();
+    let mut widths: Vec<usize> = titles.iter().enumerate().map(column).collect();
     let Some(fit) = fit else { return widths };
-    let fit = fit.saturating_sub(2 * titles.len().saturating_sub(1));
-    while widths.iter().sum::<usize>() > fit {
-        let excess = widths.iter().sum::<usize>() - fit;
-        let widest = widths.iter().max().copied().unwrap_or_default();
-        let second = widths.iter().filter(|w| **w < widest).max();
-        let to = second.copied().unwrap_or_default().max(NARROWEST);
-        if widest <= NARROWEST {
-            break;
-        }
-        if let Some(one) = widths.iter_mut().rev().find(|w| **w == widest) {
-            *one = widest.saturating_sub(excess).max(to.min(widest - 1));
-        }
+    let fit = fit.saturating_sub(GAP * titles.len().saturating_sub(1));
+    let mut limit = widths.iter().max().copied().unwrap_or_default();
+    while limit > NARROWEST && widths.iter().map(|w| *w.min(&limit)).sum::<usize>() > fit {
+        limit -= 1;
+    }
+    for width in &mut widths {
+        *width = limit.min(*width);
     }
     widths
 }
 
-fn row_of(cells: &[Cow<'_, str>], widths: &[usize]) -> String {
-    let mut row = String::new();
+/// Returns a row as one line. Its cells are cut to the widths, or else only padded.
+fn line_of(cells: &[Cow<'_, str>], widths: &[usize], cuts: bool) -> String {
+    let mut line = String::new();
     for (cell, &room) in cells.iter().zip(widths) {
-        let cell = cut(cell, room);
-        row.push_str(&cell);
-        row.push_str(&" ".repeat(room.saturating_sub(width(&cell)) + 2));
+        let cell = if cuts {
+            cut(cell, room)
+        } else {
+            cell.as_ref().into()
+        };
+        line.push_str(&cell);
+        line.push_str(&" ".repeat(room.saturating_sub(width(&cell)) + GAP));
     }
-    row.truncate(row.trim_end().len());
-    row
+    line.truncate(line.trim_end().len());
+    line
 }
 
 /// Cuts a text to a width, with an ellipsis.

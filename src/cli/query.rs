@@ -1,13 +1,48 @@
-//! `chroma_client query`.
+//! `chroma_client query`: finds the records that are most similar to a text.
 
-use super::args::{Global, Outcome};
+use chroma_blocking::Where;
+
+use super::args::{Global, Outcome, filter};
 use super::exit::Exit;
+use super::output::Output;
+use super::records::{Columns, print_hits};
 
-/// Not written yet
+/// Find the records that are most similar to a text, nearest first
+///
+/// The text is embedded with the function that the collection stores. Its key is read from the environment variable
+/// that the collection names, such as GEMINI_API_KEY.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  chroma_client query")]
-pub(crate) struct Args {}
+#[command(after_help = "\
+With --json, a line for each hit: id, distance, document, uri, metadata, embedding. What a record does not
+have is left out.
 
-pub(crate) fn run(_global: &Global, _args: &Args) -> Outcome {
+Examples:
+  chroma_client query notes \"memory safety\" -n 3
+  chroma_client query notes \"memory safety\" --where '{\"year\":{\"$gt\":2000}}'")]
+pub(crate) struct Args {
+    /// The collection
+    name: String,
+    /// The text
+    text: String,
+    /// The number of hits
+    #[arg(short, long = "limit", value_name = "N", default_value_t = 10)]
+    n: usize,
+    /// Only records that pass this filter: Chroma's JSON
+    #[arg(long = "where", value_name = "JSON", value_parser = filter)]
+    filter: Option<Where>,
+    #[command(flatten)]
+    columns: Columns,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
+    let collection = global.client()?.collection(&args.name).get()?;
+    let query = collection.query(args.text.as_str()).n_results(args.n);
+    let query = query
+        .filter(args.filter.clone())
+        .include(args.columns.include());
+    let hits = query.run()?;
+    let mut output = Output::new(global);
+    print_hits(&mut output, &hits, &args.columns)?;
+    output.finish()?;
     Ok(Exit::Done)
 }
