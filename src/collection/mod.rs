@@ -84,6 +84,8 @@ pub use open::CollectionOpener;
 pub(crate) use parsers::PARSERS;
 pub use query::{Query, QueryMany};
 pub use query_input::{IntoQueries, IntoQuery};
+#[cfg(feature = "transfer")]
+pub(crate) use scan::PageReader;
 pub use scan::{Scan, ScanPages};
 pub use search::{RunSearch, RunSearches};
 pub use transaction::{Committed, Transaction};

@@ -84,6 +84,10 @@ impl Error {
             Error::PartlyDone { .. } | Error::PartlyEmbedded { .. } | Error::Ingest { .. } => {
                 self.write_progress(f)
             }
+            Error::Differs { differences, .. } => write!(
+                f,
+                "the copy differs from its source: {differences}; run the call again to write what differs"
+            ),
             Error::Cancelled { .. } => f.write_str("cancelled"),
             Error::LocalServer { message, .. } => write!(f, "local Chroma server: {message}"),
             Error::Cache { message, .. } => write!(f, "embedding cache: {message}"),

@@ -33,6 +33,7 @@ mod parts;
 mod queries;
 mod variants;
 
+pub use crate::model::differences::{Difference, DifferenceKind, Differences};
 pub use call::{Call, RefusedText};
 pub use variants::{Error, Result};
 

@@ -30,6 +30,7 @@ macro_rules! call_of {
             | Error::PartlyDone { call, .. }
             | Error::PartlyEmbedded { call, .. }
             | Error::Ingest { call, .. }
+            | Error::Differs { call, .. }
             | Error::Cancelled { call } => Some(call),
             Error::LocalServer { .. } | Error::Io { .. } | Error::Cache { .. } => None,
         }
@@ -68,6 +69,7 @@ impl Error {
             Error::PartlyDone { .. } => "partly_done",
             Error::PartlyEmbedded { .. } => "partly_embedded",
             Error::Ingest { .. } => "ingest",
+            Error::Differs { .. } => "differs",
             Error::Cancelled { .. } => "cancelled",
             Error::LocalServer { .. } => "local_server",
             Error::Io { .. } => "io",

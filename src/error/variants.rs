@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::call::{Call, RefusedText};
 use crate::invalid::InvalidInput;
+use crate::model::differences::Differences;
 use crate::model::embeddings::Embeddings;
 use crate::model::report::IngestReport;
 
@@ -289,6 +290,15 @@ pub enum Error {
         report: Box<IngestReport>,
         /// The failure that stopped the job.
         source: Box<Error>,
+    },
+    /// A copy differs from its source, although all records were written. Another program may have changed
+    /// one of the two, or the server has lost records. Run the call again to write what differs.
+    #[non_exhaustive]
+    Differs {
+        /// The call that compared the two.
+        call: Box<Call>,
+        /// What differs.
+        differences: Box<Differences>,
     },
     /// The caller's cancel flag stopped the call.
     #[non_exhaustive]

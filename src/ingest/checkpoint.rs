@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::hash::InputHash;
@@ -25,8 +26,14 @@ const MAX_LEN: u64 = 1 << 20;
 const START_AGAIN: &str = "name another file, delete it to start from the beginning, or let the job do so with .restart_with(...)";
 
 /// Identifies a job, so that a checkpoint is never used for a different one.
+pub(crate) trait Identity: Clone + Serialize + DeserializeOwned {
+    /// Returns the first property that differs from those of another job.
+    fn difference(&self, other: &Self) -> Option<&'static str>;
+}
+
+/// Identifies a batch job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct JobIdentity {
+pub(crate) struct JobIdentity {
     /// The collection's id.
     pub(super) collection: String,
     /// The cache key of the embedding function.
@@ -43,11 +50,17 @@ pub(super) struct JobIdentity {
 
 /// A position in the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// The number of items before it.
     pub(super) items: u64,
     /// The [`InputHash`] of these items.
     pub(super) input: u64,
+}
+
+impl Default for Position {
+    fn default() -> Position {
+        Position::START
+    }
 }
 
 impl Position {
@@ -59,44 +72,48 @@ impl Position {
 
 /// The content of the file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Content {
+struct Content<J, P> {
     version: u32,
-    job: JobIdentity,
-    done: Position,
+    job: J,
+    done: P,
 }
 
 /// The result of reading a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found<P = Position> {
     /// The position of an earlier run, or the start if there is no file.
-    Position(Position),
+    Position(P),
     /// The checkpoint of a job with a different property.
     DifferentJob(&'static str),
 }
 
-/// The checkpoint file of a running job.
+/// The checkpoint file of a running job. `J` identifies the job, and `P` is a position in its input.
 #[derive(Debug)]
-pub(super) struct Checkpoint {
+pub(crate) struct Checkpoint<J = JobIdentity, P = Position> {
     /// The path without links, since a link's target is replaced and not the link.
     path: PathBuf,
     /// The path as the caller gave it.
     name: String,
-    job: JobIdentity,
+    job: J,
     /// The content that this job has written last.
     written: Vec<u8>,
     /// When the file was updated last.
     updated: Option<Instant>,
     /// A later position than the one in the file.
-    pending: Option<Position>,
+    pending: Option<P>,
     _lock: FileLock,
 }
 
-impl Checkpoint {
+impl<J, P> Checkpoint<J, P>
+where
+    J: Identity,
+    P: Clone + Default + Serialize + DeserializeOwned,
+{
     /// Locks the path, and reads the file there. Creates no checkpoint yet.
     ///
     /// # Errors
     /// If another job holds the lock, or the file is not a checkpoint or cannot be read.
-    pub(super) fn open(path: &Path, job: JobIdentity) -> Result<(Checkpoint, Found)> {
+    pub(crate) fn open(path: &Path, job: J) -> Result<(Checkpoint<J, P>, Found<P>)> {
         let name = path.display().to_string();
         let file = Target::file(path).map_err(|error| cannot("write", &name, error))?;
         let lock_path = lock_path(&file);
@@ -127,19 +144,19 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If the file is not a checkpoint, or cannot be read.
-    pub(super) fn peek(path: &Path, job: &JobIdentity) -> Result<Found> {
+    pub(crate) fn peek(path: &Path, job: &J) -> Result<Found<P>> {
         let name = path.display().to_string();
         let file = Target::file(path).map_err(|error| cannot("read", &name, error))?;
         Ok(read(&file, &name, job)?.1)
     }
 
     /// Records the position to start from. Fails at the start of the job if the file cannot be written.
-    pub(super) fn start(&mut self, position: Position) -> Result<()> {
+    pub(crate) fn start(&mut self, position: P) -> Result<()> {
         self.write(position)
     }
 
     /// Records a new position. Updates the file unless that was done a moment ago.
-    pub(super) fn advance(&mut self, position: Position) -> Result<()> {
+    pub(crate) fn advance(&mut self, position: P) -> Result<()> {
         self.pending = Some(position);
         let is_recent = |at: Instant| at.elapsed() < UPDATE_INTERVAL;
         if self.updated.is_some_and(is_recent) {
@@ -149,7 +166,7 @@ impl Checkpoint {
     }
 
     /// Updates the file if it does not hold the latest position.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         if let Some(position) = self.pending.take() {
             self.write(position)?;
             self.updated = Some(Instant::now());
@@ -158,7 +175,7 @@ impl Checkpoint {
     }
 
     /// Deletes the file, because the job is complete.
-    pub(super) fn delete(self) -> Result<()> {
+    pub(crate) fn delete(self) -> Result<()> {
         if let Err(error) = self.check_unchanged() {
             // It belongs to the other job now, and this one is done.
             log::warn!(target: logs::INGEST, "the checkpoint is not deleted: {error:#}");
@@ -173,7 +190,7 @@ impl Checkpoint {
     }
 
     /// Replaces the file atomically and durably.
-    fn write(&mut self, done: Position) -> Result<()> {
+    fn write(&mut self, done: P) -> Result<()> {
         self.check_unchanged()?;
         let content = Content {
             version: VERSION,
@@ -208,22 +225,26 @@ impl Checkpoint {
 }
 
 /// Returns the path of the lock: a separate file, since the checkpoint itself is replaced.
-pub(super) fn lock_path(file: &Path) -> PathBuf {
+pub(crate) fn lock_path(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".lock");
     path.into()
 }
 
 /// Reads the checkpoint at a path. Returns its bytes as well.
-fn read(file: &Path, name: &str, job: &JobIdentity) -> Result<(Vec<u8>, Found)> {
+fn read<J, P>(file: &Path, name: &str, job: &J) -> Result<(Vec<u8>, Found<P>)>
+where
+    J: Identity,
+    P: Default + DeserializeOwned,
+{
     let bytes = match read_limited(file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Ok((Vec::new(), Found::Position(Position::START)));
+            return Ok((Vec::new(), Found::Position(P::default())));
         }
         Err(error) => return Err(cannot("read", name, error)),
     };
-    let content: Content = serde_json::from_slice(&bytes).map_err(|error| {
+    let content: Content<J, P> = serde_json::from_slice(&bytes).map_err(|error| {
         let why = format!(
             "not a checkpoint file ({error}); name another file, or delete it to start from the beginning"
         );
@@ -279,7 +300,7 @@ fn cannot(act: &str, name: &str, source: io::Error) -> Error {
 }
 
 /// Returns the error of a checkpoint file of a job with a different property.
-pub(super) fn different_job(path: &Path, difference: &str) -> InvalidInput {
+pub(crate) fn different_job(path: &Path, difference: &str) -> InvalidInput {
     let why = format!("the file belongs to a job with a different {difference}; {START_AGAIN}");
     invalid(&path.display().to_string(), why)
 }
@@ -297,20 +318,25 @@ fn invalid(name: &str, why: String) -> InvalidInput {
     InvalidInput::setting("checkpoint", name, why)
 }
 
-impl Content {
+impl<J: Identity, P> Content<J, P> {
     /// Returns the first property that differs from those of `job`.
-    fn difference(&self, job: &JobIdentity) -> Option<&'static str> {
+    fn difference(&self, job: &J) -> Option<&'static str> {
+        if self.version != VERSION {
+            return Some("version of this crate");
+        }
+        self.job.difference(job)
+    }
+}
+
+impl Identity for JobIdentity {
+    fn difference(&self, other: &JobIdentity) -> Option<&'static str> {
         let properties = [
-            (self.version == VERSION, "version of this crate"),
-            (self.job.collection == job.collection, "collection"),
-            (self.job.function == job.function, "embedding function"),
-            (self.job.mode == job.mode, "mode"),
-            (self.job.shard == job.shard, "shard"),
-            (
-                self.job.content_hash == job.content_hash,
-                "content hash key",
-            ),
-            (self.job.documents == job.documents, "document key"),
+            (self.collection == other.collection, "collection"),
+            (self.function == other.function, "embedding function"),
+            (self.mode == other.mode, "mode"),
+            (self.shard == other.shard, "shard"),
+            (self.content_hash == other.content_hash, "content hash key"),
+            (self.documents == other.documents, "document key"),
         ];
         let mut different = properties.into_iter().filter(|(is_equal, _)| !is_equal);
         different.next().map(|(_, name)| name)

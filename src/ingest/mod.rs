@@ -38,12 +38,12 @@
 
 mod bad;
 mod batch;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod consumed;
 mod documents;
 mod embed;
 mod files;
-mod hash;
+pub(crate) mod hash;
 mod in_flight;
 mod input;
 mod job;
@@ -439,6 +439,13 @@ where
         self
     }
 
+    /// Sets the name of the operation in errors, logs and progress, for a job that is part of another call.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn part_of(mut self, operation: &'static str) -> Self {
+        self.settings.operation = operation;
+        self
+    }
+
     /// Runs the job until the input ends.
     ///
     /// # Errors
@@ -455,7 +462,10 @@ where
     /// # Panics
     /// If the iterator, the embedding function or the progress function panics.
     pub fn run(self) -> Result<IngestReport> {
-        let call = Call::new("ingest", Some(self.settings.collection.name()));
+        let call = Call::new(
+            self.settings.operation,
+            Some(self.settings.collection.name()),
+        );
         self.settings
             .check()
             .map_err(|reason| call.clone().invalid(reason))?;

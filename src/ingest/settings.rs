@@ -18,6 +18,8 @@ use crate::transport::RetryPolicy;
 /// The options of a batch job. [`Ingest`](super::Ingest) documents each of them.
 #[derive(Debug)]
 pub(super) struct Settings {
+    /// The name of the operation in errors, logs and progress.
+    pub(super) operation: &'static str,
     pub(super) collection: Collection,
     pub(super) concurrency: usize,
     pub(super) batch_size: usize,
@@ -60,6 +62,7 @@ pub(super) struct Shard {
 impl Settings {
     pub(super) fn new(collection: Collection) -> Settings {
         Settings {
+            operation: "ingest",
             collection,
             concurrency: 4,
             batch_size: 1_000,

@@ -211,7 +211,7 @@ impl<'a> Writer<'a> {
             skipped: self.report.skipped,
             failed: self.report.failed,
             deleted: self.report.deleted,
-            ..Progress::new("ingest", stage, items)
+            ..Progress::new(self.job.settings.operation, stage, items)
         }
     }
 

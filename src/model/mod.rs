@@ -4,6 +4,7 @@ pub(crate) mod budget;
 pub(crate) mod check;
 pub(crate) mod columns;
 pub(crate) mod configuration;
+pub(crate) mod differences;
 pub(crate) mod embeddings;
 pub mod filter;
 pub(crate) mod index;

@@ -53,12 +53,14 @@ pub enum ProgressStage {
     Writing,
     /// Deleting records.
     Deleting,
+    /// Comparing the records of a copy with those of its source.
+    Comparing,
     /// Downloading a file, counted in bytes.
     Downloading,
 }
 
-/// The name of the operation whose `done` counts items of its input: written, skipped and failed ones.
-const BATCH_JOB: &str = "ingest";
+/// The operations whose `done` counts items of their input: written, skipped and failed ones.
+const BATCH_JOBS: [&str; 4] = ["ingest", "copy", "reembed", "restore"];
 
 impl Progress {
     /// Returns the progress of a call whose total is unknown.
@@ -104,7 +106,7 @@ impl fmt::Display for Progress {
         if let Some(total) = self.total {
             write!(f, " of {}", shown(total))?;
         }
-        if self.operation == BATCH_JOB {
+        if BATCH_JOBS.contains(&self.operation) && self.stage != ProgressStage::Comparing {
             f.write_str(" items done")?;
             if let Some(percent) = self.percent_of_input() {
                 write!(f, ", {percent} % of the input")?;
@@ -125,6 +127,7 @@ impl fmt::Display for Progress {
             ProgressStage::Reading => " read",
             ProgressStage::Writing => " written",
             ProgressStage::Deleting => " deleted",
+            ProgressStage::Comparing => " compared",
             ProgressStage::Downloading => " MB",
         })
     }

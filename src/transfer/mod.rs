@@ -1,1 +1,45 @@
-//! Moving collections: copies, backups, and new embeddings.
+//! Moving collections: copies between servers, new embeddings, backups.
+//!
+//! | To… | call |
+//! |---|---|
+//! | copy a collection to another server | [`Collection::copy_to`](crate::Collection::copy_to) |
+//! | copy a whole database | [`Client::copy_database_to`](crate::Client::copy_database_to) |
+//!
+//! Each call can be killed at any time and continued, reads and writes in constant memory, and compares the
+//! result with its source at the end.
+//!
+//! ```no_run
+//! use chroma_blocking::Client;
+//!
+//! let laptop = Client::new("localhost:8000")?;
+//! let cloud = Client::cloud_from_env()?;
+//! let report = laptop
+//!     .collection("notes")
+//!     .get()?
+//!     .copy_to(&cloud)
+//!     .checkpoint("notes.ckpt")
+//!     .on_progress(|progress| eprintln!("{progress}"))
+//!     .run()?;
+//! println!("{report}");
+//! # Ok::<(), chroma_blocking::Error>(())
+//! ```
+
+// `source` reads records in the order of insertion: it lists their ids in a file first (`ids`). `load` writes
+// them with a batch job, `compare` finds what differs, and `round` repeats both until nothing does.
+
+mod checkpoint;
+mod compare;
+mod copy;
+mod existing;
+mod feed;
+mod ids;
+mod load;
+mod pace;
+mod report;
+mod settings;
+mod source;
+mod target;
+
+pub use copy::CopyCollection;
+pub use existing::IfExists;
+pub use report::CopyReport;

@@ -2,16 +2,21 @@
 
 mod ahead;
 mod options;
+mod page_reader;
 mod pages;
 mod reader;
 mod recent_ids;
 
 use super::Collection;
 use crate::error::Result;
+#[cfg(feature = "transfer")]
+use crate::model::filter::Parts;
 use crate::model::filter::{Where, restrict};
 use crate::model::record::Record;
 use crate::model::results::{GetResult, Include, IntoIter};
 use options::ScanOptions;
+#[cfg(feature = "transfer")]
+pub(crate) use page_reader::PageReader;
 pub use pages::ScanPages;
 
 impl Collection {
@@ -36,6 +41,13 @@ impl Collection {
             read_ahead: false,
             reading: None,
         }
+    }
+
+    /// Returns a reader of records by id, which reads at most `page_size` at a time.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn page_reader(&self, include: Vec<Include>, page_size: usize) -> PageReader {
+        let max = self.limits().ids(&Parts::default());
+        PageReader::new(&self.without_progress(), include, page_size.clamp(1, max))
     }
 }
 

@@ -11,16 +11,14 @@
 //! So each listing overlaps the one before, and ids that were listed before are dropped.
 
 use super::options::ScanOptions;
+use super::page_reader::PageReader;
 use super::recent_ids::RecentIds;
 use crate::client::operations as op;
 use crate::collection::Collection;
-use crate::collection::retry::retry_if_record_gone;
 use crate::collection::selection::Selection;
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
-use crate::model::metadata::Metadata;
-use crate::model::results::{GetResult, Include};
-use crate::wire::write::FLOAT_LEN;
+use crate::model::results::GetResult;
 
 /// The number of pages whose ids are listed by one request.
 const PAGES_PER_LISTING: usize = 9;
@@ -29,21 +27,13 @@ const REMEMBERED_IDS: usize = 100_000;
 /// The scan fails after this many consecutive listings without a record. A few such listings may be correct:
 /// other programs may have deleted the records in the meantime.
 const MAX_WITHOUT_RECORD: u32 = 100;
-/// The number of records in the first page, when their size is not known yet.
-const FIRST_PAGE_SIZE: usize = 100;
-/// The target size of a page's response, in bytes of JSON.
-const TARGET_PAGE_BYTES: usize = 8 << 20;
 
 /// Reads one page after the other.
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
     collection: Collection,
     filter: Option<Where>,
-    include: Vec<Include>,
-    /// The maximum number of records per page.
-    max_page_size: usize,
-    /// The number of records to read with the next page.
-    page_size: usize,
+    reader: PageReader,
     /// The number of new ids per listing.
     window: usize,
     /// The number of ids per listing that the listing before had as well.
@@ -62,13 +52,12 @@ impl Reader {
         let max_records = collection.limits().ids(&Parts::default());
         let overlap = max_records / 10;
         let max_page_size = options.page_size.clamp(1, max_records - overlap);
+        // The caller did not make these requests one by one. An export reports its own progress.
+        let collection = collection.without_progress();
         Reader {
-            // The caller did not make these requests one by one. An export reports its own progress.
-            collection: collection.without_progress(),
+            reader: PageReader::new(&collection, options.include.clone(), max_page_size),
+            collection,
             filter: options.filter.clone(),
-            include: options.include.clone(),
-            max_page_size,
-            page_size: max_page_size.min(FIRST_PAGE_SIZE),
             window: (max_page_size * PAGES_PER_LISTING).min(max_records - overlap),
             overlap,
             unlisted: None,
@@ -204,28 +193,11 @@ impl Reader {
     /// Reads the records of the next listed ids, without the filter: a single-node server needs ten seconds
     /// for a request with a filter and a thousand ids.
     fn read_page(&mut self) -> Result<GetResult> {
-        let rest = self.listed.len().saturating_sub(self.page_size);
+        let rest = self.listed.len().saturating_sub(self.reader.page_size());
         let ids = self.listed.split_off(rest);
-        let mut page = if self.include.is_empty() {
-            GetResult {
-                ids,
-                ..GetResult::default()
-            }
-        } else {
-            self.fetch(&ids)?
-        };
+        let mut page = self.reader.read(ids)?;
         page.reverse();
-        if let Some(bytes) = json_bytes(&page).checked_div(page.len()) {
-            self.page_size = (TARGET_PAGE_BYTES / bytes.max(1)).clamp(1, self.max_page_size);
-        }
         Ok(page)
-    }
-
-    fn fetch(&self, ids: &[String]) -> Result<GetResult> {
-        retry_if_record_gone(|_| {
-            let get = self.collection.get().ids(ids);
-            get.include(self.include.iter().copied()).run()
-        })
     }
 
     fn wrong_response(&self, message: String) -> Error {
@@ -234,24 +206,6 @@ impl Reader {
             message,
         }
     }
-}
-
-/// Estimates the size of a page in JSON.
-fn json_bytes(page: &GetResult) -> usize {
-    let texts = |column: &Option<Vec<Option<String>>>| {
-        let column = column.iter().flatten().flatten();
-        column.map(String::len).sum::<usize>()
-    };
-    let metadatas = page.metadatas.iter().flatten();
-    let floats = page
-        .embeddings
-        .as_ref()
-        .map_or(0, |all| all.as_flat().len());
-    page.ids.iter().map(String::len).sum::<usize>()
-        + texts(&page.documents)
-        + texts(&page.uris)
-        + metadatas.map(Metadata::json_len).sum::<usize>()
-        + floats * FLOAT_LEN
 }
 
 #[cfg(test)]
@@ -285,8 +239,8 @@ mod tests {
             for page_size in [0, 1, 33, 1_000, usize::MAX] {
                 let reader = reader(host, page_size);
                 assert!(reader.window + reader.overlap <= max);
-                assert!(reader.max_page_size <= reader.window);
-                assert!(reader.page_size >= 1 && reader.overlap == max / 10);
+                assert!(reader.reader.page_size() <= reader.window);
+                assert!(reader.reader.page_size() >= 1 && reader.overlap == max / 10);
             }
         }
     }

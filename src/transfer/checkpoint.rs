@@ -1,0 +1,114 @@
+//! [`Saved`]: the checkpoint of a transfer.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::existing::IfExists;
+use crate::durable::in_use::{InUse, Purpose};
+use crate::error::{InvalidInput, Result};
+use crate::ingest::checkpoint::{Checkpoint, Found, Identity, different_job};
+
+/// Identifies a transfer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Transfer {
+    pub(super) operation: String,
+    /// The id of the source's collection, or the hash of a backup.
+    pub(super) source: String,
+    /// The address of the target's server, its tenant, its database, and the name of the target.
+    pub(super) target: [String; 4],
+    pub(super) if_exists: IfExists,
+    pub(super) filter: Option<Value>,
+    /// The cache key of a new embedding function.
+    pub(super) function: Option<String>,
+}
+
+/// How far a transfer has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Progressed {
+    /// Whether the target is created by this transfer. Written before it is created.
+    pub(super) creates: bool,
+    /// The id of the target's collection, once it exists.
+    pub(super) collection: Option<String>,
+    /// The number of positions of the source that are written.
+    pub(super) done: u64,
+}
+
+/// The checkpoint of a running transfer.
+#[derive(Debug)]
+pub(super) struct Saved {
+    checkpoint: Checkpoint<Transfer, Progressed>,
+    pub(super) progressed: Progressed,
+    _in_use: Vec<InUse>,
+}
+
+impl Saved {
+    /// Opens the checkpoint at a path.
+    pub(super) fn open(path: &Path, transfer: Transfer) -> Result<Saved> {
+        let mut in_use = Vec::new();
+        for path in [path, &ids_path(path)] {
+            let refused = |other: Purpose| {
+                let path = path.display().to_string();
+                InvalidInput::setting("checkpoint", path, other.refusal())
+            };
+            in_use.extend(InUse::claim(path, Purpose::Checkpoint).map_err(refused)?);
+        }
+        let (checkpoint, found) = Checkpoint::open(path, transfer)?;
+        match found {
+            Found::Position(progressed) => Ok(Saved {
+                checkpoint,
+                progressed,
+                _in_use: in_use,
+            }),
+            Found::DifferentJob(what) => Err(different_job(path, what).into()),
+        }
+    }
+
+    /// Changes the checkpoint, and writes it at once.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Progressed)) -> Result<()> {
+        change(&mut self.progressed);
+        self.checkpoint.start(self.progressed.clone())
+    }
+
+    /// Records how many positions are written.
+    pub(super) fn advance(&mut self, done: u64) -> Result<()> {
+        self.progressed.done = done;
+        self.checkpoint.advance(self.progressed.clone())
+    }
+
+    /// Writes what was recorded last.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.checkpoint.flush()
+    }
+
+    /// Deletes the checkpoint, because the transfer is complete.
+    pub(super) fn delete(self) -> Result<()> {
+        self.checkpoint.delete()
+    }
+}
+
+/// Returns the path of the list of ids next to a checkpoint.
+pub(super) fn ids_path(checkpoint: &Path) -> PathBuf {
+    let mut path = checkpoint.as_os_str().to_owned();
+    path.push(".ids");
+    path.into()
+}
+
+impl Identity for Transfer {
+    fn difference(&self, other: &Transfer) -> Option<&'static str> {
+        let properties = [
+            (self.operation == other.operation, "operation"),
+            (self.source == other.source, "source"),
+            (self.target == other.target, "target"),
+            (
+                self.if_exists == other.if_exists,
+                "treatment of existing collections",
+            ),
+            (self.filter == other.filter, "filter"),
+            (self.function == other.function, "embedding function"),
+        ];
+        let mut different = properties.into_iter().filter(|(is_equal, _)| !is_equal);
+        different.next().map(|(_, name)| name)
+    }
+}

@@ -1,0 +1,142 @@
+//! [`Comparison`]: what differs between a record and its copy.
+
+use crate::collection::Collection;
+use crate::model::differences::DifferenceKind;
+use crate::model::metadata::{Metadata, MetadataValue};
+use crate::model::record::{Record, RecordRef};
+use crate::model::space::Space;
+
+/// The largest difference between two floats of vectors of length 1 that count as equal. A float of 32 bits
+/// has about seven digits.
+const TOLERANCE: f32 = 1e-5;
+
+/// How vectors are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vectors {
+    /// Float by float.
+    Exact,
+    /// By their direction: with the space `cosine`, a server returns vectors with a length of 1 as soon as
+    /// they are in the index.
+    Direction,
+    /// Not at all, because the copy has vectors of another function.
+    Embedded,
+}
+
+impl Vectors {
+    /// Returns how the vectors of two collections are compared.
+    pub(super) fn of(source: &Collection, target: &Collection) -> Vectors {
+        let is_cosine = |collection: &Collection| collection.space() == Some(Space::Cosine);
+        if is_cosine(source) || is_cosine(target) {
+            Vectors::Direction
+        } else {
+            Vectors::Exact
+        }
+    }
+
+    fn are_equal(self, source: Option<&[f32]>, copy: Option<&[f32]>) -> bool {
+        match (self, source, copy) {
+            (Vectors::Embedded, _, _) => true,
+            (Vectors::Direction, Some(source), Some(copy)) => have_same_direction(source, copy),
+            (_, source, copy) => source == copy,
+        }
+    }
+
+    /// Returns what differs between a record and its copy.
+    pub(super) fn difference(
+        self,
+        source: RecordRef<'_>,
+        copy: RecordRef<'_>,
+    ) -> Option<DifferenceKind> {
+        if source.document != copy.document {
+            Some(DifferenceKind::Document)
+        } else if source.uri != copy.uri {
+            Some(DifferenceKind::Uri)
+        } else if source.metadata != copy.metadata {
+            Some(DifferenceKind::Metadata)
+        } else if !self.are_equal(source.embedding, copy.embedding) {
+            Some(DifferenceKind::Embedding)
+        } else {
+            None
+        }
+    }
+}
+
+fn have_same_direction(one: &[f32], other: &[f32]) -> bool {
+    let length = |vector: &[f32]| vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let (a, b) = (length(one), length(other));
+    if a == 0.0 || b == 0.0 {
+        return one == other;
+    }
+    let is_near = |(x, y): (&f32, &f32)| (x / a - y / b).abs() <= TOLERANCE;
+    one.len() == other.len() && one.iter().zip(other).all(is_near)
+}
+
+/// Changes a record so that an upsert replaces its copy: metadata keys that only the copy has are removed.
+pub(super) fn replace_metadata(record: &mut Record, copy: &Metadata) {
+    let removed: Vec<&str> = copy
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| record.metadata.get(key).is_none())
+        .collect();
+    for key in removed {
+        record.metadata.insert(key, MetadataValue::Null);
+    }
+}
+
+/// Whether an upsert would keep a part of the copy that the record does not have.
+pub(super) fn keeps_old_parts(record: &Record, copy: RecordRef<'_>) -> bool {
+    record.document.is_none() && copy.document.is_some()
+        || record.uri.is_none() && copy.uri.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::AsRecord;
+
+    fn record() -> Record {
+        Record::new("a").document("d").uri("u").metadata("k", 1)
+    }
+
+    #[test]
+    fn each_part_is_compared() {
+        let vectors = |record: Record| record.embedding([3.0, 4.0]);
+        let one = vectors(record());
+        let difference =
+            |other: &Record| Vectors::Exact.difference(one.as_record(), other.as_record());
+        assert_eq!(difference(&one), None);
+        for (other, kind) in [
+            (vectors(record().document("e")), DifferenceKind::Document),
+            (vectors(record().uri("v")), DifferenceKind::Uri),
+            (
+                vectors(record().metadata("k", 1.0)),
+                DifferenceKind::Metadata,
+            ),
+            (record().embedding([3.0, 4.1]), DifferenceKind::Embedding),
+            (record(), DifferenceKind::Embedding),
+        ] {
+            assert_eq!(difference(&other), Some(kind));
+        }
+    }
+
+    #[test]
+    fn with_cosine_only_the_direction_counts() {
+        let difference = |copy: [f32; 2]| {
+            let source = Record::new("a").embedding([3.0, 4.0]);
+            let copy = Record::new("a").embedding(copy);
+            Vectors::Direction.difference(source.as_record(), copy.as_record())
+        };
+        assert_eq!(difference([0.6, 0.8]), None);
+        assert_eq!(difference([0.60001, 0.8]), None);
+        assert!(difference([0.61, 0.8]).is_some());
+        assert!(difference([0.0, 0.0]).is_some());
+    }
+
+    #[test]
+    fn replaced_metadata_loses_its_old_keys() {
+        let mut new = record();
+        replace_metadata(&mut new, &Metadata::from([("k", 2), ("old", 3)]));
+        assert_eq!(new.metadata.get("k"), Some(&1.into()));
+        assert_eq!(new.metadata.get("old"), Some(&MetadataValue::Null));
+    }
+}

@@ -1,0 +1,201 @@
+//! [`CopyCollection`]: copies a collection to another server, database or name.
+
+use std::fmt;
+use std::time::Instant;
+
+use super::checkpoint::{Saved, Transfer, ids_path};
+use super::compare::Vectors;
+use super::load::{Counts, Job};
+use super::report::CopyReport;
+use super::settings::{Settings, settings_methods};
+use super::source::{CollectionSource, Source};
+use super::target::{Opening, Target};
+use crate::client::Client;
+use crate::collection::{Collection, CollectionSettings};
+use crate::error::{Call, Result};
+use crate::model::filter::{Where, restrict};
+
+/// The name of the operation in errors and progress.
+const COPY: &str = "copy";
+
+impl Collection {
+    /// Copies the collection to another server, database or name: its metadata, configuration, schema and
+    /// embedding function, and all records with their vectors, documents, URIs and metadata. No text is
+    /// embedded.
+    ///
+    /// ```no_run
+    /// # use chroma_blocking::Client;
+    /// let laptop = Client::new("localhost:8000")?;
+    /// let server = Client::new("chroma.example.com:8000")?;
+    /// let notes = laptop.collection("notes").get()?;
+    /// let report = notes.copy_to(&server).checkpoint("notes.ckpt").run()?;
+    /// println!("{report}");
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn copy_to<'a>(&self, target: &Client) -> CopyCollection<'a> {
+        CopyCollection {
+            source: self.clone(),
+            target: target.clone(),
+            name: self.name().to_owned(),
+            filter: None,
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// A copy of a collection; see [`Collection::copy_to`].
+///
+/// - **Order.** The records are written in the order in which they were added to the source. For that, the
+///   copy first lists all ids in a file: next to the checkpoint, or else in the temporary folder.
+/// - **It can be killed at any time.** With a [`checkpoint`](CopyCollection::checkpoint), the next run
+///   continues. Without one, run it again with [`IfExists::Replace`](super::IfExists::Replace): records that
+///   are equal are not written again.
+/// - **Memory.** A few thousand records and some responses, whatever the collection's size.
+/// - **It verifies.** At the end, all records are read from both servers and compared. Changes that other
+///   programs have made to the source meanwhile are copied then. With the space
+///   [`Cosine`](crate::Space::Cosine), vectors are compared by their direction, since servers return them
+///   with a length of 1 once they are in the index.
+/// - **It waits for an unavailable server**, as its [retry policy](CopyCollection::retry) allows.
+#[must_use = "copies nothing until run() is called"]
+pub struct CopyCollection<'a> {
+    source: Collection,
+    target: Client,
+    name: String,
+    filter: Option<Where>,
+    pub(super) settings: Settings<'a>,
+}
+
+impl<'a> CopyCollection<'a> {
+    /// Sets the name of the copy. Default: the name of the source.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Copies only records that pass the filter; `None` changes nothing. If called twice, a record must pass
+    /// both filters.
+    pub fn filter(mut self, filter: impl Into<Option<Where>>) -> Self {
+        if let Some(filter) = filter.into() {
+            restrict(&mut self.filter, filter);
+        }
+        self
+    }
+
+    settings_methods! {
+        if_exists, allow_losses, verify, checkpoint, max_rate, retry, cancel, dry_run, on_progress
+    }
+
+    /// Copies, and compares the copy with the source.
+    ///
+    /// # Errors
+    /// - [`Error::AlreadyExists`](crate::Error::AlreadyExists) if the target exists, unless
+    ///   [`if_exists`](CopyCollection::if_exists) allows that. Nothing has been written then.
+    /// - [`Error::Unsupported`](crate::Error::Unsupported) if the target's server cannot carry a setting,
+    ///   unless [losses are allowed](CopyCollection::allow_losses). Nothing has been written then.
+    /// - [`Error::Invalid`](crate::Error::Invalid) if the target is the source, if the target exists with
+    ///   vectors of another model, dimension or space, or for a checkpoint of another copy. Nothing has been
+    ///   written then.
+    /// - [`Error::Ingest`](crate::Error::Ingest) if the target's server refuses a record, or fails for longer
+    ///   than the retry policy allows. Other errors of requests come from reading the source.
+    /// - [`Error::Differs`](crate::Error::Differs) if the copy differs from the source at the end.
+    pub fn run(mut self) -> Result<CopyReport> {
+        let started = Instant::now();
+        let call = Call::new(COPY, Some(self.source.name()));
+        let invalid = |reason| call.clone().invalid(reason);
+        self.settings.check().map_err(invalid)?;
+        let mut saved = self.open_checkpoint()?;
+        let opening = Opening {
+            builder: self.target.collection(&self.name).like(&self.source),
+            source: CollectionSettings::of(&self.source),
+            source_id: Some(self.source.id()),
+            call,
+        };
+        let target = opening.run(&self.settings, saved.as_mut())?;
+        let ids = self.settings.checkpoint.as_deref().map(ids_path);
+        let ids = ids.as_deref().filter(|_| !self.settings.dry_run);
+        let source = self.settings.patient(&self.source);
+        let source = CollectionSource::open(&source, self.filter.clone(), ids)?;
+        let mut report = CopyReport {
+            collection: self.name.clone(),
+            records: source.len(),
+            resumed: target.from,
+            dry_run: self.settings.dry_run,
+            ..CopyReport::default()
+        };
+        self.transfer(source, target, saved, &mut report)?;
+        report.elapsed = started.elapsed();
+        Ok(report)
+    }
+
+    /// Writes the records, and verifies them.
+    fn transfer(
+        &mut self,
+        mut source: CollectionSource,
+        target: Target,
+        saved: Option<Saved>,
+        report: &mut CopyReport,
+    ) -> Result<()> {
+        report.losses = target.losses;
+        let Some(collection) = target.collection else {
+            report.written = source.len();
+            return Ok(());
+        };
+        let mut job = Job {
+            operation: COPY,
+            vectors: Vectors::of(&self.source, &collection),
+            target: collection,
+            mode: target.mode,
+            filter: self.filter.clone(),
+            settings: &mut self.settings,
+            saved,
+            counts: Counts::default(),
+            is_verified: false,
+        };
+        job.run(&mut source, target.pass, target.from)?;
+        report.add(&job.counts);
+        report.cancelled = job.settings.is_cancelled();
+        report.verified = job.is_verified;
+        if !report.cancelled {
+            source.close();
+            job.finish()?;
+        }
+        Ok(())
+    }
+
+    fn open_checkpoint(&self) -> Result<Option<Saved>> {
+        let path = self.settings.checkpoint.as_deref();
+        let Some(path) = path.filter(|_| !self.settings.dry_run) else {
+            return Ok(None);
+        };
+        let [url, tenant, database] = [
+            self.target.url(),
+            self.target.tenant(),
+            self.target.database(),
+        ]
+        .map(str::to_owned);
+        let transfer = Transfer {
+            operation: COPY.to_owned(),
+            source: self.source.id().to_owned(),
+            target: [url, tenant, database, self.name.clone()],
+            if_exists: self.settings.if_exists,
+            filter: self
+                .filter
+                .as_ref()
+                .and_then(|filter| serde_json::to_value(filter).ok()),
+            function: None,
+        };
+        Saved::open(path, transfer).map(Some)
+    }
+}
+
+impl fmt::Debug for CopyCollection<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CopyCollection")
+            .field("source", &self.source)
+            .field("target", &self.target)
+            .field("name", &self.name)
+            .field("filter", &self.filter)
+            .field("settings", &self.settings)
+            .finish()
+    }
+}

@@ -1,0 +1,20 @@
+//! [`IfExists`]: how a copy treats a collection that exists already.
+
+use serde::{Deserialize, Serialize};
+
+/// How a copy or a restore treats a collection of the same name that exists already. If there is none, it is
+/// created in all cases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum IfExists {
+    /// Fails before anything is written. The default.
+    #[default]
+    Fail,
+    /// Adds the records whose ids do not exist. Changes no record.
+    AddNew,
+    /// Adds records, and replaces those that differ.
+    Replace,
+    /// As [`Replace`](IfExists::Replace), and deletes the records that are not in the source. With a filter,
+    /// only records that pass the filter are deleted.
+    Mirror,
+}

@@ -1,0 +1,205 @@
+//! [`Feed`]: the records of a source that a pass writes.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::vec;
+
+use super::compare::{Vectors, keeps_old_parts, replace_metadata};
+use super::existing::IfExists;
+use super::pace::Pace;
+use super::source::{Page, Pages};
+use crate::collection::Collection;
+use crate::error::{Error, Result};
+use crate::model::differences::{DifferenceKind, Differences};
+use crate::model::record::{AsRecord, Record, RecordRef};
+use crate::model::results::{GetResult, Include};
+
+/// Which records of a source a pass writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// All of them.
+    All,
+    /// Those whose ids do not exist.
+    New,
+    /// Those that differ.
+    Different,
+    /// None: the pass only compares.
+    Compare,
+}
+
+/// The settings of a [`Feed`].
+pub(super) struct FeedSettings {
+    pub(super) pass: Pass,
+    pub(super) target: Collection,
+    pub(super) mode: IfExists,
+    pub(super) vectors: Vectors,
+    pub(super) max_rate: Option<u32>,
+    pub(super) cancel: Option<Arc<AtomicBool>>,
+    pub(super) dry_run: bool,
+}
+
+/// The records of a source that a pass writes, in the order of the source. An iterator for a batch job.
+pub(super) struct Feed<'f> {
+    settings: FeedSettings,
+    pages: Pages<'f>,
+    /// The records of the current page that the job has not read yet.
+    page: vec::IntoIter<Record>,
+    /// The number of records that the job has read.
+    read: u64,
+    pace: Pace,
+    pub(super) state: &'f RefCell<State>,
+}
+
+/// What a feed shares with the function that reports the progress of its job.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// After each page: the number of records that the job has read, and the position in the source.
+    marks: VecDeque<(u64, u64)>,
+    /// What differs between the source and its copy.
+    pub(super) found: Differences,
+    /// The number of records that do not differ.
+    pub(super) skipped: u64,
+    /// Why the source ended early.
+    pub(super) failure: Option<Error>,
+}
+
+impl State {
+    /// Returns the position in the source before which all records are written, when the job has written the
+    /// first `written` records of the feed.
+    pub(super) fn position(&mut self, written: u64) -> Option<u64> {
+        while self.marks.get(1).is_some_and(|(read, _)| *read <= written) {
+            self.marks.pop_front();
+        }
+        let (read, position) = self.marks.front()?;
+        (*read <= written).then_some(*position)
+    }
+}
+
+impl<'f> Feed<'f> {
+    pub(super) fn new(
+        settings: FeedSettings,
+        pages: Pages<'f>,
+        state: &'f RefCell<State>,
+    ) -> Feed<'f> {
+        Feed {
+            pace: Pace::new(settings.max_rate),
+            settings,
+            pages,
+            page: Vec::new().into_iter(),
+            read: 0,
+            state,
+        }
+    }
+
+    pub(super) fn pass(&self) -> Pass {
+        self.settings.pass
+    }
+
+    /// Reads the next page. Returns the position after it, or `None` at the end.
+    pub(super) fn next_page(&mut self) -> Option<u64> {
+        let selected = match self.pages.next()? {
+            Ok(page) => self.select(page),
+            Err(error) => Err(error),
+        };
+        let mut state = self.state.borrow_mut();
+        match selected {
+            Ok((records, end)) => {
+                state
+                    .marks
+                    .push_back((self.read + records.len() as u64, end));
+                self.page = records.into_iter();
+                Some(end)
+            }
+            Err(error) => {
+                state.failure = Some(error);
+                None
+            }
+        }
+    }
+
+    /// Returns the records of a page that the pass writes, and the position after the page.
+    fn select(&mut self, page: Page) -> Result<(Vec<Record>, u64)> {
+        let Page { records, end } = page;
+        self.pace
+            .wait(records.len(), self.settings.cancel.as_deref());
+        let selected = match self.settings.pass {
+            Pass::All | Pass::New => records,
+            Pass::Different | Pass::Compare => self.different(records)?,
+        };
+        Ok((selected, end))
+    }
+
+    /// Returns the records that differ from their copies, so that writing them replaces the copies.
+    fn different(&self, records: Vec<Record>) -> Result<Vec<Record>> {
+        let copies = self.copies(&records)?;
+        let rows: HashMap<&str, RecordRef<'_>> =
+            copies.iter().map(|copy| (copy.id, copy)).collect();
+        let mut state = self.state.borrow_mut();
+        let (mut different, mut to_delete) = (Vec::new(), Vec::new());
+        for mut record in records {
+            let Some(copy) = rows.get(record.id.as_str()).copied() else {
+                state.found.add(&record.id, DifferenceKind::Missing);
+                different.push(record);
+                continue;
+            };
+            let difference = self.settings.vectors.difference(record.as_record(), copy);
+            let Some(kind) = difference.filter(|_| self.settings.mode != IfExists::AddNew) else {
+                state.skipped += 1;
+                continue;
+            };
+            state.found.add(&record.id, kind);
+            if keeps_old_parts(&record, copy) {
+                to_delete.push(record.id.clone());
+            } else {
+                replace_metadata(&mut record, copy.metadata);
+            }
+            self.keep_vector(&mut record, kind, copy);
+            different.push(record);
+        }
+        drop(state);
+        if self.settings.pass == Pass::Different && !self.settings.dry_run && !to_delete.is_empty()
+        {
+            self.settings.target.delete().ids(&to_delete).run()?;
+        }
+        Ok(different)
+    }
+
+    /// Reads the copies of records.
+    fn copies(&self, records: &[Record]) -> Result<GetResult> {
+        let get = self
+            .settings
+            .target
+            .get()
+            .ids(records.iter().map(|record| &record.id));
+        get.include([
+            Include::Documents,
+            Include::Metadatas,
+            Include::Uris,
+            Include::Embeddings,
+        ])
+        .run()
+    }
+
+    /// Writes the copy's vector again if the function would only make the same one.
+    fn keep_vector(&self, record: &mut Record, kind: DifferenceKind, copy: RecordRef<'_>) {
+        if self.settings.vectors == Vectors::Embedded && kind != DifferenceKind::Document {
+            record.embedding = copy.embedding.map(<[f32]>::to_vec);
+        }
+    }
+}
+
+impl Iterator for Feed<'_> {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        loop {
+            if let Some(record) = self.page.next() {
+                self.read += 1;
+                return Some(record);
+            }
+            self.next_page()?;
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! [`Job`]: writes the records of a source into a collection, and compares the two.
+
+use std::cell::RefCell;
+
+use super::checkpoint::Saved;
+use super::compare::Vectors;
+use super::existing::IfExists;
+use super::feed::{Feed, FeedSettings, Pass, State};
+use super::ids::IDS_PER_LINE;
+use super::settings::Settings;
+use super::source::Source;
+use crate::collection::Collection;
+use crate::error::{Call, Error, Result};
+use crate::model::differences::{DifferenceKind, Differences};
+use crate::model::filter::Where;
+use crate::model::progress::{Progress, ProgressStage};
+
+/// How often differences are written again, before they are an error.
+const MAX_ROUNDS: usize = 3;
+
+/// A transfer that has started: its target exists.
+pub(super) struct Job<'j, 'a> {
+    /// The name of the operation in errors and progress.
+    pub(super) operation: &'static str,
+    pub(super) target: Collection,
+    /// Which differences count, and what to do with records that exist.
+    pub(super) mode: IfExists,
+    /// Restricts the records that are deleted.
+    pub(super) filter: Option<Where>,
+    pub(super) vectors: Vectors,
+    pub(super) settings: &'j mut Settings<'a>,
+    pub(super) saved: Option<Saved>,
+    pub(super) counts: Counts,
+    /// Whether the last comparison has found no difference.
+    pub(super) is_verified: bool,
+}
+
+/// What a transfer has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) written: u64,
+    pub(super) skipped: u64,
+    pub(super) deleted: u64,
+    pub(super) embedded: u64,
+    pub(super) cached: u64,
+    pub(super) retries: u64,
+}
+
+impl Job<'_, '_> {
+    /// Writes all records, and verifies them.
+    pub(super) fn run(&mut self, source: &mut dyn Source, first: Pass, from: u64) -> Result<()> {
+        if first != Pass::Different {
+            self.pass(source, first, from)?;
+        } else if !self.settings.verify {
+            return self.replace(source).map(|_| ());
+        }
+        if self.settings.verify && !self.settings.is_cancelled() {
+            self.settle(source)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what differs, and deletes what the source does not have. Returns what differed.
+    fn replace(&mut self, source: &dyn Source) -> Result<Differences> {
+        let mut found = self.pass(source, Pass::Different, 0)?;
+        if self.mode == IfExists::Mirror && !self.settings.is_cancelled() {
+            let deletes = !self.settings.dry_run;
+            self.find_extra(source, deletes, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// Writes records from a position on. Returns what differed, if the pass compares.
+    fn pass(&mut self, source: &dyn Source, pass: Pass, from: u64) -> Result<Differences> {
+        let state = RefCell::new(State::default());
+        let feed = Feed::new(self.feed_settings(pass), source.pages(from)?, &state);
+        if pass == Pass::Compare {
+            self.compare(feed, source.len());
+        } else {
+            self.write(feed, from, source.len())?;
+        }
+        let State {
+            failure,
+            found,
+            skipped,
+            ..
+        } = state.into_inner();
+        self.counts.skipped += skipped;
+        if let Some(saved) = &mut self.saved {
+            saved.flush()?;
+        }
+        match failure {
+            // The effect of the caller's flag on a call in progress.
+            Some(Error::Cancelled { .. }) if self.settings.is_cancelled() => Ok(found),
+            Some(failure) => Err(failure),
+            None => Ok(found),
+        }
+    }
+
+    /// Writes the records of a feed with a batch job.
+    fn write(&mut self, feed: Feed<'_>, from: u64, total: u64) -> Result<()> {
+        let (state, pass) = (feed.state, feed.pass());
+        let (settings, saved) = (&mut *self.settings, &mut self.saved);
+        let mut unsaved = Ok(());
+        let mut job = self
+            .target
+            .ingest(feed)
+            .part_of(self.operation)
+            .only_new(pass == Pass::New)
+            .retry(settings.retry.clone())
+            .dry_run(settings.dry_run);
+        if let Some(flag) = &settings.cancel {
+            job = job.cancel(flag.clone());
+        }
+        let on_progress = &mut settings.on_progress;
+        let report = job
+            .on_progress(|progress| {
+                let done = state.borrow_mut().position(progress.done).unwrap_or(from);
+                if let (Some(saved), Ok(()), Pass::All | Pass::New) = (&mut *saved, &unsaved, pass)
+                {
+                    unsaved = saved.advance(done);
+                }
+                on_progress(&Progress {
+                    done,
+                    ..progress.out_of(total)
+                });
+            })
+            .run()?;
+        self.counts.written += report.written;
+        self.counts.skipped += report.skipped;
+        self.counts.embedded += report.embedded;
+        self.counts.cached += report.cached;
+        self.counts.retries += report.retries;
+        unsaved
+    }
+
+    /// Reads a feed that yields nothing, and reports its progress.
+    fn compare(&mut self, mut feed: Feed<'_>, total: u64) {
+        while let Some(done) = feed.next_page() {
+            let progress = Progress::new(self.operation, ProgressStage::Comparing, done);
+            (self.settings.on_progress)(&progress.out_of(total));
+        }
+    }
+
+    /// Compares the target with its source, and writes what differs, until nothing does.
+    ///
+    /// # Errors
+    /// [`Error::Differs`] if something still differs after three rounds.
+    fn settle(&mut self, source: &mut dyn Source) -> Result<()> {
+        for _ in 0..MAX_ROUNDS {
+            let found = self.replace(source)?;
+            if self.settings.is_cancelled() || self.settings.dry_run {
+                return Ok(());
+            }
+            if found.is_empty() {
+                self.is_verified = true;
+                return Ok(());
+            }
+            source.refresh()?;
+        }
+        let mut found = self.pass(source, Pass::Compare, 0)?;
+        if self.mode == IfExists::Mirror {
+            self.find_extra(source, false, &mut found)?;
+        }
+        self.is_verified = found.is_empty();
+        if self.is_verified || self.settings.is_cancelled() {
+            return Ok(());
+        }
+        Err(Error::Differs {
+            call: Box::new(Call::new(self.operation, Some(self.target.name()))),
+            differences: Box::new(found),
+        })
+    }
+
+    /// Finds the records that the source does not have, and may delete them.
+    fn find_extra(
+        &mut self,
+        source: &dyn Source,
+        deletes: bool,
+        found: &mut Differences,
+    ) -> Result<()> {
+        let target = self.settings.patient(&self.target);
+        let scan = target.scan().include([]).page_size(IDS_PER_LINE);
+        for page in scan.filter(self.filter.clone()).pages() {
+            let extra = source.missing(page?.ids)?;
+            for id in &extra {
+                found.add(id, DifferenceKind::Extra);
+            }
+            if deletes && !extra.is_empty() {
+                target.delete().ids(&extra).run()?;
+            }
+            if deletes || self.settings.dry_run {
+                self.counts.deleted += extra.len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    fn feed_settings(&self, pass: Pass) -> FeedSettings {
+        FeedSettings {
+            pass,
+            target: self.settings.patient(&self.target).without_progress(),
+            mode: self.mode,
+            vectors: self.vectors,
+            max_rate: self.settings.max_rate,
+            cancel: self.settings.cancel.clone(),
+            dry_run: self.settings.dry_run,
+        }
+    }
+
+    /// Deletes the checkpoint, because the transfer is complete.
+    pub(super) fn finish(self) -> Result<()> {
+        self.saved.map_or(Ok(()), Saved::delete)
+    }
+}

@@ -1,0 +1,83 @@
+//! [`CopyReport`]: the result of a copy.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::load::Counts;
+
+/// The result of a copy or of a restore. Its `Display` is one line: `notes: 12000 written, 3 skipped in 60.0 s,
+/// 200 per second, verified`.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CopyReport {
+    /// The name of the target.
+    pub collection: String,
+    /// The number of records of the source when it was listed.
+    pub records: u64,
+    /// Records that the target's server acknowledged. In a dry run, records that would be written. A record that
+    /// was written twice counts twice.
+    pub written: u64,
+    /// Records that the target had already.
+    pub skipped: u64,
+    /// Records of the target that were deleted because the source does not have them.
+    pub deleted: u64,
+    /// Records that an earlier run had written, according to the checkpoint.
+    pub resumed: u64,
+    /// What the target's server cannot carry, a sentence each. Empty unless losses are allowed.
+    pub losses: Vec<String>,
+    /// Whether all records were compared with those of the source, and were equal.
+    pub verified: bool,
+    /// Repeated requests.
+    pub retries: u64,
+    /// The time from the start to the end of the run.
+    pub elapsed: Duration,
+    /// Whether the caller's flag stopped the run before its end.
+    pub cancelled: bool,
+    /// Whether this was a dry run.
+    pub dry_run: bool,
+}
+
+impl CopyReport {
+    pub(super) fn add(&mut self, counts: &Counts) {
+        self.written += counts.written;
+        self.skipped += counts.skipped;
+        self.deleted += counts.deleted;
+        self.retries += counts.retries;
+    }
+
+    /// Returns the number of records written per second.
+    pub fn per_second(&self) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 {
+            self.written as f64 / seconds
+        } else {
+            0.0
+        }
+    }
+}
+
+impl fmt::Display for CopyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.dry_run, self.cancelled) {
+            (true, _) => "dry run: ",
+            (false, true) => "stopped: ",
+            (false, false) => "",
+        };
+        write!(f, "{}: {state}{} written", self.collection, self.written)?;
+        let rest = [
+            (self.skipped, "skipped"),
+            (self.deleted, "deleted"),
+            (self.resumed, "already done"),
+            (self.retries, "retries"),
+        ];
+        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        let seconds = self.elapsed.as_secs_f64();
+        write!(f, " in {seconds:.1} s, {:.0} per second", self.per_second())?;
+        if self.verified {
+            f.write_str(", verified")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! [`Source`]: where the records of a transfer come from. [`CollectionSource`]: a collection.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::ids::{IDS_PER_LINE, IdList};
+use crate::collection::{Collection, PageReader};
+use crate::error::Result;
+use crate::model::filter::Where;
+use crate::model::record::Record;
+use crate::model::results::{GetResult, Include};
+
+/// A part of the records of a source.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    /// The records, in the order in which they were added.
+    pub(super) records: Vec<Record>,
+    /// The position in the source after these records.
+    pub(super) end: u64,
+}
+
+/// The pages of a source.
+pub(super) type Pages<'s> = Box<dyn Iterator<Item = Result<Page>> + 's>;
+
+/// Where the records of a transfer come from.
+pub(super) trait Source {
+    /// Returns the number of positions. Records that were deleted since the start have a position, too.
+    fn len(&self) -> u64;
+
+    /// Returns the records after the first `from` positions.
+    fn pages(&self, from: u64) -> Result<Pages<'_>>;
+
+    /// Returns those of the ids that the source does not have.
+    fn missing(&self, ids: Vec<String>) -> Result<Vec<String>>;
+
+    /// Reads which records exist again, because some may have been added or deleted.
+    fn refresh(&mut self) -> Result<()>;
+}
+
+/// A collection, or the records of it that pass a filter.
+#[derive(Debug)]
+pub(super) struct CollectionSource {
+    collection: Collection,
+    filter: Option<Where>,
+    include: Vec<Include>,
+    /// The file for the ids; `None` for a temporary one.
+    path: Option<PathBuf>,
+    ids: IdList,
+}
+
+impl CollectionSource {
+    /// Lists the records, or opens the list of an earlier run at this path.
+    pub(super) fn open(
+        collection: &Collection,
+        filter: Option<Where>,
+        path: Option<&Path>,
+    ) -> Result<CollectionSource> {
+        let include = vec![
+            Include::Documents,
+            Include::Metadatas,
+            Include::Uris,
+            Include::Embeddings,
+        ];
+        let earlier = path.map(IdList::open).transpose()?.flatten();
+        let ids = match earlier {
+            Some(ids) => ids,
+            None => list(collection, filter.as_ref(), path)?,
+        };
+        Ok(CollectionSource {
+            collection: collection.clone(),
+            filter,
+            include,
+            path: path.map(Path::to_owned),
+            ids,
+        })
+    }
+
+    /// Reads the records without their vectors.
+    #[allow(dead_code)]
+    pub(super) fn without_embeddings(mut self) -> CollectionSource {
+        self.include.retain(|column| *column != Include::Embeddings);
+        self
+    }
+
+    /// Removes the list of ids, because the transfer is complete.
+    pub(super) fn close(self) {
+        self.ids.remove();
+    }
+}
+
+fn list(collection: &Collection, filter: Option<&Where>, path: Option<&Path>) -> Result<IdList> {
+    let scan = collection.scan().include([]).page_size(IDS_PER_LINE);
+    IdList::write(path, scan.filter(filter.cloned()).pages())
+}
+
+impl Source for CollectionSource {
+    fn len(&self) -> u64 {
+        self.ids.len()
+    }
+
+    fn pages(&self, from: u64) -> Result<Pages<'_>> {
+        let reader = self
+            .collection
+            .page_reader(self.include.clone(), IDS_PER_LINE);
+        Ok(Box::new(ListedPages {
+            groups: Box::new(self.ids.groups(from)),
+            listed: Vec::new(),
+            reader,
+            end: from,
+        }))
+    }
+
+    fn missing(&self, ids: Vec<String>) -> Result<Vec<String>> {
+        let get = self.collection.get().ids(&ids).include([]);
+        let found: HashSet<String> = get.run()?.ids.into_iter().collect();
+        let mut missing = ids;
+        missing.retain(|id| !found.contains(id));
+        Ok(missing)
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        self.ids = list(&self.collection, self.filter.as_ref(), self.path.as_deref())?;
+        Ok(())
+    }
+}
+
+/// Reads the records of a list of ids.
+struct ListedPages<'s> {
+    groups: Box<dyn Iterator<Item = Result<Vec<String>>> + 's>,
+    /// Ids that were listed and not read yet; the next one is the last one.
+    listed: Vec<String>,
+    reader: PageReader,
+    end: u64,
+}
+
+impl ListedPages<'_> {
+    fn read(&mut self) -> Result<Option<Page>> {
+        if self.listed.is_empty() {
+            match self.groups.next().transpose()? {
+                Some(group) => self.listed = group,
+                None => return Ok(None),
+            }
+            self.listed.reverse();
+        }
+        let rest = self.listed.len().saturating_sub(self.reader.page_size());
+        let mut ids = self.listed.split_off(rest);
+        ids.reverse();
+        self.end += ids.len() as u64;
+        let found = self.reader.read(ids.clone())?;
+        Ok(Some(Page {
+            records: in_order(found, &ids),
+            end: self.end,
+        }))
+    }
+}
+
+impl Iterator for ListedPages<'_> {
+    type Item = Result<Page>;
+
+    fn next(&mut self) -> Option<Result<Page>> {
+        self.read().transpose()
+    }
+}
+
+/// Returns the records in the order of the ids.
+fn in_order(found: GetResult, ids: &[String]) -> Vec<Record> {
+    let positions: HashMap<&str, usize> = ids.iter().map(String::as_str).zip(0..).collect();
+    let mut records: Vec<Record> = found.into_iter().collect();
+    records.sort_by_key(|record| positions.get(record.id.as_str()).copied());
+    records
+}

@@ -1,0 +1,155 @@
+//! [`Target`]: the collection that a transfer writes into, created or opened.
+
+use super::checkpoint::Saved;
+use super::existing::IfExists;
+use super::feed::Pass;
+use super::settings::Settings;
+use crate::collection::{Collection, CollectionBuilder, CollectionSettings};
+use crate::error::{Call, Error, InvalidInput, Result};
+
+/// The collection that a transfer writes into.
+pub(super) struct Target {
+    /// `None` in a dry run that would create it.
+    pub(super) collection: Option<Collection>,
+    /// Which differences count.
+    pub(super) mode: IfExists,
+    /// What the first pass writes.
+    pub(super) pass: Pass,
+    /// The position from which the first pass continues.
+    pub(super) from: u64,
+    /// What the target's server cannot carry.
+    pub(super) losses: Vec<String>,
+}
+
+/// How to find or create the target of a transfer.
+pub(super) struct Opening<'o> {
+    pub(super) call: Call,
+    /// Has the settings of the source.
+    pub(super) builder: CollectionBuilder,
+    pub(super) source: CollectionSettings,
+    /// The id of the source, which must not be the target as well.
+    pub(super) source_id: Option<&'o str>,
+}
+
+impl Opening<'_> {
+    /// Opens the target, or creates it.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if it exists and must not; [`Error::Invalid`] if its vectors are not
+    /// comparable with those of the source, or if it is not the target of the checkpoint.
+    pub(super) fn run(self, settings: &Settings<'_>, saved: Option<&mut Saved>) -> Result<Target> {
+        let existing = match self.builder.clone().get() {
+            Ok(existing) => Some(existing),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let progressed = saved.as_ref().map(|saved| saved.progressed.clone());
+        let progressed = progressed.unwrap_or_default();
+        if let Some(id) = &progressed.collection {
+            let existing = existing.filter(|existing| existing.id() == id);
+            let Some(existing) = existing else {
+                return Err(self.refuse_checkpoint());
+            };
+            let mut target = if progressed.creates {
+                Target::created(existing, Vec::new())
+            } else {
+                Target::existing(existing, settings.if_exists)
+            };
+            target.from = progressed.done;
+            return Ok(target);
+        }
+        match existing {
+            // Created by an earlier run, which was killed before it could record that.
+            Some(empty) if progressed.creates && empty.count()? == 0 => {
+                self.record(saved, &empty)?;
+                Ok(Target::created(empty, Vec::new()))
+            }
+            Some(existing) => {
+                self.check(&existing, settings)?;
+                self.record(saved, &existing)?;
+                Ok(Target::existing(existing, settings.if_exists))
+            }
+            None => self.create(settings, saved),
+        }
+    }
+
+    fn create(self, settings: &Settings<'_>, mut saved: Option<&mut Saved>) -> Result<Target> {
+        let losses = self.builder.losses()?;
+        if settings.dry_run {
+            return Ok(Target {
+                collection: None,
+                mode: IfExists::Mirror,
+                pass: Pass::All,
+                from: 0,
+                losses,
+            });
+        }
+        if let Some(saved) = &mut saved {
+            saved.change(|progressed| progressed.creates = true)?;
+        }
+        let builder = self.builder.clone().allow_losses(settings.allow_losses);
+        let created = builder.create()?;
+        self.record(saved, &created)?;
+        Ok(Target::created(created, losses))
+    }
+
+    fn record(&self, saved: Option<&mut Saved>, target: &Collection) -> Result<()> {
+        let id = target.id().to_owned();
+        saved.map_or(Ok(()), |saved| {
+            saved.change(|progressed| progressed.collection = Some(id))
+        })
+    }
+
+    /// Checks a collection that exists already.
+    fn check(&self, existing: &Collection, settings: &Settings<'_>) -> Result<()> {
+        if self.source_id == Some(existing.id()) {
+            let why = "the target is the source itself; set another name with .name(...), or use another server";
+            let reason = InvalidInput::setting("name", existing.name(), why);
+            return Err(self.call.clone().invalid(reason));
+        }
+        if settings.if_exists == IfExists::Fail {
+            let name = existing.name();
+            return Err(Error::AlreadyExists {
+                call: Box::new(self.call.clone()),
+                message: format!(
+                    "the target has a collection {name:?}; set another name, or choose with if_exists how to treat it"
+                ),
+            });
+        }
+        let same = existing.check_same_vectors(&self.source);
+        same.map_err(|reason| self.call.clone().invalid(reason))
+    }
+
+    fn refuse_checkpoint(&self) -> Error {
+        let why = "the collection that it belongs to was deleted or replaced; delete the file to start again";
+        let subject = self.call.subject.clone().unwrap_or_default();
+        let reason = InvalidInput::setting("checkpoint", subject, why);
+        self.call.clone().invalid(reason)
+    }
+}
+
+impl Target {
+    /// A collection that this transfer has created, so that all of its records come from the source.
+    fn created(collection: Collection, losses: Vec<String>) -> Target {
+        Target {
+            collection: Some(collection),
+            mode: IfExists::Mirror,
+            pass: Pass::All,
+            from: 0,
+            losses,
+        }
+    }
+
+    fn existing(collection: Collection, mode: IfExists) -> Target {
+        Target {
+            collection: Some(collection),
+            mode,
+            pass: match mode {
+                IfExists::AddNew => Pass::New,
+                _ => Pass::Different,
+            },
+            from: 0,
+            losses: Vec::new(),
+        }
+    }
+}
