@@ -148,7 +148,9 @@ fn check_server(client: &Client, report: &mut Report) -> io::Result<()> {
             ),
         }
     })?;
-    match client.list_collections().run() {
+    // Servers list no collections of a database that does not exist.
+    let exists = client.get_database(client.database());
+    match exists.and_then(|_| client.list_collections().run()) {
         Ok(collections) => {
             let (database, count) = (client.database(), collections.len());
             report.say(

@@ -52,7 +52,8 @@ pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Exit {
     }
     match error.downcast_ref::<chroma_blocking::Error>() {
         Some(Invalid {
-            reason: InvalidInput::Setting { .. } | InvalidInput::Filter { .. },
+            reason:
+                InvalidInput::Setting { .. } | InvalidInput::Name { .. } | InvalidInput::Filter { .. },
             ..
         }) => Exit::Usage,
         Some(Cancelled { .. }) => Exit::Stopped,

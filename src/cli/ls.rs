@@ -30,7 +30,12 @@ struct Listed<'a> {
 }
 
 pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
-    let mut collections = global.client()?.list_collections().run()?;
+    let client = global.client()?;
+    let mut collections = client.list_collections().run()?;
+    if collections.is_empty() {
+        // Servers list no collections of a database that does not exist.
+        client.get_database(client.database())?;
+    }
     collections.sort_by(|one, other| one.name().cmp(other.name()));
     let mut output = Output::new(global);
     let mut table = Table::new(&["NAME", "RECORDS", "DIMENSION", "SPACE", "FUNCTION"]);
