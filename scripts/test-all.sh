@@ -66,6 +66,9 @@ crates() {
 crates 50
 crates 31 --no-default-features
 crates 45 --no-default-features --features disk-cache
+crates 42 --no-default-features --features transfer
+# The program: arguments, completions, progress bars, a log.
+crates 90 --features cli
 crates 70 --no-default-features --features onnx
 crates 32 --manifest-path examples/build_script/Cargo.toml
 

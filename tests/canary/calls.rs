@@ -12,8 +12,9 @@ use chroma_blocking::{Collection, Key, Record, Result, RetryPolicy, Search};
 use crate::hostile::TABLE;
 use crate::observers;
 use crate::support::{assert_none, operations};
+use crate::transfers;
 
-type Call = fn(&Collection, &Path) -> Result<()>;
+pub type Call = fn(&Collection, &Path) -> Result<()>;
 
 /// Calls in addition to those of the table of operations. They get a folder for their files.
 const MORE: &[(&str, Call)] = &[
@@ -95,12 +96,17 @@ where
 /// Returns the names of all calls.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let operations = TABLE.iter().map(|row| row.constant.as_str());
-    operations.chain(MORE.iter().map(|(name, _)| *name))
+    operations.chain(more().map(|(name, _)| *name))
+}
+
+/// Returns the calls in addition to the operations.
+fn more() -> impl Iterator<Item = &'static (&'static str, Call)> {
+    MORE.iter().chain(transfers::CALLS)
 }
 
 /// Makes the call of this name, and searches its error.
 pub fn make(name: &str, abc: &Collection, folder: &Path) {
-    let result = match MORE.iter().find(|(more, _)| *more == name) {
+    let result = match more().find(|(more, _)| *more == name) {
         Some((_, call)) => call(abc, folder),
         None => operations::call(name, abc),
     };
@@ -157,6 +163,7 @@ pub fn assert_complete() {
         include_str!("programs.rs"),
         include_str!("servers.rs"),
         include_str!("settings.rs"),
+        include_str!("transfers.rs"),
         include_str!("../support/operations.rs"),
     ]
     .concat();

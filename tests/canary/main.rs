@@ -17,6 +17,7 @@ mod servers;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
+mod transfers;
 
 use std::sync::atomic::Ordering::Relaxed;
 
