@@ -11,7 +11,7 @@ pub(crate) type Outcome = Result<Exit, Box<dyn Error>>;
 
 // The flags of the command line.
 #[allow(clippy::struct_excessive_bools)]
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[command(next_help_heading = "Options of all commands")]
 pub(crate) struct Global {
     /// The server: a URL, or host:port [default: CHROMA_HOST, or localhost:8000]

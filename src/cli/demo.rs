@@ -7,7 +7,7 @@ use chroma_blocking::{Collection, EmbeddingFunction, Gemini, Hashing, Key, Local
 
 use super::args::{Global, Outcome};
 use super::exit::Exit;
-use super::output::Output;
+use super::output::{Output, note};
 use super::records::{Columns, print_hits};
 
 /// Show a collection, a question and a filter, on a server of its own
@@ -20,7 +20,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
     let server = LocalServer::builder()
         .install(true)
-        .on_install(|plan| eprintln!("{plan}"))
+        .on_install(|plan| note(&plan.to_string()))
         .start()?;
     let notes = server.client()?.collection("demo");
     let notes = notes.embedding_function(function()?).create()?;
@@ -55,10 +55,10 @@ fn ask(global: &Global, notes: &Collection) -> Result<(), Box<dyn Error>> {
     let mut output = Output::new(global);
     let question = "languages without a garbage collector";
     let columns = Columns::default();
-    eprintln!("{question}?");
+    note(&format!("{question}?"));
     print_hits(&mut output, &notes.query(question).run()?, &columns)?;
     output.flush()?;
-    eprintln!("The same, since 2010:");
+    note("The same, since 2010:");
     let recent = Key::field("year").gte(2010);
     print_hits(
         &mut output,

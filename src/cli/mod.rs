@@ -104,7 +104,7 @@ pub(crate) fn run() -> ExitCode {
         // As for `| head -1`: the reader has what it wants.
         Err(error) if is_broken_pipe(&*error) => Exit::Done.into(),
         Err(error) => {
-            // Standard error may be closed.
+            // The library has escaped it. Standard error may be closed.
             let _ = writeln!(io::stderr(), "chroma_client: {error:#}");
             exit::of_error(&*error).into()
         }

@@ -128,6 +128,11 @@ impl Output {
     }
 }
 
+/// Prints a line for people on standard error. A reader that has gone is ignored.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", one_line(text));
+}
+
 /// Returns a number of records in words.
 pub(crate) fn records(count: usize) -> String {
     if count == 1 {

@@ -1,7 +1,5 @@
 //! `chroma_client rm`: deletes a collection, or some of its records.
 
-use std::error::Error;
-
 use chroma_blocking::{Collection, Include, Where};
 use serde_json::json;
 
@@ -35,74 +33,63 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let client = global.client()?;
-    let collection = client.collection(&args.name).get()?;
+    let name = &args.name;
+    let collection = client.collection(name).get()?;
     let is_whole = args.ids.is_empty() && args.filter.is_none();
-    let mut count = if is_whole {
-        collection.count()?
+    let (ids, count) = if is_whole {
+        (Vec::new(), collection.count()?)
     } else {
-        selected(&collection, args)?
+        let ids = selected(&collection, args)?;
+        let count = ids.len();
+        (ids, count)
     };
-    let describe = |count| {
-        let (name, records) = (&args.name, records(count));
-        if is_whole {
-            format!("the collection {name:?} with {records}")
-        } else {
-            format!("{records} of the collection {name:?}")
-        }
+    let what = if is_whole {
+        format!("the collection {name:?} with {}", records(count))
+    } else {
+        format!("{} of the collection {name:?}", records(count))
     };
     if !args.dry_run && (is_whole || count > 0) {
-        if !confirm(
-            global,
-            &format!("Delete {} at {}?", describe(count), client.url()),
-        )? {
+        if !confirm(global, &format!("Delete {what} at {}?", client.url()))? {
             return Ok(Exit::Failed);
         }
         if is_whole {
-            client.delete_collection(&args.name)?;
+            client.delete_collection(name)?;
         } else {
-            let delete = collection.delete().filter(args.filter.clone());
-            let deleted = if args.ids.is_empty() {
-                delete.run()?
-            } else {
-                delete.ids(&args.ids).run()?
-            };
-            count = deleted.unwrap_or(count);
+            // Those of the question. Servers take minutes for thousands of ids with a filter.
+            collection.delete().ids(ids).run()?;
         }
     }
     let mut output = Output::new(global);
     if output.is_json() {
-        let dry_run = args.dry_run;
-        let name = &args.name;
-        let deleted =
-            json!({ "name": name, "records": count, "collection": is_whole, "dry_run": dry_run });
-        output.json(&deleted)?;
+        output.json(&json!({
+            "name": name,
+            "records": count,
+            "collection": is_whole,
+            "dry_run": args.dry_run,
+        }))?;
     } else {
         let done = if args.dry_run {
             "would delete"
         } else {
             "deleted"
         };
-        output.line(&format!("{done} {}", describe(count)))?;
+        output.line(&format!("{done} {what}"))?;
     }
     output.finish()?;
     Ok(Exit::Done)
 }
 
-/// Counts the records that the ids and the filter select.
-fn selected(collection: &Collection, args: &Args) -> Result<usize, Box<dyn Error>> {
+/// Returns the ids of the records that the ids and the filter select.
+fn selected(collection: &Collection, args: &Args) -> chroma_blocking::Result<Vec<String>> {
     const NOTHING: [Include; 0] = [];
     if !args.ids.is_empty() {
         let get = collection.get().ids(&args.ids).filter(args.filter.clone());
-        return Ok(get.include(NOTHING).run()?.len());
+        return Ok(get.include(NOTHING).run()?.ids);
     }
-    let mut found = 0;
-    for page in collection
-        .scan()
-        .filter(args.filter.clone())
-        .include(NOTHING)
-        .pages()
-    {
-        found += page?.len();
+    let scan = collection.scan().filter(args.filter.clone());
+    let mut ids = Vec::new();
+    for page in scan.include(NOTHING).pages() {
+        ids.extend(page?.ids);
     }
-    Ok(found)
+    Ok(ids)
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::args::{Global, Outcome};
 use super::exit::Exit;
-use super::output::Output;
+use super::output::{Output, note};
 use super::stop::Stop;
 
 /// The time between two looks at the server.
@@ -44,7 +44,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let stop = Stop::on_signals("stopping the server")?;
     let mut builder = LocalServer::builder()
         .install(true)
-        .on_install(|plan| eprintln!("{plan}"))
+        .on_install(|plan| note(&plan.to_string()))
         .port(args.port)
         .data(&args.data);
     if let Some(version) = &args.version {
@@ -62,10 +62,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         }))?;
     } else {
         output.line(server.url())?;
-        eprintln!(
-            "its data is in {}; Ctrl-C stops it",
-            server.data_dir().display()
-        );
+        let data = server.data_dir().display();
+        note(&format!("its data is in {data}; Ctrl-C stops it"));
     }
     output.finish()?;
     while !stop.wait(PAUSE) {

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::exit::Exit;
+use super::output::note;
 
 /// The request to stop.
 pub(crate) struct Stop {
@@ -24,7 +25,7 @@ impl Stop {
             if stop.swap(true, Ordering::SeqCst) {
                 process::exit(Exit::Stopped as i32);
             }
-            eprintln!("{message}");
+            note(message);
             // Nothing waits in most commands.
             let _ = sender.send(());
         })?;

@@ -3,12 +3,13 @@
 #[cfg(unix)]
 use std::io::Write;
 
-use chroma_blocking::Client;
+use chroma_blocking::{Client, Record};
 use serde_json::json;
 
 #[cfg(unix)]
 use crate::program::{Ran, command_on_terminal};
 use crate::program::{run, server, servers, three_records};
+use crate::support::server::unique_name;
 
 #[test]
 fn without_a_terminal_nothing_is_deleted_unless_yes() {
@@ -61,6 +62,28 @@ fn a_dry_run_counts_and_deletes_nothing() {
         );
     }
     assert_eq!(collection.count().unwrap(), 3);
+}
+
+#[test]
+fn more_records_than_a_server_deletes_at_once_are_deleted() {
+    for url in servers() {
+        let client = Client::new(url).unwrap();
+        let many = client.collection(unique_name()).create().unwrap();
+        let record = |i: usize| {
+            Record::new(format!("{i}"))
+                .embedding([i as f32])
+                .metadata("i", i)
+        };
+        let records: Vec<Record> = (0..6_000).map(record).collect();
+        many.add(records).unwrap();
+        let deleted = run(
+            url,
+            &["rm", many.name(), "--where", r#"{"i":{"$lt":5600}}"#, "-y"],
+        )
+        .ok();
+        assert!(deleted.starts_with("deleted 5600 records"), "{deleted}");
+        assert_eq!(many.count().unwrap(), 400);
+    }
 }
 
 #[cfg(unix)]
