@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::accepted::Accepted;
 use crate::wire::read;
 
 /// A feature that a server may lack without refusing requests that use it.
@@ -43,7 +44,7 @@ impl Feature {
 ///
 /// The client detects them by the names of the schemas in the server's OpenAPI description, which are names
 /// of types in the server's source. A server with other schema names is assumed to support every feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Capabilities {
     /// A metadata value may be a list. Other servers apply `$contains` on a field to the document instead.
     metadata_lists: bool,
@@ -52,6 +53,8 @@ pub(crate) struct Capabilities {
     sparse_vectors: bool,
     /// `delete` accepts a limit. Other servers ignore it and delete every record that passes the filter.
     delete_limit: bool,
+    /// The settings of a new collection that the server knows. `None`: all of them.
+    accepted: Option<Accepted>,
 }
 
 impl Capabilities {
@@ -60,9 +63,15 @@ impl Capabilities {
         metadata_lists: true,
         sparse_vectors: true,
         delete_limit: true,
+        accepted: None,
     };
 
-    pub(super) fn include(self, feature: Feature) -> bool {
+    /// Returns the settings of a new collection that the server knows. `None`: all of them.
+    pub(crate) fn accepted(&self) -> Option<&Accepted> {
+        self.accepted.as_ref()
+    }
+
+    pub(super) fn include(&self, feature: Feature) -> bool {
         match feature {
             Feature::MetadataLists => self.metadata_lists,
             Feature::SparseVectors => self.sparse_vectors,
@@ -94,6 +103,7 @@ impl Capabilities {
                 || schema("Schema").is_some(),
             delete_limit: schema("DeleteCollectionRecordsPayload")
                 .is_none_or(|schema| schema.contains(r#""limit""#)),
+            accepted: Accepted::of(&open_api.components["schemas"]),
         })
     }
 }
@@ -116,6 +126,7 @@ mod tests {
             metadata_lists,
             sparse_vectors,
             delete_limit,
+            accepted: None,
         }
     }
 

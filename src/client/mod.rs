@@ -22,6 +22,7 @@
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```
 
+mod accepted;
 mod capabilities;
 pub(crate) mod chroma;
 mod collections;
@@ -37,6 +38,7 @@ mod server;
 mod storage;
 mod tenants;
 
+pub(crate) use accepted::Accepted;
 pub(crate) use capabilities::Feature;
 #[cfg(feature = "local-server")]
 pub(crate) use chroma::LOCAL_SERVER;

@@ -1,5 +1,6 @@
 //! Requests about the server itself: its version, health, limits and capabilities.
 
+use super::accepted::Accepted;
 use super::capabilities::{Capabilities, Feature};
 use super::handle::Client;
 use super::info::{Identity, PreFlightChecks};
@@ -77,30 +78,64 @@ impl Client {
     /// # Errors
     /// The error of the request for the description, with the name of the caller's operation.
     pub(crate) fn supports(&self, feature: Feature, call: &Call) -> Result<bool> {
-        let known = if let Some(known) = self.server.capabilities.get() {
-            *known
-        } else {
-            let published = match self.request(&op::DESCRIPTION).send(Capabilities::parse) {
-                Err(error) if self.is_cloud() && is_unpublished(&error) => Capabilities::ALL,
-                Err(error) => return Err(self.unknown(feature, call.clone(), error)),
-                Ok(published) => published,
-            };
-            *self.server.capabilities.get_or_init(|| published)
+        let described = self.described(feature.name(), call)?;
+        Ok(described.include(feature))
+    }
+
+    /// Returns the settings of a new collection that the server knows. `None` if that cannot be found out.
+    ///
+    /// # Errors
+    /// As for [`supports`](Client::supports).
+    pub(crate) fn accepted(&self, call: &Call) -> Result<Option<&Accepted>> {
+        let described = self.described("all settings of the collection", call)?;
+        Ok(described.accepted())
+    }
+
+    /// Returns what the description of the server's API reveals. `wanted` is what the caller needs to know.
+    fn described(&self, wanted: &str, call: &Call) -> Result<&Capabilities> {
+        if let Some(known) = self.server.capabilities.get() {
+            return Ok(known);
+        }
+        let published = match self.request(&op::DESCRIPTION).send(Capabilities::parse) {
+            Err(error) if self.is_cloud() && is_unpublished(&error) => Capabilities::ALL,
+            Err(error) => return Err(self.unknown(wanted, call, error)),
+            Ok(published) => published,
         };
-        Ok(known.include(feature))
+        Ok(self.server.capabilities.get_or_init(|| published))
+    }
+
+    /// Whether the server is a single-node server, by its response to a request that only distributed servers
+    /// have, about a collection that does not exist.
+    ///
+    /// # Errors
+    /// Any error of a request, with the name of the caller's operation.
+    pub(crate) fn is_single_node(&self, call: &Call) -> Result<bool> {
+        /// No collection has this id.
+        const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
+        if self.is_cloud() {
+            return Ok(false);
+        }
+        let request = self.request(&op::DETACH_FUNCTION).collection(NIL, NIL);
+        let request = request.function("none").body(br#"{"delete_output":false}"#);
+        match request.send(read::done) {
+            Err(Error::Unsupported { .. }) => Ok(true),
+            Ok(()) | Err(Error::NotFound { .. } | Error::Server { .. }) => Ok(false),
+            Err(mut error) => {
+                rename(&mut error, call);
+                Err(error)
+            }
+        }
     }
 
     /// Explains why the client requested the description of the API, in the error of that request.
-    fn unknown(&self, feature: Feature, call: Call, mut error: Error) -> Error {
-        if let Some(failed) = error.call_mut() {
-            failed.operation = call.operation;
-            failed.subject = call.subject;
-        }
-        let (feature, url, path) = (feature.name(), self.url(), op::DESCRIPTION.path);
+    fn unknown(&self, wanted: &str, call: &Call, mut error: Error) -> Error {
+        rename(&mut error, call);
+        let (url, path) = (self.url(), op::DESCRIPTION.path);
         let explained = |message: &str| {
             format!(
                 "GET {url}{path}: {message}; the client reads it to find out whether the server supports \
-                 {feature}, so nothing was sent; if a gateway is in between, let this path through"
+                 {wanted}, so nothing was sent; if a gateway is in between, let this path through"
             )
         };
         match &mut error {
@@ -112,6 +147,14 @@ impl Client {
             _ => {}
         }
         error
+    }
+}
+
+/// Gives the error of a request the name of the call that needed it.
+fn rename(error: &mut Error, call: &Call) {
+    if let Some(failed) = error.call_mut() {
+        failed.operation = call.operation;
+        failed.subject.clone_from(&call.subject);
     }
 }
 

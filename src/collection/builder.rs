@@ -7,17 +7,16 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Collection;
-use super::embedding_functions::EmbeddingFunctions;
+use super::like::Like;
+use super::new::{Chosen, NewCollection};
 use super::open::open;
 use super::stored::{Comparison, Stored};
 use crate::client::reconcile::{self, Outcome};
 use crate::client::{self, Client, operations as op};
-use crate::embed::{EmbeddingFunction, SparseEmbeddingFunction, configured};
+use crate::embed::{EmbeddingFunction, SparseEmbeddingFunction};
 use crate::error::{Call, Error, InvalidInput, Result};
-use crate::model::configuration::CollectionConfiguration;
 use crate::model::index::{HnswConfig, SpannConfig};
-use crate::model::index_metadata;
-use crate::model::metadata::{Metadata, MetadataValue};
+use crate::model::metadata::MetadataValue;
 use crate::model::schema::Schema;
 use crate::model::space::Space;
 use crate::transport::Operation;
@@ -29,14 +28,12 @@ use crate::wire::read;
 #[derive(Clone)]
 #[must_use = "does nothing until get(), create() or get_or_create() is called"]
 pub struct CollectionBuilder {
-    client: Client,
+    pub(super) client: Client,
     name: String,
-    pub(super) metadata: Metadata,
-    space: Option<Space>,
-    pub(super) hnsw: Option<HnswConfig>,
-    pub(super) spann: Option<SpannConfig>,
-    pub(super) schema: Option<Schema>,
-    pub(super) functions: EmbeddingFunctions,
+    /// The settings that the caller chose.
+    pub(super) chosen: Chosen,
+    /// The collection whose settings apply where the caller chose none.
+    pub(super) like: Option<Box<Like>>,
     pub(super) allow_losses: bool,
 }
 
@@ -45,12 +42,8 @@ impl CollectionBuilder {
         CollectionBuilder {
             client,
             name,
-            metadata: Metadata::new(),
-            space: None,
-            hnsw: None,
-            spann: None,
-            schema: None,
-            functions: EmbeddingFunctions::default(),
+            chosen: Chosen::default(),
+            like: None,
             allow_losses: false,
         }
     }
@@ -66,7 +59,7 @@ impl CollectionBuilder {
         mut self,
         function: impl EmbeddingFunction + 'static,
     ) -> CollectionBuilder {
-        self.functions.dense = Some(Arc::new(function));
+        self.chosen.functions.dense = Some(Arc::new(function));
         self
     }
 
@@ -106,7 +99,10 @@ impl CollectionBuilder {
         key: impl Into<String>,
         function: impl SparseEmbeddingFunction + 'static,
     ) -> CollectionBuilder {
-        self.functions.sparse.insert(key.into(), Arc::new(function));
+        self.chosen
+            .functions
+            .sparse
+            .insert(key.into(), Arc::new(function));
         self
     }
 
@@ -122,27 +118,27 @@ impl CollectionBuilder {
         key: impl Into<String>,
         value: impl Into<MetadataValue>,
     ) -> CollectionBuilder {
-        self.metadata.insert(key, value);
+        self.chosen.metadata.insert(key, value);
         self
     }
 
     /// Sets the distance function. Default: the default of the embedding function, or else [`Space::L2`].
     pub fn space(mut self, space: Space) -> CollectionBuilder {
-        self.space = Some(space);
+        self.chosen.space = Some(space);
         self
     }
 
     /// Sets the settings of the HNSW index, for single-node servers. A distributed server builds a SPANN
     /// index with the same space instead.
     pub fn hnsw(mut self, settings: HnswConfig) -> CollectionBuilder {
-        self.hnsw = Some(settings);
+        self.chosen.hnsw = Some(settings);
         self
     }
 
     /// Sets the settings of the SPANN index, for distributed servers and Chroma Cloud. A single-node server
     /// builds an HNSW index with the same space instead.
     pub fn spann(mut self, settings: SpannConfig) -> CollectionBuilder {
-        self.spann = Some(settings);
+        self.chosen.spann = Some(settings);
         self
     }
 
@@ -151,7 +147,7 @@ impl CollectionBuilder {
     /// [`spann`](CollectionBuilder::spann), so none of these may be set as well. If the schema has no
     /// embedding function, the one of this builder is added.
     pub fn schema(mut self, schema: Schema) -> CollectionBuilder {
-        self.schema = Some(schema);
+        self.chosen.schema = Some(schema);
         self
     }
 
@@ -184,7 +180,7 @@ impl CollectionBuilder {
         let request = self.client.request(operation).collection(name, name);
         let stored = request.send(read::json)?;
         let call = Call::new(operation.name, Some(&self.name));
-        open(self.client, stored, self.functions).map_err(|reason| call.invalid(reason))
+        self.open_for(call, stored)
     }
 
     /// Creates a collection.
@@ -209,17 +205,18 @@ impl CollectionBuilder {
     /// [`Error::Invalid`](crate::Error::Invalid) for settings that contradict each other or are out of range;
     /// [`Error::Unsupported`](crate::Error::Unsupported) for settings that the server does not have.
     pub fn create(self) -> Result<Collection> {
-        let (client, body) = self.begin(Mode::Create)?;
+        let request = self.begin(Mode::Create)?;
+        let client = &request.client;
         let was_looked_up = Cell::new(false);
-        let send = || self.send(&client, Mode::Create, &body);
+        let send = || self.send(&request);
         let find = |client: &Client| {
             was_looked_up.set(true);
-            reconcile::created(self.find(client, &body))
+            reconcile::created(self.find(client, &request.body))
         };
         let stored = client
             .reconcile(send, find)
             .map_err(|error| self.explain(error))?;
-        if self.is_schema_missing(&stored) {
+        if request.is_schema_missing(&stored) {
             // A collection that was found by its name may belong to another program, so it is not deleted.
             let deleted = (!was_looked_up.get()).then(|| client.delete_collection(&self.name));
             let remains = match deleted {
@@ -242,11 +239,9 @@ impl CollectionBuilder {
     /// [`Error::AlreadyExists`](crate::Error::AlreadyExists); and [`InvalidInput::EmbeddingFunctionConflict`]
     /// if the collection exists with another embedding function.
     pub fn get_or_create(self) -> Result<Collection> {
-        let (client, body) = self.begin(Mode::GetOrCreate)?;
-        let stored = self
-            .send(&client, Mode::GetOrCreate, &body)
-            .map_err(|error| self.explain(error))?;
-        if self.is_schema_missing(&stored) {
+        let request = self.begin(Mode::GetOrCreate)?;
+        let stored = self.send(&request).map_err(|error| self.explain(error))?;
+        if request.is_schema_missing(&stored) {
             // The collection may have existed before, so it is not deleted.
             let remains = "; the collection exists now, without the schema";
             return Err(self.schema_ignored(Mode::GetOrCreate, remains));
@@ -254,23 +249,65 @@ impl CollectionBuilder {
         self.open(Mode::GetOrCreate, stored)
     }
 
-    /// Checks all settings. Returns the client for this call, and the body of the request.
-    fn begin(&self, mode: Mode) -> Result<(Client, Vec<u8>)> {
-        client::check_name(mode.operation(), &self.name)?;
-        let body = self
-            .body(mode)
-            .map_err(|reason| self.call(mode).invalid(reason))?;
-        Ok((self.client.begin(), body))
+    /// Checks all settings, and asks the server what it can store.
+    fn begin(&self, mode: Mode) -> Result<CreateRequest> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            name: &'a str,
+            get_or_create: bool,
+            #[serde(flatten)]
+            settings: &'a NewCollection,
+        }
+
+        let client = self.client.begin();
+        let (settings, losses) = self.prepare(&client, mode)?;
+        if !losses.is_empty() && !self.allow_losses {
+            let message = format!(
+                "{}; nothing was created; to create the collection without these settings, use \
+                 .allow_losses(true)",
+                losses.join("; ")
+            );
+            let call = Box::new(self.call(mode));
+            return Err(Error::Unsupported { call, message });
+        }
+        let body = Body {
+            name: &self.name,
+            get_or_create: mode == Mode::GetOrCreate,
+            settings: &settings,
+        };
+        let body = serde_json::to_vec(&body).map_err(|error| {
+            let name = self.name.as_str();
+            let reason = InvalidInput::setting("configuration", name, error.to_string());
+            self.call(mode).invalid(reason)
+        })?;
+        Ok(CreateRequest {
+            mode,
+            client,
+            body,
+            has_schema: settings.schema.is_some(),
+        })
     }
 
-    fn send(&self, client: &Client, mode: Mode, body: &[u8]) -> Result<Stored> {
+    fn send(&self, request: &CreateRequest) -> Result<Stored> {
+        let CreateRequest {
+            mode, client, body, ..
+        } = request;
         let request = client.request(mode.operation()).subject(&self.name);
         request.body(body).send(read::json)
     }
 
     fn open(self, mode: Mode, stored: Stored) -> Result<Collection> {
         let call = self.call(mode);
-        open(self.client, stored, self.functions).map_err(|reason| call.invalid(reason))
+        self.open_for(call, stored)
+    }
+
+    /// Opens a collection with the functions of this builder.
+    fn open_for(self, call: Call, stored: Stored) -> Result<Collection> {
+        let functions = match &self.like {
+            Some(like) => like.functions(&self.chosen.functions, &stored, self.client.allowed()),
+            None => self.chosen.functions,
+        };
+        open(self.client, stored, functions).map_err(|reason| call.invalid(reason))
     }
 
     /// Returns the description of a call that has sent nothing yet, for an error.
@@ -292,11 +329,6 @@ impl CollectionBuilder {
         })
     }
 
-    /// Whether the server ignored the schema.
-    fn is_schema_missing(&self, stored: &Stored) -> bool {
-        self.schema.is_some() && stored.schema.is_none()
-    }
-
     fn schema_ignored(&self, mode: Mode, remains: &str) -> Error {
         Error::Unsupported {
             call: Box::new(self.call(mode)),
@@ -313,124 +345,49 @@ impl CollectionBuilder {
                 status: 422,
                 message,
                 ..
-            } if self.spann.is_some() => Error::Unsupported { call, message },
+            } if self.chosen.spann.is_some() => Error::Unsupported { call, message },
             other => other,
         }
     }
 
-    /// Returns the body of the request.
-    fn body(&self, mode: Mode) -> Result<Vec<u8>, InvalidInput> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            name: &'a str,
-            get_or_create: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            metadata: Option<&'a Metadata>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            configuration: Option<CollectionConfiguration>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            schema: Option<Schema>,
+    /// Returns the request that creates the collection, and a sentence for each setting that the server cannot
+    /// store.
+    pub(super) fn prepare(
+        &self,
+        client: &Client,
+        mode: Mode,
+    ) -> Result<(NewCollection, Vec<String>)> {
+        client::check_name(mode.operation(), &self.name)?;
+        let call = self.call(mode);
+        match &self.like {
+            Some(like) => like.fit(&self.chosen, client, &call),
+            None => match self.chosen.new_collection() {
+                Ok(new) => Ok((new, Vec::new())),
+                Err(reason) => Err(call.invalid(reason)),
+            },
         }
-
-        self.metadata.check_collection()?;
-        let configuration = self.configuration()?;
-        let has_configuration =
-            self.schema.is_none() && configuration != CollectionConfiguration::new();
-        let body = Body {
-            name: &self.name,
-            get_or_create: mode == Mode::GetOrCreate,
-            metadata: (!self.metadata.is_empty()).then_some(&self.metadata),
-            configuration: has_configuration.then_some(configuration),
-            schema: self.complete_schema()?,
-        };
-        serde_json::to_vec(&body).map_err(|error| {
-            InvalidInput::setting("configuration", self.name.as_str(), error.to_string())
-        })
     }
+}
 
-    /// Returns the settings of the index, and the embedding function.
-    fn configuration(&self) -> Result<CollectionConfiguration, InvalidInput> {
-        if self.hnsw.is_some() && self.spann.is_some() {
-            let why = "hnsw is set as well; a collection has one kind of index";
-            return Err(InvalidInput::setting("spann", "set", why));
-        }
-        let mut configuration = CollectionConfiguration::new();
-        configuration.hnsw.clone_from(&self.hnsw);
-        configuration.spann.clone_from(&self.spann);
-        if let Some(hnsw) = &self.hnsw {
-            hnsw.check()?;
-        }
-        if let Some(spann) = &self.spann {
-            spann.check()?;
-        }
-        if let (Some(outside), Some(inside)) = (self.space, configuration.space()) {
-            if outside != inside {
-                let why = format!("the settings of the index have {:?}", inside.name());
-                return Err(InvalidInput::setting("space", outside.name(), why));
-            }
-        }
-        let space = self
-            .space
-            .or(configuration.space())
-            .or(self.default_space());
-        match (&mut configuration.spann, space) {
-            (Some(spann), _) => spann.space = space,
-            (None, Some(_)) => configuration.hnsw.get_or_insert_default().space = space,
-            (None, None) => {}
-        }
-        index_metadata::merge(&self.metadata, &mut configuration)?;
-        let function = self.functions.dense.as_deref();
-        configuration.embedding_function = function.and_then(configured::describe);
-        Ok(configuration)
-    }
+/// A request that creates a collection.
+struct CreateRequest {
+    mode: Mode,
+    /// The client for this call.
+    client: Client,
+    body: Vec<u8>,
+    has_schema: bool,
+}
 
-    /// Returns the default space of the embedding function, unless the metadata have the space, as in Chroma
-    /// before 1.0.
-    fn default_space(&self) -> Option<Space> {
-        if self.metadata.get("hnsw:space").is_some() {
-            return None;
-        }
-        let function = self.functions.dense.as_deref()?;
-        Some(function.default_space())
-    }
-
-    /// Returns the schema with the embedding function.
-    fn complete_schema(&self) -> Result<Option<Schema>, InvalidInput> {
-        let Some(schema) = &self.schema else {
-            self.functions.check_without_schema()?;
-            return Ok(None);
-        };
-        for (name, is_set) in [
-            ("space", self.space.is_some()),
-            ("hnsw", self.hnsw.is_some()),
-            ("spann", self.spann.is_some()),
-            (
-                "metadata",
-                index_metadata::settings_of(&self.metadata).next().is_some(),
-            ),
-        ] {
-            if is_set {
-                let why = "a schema is set as well; set it there, with create_vector_index";
-                return Err(InvalidInput::setting(name, "set", why));
-            }
-        }
-        let schema = self.functions.complete(schema.clone())?;
-        schema.check()?;
-        let function = self.functions.dense.as_deref();
-        let in_schema = schema.vector_index().embedding_function;
-        if let (Some(function), Some(in_schema)) = (function, in_schema) {
-            configured::check(&in_schema, function)?;
-        }
-        let described = function.and_then(configured::describe);
-        Ok(Some(
-            schema.complete(described.as_ref(), self.default_space()),
-        ))
+impl CreateRequest {
+    /// Whether the server ignored the schema.
+    fn is_schema_missing(&self, stored: &Stored) -> bool {
+        self.has_schema && stored.schema.is_none()
     }
 }
 
 /// How an existing collection is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     /// The call fails.
     Create,
     /// The collection is opened.
@@ -450,16 +407,24 @@ impl fmt::Debug for CollectionBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CollectionBuilder")
             .field("name", &self.name)
-            .field("metadata", &self.metadata)
-            .field("space", &self.space)
-            .field("hnsw", &self.hnsw)
-            .field("spann", &self.spann)
-            .field("schema", &self.schema)
+            .field("metadata", &self.chosen.metadata)
+            .field("space", &self.chosen.space)
+            .field("hnsw", &self.chosen.hnsw)
+            .field("spann", &self.chosen.spann)
+            .field("schema", &self.chosen.schema)
             .field(
                 "embedding_function",
-                &self.functions.dense.as_ref().map(EmbeddingFunction::name),
+                &self
+                    .chosen
+                    .functions
+                    .dense
+                    .as_ref()
+                    .map(EmbeddingFunction::name),
             )
-            .field("sparse_embedding_functions", &self.functions.sparse.keys())
+            .field(
+                "sparse_embedding_functions",
+                &self.chosen.functions.sparse.keys(),
+            )
             .finish_non_exhaustive()
     }
 }

@@ -55,6 +55,18 @@ impl EmbeddingFunctions {
         Ok(schema)
     }
 
+    /// Replaces the configurations of the sparse functions in a schema.
+    ///
+    /// # Errors
+    /// [`InvalidInput::Setting`] for a key without an index of sparse vectors.
+    pub(super) fn replace(&self, mut schema: Schema) -> Result<Schema, InvalidInput> {
+        for (key, function) in &self.sparse {
+            let index = index(Some(&schema), key)?.embedding_function(function.clone());
+            schema = schema.create_sparse_vector_index(key, index);
+        }
+        Ok(schema)
+    }
+
     /// Refuses functions for metadata keys if the new collection has no schema.
     ///
     /// # Errors

@@ -50,6 +50,7 @@ mod ids;
 mod like;
 mod limits;
 mod modify;
+mod new;
 mod open;
 #[cfg(any(test, fuzzing))]
 mod parsers;

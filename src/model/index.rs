@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use serde_json::{Map, Value, json};
+
 use super::open::open_object;
 use super::space::Space;
 use crate::invalid::InvalidInput;
@@ -108,8 +110,26 @@ impl HnswConfig {
             batch_size: self.batch_size.or(other.batch_size),
             sync_threshold: self.sync_threshold.or(other.sync_threshold),
             resize_factor: self.resize_factor.or(other.resize_factor),
-            other: other.other,
+            other: joined(self.other, other.other),
         }
+    }
+
+    /// Returns the settings that are not defaults, such as `ef_search 50`, except the space. The number of
+    /// threads does not count: its default depends on the machine.
+    pub(crate) fn changed(&self) -> Vec<String> {
+        let defaults = [
+            ("ef_construction", 100.0),
+            ("max_neighbors", 16.0),
+            ("ef_search", 100.0),
+            ("batch_size", 100.0),
+            ("sync_threshold", 1000.0),
+            ("resize_factor", 1.2),
+        ];
+        let without = HnswConfig {
+            num_threads: None,
+            ..self.clone()
+        };
+        changed(&json!(without), &defaults)
     }
 
     /// Refuses settings that cannot be changed after the collection was created.
@@ -121,6 +141,44 @@ impl HnswConfig {
 }
 
 impl SpannConfig {
+    /// Returns these settings, and those of `other` where none is set.
+    pub(crate) fn or(self, other: SpannConfig) -> SpannConfig {
+        SpannConfig {
+            space: self.space.or(other.space),
+            search_nprobe: self.search_nprobe.or(other.search_nprobe),
+            write_nprobe: self.write_nprobe.or(other.write_nprobe),
+            ef_construction: self.ef_construction.or(other.ef_construction),
+            ef_search: self.ef_search.or(other.ef_search),
+            max_neighbors: self.max_neighbors.or(other.max_neighbors),
+            reassign_neighbor_count: self
+                .reassign_neighbor_count
+                .or(other.reassign_neighbor_count),
+            split_threshold: self.split_threshold.or(other.split_threshold),
+            merge_threshold: self.merge_threshold.or(other.merge_threshold),
+            other: joined(self.other, other.other),
+        }
+    }
+
+    /// Returns the settings that are not defaults, such as `ef_search 50`, except the space.
+    pub(crate) fn changed(&self) -> Vec<String> {
+        let defaults = [
+            ("search_nprobe", 64.0),
+            ("write_nprobe", 32.0),
+            ("ef_construction", 200.0),
+            ("ef_search", 200.0),
+            ("max_neighbors", 64.0),
+            ("reassign_neighbor_count", 64.0),
+            ("split_threshold", 50.0),
+            ("merge_threshold", 25.0),
+        ];
+        // Servers return further settings, which clients do not set.
+        let known = SpannConfig {
+            other: Map::new(),
+            ..self.clone()
+        };
+        changed(&json!(known), &defaults)
+    }
+
     /// Refuses settings that a server refuses.
     pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         within("search_nprobe", self.search_nprobe, 0..=128)?;
@@ -148,6 +206,25 @@ impl SpannConfig {
         fixed("merge_threshold", self.merge_threshold)?;
         self.check()
     }
+}
+
+/// Returns the entries of both. Those of the first one win.
+fn joined(first: Map<String, Value>, mut second: Map<String, Value>) -> Map<String, Value> {
+    second.extend(first);
+    second
+}
+
+/// Returns the settings that are not defaults, except the space.
+fn changed(settings: &Value, defaults: &[(&str, f64)]) -> Vec<String> {
+    let settings = settings.as_object().into_iter().flatten();
+    let changed = settings.filter(|(name, value)| {
+        let default = defaults.iter().find(|(known, _)| known == name);
+        let is_default = default.is_some_and(|(_, default)| value.as_f64() == Some(*default));
+        *name != "space" && !is_default
+    });
+    changed
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect()
 }
 
 fn within<T>(

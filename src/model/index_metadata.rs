@@ -37,7 +37,12 @@ type Settings = Map<String, Value>;
 
 /// Returns the entries that are settings of an index.
 pub(crate) fn settings_of(metadata: &Metadata) -> impl Iterator<Item = (&str, &MetadataValue)> {
-    metadata.iter().filter(|(key, _)| key.starts_with(PREFIX))
+    metadata.iter().filter(|(key, _)| is_setting(key))
+}
+
+/// Whether a metadata key is a setting of an index.
+pub(crate) fn is_setting(key: &str) -> bool {
+    key.starts_with(PREFIX)
 }
 
 /// Adds the settings in the metadata of a new collection to the configuration, if that has settings of an

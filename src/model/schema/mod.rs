@@ -17,6 +17,7 @@
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```
 
+mod carry;
 mod index;
 
 use std::fmt::Display;
