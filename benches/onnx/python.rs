@@ -1,12 +1,12 @@
-//! [`Python`]: a process with the function that Chroma's Python client uses by default.
+//! [`Python`]: a process with Chroma's Python client.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Where a program with Chroma's function is.
 pub struct Installed {
@@ -47,25 +47,19 @@ impl Installed {
     }
 }
 
+/// A script that answers each line of JSON with another one.
 pub struct Python {
     program: Child,
     commands: Option<ChildStdin>,
     results: BufReader<ChildStdout>,
 }
 
-/// Vectors, and what they cost.
-pub struct Embedded {
-    pub vectors: Vec<Vec<f32>>,
-    /// User and system time of all threads of the process.
-    pub cpu: Duration,
-    pub time: Duration,
-}
-
 impl Python {
-    pub fn start(installed: &Installed) -> Result<Python, Box<dyn Error>> {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/onnx/python.py");
+    /// Starts a script of the folder `benches`.
+    pub fn start(installed: &Installed, script: &str) -> Result<Python, Box<dyn Error>> {
+        let file = format!("{}/benches/{script}", env!("CARGO_MANIFEST_DIR"));
         let mut program = installed
-            .python(file)
+            .python(&file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -76,27 +70,16 @@ impl Python {
         })
     }
 
-    /// Embeds texts in one call.
-    pub fn embed(&mut self, texts: &[String]) -> Result<Embedded, Box<dyn Error>> {
-        #[derive(serde::Deserialize)]
-        struct Found {
-            vectors: Vec<Vec<f32>>,
-            cpu: f64,
-            wall: f64,
-        }
+    /// Sends a request, and returns the script's answer.
+    pub fn call<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T, Box<dyn Error>> {
         let commands = self.commands.as_mut().ok_or("no input")?;
-        writeln!(commands, "{}", json!(texts))?;
+        writeln!(commands, "{request}")?;
         let mut line = String::new();
         self.results.read_line(&mut line)?;
         if line.is_empty() {
             return Err("Python has ended; see above".into());
         }
-        let found: Found = serde_json::from_str(&line)?;
-        Ok(Embedded {
-            vectors: found.vectors,
-            cpu: Duration::from_secs_f64(found.cpu),
-            time: Duration::from_secs_f64(found.wall),
-        })
+        Ok(serde_json::from_str(&line)?)
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use chroma_blocking::EmbeddingFunction;
 use chroma_blocking::embed::Onnx;
 use cpu_time::ProcessTime;
+use serde_json::json;
 
 use crate::child;
-use crate::python::{Embedded, Installed, Python};
+use crate::python::{Installed, Python};
 use crate::table::{Goal, Row};
 use crate::texts::{self, Words};
 use crate::tokens;
@@ -33,7 +34,7 @@ pub fn all(size: &Size) -> Result<Vec<Row>, Box<dyn Error>> {
         size,
         words: Words::of(&installed.model)?,
         function: Onnx::mini_lm_from(&installed.model)?,
-        python: Python::start(&installed)?,
+        python: Python::start(&installed, "onnx/python.py")?,
     };
     let mut rows = Vec::new();
     let texts = if size.tokens {
@@ -50,6 +51,14 @@ pub fn all(size: &Size) -> Result<Vec<Row>, Box<dyn Error>> {
     Ok(rows)
 }
 
+/// Vectors, and what they cost.
+struct Embedded {
+    vectors: Vec<Vec<f32>>,
+    /// User and system time of all threads of the process.
+    cpu: Duration,
+    time: Duration,
+}
+
 struct Run<'a> {
     size: &'a Size,
     words: Words,
@@ -62,9 +71,9 @@ impl Run<'_> {
         let count = texts.len();
         eprintln!("comparing: the vectors of {count} texts");
         let found = self.embed(texts)?;
-        let expected = self.python.embed(texts)?;
+        let expected = self.by_python(texts)?;
         Ok(Row {
-            name: "vectors",
+            name: "vectors".to_owned(),
             what: format!("the largest difference of a float of the vectors of {count} texts"),
             value: largest_difference(&found, &expected),
             unit: "",
@@ -85,6 +94,22 @@ impl Run<'_> {
             vectors: vectors.rows().map(<[f32]>::to_vec).collect(),
             cpu,
             time,
+        })
+    }
+
+    /// Embeds texts in one call of Python's function.
+    fn by_python(&mut self, texts: &[String]) -> Result<Embedded, Box<dyn Error>> {
+        #[derive(serde::Deserialize)]
+        struct Found {
+            vectors: Vec<Vec<f32>>,
+            cpu: f64,
+            wall: f64,
+        }
+        let found: Found = self.python.call(&json!(texts))?;
+        Ok(Embedded {
+            vectors: found.vectors,
+            cpu: Duration::from_secs_f64(found.cpu),
+            time: Duration::from_secs_f64(found.wall),
         })
     }
 
@@ -119,12 +144,12 @@ impl Run<'_> {
                 self.size.rounds
             );
             for ((.., texts), costs) in kinds.iter().zip(&mut costs) {
-                costs.add(&self.embed(texts)?, &self.python.embed(texts)?);
+                costs.add(&self.embed(texts)?, &self.by_python(texts)?);
             }
         }
         for ((name, what, goal, texts), costs) in kinds.iter().zip(&costs) {
             rows.push(Row {
-                name,
+                name: (*name).to_owned(),
                 what: format!("CPU of a text of {what}, {} in a call", texts.len()),
                 value: median(&costs.cpu) / texts.len() as f64,
                 unit: "ms",
@@ -142,11 +167,11 @@ impl Run<'_> {
             let texts: Vec<_> = (0..10).map(|_| self.words.texts(1, 8)).collect();
             let ours: Result<Vec<_>, _> = texts.iter().map(|text| self.embed(text)).collect();
             for (ours, text) in ours?.iter().zip(&texts) {
-                costs.add(ours, &self.python.embed(text)?);
+                costs.add(ours, &self.by_python(text)?);
             }
         }
-        let row = |name, what: &str, value, ratio, goal| Row {
-            name,
+        let row = |name: &str, what: &str, value, ratio, goal| Row {
+            name: name.to_owned(),
             what: what.to_owned(),
             value,
             unit: "ms",
@@ -200,8 +225,8 @@ fn loads(size: &Size, model: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
         load.push(child.load);
         peaks.extend(child.peak);
     }
-    let row = |name, what: &str, value, unit, limit| Row {
-        name,
+    let row = |name: &str, what: &str, value, unit, limit| Row {
+        name: name.to_owned(),
         what: what.to_owned(),
         value,
         unit,

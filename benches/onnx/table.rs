@@ -5,11 +5,11 @@ use serde_json::json;
 /// One figure, and its goal.
 pub struct Row {
     /// The name in JSON.
-    pub name: &'static str,
+    pub name: String,
     pub what: String,
     pub value: f64,
     pub unit: &'static str,
-    /// Python's figure divided by ours.
+    /// The ratio of two figures, as `benches/README.md` defines it for each benchmark.
     pub ratio: Option<f64>,
     pub goal: Option<Goal>,
 }
@@ -38,7 +38,7 @@ impl Row {
 }
 
 pub fn print(rows: &[Row]) {
-    println!("| what | measured | Python by ours | goal | met |");
+    println!("| what | measured | ratio | goal | met |");
     println!("|---|---|---|---|---|");
     for row in rows {
         let unit = if row.unit.is_empty() {

@@ -26,7 +26,7 @@ pub fn compare() -> Result<(Row, Vec<String>), Box<dyn Error>> {
     fs::remove_dir_all(&folder)?;
     let compared = compared.map_or("texts", |(_, what)| what);
     let row = Row {
-        name: "tokens",
+        name: "tokens".to_owned(),
         what: format!("tokens that differ from those of PyPI's `tokenizers`: {compared}"),
         value: f64::from(!is_same),
         unit: "",

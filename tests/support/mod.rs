@@ -9,6 +9,7 @@ pub mod folder;
 pub mod gemini;
 pub mod listening;
 pub mod model;
+pub mod numbered;
 pub mod operations;
 pub mod random;
 pub mod reporting;

@@ -1,10 +1,11 @@
 //! The real server of a test program: a server that the program starts, or the server in `CHROMA_HOST`.
 
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chroma_blocking::{Client, LocalServer, local::LocalServerBuilder};
 
@@ -64,9 +65,26 @@ pub fn port() -> u16 {
 
 /// Kills the server. Waits until its supervisor has ended, which locks the data folder.
 pub fn kill(server: LocalServer) {
-    let killed = Command::new("/bin/sh")
-        .args(["-c", &format!("kill -9 {}", server.pid())])
-        .status();
-    assert!(killed.unwrap().success());
+    signal(server, "KILL");
+}
+
+/// Ends the server with a signal: `KILL` or `TERM`. Waits until its supervisor has ended.
+pub fn signal(server: LocalServer, name: &str) {
+    let send = |signal: &str| {
+        let script = format!("kill -{signal} {}", server.pid());
+        let mut kill = Command::new("/bin/sh");
+        kill.args(["-c", &script]).stderr(Stdio::null());
+        kill.status().unwrap().success()
+    };
+    assert!(send(name));
+    // Dropping a server that still ends would kill it after a moment.
+    let started = Instant::now();
+    while send("0") {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "the server does not end"
+        );
+        sleep(Duration::from_millis(2));
+    }
     drop(server);
 }

@@ -1,1 +1,8 @@
 //! Copies, backups and new embeddings, against real servers.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod copied_under_kills;
