@@ -16,6 +16,7 @@ mod filters;
 #[path = "../support/folder.rs"]
 mod folder;
 mod legacy;
+mod like;
 mod limits;
 mod metadata;
 mod names;

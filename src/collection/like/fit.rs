@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::settings::Like;
+use super::settings::{CollectionSettings, Like};
 use super::wanted::Wanted;
 use crate::client::{Accepted, Client};
 use crate::collection::new::{Chosen, NewCollection};
@@ -52,6 +52,9 @@ impl Like {
             wanted.remove_schema();
         }
         wanted.separate_metadata();
+        if accepted.is_some_and(|accepted| !accepted.reports_configuration) {
+            wanted.hide_function(&like.settings);
+        }
         let other = like.settings.configuration.other;
         let mut new = wanted.request(other).map_err(invalid)?;
         if let Some(accepted) = accepted {
@@ -219,15 +222,17 @@ impl Wanted {
             new.configuration = configuration.unwrap_or_default();
             new.schema = Option::deserialize(body["schema"].take()).unwrap_or_default();
         }
-        let name = self
-            .function
-            .as_ref()
-            .and_then(|function| function.name.as_deref());
-        if let Some(name) = name.filter(|_| !accepted.reports_configuration) {
+    }
+
+    /// Lists a stored function that the server does not return.
+    fn hide_function(&mut self, settings: &CollectionSettings) {
+        let stored = settings.function();
+        let stored = stored.filter(|stored| self.function.as_ref() == Some(stored));
+        if let Some(name) = stored.and_then(|stored| stored.name) {
             self.lose(format!(
                 "the embedding function {:?}: the server does not return it, so programs have to set it when they \
                  open the collection",
-                short(name)
+                short(&name)
             ));
         }
     }
