@@ -49,6 +49,7 @@
 //! | find similar records | [`Collection::query`], [`Collection::search`]; module [`search`] |
 //! | turn texts into vectors | `Gemini`, `embed::HttpFunction`, `embed::Onnx`, [`Hashing`], [`EmbeddingFunction`]; module [`embed`] |
 //! | write many records | [`Collection::ingest`], [`Collection::export`]; module [`ingest`] |
+//! | copy, back up, embed again | `Collection::copy_to`, `Client::backup`, `Collection::reembed`; module `transfer` |
 //! | handle errors | [`Error`], [`InvalidInput`]; module [`error`] |
 //! | see what a client does | [`Client::metrics`], [`Progress`]; module [`metrics`] |
 //! | run a server | `LocalServer`; module `local` |
@@ -63,8 +64,9 @@
 //! - `tls` (default): https, by rustls. Without it, the client speaks plain http only.
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
 //! - `disk-cache`: `embed::DiskCache`, which keeps embeddings in a file.
-//! - `transfer`: `transfer`, which copies collections between servers, embeds them again, and keeps backups.
-//! - `cli`: the program `chroma_client`. Includes `transfer`.
+//! - `transfer`: module `transfer`, which copies collections between servers, embeds them again, and keeps backups.
+//! - `cli`: the program `chroma_client`, which does all of this from a shell. Includes `transfer`, `csv` and
+//!   `disk-cache`.
 //! - `csv`: `ingest::csv_records`, which reads records from CSV files.
 //! - `metrics`: reports what [`Client::metrics`] counts to the `metrics` facade as well. A program must use
 //!   version 0.24 of that crate.
@@ -189,3 +191,8 @@ struct EmbeddingFunctions;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/operating.md")]
 struct Operating;
+
+/// The programs in the document on moving data compile.
+#[cfg(all(doctest, feature = "transfer"))]
+#[doc = include_str!("../docs/moving.md")]
+struct Moving;

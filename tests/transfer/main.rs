@@ -6,3 +6,4 @@
 mod support;
 
 mod copied_under_kills;
+mod like;

@@ -96,9 +96,21 @@ impl CollectionSettings {
         in_configuration.or_else(|| self.schema.as_ref()?.embedding_function())
     }
 
-    /// Whether the server reported no configuration.
+    /// Whether the server reported no configuration. The space may have been measured.
     pub(super) fn is_unreported(&self) -> bool {
-        self.configuration == CollectionConfiguration::new() && self.schema.is_none()
+        let CollectionConfiguration { hnsw, spann, .. } = &self.configuration;
+        let is_measured = |hnsw: &HnswConfig| {
+            let space = hnsw.space;
+            let only_space = HnswConfig {
+                space,
+                ..HnswConfig::new()
+            };
+            *hnsw == only_space
+        };
+        hnsw.as_ref().is_none_or(is_measured)
+            && spann.is_none()
+            && self.function().is_none()
+            && self.schema.is_none()
     }
 }
 
