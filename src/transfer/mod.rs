@@ -4,6 +4,8 @@
 //! |---|---|
 //! | copy a collection to another server | [`Collection::copy_to`](crate::Collection::copy_to) |
 //! | copy a whole database | [`Client::copy_database_to`](crate::Client::copy_database_to) |
+//! | back up collections to files | [`Client::backup`](crate::Client::backup) |
+//! | restore or check a backup | [`Client::restore`](crate::Client::restore) |
 //!
 //! Each call can be killed at any time and continued, reads and writes in constant memory, and compares the
 //! result with its source at the end.
@@ -27,6 +29,7 @@
 // `source` reads records in the order of insertion: it lists their ids in a file first (`ids`). `load` writes
 // them with a batch job, `compare` finds what differs, and `round` repeats both until nothing does.
 
+pub mod backup;
 mod checkpoint;
 mod compare;
 mod copy;
@@ -40,6 +43,7 @@ mod settings;
 mod source;
 mod target;
 
+pub use backup::{Backup, BackupReport, Restore};
 pub use copy::CopyCollection;
 pub use existing::IfExists;
 pub use report::CopyReport;

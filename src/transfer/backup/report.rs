@@ -1,0 +1,48 @@
+//! [`BackupReport`]: the result of a backup.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The result of a backup. Its `Display` is one line: `2 collections, 12000 records: 40 written, 11960
+/// unchanged, 3 deleted, 0.2 MB in 1.5 s`.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// The number of collections.
+    pub collections: u64,
+    /// The number of records in them.
+    pub records: u64,
+    /// Records in this backup: all, or for an incremental backup those that are new or changed.
+    pub written: u64,
+    /// Records of an incremental backup that are in its base.
+    pub unchanged: u64,
+    /// Records that an incremental backup lists as deleted since its base.
+    pub deleted: u64,
+    /// The size of all files.
+    pub bytes: u64,
+    /// The SHA-256 of the file `SHA256SUMS`, and so of the whole backup. Empty if the backup was cancelled.
+    pub sha256: String,
+    /// The time from the start to the end of the run.
+    pub elapsed: Duration,
+    /// Whether the caller's flag stopped the backup. There is no backup then.
+    pub cancelled: bool,
+}
+
+impl fmt::Display for BackupReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.cancelled {
+            f.write_str("stopped: ")?;
+        }
+        let (collections, records) = (self.collections, self.records);
+        let plural = |count| if count == 1 { "" } else { "s" };
+        write!(f, "{collections} collection{}, ", plural(collections))?;
+        write!(f, "{records} record{}: {} written", plural(records), self.written)?;
+        for (count, what) in [(self.unchanged, "unchanged"), (self.deleted, "deleted")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        let (megabytes, seconds) = (self.bytes as f64 / 1e6, self.elapsed.as_secs_f64());
+        write!(f, ", {megabytes:.1} MB in {seconds:.1} s")
+    }
+}
