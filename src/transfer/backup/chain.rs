@@ -61,7 +61,10 @@ impl Chain {
             collection: of,
         }];
         let mut rest = self.bases.iter().rev();
-        while layers.last().is_some_and(|last| last.collection.incremental) {
+        while layers
+            .last()
+            .is_some_and(|last| last.collection.incremental)
+        {
             let found = rest.next().and_then(|folder| {
                 let all = &folder.manifest;
                 let place = all.find(&of.database, &of.name, &of.id)?;
@@ -90,7 +93,12 @@ impl Chain {
         }
         // Files of bases that the newest backup does not need.
         for folder in &self.bases {
-            for part in folder.manifest.collections.iter().flat_map(|one| &one.parts) {
+            for part in folder
+                .manifest
+                .collections
+                .iter()
+                .flat_map(|one| &one.parts)
+            {
                 folder.read(part)?;
                 report(0)?;
             }
@@ -231,7 +239,11 @@ impl Lines<'_, '_> {
     /// Moves to the next line. Returns whether there is one.
     pub(super) fn advance(&mut self) -> Result<bool> {
         // After the line break of the current line.
-        let mut start = if self.number == 0 { 0 } else { self.line.end + 1 };
+        let mut start = if self.number == 0 {
+            0
+        } else {
+            self.line.end + 1
+        };
         while start >= self.bytes.len() {
             let layers = &self.of.layers;
             let Some(layer) = layers.get(self.layer).filter(|_| self.layer < self.end) else {

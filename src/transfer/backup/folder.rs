@@ -48,12 +48,19 @@ impl Folder {
             sums,
             sha256: sha256(&listed),
         };
-        let mut unknown: Vec<&String> = folder.sums.keys().filter(|name| *name != MANIFEST).collect();
+        let mut unknown: Vec<&String> = folder
+            .sums
+            .keys()
+            .filter(|name| *name != MANIFEST)
+            .collect();
         for name in folder.manifest.files() {
             match unknown.binary_search_by(|file| file.as_str().cmp(name)) {
                 Ok(place) => drop(unknown.remove(place)),
                 Err(_) => {
-                    return Err(damaged(&path.join(SUMS), format!("it does not list {name}")));
+                    return Err(damaged(
+                        &path.join(SUMS),
+                        format!("it does not list {name}"),
+                    ));
                 }
             }
         }

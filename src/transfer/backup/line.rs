@@ -32,8 +32,7 @@ struct Id {
 impl Line {
     pub(super) fn read(line: &[u8]) -> serde_json::Result<Line> {
         if Line::is_deletion(line) {
-            return serde_json::from_slice(line)
-                .map(|_: Deleted<'_>| Line::Deleted);
+            return serde_json::from_slice(line).map(|_: Deleted<'_>| Line::Deleted);
         }
         serde_json::from_slice(line).map(|record| Line::Record(Box::new(record)))
     }

@@ -97,7 +97,10 @@ impl Manifest {
                 (Some(Component::Normal(_)), None)
             );
             if !is_name {
-                return Err(format!("the base {:?} is not the name of a folder", base.folder));
+                return Err(format!(
+                    "the base {:?} is not the name of a folder",
+                    base.folder
+                ));
             }
         }
         let mut names = HashSet::new();
@@ -138,7 +141,10 @@ impl ManifestCollection {
         name::check_in_path("database", &self.database).map_err(|reason| reason.to_string())?;
         for (place, part) in self.parts.iter().enumerate() {
             if part.file != part_name(number, place) {
-                return Err(format!("{:?} is not the name of a file with records", part.file));
+                return Err(format!(
+                    "{:?} is not the name of a file with records",
+                    part.file
+                ));
             }
             if part.bytes > MAX_PART || part.lines > part.bytes {
                 return Err(format!("{} cannot have this size", part.file));

@@ -36,7 +36,12 @@ impl fmt::Display for BackupReport {
         let (collections, records) = (self.collections, self.records);
         let plural = |count| if count == 1 { "" } else { "s" };
         write!(f, "{collections} collection{}, ", plural(collections))?;
-        write!(f, "{records} record{}: {} written", plural(records), self.written)?;
+        write!(
+            f,
+            "{records} record{}: {} written",
+            plural(records),
+            self.written
+        )?;
         for (count, what) in [(self.unchanged, "unchanged"), (self.deleted, "deleted")] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;

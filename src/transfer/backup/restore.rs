@@ -135,7 +135,9 @@ impl<'a> Restore<'a> {
         match self.verify_files(&chain) {
             Err(Error::Cancelled { .. }) => {
                 reports.push(CopyReport {
-                    collection: selected.first().map_or_else(String::new, |one| one.name.clone()),
+                    collection: selected
+                        .first()
+                        .map_or_else(String::new, |one| one.name.clone()),
                     cancelled: true,
                     ..CopyReport::default()
                 });
@@ -220,9 +222,8 @@ impl<'a> Restore<'a> {
 
     fn check_each(&self, selected: &[Selected<'_>], saved: &[Option<Saved>]) -> Result<()> {
         for (one, saved) in selected.iter().zip(saved) {
-            let has_started = |saved: &Saved| {
-                saved.progressed.creates || saved.progressed.collection.is_some()
-            };
+            let has_started =
+                |saved: &Saved| saved.progressed.creates || saved.progressed.collection.is_some();
             if saved.as_ref().is_some_and(has_started) {
                 continue;
             }
@@ -325,7 +326,10 @@ impl Selected<'_> {
         let settings = self.entry.settings.clone();
         Opening {
             call: Call::new(RESTORE, Some(&self.name)),
-            builder: self.client.collection(&self.name).like_settings(settings.clone()),
+            builder: self
+                .client
+                .collection(&self.name)
+                .like_settings(settings.clone()),
             source: settings,
             source_id: None,
         }

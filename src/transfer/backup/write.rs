@@ -216,7 +216,8 @@ impl<'a> Backup<'a> {
         let mut clients = vec![self.client.clone()];
         if self.all_databases {
             let databases = self.client.list_databases().run()?;
-            let client = |database: crate::client::Database| self.client.with_database(database.name);
+            let client =
+                |database: crate::client::Database| self.client.with_database(database.name);
             clients = databases.into_iter().map(client).collect();
         }
         let mut found = Vec::new();
