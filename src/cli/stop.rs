@@ -1,9 +1,10 @@
 //! [`Stop`]: Ctrl-C and SIGTERM. The first asks the command to stop, the second ends the program.
 
+use std::fs;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::exit::Exit;
@@ -13,23 +14,34 @@ use super::output::note;
 pub(crate) struct Stop {
     flag: Arc<AtomicBool>,
     signals: Receiver<()>,
+    /// Keeps the channel open.
+    sender: Sender<()>,
 }
 
 impl Stop {
     /// Catches Ctrl-C, SIGTERM and SIGHUP from now on. The first prints `message`.
+    ///
+    /// Under nohup it catches none: SIGHUP must stay ignored, and `ctrlc` catches all three or none. The others
+    /// then end the program at once.
     pub(crate) fn on_signals(message: &'static str) -> Result<Stop, ctrlc::Error> {
-        let flag = Arc::new(AtomicBool::new(false));
         let (sender, signals) = channel();
-        let stop = flag.clone();
-        ctrlc::set_handler(move || {
-            if stop.swap(true, Ordering::SeqCst) {
-                process::exit(Exit::Stopped as i32);
-            }
-            note(message);
-            // Nothing waits in most commands.
-            let _ = sender.send(());
-        })?;
-        Ok(Stop { flag, signals })
+        let stop = Stop {
+            flag: Arc::default(),
+            signals,
+            sender,
+        };
+        if !is_hangup_ignored() {
+            let (flag, sender) = (stop.flag(), stop.sender.clone());
+            ctrlc::set_handler(move || {
+                if flag.swap(true, Ordering::SeqCst) {
+                    process::exit(Exit::Stopped as i32);
+                }
+                note(message);
+                // Nothing waits in most commands.
+                let _ = sender.send(());
+            })?;
+        }
+        Ok(stop)
     }
 
     /// Catches signals for a job that finishes its current requests and can be continued.
@@ -44,9 +56,16 @@ impl Stop {
 
     /// Waits for a signal, for at most this long. Returns whether there was one.
     pub(crate) fn wait(&self, longest: Duration) -> bool {
-        !matches!(
-            self.signals.recv_timeout(longest),
-            Err(RecvTimeoutError::Timeout)
-        )
+        self.signals.recv_timeout(longest).is_ok()
     }
+}
+
+/// Returns whether the program was started by nohup, as far as Linux tells.
+fn is_hangup_ignored() -> bool {
+    const SIGHUP: u64 = 1;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    let ignored = lines.find_map(|line| line.strip_prefix("SigIgn:"));
+    let signals = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    signals.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }

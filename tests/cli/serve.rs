@@ -17,6 +17,11 @@ struct Serving {
 }
 
 fn serve(folder: &Folder) -> Serving {
+    serve_after(":", folder)
+}
+
+/// Starts `serve` after a command of the shell, in the same process.
+fn serve_after(shell: &str, folder: &Folder) -> Serving {
     let data = folder.path("data").display().to_string();
     let arguments = [
         "serve",
@@ -28,7 +33,16 @@ fn serve(folder: &Folder) -> Serving {
         "--data",
         &data,
     ];
-    let mut command = command("", &arguments);
+    let program = command("", &arguments);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("{shell}; exec \"$@\""), "sh"]);
+    command.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -131,6 +145,19 @@ fn the_server_does_not_outlive_a_killed_program() {
     let pid = serving.told["pid"].as_u64().unwrap();
     let (code, _) = serving.end("KILL");
     assert_eq!(code, None);
+    wait_until("the server ends", || !is_running(pid));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn under_nohup_the_end_of_a_terminal_ends_nothing() {
+    let folder = Folder::new();
+    let serving = serve_after("trap '' HUP", &folder);
+    let pid = serving.told["pid"].as_u64().unwrap();
+    send("HUP", u64::from(serving.child.id()));
+    // Had the program caught SIGHUP, it would end with a code, since this is the second signal.
+    let (code, message) = serving.end("TERM");
+    assert_eq!(code, None, "{message}");
     wait_until("the server ends", || !is_running(pid));
 }
 
