@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// Wrong options: the exit code of shells and most tools. (`EX_USAGE` in sysexits.h is 64.)
     Usage = 2,
-    /// Everything was written, but old records were kept.
+    /// Everything was written, but old records were kept, or a copy differs from its source.
     Kept = 3,
     /// `EX_TEMPFAIL` in sysexits.h: some schedulers then try again.
     TryLater = 75,
@@ -45,7 +45,7 @@ impl Error for UsageError {}
 
 /// Returns how a program with this error ends.
 pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Exit {
-    use chroma_blocking::Error::{Cancelled, Invalid, PartlyDone};
+    use chroma_blocking::Error::{Cancelled, Differs, Invalid, PartlyDone};
 
     if error.is::<UsageError>() {
         return Exit::Usage;
@@ -57,6 +57,7 @@ pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Exit {
             ..
         }) => Exit::Usage,
         Some(Cancelled { .. }) => Exit::Stopped,
+        Some(Differs { .. }) => Exit::Kept,
         Some(PartlyDone { source, .. }) if matches!(**source, Cancelled { .. }) => Exit::Stopped,
         Some(error) if is_temporary(error) => Exit::TryLater,
         _ => Exit::Failed,

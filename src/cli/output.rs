@@ -134,7 +134,7 @@ pub(crate) fn note(text: &str) {
 }
 
 /// Returns a number of records in words.
-pub(crate) fn records(count: usize) -> String {
+pub(crate) fn records(count: u64) -> String {
     if count == 1 {
         "1 record".to_owned()
     } else {

@@ -1,39 +1,63 @@
 //! [`Bar`]: a progress bar on standard error, on a terminal only.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
 
 use chroma_blocking::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Shows the progress of a long call. Prints nothing if standard error is not a terminal.
-pub(crate) struct Bar(ProgressBar);
+use super::args::Global;
+
+/// The time between two lines of progress without a terminal.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Shows the progress of a long call: a bar on a terminal. Without a terminal, prints nothing, or with `--verbose`
+/// a line every ten seconds.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    /// The time of the last line, if lines are printed.
+    last_line: Option<Cell<Instant>>,
+}
 
 impl Bar {
-    pub(crate) fn new() -> Result<Bar, Box<dyn Error>> {
+    pub(crate) fn new(global: &Global) -> Result<Bar, Box<dyn Error>> {
         if !stderr().is_terminal() {
-            return Ok(Bar(ProgressBar::hidden()));
+            return Ok(Bar {
+                bar: ProgressBar::hidden(),
+                last_line: (global.verbose > 0).then(|| Cell::new(Instant::now())),
+            });
         }
         let style = ProgressStyle::with_template("{wide_bar} {msg}, {eta} left")?;
-        Ok(Bar(ProgressBar::new(0).with_style(style)))
+        Ok(Bar {
+            bar: ProgressBar::new(0).with_style(style),
+            last_line: None,
+        })
     }
 
     /// For `on_progress` of any call.
     pub(crate) fn show(&self, update: &Progress) {
+        if let Some(last) = &self.last_line {
+            if last.get().elapsed() >= PAUSE {
+                last.set(Instant::now());
+                eprintln!("{update}");
+            }
+        }
         let by_bytes = update
             .input_bytes_total
             .map(|total| (update.input_bytes, total));
         let by_count = update.total.map(|total| (update.done, total));
         if let Some((done, total)) = by_bytes.or(by_count) {
-            self.0.set_length(total);
-            self.0.set_position(done);
+            self.bar.set_length(total);
+            self.bar.set_position(done);
         }
-        self.0.set_message(update.to_string());
+        self.bar.set_message(update.to_string());
     }
 
     /// Removes the bar.
     pub(crate) fn clear(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 

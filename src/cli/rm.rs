@@ -44,9 +44,9 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         (ids, count)
     };
     let what = if is_whole {
-        format!("the collection {name:?} with {}", records(count))
+        format!("the collection {name:?} with {}", records(count as u64))
     } else {
-        format!("{} of the collection {name:?}", records(count))
+        format!("{} of the collection {name:?}", records(count as u64))
     };
     if !args.dry_run && (is_whole || count > 0) {
         if !confirm(global, &format!("Delete {what} at {}?", client.url()))? {

@@ -1,0 +1,121 @@
+//! [`Job`]: what all commands have that can be stopped and continued.
+
+use std::env;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use chroma_blocking::Progress;
+
+use super::args::{Global, Outcome};
+use super::exit::Exit;
+use super::output::one_line;
+use super::progress::Bar;
+use super::stop::Stop;
+
+/// A command that can be stopped by Ctrl-C and continued.
+pub(crate) struct Job {
+    stop: Stop,
+    bar: Bar,
+}
+
+impl Job {
+    pub(crate) fn new(global: &Global) -> Result<Job, Box<dyn Error>> {
+        Ok(Job {
+            stop: Stop::of_job()?,
+            bar: Bar::new(global)?,
+        })
+    }
+
+    /// Returns the flag for `cancel` of the call.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        self.stop.flag()
+    }
+
+    /// For `on_progress` of the call.
+    pub(crate) fn show(&self, progress: &Progress) {
+        self.bar.show(progress);
+    }
+
+    /// Removes the progress bar. If the call failed and left a checkpoint, says how to continue.
+    pub(crate) fn ended<T, E>(
+        &self,
+        result: Result<T, E>,
+        checkpoint: Option<&Path>,
+    ) -> Result<T, E> {
+        self.bar.clear();
+        if result.is_err() && checkpoint.is_some_and(Path::exists) {
+            eprintln!("chroma_client: to continue, run: {}", command_line());
+        }
+        result
+    }
+}
+
+/// Says how to continue after Ctrl-C.
+pub(crate) fn stopped(checkpoint: Option<&Path>) -> Outcome {
+    let command = command_line();
+    match checkpoint.filter(|file| file.exists()) {
+        Some(file) => eprintln!(
+            "stopped; {} remembers how far it came. To continue, run: {command}",
+            one_line(&file.to_string_lossy())
+        ),
+        None => eprintln!("stopped. To start again, run: {command}"),
+    }
+    Ok(Exit::Stopped)
+}
+
+/// Returns a path with something appended to its name. A folder's path may end with a separator.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.components().as_path().as_os_str().to_owned();
+    if path.file_name().is_none() {
+        // `.`, `..` or `/`: a hidden file inside.
+        name.push("/");
+    }
+    name.push(suffix);
+    name.into()
+}
+
+/// Returns the command line of this process for a shell.
+fn command_line() -> String {
+    let words = env::args_os().map(|word| quoted(&word.to_string_lossy()));
+    one_line(&words.collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        for (word, expected) in [
+            ("notes.jsonl", "notes.jsonl"),
+            ("http://db:8000", "http://db:8000"),
+            ("", "''"),
+            (r#"{"a":1}"#, r#"'{"a":1}'"#),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_next_to_a_file_or_a_folder() {
+        for (path, expected) in [
+            ("notes.jsonl", "notes.jsonl.ckpt"),
+            ("data/notes/", "data/notes.ckpt"),
+            (".", "./.ckpt"),
+            ("..", "../.ckpt"),
+        ] {
+            assert_eq!(beside(Path::new(path), ".ckpt"), Path::new(expected));
+        }
+    }
+}
