@@ -121,7 +121,9 @@ impl TransferArgs {
     ) -> Result<bool, Box<dyn Error>> {
         let what = match self.if_exists {
             Existing::Replace => "Replace the records that differ of",
-            Existing::Mirror => "Replace the records that differ, and delete those that the source does not have, of",
+            Existing::Mirror => {
+                "Replace the records that differ, and delete those that the source does not have, of"
+            }
             Existing::Fail | Existing::AddNew => return Ok(true),
         };
         if self.dry_run || global.yes {
@@ -130,7 +132,10 @@ impl TransferArgs {
         let mut existing = Vec::new();
         for name in names {
             match target.collection(name).get() {
-                Ok(collection) => existing.push(format!("{name:?} ({})", records(collection.count()? as u64))),
+                Ok(collection) => existing.push(format!(
+                    "{name:?} ({})",
+                    records(collection.count()? as u64)
+                )),
                 Err(chroma_blocking::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -138,7 +143,10 @@ impl TransferArgs {
         if existing.is_empty() {
             return Ok(true);
         }
-        confirm(global, &format!("{what} {} at {}?", existing.join(", "), target.url()))
+        confirm(
+            global,
+            &format!("{what} {} at {}?", existing.join(", "), target.url()),
+        )
     }
 }
 
@@ -150,10 +158,16 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     };
     let collection = source.collection(name).get()?;
     let new_name = args.rename.as_ref().unwrap_or(name);
-    if !args.options.is_allowed(global, &target, std::slice::from_ref(new_name))? {
+    if !args
+        .options
+        .is_allowed(global, &target, std::slice::from_ref(new_name))?
+    {
         return Ok(Exit::Failed);
     }
-    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| format!("{name}.copy.ckpt").into());
+    let checkpoint = args
+        .checkpoint
+        .clone()
+        .unwrap_or_else(|| format!("{name}.copy.ckpt").into());
     let job = Job::new(global)?;
     let mut copy = collection
         .copy_to(&target)
@@ -195,10 +209,18 @@ fn target(global: &Global, args: &Args) -> Result<Client, Box<dyn Error>> {
             builder
         }
     };
-    if let Some(tenant) = args.to_tenant.clone().or_else(|| variable("CHROMA_TO_TENANT")) {
+    if let Some(tenant) = args
+        .to_tenant
+        .clone()
+        .or_else(|| variable("CHROMA_TO_TENANT"))
+    {
         builder = builder.tenant(tenant);
     }
-    if let Some(database) = args.to_database.clone().or_else(|| variable("CHROMA_TO_DATABASE")) {
+    if let Some(database) = args
+        .to_database
+        .clone()
+        .or_else(|| variable("CHROMA_TO_DATABASE"))
+    {
         builder = builder.database(database);
     }
     builder.build().map_err(|error| match error {

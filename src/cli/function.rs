@@ -85,7 +85,9 @@ impl FunctionArgs {
         model: Option<&str>,
     ) -> Result<chroma_blocking::embed::GeminiBuilder, Box<dyn Error>> {
         let mut builder = match model {
-            Some(model) if model.starts_with('{') => Gemini::from_config(name, &parse(name, model)?)?,
+            Some(model) if model.starts_with('{') => {
+                Gemini::from_config(name, &parse(name, model)?)?
+            }
             Some(model) => Gemini::builder().model(model),
             None => Gemini::builder(),
         };
@@ -123,10 +125,14 @@ impl FunctionArgs {
     /// Refuses a model and a cache, for a function that has neither.
     fn refuse(&self, name: &str, model: Option<&str>) -> Result<(), Box<dyn Error>> {
         if model.is_some() {
-            return Err(usage(format!("--function {name} has no models; leave out what follows the colon")));
+            return Err(usage(format!(
+                "--function {name} has no models; leave out what follows the colon"
+            )));
         }
         if self.cache.is_some() {
-            return Err(usage(format!("--cache: {name} runs on this machine and costs nothing; leave it out")));
+            return Err(usage(format!(
+                "--cache: {name} runs on this machine and costs nothing; leave it out"
+            )));
         }
         Ok(())
     }
@@ -154,7 +160,11 @@ impl FunctionArgs {
 
 fn parse(name: &str, settings: &str) -> Result<Value, Box<dyn Error>> {
     let parsed = serde_json::from_str(settings);
-    parsed.map_err(|error| usage(format!("--function {name}: its settings are not JSON: {error}")))
+    parsed.map_err(|error| {
+        usage(format!(
+            "--function {name}: its settings are not JSON: {error}"
+        ))
+    })
 }
 
 fn is_gemini(name: &str) -> bool {
@@ -162,7 +172,9 @@ fn is_gemini(name: &str) -> bool {
 }
 
 fn no_dimension(name: &str) -> Box<dyn Error> {
-    usage(format!("--dimension: the function {name} has no such setting; leave it out"))
+    usage(format!(
+        "--dimension: the function {name} has no such setting; leave it out"
+    ))
 }
 
 fn usage(why: String) -> Box<dyn Error> {

@@ -48,12 +48,23 @@ impl Input {
             return Input::of_stream(Some(path.to_owned()), format);
         }
         let is_folder = metadata.is_dir();
-        let by_name = if is_folder { Some(Format::Text) } else { of_extension(path) };
+        let by_name = if is_folder {
+            Some(Format::Text)
+        } else {
+            of_extension(path)
+        };
         let format = format.or(by_name).ok_or_else(|| {
             let path = path.display();
-            UsageError(format!("the extension of {path} names no format; pass --format jsonl, csv or text"))
+            UsageError(format!(
+                "the extension of {path} names no format; pass --format jsonl, csv or text"
+            ))
         })?;
-        Ok(Input { path: Some(path.to_owned()), format, is_folder, is_stream: false })
+        Ok(Input {
+            path: Some(path.to_owned()),
+            format,
+            is_folder,
+            is_stream: false,
+        })
     }
 
     fn of_stream(path: Option<PathBuf>, format: Option<Format>) -> Result<Input, Box<dyn Error>> {
@@ -62,7 +73,12 @@ impl Input {
             let why = "--format text: a stream has no name to be the record's id; pass a file or a folder";
             return Err(UsageError(why.to_owned()).into());
         }
-        Ok(Input { path, format, is_folder: false, is_stream: true })
+        Ok(Input {
+            path,
+            format,
+            is_folder: false,
+            is_stream: true,
+        })
     }
 
     /// Whether the input can be read only once.
@@ -125,26 +141,41 @@ where
 /// Reads one text file as a folder of texts is read.
 fn text(path: &Path) -> Result<Record, String> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| BufReader::new(file).take(MAX_TEXT + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| {
+        BufReader::new(file)
+            .take(MAX_TEXT + 1)
+            .read_to_end(&mut bytes)
+    });
     read.map_err(|error| cannot_read(path, &error))?;
     if bytes.len() as u64 > MAX_TEXT {
-        return Err(cannot_read(path, &"it is larger than 64 MiB; split it first"));
+        return Err(cannot_read(
+            path,
+            &"it is larger than 64 MiB; split it first",
+        ));
     }
     let text = str::from_utf8(&bytes).map_err(|_| cannot_read(path, &"it is not UTF-8"))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    Ok(Record::new(&*name).document(text).metadata("source", &*name))
+    Ok(Record::new(&*name)
+        .document(text)
+        .metadata("source", &*name))
 }
 
 /// Returns the files of a folder that have an extension of the format, by name.
 fn files(folder: &Path, format: Format) -> Result<Vec<PathBuf>, String> {
-    let paths = fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect());
+    let paths = fs::read_dir(folder).and_then(|entries| {
+        entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect()
+    });
     let mut files: Vec<PathBuf> = paths.map_err(|error: io::Error| cannot_read(folder, &error))?;
     files.retain(|file| of_extension(file) == Some(format) && file.is_file());
     files.sort();
     if files.is_empty() {
-        return Err(cannot_read(folder, &"no file in it has an extension of the format"));
+        return Err(cannot_read(
+            folder,
+            &"no file in it has an extension of the format",
+        ));
     }
     Ok(files)
 }
@@ -163,7 +194,9 @@ fn of_extension(path: &Path) -> Option<Format> {
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().unwrap_or_default();
-    extensions.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    extensions
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 fn cannot_read(path: &Path, why: &dyn std::fmt::Display) -> String {

@@ -7,8 +7,12 @@
 mod support;
 
 mod arguments;
+mod copy;
 mod deletes;
 mod doctor;
+mod export;
+mod import;
+mod jobs;
 mod output;
 mod program;
 mod reads;
