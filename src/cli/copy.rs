@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DATABASE")]
     to_database: Option<String>,
     /// The name of the copy [default: the same]
-    #[arg(long = "as", value_name = "NEWNAME")]
+    #[arg(long = "as", alias = "name", value_name = "NEWNAME")]
     rename: Option<String>,
     #[command(flatten)]
     options: TransferArgs,
