@@ -45,6 +45,23 @@ impl Collection {
     }
 }
 
+#[cfg(feature = "transfer")]
+impl Collection {
+    /// Changes the name with a single request, and does not open the collection again.
+    ///
+    /// # Errors
+    /// As for [`Modify::run`].
+    pub(crate) fn rename(&self, name: &str) -> Result<()> {
+        let operation = &op::MODIFY;
+        let invalid = |reason| self.unsent_call(operation).invalid(reason);
+        name::check("collection", name).map_err(invalid)?;
+        let body = serde_json::json!({ "new_name": name }).to_string();
+        let collection = self.begin();
+        let request = collection.request(operation);
+        request.body(body.as_bytes()).send(read::done)
+    }
+}
+
 /// Changes to a collection; see [`Collection::modify`]. Everything that is not set stays as it is.
 #[derive(Clone)]
 #[must_use = "changes nothing until run() is called"]

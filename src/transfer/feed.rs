@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) found: Differences,
     /// The number of records that do not differ.
     pub(super) skipped: u64,
+    /// The number of records that keep the vectors of their copies.
+    pub(super) kept: u64,
     /// Why the source ended early.
     pub(super) failure: Option<Error>,
 }
@@ -155,7 +157,10 @@ impl<'f> Feed<'f> {
             } else {
                 replace_metadata(&mut record, copy.metadata);
             }
-            self.keep_vector(&mut record, kind, copy);
+            if self.keeps_vector(kind) {
+                record.embedding = copy.embedding.map(<[f32]>::to_vec);
+                state.kept += 1;
+            }
             different.push(record);
         }
         drop(state);
@@ -182,11 +187,9 @@ impl<'f> Feed<'f> {
         .run()
     }
 
-    /// Writes the copy's vector again if the function would only make the same one.
-    fn keep_vector(&self, record: &mut Record, kind: DifferenceKind, copy: RecordRef<'_>) {
-        if self.settings.vectors == Vectors::Embedded && kind != DifferenceKind::Document {
-            record.embedding = copy.embedding.map(<[f32]>::to_vec);
-        }
+    /// Whether the copy's vector is written again, because the function would only make the same one.
+    fn keeps_vector(&self, kind: DifferenceKind) -> bool {
+        self.settings.vectors == Vectors::Embedded && kind != DifferenceKind::Document
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Counts {
     pub(super) skipped: u64,
     pub(super) deleted: u64,
     pub(super) embedded: u64,
+    /// Records that kept their vectors, because only their metadata or URIs differed.
+    pub(super) kept: u64,
     pub(super) cached: u64,
     pub(super) retries: u64,
 }
@@ -83,9 +85,11 @@ impl Job<'_, '_> {
             failure,
             found,
             skipped,
+            kept,
             ..
         } = state.into_inner();
         self.counts.skipped += skipped;
+        self.counts.kept += kept;
         if let Some(saved) = &mut self.saved {
             saved.flush()?;
         }
@@ -106,6 +110,7 @@ impl Job<'_, '_> {
             .target
             .ingest(feed)
             .part_of(self.operation)
+            .concurrency(settings.concurrency)
             .only_new(pass == Pass::New)
             .retry(settings.retry.clone())
             .dry_run(settings.dry_run);

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | copy a collection to another server | [`Collection::copy_to`](crate::Collection::copy_to) |
 //! | copy a whole database | [`Client::copy_database_to`](crate::Client::copy_database_to) |
+//! | make the vectors of a collection with another model | [`Collection::reembed`](crate::Collection::reembed) |
+//! | give a new collection the name of an old one | [`Collection::swap_with`](crate::Collection::swap_with) |
 //! | back up collections to files | [`Client::backup`](crate::Client::backup) |
 //! | restore or check a backup | [`Client::restore`](crate::Client::restore) |
 //!
@@ -38,12 +40,16 @@ mod feed;
 mod ids;
 mod load;
 mod pace;
+mod reembed;
 mod report;
 mod settings;
 mod source;
+mod swap;
 mod target;
 
 pub use backup::{Backup, BackupReport, Restore};
 pub use copy::CopyCollection;
 pub use existing::IfExists;
+pub use reembed::{Reembed, ReembedPlan, ReembedReport};
 pub use report::CopyReport;
+pub use swap::{Swap, Swapped};

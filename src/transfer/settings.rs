@@ -18,6 +18,8 @@ pub(super) struct Settings<'a> {
     pub(super) verify: bool,
     pub(super) checkpoint: Option<PathBuf>,
     pub(super) max_rate: Option<u32>,
+    /// How many batches of texts are embedded at the same time.
+    pub(super) concurrency: usize,
     pub(super) retry: RetryPolicy,
     pub(super) cancel: Option<Arc<AtomicBool>>,
     pub(super) dry_run: bool,
@@ -32,6 +34,7 @@ impl Default for Settings<'_> {
             verify: true,
             checkpoint: None,
             max_rate: None,
+            concurrency: 4,
             // As long as a batch job waits.
             retry: RetryPolicy::default().max_retries(10),
             cancel: None,
@@ -47,6 +50,11 @@ impl Settings<'_> {
         if self.max_rate == Some(0) {
             let why = "must be at least 1 record per second; leave it out for no limit";
             return Err(InvalidInput::setting("max_rate", "0", why));
+        }
+        if !(1..=64).contains(&self.concurrency) {
+            let why = "must be from 1 to 64; the default is 4";
+            let value = self.concurrency.to_string();
+            return Err(InvalidInput::setting("concurrency", value, why));
         }
         if self.retry.deadline.is_some() {
             let why = "a transfer has no deadline; use a policy without one, and stop it with .cancel(...)";

@@ -76,7 +76,6 @@ impl CollectionSource {
     }
 
     /// Reads the records without their vectors.
-    #[allow(dead_code)]
     pub(super) fn without_embeddings(mut self) -> CollectionSource {
         self.include.retain(|column| *column != Include::Embeddings);
         self

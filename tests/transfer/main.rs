@@ -6,4 +6,6 @@
 mod support;
 
 mod copied_under_kills;
+mod counting;
 mod like;
+mod reembed;

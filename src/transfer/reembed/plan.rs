@@ -1,0 +1,114 @@
+//! [`ReembedPlan`]: what a re-embedding would do and cost.
+
+use std::fmt;
+
+use super::texts::has_text;
+use crate::collection::Collection;
+use crate::error::Result;
+use crate::model::results::Include;
+use crate::printable::OneLine;
+
+/// The number of texts in a batch of a batch job.
+const BATCH: u64 = 100;
+/// The most ids that are kept as examples.
+const MAX_EXAMPLES: usize = 5;
+/// A token has about four characters of English text.
+const CHARACTERS_PER_TOKEN: u64 = 4;
+
+/// What a re-embedding would do; see [`Reembed::plan`](super::Reembed::plan). Its `Display` is one line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReembedPlan {
+    /// The name of the new collection.
+    pub name: String,
+    /// The number of records.
+    pub records: u64,
+    /// The number of texts to embed. Equal texts count each.
+    pub texts: u64,
+    /// Records without a document, or with one that holds only white space.
+    pub without_document: u64,
+    /// The ids of the first five of them.
+    pub without_document_ids: Vec<String>,
+    /// The characters of all texts.
+    pub characters: u64,
+    /// An estimate of the tokens of all texts: a token for four characters, as the providers estimate it for
+    /// English ([Gemini](https://ai.google.dev/gemini-api/docs/tokens)). Other languages and code have more
+    /// tokens. The provider counts them exactly.
+    pub estimated_tokens: u64,
+    /// The number of batches of up to 100 texts. A function may split a batch into several requests.
+    pub batches: u64,
+    /// The old embedding function with its model, as far as it is known.
+    pub old_function: Option<String>,
+    /// The old dimension.
+    pub old_dimension: Option<usize>,
+    /// The new embedding function with its model.
+    pub function: String,
+    /// The new dimension, if the function tells it before the first call.
+    pub dimension: Option<usize>,
+    /// Whether both functions make the same vectors, as far as their settings show.
+    pub is_same_function: bool,
+}
+
+impl ReembedPlan {
+    /// Counts the texts of a collection, page by page.
+    pub(super) fn count(&mut self, source: &Collection) -> Result<()> {
+        for record in source.scan().include([Include::Documents]) {
+            let record = record?;
+            self.records += 1;
+            let document = record.document.as_deref();
+            if !has_text(document) {
+                self.without_document += 1;
+                if self.without_document_ids.len() < MAX_EXAMPLES {
+                    self.without_document_ids.push(record.id);
+                }
+                continue;
+            }
+            self.texts += 1;
+            self.characters += document.unwrap_or_default().chars().count() as u64;
+        }
+        self.estimated_tokens = self.characters.div_ceil(CHARACTERS_PER_TOKEN);
+        self.batches = self.texts.div_ceil(BATCH);
+        Ok(())
+    }
+}
+
+/// `notes-reembedded: 1200 records, 1190 texts in 12 batches, about 60000 tokens (240000 characters), 10 without a
+/// document; from hashing, 256 floats to openai, text-embedding-3-small`
+impl fmt::Display for ReembedPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} records, {} texts in {} batches, about {} tokens ({} characters)",
+            OneLine(&self.name),
+            self.records,
+            self.texts,
+            self.batches,
+            self.estimated_tokens,
+            self.characters
+        )?;
+        if self.without_document > 0 {
+            write!(f, ", {} without a document", self.without_document)?;
+        }
+        let old = self.old_function.as_deref().unwrap_or("unknown");
+        write!(f, "; from {}", OneLine(old))?;
+        write_dimension(f, old, self.old_dimension)?;
+        write!(f, " to {}", OneLine(&self.function))?;
+        write_dimension(f, &self.function, self.dimension)?;
+        if self.is_same_function {
+            f.write_str(", the same function")?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds the dimension, unless the function's description has it.
+fn write_dimension(
+    f: &mut fmt::Formatter<'_>,
+    function: &str,
+    dimension: Option<usize>,
+) -> fmt::Result {
+    match dimension {
+        Some(floats) if !function.ends_with(" floats") => write!(f, ", {floats} floats"),
+        _ => Ok(()),
+    }
+}
