@@ -18,7 +18,7 @@ pub(crate) fn confirm(global: &Global, question: &str) -> Result<bool, Box<dyn E
     }
     let question = one_line(question);
     if !stdin().is_terminal() || !stderr().is_terminal() {
-        let why = format!("{question} There is no terminal to ask; pass --yes to do it");
+        let why = format!("{question} Without a terminal, only --yes does that");
         return Err(UsageError(why).into());
     }
     let mut terminal = stderr();

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::output::{Output, note};
 use super::records::{Columns, print_hits};
 
-/// Show a collection, a question and a filter, on a server of its own
+/// Show a collection, a question and a filter on a temporary server
 ///
 /// Uses Gemini if GEMINI_API_KEY or GOOGLE_API_KEY is set, or else a function that compares words, offline.
 #[derive(clap::Args)]

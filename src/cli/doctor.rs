@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chroma_blocking::{Client, Collection};
-use serde::Serialize;
+use serde_json::json;
 
 use super::args::{Global, Outcome};
 use super::exit::{self, Exit};
@@ -17,6 +17,8 @@ use super::output::{Colour, Output};
 const CLOCKS: Duration = Duration::from_secs(5);
 /// Less free space is a warning.
 const SPACE: u64 = 1 << 30;
+/// The status of a check that failed.
+const FAILURE: &str = "failure";
 /// The variables that choose a proxy.
 const PROXIES: [&str; 8] = [
     "HTTPS_PROXY",
@@ -43,33 +45,16 @@ Example:
   chroma_client doctor --host db:8000")]
 pub(crate) struct Args {}
 
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Ok,
-    Warning,
-    Failure,
-}
-
-/// Prints the checks, and remembers the first failure.
+/// Prints the checks, and remembers how the first failure ends the program.
 struct Report {
     output: Output,
     exit: Exit,
 }
 
-/// A line of `doctor --json`.
-#[derive(Serialize)]
-struct Line<'a> {
-    check: &'a str,
-    status: Status,
-    message: &'a str,
-}
-
 pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
-    let mut report = Report {
-        output: Output::new(global),
-        exit: Exit::Done,
-    };
+    let output = Output::new(global);
+    let exit = Exit::Done;
+    let mut report = Report { output, exit };
     check_machine(&mut report)?;
     match global.client() {
         Ok(client) => check_server(&client, &mut report)?,
@@ -80,72 +65,59 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
 }
 
 fn check_machine(report: &mut Report) -> io::Result<()> {
-    let set = PROXIES
-        .into_iter()
-        .filter(|name| env::var_os(name).is_some_and(|v| !v.is_empty()));
-    let set: Vec<&str> = set.collect();
-    report.say(
-        "proxy",
-        Status::Ok,
-        &match set.as_slice() {
-            [] => "no variable of a proxy is set".to_owned(),
-            set => format!("the environment sets {}", set.join(", ")),
-        },
-    )?;
+    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let set: Vec<&str> = PROXIES.into_iter().filter(is_set).collect();
+    if set.is_empty() {
+        report.ok("proxy", "no variable of a proxy is set")?;
+    } else {
+        report.ok("proxy", &format!("the environment sets {}", set.join(", ")))?;
+    }
     for folder in [env::current_dir().unwrap_or_default(), env::temp_dir()] {
         let Some(free) = free_space(&folder) else {
             continue;
         };
-        let message = format!(
-            "{:.1} GB are free in {}",
-            free as f64 / 1e9,
-            folder.display()
-        );
+        let gigabytes = free as f64 / 1e9;
+        let message = format!("{gigabytes:.1} GB are free in {}", folder.display());
         if free < SPACE {
             let message = format!("{message}; checkpoints, backups and exports need room");
-            report.say("disk", Status::Warning, &message)?;
+            report.say("disk", "warning", &message)?;
         } else {
-            report.say("disk", Status::Ok, &message)?;
+            report.ok("disk", &message)?;
         }
     }
     Ok(())
 }
 
 fn check_server(client: &Client, report: &mut Report) -> io::Result<()> {
-    let started = Instant::now();
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let (started, now) = (Instant::now(), SystemTime::now());
     let heartbeat = match client.heartbeat() {
         Ok(heartbeat) => heartbeat,
         Err(error) => return report.fail("connection", &error),
     };
     let took = started.elapsed();
     let message = format!("{} responds, after {} ms", client.url(), took.as_millis());
-    report.say("connection", Status::Ok, &message)?;
-    check_clock(heartbeat, now.as_nanos(), took, report)?;
+    report.ok("connection", &message)?;
+    check_clock(heartbeat, now, took, report)?;
     report.result("version", client.version(), |version| {
         format!("the API has version {version}; every server since Chroma 1.0 says 1.0.0")
     })?;
     report.result("limits", client.pre_flight_checks(), |limits| {
-        let base64 = if limits.supports_base64_encoding {
+        let base64 = limits.supports_base64_encoding;
+        let form = if base64 {
             "in base64"
         } else {
             "as lists of numbers"
         };
         format!(
-            "at most {} records per request, vectors {base64}",
+            "at most {} records per request, vectors {form}",
             limits.max_batch_size
         )
     })?;
     report.result("key", client.identity(), |user| {
+        let (tenant, databases) = (&user.tenant, user.databases.join(", "));
         match user.user_id.as_str() {
-            "" => format!("the server asks for no key; tenant {}", user.tenant),
-            id => format!(
-                "user {id} of tenant {}, databases {}",
-                user.tenant,
-                user.databases.join(", ")
-            ),
+            "" => format!("the server asks for no key; tenant {tenant}"),
+            id => format!("user {id} of tenant {tenant}, databases {databases}"),
         }
     })?;
     // Servers list no collections of a database that does not exist.
@@ -153,98 +125,93 @@ fn check_server(client: &Client, report: &mut Report) -> io::Result<()> {
     match exists.and_then(|_| client.list_collections().run()) {
         Ok(collections) => {
             let (database, count) = (client.database(), collections.len());
-            report.say(
-                "database",
-                Status::Ok,
-                &format!("{database} has {count} collections"),
-            )?;
-            collections
-                .iter()
-                .try_for_each(|collection| check_function(collection, report))
+            report.ok("database", &format!("{database} has {count} collections"))?;
+            let mut collections = collections.iter();
+            collections.try_for_each(|collection| check_function(collection, report))
         }
         Err(error) => report.fail("database", &error),
     }
 }
 
-/// Compares the clocks. The server's time was read at some moment of the request.
-fn check_clock(server: u128, sent: u128, took: Duration, report: &mut Report) -> io::Result<()> {
-    let received = sent + took.as_nanos();
-    let off = sent
-        .saturating_sub(server)
-        .max(server.saturating_sub(received));
-    let seconds = off as f64 / 1e9;
+/// Compares the clocks. The server read its own at some moment of the request.
+fn check_clock(
+    server: u128,
+    sent: SystemTime,
+    took: Duration,
+    report: &mut Report,
+) -> io::Result<()> {
+    let sent = sent
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos();
+    let ahead = server.saturating_sub(sent + took.as_nanos());
+    let off = sent.saturating_sub(server).max(ahead);
+    let message = format!("the clocks differ by {:.1} s", off as f64 / 1e9);
     if off > CLOCKS.as_nanos() {
-        let message = format!(
-            "the clocks differ by {seconds:.0} s; set the clock of this machine or the server's"
-        );
-        return report.say("clock", Status::Warning, &message);
+        let message = format!("{message}; set the clock of this machine or the server's");
+        return report.say("clock", "warning", &message);
     }
-    report.say(
-        "clock",
-        Status::Ok,
-        &format!("the clocks differ by {seconds:.1} s"),
-    )
+    report.ok("clock", &message)
 }
 
 /// Makes the function of a collection, and embeds nothing.
 fn check_function(collection: &Collection, report: &mut Report) -> io::Result<()> {
+    const CHECK: &str = "function";
     let name = collection.name();
     let failed = |why: &dyn Error| format!("{name}: {why:#}");
     if let Some(function) = collection.embedding_function() {
         return match function.embed_documents(&[]) {
-            Ok(_) => {
-                let message = format!("{name}: {} opens", function.name());
-                report.say("function", Status::Ok, &message)
-            }
-            Err(why) => report.say("function", Status::Failure, &failed(&*why)),
+            Ok(_) => report.ok(CHECK, &format!("{name}: {} opens", function.name())),
+            Err(why) => report.say(CHECK, FAILURE, &failed(&*why)),
         };
     }
     let stored = collection.configuration().embedding_function.as_ref();
     if stored.is_none_or(|stored| stored.name.is_none()) {
-        let message =
-            format!("{name}: the server returns no function, so texts need one or vectors");
-        return report.say("function", Status::Ok, &message);
+        let message = format!("{name}: the server returns none, so texts need --function");
+        return report.ok(CHECK, &message);
     }
     // Without a function, this fails before it sends anything, and says why.
     match collection.query("").run() {
         Err(chroma_blocking::Error::Invalid { reason, .. }) => {
-            report.say("function", Status::Failure, &failed(&reason))
+            report.say(CHECK, FAILURE, &failed(&reason))
         }
-        Err(error) => report.fail("function", &error),
+        Err(error) => report.fail(CHECK, &error),
         Ok(_) => Ok(()),
     }
 }
 
 impl Report {
-    fn say(&mut self, check: &str, status: Status, message: &str) -> io::Result<()> {
-        if matches!(status, Status::Failure) && self.exit == Exit::Done {
+    fn say(&mut self, check: &str, status: &str, message: &str) -> io::Result<()> {
+        if status == FAILURE && self.exit == Exit::Done {
             self.exit = Exit::Failed;
         }
         if self.output.is_json() {
-            self.output.json(&Line {
-                check,
-                status,
-                message,
-            })?;
-        } else {
-            let (colour, word) = match status {
-                Status::Ok => (Colour::Green, "ok     "),
-                Status::Warning => (Colour::Yellow, "warning"),
-                Status::Failure => (Colour::Red, "failure"),
-            };
-            let word = self.output.paint(colour, word).into_owned();
             self.output
-                .painted_line(&word, &format!("  {check:<10}  {message}"))?;
+                .json(&json!({ "check": check, "status": status, "message": message }))?;
+        } else {
+            let colour = match status {
+                FAILURE => Colour::Red,
+                "warning" => Colour::Yellow,
+                _ => Colour::Green,
+            };
+            let status = format!("{status:<7}");
+            let status = self.output.paint(colour, &status).into_owned();
+            let message = format!("  {check:<10}  {message}");
+            self.output.painted_line(&status, &message)?;
         }
         // Some checks take a while.
         self.output.flush()
+    }
+
+    fn ok(&mut self, check: &str, message: &str) -> io::Result<()> {
+        self.say(check, "ok", message)
     }
 
     fn fail(&mut self, check: &str, error: &chroma_blocking::Error) -> io::Result<()> {
         if self.exit == Exit::Done {
             self.exit = exit::of_error(error);
         }
-        self.say(check, Status::Failure, &format!("{error:#}"))
+        self.say(check, FAILURE, &format!("{error:#}"))
     }
 
     fn result<T>(
@@ -254,7 +221,7 @@ impl Report {
         describe: impl FnOnce(T) -> String,
     ) -> io::Result<()> {
         match result {
-            Ok(value) => self.say(check, Status::Ok, &describe(value)),
+            Ok(value) => self.ok(check, &describe(value)),
             Err(error) => self.fail(check, &error),
         }
     }

@@ -1,7 +1,6 @@
 //! `chroma_client ls`: lists the collections.
 
-use chroma_blocking::Collection;
-use serde::Serialize;
+use serde_json::json;
 
 use super::args::{Global, Outcome};
 use super::exit::Exit;
@@ -17,18 +16,6 @@ Examples:
   chroma_client ls --json | jq -r .name")]
 pub(crate) struct Args {}
 
-/// A line of `ls --json`.
-#[derive(Serialize)]
-struct Listed<'a> {
-    name: &'a str,
-    id: &'a str,
-    records: usize,
-    dimension: Option<usize>,
-    space: Option<chroma_blocking::Space>,
-    embedding_function: Option<&'a str>,
-    metadata: &'a chroma_blocking::Metadata,
-}
-
 pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
     let client = global.client()?;
     let mut collections = client.list_collections().run()?;
@@ -38,7 +25,6 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
     }
     collections.sort_by(|one, other| one.name().cmp(other.name()));
     let mut output = Output::new(global);
-    let mut table = Table::new(&["NAME", "RECORDS", "DIMENSION", "SPACE", "FUNCTION"]);
     let mut rows = Vec::new();
     for collection in &collections {
         let records = match collection.count() {
@@ -46,40 +32,33 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
             Err(chroma_blocking::Error::NotFound { .. }) => continue,
             records => records?,
         };
-        let listed = listed(collection, records);
+        let stored = collection.configuration().embedding_function.as_ref();
+        let function = stored.and_then(|function| function.name.clone());
         if output.is_json() {
-            output.json(&listed)?;
-        } else {
-            let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-            rows.push(vec![
-                listed.name.to_owned(),
-                records.to_string(),
-                shown(listed.dimension.map(|floats| floats.to_string())),
-                shown(
-                    listed
-                        .space
-                        .map(|space| format!("{space:?}").to_lowercase()),
-                ),
-                shown(listed.embedding_function.map(ToOwned::to_owned)),
-            ]);
+            output.json(&json!({
+                "name": collection.name(),
+                "id": collection.id(),
+                "records": records,
+                "dimension": collection.dimension(),
+                "space": collection.space(),
+                "embedding_function": function,
+                "metadata": collection.metadata(),
+            }))?;
+            continue;
         }
+        let dimension = collection.dimension().map(|floats| floats.to_string());
+        let space = collection
+            .space()
+            .map(|space| format!("{space:?}").to_lowercase());
+        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        let mut row = vec![collection.name().to_owned(), records.to_string()];
+        row.extend([dimension, space, function].map(or_dash));
+        rows.push(row);
     }
     if !output.is_json() {
+        let mut table = Table::new(&["NAME", "RECORDS", "DIMENSION", "SPACE", "FUNCTION"]);
         output.rows(&mut table, &rows)?;
     }
     output.finish()?;
     Ok(Exit::Done)
-}
-
-fn listed(collection: &Collection, records: usize) -> Listed<'_> {
-    let stored = collection.configuration().embedding_function.as_ref();
-    Listed {
-        name: collection.name(),
-        id: collection.id(),
-        records,
-        dimension: collection.dimension(),
-        space: collection.space(),
-        embedding_function: stored.and_then(|function| function.name.as_deref()),
-        metadata: collection.metadata(),
-    }
 }

@@ -40,7 +40,7 @@ use args::{Global, Outcome};
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
 
-/// What the program prints without arguments.
+/// The text printed without arguments.
 const INTRODUCTION: &str = "\
 chroma_client inspects, moves and keeps collections of Chroma. The server is CHROMA_HOST or --host.
 

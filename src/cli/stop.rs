@@ -21,8 +21,8 @@ pub(crate) struct Stop {
 impl Stop {
     /// Catches Ctrl-C, SIGTERM and SIGHUP from now on. The first prints `message`.
     ///
-    /// Under nohup it catches none: SIGHUP must stay ignored, and `ctrlc` catches all three or none. The others
-    /// then end the program at once.
+    /// Under nohup, SIGHUP must stay ignored. `ctrlc` catches all three or none, so the other two then end the
+    /// program at once.
     pub(crate) fn on_signals(message: &'static str) -> Result<Stop, ctrlc::Error> {
         let (sender, signals) = channel();
         let stop = Stop {
@@ -60,7 +60,7 @@ impl Stop {
     }
 }
 
-/// Returns whether the program was started by nohup, as far as Linux tells.
+/// Returns whether the program was started by nohup. Only Linux shows it.
 fn is_hangup_ignored() -> bool {
     const SIGHUP: u64 = 1;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -60,7 +60,7 @@ pub fn run(url: &str, arguments: &[&str]) -> Ran {
     Ran::of(command(url, arguments).output().unwrap())
 }
 
-/// Returns a command that runs the program on a terminal of its own, which Python makes. All that the program
+/// Returns a command that runs the program on a new terminal, which Python makes. All that the program
 /// prints is on standard output, with `\r\n` at the ends of lines.
 #[cfg(unix)]
 pub fn command_on_terminal(url: &str, arguments: &[&str]) -> Command {
@@ -110,7 +110,7 @@ pub fn servers() -> [&'static str; 2] {
     [server("1.5.9"), server("1.0.0")]
 }
 
-/// Makes a collection with a name of its own and three records.
+/// Makes a collection with a unique name and three records.
 pub fn three_records(url: &str) -> Collection {
     let client = Client::new(url).unwrap();
     let collection = client

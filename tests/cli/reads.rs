@@ -123,7 +123,7 @@ fn get_selects_by_id_and_by_filter() {
         assert_eq!(ids(&["--offset", "1", "--limit", "1"]), ["go"]);
         assert_eq!(ids(&["--limit", "0"]).len(), 0);
         assert_eq!(ids(&["go", "rust", "--where", r#"{"year":2009}"#]), ["go"]);
-        // All that there are, and then the error.
+        // Prints the records that exist before the error.
         let ran = run(url, &["get", name, "go", "gone", "--json"]);
         assert_eq!(ran.out.lines().count(), 1);
         assert!(ran.fails(1).contains("\"gone\""));
