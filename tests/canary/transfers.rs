@@ -1,10 +1,11 @@
-//! Calls that copy collections.
+//! Calls that copy collections and back them up.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
+use chroma_blocking::RetryPolicy;
 use chroma_blocking::transfer::IfExists;
-use chroma_blocking::{Collection, Result, RetryPolicy};
 
 use crate::calls::Call;
 use crate::observers;
@@ -19,20 +20,54 @@ pub const CALLS: &[(&str, Call)] = &[
         let builder = abc.client().collection("copy").like(abc);
         builder.create().map(drop)
     }),
-    ("copy", copy),
+    ("copy", |abc, folder| {
+        let copy = abc
+            .copy_to(abc.client())
+            .name("copy")
+            .if_exists(IfExists::Replace)
+            .checkpoint(fresh(folder, "copy.ckpt"))
+            .retry(RetryPolicy::none());
+        observers::debug("copy", &copy);
+        observers::shown("report", &copy.run()?);
+        Ok(())
+    }),
+    ("backup", |abc, folder| {
+        let backup = abc.client().backup().retry(RetryPolicy::none());
+        observers::debug("backup", &backup);
+        let path = folder.join("backup");
+        let _ = fs::remove_dir_all(&path);
+        observers::shown("report", &backup.to_folder(path)?);
+        Ok(())
+    }),
+    ("backup as a stream", |abc, _| {
+        let backup = abc.client().backup().retry(RetryPolicy::none());
+        backup.to_tar(io::sink()).map(drop)
+    }),
+    ("check of a backup", |abc, folder| {
+        // What it returns is data of the server.
+        abc.client()
+            .restore(folder.join("backup"))
+            .check()
+            .map(drop)
+    }),
+    ("restore", |abc, folder| {
+        let restore = abc
+            .client()
+            .restore(folder.join("backup"))
+            .if_exists(IfExists::Replace)
+            .checkpoint(fresh(folder, "restore.ckpt"))
+            .retry(RetryPolicy::none());
+        observers::debug("restore", &restore);
+        for report in restore.run()? {
+            observers::shown("report", &report);
+        }
+        Ok(())
+    }),
 ];
 
-fn copy(abc: &Collection, folder: &Path) -> Result<()> {
-    let checkpoint = folder.join("copy.ckpt");
-    // The checkpoint of another server is an error.
-    let _ = fs::remove_file(&checkpoint);
-    let copy = abc
-        .copy_to(abc.client())
-        .name("copy")
-        .if_exists(IfExists::Replace)
-        .checkpoint(checkpoint)
-        .retry(RetryPolicy::none());
-    observers::debug("copy", &copy);
-    observers::shown("report", &copy.run()?);
-    Ok(())
+/// Returns a path without a file, since a file of another server would be an error.
+fn fresh(folder: &Path, name: &str) -> std::path::PathBuf {
+    let path = folder.join(name);
+    let _ = fs::remove_file(&path);
+    path
 }

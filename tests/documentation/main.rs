@@ -181,20 +181,6 @@ fn commands_name_files_and_features_that_exist() {
     assert_none("named in documents, and missing", wrong);
 }
 
-/// A server could choose a path outside of the folder.
-#[test]
-fn secure_13_the_example_of_a_backup_makes_no_path_of_a_name() {
-    let (_, backup) = OPERATING.split_once("fn backup(").unwrap();
-    let (backup, _) = backup.split_once("```").unwrap();
-    let paths: Vec<_> = backup
-        .lines()
-        .filter(|line| line.contains("join("))
-        .collect();
-    assert_eq!(paths.len(), 1, "{paths:?}");
-    assert!(paths[0].contains("{id}."), "{paths:?}");
-    assert!(backup.contains("let id = collection.id();"), "{backup}");
-}
-
 /// Settings of the table in `docs/operating.md` with their defaults, as the table and as `Debug` show them.
 const DEFAULTS: [(&str, &str, &str); 9] = [
     ("ClientBuilder::connection_timeout", "30 s", "connect: 30s"),
