@@ -85,7 +85,10 @@ impl<'a> Fitting<'a> {
     /// Removes what the type does not have. Returns whether the server accepts the rest.
     fn fit(&mut self, schema: &'a Value, value: &mut Value) -> bool {
         let mut schema = self.resolve(schema);
-        if let Some(variants) = variants(schema) {
+        for _ in 0..MAX_REFERENCES {
+            let Some(variants) = variants(schema) else {
+                break;
+            };
             let Some(variant) = self.variant(variants, value) else {
                 return false;
             };
@@ -190,4 +193,128 @@ fn is_of_kind(schema: &Value, value: &Value) -> bool {
 fn variants(schema: &Value) -> Option<&Vec<Value>> {
     let variants = schema.get("oneOf").or_else(|| schema.get("anyOf"))?;
     variants.as_array()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn reference(name: &str) -> Value {
+        json!({ "$ref": format!("#/components/schemas/{name}") })
+    }
+
+    /// As `utoipa` describes the types of Chroma.
+    fn described() -> Value {
+        let optional = |name: &str| json!({ "oneOf": [{ "type": "null" }, reference(name)] });
+        json!({
+            "CreateCollectionPayload": { "type": "object", "properties": {
+                "name": { "type": "string" }, "configuration": optional("Configuration"), "schema": optional("Schema"),
+            } },
+            "Configuration": { "type": "object", "properties": {
+                "hnsw": optional("Hnsw"), "embedding_function": optional("Function"),
+            } },
+            "Hnsw": { "type": "object", "additionalProperties": false, "properties": {
+                "space": reference("Space"), "ef_search": { "type": ["integer", "null"] },
+            } },
+            "Space": { "type": "string", "enum": ["l2", "cosine"] },
+            "Function": { "oneOf": [
+                { "type": "object", "properties": { "type": { "type": "string", "enum": ["legacy"] } } },
+                { "allOf": [
+                    reference("Known"),
+                    { "type": "object", "properties": { "type": { "type": "string", "enum": ["known"] } } },
+                ] },
+            ] },
+            "Known": { "type": "object", "properties": { "name": { "type": "string" }, "config": {} } },
+            "Schema": { "type": "object", "properties": {
+                "keys": { "type": "object", "additionalProperties": reference("Types") },
+                "cmek": { "type": ["object", "null"] },
+            } },
+            "Types": { "type": "object", "properties": { "text": optional("Text") } },
+            "Text": { "type": "object", "additionalProperties": false },
+        })
+    }
+
+    #[track_caller]
+    fn fits(mut body: Value, fitted: &Value, removed: &[&str]) {
+        let accepted = Accepted::of(&described()).unwrap();
+        assert_eq!(accepted.fit(&mut body), removed);
+        assert_eq!(&body, fitted);
+    }
+
+    #[test]
+    fn known_settings_stay() {
+        let body = json!({
+            "configuration": {
+                "hnsw": { "space": "cosine", "ef_search": 7, "num_threads": 2, "batch_size": 9 },
+                "embedding_function": { "type": "known", "name": "any", "config": { "a": [{}] } },
+            },
+            "schema": { "keys": { "any": { "text": {} }, "other": {} }, "cmek": { "a": 1 } },
+        });
+        fits(body.clone(), &body, &[]);
+        let legacy = json!({ "configuration": { "embedding_function": { "type": "legacy" } }, "schema": null });
+        fits(legacy.clone(), &legacy, &[]);
+    }
+
+    #[test]
+    fn unknown_settings_are_removed_and_listed() {
+        fits(
+            json!({
+                "configuration": {
+                    "hnsw": { "space": "hamming", "ef_search": 7, "layers": 2, "absent": null },
+                    "embedding_function": { "type": "known", "name": "any", "since": 2 }, "new": {},
+                },
+                "schema": { "keys": { "any": { "text": { "fast": true }, "date": {} } }, "since": 1 },
+            }),
+            &json!({
+                "configuration": {
+                    "hnsw": { "ef_search": 7 }, "embedding_function": { "type": "known", "name": "any" },
+                },
+                "schema": { "keys": { "any": { "text": {} } } },
+            }),
+            &[
+                "configuration.embedding_function.since",
+                "configuration.hnsw.layers",
+                "configuration.hnsw.space",
+                "configuration.new",
+                "schema.keys.any.date",
+                "schema.keys.any.text.fast",
+                "schema.since",
+            ],
+        );
+        let function = json!({ "configuration": { "embedding_function": { "type": "unknown" } } });
+        let removed = ["configuration.embedding_function"];
+        fits(function, &json!({ "configuration": {} }), &removed);
+    }
+
+    #[test]
+    fn a_server_with_other_types_is_not_judged() {
+        assert_eq!(Accepted::of(&json!({})), None);
+        let mut dangling = described();
+        dangling.as_object_mut().unwrap().remove("Space");
+        assert_eq!(Accepted::of(&dangling), None);
+        let accepted = Accepted::of(&described()).unwrap();
+        assert!(accepted.has_schemas() && accepted.reports_configuration);
+        let mut oldest = described();
+        oldest["CreateCollectionPayload"]["properties"] = json!({ "configuration": {} });
+        oldest["Collection"] = json!({ "properties": { "id": {} } });
+        let accepted = Accepted::of(&oldest).unwrap();
+        assert!(!accepted.has_schemas() && !accepted.reports_configuration);
+    }
+
+    #[test]
+    fn secure_types_that_refer_to_themselves_end() {
+        let itself = reference("CreateCollectionPayload");
+        for payload in [
+            itself.clone(),
+            json!({ "oneOf": [itself.clone(), itself.clone()] }),
+            json!({ "allOf": [itself.clone(), itself.clone()] }),
+            json!({ "additionalProperties": itself }),
+        ] {
+            let accepted = Accepted::of(&json!({ "CreateCollectionPayload": payload })).unwrap();
+            let mut body = json!({ "schema": { "keys": { "a": { "b": {} } } } });
+            accepted.fit(&mut body);
+        }
+    }
 }

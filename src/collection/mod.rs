@@ -77,7 +77,7 @@ pub use functions::{AttachFunction, Attached, AttachedFunction, DetachFunction};
 pub use get::Get;
 pub use handle::Collection;
 pub use ids::IntoIds;
-#[allow(unused_imports, reason = "for transfer")]
+#[cfg(feature = "transfer")]
 pub(crate) use like::CollectionSettings;
 pub use modify::Modify;
 pub use open::CollectionOpener;

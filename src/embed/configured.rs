@@ -158,7 +158,7 @@ pub(crate) fn check(
 ///
 /// # Errors
 /// As for [`check`].
-#[allow(dead_code, reason = "for transfer")]
+#[cfg(feature = "transfer")]
 pub(crate) fn check_stored(
     stored: &EmbeddingFunctionConfiguration,
     other: &EmbeddingFunctionConfiguration,

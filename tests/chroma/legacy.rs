@@ -169,6 +169,55 @@ fn field_04_a_collection_of_chroma_0_5_tells_the_settings_of_its_metadata() {
 }
 
 #[test]
+fn a_collection_like_one_of_chroma_0_5_has_its_settings() {
+    let Some(legacy) = Legacy::start(&json!({
+        "cosine": { "hnsw:space": "cosine" },
+        "plain": { "shelf": "A" },
+        "all": {
+            "hnsw:space": "ip", "hnsw:M": 32, "hnsw:construction_ef": 77, "hnsw:search_ef": 55,
+            "hnsw:batch_size": 7, "hnsw:sync_threshold": 9, "hnsw:resize_factor": 1.75, "shelf": "A",
+        },
+    })) else {
+        return;
+    };
+    for (name, space) in [
+        ("cosine", Space::Cosine),
+        ("plain", Space::L2),
+        ("all", Space::Ip),
+    ] {
+        let old = legacy.open(name);
+        ranks_by(&old, space);
+        let builder = legacy.client.collection(unique_name()).like(&old);
+        assert_eq!(builder.losses().unwrap(), [""; 0], "{name}");
+        let copy = builder.create().unwrap();
+        ranks_by(&copy, space);
+        assert_eq!(copy.metadata(), old.metadata());
+        // Servers return it only in a schema.
+        let without_batch_size = |collection: &Collection| {
+            let mut hnsw = collection.configuration().hnsw.clone();
+            let hnsw_of = hnsw.as_mut();
+            hnsw_of.map(|hnsw| hnsw.batch_size.take());
+            hnsw
+        };
+        assert_eq!(without_batch_size(&copy), without_batch_size(&old));
+        if let Some(schema) = copy.schema() {
+            let expected = if name == "all" { 7 } else { 100 };
+            assert_eq!(
+                schema.vector_index().hnsw.unwrap().batch_size,
+                Some(expected)
+            );
+        }
+        // With a new function, the distance function stays.
+        let function = Hashing::with_dimension(2).unwrap();
+        let builder = legacy.client.collection(unique_name()).like(&old);
+        ranks_by(
+            &builder.embedding_function(function).create().unwrap(),
+            space,
+        );
+    }
+}
+
+#[test]
 fn field_05_metadata_keep_the_settings_that_only_they_tell() {
     let Some(legacy) = Legacy::start(&json!({
         "cosine": { "hnsw:space": "cosine", "hnsw:search_ef": 55, "shelf": "A" },

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use chroma_blocking::{
-    Client, Collection, Key, Record, RetryPolicy, Search, client::CircuitBreaker, schema::Schema,
+    Client, Collection, Key, Record, RetryPolicy, Search,
+    client::CircuitBreaker,
+    schema::{InvertedIndex, Schema},
 };
 
 use crate::messages::Messages;
@@ -230,6 +232,15 @@ fn old(seen: &mut Messages) {
     let sparse = chroma_blocking::record::SparseVector::new([1], [1.0]);
     let record = Record::new("a").embedding([1.0]).metadata("words", sparse);
     seen.of(abc.upsert([record]));
+
+    let schemaless = r#"{"CreateCollectionPayload":{"properties":{"configuration":{}}}}"#;
+    let server = described(schemaless, Answer::ok("{}"));
+    let nothing = r#"{"ids":[],"embeddings":[],"include":["embeddings"]}"#;
+    let oldest = chroma(OLD_LIMITS, move |_| Answer::ok(nothing));
+    let like = client_without_retries(&server).collection("copy");
+    let like = like.like(&collection(&oldest));
+    let unindexed = Schema::new().delete_index("title", InvertedIndex::String);
+    seen.of(like.schema(unindexed).create());
 
     for hidden in [
         Answer::new(404, "<html>"),

@@ -1,6 +1,8 @@
 //! [`CollectionBuilder::like`]: creates a collection with the settings of another one, on any server.
 
 mod fit;
+#[cfg(feature = "transfer")]
+mod same;
 mod settings;
 mod space;
 mod wanted;
@@ -9,9 +11,7 @@ use super::builder::{CollectionBuilder, Mode};
 use super::embedding_functions::EmbeddingFunctions;
 use super::handle::Collection;
 use super::new::Chosen;
-use crate::embed::configured;
-use crate::error::{InvalidInput, Result};
-#[allow(unused_imports, reason = "for transfer")]
+use crate::error::Result;
 pub(crate) use settings::CollectionSettings;
 pub(super) use settings::Like;
 
@@ -66,7 +66,7 @@ impl CollectionBuilder {
 
     /// Does the same as [`like`](CollectionBuilder::like) with settings from a file. The embedding functions in
     /// use are those that the settings name.
-    #[allow(dead_code, reason = "for transfer")]
+    #[cfg(feature = "transfer")]
     pub(crate) fn like_settings(self, settings: CollectionSettings) -> CollectionBuilder {
         self.take(Like {
             settings,
@@ -99,47 +99,5 @@ impl CollectionBuilder {
     /// request.
     pub fn losses(&self) -> Result<Vec<String>> {
         Ok(self.prepare(&self.client.begin(), Mode::Create)?.1)
-    }
-}
-
-impl Collection {
-    /// Checks that vectors of another collection can be stored in this one: same dimension, same distance
-    /// function, and no conflict between the embedding functions. What one of the two does not tell is not
-    /// compared.
-    ///
-    /// # Errors
-    /// [`InvalidInput`] that names both values.
-    #[allow(dead_code, reason = "for transfer")]
-    pub(crate) fn check_same_vectors(
-        &self,
-        source: &CollectionSettings,
-    ) -> Result<(), InvalidInput> {
-        let own = CollectionSettings::of(self);
-        let differs = |name, own: &str, source: &str| {
-            let why = format!(
-                "the source has {source}, so the vectors do not match; choose another name, or delete the \
-                 collection {:?} first",
-                self.name()
-            );
-            Err(InvalidInput::setting(name, own, why))
-        };
-        if let (Some(own), Some(source)) = (own.dimension, source.dimension) {
-            if own != source {
-                return differs("dimension", &own.to_string(), &source.to_string());
-            }
-        }
-        if let (Some(own), Some(source)) = (own.index().space(), source.index().space()) {
-            if own != source {
-                return differs("space", own.name(), source.name());
-            }
-        }
-        if let (Some(own), Some(source)) = (own.function(), source.function()) {
-            if let Err(InvalidInput::EmbeddingFunctionConflict { stored, given }) =
-                configured::check_stored(&own, &source)
-            {
-                return differs("embedding_function", &stored, &given);
-            }
-        }
-        Ok(())
     }
 }
