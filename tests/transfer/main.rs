@@ -9,3 +9,4 @@ mod copied_under_kills;
 mod counting;
 mod like;
 mod reembed;
+mod swap;
