@@ -16,8 +16,8 @@ const PAGE: usize = 1_000;
 /// Print records: those with these ids, those that pass a filter, or all
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json, a line for each record: id, document, uri, metadata, embedding. What a record does not have is
-left out. An id without a record is an error, after all others are printed.
+With --json, a line for each record: id, document, uri, metadata, embedding. \
+What a record does not have is left out. An id without a record is an error, after all others are printed.
 
 While other programs write, use export to read a whole collection.
 

@@ -8,8 +8,8 @@ use super::records::{Columns, Records};
 /// Print the first records of a collection
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json, a line for each record: id, document, uri, metadata, embedding. What a record does not have is
-left out.
+With --json, a line for each record: id, document, uri, metadata, embedding. \
+What a record does not have is left out.
 
 Example:
   chroma_client head notes -n 3")]

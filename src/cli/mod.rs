@@ -54,11 +54,11 @@ chroma_client --help lists all commands. chroma_client demo needs no server.
 ";
 
 const AFTER_HELP: &str = "\
-Environment: CHROMA_HOST (a URL or host:port), CHROMA_TENANT, CHROMA_DATABASE, CHROMA_API_KEY, MAX_RETRIES,
+Environment: CHROMA_HOST (a URL or host:port), CHROMA_TENANT, CHROMA_DATABASE, CHROMA_API_KEY, MAX_RETRIES, \
 RETRY_DELAY_MS, CONNECTION_TIMEOUT_MS, REQUEST_TIMEOUT_MS, NO_COLOR, RUST_LOG.
 
-Exit codes: 0 done; 1 an error that needs attention; 2 wrong options; 3 written, but old records were kept;
-75 try again later; 130 stopped by Ctrl-C. After 1, 75 and 130, the same command continues a job with a
+Exit codes: 0 done; 1 an error that needs attention; 2 wrong options; 3 written, but old records were kept; \
+75 try again later; 130 stopped by Ctrl-C. After 1, 75 and 130, the same command continues a job with a \
 checkpoint.
 
 Example:

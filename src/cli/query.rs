@@ -1,20 +1,23 @@
 //! `chroma_client query`: finds the records that are most similar to a text.
 
+use std::sync::Arc;
+
 use chroma_blocking::Where;
 
 use super::args::{Global, Outcome, filter};
 use super::exit::Exit;
+use super::function::FunctionArgs;
 use super::output::Output;
 use super::records::{Columns, print_hits};
 
 /// Find the records that are most similar to a text, nearest first
 ///
 /// The text is embedded with the function that the collection stores. Its key is read from the environment variable
-/// that the collection names, such as GEMINI_API_KEY.
+/// that the collection names, such as GEMINI_API_KEY. Chroma 1.0.0 does not return the function; pass --function.
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json, a line for each hit: id, distance, document, uri, metadata, embedding. What a record does not
-have is left out.
+With --json, a line for each hit: id, distance, document, uri, metadata, embedding. \
+What a record does not have is left out.
 
 Examples:
   chroma_client query notes \"memory safety\" -n 3
@@ -32,10 +35,16 @@ pub(crate) struct Args {
     filter: Option<Where>,
     #[command(flatten)]
     columns: Columns,
+    #[command(flatten)]
+    function: FunctionArgs,
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
-    let collection = global.client()?.collection(&args.name).get()?;
+    let mut opener = global.client()?.collection(&args.name);
+    if let Some(function) = args.function.make(Arc::default())? {
+        opener = opener.embedding_function(function);
+    }
+    let collection = opener.get()?;
     let query = collection.query(args.text.as_str()).n_results(args.n);
     let query = query
         .filter(args.filter.clone())

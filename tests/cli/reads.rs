@@ -200,8 +200,11 @@ fn a_function_that_cannot_be_made_is_an_error_that_names_the_variable() {
     assert!(message.contains("torch"), "{message}");
     // The oldest server does not return the function.
     let old = three_records(server("1.0.0"));
-    let message = run(server("1.0.0"), &["query", old.name(), "x"]).fails(1);
+    let query = ["query", old.name(), "goroutines", "-n", "1", "--json"];
+    let message = run(server("1.0.0"), &query).fails(1);
     assert!(message.contains("function"), "{message}");
+    let given = [&query[..], &["--function", "hashing", "--dimension", "32"]].concat();
+    assert_eq!(run(server("1.0.0"), &given).json()[0]["id"], "go");
     let report = run(url, &["doctor", "--json"]);
     assert_eq!(report.code, Some(1));
     for collection in [openai, torch] {
