@@ -106,7 +106,7 @@ impl<'a> CopyCollection<'a> {
         let mut saved = self.open_checkpoint()?;
         let opening = Opening {
             builder: self.target.collection(&self.name).like(&self.source),
-            source: CollectionSettings::of(&self.source),
+            source: CollectionSettings::of(&self.source).with_measured_space(&self.source)?,
             source_id: Some(self.source.id()),
             call,
         };

@@ -8,7 +8,6 @@ mod space;
 mod wanted;
 
 use super::builder::{CollectionBuilder, Mode};
-use super::embedding_functions::EmbeddingFunctions;
 use super::handle::Collection;
 use super::new::Chosen;
 use crate::error::Result;
@@ -70,7 +69,7 @@ impl CollectionBuilder {
     pub(crate) fn like_settings(self, settings: CollectionSettings) -> CollectionBuilder {
         self.take(Like {
             settings,
-            functions: EmbeddingFunctions::default(),
+            functions: super::embedding_functions::EmbeddingFunctions::default(),
             source: None,
         })
     }

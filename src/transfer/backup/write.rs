@@ -288,7 +288,7 @@ impl<'a> Backup<'a> {
             records,
             hash: format!("{hash:016x}"),
             incremental: known.is_some(),
-            settings: CollectionSettings::of(collection),
+            settings: CollectionSettings::of(collection).with_measured_space(collection)?,
             parts: std::mem::take(&mut writing.parts),
         })
     }
