@@ -80,16 +80,24 @@ fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         (true, true) => &QUICK,
         (true, false) => &FULL,
     };
-    let known = ["--bench", "--quick", "--json"];
+    let known = ["--bench", "--quick", "--json", "memory", "rates"];
     if !has("--bench") {
         eprintln!(
             "testing the benchmark; to measure, run cargo bench --features transfer --bench transfer"
         );
     } else if let Some(other) = arguments.iter().find(|a| !known.contains(&a.as_str())) {
-        return Err(format!("unknown option {other}; the options are --quick and --json").into());
+        return Err(format!(
+            "unknown option {other}; the options are --quick, --json, memory, rates"
+        )
+        .into());
     }
-    let mut rows = memory::all(size)?;
-    rows.extend(rates::all(size)?);
+    let mut rows = Vec::new();
+    if has("memory") || !has("rates") {
+        rows.extend(memory::all(size)?);
+    }
+    if has("rates") || !has("memory") {
+        rows.extend(rates::all(size)?);
+    }
     if has("--json") {
         table::print_json(&rows);
     } else {

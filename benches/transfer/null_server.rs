@@ -110,6 +110,8 @@ impl Shared {
                     (200, limits.to_owned())
                 }
                 "/api/v2/heartbeat" => (200, r#"{"nanosecond heartbeat":1}"#.to_owned()),
+                // A server that supports everything.
+                "/openapi.json" => (200, r#"{"components":{"schemas":{}}}"#.to_owned()),
                 "/api/v2/version" => (200, r#""1.0.0""#.to_owned()),
                 _ => (404, String::new()),
             });
