@@ -13,6 +13,8 @@ mod copy;
 mod count;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod exit;
 mod export;
 mod function;

@@ -1,11 +1,11 @@
-//! Calls that copy collections and back them up.
+//! Calls that copy collections, embed them again, and back them up.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use chroma_blocking::RetryPolicy;
 use chroma_blocking::transfer::IfExists;
+use chroma_blocking::{Hashing, RetryPolicy};
 
 use crate::calls::Call;
 use crate::observers;
@@ -29,6 +29,34 @@ pub const CALLS: &[(&str, Call)] = &[
             .retry(RetryPolicy::none());
         observers::debug("copy", &copy);
         observers::shown("report", &copy.run()?);
+        Ok(())
+    }),
+    ("plan of a re-embedding", |abc, _| {
+        let reembed = abc.reembed(Hashing::with_dimension(2)?);
+        observers::shown("plan", &reembed.retry(RetryPolicy::none()).plan()?);
+        Ok(())
+    }),
+    ("re-embedding", |abc, folder| {
+        let reembed = abc
+            .reembed(Hashing::with_dimension(2)?)
+            .if_exists(IfExists::Replace)
+            .checkpoint(fresh(folder, "reembed.ckpt"))
+            .retry(RetryPolicy::none());
+        observers::debug("re-embedding", &reembed);
+        observers::shown("report", &reembed.run()?);
+        Ok(())
+    }),
+    ("swap", |abc, folder| {
+        let new = abc.client().collection("copy").get()?;
+        let swap = abc.swap_with(&new).journal(fresh(folder, "swap"));
+        observers::debug("swap", &swap);
+        observers::shown("swap", &swap.run()?);
+        Ok(())
+    }),
+    ("repair of a swap", |abc, folder| {
+        // The journal is that of an interrupted swap, if there was one.
+        let swapped = abc.client().repair_swap(folder.join("swap"))?;
+        observers::debug("repair of a swap", &swapped);
         Ok(())
     }),
     ("backup", |abc, folder| {

@@ -6,6 +6,8 @@ mod calls;
 #[cfg(feature = "functions")]
 mod functions;
 mod guides;
+#[cfg(all(feature = "cli", unix))]
+mod moving;
 #[path = "../support/mod.rs"]
 mod support;
 
