@@ -59,6 +59,30 @@ pub(super) fn push_deleted(to: &mut Vec<u8>, id: &str) -> serde_json::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::metadata::SparseVector;
+    use crate::model::record::AsRecord;
+
+    #[test]
+    fn every_kind_of_value_is_read_back_as_written() {
+        let full = Record::new("\u{1f980}\n\"")
+            .document("")
+            .uri("")
+            .metadata("int", i64::MIN)
+            .metadata("float", 2.0)
+            .metadata("tiny", f64::MIN_POSITIVE)
+            .metadata("strings", ["", ",\"deleted\":true}"])
+            .metadata("floats", [1.0, 2.5])
+            .metadata("bools", [true, false])
+            .metadata("deleted", true)
+            .metadata("sparse", SparseVector::new([3, 7], [0.5, 1.0 / 3.0]))
+            .embedding([f32::MIN_POSITIVE, -0.0, 0.1, f32::MAX, 1.0 / 3.0]);
+        for record in [full, Record::new("a"), Record::new("a").embedding([1.0])] {
+            let mut line = Vec::new();
+            crate::wire::line::record(&mut line, record.as_record());
+            let read = Line::read(line.trim_ascii_end()).unwrap();
+            assert!(matches!(read, Line::Record(read) if *read == record));
+        }
+    }
 
     #[test]
     fn records_and_deletions_differ() {

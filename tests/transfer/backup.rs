@@ -1,0 +1,471 @@
+//! Backups of collections, and what is restored from them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chroma_blocking::schema::HnswConfig;
+use chroma_blocking::transfer::{BackupReport, IfExists};
+use chroma_blocking::{Client, Collection, Error, Include, Metadata, Record, Space};
+
+use crate::support::child;
+use crate::support::folder::Folder;
+use crate::support::server::{client, unique_name};
+
+/// Returns records with each kind of value that a server on this machine stores.
+pub fn records(range: std::ops::Range<usize>) -> Vec<Record> {
+    range
+        .map(|i| {
+            let mut record = Record::new(format!("id {i} \u{1f980}\n\"quoted\""))
+                .embedding([i as f32, 0.1, -1.0 / (i as f32 + 1.0)])
+                .metadata("number", i64::MAX - i as i64)
+                .metadata("float", i as f64)
+                .metadata("is_even", i % 2 == 0)
+                .metadata("tags", ["a", ",\"deleted\":true}"])
+                .metadata("counts", [1, 2, 3])
+                .metadata("floats", [1.0, 2.5])
+                .metadata("flags", [true, false]);
+            if i % 3 != 0 {
+                record = record.document(if i % 2 == 0 {
+                    ""
+                } else {
+                    "text\n\u{0} \u{1f980}"
+                });
+            }
+            if i % 5 == 0 {
+                record = record.uri(format!("https://example.com/{i}"));
+            }
+            record
+        })
+        .collect()
+}
+
+/// Creates a collection with records.
+pub fn filled(records: &[Record]) -> Collection {
+    let collection = client().collection(unique_name()).create().unwrap();
+    collection.add(records).unwrap();
+    collection
+}
+
+/// Returns all records in the order in which they were added.
+pub fn all(collection: &Collection) -> Vec<Record> {
+    use Include::{Documents, Embeddings, Metadatas, Uris};
+    let get = collection.get();
+    let found = get.include([Documents, Embeddings, Metadatas, Uris]).run();
+    found.unwrap().into_iter().collect()
+}
+
+fn back_up(collection: &Collection, folder: &Path) -> BackupReport {
+    let backup = client().backup().collections([collection.name()]);
+    backup.to_folder(folder).unwrap()
+}
+
+/// Restores a collection with a new name.
+pub fn restored(client: &Client, from: &Collection, folder: &Path) -> Collection {
+    let name = unique_name();
+    let restore = client.restore(folder).name(from.name(), &name);
+    let reports = restore.run().unwrap();
+    assert_eq!(reports.len(), 1);
+    assert!(reports[0].verified, "{}", reports[0]);
+    client.collection(name).get().unwrap()
+}
+
+/// Returns the files of a folder, with their paths in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_restored_collection_is_the_same() {
+    let source = client()
+        .collection(unique_name())
+        .hnsw(HnswConfig::new().ef_search(77))
+        .metadata("owner", "me")
+        .create()
+        .unwrap();
+    let records = records(0..1_234);
+    source.add(&records).unwrap();
+    // The server adds the new metadata keys to the schema.
+    let source = client().collection(source.name()).get().unwrap();
+    let folder = Folder::new();
+    let backup = folder.path("backup");
+    let report = back_up(&source, &backup);
+    assert_eq!(
+        (report.collections, report.records, report.written),
+        (1, 1_234, 1_234)
+    );
+    assert_eq!(folder.names(), ["backup"]);
+
+    let manifest = client().restore(&backup).check().unwrap();
+    assert_eq!(manifest.records(), 1_234);
+    assert_eq!(manifest.collections[0].name, source.name());
+    let copy = restored(client(), &source, &backup);
+    assert_eq!(all(&copy), records);
+    assert_eq!(copy.metadata(), &Metadata::from([("owner", "me")]));
+    assert_eq!(copy.configuration(), source.configuration());
+    assert_eq!(copy.schema(), source.schema());
+
+    // The content is the same, so the hash is.
+    back_up(&copy, &folder.path("again"));
+    let again = client().restore(folder.path("again")).check().unwrap();
+    assert_eq!(again.collections[0].hash, manifest.collections[0].hash);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_a_backup() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    let backup = folder.path("backup");
+    back_up(&filled(&records(0..3)), &backup);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&backup), mode(&backup.join("0000"))), (0o700, 0o700));
+    for file in files(&backup) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    let checked = std::process::Command::new("sha256sum")
+        .args(["-c", "--strict", "SHA256SUMS"])
+        .current_dir(&backup)
+        .stdout(Stdio::null())
+        .status();
+    assert!(checked.unwrap().success());
+}
+
+#[test]
+fn a_folder_with_files_is_refused() {
+    let folder = Folder::new();
+    let collection = filled(&records(0..3));
+    fs::write(folder.path("file"), "").unwrap();
+    let backup = || client().backup().collections([collection.name()]);
+    let refused = backup().to_folder(&folder.0).unwrap_err();
+    assert!(refused.to_string().contains("not empty"), "{refused}");
+    assert_eq!(folder.names(), ["file"]);
+    let refused = backup().to_folder(folder.path("file")).unwrap_err();
+    assert!(matches!(refused, Error::Io { .. }), "{refused}");
+    let refused = backup().to_folder(folder.path("none/backup")).unwrap_err();
+    assert!(refused.to_string().contains("none/backup"), "{refused}");
+    let missing = client().backup().collections(["no-such-collection"]);
+    let refused = missing.to_folder(folder.path("backup")).unwrap_err();
+    assert!(matches!(refused, Error::NotFound { .. }), "{refused}");
+    back_up(&collection, &folder.make("empty"));
+    assert_eq!(folder.names(), ["empty", "file"]);
+}
+
+/// More are tried if `BACKUP_DAMAGES` is set to a larger number.
+#[test]
+fn damage_of_any_file_is_found_and_nothing_is_written() {
+    let places: usize = std::env::var("BACKUP_DAMAGES").map_or(12, |n| n.parse().unwrap());
+    let folder = Folder::new();
+    let source = filled(&records(0..20));
+    let (base, backup) = (folder.path("base"), folder.path("backup"));
+    back_up(&source, &base);
+    source.upsert(records(20..25)).unwrap();
+    client()
+        .backup()
+        .collections([source.name()])
+        .since(&base)
+        .to_folder(&backup)
+        .unwrap();
+    let target = unique_name();
+    let refused = |what: &str, file: &Path| {
+        let restore = client().restore(&backup).name(source.name(), &target);
+        let error = restore.run().unwrap_err().to_string();
+        let names_it = error.contains(file.file_name().unwrap().to_str().unwrap())
+            || error.contains("SHA256SUMS")
+            // A base with other checksums is another backup.
+            || error.contains("base");
+        assert!(names_it, "{what} of {}: {error}", file.display());
+    };
+    let mut all_files = files(&base);
+    all_files.extend(files(&backup));
+    assert_eq!(all_files.len(), 6);
+    for file in all_files {
+        let good = fs::read(&file).unwrap();
+        for place in 0..places {
+            let offset = place * (good.len() - 1) / (places - 1).max(1);
+            let mut bad = good.clone();
+            bad[offset] ^= 1 << (place % 8);
+            fs::write(&file, bad).unwrap();
+            refused("a flip", &file);
+            fs::write(&file, &good[..offset]).unwrap();
+            refused("a cut", &file);
+        }
+        fs::remove_file(&file).unwrap();
+        refused("the absence", &file);
+        fs::write(&file, &good).unwrap();
+    }
+    // A file that is listed and not in the manifest.
+    let sums = backup.join("SHA256SUMS");
+    let line = fs::read_to_string(&sums)
+        .unwrap()
+        .replace("manifest.json", "../secret");
+    let mut listed = fs::OpenOptions::new().append(true).open(&sums).unwrap();
+    listed.write_all(line.as_bytes()).unwrap();
+    refused("an addition", &sums);
+    let exists = client().collection(target).get();
+    assert!(matches!(exists, Err(Error::NotFound { .. })));
+}
+
+#[test]
+fn a_chain_of_backups_restores_the_last_state() {
+    let folder = Folder::new();
+    let at = |name: &str| folder.path(name);
+    let source = filled(&records(0..500));
+    back_up(&source, &at("1"));
+
+    let ids = |range| records(range).into_iter().map(|record| record.id);
+    source.delete().ids(ids(0..100)).run().unwrap();
+    source
+        .upsert(records(100..110).into_iter().map(|r| r.metadata("new", 1)))
+        .unwrap();
+    source.add(records(500..600)).unwrap();
+    let backup = |from: &str| {
+        client()
+            .backup()
+            .collections([source.name()])
+            .since(at(from))
+    };
+    let second = backup("1").to_folder(at("2")).unwrap();
+    assert_eq!(
+        (second.written, second.unchanged, second.deleted),
+        (110, 390, 100)
+    );
+    let changed = |folder: &Path| {
+        let copy = restored(client(), &source, folder);
+        let (mut found, mut expected) = (all(&copy), all(&source));
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        expected.sort_by(|a, b| a.id.cmp(&b.id));
+        assert!(found == expected, "{}", folder.display());
+        all(&copy)
+    };
+    let second_state = changed(&at("2"));
+    assert_eq!(second_state.len(), 500);
+    // Changed records come after unchanged ones.
+    assert_eq!(second_state[390].id, records(100..101)[0].id);
+
+    // A record comes back, one is changed for the second time, and one that was changed is deleted.
+    source.add(records(0..1)).unwrap();
+    source.delete().ids(ids(100..101)).run().unwrap();
+    source
+        .upsert(records(101..102).into_iter().map(|r| r.metadata("new", 2)))
+        .unwrap();
+    let third = backup("2").to_folder(at("3")).unwrap();
+    assert_eq!((third.written, third.unchanged, third.deleted), (2, 498, 1));
+    changed(&at("3"));
+    let last = backup("3").to_folder(at("4")).unwrap();
+    assert_eq!((last.written, last.deleted), (0, 0));
+    changed(&at("4"));
+
+    // Bases elsewhere must be named, and must be the same.
+    fs::rename(at("1"), at("elsewhere")).unwrap();
+    let error = client().restore(at("3")).check().unwrap_err().to_string();
+    assert!(error.contains(".base(...)"), "{error}");
+    client()
+        .restore(at("3"))
+        .base(at("elsewhere"))
+        .check()
+        .unwrap();
+    back_up(&source, &at("1"));
+    let error = client().restore(at("3")).check().unwrap_err().to_string();
+    assert!(error.contains("not the backup"), "{error}");
+}
+
+#[test]
+fn a_changed_vector_is_a_change_and_normalization_is_not() {
+    let builder = client().collection(unique_name()).space(Space::Cosine);
+    let source = builder.create().unwrap();
+    let folder = Folder::new();
+    let records = records(1..501);
+    source.add(&records[..10]).unwrap();
+    back_up(&source, &folder.path("1"));
+    // The server may normalize vectors now or later. This has the same effect.
+    let (x, y, z) = (1.0_f32, 0.1_f32, -0.5_f32);
+    let length = (x * x + y * y + z * z).sqrt();
+    let normalized = [x / length, y / length, z / length];
+    let same = Record::new(records[0].id.clone()).embedding(normalized);
+    source.update([same]).unwrap();
+    source.add(&records[10..]).unwrap();
+    let backup = |from| {
+        client()
+            .backup()
+            .collections([source.name()])
+            .since(folder.path(from))
+    };
+    let second = backup("1").to_folder(folder.path("2")).unwrap();
+    assert_eq!((second.written, second.unchanged), (490, 10));
+    let other = Record::new(records[3].id.clone()).embedding([0.0, 0.0, 1.0]);
+    source.update([other]).unwrap();
+    let third = backup("2").to_folder(folder.path("3")).unwrap();
+    assert_eq!((third.written, third.unchanged), (1, 499));
+    let copy = restored(client(), &source, &folder.path("3"));
+    assert_eq!(copy.count().unwrap(), 500);
+}
+
+#[test]
+fn a_tar_stream_unpacks_to_the_folder() {
+    let folder = Folder::new();
+    let source = filled(&records(0..50));
+    let mut stream = Vec::new();
+    let backup = || client().backup().collections([source.name()]);
+    let report = backup().to_tar(&mut stream).unwrap();
+    assert!(!report.sha256.is_empty());
+    let unpacked = folder.make("unpacked");
+    let unpack = std::process::Command::new("tar")
+        .args(["-xf", "-", "-C"])
+        .arg(&unpacked)
+        .stdin(Stdio::piped())
+        .spawn();
+    let mut unpack = unpack.unwrap();
+    unpack.stdin.take().unwrap().write_all(&stream).unwrap();
+    assert!(unpack.wait().unwrap().success());
+    back_up(&source, &folder.path("folder"));
+    let part = "0000/000000.jsonl";
+    let read = |name: &str| fs::read(folder.path(name).join(part)).unwrap();
+    assert!(read("unpacked") == read("folder"));
+    assert_eq!(files(&unpacked).len(), 3);
+    let copy = restored(client(), &source, &unpacked);
+    assert_eq!(all(&copy), all(&source));
+}
+
+#[test]
+fn an_existing_collection_is_treated_as_the_caller_says() {
+    let folder = Folder::new();
+    let source = filled(&records(0..100));
+    let before = all(&source);
+    let backup = folder.path("backup");
+    back_up(&source, &backup);
+    let restore = || client().restore(&backup);
+    let refused = restore().run().unwrap_err();
+    assert!(matches!(refused, Error::AlreadyExists { .. }), "{refused}");
+
+    let id = |i: usize| before[i].id.clone();
+    source.delete().ids([id(0)]).run().unwrap();
+    source
+        .update([Record::new(id(1)).metadata("other", 1)])
+        .unwrap();
+    source
+        .add([Record::new("extra").embedding([1.0, 2.0, 3.0])])
+        .unwrap();
+    let run = |mode| restore().if_exists(mode).run().unwrap().remove(0);
+    let dry = restore()
+        .if_exists(IfExists::Mirror)
+        .dry_run(true)
+        .run()
+        .unwrap();
+    assert_eq!((dry[0].written, dry[0].deleted), (2, 1));
+    let added = run(IfExists::AddNew);
+    assert_eq!((added.written, added.deleted), (1, 0));
+    let replaced = run(IfExists::Replace);
+    assert_eq!((replaced.written, replaced.deleted), (1, 0));
+    assert_eq!(source.count().unwrap(), 101);
+    assert_eq!(run(IfExists::Mirror).deleted, 1);
+    let mut after = all(&source);
+    after.sort_by_key(|record| before.iter().position(|other| other.id == record.id));
+    assert!(after == before);
+}
+
+#[test]
+fn all_databases_are_restored_to_databases_of_the_same_names() {
+    let database = unique_name();
+    client().create_database(&database).unwrap();
+    let in_it = client().with_database(&database);
+    let name = unique_name();
+    let one = in_it.collection(&name).create().unwrap();
+    one.add(records(0..10)).unwrap();
+    let folder = Folder::new();
+    let backup = client().backup().all_databases(true).collections([&name]);
+    backup.to_folder(folder.path("backup")).unwrap();
+    client().delete_database(&database).unwrap();
+    let restore = || client().restore(folder.path("backup"));
+    restore().dry_run(true).run().unwrap();
+    assert!(client().get_database(&database).is_err());
+    restore().run().unwrap();
+    assert_eq!(all(&in_it.collection(&name).get().unwrap()), records(0..10));
+    let refused = restore().collections(["none-such"]).run().unwrap_err();
+    assert!(refused.to_string().contains("none-such"), "{refused}");
+}
+
+#[test]
+fn a_cancelled_backup_leaves_nothing_and_a_cancelled_restore_continues() {
+    let folder = Folder::new();
+    let source = filled(&records(0..3_000));
+    let flag = Arc::new(AtomicBool::new(false));
+    let cancelled = client()
+        .backup()
+        .collections([source.name()])
+        .cancel(flag.clone())
+        .on_progress(|_| flag.store(true, Ordering::Relaxed))
+        .to_folder(folder.path("backup"))
+        .unwrap();
+    assert!(cancelled.cancelled, "{cancelled}");
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
+
+    back_up(&source, &folder.path("backup"));
+    flag.store(false, Ordering::Relaxed);
+    let name = unique_name();
+    let restore = || {
+        let restore = client().restore(folder.path("backup"));
+        restore
+            .name(source.name(), &name)
+            .checkpoint(folder.path("ckpt"))
+    };
+    let stopped = restore()
+        .cancel(flag.clone())
+        .on_progress(|progress| flag.store(progress.written > 0, Ordering::Relaxed))
+        .run()
+        .unwrap();
+    assert!(stopped[0].cancelled, "{}", stopped[0]);
+    let rest = restore().run().unwrap();
+    assert!(rest[0].resumed > 0 && rest[0].verified, "{}", rest[0]);
+    let copy = client().collection(&name).get().unwrap();
+    assert!(all(&copy) == all(&source));
+    assert_eq!(folder.names(), ["backup"]);
+}
+
+#[test]
+fn a_killed_backup_never_looks_complete_and_its_folder_is_removed() {
+    let folder = Folder::new();
+    let source = filled(&records(0..3_000));
+    let backup = folder.path("backup");
+    let mut killed = child("backup::killed");
+    killed.env("BACKUP_OF", source.name());
+    killed.env("BACKUP_TO", &backup);
+    killed.env("CHROMA_HOST", client().url());
+    assert!(!killed.output().unwrap().status.success());
+    let left = folder.names();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(
+        left[0].starts_with("backup.") && left[0].ends_with(".partial"),
+        "{left:?}"
+    );
+    client().restore(folder.path(&left[0])).check().unwrap_err();
+    back_up(&source, &backup);
+    assert_eq!(folder.names(), ["backup"]);
+}
+
+/// Runs in a child process, and kills it while it writes a backup.
+#[test]
+#[ignore = "a part of another test"]
+fn killed() {
+    let variable = |name: &str| std::env::var(name).unwrap();
+    let backup = Client::from_env().unwrap().backup();
+    let result = backup
+        .collections([variable("BACKUP_OF")])
+        .on_progress(|_| std::process::abort())
+        .to_folder(variable("BACKUP_TO"));
+    panic!("{result:?}");
+}
