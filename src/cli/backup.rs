@@ -1,13 +1,113 @@
-//! `chroma_client backup`.
+//! `chroma_client backup`: writes collections into a folder or a `.tar` stream.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use chroma_blocking::transfer::BackupReport;
+use serde_json::json;
 
 use super::args::{Global, Outcome};
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
+use super::job::{Job, stopped};
+use super::output::{Output, one_line};
 
-/// Not written yet
+/// Write all collections of the database, or those named, into a folder or a .tar stream
+///
+/// A backup has settings, schema, function and records, as JSON Lines with checksums. The folder gets its name when
+/// the backup is complete. Only the current user can read it.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  chroma_client backup")]
-pub(crate) struct Args {}
+#[command(after_help = "\
+With --json, one line: collections, records, written, unchanged, deleted, bytes, sha256, seconds, cancelled, dry_run.
+With --tar, the report is on standard error.
 
-pub(crate) fn run(_global: &Global, _args: &Args) -> Outcome {
+A backup that ends early leaves nothing; run it again.
+
+Examples:
+  chroma_client backup backups/monday
+  chroma_client backup backups/tuesday --since backups/monday
+  chroma_client backup --tar notes | zstd > notes.tar.zst")]
+pub(crate) struct Args {
+    /// A new or empty folder, or - as --tar
+    #[arg(required_unless_present = "tar")]
+    folder: Option<String>,
+    /// The collections [default: all]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Write a .tar stream to standard output instead of a folder
+    #[arg(long)]
+    tar: bool,
+    /// Write only what has changed since this backup, which a restore then needs as well
+    #[arg(long, value_name = "FOLDER")]
+    since: Option<PathBuf>,
+    /// Back up all databases of the tenant
+    #[arg(long)]
+    all_databases: bool,
+    /// Read everything, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
+    let folder = args
+        .folder
+        .as_deref()
+        .filter(|folder| !args.tar && *folder != "-");
+    // With --tar, the first argument is a collection.
+    let first = args.folder.iter().filter(|_| args.tar);
+    let names: Vec<&String> = first.chain(&args.names).collect();
+    if folder.is_none() && !args.dry_run && io::stdout().is_terminal() {
+        let why = "a .tar stream is not for a terminal; redirect it to a file or a program";
+        return Err(UsageError(why.to_owned()).into());
+    }
+    let client = global.client()?;
+    let job = Job::new(global)?;
+    let mut backup = client
+        .backup()
+        .all_databases(args.all_databases)
+        .cancel(job.flag())
+        .on_progress(|progress| job.show(progress));
+    if !names.is_empty() {
+        backup = backup.collections(names);
+    }
+    if let Some(earlier) = &args.since {
+        backup = backup.since(earlier);
+    }
+    let report = match folder {
+        _ if args.dry_run => backup.to_tar(io::sink()),
+        Some(folder) => backup.to_folder(folder),
+        None => backup.to_tar(io::stdout().lock()),
+    };
+    let report = job.ended(report, None)?;
+    if folder.is_none() && !args.dry_run {
+        writeln!(io::stderr(), "{}", line(global, args, &report))?;
+    } else {
+        let mut output = Output::new(global);
+        output.line(&line(global, args, &report))?;
+        output.finish()?;
+    }
+    if report.cancelled {
+        return stopped(None);
+    }
     Ok(Exit::Done)
+}
+
+/// Returns the report as one line.
+fn line(global: &Global, args: &Args, report: &BackupReport) -> String {
+    if !global.json {
+        let dry = if args.dry_run { "dry run: " } else { "" };
+        return format!("{dry}{report}");
+    }
+    let line = json!({
+        "collections": report.collections,
+        "records": report.records,
+        "written": report.written,
+        "unchanged": report.unchanged,
+        "deleted": report.deleted,
+        "bytes": report.bytes,
+        "sha256": report.sha256,
+        "seconds": report.elapsed.as_secs_f64(),
+        "cancelled": report.cancelled,
+        "dry_run": args.dry_run,
+    });
+    one_line(&line.to_string()).into_owned()
 }

@@ -25,7 +25,7 @@ The target has settings of its own. Its key is read from CHROMA_TO_API_KEY, its 
 CHROMA_TO_TENANT and CHROMA_TO_DATABASE. It never gets the key of the source. Without --to, the copy stays on
 the server of the source, with the source's key.
 
-A run that ends early leaves a checkpoint, NAME.copy.ckpt. The same command continues there.
+A run that ends early leaves a checkpoint, NAME.copy.ckpt (with --all, DATABASE.copy.ckpt). The same command continues there.
 
 With --json, a line for each collection: collection, records, written, skipped, deleted, resumed, losses, verified,
 retries, seconds, cancelled, dry_run.
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "all")]
     name: Option<String>,
     /// Copy all collections of the database
-    #[arg(long, conflicts_with_all = ["name", "rename"])]
+    #[arg(long, conflicts_with_all = ["name", "rename", "filter"])]
     all: bool,
     /// The target's server: a URL, or host:port [default: that of the source]
     #[arg(long, value_name = "URL", required_unless_present_any = ["to_tenant", "to_database", "rename"])]
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     /// Only records that pass this filter: Chroma's JSON
     #[arg(long = "where", value_name = "JSON", value_parser = filter)]
     filter: Option<Where>,
-    /// The checkpoint [default: NAME.copy.ckpt]
+    /// The checkpoint [default: NAME.copy.ckpt or DATABASE.copy.ckpt]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// Read at most N records per second
@@ -112,30 +112,32 @@ impl From<Existing> for IfExists {
 }
 
 impl TransferArgs {
+    /// Whether a question is asked if a target exists.
+    pub(crate) fn asks(&self, global: &Global) -> bool {
+        let replaces = matches!(self.if_exists, Existing::Replace | Existing::Mirror);
+        replaces && !self.dry_run && !global.yes
+    }
+
     /// Asks before records of collections that exist already are replaced or deleted. Returns whether to go on.
     pub(crate) fn is_allowed(
         &self,
         global: &Global,
-        target: &Client,
-        names: &[String],
+        targets: &[(Client, String)],
     ) -> Result<bool, Box<dyn Error>> {
-        let what = match self.if_exists {
-            Existing::Replace => "Replace the records that differ of",
-            Existing::Mirror => {
-                "Replace the records that differ, and delete those that the source does not have, of"
-            }
-            Existing::Fail | Existing::AddNew => return Ok(true),
-        };
-        if self.dry_run || global.yes {
+        if !self.asks(global) {
             return Ok(true);
         }
         let mut existing = Vec::new();
-        for name in names {
+        let mut url = "";
+        for (target, name) in targets {
             match target.collection(name).get() {
-                Ok(collection) => existing.push(format!(
-                    "{name:?} ({})",
-                    records(collection.count()? as u64)
-                )),
+                Ok(collection) => {
+                    url = target.url();
+                    existing.push(format!(
+                        "{name:?} ({})",
+                        records(collection.count()? as u64)
+                    ));
+                }
                 Err(chroma_blocking::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -143,49 +145,65 @@ impl TransferArgs {
         if existing.is_empty() {
             return Ok(true);
         }
-        confirm(
-            global,
-            &format!("{what} {} at {}?", existing.join(", "), target.url()),
-        )
+        let what = if self.if_exists == Existing::Mirror {
+            "Replace the records that differ, and delete those that the source does not have, of"
+        } else {
+            "Replace the records that differ of"
+        };
+        confirm(global, &format!("{what} {} at {url}?", existing.join(", ")))
     }
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let source = global.client()?;
     let target = target(global, args)?;
-    let Some(name) = &args.name else {
-        return Err(UsageError("--all is not written yet".to_owned()).into());
+    let names = match &args.name {
+        Some(name) => vec![args.rename.as_ref().unwrap_or(name).clone()],
+        None => source
+            .list_collections()
+            .run()?
+            .iter()
+            .map(|one| one.name().to_owned())
+            .collect(),
     };
-    let collection = source.collection(name).get()?;
-    let new_name = args.rename.as_ref().unwrap_or(name);
-    if !args
-        .options
-        .is_allowed(global, &target, std::slice::from_ref(new_name))?
-    {
+    let targets: Vec<_> = names
+        .into_iter()
+        .map(|name| (target.clone(), name))
+        .collect();
+    if !args.options.is_allowed(global, &targets)? {
         return Ok(Exit::Failed);
     }
-    let checkpoint = args
-        .checkpoint
-        .clone()
-        .unwrap_or_else(|| format!("{name}.copy.ckpt").into());
+    let what = args.name.as_deref().unwrap_or(source.database());
+    let checkpoint = args.checkpoint.clone();
+    let checkpoint = checkpoint.unwrap_or_else(|| format!("{what}.copy.ckpt").into());
     let job = Job::new(global)?;
-    let mut copy = collection
-        .copy_to(&target)
-        .name(new_name)
-        .filter(args.filter.clone())
-        .if_exists(args.options.if_exists.into())
-        .allow_losses(args.options.allow_losses)
-        .dry_run(args.options.dry_run)
-        .verify(!args.no_verify)
-        .checkpoint(&checkpoint)
-        .cancel(job.flag())
-        .on_progress(|progress| job.show(progress));
-    if let Some(rate) = args.max_rate {
-        copy = copy.max_rate(rate);
+    // Both copies have the same options, and no trait in common.
+    macro_rules! run {
+        ($copy:expr) => {{
+            let mut copy = $copy
+                .if_exists(args.options.if_exists.into())
+                .allow_losses(args.options.allow_losses)
+                .dry_run(args.options.dry_run)
+                .verify(!args.no_verify)
+                .checkpoint(&checkpoint)
+                .cancel(job.flag())
+                .on_progress(|progress| job.show(progress));
+            if let Some(rate) = args.max_rate {
+                copy = copy.max_rate(rate);
+            }
+            job.ended(copy.run(), Some(&checkpoint))?
+        }};
     }
-    let report = job.ended(copy.run(), Some(&checkpoint))?;
-    print(global, std::slice::from_ref(&report))?;
-    if report.cancelled {
+    let reports = match &args.name {
+        Some(name) => {
+            let copy = source.collection(name).get()?.copy_to(&target);
+            let new_name = args.rename.as_ref().unwrap_or(name);
+            vec![run!(copy.name(new_name).filter(args.filter.clone()))]
+        }
+        None => return Err("--all: this version copies one collection at a time".into()),
+    };
+    print(global, &reports)?;
+    if job.is_stopped() || reports.iter().any(|report| report.cancelled) {
         return stopped(Some(&checkpoint));
     }
     Ok(Exit::Done)

@@ -4,7 +4,7 @@ use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chroma_blocking::Progress;
 
@@ -31,6 +31,11 @@ impl Job {
     /// Returns the flag for `cancel` of the call.
     pub(crate) fn flag(&self) -> Arc<AtomicBool> {
         self.stop.flag()
+    }
+
+    /// Whether Ctrl-C was pressed.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.flag().load(Ordering::Relaxed)
     }
 
     /// For `on_progress` of the call.

@@ -1,13 +1,219 @@
-//! `chroma_client reembed`.
+//! `chroma_client reembed`: makes the vectors of a collection again, with another embedding function.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use chroma_blocking::Collection;
+use chroma_blocking::transfer::{ReembedPlan, ReembedReport, Swapped};
+use serde_json::{Value, json};
 
 use super::args::{Global, Outcome};
-use super::exit::Exit;
+use super::confirm::confirm;
+use super::copy::Existing;
+use super::exit::{Exit, UsageError};
+use super::function::FunctionArgs;
+use super::job::{Job, beside, stopped};
+use super::output::{Output, one_line};
 
-/// Not written yet
+/// Embed a collection again with another embedding function, and swap the names
+///
+/// Prints what it will cost, and asks. Then it makes a new collection, compares it with the old one, and gives it
+/// the name of the old one, which becomes NAME-old and stays. Programs that have the collection open keep the old
+/// one until they open it again.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  chroma_client reembed")]
-pub(crate) struct Args {}
+#[command(after_help = "\
+A run that ends early leaves a checkpoint, NAME.reembed.ckpt. The same command continues there, and also finishes
+a swap that was interrupted.
 
-pub(crate) fn run(_global: &Global, _args: &Args) -> Outcome {
+The key of a function is read from its provider's variable, such as GEMINI_API_KEY or OPENAI_API_KEY.
+
+With --json, a line for each step: step (plan, reembed, swap), collection; plan: function, dimension, old_function,
+old_dimension, records, texts, without_document, characters, estimated_tokens, batches; reembed: records, written, embedded,
+cached, updated, skipped, deleted, resumed, without_document, losses, verified, retries, seconds, cancelled; swap:
+old_name.
+
+Exit codes: 0; 1, also if the answer was no; 2 wrong options; 3 if the collections differ; 75 try again later;
+130 stopped.
+
+Examples:
+  chroma_client reembed notes --function google_gemini:gemini-embedding-001 --dry-run
+  chroma_client reembed notes --function openai:text-embedding-3-small --cache notes.cache --yes")]
+pub(crate) struct Args {
+    /// The collection
+    name: String,
+    #[command(flatten)]
+    function: FunctionArgs,
+    /// The name of the new collection until the swap [default: NAME-reembedded]
+    #[arg(long = "as", alias = "name", value_name = "NEWNAME")]
+    rename: Option<String>,
+    /// Print what would be embedded, and embed nothing
+    #[arg(long, alias = "plan")]
+    dry_run: bool,
+    /// Swap the names at the end; this is the default
+    #[arg(long, conflicts_with = "no_swap")]
+    swap: bool,
+    /// Leave both names as they are
+    #[arg(long)]
+    no_swap: bool,
+    /// The name of the old collection after the swap [default: NAME-old]
+    #[arg(long, value_name = "NAME", conflicts_with = "no_swap")]
+    old_name: Option<String>,
+    /// Leave out records without a document [default: they are an error]
+    #[arg(long)]
+    skip_without_document: bool,
+    /// What to do if the new collection exists; replace embeds only what is new or has changed
+    #[arg(long, value_enum, default_value_t = Existing::Fail)]
+    if_exists: Existing,
+    /// The checkpoint [default: NAME.reembed.ckpt]
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
+    if args.function.function.is_none() {
+        return Err(UsageError(
+            "pass --function NAME[:MODEL], the new embedding function".to_owned(),
+        )
+        .into());
+    }
+    let client = global.client()?;
+    let checkpoint = args.checkpoint.clone();
+    let checkpoint = checkpoint.unwrap_or_else(|| format!("{}.reembed.ckpt", args.name).into());
+    let journal = beside(&checkpoint, ".swap");
+    if !args.dry_run {
+        if let Some(swapped) = client.repair_swap(&journal)? {
+            return finish(global, &swapped);
+        }
+    }
+    let old = client.collection(&args.name).get()?;
+    let job = Job::new(global)?;
+    let Some(report) = reembed(global, args, &old, (&job, &checkpoint))? else {
+        return Ok(if args.dry_run {
+            Exit::Done
+        } else {
+            Exit::Failed
+        });
+    };
+    if report.cancelled {
+        return stopped(Some(&checkpoint));
+    }
+    if args.no_swap {
+        return Ok(Exit::Done);
+    }
+    let swap = old.swap_with(&report.collection).old_name(old_name(args));
+    let swapped = swap.journal(&journal).run();
+    finish(global, &job.ended(swapped, Some(&journal))?)
+}
+
+/// Prints the plan, asks, and embeds. Returns `None` if that was not wanted.
+fn reembed(
+    global: &Global,
+    args: &Args,
+    old: &Collection,
+    (job, checkpoint): (&Job, &Path),
+) -> Result<Option<ReembedReport>, Box<dyn Error>> {
+    let function = args.function.make(job.flag())?;
+    let function = function.ok_or_else(|| UsageError("pass --function".to_owned()))?;
+    let mut reembed = old
+        .reembed(function)
+        .concurrency(args.function.concurrency)
+        .skip_without_document(args.skip_without_document)
+        .if_exists(args.if_exists.into())
+        .checkpoint(checkpoint)
+        .cancel(job.flag())
+        .on_progress(|progress| job.show(progress));
+    if let Some(name) = &args.rename {
+        reembed = reembed.name(name);
+    }
+    let plan = reembed.plan()?;
+    print(global, &plan.to_string(), &of_plan(&plan))?;
+    if args.dry_run {
+        return Ok(None);
+    }
+    // Found before any money is spent.
+    let taken = old_name(args);
+    if !args.no_swap && old.client().collection(&taken).get().is_ok() {
+        let why = format!(
+            "the collection {taken:?} exists already, so the names cannot be swapped; delete it, or pass --old-name or --no-swap"
+        );
+        return Err(UsageError(why).into());
+    }
+    let question = format!(
+        "Embed {} texts, about {} tokens, with {}?",
+        plan.texts, plan.estimated_tokens, plan.function
+    );
+    if !confirm(global, &question)? {
+        return Ok(None);
+    }
+    let report = job.ended(reembed.run(), Some(checkpoint))?;
+    print(global, &report.to_string(), &of_report(&report))?;
+    Ok(Some(report))
+}
+
+fn old_name(args: &Args) -> String {
+    let name = args.old_name.clone();
+    name.unwrap_or_else(|| format!("{}-old", args.name))
+}
+
+/// Prints the result of the swap.
+fn finish(global: &Global, swapped: &Swapped) -> Outcome {
+    let (name, old) = (swapped.collection.name(), &swapped.old_name);
+    let line = json!({ "step": "swap", "collection": name, "old_name": old });
+    print(global, &swapped.to_string(), &line)?;
+    if !global.json {
+        let old = one_line(old);
+        eprintln!(
+            "programs that have {name} open use {old} until they open it again; to delete it: chroma_client rm {old}"
+        );
+    }
     Ok(Exit::Done)
+}
+
+fn print(global: &Global, text: &str, line: &Value) -> Result<(), Box<dyn Error>> {
+    let mut output = Output::new(global);
+    if output.is_json() {
+        output.json(line)?;
+    } else {
+        output.line(text)?;
+    }
+    output.finish()?;
+    Ok(())
+}
+
+fn of_plan(plan: &ReembedPlan) -> Value {
+    json!({
+        "step": "plan",
+        "collection": plan.name,
+        "function": plan.function,
+        "dimension": plan.dimension,
+        "old_function": plan.old_function,
+        "old_dimension": plan.old_dimension,
+        "records": plan.records,
+        "texts": plan.texts,
+        "without_document": plan.without_document,
+        "characters": plan.characters,
+        "estimated_tokens": plan.estimated_tokens,
+        "batches": plan.batches,
+    })
+}
+
+fn of_report(report: &ReembedReport) -> Value {
+    json!({
+        "step": "reembed",
+        "collection": report.collection.name(),
+        "records": report.records,
+        "written": report.written,
+        "embedded": report.embedded,
+        "cached": report.cached,
+        "updated": report.updated,
+        "skipped": report.skipped,
+        "deleted": report.deleted,
+        "resumed": report.resumed,
+        "without_document": report.without_document,
+        "losses": report.losses,
+        "verified": report.verified,
+        "retries": report.retries,
+        "seconds": report.elapsed.as_secs_f64(),
+        "cancelled": report.cancelled,
+    })
 }

@@ -1,13 +1,178 @@
-//! `chroma_client restore`.
+//! `chroma_client restore`: checks a backup, and restores its collections.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use chroma_blocking::{Client, InvalidInput};
+use serde_json::json;
 
 use super::args::{Global, Outcome};
+use super::copy::{TransferArgs, print};
 use super::exit::Exit;
+use super::job::{Job, stopped};
+use super::output::Output;
 
-/// Not written yet
+/// Restore all collections of a backup, or those named, or only check the backup
+///
+/// All files are read and compared with their checksums before anything is written. Afterwards, the collections are
+/// compared with the backup.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  chroma_client restore")]
-pub(crate) struct Args {}
+#[command(after_help = "\
+A run that ends early leaves a checkpoint, FOLDER.restore.ckpt in the current folder. The same command continues.
 
-pub(crate) fn run(_global: &Global, _args: &Args) -> Outcome {
+With --json, a line for each collection, as those of copy; with --check, a line for each: collection, database,
+records, incremental.
+
+Exit codes: 0; 1, also for a damaged backup; 2 wrong options; 3 if a collection differs; 75 try again later;
+130 stopped.
+
+Examples:
+  chroma_client restore backups/tuesday --check
+  chroma_client restore backups/tuesday notes --as notes=notes-of-tuesday
+  chroma_client restore backups/tuesday --if-exists mirror --yes")]
+pub(crate) struct Args {
+    /// The folder of the backup
+    folder: PathBuf,
+    /// The collections [default: all]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Only read and check the files; no server is needed
+    #[arg(long)]
+    check: bool,
+    /// Restore a collection with another name; may be repeated
+    #[arg(long = "as", alias = "name", value_name = "OLD=NEW", value_parser = renaming)]
+    renames: Vec<(String, String)>,
+    /// A folder with an earlier backup that this one needs [default: next to FOLDER]; may be repeated
+    #[arg(long = "base", value_name = "FOLDER")]
+    bases: Vec<PathBuf>,
+    #[command(flatten)]
+    options: TransferArgs,
+    /// The checkpoint [default: FOLDER.restore.ckpt in the current folder]
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Write at most N records per second
+    #[arg(long, value_name = "N")]
+    max_rate: Option<u32>,
+    /// Do not compare the collections with the backup at the end
+    #[arg(long)]
+    no_verify: bool,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
+    let client = global.client()?;
+    if args.check {
+        return check(global, args, &client);
+    }
+    if args.options.asks(global) {
+        let targets = targets(&client, args)?;
+        if !args.options.is_allowed(global, &targets)? {
+            return Ok(Exit::Failed);
+        }
+    }
+    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| {
+        let name = args.folder.file_name().unwrap_or("backup".as_ref());
+        let mut name = name.to_owned();
+        name.push(".restore.ckpt");
+        name.into()
+    });
+    let job = Job::new(global)?;
+    let mut restore = client.restore(&args.folder);
+    for base in &args.bases {
+        restore = restore.base(base);
+    }
+    if !args.names.is_empty() {
+        restore = restore.collections(&args.names);
+    }
+    for (from, to) in &args.renames {
+        restore = restore.name(from, to);
+    }
+    if let Some(rate) = args.max_rate {
+        restore = restore.max_rate(rate);
+    }
+    let reports = restore
+        .if_exists(args.options.if_exists.into())
+        .allow_losses(args.options.allow_losses)
+        .dry_run(args.options.dry_run)
+        .verify(!args.no_verify)
+        .checkpoint(&checkpoint)
+        .cancel(job.flag())
+        .on_progress(|progress| job.show(progress))
+        .run();
+    let reports = job.ended(reports, Some(&checkpoint)).map_err(damaged)?;
+    print(global, &reports)?;
+    if reports.iter().any(|report| report.cancelled) {
+        return stopped(Some(&checkpoint));
+    }
     Ok(Exit::Done)
+}
+
+fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
+    let job = Job::new(global)?;
+    let mut restore = client.restore(&args.folder);
+    for base in &args.bases {
+        restore = restore.base(base);
+    }
+    let checked = restore
+        .cancel(job.flag())
+        .on_progress(|progress| job.show(progress))
+        .check();
+    let manifest = job.ended(checked, None).map_err(damaged)?;
+    let mut output = Output::new(global);
+    if output.is_json() {
+        for one in &manifest.collections {
+            output.json(&json!({
+                "collection": one.name,
+                "database": one.database,
+                "records": one.records,
+                "incremental": one.incremental,
+            }))?;
+        }
+    } else {
+        output.line(&manifest.to_string())?;
+    }
+    output.finish()?;
+    Ok(Exit::Done)
+}
+
+/// Returns the collections that the restore writes into, with clients of their databases.
+fn targets(client: &Client, args: &Args) -> Result<Vec<(Client, String)>, Box<dyn Error>> {
+    let mut restore = client.restore(&args.folder);
+    for base in &args.bases {
+        restore = restore.base(base);
+    }
+    let manifest = restore.check()?;
+    let is_chosen = |name: &String| args.names.is_empty() || args.names.contains(name);
+    let chosen = manifest
+        .collections
+        .iter()
+        .filter(|one| is_chosen(&one.name));
+    Ok(chosen
+        .map(|one| {
+            let renamed = args.renames.iter().find(|(from, _)| *from == one.name);
+            let name = renamed.map_or(&one.name, |(_, to)| to).clone();
+            if manifest.all_databases {
+                (client.with_database(&one.database), name)
+            } else {
+                (client.clone(), name)
+            }
+        })
+        .collect())
+}
+
+/// A damaged file is no wrong option.
+fn damaged(error: chroma_blocking::Error) -> Box<dyn Error> {
+    match error {
+        chroma_blocking::Error::Invalid {
+            reason: reason @ InvalidInput::Setting { .. },
+            ..
+        } if reason.to_string().starts_with("file ") => format!("restore: {reason}").into(),
+        error => error.into(),
+    }
+}
+
+/// Reads a value of `--as`.
+fn renaming(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=');
+    let (from, to) = parts.ok_or("it must be OLD=NEW")?;
+    Ok((from.to_owned(), to.to_owned()))
 }

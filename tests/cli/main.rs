@@ -13,6 +13,7 @@ mod doctor;
 mod export;
 mod import;
 mod jobs;
+mod moving;
 mod output;
 mod program;
 mod reads;

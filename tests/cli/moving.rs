@@ -1,0 +1,273 @@
+//! `reembed`, `backup` and `restore`.
+
+use std::fs;
+use std::process::Command;
+
+use chroma_blocking::{Client, Include, Record};
+use serde_json::json;
+
+use crate::jobs::{all_kinds, collection, lines, text};
+#[cfg(unix)]
+use crate::program::command_on_terminal;
+use crate::program::{Ran, command, run, server, servers, three_records};
+use crate::support::folder::Folder;
+use crate::support::server::unique_name;
+
+/// Runs the program in a folder, which gets the checkpoint.
+fn run_in(folder: &Folder, url: &str, arguments: &[&str]) -> Ran {
+    let mut command = command(url, arguments);
+    Ran::of(command.current_dir(&folder.0).output().unwrap())
+}
+
+#[test]
+fn a_collection_is_embedded_again_and_gets_the_name() {
+    let folder = Folder::new();
+    for url in servers() {
+        let old = three_records(url);
+        let name = old.name();
+        let again = [
+            "reembed",
+            name,
+            "--function",
+            "hashing",
+            "--dimension",
+            "64",
+        ];
+        let plan = run_in(
+            &folder,
+            url,
+            &[&again[..], &["--dry-run", "--json"]].concat(),
+        )
+        .json();
+        assert_eq!(
+            (&plan[0]["step"], &plan[0]["texts"]),
+            (&json!("plan"), &json!(3))
+        );
+        let message = run_in(&folder, url, &again).fails(2);
+        assert!(
+            message.contains("--yes") && message.contains("3 texts"),
+            "{message}"
+        );
+        run(url, &["count", &format!("{name}-reembedded")]).fails(1);
+        let steps = run_in(&folder, url, &[&again[..], &["-y", "--json"]].concat()).json();
+        let named: Vec<&str> = steps
+            .iter()
+            .filter_map(|step| step["step"].as_str())
+            .collect();
+        assert_eq!(named, ["plan", "reembed", "swap"]);
+        assert_eq!(
+            (&steps[1]["embedded"], &steps[1]["verified"]),
+            (&json!(3), &json!(true))
+        );
+        let client = Client::new(url).unwrap();
+        let new = client.collection(name).get().unwrap();
+        let vector = |id| {
+            let found = new.get().ids([id]).include([Include::Embeddings]).run();
+            found
+                .unwrap()
+                .into_iter()
+                .next()
+                .unwrap()
+                .embedding
+                .unwrap()
+                .len()
+        };
+        assert_eq!(vector("rust"), 64);
+        let old_name = steps[2]["old_name"].as_str().unwrap();
+        assert_eq!(client.collection(old_name).get().unwrap().id(), old.id());
+        // The old collection is in the way of a second one, which is found before anything is embedded.
+        let more = [
+            "reembed",
+            name,
+            "--function",
+            "hashing",
+            "--dimension",
+            "16",
+            "-y",
+        ];
+        let message = run_in(&folder, url, &more).fails(2);
+        assert!(
+            message.contains(old_name) && message.contains("--old-name"),
+            "{message}"
+        );
+        run_in(&folder, url, &[&more[..], &["--no-swap"]].concat()).ok();
+        assert_eq!(
+            run(url, &["count", &format!("{name}-reembedded")]).ok(),
+            "3\n"
+        );
+        assert_eq!(vector("go"), 64);
+    }
+    assert_eq!(folder.names(), [""; 0]);
+}
+
+#[test]
+fn without_a_function_or_a_text_nothing_is_embedded() {
+    let folder = Folder::new();
+    let url = server("1.5.9");
+    let source = collection(url, all_kinds(true));
+    let again = ["reembed", source.name(), "--yes"];
+    let message = run_in(&folder, url, &again).fails(2);
+    assert!(message.contains("--function"), "{message}");
+    let hashing = [&again[..], &["--function", "hashing"]].concat();
+    let message = run_in(&folder, url, &hashing).fails(2);
+    assert!(message.contains("document"), "{message}");
+    run(url, &["count", &format!("{}-reembedded", source.name())]).fails(1);
+}
+
+#[test]
+fn a_backup_is_restored_equal_on_the_other_server() {
+    let folder = Folder::new();
+    for (from, to) in [
+        (server("1.5.9"), server("1.0.0")),
+        (server("1.0.0"), server("1.5.9")),
+    ] {
+        let source = collection(from, all_kinds(false));
+        let name = source.name();
+        // Chroma 1.0.0 does not tell the distance function, which is then lost.
+        let (full, later) = (
+            text(&folder.path(&format!("{name}.1"))),
+            text(&folder.path(&format!("{name}.2"))),
+        );
+        let report = &run(from, &["backup", &full, name, "--json"]).json()[0];
+        assert_eq!(
+            (&report["collections"], &report["written"]),
+            (&json!(1), &json!(4))
+        );
+        let message = run(from, &["backup", &full, name]).fails(2);
+        assert!(message.contains(&full), "{message}");
+        source
+            .upsert(Record::new("bare").embedding([5.0, 6.0, 7.0]))
+            .unwrap();
+        source.delete().ids(["uri"]).run().unwrap();
+        let report = &run(from, &["backup", &later, name, "--since", &full, "--json"]).json()[0];
+        assert_eq!(
+            (&report["written"], &report["deleted"]),
+            (&json!(1), &json!(1))
+        );
+        let checked = run("nowhere:1", &["restore", &later, "--check", "--json"]).json();
+        assert_eq!(
+            (&checked[0]["collection"], &checked[0]["records"]),
+            (&json!(name), &json!(3))
+        );
+        let dry = run_in(
+            &folder,
+            to,
+            &["restore", &later, "--dry-run", "--allow-losses"],
+        )
+        .ok();
+        assert!(dry.contains("dry run"), "{dry}");
+        run(to, &["count", name]).fails(1);
+        let report = &run_in(
+            &folder,
+            to,
+            &["restore", &later, "--allow-losses", "--json"],
+        )
+        .json()[0];
+        assert_eq!(
+            (&report["collection"], &report["verified"]),
+            (&json!(name), &json!(true))
+        );
+        assert_eq!(lines(to, name), lines(from, name));
+        run_in(&folder, to, &["restore", &later]).fails(1);
+        let message = run_in(&folder, to, &["restore", &full, "--if-exists", "mirror"]).fails(2);
+        assert!(
+            message.contains("--yes") && message.contains("3 records"),
+            "{message}"
+        );
+        let other = unique_name();
+        let renamed = format!("{name}={other}");
+        run_in(
+            &folder,
+            to,
+            &[
+                "restore",
+                &full,
+                name,
+                "--as",
+                &renamed,
+                "--if-exists",
+                "mirror",
+            ],
+        )
+        .ok();
+        assert_eq!(run(to, &["count", &other]).ok(), "4\n");
+        run_in(
+            &folder,
+            to,
+            &[
+                "restore",
+                &full,
+                "--if-exists",
+                "mirror",
+                "--allow-losses",
+                "-y",
+            ],
+        )
+        .ok();
+        assert_eq!(lines(to, name), lines(to, &other));
+    }
+    assert!(
+        folder
+            .names()
+            .iter()
+            .all(|name| name.starts_with("test-") && !name.ends_with("ckpt"))
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_tar_stream_is_a_backup_and_not_for_a_terminal() {
+    let folder = Folder::new();
+    let url = server("1.5.9");
+    let source = collection(url, all_kinds(true));
+    for arguments in [
+        &["backup", "--tar", source.name()][..],
+        &["backup", "-", source.name()],
+    ] {
+        let output = command(url, arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(
+            String::from_utf8(output.stderr)
+                .unwrap()
+                .contains("4 written")
+        );
+        let (tar, unpacked) = (folder.path("b.tar"), folder.path("b"));
+        fs::write(&tar, output.stdout).unwrap();
+        fs::create_dir(&unpacked).unwrap();
+        let mut unpack = Command::new("tar");
+        unpack.arg("-xf").arg(&tar).arg("-C").arg(&unpacked);
+        assert!(unpack.status().unwrap().success());
+        let checked = run(url, &["restore", &text(&unpacked), "--check", "--json"]).json();
+        assert_eq!(checked[0]["records"], 4);
+        fs::remove_dir_all(&unpacked).unwrap();
+    }
+    let on_terminal = command_on_terminal(url, &["backup", "--tar"])
+        .output()
+        .unwrap();
+    assert_eq!(on_terminal.status.code(), Some(2), "{on_terminal:?}");
+    let dry = run(url, &["backup", "--tar", source.name(), "--dry-run"]).ok();
+    assert!(dry.starts_with("dry run: 1 collection"), "{dry}");
+}
+
+#[test]
+fn a_damaged_backup_is_found_before_anything_is_written() {
+    let folder = Folder::new();
+    let url = server("1.5.9");
+    let source = collection(url, all_kinds(true));
+    let backup = folder.path("backup");
+    run(url, &["backup", &text(&backup), source.name()]).ok();
+    let part = backup.join("0000/000000.jsonl");
+    let changed = fs::read_to_string(&part).unwrap().replacen("3.0", "4.0", 1);
+    fs::write(&part, changed).unwrap();
+    let renamed = format!("{}={}", source.name(), unique_name());
+    let restored = text(&backup);
+    for more in [&["--check"][..], &["--as", &renamed]] {
+        let all = [&["restore", &restored], more].concat();
+        let message = run_in(&folder, url, &all).fails(1);
+        assert!(message.contains("000000.jsonl"), "{message}");
+    }
+    let missing = text(&folder.path("missing"));
+    let message = run(url, &["restore", &missing, "--check"]).fails(1);
+    assert!(message.contains("missing"), "{message}");
+    run(url, &["count", renamed.split_once('=').unwrap().1]).fails(1);
+}
