@@ -54,7 +54,7 @@ impl Chosen {
         })
     }
 
-    /// Returns the settings of the index, as far as they are set.
+    /// Returns the settings of the index that are set.
     pub(super) fn index(&self) -> Result<CollectionConfiguration, InvalidInput> {
         if self.hnsw.is_some() && self.spann.is_some() {
             let why = "hnsw is set as well; a collection has one kind of index";

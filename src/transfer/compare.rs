@@ -10,13 +10,17 @@ use crate::model::space::Space;
 /// has about seven digits.
 const TOLERANCE: f32 = 1e-5;
 
+/// The largest relative difference between two floats of metadata that count as equal. A single-node server
+/// keeps 15 significant digits.
+const METADATA_TOLERANCE: f64 = 1e-14;
+
 /// How vectors are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Vectors {
     /// Float by float.
     Exact,
-    /// By their direction: with the space `cosine`, a server returns vectors with a length of 1 as soon as
-    /// they are in the index.
+    /// By their direction: with the space `cosine`, an index keeps vectors of length 1, so a server returns
+    /// other last digits than were written.
     Direction,
     /// Not at all, because the copy has vectors of another function.
     Embedded,
@@ -51,7 +55,7 @@ impl Vectors {
             Some(DifferenceKind::Document)
         } else if source.uri != copy.uri {
             Some(DifferenceKind::Uri)
-        } else if source.metadata != copy.metadata {
+        } else if !are_equal(source.metadata, copy.metadata) {
             Some(DifferenceKind::Metadata)
         } else if !self.are_equal(source.embedding, copy.embedding) {
             Some(DifferenceKind::Embedding)
@@ -67,8 +71,35 @@ fn have_same_direction(one: &[f32], other: &[f32]) -> bool {
     if a == 0.0 || b == 0.0 {
         return one == other;
     }
-    let is_near = |(x, y): (&f32, &f32)| (x / a - y / b).abs() <= TOLERANCE;
-    one.len() == other.len() && one.iter().zip(other).all(is_near)
+    let is_close = |(x, y): (&f32, &f32)| (x / a - y / b).abs() <= TOLERANCE;
+    one.len() == other.len() && one.iter().zip(other).all(is_close)
+}
+
+fn are_equal(source: &Metadata, copy: &Metadata) -> bool {
+    let values = |(key, value), (other_key, other)| key == other_key && is_equal(value, other);
+    source.len() == copy.len()
+        && source
+            .iter()
+            .zip(copy.iter())
+            .all(|(one, other)| values(one, other))
+}
+
+fn is_equal(source: &MetadataValue, copy: &MetadataValue) -> bool {
+    match (source, copy) {
+        (MetadataValue::Float(source), MetadataValue::Float(copy)) => is_near(*source, *copy),
+        (MetadataValue::Floats(source), MetadataValue::Floats(copy)) => {
+            source.len() == copy.len()
+                && source
+                    .iter()
+                    .zip(copy)
+                    .all(|(one, other)| is_near(*one, *other))
+        }
+        (source, copy) => source == copy,
+    }
+}
+
+fn is_near(source: f64, copy: f64) -> bool {
+    (source - copy).abs() <= METADATA_TOLERANCE * source.abs()
 }
 
 /// Changes a record so that an upsert replaces its copy: metadata keys that only the copy has are removed.
@@ -130,6 +161,23 @@ mod tests {
         assert_eq!(difference([0.60001, 0.8]), None);
         assert!(difference([0.61, 0.8]).is_some());
         assert!(difference([0.0, 0.0]).is_some());
+    }
+
+    #[test]
+    fn the_last_digits_of_floats_in_metadata_do_not_count() {
+        let difference = |copy: f64| {
+            let with = |float: f64| record().metadata("f", float).metadata("l", [1.0, float]);
+            Vectors::Exact.difference(
+                with(90.333_333_333_333_33).as_record(),
+                with(copy).as_record(),
+            )
+        };
+        assert_eq!(difference(90.333_333_333_333_31), None);
+        assert_eq!(difference(90.333_333_333_3), Some(DifferenceKind::Metadata));
+        assert_eq!(
+            difference(-90.333_333_333_333_33),
+            Some(DifferenceKind::Metadata)
+        );
     }
 
     #[test]

@@ -53,8 +53,8 @@ impl Collection {
 /// - **Memory.** A few thousand records and some responses, whatever the collection's size.
 /// - **It verifies.** At the end, all records are read from both servers and compared. Changes that other
 ///   programs have made to the source meanwhile are copied then. With the space
-///   [`Cosine`](crate::Space::Cosine), vectors are compared by their direction, since servers return them
-///   with a length of 1 once they are in the index.
+///   [`Cosine`](crate::Space::Cosine), vectors are compared by their direction: the index keeps vectors of
+///   length 1, so a server returns other last digits than were written.
 /// - **It waits for an unavailable server**, as its [retry policy](CopyCollection::retry) allows.
 #[must_use = "copies nothing until run() is called"]
 pub struct CopyCollection<'a> {
@@ -146,7 +146,7 @@ impl<'a> CopyCollection<'a> {
             target: collection,
             mode: target.mode,
             filter: self.filter.clone(),
-            settings: &mut self.settings,
+            settings: &self.settings,
             saved,
             counts: Counts::default(),
             is_verified: false,

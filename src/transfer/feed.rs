@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::vec;
 
@@ -13,6 +12,7 @@ use super::source::{Page, Pages};
 use crate::collection::Collection;
 use crate::error::{Error, Result};
 use crate::model::differences::{DifferenceKind, Differences};
+use crate::model::progress::{Progress, ProgressStage};
 use crate::model::record::{AsRecord, Record, RecordRef};
 use crate::model::results::{GetResult, Include};
 
@@ -30,19 +30,25 @@ pub(super) enum Pass {
 }
 
 /// The settings of a [`Feed`].
-pub(super) struct FeedSettings {
+pub(super) struct FeedSettings<'f> {
     pub(super) pass: Pass,
+    /// The name of the operation in the progress of a comparison.
+    pub(super) operation: &'static str,
+    /// The number of positions of the source.
+    pub(super) total: u64,
     pub(super) target: Collection,
     pub(super) mode: IfExists,
     pub(super) vectors: Vectors,
     pub(super) max_rate: Option<u32>,
-    pub(super) cancel: Option<Arc<AtomicBool>>,
+    pub(super) cancel: Option<&'f AtomicBool>,
     pub(super) dry_run: bool,
+    /// Called with the progress of a comparison. A batch job reports that of writing.
+    pub(super) report: &'f dyn Fn(&Progress),
 }
 
 /// The records of a source that a pass writes, in the order of the source. An iterator for a batch job.
 pub(super) struct Feed<'f> {
-    settings: FeedSettings,
+    settings: FeedSettings<'f>,
     pages: Pages<'f>,
     /// The records of the current page that the job has not read yet.
     page: vec::IntoIter<Record>,
@@ -81,7 +87,7 @@ impl State {
 
 impl<'f> Feed<'f> {
     pub(super) fn new(
-        settings: FeedSettings,
+        settings: FeedSettings<'f>,
         pages: Pages<'f>,
         state: &'f RefCell<State>,
     ) -> Feed<'f> {
@@ -112,6 +118,8 @@ impl<'f> Feed<'f> {
                     .marks
                     .push_back((self.read + records.len() as u64, end));
                 self.page = records.into_iter();
+                drop(state);
+                self.report(end);
                 Some(end)
             }
             Err(error) => {
@@ -121,11 +129,18 @@ impl<'f> Feed<'f> {
         }
     }
 
+    /// Reports how much is compared.
+    fn report(&self, done: u64) {
+        if matches!(self.settings.pass, Pass::Different | Pass::Compare) {
+            let progress = Progress::new(self.settings.operation, ProgressStage::Comparing, done);
+            (self.settings.report)(&progress.out_of(self.settings.total));
+        }
+    }
+
     /// Returns the records of a page that the pass writes, and the position after the page.
     fn select(&mut self, page: Page) -> Result<(Vec<Record>, u64)> {
         let Page { records, end } = page;
-        self.pace
-            .wait(records.len(), self.settings.cancel.as_deref());
+        self.pace.wait(records.len(), self.settings.cancel);
         let selected = match self.settings.pass {
             Pass::All | Pass::New => records,
             Pass::Different | Pass::Compare => self.different(records)?,

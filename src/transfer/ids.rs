@@ -32,16 +32,11 @@ pub(super) struct IdList {
 impl IdList {
     /// Lists the ids of a scan into the file at `path`, or into a temporary one.
     pub(super) fn write(path: Option<&Path>, pages: ScanPages) -> Result<IdList> {
-        let (file, path, is_temporary) = match path {
-            Some(path) => (create(path), path.to_owned(), false),
-            None => {
-                let path = temporary();
-                (create(&path), path, true)
-            }
-        };
+        let is_temporary = path.is_none();
+        let path = path.map_or_else(temporary, Path::to_owned);
         let failed = |error| failure("write", &path, error);
         let mut list = IdList {
-            file: file.map_err(failed)?,
+            file: create(&path).map_err(failed)?,
             lines: Vec::new(),
             count: 0,
             is_temporary,

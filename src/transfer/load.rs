@@ -13,7 +13,7 @@ use crate::collection::Collection;
 use crate::error::{Call, Error, Result};
 use crate::model::differences::{DifferenceKind, Differences};
 use crate::model::filter::Where;
-use crate::model::progress::{Progress, ProgressStage};
+use crate::model::progress::Progress;
 
 /// How often differences are written again, before they are an error.
 const MAX_ROUNDS: usize = 3;
@@ -28,7 +28,7 @@ pub(super) struct Job<'j, 'a> {
     /// Restricts the records that are deleted.
     pub(super) filter: Option<Where>,
     pub(super) vectors: Vectors,
-    pub(super) settings: &'j mut Settings<'a>,
+    pub(super) settings: &'j Settings<'a>,
     pub(super) saved: Option<Saved>,
     pub(super) counts: Counts,
     /// Whether the last comparison has found no difference.
@@ -75,9 +75,24 @@ impl Job<'_, '_> {
     /// Writes records from a position on. Returns what differed, if the pass compares.
     fn pass(&mut self, source: &dyn Source, pass: Pass, from: u64) -> Result<Differences> {
         let state = RefCell::new(State::default());
-        let feed = Feed::new(self.feed_settings(pass), source.pages(from)?, &state);
+        let settings = self.settings;
+        let report = |progress: &Progress| settings.report(progress);
+        let feed = FeedSettings {
+            pass,
+            operation: self.operation,
+            total: source.len(),
+            target: settings.patient(&self.target).without_progress(),
+            mode: self.mode,
+            vectors: self.vectors,
+            max_rate: settings.max_rate,
+            cancel: settings.cancel.as_deref(),
+            dry_run: settings.dry_run,
+            report: &report,
+        };
+        let mut feed = Feed::new(feed, source.pages(from)?, &state);
         if pass == Pass::Compare {
-            self.compare(feed, source.len());
+            while feed.next_page().is_some() {}
+            drop(feed);
         } else {
             self.write(feed, from, source.len())?;
         }
@@ -104,7 +119,7 @@ impl Job<'_, '_> {
     /// Writes the records of a feed with a batch job.
     fn write(&mut self, feed: Feed<'_>, from: u64, total: u64) -> Result<()> {
         let (state, pass) = (feed.state, feed.pass());
-        let (settings, saved) = (&mut *self.settings, &mut self.saved);
+        let (settings, saved) = (self.settings, &mut self.saved);
         let mut unsaved = Ok(());
         let mut job = self
             .target
@@ -112,12 +127,11 @@ impl Job<'_, '_> {
             .part_of(self.operation)
             .concurrency(settings.concurrency)
             .only_new(pass == Pass::New)
-            .retry(settings.retry.clone())
+            .retry(settings.retry)
             .dry_run(settings.dry_run);
         if let Some(flag) = &settings.cancel {
             job = job.cancel(flag.clone());
         }
-        let on_progress = &mut settings.on_progress;
         let report = job
             .on_progress(|progress| {
                 let done = state.borrow_mut().position(progress.done).unwrap_or(from);
@@ -125,7 +139,7 @@ impl Job<'_, '_> {
                 {
                     unsaved = saved.advance(done);
                 }
-                on_progress(&Progress {
+                settings.report(&Progress {
                     done,
                     ..progress.out_of(total)
                 });
@@ -137,14 +151,6 @@ impl Job<'_, '_> {
         self.counts.cached += report.cached;
         self.counts.retries += report.retries;
         unsaved
-    }
-
-    /// Reads a feed that yields nothing, and reports its progress.
-    fn compare(&mut self, mut feed: Feed<'_>, total: u64) {
-        while let Some(done) = feed.next_page() {
-            let progress = Progress::new(self.operation, ProgressStage::Comparing, done);
-            (self.settings.on_progress)(&progress.out_of(total));
-        }
     }
 
     /// Compares the target with its source, and writes what differs, until nothing does.
@@ -199,18 +205,6 @@ impl Job<'_, '_> {
             }
         }
         Ok(())
-    }
-
-    fn feed_settings(&self, pass: Pass) -> FeedSettings {
-        FeedSettings {
-            pass,
-            target: self.settings.patient(&self.target).without_progress(),
-            mode: self.mode,
-            vectors: self.vectors,
-            max_rate: self.settings.max_rate,
-            cancel: self.settings.cancel.clone(),
-            dry_run: self.settings.dry_run,
-        }
     }
 
     /// Deletes the checkpoint, because the transfer is complete.

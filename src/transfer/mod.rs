@@ -35,6 +35,7 @@ pub mod backup;
 mod checkpoint;
 mod compare;
 mod copy;
+mod database;
 mod existing;
 mod feed;
 mod ids;
@@ -49,6 +50,7 @@ mod target;
 
 pub use backup::{Backup, BackupReport, Restore};
 pub use copy::CopyCollection;
+pub use database::CopyDatabase;
 pub use existing::IfExists;
 pub use reembed::{Reembed, ReembedPlan, ReembedReport};
 pub use report::CopyReport;

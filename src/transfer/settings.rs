@@ -1,5 +1,6 @@
 //! [`Settings`]: the options that all transfers share.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,9 @@ use crate::collection::Collection;
 use crate::error::InvalidInput;
 use crate::model::progress::Progress;
 use crate::transport::RetryPolicy;
+
+/// A function that is called with the progress.
+pub(super) type Report<'a> = RefCell<Box<dyn FnMut(&Progress) + 'a>>;
 
 /// The options that all transfers share. `settings_methods!` documents each of them.
 pub(super) struct Settings<'a> {
@@ -23,7 +27,7 @@ pub(super) struct Settings<'a> {
     pub(super) retry: RetryPolicy,
     pub(super) cancel: Option<Arc<AtomicBool>>,
     pub(super) dry_run: bool,
-    pub(super) on_progress: Box<dyn FnMut(&Progress) + 'a>,
+    pub(super) on_progress: Report<'a>,
 }
 
 impl Default for Settings<'_> {
@@ -39,7 +43,7 @@ impl Default for Settings<'_> {
             retry: RetryPolicy::default().max_retries(10),
             cancel: None,
             dry_run: false,
-            on_progress: Box::new(|_| {}),
+            on_progress: RefCell::new(Box::new(|_| {})),
         }
     }
 }
@@ -67,11 +71,16 @@ impl Settings<'_> {
     /// Returns a handle of a collection whose calls are repeated as the transfer's policy says, and end with the
     /// transfer.
     pub(super) fn patient(&self, collection: &Collection) -> Collection {
-        let patient = collection.with_retry(self.retry.clone());
+        let patient = collection.with_retry(self.retry);
         match &self.cancel {
             Some(flag) => patient.with_cancel(flag.clone()),
             None => patient,
         }
+    }
+
+    /// Calls the caller's function with the progress.
+    pub(super) fn report(&self, progress: &Progress) {
+        (self.on_progress.borrow_mut())(progress);
     }
 
     /// Whether the caller's flag is set.
@@ -175,7 +184,7 @@ macro_rules! settings_methods {
     (@ on_progress) => {
         /// Sets a function to call with the progress after each write, on the calling thread. Default: none.
         pub fn on_progress(mut self, report: impl FnMut(&crate::Progress) + 'a) -> Self {
-            self.settings.on_progress = Box::new(report);
+            self.settings.on_progress = std::cell::RefCell::new(Box::new(report));
             self
         }
     };

@@ -61,12 +61,12 @@ impl Opening<'_> {
         match existing {
             // Created by an earlier run, which was killed before it could record that.
             Some(empty) if progressed.creates && empty.count()? == 0 => {
-                self.record(saved, &empty)?;
+                record(saved, &empty)?;
                 Ok(Target::created(empty, Vec::new()))
             }
             Some(existing) => {
                 self.check(&existing, settings)?;
-                self.record(saved, &existing)?;
+                record(saved, &existing)?;
                 Ok(Target::existing(existing, settings.if_exists))
             }
             None => self.create(settings, saved),
@@ -89,15 +89,8 @@ impl Opening<'_> {
         }
         let builder = self.builder.clone().allow_losses(settings.allow_losses);
         let created = builder.create()?;
-        self.record(saved, &created)?;
+        record(saved, &created)?;
         Ok(Target::created(created, losses))
-    }
-
-    fn record(&self, saved: Option<&mut Saved>, target: &Collection) -> Result<()> {
-        let id = target.id().to_owned();
-        saved.map_or(Ok(()), |saved| {
-            saved.change(|progressed| progressed.collection = Some(id))
-        })
     }
 
     /// Checks a collection that exists already.
@@ -108,13 +101,7 @@ impl Opening<'_> {
             return Err(self.call.clone().invalid(reason));
         }
         if settings.if_exists == IfExists::Fail {
-            let name = existing.name();
-            return Err(Error::AlreadyExists {
-                call: Box::new(self.call.clone()),
-                message: format!(
-                    "the target has a collection {name:?}; set another name, or choose with if_exists how to treat it"
-                ),
-            });
+            return Err(exists(&self.call, existing.name()));
         }
         let same = existing.check_same_vectors(&self.source);
         same.map_err(|reason| self.call.clone().invalid(reason))
@@ -125,6 +112,24 @@ impl Opening<'_> {
         let subject = self.call.subject.clone().unwrap_or_default();
         let reason = InvalidInput::setting("checkpoint", subject, why);
         self.call.clone().invalid(reason)
+    }
+}
+
+/// Records the id of the target.
+fn record(saved: Option<&mut Saved>, target: &Collection) -> Result<()> {
+    let id = target.id().to_owned();
+    saved.map_or(Ok(()), |saved| {
+        saved.change(|progressed| progressed.collection = Some(id))
+    })
+}
+
+/// Returns the error for a target that exists and must not.
+pub(super) fn exists(call: &Call, name: &str) -> Error {
+    Error::AlreadyExists {
+        call: Box::new(call.clone()),
+        message: format!(
+            "the target has a collection {name:?}; set another name, or choose with if_exists how to treat it"
+        ),
     }
 }
 

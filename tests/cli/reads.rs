@@ -144,7 +144,7 @@ fn get_reads_more_than_a_page() {
         lines
             .iter()
             .enumerate()
-            .all(|(i, line)| line["id"] == i.to_string())
+            .all(|(i, line)| line["id"].as_str() == Some(&i.to_string()))
     );
     let table = run(
         url,

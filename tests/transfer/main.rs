@@ -1,5 +1,6 @@
 //! Copies, backups and new embeddings, against real servers.
 
+// The settings of clippy.toml reach the tests, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]
@@ -7,7 +8,10 @@ mod support;
 
 mod backup;
 mod copied_under_kills;
+mod copy;
 mod counting;
+mod database;
 mod like;
 mod reembed;
+mod servers;
 mod swap;

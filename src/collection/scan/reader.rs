@@ -33,7 +33,7 @@ const MAX_WITHOUT_RECORD: u32 = 100;
 pub(super) struct Reader {
     collection: Collection,
     filter: Option<Where>,
-    reader: PageReader,
+    records: PageReader,
     /// The number of new ids per listing.
     window: usize,
     /// The number of ids per listing that the listing before had as well.
@@ -55,7 +55,7 @@ impl Reader {
         // The caller did not make these requests one by one. An export reports its own progress.
         let collection = collection.without_progress();
         Reader {
-            reader: PageReader::new(&collection, options.include.clone(), max_page_size),
+            records: PageReader::new(&collection, options.include.clone(), max_page_size),
             collection,
             filter: options.filter.clone(),
             window: (max_page_size * PAGES_PER_LISTING).min(max_records - overlap),
@@ -193,9 +193,9 @@ impl Reader {
     /// Reads the records of the next listed ids, without the filter: a single-node server needs ten seconds
     /// for a request with a filter and a thousand ids.
     fn read_page(&mut self) -> Result<GetResult> {
-        let rest = self.listed.len().saturating_sub(self.reader.page_size());
+        let rest = self.listed.len().saturating_sub(self.records.page_size());
         let ids = self.listed.split_off(rest);
-        let mut page = self.reader.read(ids)?;
+        let mut page = self.records.read(ids)?;
         page.reverse();
         Ok(page)
     }
@@ -239,8 +239,8 @@ mod tests {
             for page_size in [0, 1, 33, 1_000, usize::MAX] {
                 let reader = reader(host, page_size);
                 assert!(reader.window + reader.overlap <= max);
-                assert!(reader.reader.page_size() <= reader.window);
-                assert!(reader.reader.page_size() >= 1 && reader.overlap == max / 10);
+                assert!(reader.records.page_size() <= reader.window);
+                assert!(reader.records.page_size() >= 1 && reader.overlap == max / 10);
             }
         }
     }

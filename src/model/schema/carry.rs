@@ -1,4 +1,4 @@
-//! What changes in a schema when another collection takes it over, perhaps on another server.
+//! Changes a schema for another collection, which may be on another server.
 
 use serde_json::{Map, Value, json};
 

@@ -165,7 +165,7 @@ impl<'a> Restore<'a> {
         let total = chain.lines();
         chain.verify(|lines| {
             let progress = Progress::new("verify", ProgressStage::Reading, lines);
-            (self.settings.on_progress)(&progress.out_of(total));
+            self.settings.report(&progress.out_of(total));
             if self.settings.is_cancelled() {
                 let call = Box::new(Call::new(RESTORE, None));
                 return Err(Error::Cancelled { call });
@@ -271,7 +271,7 @@ impl<'a> Restore<'a> {
                 target: collection,
                 mode: target.mode,
                 filter: None,
-                settings: &mut self.settings,
+                settings: &self.settings,
                 saved: saved.take(),
                 counts: Counts::default(),
                 is_verified: false,

@@ -270,7 +270,7 @@ impl<'a> Backup<'a> {
                 }
             }
             let progress = Progress::new(BACKUP, ProgressStage::Reading, page.end);
-            (self.settings.on_progress)(&progress.out_of(source.len()));
+            self.settings.report(&progress.out_of(source.len()));
         }
         if let Some(known) = known {
             known.each_gone(|id| {

@@ -1,0 +1,264 @@
+//! Copies of collections.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chroma_blocking::error::DifferenceKind;
+use chroma_blocking::schema::HnswConfig;
+use chroma_blocking::transfer::IfExists;
+use chroma_blocking::{Error, Hashing, Key, ProgressStage, Record, Space};
+
+use crate::servers::{
+    all, assert_same, filled, oldest, one, other, records, unique_name, with_lists,
+};
+use crate::support::folder::Folder;
+
+#[test]
+fn a_copy_has_all_records_in_their_order_and_all_settings() {
+    let source = one()
+        .collection(unique_name())
+        .embedding_function(Hashing::with_dimension(3).unwrap())
+        .space(Space::L2)
+        .hnsw(HnswConfig::new().ef_search(77))
+        .metadata("owner", "me")
+        .create()
+        .unwrap();
+    let records = with_lists(records(0..2_345));
+    source.add(&records).unwrap();
+    let report = source.copy_to(&other()).run().unwrap();
+    assert_eq!((report.records, report.written), (2_345, 2_345));
+    assert!(report.verified && report.losses.is_empty(), "{report}");
+
+    let copy = other().collection(source.name()).get().unwrap();
+    assert_same(&copy, &records);
+    // A server adds the metadata keys of records to the schema.
+    let source = one().collection(source.name()).get().unwrap();
+    assert_eq!(copy.metadata(), source.metadata());
+    assert_eq!(copy.configuration(), source.configuration());
+    assert_eq!(copy.schema(), source.schema());
+    assert_eq!(
+        copy.embedding_function().unwrap().name(),
+        "chroma_blocking_hashing"
+    );
+}
+
+#[test]
+fn a_copy_on_the_same_server_needs_another_name() {
+    let source = filled(&one(), &records(0..10));
+    let refused = source.copy_to(&one()).run().unwrap_err();
+    assert!(matches!(refused, Error::Invalid { .. }), "{refused}");
+    let name = unique_name();
+    source.copy_to(&one()).name(&name).run().unwrap();
+    let copy = one().collection(name).get().unwrap();
+    assert_same(&copy, &all(&source));
+}
+
+#[test]
+fn vectors_of_cosine_collections_are_compared_by_direction() {
+    let builder = one().collection(unique_name()).space(Space::Cosine);
+    let hnsw = HnswConfig::new().sync_threshold(100).batch_size(50);
+    let source = builder.hnsw(hnsw).create().unwrap();
+    let records: Vec<Record> = records(1..1_001);
+    for part in records.chunks(100) {
+        source.add(part).unwrap();
+    }
+    // The index keeps vectors of length 1, so their last digits change.
+    let is_normalized = || all(&source) != records;
+    for _ in 0..1_000 {
+        if is_normalized() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(is_normalized());
+    let report = source.copy_to(&other()).run().unwrap();
+    assert!(report.verified, "{report}");
+    assert_eq!((report.written, report.skipped), (1_000, 1_000));
+}
+
+#[test]
+fn an_existing_target_is_treated_as_the_caller_says() {
+    let source = filled(&one(), &records(0..100));
+    let copy = || source.copy_to(&other());
+    copy().run().unwrap();
+    let target = other().collection(source.name()).get().unwrap();
+    let refused = copy().run().unwrap_err();
+    assert!(matches!(refused, Error::AlreadyExists { .. }), "{refused}");
+
+    // Three records differ, one is missing, one is extra.
+    let changed = [
+        Record::new("id 1").document("other").embedding([9.0; 3]),
+        Record::new("id 2").metadata("extra", 1),
+        Record::new("id 3")
+            .document("not in the source")
+            .embedding([9.0; 3]),
+    ];
+    target.update(changed).unwrap();
+    target.delete().ids("id 4").run().unwrap();
+    target
+        .add(Record::new("extra").embedding([1.0, 2.0, 3.0]))
+        .unwrap();
+    let before = all(&target);
+
+    let report = copy()
+        .if_exists(IfExists::Mirror)
+        .dry_run(true)
+        .run()
+        .unwrap();
+    assert_eq!((report.written, report.skipped, report.deleted), (4, 96, 1));
+    assert_same(&target, &before);
+
+    let report = copy().if_exists(IfExists::AddNew).run().unwrap();
+    assert_eq!((report.written, report.verified), (1, true), "{report}");
+    let one = target.get_one("id 1").unwrap().unwrap();
+    assert_eq!(one.document.as_deref(), Some("other"));
+
+    let report = copy().if_exists(IfExists::Replace).run().unwrap();
+    assert_eq!((report.written, report.deleted), (3, 0), "{report}");
+    assert_eq!(target.count().unwrap(), 101);
+
+    let report = copy().if_exists(IfExists::Mirror).run().unwrap();
+    assert_eq!((report.written, report.deleted), (0, 1), "{report}");
+    let by_id = |mut records: Vec<Record>| {
+        records.sort_by(|a, b| a.id.cmp(&b.id));
+        records
+    };
+    assert_eq!(by_id(all(&target)), by_id(all(&source)));
+}
+
+#[test]
+fn a_filter_restricts_what_is_copied_and_what_is_deleted() {
+    let source = filled(&one(), &records(0..50));
+    let even = || Key::field("is_even").eq(true);
+    let report = source.copy_to(&other()).filter(even()).run().unwrap();
+    assert_eq!((report.records, report.written), (25, 25));
+    let target = other().collection(source.name()).get().unwrap();
+    let extra = |id: &str, is_even: bool| {
+        let record = Record::new(id).embedding([1.0, 2.0, 3.0]);
+        record.metadata("is_even", is_even)
+    };
+    target
+        .add([extra("even", true), extra("odd", false)])
+        .unwrap();
+    let mirror = source.copy_to(&other()).filter(even());
+    let report = mirror.if_exists(IfExists::Mirror).run().unwrap();
+    assert_eq!(report.deleted, 1);
+    assert!(target.get_one("odd").unwrap().is_some());
+    assert!(target.get_one("even").unwrap().is_none());
+}
+
+#[test]
+fn other_vectors_are_not_mixed_with_those_of_the_source() {
+    let source = filled(&one(), &records(0..5));
+    let target = other().collection(source.name()).create().unwrap();
+    target.add(Record::new("a").embedding([1.0, 2.0])).unwrap();
+    let refused = source.copy_to(&other()).if_exists(IfExists::Replace).run();
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains('2') && message.contains('3'), "{message}");
+    assert_eq!(target.count().unwrap(), 1);
+}
+
+#[test]
+fn a_stopped_copy_continues_at_its_checkpoint() {
+    let source = filled(&one(), &records(0..3_000));
+    let folder = Folder::new();
+    let file = folder.path("copy.ckpt");
+    let stop = Arc::new(AtomicBool::new(false));
+    let report = source
+        .copy_to(&other())
+        .checkpoint(&file)
+        .cancel(stop.clone())
+        .on_progress(|progress| stop.store(progress.done > 0, Ordering::Relaxed))
+        .run()
+        .unwrap();
+    assert!(report.cancelled && report.written < 3_000, "{report}");
+    assert!(file.exists());
+
+    let compared = Cell::new(0);
+    let report = source
+        .copy_to(&other())
+        .checkpoint(&file)
+        .on_progress(|progress| {
+            if progress.stage == ProgressStage::Comparing {
+                compared.set(progress.done);
+            }
+        })
+        .run()
+        .unwrap();
+    assert!(report.resumed > 0 && report.verified, "{report}");
+    let copy = other().collection(source.name()).get().unwrap();
+    assert_same(&copy, &all(&source));
+    assert_eq!(folder.names(), Vec::<String>::new());
+}
+
+#[test]
+fn changes_during_the_copy_are_copied() {
+    let source = filled(&one(), &records(0..1_000));
+    let changing = source.clone();
+    let mut is_first = true;
+    let report = source
+        .copy_to(&other())
+        .on_progress(move |_| {
+            if std::mem::take(&mut is_first) {
+                let changed = Record::new("id 1").metadata("changed", true);
+                changing.update(changed).unwrap();
+                changing.delete().ids("id 2").run().unwrap();
+                changing.add(records(1_000..1_001)).unwrap();
+            }
+        })
+        .run()
+        .unwrap();
+    assert!(report.verified, "{report}");
+    let copy = other().collection(source.name()).get().unwrap();
+    assert_same(&copy, &all(&source));
+}
+
+#[test]
+fn what_always_differs_is_an_error() {
+    let source = filled(&one(), &records(0..100));
+    let target = other();
+    let name = source.name().to_owned();
+    // Another program changes the copy again and again.
+    let changed = source.copy_to(&target).on_progress(|_| {
+        let copy = target.collection(&name).get().unwrap();
+        let record = Record::new("id 1").metadata("changed", true);
+        copy.update(record).unwrap();
+    });
+    let error = changed.run().unwrap_err();
+    let Error::Differs { differences, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(differences.changed, 1, "{error}");
+    assert_eq!(differences.examples[0].kind, DifferenceKind::Metadata);
+}
+
+#[test]
+fn collections_move_to_and_from_the_oldest_server() {
+    let source = filled(&one(), &records(0..100));
+    let report = source.copy_to(&oldest()).allow_losses(true).run().unwrap();
+    assert!(report.verified, "{report}");
+    let copy = oldest().collection(source.name()).get().unwrap();
+    assert_same(&copy, &all(&source));
+
+    let name = unique_name();
+    copy.copy_to(&one()).name(&name).run().unwrap();
+    let back = one().collection(name).get().unwrap();
+    assert_same(&back, &all(&source));
+
+    let source = filled(&one(), &with_lists(records(0..3)));
+    let error = source
+        .copy_to(&oldest())
+        .allow_losses(true)
+        .run()
+        .unwrap_err();
+    assert!(matches!(error, Error::Ingest { .. }), "{error:#}");
+}
+
+#[test]
+fn an_empty_collection_is_copied() {
+    let source = one().collection(unique_name()).create().unwrap();
+    let report = source.copy_to(&other()).run().unwrap();
+    assert_eq!((report.records, report.written), (0, 0));
+    assert!(report.verified);
+}
