@@ -16,7 +16,7 @@ pub(super) struct Chain {
     newest: Folder,
 }
 
-/// What a backup has of a collection.
+/// A collection in one of the backups.
 #[derive(Debug, Clone, Copy)]
 struct Layer<'c> {
     folder: &'c Folder,
@@ -198,7 +198,7 @@ impl<'c> Layered<'c> {
             if lines.is_first_of_part() {
                 report(std::mem::take(&mut read))?;
             }
-            // Lines that do not count are checked, too.
+            // Checks all lines, including those that do not count.
             let line = lines.read()?;
             let is_current = lines.is_current()?;
             if let (Line::Record(record), true) = (line, is_current) {

@@ -15,7 +15,7 @@ pub(super) const FORMAT: u32 = 1;
 /// The largest part that is read. A record of a part of more than 16 MiB is as large as that.
 const MAX_PART: u64 = 1 << 30;
 
-/// What a backup contains: its `manifest.json`. Its `Display` is one line.
+/// The content of a backup, as its `manifest.json` lists it. Its `Display` is one line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Manifest {
@@ -131,7 +131,9 @@ impl Manifest {
 
     /// Returns the number of records in all collections.
     pub fn records(&self) -> u64 {
-        self.collections.iter().map(|one| one.records).sum()
+        self.collections
+            .iter()
+            .fold(0, |sum, one| sum.saturating_add(one.records))
     }
 }
 

@@ -24,7 +24,7 @@ pub struct BackupReport {
     pub sha256: String,
     /// The time from the start to the end of the run.
     pub elapsed: Duration,
-    /// Whether the caller's flag stopped the backup. There is no backup then.
+    /// Whether the caller's flag stopped the backup, so that nothing was kept.
     pub cancelled: bool,
 }
 

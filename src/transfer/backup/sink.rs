@@ -41,7 +41,7 @@ impl<'s> Files<'s> {
     }
 
     pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.sums.push_str(&format!("{}  {name}\n", sha256(bytes)));
+        self.sums.extend([sha256(bytes).as_str(), "  ", name, "\n"]);
         self.bytes += bytes.len() as u64;
         self.sink.put(name, bytes).map_err(failure)
     }

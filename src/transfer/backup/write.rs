@@ -112,7 +112,7 @@ impl<'a> Backup<'a> {
         self.write(|_| Ok(Box::new(FolderSink::create(&path)?)))
     }
 
-    /// Writes the backup as a `.tar` stream, such as to the standard output. Unpack it to a folder of its own
+    /// Writes the backup as a `.tar` stream, such as to the standard output. Unpack it to an empty folder
     /// to restore it: `mkdir monday && tar -xf monday.tar -C monday`.
     ///
     /// If the backup is cancelled or fails, the stream has no `SHA256SUMS`, and is not a complete backup.
@@ -145,7 +145,7 @@ impl<'a> Backup<'a> {
         open: impl FnOnce(u64) -> Result<Box<dyn Sink + 's>>,
         report: &mut BackupReport,
     ) -> Result<()> {
-        self.client = self.client.with_retry(self.settings.retry.clone());
+        self.client = self.client.with_retry(self.settings.retry);
         if let Some(flag) = &self.settings.cancel {
             self.client = self.client.with_cancel(flag.clone());
         }
