@@ -260,14 +260,13 @@ impl Journal {
             read => read.map_err(|error| failure("read", path, error))?,
         };
         let journal: Option<Journal> = serde_json::from_slice(&content).ok();
-        match journal.filter(|journal| journal.format == FORMAT) {
-            Some(journal) => Ok(Some(journal)),
-            None => {
-                let why = "the file is not a complete journal of a swap; name the right file, or look up with list_collections which name each collection has";
-                let reason = InvalidInput::setting("journal", path.display().to_string(), why);
-                Err(Call::new(SWAP, None).invalid(reason))
-            }
-        }
+        let journal = journal.filter(|journal| journal.format == FORMAT);
+        let refused = || {
+            let why = "the file is not a complete journal of a swap; name the right file, or look up with list_collections which name each collection has";
+            let reason = InvalidInput::setting("journal", path.display().to_string(), why);
+            Call::new(SWAP, None).invalid(reason)
+        };
+        journal.ok_or_else(refused).map(Some)
     }
 
     /// Writes the journal, so that it survives a crash.
@@ -327,11 +326,14 @@ impl Journal {
     fn lost(&self, client: &Client, name: &str, id: &str) -> Error {
         let place = [client.url(), client.tenant(), client.database()];
         let expected = [&self.server, &self.tenant, &self.database];
-        let mut message = format!("no collection {name:?} with the id {id}");
-        if place != expected.map(String::as_str) {
-            message.push_str(&format!(" in {place:?}; the swap is one of {expected:?}"));
-        }
-        message.push_str("; it was deleted or renamed by another program, so nothing was renamed");
+        let elsewhere = if place == expected.map(String::as_str) {
+            String::new()
+        } else {
+            format!(" in {place:?}; the swap is one of {expected:?}")
+        };
+        let message = format!(
+            "no collection {name:?} with the id {id}{elsewhere}; it was deleted or renamed by another program, so nothing was renamed"
+        );
         Error::NotFound {
             call: Box::new(self.call()),
             message,

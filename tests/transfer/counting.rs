@@ -1,5 +1,9 @@
 //! [`Counting`]: an embedding function that records which texts it has embedded.
 
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use chroma_blocking::embed::EmbeddingError;
@@ -16,6 +20,8 @@ pub struct Counting {
     is_stored: bool,
     paid: Arc<Mutex<Vec<String>>>,
     hook: Arc<Mutex<Option<Hook>>>,
+    /// A line for each text, for processes that are killed.
+    file: Option<PathBuf>,
 }
 
 impl Counting {
@@ -26,12 +32,19 @@ impl Counting {
             is_stored: true,
             paid: Arc::default(),
             hook: Arc::default(),
+            file: None,
         }
     }
 
     /// Makes a function that collections do not store.
     pub fn unstored(mut self) -> Counting {
         self.is_stored = false;
+        self
+    }
+
+    /// Writes a line for each text into a file.
+    pub fn into_file(mut self, file: impl Into<PathBuf>) -> Counting {
+        self.file = Some(file.into());
         self
     }
 
@@ -58,6 +71,15 @@ impl Counting {
     }
 }
 
+/// Returns how often each text in a file was paid for.
+pub fn paid_in(file: &Path) -> BTreeMap<String, usize> {
+    let mut paid = BTreeMap::new();
+    for line in fs::read_to_string(file).unwrap().lines() {
+        *paid.entry(line.to_owned()).or_default() += 1;
+    }
+    paid
+}
+
 impl EmbeddingFunction for Counting {
     fn name(&self) -> &str {
         self.model
@@ -69,6 +91,11 @@ impl EmbeddingFunction for Counting {
         }
         let texts = documents.iter().map(|text| (*text).to_owned());
         self.paid.lock().unwrap().extend(texts);
+        if let Some(file) = &self.file {
+            let lines = documents.join("\n") + "\n";
+            let mut file = OpenOptions::new().append(true).create(true).open(file)?;
+            file.write_all(lines.as_bytes())?;
+        }
         let rows = documents.iter().map(|text| self.vector(text));
         Ok(Embeddings::from_rows(rows)?)
     }

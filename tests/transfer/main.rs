@@ -13,5 +13,6 @@ mod counting;
 mod database;
 mod like;
 mod reembed;
+mod reembed_killed;
 mod servers;
 mod swap;
