@@ -200,7 +200,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
             let new_name = args.rename.as_ref().unwrap_or(name);
             vec![run!(copy.name(new_name).filter(args.filter.clone()))]
         }
-        None => return Err("--all: this version copies one collection at a time".into()),
+        None => run!(source.copy_database_to(&target)),
     };
     print(global, &reports)?;
     if job.is_stopped() || reports.iter().any(|report| report.cancelled) {

@@ -271,3 +271,67 @@ fn a_damaged_backup_is_found_before_anything_is_written() {
     assert!(message.contains("missing"), "{message}");
     run(url, &["count", renamed.split_once('=').unwrap().1]).fails(1);
 }
+
+#[test]
+fn a_database_is_copied() {
+    let folder = Folder::new();
+    let url = server("1.5.9");
+    let client = Client::new(url).unwrap();
+    let (from, to) = (unique_name(), unique_name());
+    client.create_database(&from).unwrap();
+    let source = client.with_database(&from);
+    for name in ["one", "two"] {
+        source
+            .collection(name)
+            .create()
+            .unwrap()
+            .add(all_kinds(true))
+            .unwrap();
+    }
+    let all = [
+        "copy",
+        "--all",
+        "--database",
+        &from,
+        "--to-database",
+        &to,
+        "--json",
+    ];
+    let reports = run_in(&folder, url, &all).json();
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(
+        reports.iter().all(|report| report["verified"] == true),
+        "{reports:?}"
+    );
+    run_in(&folder, url, &all).fails(1);
+    let message = run_in(
+        &folder,
+        url,
+        &[&all[..], &["--if-exists", "mirror"]].concat(),
+    )
+    .fails(2);
+    assert!(
+        message.contains("\"one\"") && message.contains("\"two\""),
+        "{message}"
+    );
+    let again = run_in(
+        &folder,
+        url,
+        &[&all[..], &["--if-exists", "mirror", "-y"]].concat(),
+    )
+    .json();
+    assert!(
+        again.iter().all(|report| report["written"] == 0),
+        "{again:?}"
+    );
+    assert_eq!(
+        client
+            .with_database(&to)
+            .list_collections()
+            .run()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(folder.names(), [""; 0]);
+}
