@@ -86,7 +86,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         output.finish()?;
     }
     if report.cancelled {
-        return stopped(None);
+        return Ok(stopped(None));
     }
     Ok(Exit::Done)
 }

@@ -13,7 +13,7 @@ use super::args::{Global, Outcome, filter};
 use super::confirm::confirm;
 use super::exit::{Exit, UsageError};
 use super::job::{Job, stopped};
-use super::output::{Output, one_line, records};
+use super::output::{Output, note, records};
 
 /// Copy a collection, or all of a database, to another server, database or name
 ///
@@ -77,7 +77,7 @@ pub(crate) struct Args {
 /// The options of `copy` and `restore`.
 #[derive(clap::Args)]
 pub(crate) struct TransferArgs {
-    /// What to do with a collection of the same name
+    /// How to treat a collection of the same name
     #[arg(long, value_enum, default_value_t = Existing::Fail)]
     pub(crate) if_exists: Existing,
     /// Create collections although the target's server cannot keep all of their settings, and list the losses
@@ -194,22 +194,21 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
             job.ended(copy.run(), Some(&checkpoint))?
         }};
     }
-    let reports = match &args.name {
-        Some(name) => {
-            let copy = source.collection(name).get()?.copy_to(&target);
-            let new_name = args.rename.as_ref().unwrap_or(name);
-            vec![run!(copy.name(new_name).filter(args.filter.clone()))]
-        }
-        None => run!(source.copy_database_to(&target)),
+    let reports = if let Some(name) = &args.name {
+        let copy = source.collection(name).get()?.copy_to(&target);
+        let new_name = args.rename.as_ref().unwrap_or(name);
+        vec![run!(copy.name(new_name).filter(args.filter.clone()))]
+    } else {
+        run!(source.copy_database_to(&target))
     };
     print(global, &reports)?;
     if job.is_stopped() || reports.iter().any(|report| report.cancelled) {
-        return stopped(Some(&checkpoint));
+        return Ok(stopped(Some(&checkpoint)));
     }
     Ok(Exit::Done)
 }
 
-/// Returns a client of the target. Another server than the source's gets settings of its own.
+/// Returns a client of the target. A server other than the source's has its own settings.
 fn target(global: &Global, args: &Args) -> Result<Client, Box<dyn Error>> {
     let mut builder = match &args.to {
         None => global.builder()?,
@@ -287,7 +286,7 @@ pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Result<(), Box<d
     if !global.json {
         for report in reports {
             for loss in &report.losses {
-                eprintln!("{}: {}", one_line(&report.collection), one_line(loss));
+                note(&format!("{}: {loss}", report.collection));
             }
         }
     }

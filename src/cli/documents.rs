@@ -65,7 +65,7 @@ fn shell(document: &str) -> String {
         } else {
             let code = part.split('`').skip(1).step_by(2);
             for code in code.filter(|code| code.starts_with("chroma_client ")) {
-                text += &format!("\n{}\n", code.replace('\n', " "));
+                text.extend(["\n", &code.replace('\n', " "), "\n"]);
             }
         }
     }

@@ -72,7 +72,7 @@ impl FunctionArgs {
                 reason: chroma_blocking::InvalidInput::Setting { .. },
                 ..
             } => usage(format!(
-                "--function {name}: there is no function of this name; it must be one of: {NAMES}"
+                "--function {name}: unknown function; it must be one of: {NAMES}"
             )),
             error => usage(format!("--function {name}: {error}")),
         })?;

@@ -13,7 +13,7 @@ use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
 use super::input::{Format, Input, Records};
 use super::job::{Job, stopped};
-use super::output::{Output, one_line, records};
+use super::output::{Output, note, one_line, records};
 
 /// The metadata key of the hashes of `--only-changed`.
 const CONTENT_HASH: &str = "content_hash";
@@ -112,8 +112,11 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let collection = match existing {
         Some(collection) => collection,
         None if args.dry_run => {
-            eprintln!("the collection {:?} would be created", args.collection);
-            return finish(global, args, &read_only(records)?, checkpoint);
+            note(&format!(
+                "the collection {:?} would be created",
+                args.collection
+            ));
+            return finish(global, args, &read_only(records), checkpoint);
         }
         None => {
             if args.function.function.is_none() {
@@ -162,7 +165,7 @@ fn check_first(
 }
 
 /// Does what a dry run can do without a collection.
-fn read_only(records: Records) -> Result<IngestReport, Box<dyn Error>> {
+fn read_only(records: Records) -> IngestReport {
     let mut report = IngestReport::default();
     report.dry_run = true;
     for record in records {
@@ -171,11 +174,11 @@ fn read_only(records: Records) -> Result<IngestReport, Box<dyn Error>> {
             Ok(_) => report.written += 1,
             Err(error) => {
                 report.failed += 1;
-                eprintln!("{}", one_line(&format!("{error:#}")));
+                note(&format!("{error:#}"));
             }
         }
     }
-    Ok(report)
+    report
 }
 
 fn write(
@@ -243,14 +246,16 @@ fn finish(
     }
     output.finish()?;
     for bad in &report.bad {
-        eprintln!("{}", one_line(&bad.to_string()));
+        note(&bad.to_string());
     }
     if report.cancelled {
-        return stopped(checkpoint);
+        return Ok(stopped(checkpoint));
     }
     if let Some(why) = &report.withheld_because {
-        let (kept, why) = (records(report.withheld), one_line(why));
-        eprintln!("{kept} that are not in the input were kept: {why}; see --tolerate");
+        let kept = records(report.withheld);
+        note(&format!(
+            "{kept} that are not in the input were kept: {why}; see --tolerate"
+        ));
         return Ok(Exit::Kept);
     }
     Ok(Exit::Done)

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chroma_blocking::Progress;
 
-use super::args::{Global, Outcome};
+use super::args::Global;
 use super::exit::Exit;
-use super::output::one_line;
+use super::output::{note, one_line};
 use super::progress::Bar;
 use super::stop::Stop;
 
@@ -33,12 +33,12 @@ impl Job {
         self.stop.flag()
     }
 
-    /// Whether Ctrl-C was pressed.
+    /// Returns whether Ctrl-C was pressed.
     pub(crate) fn is_stopped(&self) -> bool {
         self.flag().load(Ordering::Relaxed)
     }
 
-    /// For `on_progress` of the call.
+    /// Shows the progress of the call; for its `on_progress`.
     pub(crate) fn show(&self, progress: &Progress) {
         self.bar.show(progress);
     }
@@ -51,23 +51,26 @@ impl Job {
     ) -> Result<T, E> {
         self.bar.clear();
         if result.is_err() && checkpoint.is_some_and(Path::exists) {
-            eprintln!("chroma_client: to continue, run: {}", command_line());
+            note(&format!(
+                "chroma_client: to continue, run: {}",
+                command_line()
+            ));
         }
         result
     }
 }
 
-/// Says how to continue after Ctrl-C.
-pub(crate) fn stopped(checkpoint: Option<&Path>) -> Outcome {
+/// Says how to continue after Ctrl-C, and returns the exit code.
+pub(crate) fn stopped(checkpoint: Option<&Path>) -> Exit {
     let command = command_line();
     match checkpoint.filter(|file| file.exists()) {
-        Some(file) => eprintln!(
+        Some(file) => note(&format!(
             "stopped; {} remembers how far it came. To continue, run: {command}",
-            one_line(&file.to_string_lossy())
-        ),
-        None => eprintln!("stopped. To start again, run: {command}"),
+            file.display()
+        )),
+        None => note(&format!("stopped. To start again, run: {command}")),
     }
-    Ok(Exit::Stopped)
+    Exit::Stopped
 }
 
 /// Returns a path with something appended to its name. A folder's path may end with a separator.

@@ -1,7 +1,5 @@
 //! The commands of `chroma_client`. They use the public API of the library only.
 
-// Until the last command is written.
-#![allow(dead_code, clippy::unnecessary_wraps)]
 // The docs of arguments are their help, which is printed as it is.
 #![allow(clippy::doc_markdown)]
 

@@ -112,7 +112,7 @@ impl Output {
         writeln!(self.to, "{painted}{}", one_line(text))
     }
 
-    /// Returns standard output for a writer of its own format.
+    /// Returns standard output, for a writer of records in another format.
     pub(crate) fn writer(&mut self) -> &mut impl Write {
         &mut self.to
     }

@@ -9,6 +9,7 @@ use chroma_blocking::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::Global;
+use super::output::note;
 
 /// The time between two lines of progress without a terminal.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -36,12 +37,12 @@ impl Bar {
         })
     }
 
-    /// For `on_progress` of any call.
+    /// Shows the progress of a call; for its `on_progress`.
     pub(crate) fn show(&self, update: &Progress) {
         if let Some(last) = &self.last_line {
             if last.get().elapsed() >= PAUSE {
                 last.set(Instant::now());
-                eprintln!("{update}");
+                note(&update.to_string());
             }
         }
         let by_bytes = update

@@ -13,7 +13,7 @@ use super::copy::Existing;
 use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
 use super::job::{Job, beside, stopped};
-use super::output::{Output, one_line};
+use super::output::{Output, note};
 
 /// Embed a collection again with another embedding function, and swap the names
 ///
@@ -38,6 +38,7 @@ Exit codes: 0; 1, also if the answer was no; 2 wrong options; 3 if the collectio
 Examples:
   chroma_client reembed notes --function google_gemini:gemini-embedding-001 --dry-run
   chroma_client reembed notes --function openai:text-embedding-3-small --cache notes.cache --yes")]
+#[allow(clippy::struct_excessive_bools)]
 pub(crate) struct Args {
     /// The collection
     name: String,
@@ -61,7 +62,7 @@ pub(crate) struct Args {
     /// Leave out records without a document [default: they are an error]
     #[arg(long)]
     skip_without_document: bool,
-    /// What to do if the new collection exists; replace embeds only what is new or has changed
+    /// How to treat a new collection that exists; replace embeds only what is new or has changed
     #[arg(long, value_enum, default_value_t = Existing::Fail)]
     if_exists: Existing,
     /// The checkpoint [default: NAME.reembed.ckpt]
@@ -95,7 +96,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         });
     };
     if report.cancelled {
-        return stopped(Some(&checkpoint));
+        return Ok(stopped(Some(&checkpoint)));
     }
     if args.no_swap {
         return Ok(Exit::Done);
@@ -161,10 +162,9 @@ fn finish(global: &Global, swapped: &Swapped) -> Outcome {
     let line = json!({ "step": "swap", "collection": name, "old_name": old });
     print(global, &swapped.to_string(), &line)?;
     if !global.json {
-        let old = one_line(old);
-        eprintln!(
+        note(&format!(
             "programs that have {name} open use {old} until they open it again; to delete it: chroma_client rm {old}"
-        );
+        ));
     }
     Ok(Exit::Done)
 }

@@ -101,7 +101,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let reports = job.ended(reports, Some(&checkpoint)).map_err(damaged)?;
     print(global, &reports)?;
     if reports.iter().any(|report| report.cancelled) {
-        return stopped(Some(&checkpoint));
+        return Ok(stopped(Some(&checkpoint)));
     }
     Ok(Exit::Done)
 }
@@ -159,7 +159,7 @@ fn targets(client: &Client, args: &Args) -> Result<Vec<(Client, String)>, Box<dy
         .collect())
 }
 
-/// A damaged file is no wrong option.
+/// Treats a damaged file as a failure, not as a wrong option.
 fn damaged(error: chroma_blocking::Error) -> Box<dyn Error> {
     match error {
         chroma_blocking::Error::Invalid {

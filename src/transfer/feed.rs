@@ -58,12 +58,12 @@ pub(super) struct Feed<'f> {
     pub(super) state: &'f RefCell<State>,
 }
 
-/// What a feed shares with the function that reports the progress of its job.
+/// The state that a feed shares with the function that reports the progress of its job.
 #[derive(Debug, Default)]
 pub(super) struct State {
     /// After each page: the number of records that the job has read, and the position in the source.
     marks: VecDeque<(u64, u64)>,
-    /// What differs between the source and its copy.
+    /// The differences between the source and its copy.
     pub(super) found: Differences,
     /// The number of records that do not differ.
     pub(super) skipped: u64,

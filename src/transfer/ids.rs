@@ -11,7 +11,7 @@ use crate::random::Random;
 
 /// The most ids on a line.
 pub(super) const IDS_PER_LINE: usize = 1_000;
-/// The last line of a complete list. It is no JSON array, so it is no line of ids.
+/// The last line of a complete list. It is not a JSON array, so it differs from every line of ids.
 const END: &[u8] = b"end\n";
 
 /// The ids of a collection's records in a file. Servers list them newest first, and the list returns them

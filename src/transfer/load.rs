@@ -35,7 +35,7 @@ pub(super) struct Job<'j, 'a> {
     pub(super) is_verified: bool,
 }
 
-/// What a transfer has done.
+/// The records that a transfer has handled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) written: u64,

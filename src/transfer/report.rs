@@ -23,7 +23,7 @@ pub struct CopyReport {
     pub deleted: u64,
     /// Records that an earlier run had written, according to the checkpoint.
     pub resumed: u64,
-    /// What the target's server cannot carry, a sentence each. Empty unless losses are allowed.
+    /// The settings that the target's server cannot carry, a sentence each. Empty unless losses are allowed.
     pub losses: Vec<String>,
     /// Whether all records were compared with those of the source, and were equal.
     pub verified: bool,

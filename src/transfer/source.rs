@@ -24,7 +24,7 @@ pub(super) type Pages<'s> = Box<dyn Iterator<Item = Result<Page>> + 's>;
 
 /// Where the records of a transfer come from.
 pub(super) trait Source {
-    /// Returns the number of positions. Records that were deleted since the start have a position, too.
+    /// Returns the number of positions. Records that were deleted since the start also have a position.
     fn len(&self) -> u64;
 
     /// Returns the records after the first `from` positions.

@@ -18,7 +18,7 @@ use crate::printable::OneLine;
 const SWAP: &str = "swap";
 /// The first member of a journal.
 const FORMAT: &str = "chroma-blocking swap 1";
-/// A larger file is no journal.
+/// The most bytes of a journal.
 const MAX_LEN: u64 = 1 << 16;
 
 impl Collection {
@@ -49,7 +49,7 @@ impl Collection {
 }
 
 impl Client {
-    /// Finishes a [swap](Collection::swap_with) that was interrupted. Returns `None` if there is no journal.
+    /// Finishes a [swap](Collection::swap_with) that was interrupted. Returns `None` if the journal does not exist.
     ///
     /// Looks up by id which names the two collections have now, makes the renames that are missing, and
     /// deletes the journal. It may be called any number of times.
@@ -114,7 +114,7 @@ impl Swap {
     /// Renames both collections.
     ///
     /// If this fails, or the program is killed, and the journal exists, [`Client::repair_swap`] finishes the
-    /// swap. If the first rename is refused, nothing has changed, and there is no journal.
+    /// swap. If the first rename is refused, nothing has changed, and the journal does not exist.
     ///
     /// # Errors
     /// - [`Error::Invalid`] if both collections are the same, or in different databases; or if the journal
@@ -219,7 +219,7 @@ impl fmt::Display for Swapped {
     }
 }
 
-/// What a swap does, in a file.
+/// The file that records a swap until it is complete.
 #[derive(Debug, Serialize, Deserialize)]
 struct Journal {
     format: String,
@@ -251,7 +251,7 @@ impl Side {
 }
 
 impl Journal {
-    /// Reads a journal; `None` if there is no file.
+    /// Reads a journal; `None` if the file does not exist.
     fn read(path: &Path) -> Result<Option<Journal>> {
         let mut content = Vec::new();
         let read = File::open(path).and_then(|file| file.take(MAX_LEN).read_to_end(&mut content));

@@ -13,11 +13,11 @@ pub(super) struct Target {
     pub(super) collection: Option<Collection>,
     /// Which differences count.
     pub(super) mode: IfExists,
-    /// What the first pass writes.
+    /// The records that the first pass writes.
     pub(super) pass: Pass,
     /// The position from which the first pass continues.
     pub(super) from: u64,
-    /// What the target's server cannot carry.
+    /// The settings that the target's server cannot carry.
     pub(super) losses: Vec<String>,
 }
 

@@ -31,6 +31,19 @@ pub const CALLS: &[(&str, Call)] = &[
         observers::shown("report", &copy.run()?);
         Ok(())
     }),
+    ("copy of a database", |abc, folder| {
+        let copy = abc
+            .client()
+            .copy_database_to(&abc.client().with_database("copy"))
+            .if_exists(IfExists::Replace)
+            .checkpoint(fresh(folder, "copies.ckpt"))
+            .retry(RetryPolicy::none());
+        observers::debug("copy of a database", &copy);
+        for report in copy.run()? {
+            observers::shown("report", &report);
+        }
+        Ok(())
+    }),
     ("plan of a re-embedding", |abc, _| {
         let reembed = abc.reembed(Hashing::with_dimension(2)?);
         observers::shown("plan", &reembed.retry(RetryPolicy::none()).plan()?);

@@ -209,75 +209,27 @@ fn sync_asks_and_keeps_records_that_may_be_in_an_unreadable_line() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn wrong_options_are_named() {
     let url = server("1.5.9");
     let folder = Folder::new();
-    let input = file(
-        &folder,
-        "in.jsonl",
-        "{\"id\":\"a\",\"embedding\":[1,2]}\n{\"id\":\n",
-    );
+    let input = file(&folder, "in.jsonl", TWO);
     let missing = text(&folder.path("missing.jsonl"));
-    for (arguments, code, named) in [
-        (&["import", &missing, "-c", "notes"][..], 1, "missing.jsonl"),
-        (&["import", &input], 2, "--collection"),
-        (
-            &["import", &input, "-c", "notes", "--space", "round"],
-            2,
-            "round",
-        ),
-        (
-            &["import", &input, "-c", "notes", "--function", "word2vec"],
-            2,
-            "word2vec",
-        ),
-        (
-            &[
-                "import",
-                &input,
-                "-c",
-                "notes",
-                "--function",
-                "openai:{nope",
-            ],
-            2,
-            "JSON",
-        ),
-        (
-            &[
-                "import",
-                &input,
-                "-c",
-                "notes",
-                "--function",
-                "hashing:large",
-            ],
-            2,
-            "hashing",
-        ),
-        (
-            &[
-                "import",
-                &input,
-                "-c",
-                "notes",
-                "--function",
-                "cohere",
-                "--dimension",
-                "5",
-            ],
-            2,
-            "--dimension",
-        ),
-        (
-            &["import", &input, "-c", "notes", "--dimension", "5"],
-            2,
-            "--function",
-        ),
-        (&["import", &input, "-c", "a/b"], 2, "a/b"),
+    let message = run(url, &["import", &missing, "-c", "notes"]).fails(1);
+    assert!(message.contains("missing.jsonl"), "{message}");
+    for (options, named) in [
+        ("", "--collection"),
+        ("-c notes --space round", "round"),
+        ("-c notes --function word2vec", "word2vec"),
+        ("-c notes --function openai:{nope", "JSON"),
+        ("-c notes --function hashing:large", "hashing"),
+        ("-c notes --function cohere --dimension 5", "--dimension"),
+        ("-c notes --dimension 5", "--function"),
+        ("-c a/b", "a/b"),
     ] {
+        let mut arguments = vec!["import", input.as_str()];
+        arguments.extend(options.split_whitespace());
         // No collection is made.
-        let message = run(url, arguments).fails(code);
+        let message = run(url, &arguments).fails(2);
         assert!(message.contains(named), "{message}");
     }
     let no_key = scripted([]);
@@ -285,7 +237,17 @@ fn what_is_wrong_is_named() {
     let message = run(&no_key.url(), &openai).fails(2);
     assert!(message.contains("OPENAI_API_KEY"), "{message}");
     assert_eq!(no_key.requests().len(), 0);
-    let name = unique_name();
+}
+
+#[test]
+fn a_broken_line_is_named_and_can_be_left_out() {
+    let url = server("1.5.9");
+    let (folder, name) = (Folder::new(), unique_name());
+    let input = file(
+        &folder,
+        "in.jsonl",
+        "{\"id\":\"a\",\"embedding\":[1,2]}\n{\"id\":\n",
+    );
     let message = run(url, &["import", &input, "-c", &name]).fails(1);
     assert!(
         message.contains("line 2") && message.contains("to continue, run: "),

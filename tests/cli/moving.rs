@@ -19,37 +19,30 @@ fn run_in(folder: &Folder, url: &str, arguments: &[&str]) -> Ran {
     Ran::of(command.current_dir(&folder.0).output().unwrap())
 }
 
+/// Returns the words of a command line.
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
 #[test]
 fn a_collection_is_embedded_again_and_gets_the_name() {
     let folder = Folder::new();
     for url in servers() {
         let old = three_records(url);
         let name = old.name();
-        let again = [
-            "reembed",
-            name,
-            "--function",
-            "hashing",
-            "--dimension",
-            "64",
-        ];
-        let plan = run_in(
-            &folder,
-            url,
-            &[&again[..], &["--dry-run", "--json"]].concat(),
-        )
-        .json();
+        let again = format!("reembed {name} --function hashing --dimension 64");
+        let plan = run_in(&folder, url, &words(&format!("{again} --dry-run --json"))).json();
         assert_eq!(
             (&plan[0]["step"], &plan[0]["texts"]),
             (&json!("plan"), &json!(3))
         );
-        let message = run_in(&folder, url, &again).fails(2);
+        let message = run_in(&folder, url, &words(&again)).fails(2);
         assert!(
             message.contains("--yes") && message.contains("3 texts"),
             "{message}"
         );
         run(url, &["count", &format!("{name}-reembedded")]).fails(1);
-        let steps = run_in(&folder, url, &[&again[..], &["-y", "--json"]].concat()).json();
+        let steps = run_in(&folder, url, &words(&format!("{again} -y --json"))).json();
         let named: Vec<&str> = steps
             .iter()
             .filter_map(|step| step["step"].as_str())
@@ -62,35 +55,21 @@ fn a_collection_is_embedded_again_and_gets_the_name() {
         let client = Client::new(url).unwrap();
         let new = client.collection(name).get().unwrap();
         let vector = |id| {
-            let found = new.get().ids([id]).include([Include::Embeddings]).run();
-            found
-                .unwrap()
-                .into_iter()
-                .next()
-                .unwrap()
-                .embedding
-                .unwrap()
-                .len()
+            let get = new.get().ids([id]).include([Include::Embeddings]);
+            let record = get.run().unwrap().into_iter().next().unwrap();
+            record.embedding.unwrap().len()
         };
         assert_eq!(vector("rust"), 64);
         let old_name = steps[2]["old_name"].as_str().unwrap();
         assert_eq!(client.collection(old_name).get().unwrap().id(), old.id());
         // The old collection is in the way of a second one, which is found before anything is embedded.
-        let more = [
-            "reembed",
-            name,
-            "--function",
-            "hashing",
-            "--dimension",
-            "16",
-            "-y",
-        ];
-        let message = run_in(&folder, url, &more).fails(2);
+        let more = format!("reembed {name} --function hashing --dimension 16 -y");
+        let message = run_in(&folder, url, &words(&more)).fails(2);
         assert!(
             message.contains(old_name) && message.contains("--old-name"),
             "{message}"
         );
-        run_in(&folder, url, &[&more[..], &["--no-swap"]].concat()).ok();
+        run_in(&folder, url, &words(&format!("{more} --no-swap"))).ok();
         assert_eq!(
             run(url, &["count", &format!("{name}-reembedded")]).ok(),
             "3\n"
@@ -149,61 +128,29 @@ fn a_backup_is_restored_equal_on_the_other_server() {
             (&checked[0]["collection"], &checked[0]["records"]),
             (&json!(name), &json!(3))
         );
-        let dry = run_in(
-            &folder,
-            to,
-            &["restore", &later, "--dry-run", "--allow-losses"],
-        )
-        .ok();
+        let restore = format!("restore {later} --allow-losses");
+        let dry = run_in(&folder, to, &words(&format!("{restore} --dry-run"))).ok();
         assert!(dry.contains("dry run"), "{dry}");
         run(to, &["count", name]).fails(1);
-        let report = &run_in(
-            &folder,
-            to,
-            &["restore", &later, "--allow-losses", "--json"],
-        )
-        .json()[0];
+        let report = &run_in(&folder, to, &words(&format!("{restore} --json"))).json()[0];
         assert_eq!(
             (&report["collection"], &report["verified"]),
             (&json!(name), &json!(true))
         );
         assert_eq!(lines(to, name), lines(from, name));
         run_in(&folder, to, &["restore", &later]).fails(1);
-        let message = run_in(&folder, to, &["restore", &full, "--if-exists", "mirror"]).fails(2);
+        let mirror = format!("restore {full} --if-exists mirror");
+        let message = run_in(&folder, to, &words(&mirror)).fails(2);
         assert!(
             message.contains("--yes") && message.contains("3 records"),
             "{message}"
         );
         let other = unique_name();
-        let renamed = format!("{name}={other}");
-        run_in(
-            &folder,
-            to,
-            &[
-                "restore",
-                &full,
-                name,
-                "--as",
-                &renamed,
-                "--if-exists",
-                "mirror",
-            ],
-        )
-        .ok();
+        let renamed = format!("{mirror} {name} --as {name}={other}");
+        run_in(&folder, to, &words(&renamed)).ok();
         assert_eq!(run(to, &["count", &other]).ok(), "4\n");
-        run_in(
-            &folder,
-            to,
-            &[
-                "restore",
-                &full,
-                "--if-exists",
-                "mirror",
-                "--allow-losses",
-                "-y",
-            ],
-        )
-        .ok();
+        let whole = format!("{mirror} --allow-losses -y");
+        run_in(&folder, to, &words(&whole)).ok();
         assert_eq!(lines(to, name), lines(to, &other));
     }
     assert!(

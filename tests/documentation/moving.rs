@@ -45,7 +45,7 @@ fn private_files(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         let mode = path.metadata().unwrap().permissions().mode() & 0o777;
         let expected = if path.is_dir() { 0o700 } else { 0o600 };
-        assert_eq!(mode, expected, "{path:?}: {mode:o}");
+        assert_eq!(mode, expected, "{}: {mode:o}", path.display());
         if path.is_dir() {
             private_files(&path, found);
         }

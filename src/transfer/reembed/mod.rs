@@ -104,7 +104,7 @@ impl<'a> Reembed<'a> {
     }
 
     /// Sets whether records without a document, or with one that holds only white space, are left out.
-    /// Default: `false`: they are an error before anything is written, because there is no text to embed.
+    /// Default: `false`: they are an error before anything is written, because they have no text to embed.
     pub fn skip_without_document(mut self, skip: bool) -> Self {
         self.skip_without_document = skip;
         self

@@ -15,7 +15,7 @@ const MAX_EXAMPLES: usize = 5;
 /// A token has about four characters of English text.
 const CHARACTERS_PER_TOKEN: u64 = 4;
 
-/// What a re-embedding would do; see [`Reembed::plan`](super::Reembed::plan). Its `Display` is one line.
+/// The size of a re-embedding before it runs; see [`Reembed::plan`](super::Reembed::plan). Its `Display` is one line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReembedPlan {
@@ -37,7 +37,7 @@ pub struct ReembedPlan {
     pub estimated_tokens: u64,
     /// The number of batches of up to 100 texts. A function may split a batch into several requests.
     pub batches: u64,
-    /// The old embedding function with its model, as far as it is known.
+    /// The old embedding function with its model, if known.
     pub old_function: Option<String>,
     /// The old dimension.
     pub old_dimension: Option<usize>,
@@ -45,7 +45,7 @@ pub struct ReembedPlan {
     pub function: String,
     /// The new dimension, if the function tells it before the first call.
     pub dimension: Option<usize>,
-    /// Whether both functions make the same vectors, as far as their settings show.
+    /// Whether both functions make the same vectors, according to their settings.
     pub is_same_function: bool,
 }
 
