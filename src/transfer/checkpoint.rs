@@ -31,6 +31,8 @@ pub(super) struct Progressed {
     pub(super) creates: bool,
     /// The id of the target's collection, once it exists.
     pub(super) collection: Option<String>,
+    /// The key of the list of ids that `done` counts.
+    pub(super) list: Option<u64>,
     /// The number of positions of the source that are written.
     pub(super) done: u64,
 }
@@ -40,6 +42,8 @@ pub(super) struct Progressed {
 pub(super) struct Saved {
     checkpoint: Checkpoint<Transfer, Progressed>,
     pub(super) progressed: Progressed,
+    /// The path of the list of ids.
+    pub(super) ids: PathBuf,
     _in_use: Vec<InUse>,
 }
 
@@ -57,6 +61,7 @@ impl Saved {
         let (checkpoint, found) = Checkpoint::open(path, transfer)?;
         match found {
             Found::Position(progressed) => Ok(Saved {
+                ids: ids_path(path),
                 checkpoint,
                 progressed,
                 _in_use: in_use,
@@ -89,7 +94,7 @@ impl Saved {
 }
 
 /// Returns the path of the list of ids next to a checkpoint.
-pub(super) fn ids_path(checkpoint: &Path) -> PathBuf {
+fn ids_path(checkpoint: &Path) -> PathBuf {
     let mut path = checkpoint.as_os_str().to_owned();
     path.push(".ids");
     path.into()

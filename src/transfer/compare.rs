@@ -29,11 +29,12 @@ pub(super) enum Vectors {
 impl Vectors {
     /// Returns how the vectors of two collections are compared.
     pub(super) fn of(source: &Collection, target: &Collection) -> Vectors {
-        let is_cosine = |collection: &Collection| collection.space() == Some(Space::Cosine);
-        if is_cosine(source) || is_cosine(target) {
-            Vectors::Direction
-        } else {
-            Vectors::Exact
+        match (source.space(), target.space()) {
+            // Chroma 1.0.0 does not report the space.
+            (Some(Space::Cosine), _) | (_, Some(Space::Cosine)) | (None, None) => {
+                Vectors::Direction
+            }
+            _ => Vectors::Exact,
         }
     }
 

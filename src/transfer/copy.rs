@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use super::checkpoint::{Saved, Transfer, ids_path};
+use super::checkpoint::{Saved, Transfer};
 use super::compare::Vectors;
 use super::load::{Counts, Job};
 use super::report::CopyReport;
@@ -110,11 +110,10 @@ impl<'a> CopyCollection<'a> {
             source_id: Some(self.source.id()),
             call,
         };
-        let target = opening.run(&self.settings, saved.as_mut())?;
-        let ids = self.settings.checkpoint.as_deref().map(ids_path);
-        let ids = ids.as_deref().filter(|_| !self.settings.dry_run);
+        let mut target = opening.run(&self.settings, saved.as_mut())?;
         let source = self.settings.patient(&self.source);
-        let source = CollectionSource::open(&source, self.filter.clone(), ids)?;
+        let (source, from) = CollectionSource::open(&source, self.filter.clone(), saved.as_mut())?;
+        target.from = from;
         let mut report = CopyReport {
             collection: self.name.clone(),
             records: source.len(),

@@ -11,13 +11,12 @@ use crate::random::Random;
 
 /// The most ids on a line.
 pub(super) const IDS_PER_LINE: usize = 1_000;
-/// The last line of a complete list. It is not a JSON array, so it differs from every line of ids.
-const END: &[u8] = b"end\n";
 
 /// The ids of a collection's records in a file. Servers list them newest first, and the list returns them
 /// oldest first. It takes about 16 bytes of memory for 1,000 ids.
 ///
-/// A line is a JSON array of ids, newest first.
+/// A line is a JSON array of ids, newest first. The last line of a complete list is its key, a number, so that
+/// a checkpoint never continues with the list of another job.
 #[derive(Debug)]
 pub(super) struct IdList {
     file: File,
@@ -25,6 +24,7 @@ pub(super) struct IdList {
     /// Where each line starts, and the number of its ids, in the order of the file.
     lines: Vec<(u64, u32)>,
     count: u64,
+    key: u64,
     /// Whether the file is removed at the end.
     is_temporary: bool,
 }
@@ -39,6 +39,7 @@ impl IdList {
             file: create(&path).map_err(failed)?,
             lines: Vec::new(),
             count: 0,
+            key: Random::from_entropy().next(),
             is_temporary,
             path: path.clone(),
         };
@@ -54,13 +55,13 @@ impl IdList {
                 offset += line.len() as u64;
             }
         }
-        to.write_all(END).map_err(failed)?;
+        writeln!(to, "{}", list.key).map_err(failed)?;
         to.flush().map_err(failed)?;
         Ok(list)
     }
 
-    /// Opens the list that an earlier run has written; `None` if it is missing or not complete.
-    pub(super) fn open(path: &Path) -> Result<Option<IdList>> {
+    /// Opens the list with this key; `None` if it is missing, not complete, or has another key.
+    pub(super) fn open(path: &Path, key: u64) -> Result<Option<IdList>> {
         let failed = |error| failure("read", path, error);
         let file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -72,7 +73,7 @@ impl IdList {
         loop {
             line.clear();
             let read = reader.read_until(b'\n', &mut line).map_err(failed)?;
-            if line == END {
+            if line == format!("{key}\n").as_bytes() {
                 break;
             }
             let Ok(ids) = serde_json::from_slice::<Vec<String>>(&line) else {
@@ -87,8 +88,14 @@ impl IdList {
             path: path.to_owned(),
             lines,
             count,
+            key,
             is_temporary: false,
         }))
+    }
+
+    /// Returns the number that [`open`](IdList::open) needs.
+    pub(super) fn key(&self) -> u64 {
+        self.key
     }
 
     /// Returns the number of ids.

@@ -8,9 +8,9 @@ use super::existing::IfExists;
 use super::feed::{Feed, FeedSettings, Pass, State};
 use super::ids::IDS_PER_LINE;
 use super::settings::Settings;
-use super::source::Source;
+use super::source::{IdGroups, Source};
 use crate::collection::Collection;
-use crate::error::{Call, Error, Result};
+use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::differences::{DifferenceKind, Differences};
 use crate::model::filter::Where;
 use crate::model::progress::Progress;
@@ -23,7 +23,7 @@ pub(super) struct Job<'j, 'a> {
     /// The name of the operation in errors and progress.
     pub(super) operation: &'static str,
     pub(super) target: Collection,
-    /// Which differences count, and what to do with records that exist.
+    /// Which differences count. [`IfExists::Fail`] if this transfer has created the target.
     pub(super) mode: IfExists,
     /// Restricts the records that are deleted.
     pub(super) filter: Option<Where>,
@@ -49,8 +49,16 @@ pub(super) struct Counts {
 }
 
 impl Job<'_, '_> {
-    /// Writes all records, and verifies them.
+    /// Writes all records, and verifies them. Returns early if the caller's flag is set.
     pub(super) fn run(&mut self, source: &mut dyn Source, first: Pass, from: u64) -> Result<()> {
+        match self.write_and_verify(source, first, from) {
+            // The effect of the flag on a request.
+            Err(Error::Cancelled { .. }) if self.settings.is_cancelled() => Ok(()),
+            result => result,
+        }
+    }
+
+    fn write_and_verify(&mut self, source: &mut dyn Source, first: Pass, from: u64) -> Result<()> {
         if first != Pass::Different {
             self.pass(source, first, from)?;
         } else if !self.settings.verify {
@@ -65,10 +73,7 @@ impl Job<'_, '_> {
     /// Writes what differs, and deletes what the source does not have. Returns what differed.
     fn replace(&mut self, source: &dyn Source) -> Result<Differences> {
         let mut found = self.pass(source, Pass::Different, 0)?;
-        if self.mode == IfExists::Mirror && !self.settings.is_cancelled() {
-            let deletes = !self.settings.dry_run;
-            self.find_extra(source, deletes, &mut found)?;
-        }
+        self.find_extra(source, !self.settings.dry_run, &mut found)?;
         Ok(found)
     }
 
@@ -108,12 +113,7 @@ impl Job<'_, '_> {
         if let Some(saved) = &mut self.saved {
             saved.flush()?;
         }
-        match failure {
-            // The effect of the caller's flag on a call in progress.
-            Some(Error::Cancelled { .. }) if self.settings.is_cancelled() => Ok(found),
-            Some(failure) => Err(failure),
-            None => Ok(found),
-        }
+        failure.map_or(Ok(found), Err)
     }
 
     /// Writes the records of a feed with a batch job.
@@ -159,6 +159,7 @@ impl Job<'_, '_> {
     /// [`Error::Differs`] if something still differs after three rounds.
     fn settle(&mut self, source: &mut dyn Source) -> Result<()> {
         for _ in 0..MAX_ROUNDS {
+            source.refresh()?;
             let found = self.replace(source)?;
             if self.settings.is_cancelled() || self.settings.dry_run {
                 return Ok(());
@@ -167,12 +168,10 @@ impl Job<'_, '_> {
                 self.is_verified = true;
                 return Ok(());
             }
-            source.refresh()?;
         }
+        source.refresh()?;
         let mut found = self.pass(source, Pass::Compare, 0)?;
-        if self.mode == IfExists::Mirror {
-            self.find_extra(source, false, &mut found)?;
-        }
+        self.find_extra(source, false, &mut found)?;
         self.is_verified = found.is_empty();
         if self.is_verified || self.settings.is_cancelled() {
             return Ok(());
@@ -183,7 +182,11 @@ impl Job<'_, '_> {
         })
     }
 
-    /// Finds the records that the source does not have, and may delete them.
+    /// Finds the records that the target has and must not have, and may delete them.
+    ///
+    /// A mirror deletes all that the source does not have. In a collection that this transfer has created, only
+    /// records that it may have written itself are deleted: those that the source had at the start. Others come
+    /// from other programs.
     fn find_extra(
         &mut self,
         source: &dyn Source,
@@ -191,9 +194,24 @@ impl Job<'_, '_> {
         found: &mut Differences,
     ) -> Result<()> {
         let target = self.settings.patient(&self.target);
-        let scan = target.scan().include([]).page_size(IDS_PER_LINE);
-        for page in scan.filter(self.filter.clone()).pages() {
-            let extra = source.missing(page?.ids)?;
+        let groups: IdGroups<'_> = match self.mode {
+            IfExists::Fail => source.listed_at_start(),
+            IfExists::Mirror => {
+                self.check_not_empty(source)?;
+                let scan = target.scan().include([]).page_size(IDS_PER_LINE);
+                let pages = scan.filter(self.filter.clone()).pages();
+                Box::new(pages.map(|page| Ok(page?.ids)))
+            }
+            IfExists::AddNew | IfExists::Replace => return Ok(()),
+        };
+        for ids in groups {
+            if self.settings.is_cancelled() {
+                break;
+            }
+            let mut extra = source.missing(ids?)?;
+            if self.mode == IfExists::Fail && !extra.is_empty() {
+                extra = target.get().ids(&extra).include([]).run()?.ids;
+            }
             for id in &extra {
                 found.add(id, DifferenceKind::Extra);
             }
@@ -205,6 +223,16 @@ impl Job<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses to delete all records because the source has none, which is more likely a mistake.
+    fn check_not_empty(&self, source: &dyn Source) -> Result<()> {
+        if source.len() > 0 || self.target.count()? == 0 {
+            return Ok(());
+        }
+        let why = "the source has no records, so all records of the target would be deleted; to empty it, delete the collection";
+        let call = Call::new(self.operation, Some(self.target.name()));
+        Err(call.invalid(InvalidInput::setting("if_exists", "Mirror", why)))
     }
 
     /// Deletes the checkpoint, because the transfer is complete.

@@ -1,8 +1,10 @@
 //! [`Source`]: where the records of a transfer come from. [`CollectionSource`]: a collection.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::checkpoint::Saved;
 use super::ids::{IDS_PER_LINE, IdList};
 use crate::collection::{Collection, PageReader};
 use crate::error::Result;
@@ -22,6 +24,9 @@ pub(super) struct Page {
 /// The pages of a source.
 pub(super) type Pages<'s> = Box<dyn Iterator<Item = Result<Page>> + 's>;
 
+/// Ids in groups.
+pub(super) type IdGroups<'s> = Box<dyn Iterator<Item = Result<Vec<String>>> + 's>;
+
 /// Where the records of a transfer come from.
 pub(super) trait Source {
     /// Returns the number of positions. Records that were deleted since the start also have a position.
@@ -33,8 +38,14 @@ pub(super) trait Source {
     /// Returns those of the ids that the source does not have.
     fn missing(&self, ids: Vec<String>) -> Result<Vec<String>>;
 
-    /// Reads which records exist again, because some may have been added or deleted.
+    /// Reads again which records exist, because some may have been added or deleted.
     fn refresh(&mut self) -> Result<()>;
+
+    /// Returns the ids of the records that existed at the start, in groups. Only needed if records can be
+    /// deleted from the source.
+    fn listed_at_start(&self) -> IdGroups<'_> {
+        Box::new(std::iter::empty())
+    }
 }
 
 /// A collection, or the records of it that pass a filter.
@@ -43,36 +54,41 @@ pub(super) struct CollectionSource {
     collection: Collection,
     filter: Option<Where>,
     include: Vec<Include>,
-    /// The file for the ids; `None` for a temporary one.
-    path: Option<PathBuf>,
-    ids: IdList,
+    /// The ids at the start of the transfer.
+    start: IdList,
+    /// The ids of the last refresh.
+    current: Option<IdList>,
+    /// Whether the ids have just been listed.
+    is_fresh: Cell<bool>,
 }
 
 impl CollectionSource {
-    /// Lists the records, or opens the list of an earlier run at this path.
+    /// Lists the records, or opens the list of an earlier run. Returns the position to continue from as well.
     pub(super) fn open(
         collection: &Collection,
         filter: Option<Where>,
-        path: Option<&Path>,
-    ) -> Result<CollectionSource> {
+        saved: Option<&mut Saved>,
+    ) -> Result<(CollectionSource, u64)> {
         let include = vec![
             Include::Documents,
             Include::Metadatas,
             Include::Uris,
             Include::Embeddings,
         ];
-        let earlier = path.map(IdList::open).transpose()?.flatten();
-        let ids = match earlier {
-            Some(ids) => ids,
-            None => list(collection, filter.as_ref(), path)?,
-        };
-        Ok(CollectionSource {
+        let (start, from, is_fresh) = start(collection, filter.as_ref(), saved)?;
+        let source = CollectionSource {
             collection: collection.clone(),
             filter,
             include,
-            path: path.map(Path::to_owned),
-            ids,
-        })
+            start,
+            current: None,
+            is_fresh: Cell::new(is_fresh),
+        };
+        Ok((source, from))
+    }
+
+    fn ids(&self) -> &IdList {
+        self.current.as_ref().unwrap_or(&self.start)
     }
 
     /// Reads the records without their vectors.
@@ -83,8 +99,30 @@ impl CollectionSource {
 
     /// Removes the list of ids, because the transfer is complete.
     pub(super) fn close(self) {
-        self.ids.remove();
+        self.start.remove();
     }
+}
+
+/// Returns the list of ids to start with, the position to continue from, and whether the list is new.
+fn start(
+    collection: &Collection,
+    filter: Option<&Where>,
+    saved: Option<&mut Saved>,
+) -> Result<(IdList, u64, bool)> {
+    let Some(saved) = saved else {
+        return Ok((list(collection, filter, None)?, 0, true));
+    };
+    let key = saved.progressed.list;
+    let earlier = key.map(|key| IdList::open(&saved.ids, key)).transpose()?;
+    if let Some(earlier) = earlier.flatten() {
+        return Ok((earlier, saved.progressed.done, false));
+    }
+    let new = list(collection, filter, Some(&saved.ids))?;
+    saved.change(|progressed| {
+        progressed.list = Some(new.key());
+        progressed.done = 0;
+    })?;
+    Ok((new, 0, true))
 }
 
 fn list(collection: &Collection, filter: Option<&Where>, path: Option<&Path>) -> Result<IdList> {
@@ -94,15 +132,16 @@ fn list(collection: &Collection, filter: Option<&Where>, path: Option<&Path>) ->
 
 impl Source for CollectionSource {
     fn len(&self) -> u64 {
-        self.ids.len()
+        self.ids().len()
     }
 
     fn pages(&self, from: u64) -> Result<Pages<'_>> {
+        self.is_fresh.set(false);
         let reader = self
             .collection
             .page_reader(self.include.clone(), IDS_PER_LINE);
         Ok(Box::new(ListedPages {
-            groups: Box::new(self.ids.groups(from)),
+            groups: Box::new(self.ids().groups(from)),
             listed: Vec::new(),
             reader,
             end: from,
@@ -118,14 +157,21 @@ impl Source for CollectionSource {
     }
 
     fn refresh(&mut self) -> Result<()> {
-        self.ids = list(&self.collection, self.filter.as_ref(), self.path.as_deref())?;
+        if !self.is_fresh.replace(true) {
+            // The list of the checkpoint stays, since the checkpoint counts its ids.
+            self.current = Some(list(&self.collection, self.filter.as_ref(), None)?);
+        }
         Ok(())
+    }
+
+    fn listed_at_start(&self) -> IdGroups<'_> {
+        Box::new(self.start.groups(0))
     }
 }
 
 /// Reads the records of a list of ids.
 struct ListedPages<'s> {
-    groups: Box<dyn Iterator<Item = Result<Vec<String>>> + 's>,
+    groups: IdGroups<'s>,
     /// Ids that were listed and not read yet; the next one is the last one.
     listed: Vec<String>,
     reader: PageReader,

@@ -11,7 +11,7 @@ use crate::error::{Call, Error, InvalidInput, Result};
 pub(super) struct Target {
     /// `None` in a dry run that would create it.
     pub(super) collection: Option<Collection>,
-    /// Which differences count.
+    /// Which differences count. [`IfExists::Fail`] if this transfer has created the collection.
     pub(super) mode: IfExists,
     /// The records that the first pass writes.
     pub(super) pass: Pass,
@@ -78,7 +78,7 @@ impl Opening<'_> {
         if settings.dry_run {
             return Ok(Target {
                 collection: None,
-                mode: IfExists::Mirror,
+                mode: IfExists::Fail,
                 pass: Pass::All,
                 from: 0,
                 losses,
@@ -134,11 +134,11 @@ pub(super) fn exists(call: &Call, name: &str) -> Error {
 }
 
 impl Target {
-    /// A collection that this transfer has created, so that all of its records come from the source.
+    /// A collection that this transfer has created.
     fn created(collection: Collection, losses: Vec<String>) -> Target {
         Target {
             collection: Some(collection),
-            mode: IfExists::Mirror,
+            mode: IfExists::Fail,
             pass: Pass::All,
             from: 0,
             losses,

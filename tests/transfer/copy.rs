@@ -262,3 +262,76 @@ fn an_empty_collection_is_copied() {
     assert_eq!((report.records, report.written), (0, 0));
     assert!(report.verified);
 }
+
+#[test]
+fn records_of_other_programs_in_the_new_copy_stay() {
+    let source = filled(&one(), &records(0..100));
+    let (target, name) = (other(), source.name().to_owned());
+    let mut is_first = true;
+    let report = source
+        .copy_to(&target)
+        .on_progress(|_| {
+            if std::mem::take(&mut is_first) {
+                let copy = target.collection(&name).get().unwrap();
+                copy.add(Record::new("new").embedding([1.0; 3])).unwrap();
+            }
+        })
+        .run()
+        .unwrap();
+    assert_eq!((report.verified, report.deleted), (true, 0), "{report}");
+    let copy = other().collection(source.name()).get().unwrap();
+    assert_eq!(copy.count().unwrap(), 101);
+}
+
+#[test]
+fn a_mirror_of_nothing_deletes_nothing() {
+    let source = filled(&one(), &records(0..10));
+    source.copy_to(&other()).run().unwrap();
+    source
+        .delete()
+        .ids(all(&source).into_iter().map(|r| r.id))
+        .run()
+        .unwrap();
+    let mirror = source.copy_to(&other()).if_exists(IfExists::Mirror);
+    let message = mirror.run().unwrap_err().to_string();
+    assert!(message.contains("the source has no records"), "{message}");
+    let copy = other().collection(source.name()).get().unwrap();
+    assert_eq!(copy.count().unwrap(), 10);
+}
+
+#[test]
+fn a_list_of_ids_without_its_checkpoint_is_not_used() {
+    let source = filled(&one(), &records(0..3_000));
+    let folder = Folder::new();
+    let file = folder.path("copy.ckpt");
+    let copy = || source.copy_to(&other()).checkpoint(&file).verify(false);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = copy()
+        .cancel(stop.clone())
+        .on_progress(|_| stop.store(true, Ordering::Relaxed))
+        .run();
+    assert!(stopped.unwrap().cancelled);
+    // To start again, the caller deletes the checkpoint and the copy.
+    std::fs::remove_file(&file).unwrap();
+    other().delete_collection(source.name()).unwrap();
+    assert_eq!(folder.names(), ["copy.ckpt.ids"]);
+    source.add(records(3_000..3_001)).unwrap();
+    copy().run().unwrap();
+    let copied = other().collection(source.name()).get().unwrap();
+    assert_same(&copied, &all(&source));
+
+    // Without its list, a checkpoint starts again.
+    let name = unique_name();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = copy()
+        .name(&name)
+        .cancel(stop.clone())
+        .on_progress(|_| stop.store(true, Ordering::Relaxed))
+        .run();
+    assert!(stopped.unwrap().cancelled);
+    std::fs::remove_file(folder.path("copy.ckpt.ids")).unwrap();
+    let report = copy().name(&name).run().unwrap();
+    assert_eq!(report.resumed, 0, "{report}");
+    let copied = other().collection(name).get().unwrap();
+    assert_same(&copied, &all(&source));
+}

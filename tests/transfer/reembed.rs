@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use chroma_blocking::Include::{Documents, Embeddings, Metadatas, Uris};
-use chroma_blocking::record::SparseVector;
 use chroma_blocking::transfer::IfExists;
 use chroma_blocking::{Client, Collection, Error, InvalidInput, LocalServer, Record, Space};
 
@@ -358,17 +357,4 @@ fn settings_can_be_changed_and_are_checked() {
     assert_eq!(report.collection.space(), Some(Space::Ip));
     assert_eq!(report.collection.configuration().embedding_function, None);
     assert_reembedded(&notes, &report.collection, &function);
-}
-
-/// Local servers build no index of sparse vectors, but keep the vectors.
-#[test]
-fn sparse_vectors_are_kept() {
-    let client = client();
-    let (notes, function) = (notes(client, 0), new_function());
-    let sparse = |number: u32| SparseVector::new(vec![number, 1_000], vec![0.5, 1.0]);
-    let records = (0..120).map(|number| record(number).metadata("words", sparse(number as u32)));
-    notes.add(records).unwrap();
-    let report = notes.reembed(function.clone()).run().unwrap();
-    assert_reembedded(&notes, &report.collection, &function);
-    assert_eq!(report.embedded, 120);
 }

@@ -246,7 +246,7 @@ impl<'a> Backup<'a> {
         report: &mut BackupReport,
     ) -> Result<ManifestCollection> {
         let source = self.settings.patient(collection);
-        let source = CollectionSource::open(&source, None, None)?;
+        let (source, _) = CollectionSource::open(&source, None, None)?;
         let keeps_vectors = match known {
             Some(known) => known.keeps_vectors(),
             None => keeps_vectors(collection.space()),

@@ -11,7 +11,7 @@ use std::time::Instant;
 pub use plan::ReembedPlan;
 pub use report::ReembedReport;
 
-use super::checkpoint::{Saved, Transfer, ids_path};
+use super::checkpoint::{Saved, Transfer};
 use super::compare::Vectors;
 use super::existing::IfExists;
 use super::feed::Pass;
@@ -175,9 +175,10 @@ impl<'a> Reembed<'a> {
             // The earlier run has written more than its checkpoint says. That is not embedded again.
             target.pass = Pass::New;
         }
-        let ids = self.settings.checkpoint.as_deref().map(ids_path);
         let source = self.settings.patient(&self.source);
-        let records = CollectionSource::open(&source, None, ids.as_deref())?.without_embeddings();
+        let (records, from) = CollectionSource::open(&source, None, saved.as_mut())?;
+        target.from = from;
+        let records = records.without_embeddings();
         let source = TextSource::new(source, records, self.skip_without_document);
         let mut report = self.transfer(source, target, saved)?;
         report.elapsed = started.elapsed();

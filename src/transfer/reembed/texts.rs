@@ -8,7 +8,7 @@ use crate::error::{Call, InvalidInput, Result};
 use crate::model::record::Record;
 use crate::model::results::Include;
 use crate::transfer::ids::IDS_PER_LINE;
-use crate::transfer::source::{CollectionSource, Page, Pages, Source};
+use crate::transfer::source::{CollectionSource, IdGroups, Page, Pages, Source};
 
 /// The name of the operation in errors and progress.
 pub(super) const REEMBED: &str = "reembed";
@@ -100,6 +100,10 @@ impl Source for TextSource {
 
     fn refresh(&mut self) -> Result<()> {
         self.records.refresh()
+    }
+
+    fn listed_at_start(&self) -> IdGroups<'_> {
+        self.records.listed_at_start()
     }
 }
 
