@@ -7,6 +7,8 @@
 mod support;
 
 mod backup;
+mod backup_hostile;
+mod backup_old;
 mod copied_under_kills;
 mod copy;
 mod counting;

@@ -1,6 +1,6 @@
 //! [`Folder`]: reads and checks the files of a backup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{FORMAT, Manifest, Part};
 use crate::error::{Call, Error, InvalidInput, Result};
+use crate::printable::short;
 
 /// The name of the file with the checksums of all others.
 pub(super) const SUMS: &str = "SHA256SUMS";
@@ -48,28 +49,25 @@ impl Folder {
             sums,
             sha256: sha256(&listed),
         };
-        let mut unknown: Vec<&String> = folder
-            .sums
-            .keys()
-            .filter(|name| *name != MANIFEST)
-            .collect();
-        for name in folder.manifest.files() {
-            match unknown.binary_search_by(|file| file.as_str().cmp(name)) {
-                Ok(place) => drop(unknown.remove(place)),
-                Err(_) => {
-                    return Err(damaged(
-                        &path.join(SUMS),
-                        format!("it does not list {name}"),
-                    ));
-                }
-            }
+        folder
+            .check_names()
+            .map_err(|why| damaged(&path.join(SUMS), why))?;
+        Ok(folder)
+    }
+
+    /// Checks whether the list of checksums and the manifest have the same files.
+    fn check_names(&self) -> Result<(), String> {
+        let known: HashSet<&str> = self.manifest.files().chain([MANIFEST]).collect();
+        let mut listed = self.sums.keys();
+        if let Some(name) = listed.find(|name| !known.contains(name.as_str())) {
+            return Err(format!(
+                "it lists {name:?}, which the manifest does not have"
+            ));
         }
-        match unknown.first() {
-            None => Ok(folder),
-            Some(name) => {
-                let why = format!("it lists {name:?}, which the manifest does not have");
-                Err(damaged(&path.join(SUMS), why))
-            }
+        let mut files = self.manifest.files();
+        match files.find(|name| !self.sums.contains_key(*name)) {
+            Some(name) => Err(format!("it does not list {name}")),
+            None => Ok(()),
         }
     }
 
@@ -172,9 +170,9 @@ fn check_sum(sums: &BTreeMap<String, String>, name: &str, bytes: &[u8]) -> Resul
 
 fn parse_manifest(bytes: &[u8]) -> Result<Manifest, String> {
     let Format { format } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if format > FORMAT {
+    if format != FORMAT {
         return Err(format!(
-            "the backup has the format {format}, and this version reads up to {FORMAT}; use a newer version"
+            "the backup has the format {format}, and this version reads the format {FORMAT}; use another version"
         ));
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -184,6 +182,8 @@ fn parse_manifest(bytes: &[u8]) -> Result<Manifest, String> {
 
 /// Returns the error about a file of a backup.
 pub(super) fn damaged(path: &Path, why: impl Into<String>) -> Error {
+    // It may quote what the file has.
+    let why = short(&why.into()).into_owned();
     let reason = InvalidInput::setting("file", path.display().to_string(), why);
     Call::new("restore", None).invalid(reason)
 }

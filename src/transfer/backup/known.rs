@@ -13,7 +13,6 @@ pub(super) struct Known<'c> {
     collection: Layered<'c>,
     /// The hashes of the records that were not found yet, by the two halves of the hash of the id.
     hashes: HashMap<[u64; 2], u64>,
-    keeps_vectors: bool,
 }
 
 fn key(id: u128) -> [u64; 2] {
@@ -33,15 +32,7 @@ impl<'c> Known<'c> {
                 hashes.insert(key(id_hash(&record.id)), found.change);
             }
         }
-        Ok(Known {
-            collection,
-            hashes,
-            keeps_vectors,
-        })
-    }
-
-    pub(super) fn keeps_vectors(&self) -> bool {
-        self.keeps_vectors
+        Ok(Known { collection, hashes })
     }
 
     /// Whether the earlier backup has the same record.

@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::collection::CollectionSettings;
 use crate::model::name;
 use crate::model::space::Space;
+use crate::printable::one_line_of;
 
 /// The version of the format that this crate writes.
 pub(super) const FORMAT: u32 = 1;
+/// The longest name of a folder in common file systems.
+const MAX_NAME: usize = 255;
 /// The largest part that is read. A record of a part of more than 16 MiB is as large as that.
 const MAX_PART: u64 = 1 << 30;
 
@@ -84,19 +87,13 @@ pub(super) fn part_name(collection: usize, part: usize) -> String {
 impl Manifest {
     /// Checks what a backup from elsewhere says. Returns what is wrong with it.
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.format != FORMAT {
-            let format = self.format;
-            return Err(format!(
-                "the backup has the format {format}, and this version reads the format {FORMAT}; use a newer version"
-            ));
-        }
         if let Some(base) = &self.base {
             let mut parts = Path::new(&base.folder).components();
             let is_name = matches!(
                 (parts.next(), parts.next()),
                 (Some(Component::Normal(_)), None)
             );
-            if !is_name {
+            if !is_name || base.folder.len() > MAX_NAME {
                 return Err(format!(
                     "the base {:?} is not the name of a folder",
                     base.folder
@@ -169,7 +166,7 @@ impl ManifestCollection {
 /// `3 collections, 12000 records, from Chroma 1.5.9`.
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = crate::printable::short(&self.server_version);
+        let version = one_line_of(&self.server_version, 40);
         let (collections, records) = (self.collections.len(), self.records());
         write!(
             f,

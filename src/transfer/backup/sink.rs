@@ -28,7 +28,7 @@ pub(super) trait Sink {
 pub(super) struct Files<'s> {
     sink: Box<dyn Sink + 's>,
     sums: String,
-    pub(super) bytes: u64,
+    bytes: u64,
 }
 
 impl<'s> Files<'s> {
@@ -46,26 +46,13 @@ impl<'s> Files<'s> {
         self.sink.put(name, bytes).map_err(failure)
     }
 
-    /// Writes the checksums, and completes the backup. Returns the SHA-256 of the checksums.
-    pub(super) fn finish(&mut self) -> Result<String> {
+    /// Writes the checksums, and completes the backup. Returns the SHA-256 of the checksums, and the size of
+    /// all files.
+    pub(super) fn finish(mut self) -> Result<(String, u64)> {
         let sums = std::mem::take(&mut self.sums);
         self.put(SUMS, sums.as_bytes())?;
-        let sink = std::mem::replace(&mut self.sink, Box::new(Nowhere));
-        sink.finish().map_err(failure)?;
-        Ok(sha256(sums.as_bytes()))
-    }
-}
-
-/// Replaces the sink of a complete backup.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn put(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        Ok(())
+        self.sink.finish().map_err(failure)?;
+        Ok((sha256(sums.as_bytes()), self.bytes))
     }
 }
 

@@ -158,10 +158,6 @@ impl<'a> Backup<'a> {
         let found = self.find()?;
         let mut files = Files::new(open(manifest.created)?);
         for (number, collection) in found.iter().enumerate() {
-            let mut known = match &base {
-                Some(base) => known(base, collection)?,
-                None => None,
-            };
             let mut writing = Writing {
                 files: &mut files,
                 number,
@@ -169,7 +165,7 @@ impl<'a> Backup<'a> {
                 lines: 0,
                 parts: Vec::new(),
             };
-            let entry = self.write_collection(collection, &mut known, &mut writing, report)?;
+            let entry = self.write_collection(collection, base.as_ref(), &mut writing, report)?;
             report.records += entry.records;
             report.collections += 1;
             manifest.collections.push(entry);
@@ -177,8 +173,7 @@ impl<'a> Backup<'a> {
         let mut json = serde_json::to_vec_pretty(&manifest).map_err(unwritable)?;
         json.push(b'\n');
         files.put(MANIFEST, &json)?;
-        report.sha256 = files.finish()?;
-        report.bytes = files.bytes;
+        (report.sha256, report.bytes) = files.finish()?;
         Ok(())
     }
 
@@ -241,16 +236,18 @@ impl<'a> Backup<'a> {
     fn write_collection(
         &mut self,
         collection: &Collection,
-        known: &mut Option<Known<'_>>,
+        base: Option<&Chain>,
         writing: &mut Writing<'_, '_>,
         report: &mut BackupReport,
     ) -> Result<ManifestCollection> {
+        let settings = CollectionSettings::of(collection).with_measured_space(collection)?;
+        let keeps_vectors = keeps_vectors(settings.configuration.space());
+        let mut known = match base {
+            Some(base) => known(base, collection, keeps_vectors)?,
+            None => None,
+        };
         let source = self.settings.patient(collection);
         let (source, _) = CollectionSource::open(&source, None, None)?;
-        let keeps_vectors = match known {
-            Some(known) => known.keeps_vectors(),
-            None => keeps_vectors(collection.space()),
-        };
         let (mut records, mut hash) = (0, 0_u64);
         let mut line = Vec::new();
         for page in source.pages(0)? {
@@ -272,7 +269,7 @@ impl<'a> Backup<'a> {
             let progress = Progress::new(BACKUP, ProgressStage::Reading, page.end);
             self.settings.report(&progress.out_of(source.len()));
         }
-        if let Some(known) = known {
+        if let Some(known) = &known {
             known.each_gone(|id| {
                 line.clear();
                 push_deleted(&mut line, id).map_err(unwritable)?;
@@ -288,7 +285,7 @@ impl<'a> Backup<'a> {
             records,
             hash: format!("{hash:016x}"),
             incremental: known.is_some(),
-            settings: CollectionSettings::of(collection).with_measured_space(collection)?,
+            settings,
             parts: std::mem::take(&mut writing.parts),
         })
     }
@@ -305,14 +302,18 @@ fn base_of(chain: &Chain) -> Base {
 }
 
 /// Reads what the base has of a collection; `None` if it has nothing.
-fn known<'c>(base: &'c Chain, collection: &Collection) -> Result<Option<Known<'c>>> {
+fn known<'c>(
+    base: &'c Chain,
+    collection: &Collection,
+    keeps_vectors: bool,
+) -> Result<Option<Known<'c>>> {
     let manifest = base.manifest();
     let database = collection.client().database();
     let place = manifest.find(database, collection.name(), collection.id());
     let Some(entry) = place.and_then(|place| manifest.collections.get(place)) else {
         return Ok(None);
     };
-    Known::read(base.collection(entry)?, keeps_vectors(collection.space())).map(Some)
+    Known::read(base.collection(entry)?, keeps_vectors).map(Some)
 }
 
 /// The files of a collection, as they are written.
