@@ -37,6 +37,10 @@ if installed=$(scripts/python-client.sh); then
     export PYTHON_CLIENT
     run_test python
 
+    echo "Restored data folders of Chroma 0.5 and 1.0.0"
+    run_test restored::a_data_folder_of_chroma_0_5
+    run_test restored::a_data_folder_of_chroma_1_0_0
+
     echo "Collections with Chroma's default function"
     cargo test --quiet --all-features --test onnx -- --ignored python:: --nocapture || failed=1
 

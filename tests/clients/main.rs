@@ -13,6 +13,7 @@ mod support;
 mod cases;
 mod other;
 mod providers;
+mod restored;
 mod shared;
 
 use std::error::Error;
