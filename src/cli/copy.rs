@@ -27,8 +27,8 @@ the server of the source, with the source's key.
 
 A run that ends early leaves a checkpoint, NAME.copy.ckpt (with --all, DATABASE.copy.ckpt). The same command continues there.
 
-With --json, a line for each collection: collection, records, written, skipped, deleted, resumed, losses, verified,
-retries, seconds, cancelled, dry_run.
+With --json, a line for each collection: collection, records, written, skipped, deleted, withheld,
+withheld_because, resumed, losses, verified, retries, seconds, cancelled, dry_run.
 
 Exit codes: 0; 1; 2 wrong options; 3 if the copy differs from its source; 75 try again later; 130 stopped.
 
@@ -270,6 +270,8 @@ pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Result<(), Box<d
                 "written": report.written,
                 "skipped": report.skipped,
                 "deleted": report.deleted,
+                "withheld": report.withheld,
+                "withheld_because": report.withheld_because,
                 "resumed": report.resumed,
                 "losses": report.losses,
                 "verified": report.verified,

@@ -8,7 +8,7 @@ use crate::model::space::Space;
 
 /// The largest difference between two floats of vectors of length 1 that count as equal. A float of 32 bits
 /// has about seven digits.
-const TOLERANCE: f32 = 1e-5;
+const TOLERANCE: f64 = 1e-5;
 
 /// The largest relative difference between two floats of metadata that count as equal. A single-node server
 /// keeps 15 significant digits.
@@ -67,12 +67,15 @@ impl Vectors {
 }
 
 fn have_same_direction(one: &[f32], other: &[f32]) -> bool {
-    let length = |vector: &[f32]| vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    // As `f64`, because the squares of large or small floats of 32 bits are infinite or zero.
+    let square = |x: &f32| f64::from(*x) * f64::from(*x);
+    let length = |vector: &[f32]| vector.iter().map(square).sum::<f64>().sqrt();
     let (a, b) = (length(one), length(other));
     if a == 0.0 || b == 0.0 {
         return one == other;
     }
-    let is_close = |(x, y): (&f32, &f32)| (x / a - y / b).abs() <= TOLERANCE;
+    let is_close =
+        |(x, y): (&f32, &f32)| (f64::from(*x) / a - f64::from(*y) / b).abs() <= TOLERANCE;
     one.len() == other.len() && one.iter().zip(other).all(is_close)
 }
 
@@ -162,6 +165,20 @@ mod tests {
         assert_eq!(difference([0.60001, 0.8]), None);
         assert!(difference([0.61, 0.8]).is_some());
         assert!(difference([0.0, 0.0]).is_some());
+    }
+
+    #[test]
+    fn the_direction_of_long_and_short_vectors_is_compared() {
+        for length in [1e-30, 1e30] {
+            let difference = |copy: [f32; 2]| {
+                let source = Record::new("a").embedding([3.0 * length, 4.0 * length]);
+                let copy = Record::new("a").embedding(copy);
+                Vectors::Direction.difference(source.as_record(), copy.as_record())
+            };
+            assert_eq!(difference([0.6, 0.8]), None);
+            assert!(difference([0.8, 0.6]).is_some());
+            assert!(difference([4.0 * length, 3.0 * length]).is_some());
+        }
     }
 
     #[test]

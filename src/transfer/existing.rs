@@ -12,9 +12,11 @@ pub enum IfExists {
     Fail,
     /// Adds the records whose ids do not exist. Changes no record.
     AddNew,
-    /// Adds records, and replaces those that differ.
+    /// Adds records, and replaces those that differ. A record that has lost its document or its URI is deleted
+    /// from the target and added again. If the run ends between the two, the next run adds it.
     Replace,
     /// As [`Replace`](IfExists::Replace), and deletes the records that are not in the source. With a filter,
-    /// only records that pass the filter are deleted.
+    /// only records that pass the filter are deleted. If the source has no records, nothing is deleted, and the
+    /// [report](super::CopyReport::withheld) counts the records that were kept.
     Mirror,
 }

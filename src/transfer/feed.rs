@@ -1,7 +1,7 @@
 //! [`Feed`]: the records of a source that a pass writes.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::vec;
 
@@ -15,6 +15,9 @@ use crate::model::differences::{DifferenceKind, Differences};
 use crate::model::progress::{Progress, ProgressStage};
 use crate::model::record::{AsRecord, Record, RecordRef};
 use crate::model::results::{GetResult, Include};
+
+/// How many copies are deleted in addition to that of the record that is read next: a batch in total.
+const DELETED_AHEAD: usize = 99;
 
 /// Which records of a source a pass writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub(super) struct Feed<'f> {
     pages: Pages<'f>,
     /// The records of the current page that the job has not read yet.
     page: vec::IntoIter<Record>,
+    /// Those of them whose copies are deleted first.
+    replaced: HashSet<String>,
     /// The number of records that the job has read.
     read: u64,
     pace: Pace,
@@ -96,6 +101,7 @@ impl<'f> Feed<'f> {
             settings,
             pages,
             page: Vec::new().into_iter(),
+            replaced: HashSet::new(),
             read: 0,
             state,
         }
@@ -149,12 +155,12 @@ impl<'f> Feed<'f> {
     }
 
     /// Returns the records that differ from their copies, so that writing them replaces the copies.
-    fn different(&self, records: Vec<Record>) -> Result<Vec<Record>> {
+    fn different(&mut self, records: Vec<Record>) -> Result<Vec<Record>> {
         let copies = self.copies(&records)?;
         let rows: HashMap<&str, RecordRef<'_>> =
             copies.iter().map(|copy| (copy.id, copy)).collect();
         let mut state = self.state.borrow_mut();
-        let (mut different, mut to_delete) = (Vec::new(), Vec::new());
+        let (mut different, mut replaced) = (Vec::new(), HashSet::new());
         for mut record in records {
             let Some(copy) = rows.get(record.id.as_str()).copied() else {
                 state.found.add(&record.id, DifferenceKind::Missing);
@@ -168,7 +174,7 @@ impl<'f> Feed<'f> {
             };
             state.found.add(&record.id, kind);
             if keeps_old_parts(&record, copy) {
-                to_delete.push(record.id.clone());
+                replaced.insert(record.id.clone());
             } else {
                 replace_metadata(&mut record, copy.metadata);
             }
@@ -179,11 +185,21 @@ impl<'f> Feed<'f> {
             different.push(record);
         }
         drop(state);
-        if self.settings.pass == Pass::Different && !self.settings.dry_run && !to_delete.is_empty()
-        {
-            self.settings.target.delete().ids(&to_delete).run()?;
-        }
+        self.replaced = replaced;
         Ok(different)
+    }
+
+    /// Deletes the copies of a record and of the next ones, if they are to be replaced as a whole. Only few at a
+    /// time, because a run that ends early leaves the target without them.
+    fn delete_copies(&mut self, record: &Record) -> Result<()> {
+        if self.settings.dry_run || !self.replaced.contains(&record.id) {
+            return Ok(());
+        }
+        let next = self.page.as_slice().iter().take(DELETED_AHEAD);
+        let ids = std::iter::once(record).chain(next).map(|record| &record.id);
+        let ids: Vec<String> = ids.filter_map(|id| self.replaced.take(id)).collect();
+        self.settings.target.delete().ids(&ids).run()?;
+        Ok(())
     }
 
     /// Reads the copies of records.
@@ -214,6 +230,10 @@ impl Iterator for Feed<'_> {
     fn next(&mut self) -> Option<Record> {
         loop {
             if let Some(record) = self.page.next() {
+                if let Err(error) = self.delete_copies(&record) {
+                    self.state.borrow_mut().failure = Some(error);
+                    return None;
+                }
                 self.read += 1;
                 return Some(record);
             }

@@ -35,8 +35,13 @@ impl IdList {
         let is_temporary = path.is_none();
         let path = path.map_or_else(temporary, Path::to_owned);
         let failed = |error| failure("write", &path, error);
+        let file = create(&path).map_err(failed)?;
+        if cfg!(unix) && is_temporary {
+            // An open file needs no name, and a process that is killed leaves none.
+            fs::remove_file(&path).map_err(failed)?;
+        }
         let mut list = IdList {
-            file: create(&path).map_err(failed)?,
+            file,
             lines: Vec::new(),
             count: 0,
             key: Random::from_entropy().next(),

@@ -10,13 +10,21 @@ use super::ids::IDS_PER_LINE;
 use super::settings::Settings;
 use super::source::{IdGroups, Source};
 use crate::collection::Collection;
-use crate::error::{Call, Error, InvalidInput, Result};
+use crate::error::{Call, Error, Result};
 use crate::model::differences::{DifferenceKind, Differences};
 use crate::model::filter::Where;
 use crate::model::progress::Progress;
 
 /// How often differences are written again, before they are an error.
 const MAX_ROUNDS: usize = 3;
+
+/// Why a mirror deletes nothing: an empty source is more likely a mistake.
+const EMPTY_SOURCE: &str =
+    "the source has no such records; to empty the target, delete the records or the collection";
+
+/// Why records of a target that an earlier run has created are kept.
+const LOST_IDS: &str =
+    "the list of ids of an earlier run is missing, so they may belong to another program";
 
 /// A transfer that has started: its target exists.
 pub(super) struct Job<'j, 'a> {
@@ -39,8 +47,14 @@ pub(super) struct Job<'j, 'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) written: u64,
+    /// Records that the target had before the first pass.
     pub(super) skipped: u64,
     pub(super) deleted: u64,
+    /// Records that the source does not have and that are kept, and why.
+    pub(super) withheld: u64,
+    pub(super) withheld_because: Option<&'static str>,
+    /// The number of passes that have ended.
+    passes: u32,
     pub(super) embedded: u64,
     /// Records that kept their vectors, because only their metadata or URIs differed.
     pub(super) kept: u64,
@@ -61,6 +75,9 @@ impl Job<'_, '_> {
     fn write_and_verify(&mut self, source: &mut dyn Source, first: Pass, from: u64) -> Result<()> {
         if first != Pass::Different {
             self.pass(source, first, from)?;
+            if self.settings.dry_run {
+                return Ok(());
+            }
         } else if !self.settings.verify {
             return self.replace(source).map(|_| ());
         }
@@ -108,12 +125,20 @@ impl Job<'_, '_> {
             kept,
             ..
         } = state.into_inner();
-        self.counts.skipped += skipped;
+        self.count_skipped(skipped);
+        self.counts.passes += 1;
         self.counts.kept += kept;
         if let Some(saved) = &mut self.saved {
             saved.flush()?;
         }
         failure.map_or(Ok(found), Err)
+    }
+
+    /// Counts records that the target had already. Later passes find those that this run has written.
+    fn count_skipped(&mut self, skipped: u64) {
+        if self.counts.passes == 0 {
+            self.counts.skipped += skipped;
+        }
     }
 
     /// Writes the records of a feed with a batch job.
@@ -146,7 +171,7 @@ impl Job<'_, '_> {
             })
             .run()?;
         self.counts.written += report.written;
-        self.counts.skipped += report.skipped;
+        self.count_skipped(report.skipped);
         self.counts.embedded += report.embedded;
         self.counts.cached += report.cached;
         self.counts.retries += report.retries;
@@ -165,15 +190,18 @@ impl Job<'_, '_> {
                 return Ok(());
             }
             if found.is_empty() {
-                self.is_verified = true;
+                self.is_verified = self.counts.withheld == 0;
                 return Ok(());
             }
         }
         source.refresh()?;
         let mut found = self.pass(source, Pass::Compare, 0)?;
         self.find_extra(source, false, &mut found)?;
-        self.is_verified = found.is_empty();
-        if self.is_verified || self.settings.is_cancelled() {
+        if self.settings.is_cancelled() {
+            return Ok(());
+        }
+        if found.is_empty() {
+            self.is_verified = self.counts.withheld == 0;
             return Ok(());
         }
         Err(Error::Differs {
@@ -185,8 +213,8 @@ impl Job<'_, '_> {
     /// Finds the records that the target has and must not have, and may delete them.
     ///
     /// A mirror deletes all that the source does not have. In a collection that this transfer has created, only
-    /// records that it may have written itself are deleted: those that the source had at the start. Others come
-    /// from other programs.
+    /// records that it may have written itself are deleted: those that the source had before. Others come from
+    /// other programs. Records that may have to stay are only counted.
     fn find_extra(
         &mut self,
         source: &dyn Source,
@@ -194,16 +222,19 @@ impl Job<'_, '_> {
         found: &mut Differences,
     ) -> Result<()> {
         let target = self.settings.patient(&self.target);
-        let groups: IdGroups<'_> = match self.mode {
-            IfExists::Fail => source.listed_at_start(),
-            IfExists::Mirror => {
-                self.check_not_empty(source)?;
-                let scan = target.scan().include([]).page_size(IDS_PER_LINE);
-                let pages = scan.filter(self.filter.clone()).pages();
-                Box::new(pages.map(|page| Ok(page?.ids)))
-            }
+        let existing = || -> IdGroups<'_> {
+            let scan = target.scan().include([]).page_size(IDS_PER_LINE);
+            let pages = scan.filter(self.filter.clone()).pages();
+            Box::new(pages.map(|page| Ok(page?.ids)))
+        };
+        let (groups, keeps) = match self.mode {
+            IfExists::Fail if source.has_lost_ids() => (existing(), Some(LOST_IDS)),
+            IfExists::Fail => (source.listed_before(), None),
+            IfExists::Mirror => (existing(), (source.len() == 0).then_some(EMPTY_SOURCE)),
             IfExists::AddNew | IfExists::Replace => return Ok(()),
         };
+        self.counts.withheld = 0;
+        self.counts.withheld_because = None;
         for ids in groups {
             if self.settings.is_cancelled() {
                 break;
@@ -211,6 +242,11 @@ impl Job<'_, '_> {
             let mut extra = source.missing(ids?)?;
             if self.mode == IfExists::Fail && !extra.is_empty() {
                 extra = target.get().ids(&extra).include([]).run()?.ids;
+            }
+            if keeps.is_some() && !extra.is_empty() {
+                self.counts.withheld += extra.len() as u64;
+                self.counts.withheld_because = keeps;
+                continue;
             }
             for id in &extra {
                 found.add(id, DifferenceKind::Extra);
@@ -223,16 +259,6 @@ impl Job<'_, '_> {
             }
         }
         Ok(())
-    }
-
-    /// Refuses to delete all records because the source has none, which is more likely a mistake.
-    fn check_not_empty(&self, source: &dyn Source) -> Result<()> {
-        if source.len() > 0 || self.target.count()? == 0 {
-            return Ok(());
-        }
-        let why = "the source has no records, so all records of the target would be deleted; to empty it, delete the collection";
-        let call = Call::new(self.operation, Some(self.target.name()));
-        Err(call.invalid(InvalidInput::setting("if_exists", "Mirror", why)))
     }
 
     /// Deletes the checkpoint, because the transfer is complete.

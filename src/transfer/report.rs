@@ -17,10 +17,16 @@ pub struct CopyReport {
     /// Records that the target's server acknowledged. In a dry run, records that would be written. A record that
     /// was written twice counts twice.
     pub written: u64,
-    /// Records that the target had already.
+    /// Records that the target had already when the run started.
     pub skipped: u64,
     /// Records of the target that were deleted because the source does not have them.
     pub deleted: u64,
+    /// Records of the target that the source does not have and that were kept, for the reason in
+    /// [`withheld_because`](CopyReport::withheld_because). The copy is not `verified` then.
+    pub withheld: u64,
+    /// Why records were kept, in words. A [mirror](super::IfExists::Mirror) of a source without records deletes
+    /// nothing, because that is more likely a mistake.
+    pub withheld_because: Option<String>,
     /// Records that an earlier run had written, according to the checkpoint.
     pub resumed: u64,
     /// The settings that the target's server cannot carry, a sentence each. Empty unless losses are allowed.
@@ -42,6 +48,8 @@ impl CopyReport {
         self.written += counts.written;
         self.skipped += counts.skipped;
         self.deleted += counts.deleted;
+        self.withheld += counts.withheld;
+        self.withheld_because = counts.withheld_because.map(str::to_owned);
         self.retries += counts.retries;
     }
 
@@ -72,6 +80,9 @@ impl fmt::Display for CopyReport {
         ];
         for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
+        }
+        if let Some(why) = &self.withheld_because {
+            write!(f, ", {} not deleted ({why})", self.withheld)?;
         }
         let seconds = self.elapsed.as_secs_f64();
         write!(f, " in {seconds:.1} s, {:.0} per second", self.per_second())?;

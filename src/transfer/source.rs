@@ -41,10 +41,15 @@ pub(super) trait Source {
     /// Reads again which records exist, because some may have been added or deleted.
     fn refresh(&mut self) -> Result<()>;
 
-    /// Returns the ids of the records that existed at the start, in groups. Only needed if records can be
-    /// deleted from the source.
-    fn listed_at_start(&self) -> IdGroups<'_> {
+    /// Returns the ids of the records that existed at the start and before the last refresh, in groups. Only
+    /// needed if records can be deleted from the source.
+    fn listed_before(&self) -> IdGroups<'_> {
         Box::new(std::iter::empty())
+    }
+
+    /// Whether the ids that an earlier run has listed are lost.
+    fn has_lost_ids(&self) -> bool {
+        false
     }
 }
 
@@ -56,6 +61,10 @@ pub(super) struct CollectionSource {
     include: Vec<Include>,
     /// The ids at the start of the transfer.
     start: IdList,
+    /// Whether an earlier run has listed other ids.
+    has_lost_ids: bool,
+    /// The ids of the refresh before the last one.
+    previous: Option<IdList>,
     /// The ids of the last refresh.
     current: Option<IdList>,
     /// Whether the ids have just been listed.
@@ -69,6 +78,9 @@ impl CollectionSource {
         filter: Option<Where>,
         saved: Option<&mut Saved>,
     ) -> Result<(CollectionSource, u64)> {
+        let had_list = saved
+            .as_ref()
+            .is_some_and(|saved| saved.progressed.list.is_some());
         let include = vec![
             Include::Documents,
             Include::Metadatas,
@@ -81,6 +93,8 @@ impl CollectionSource {
             filter,
             include,
             start,
+            has_lost_ids: had_list && is_fresh,
+            previous: None,
             current: None,
             is_fresh: Cell::new(is_fresh),
         };
@@ -149,8 +163,8 @@ impl Source for CollectionSource {
     }
 
     fn missing(&self, ids: Vec<String>) -> Result<Vec<String>> {
-        let get = self.collection.get().ids(&ids).include([]);
-        let found: HashSet<String> = get.run()?.ids.into_iter().collect();
+        let get = self.collection.get().ids(&ids).filter(self.filter.clone());
+        let found: HashSet<String> = get.include([]).run()?.ids.into_iter().collect();
         let mut missing = ids;
         missing.retain(|id| !found.contains(id));
         Ok(missing)
@@ -159,13 +173,19 @@ impl Source for CollectionSource {
     fn refresh(&mut self) -> Result<()> {
         if !self.is_fresh.replace(true) {
             // The list of the checkpoint stays, since the checkpoint counts its ids.
-            self.current = Some(list(&self.collection, self.filter.as_ref(), None)?);
+            let refreshed = list(&self.collection, self.filter.as_ref(), None)?;
+            self.previous = self.current.replace(refreshed);
         }
         Ok(())
     }
 
-    fn listed_at_start(&self) -> IdGroups<'_> {
-        Box::new(self.start.groups(0))
+    fn listed_before(&self) -> IdGroups<'_> {
+        let previous = self.previous.iter().flat_map(|list| list.groups(0));
+        Box::new(self.start.groups(0).chain(previous))
+    }
+
+    fn has_lost_ids(&self) -> bool {
+        self.has_lost_ids
     }
 }
 

@@ -74,7 +74,7 @@ fn vectors_of_cosine_collections_are_compared_by_direction() {
     assert!(is_normalized());
     let report = source.copy_to(&other()).run().unwrap();
     assert!(report.verified, "{report}");
-    assert_eq!((report.written, report.skipped), (1_000, 1_000));
+    assert_eq!((report.written, report.skipped), (1_000, 0));
 }
 
 #[test]
@@ -109,8 +109,12 @@ fn an_existing_target_is_treated_as_the_caller_says() {
     assert_eq!((report.written, report.skipped, report.deleted), (4, 96, 1));
     assert_same(&target, &before);
 
-    let report = copy().if_exists(IfExists::AddNew).run().unwrap();
-    assert_eq!((report.written, report.verified), (1, true), "{report}");
+    let add_new = || copy().if_exists(IfExists::AddNew);
+    let report = add_new().dry_run(true).run().unwrap();
+    assert_eq!((report.written, report.skipped), (1, 99), "{report}");
+    let report = add_new().run().unwrap();
+    assert_eq!((report.written, report.skipped), (1, 99), "{report}");
+    assert!(report.verified);
     let one = target.get_one("id 1").unwrap().unwrap();
     assert_eq!(one.document.as_deref(), Some("other"));
 
@@ -141,11 +145,15 @@ fn a_filter_restricts_what_is_copied_and_what_is_deleted() {
     target
         .add([extra("even", true), extra("odd", false)])
         .unwrap();
+    // A record of the source that no longer passes is not in the source either.
+    let changed = Record::new("id 2").metadata("is_even", false);
+    source.update(changed).unwrap();
     let mirror = source.copy_to(&other()).filter(even());
     let report = mirror.if_exists(IfExists::Mirror).run().unwrap();
-    assert_eq!(report.deleted, 1);
+    assert_eq!((report.deleted, report.verified), (2, true), "{report}");
     assert!(target.get_one("odd").unwrap().is_some());
     assert!(target.get_one("even").unwrap().is_none());
+    assert!(target.get_one("id 2").unwrap().is_none());
 }
 
 #[test]
@@ -292,11 +300,116 @@ fn a_mirror_of_nothing_deletes_nothing() {
         .ids(all(&source).into_iter().map(|r| r.id))
         .run()
         .unwrap();
-    let mirror = source.copy_to(&other()).if_exists(IfExists::Mirror);
-    let message = mirror.run().unwrap_err().to_string();
-    assert!(message.contains("the source has no records"), "{message}");
+    let mirror = || source.copy_to(&other()).if_exists(IfExists::Mirror);
+    let report = mirror().run().unwrap();
+    assert_eq!((report.withheld, report.deleted), (10, 0), "{report}");
+    assert!(!report.verified, "{report}");
+    let message = report.to_string();
+    assert!(message.contains("10 not deleted (the source"), "{message}");
     let copy = other().collection(source.name()).get().unwrap();
     assert_eq!(copy.count().unwrap(), 10);
+
+    // Neither side has such a record.
+    let none = Key::field("number").gt(1_000);
+    let report = mirror().filter(none).run().unwrap();
+    assert_eq!((report.withheld, report.verified), (0, true), "{report}");
+    assert_eq!(copy.count().unwrap(), 10);
+}
+
+#[test]
+fn a_record_that_existed_only_during_the_copy_is_not_in_it() {
+    let source = filled(&one(), &records(0..10));
+    let (changing, target) = (source.clone(), other());
+    let (mut is_added, mut is_deleted) = (false, false);
+    let report = source
+        .copy_to(&target)
+        .on_progress(|progress| {
+            if progress.stage != ProgressStage::Writing || is_deleted {
+                return;
+            }
+            let copy = target.collection(changing.name()).get().unwrap();
+            if !is_added {
+                let late = Record::new("late").embedding([1.0; 3]);
+                changing.add(late).unwrap();
+                is_added = true;
+            } else if copy.get_one("late").unwrap().is_some() {
+                changing.delete().ids("late").run().unwrap();
+                is_deleted = true;
+            }
+        })
+        .run()
+        .unwrap();
+    assert!(is_deleted);
+    assert_eq!((report.deleted, report.verified), (1, true), "{report}");
+    let copy = other().collection(source.name()).get().unwrap();
+    assert_same(&copy, &all(&source));
+}
+
+#[test]
+fn a_stopped_copy_is_not_verified() {
+    let source = filled(&one(), &records(0..10));
+    let (target, name) = (other(), source.name().to_owned());
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut compared = 0;
+    let report = source
+        .copy_to(&target)
+        .cancel(stop.clone())
+        .on_progress(|progress| {
+            if progress.stage == ProgressStage::Comparing {
+                compared += 1;
+                // The last comparison, after three rounds.
+                stop.store(compared == 4, Ordering::Relaxed);
+            } else if compared < 3 {
+                let copy = target.collection(&name).get().unwrap();
+                let record = Record::new("id 1").metadata("changed", true);
+                copy.update(record).unwrap();
+            }
+        })
+        .run()
+        .unwrap();
+    assert_eq!((report.cancelled, report.verified), (true, false));
+    assert_eq!(compared, 4);
+}
+
+#[test]
+fn a_stopped_replacement_leaves_most_records() {
+    let records = records(0..1_000);
+    let with_text = |record: Record| record.document("text");
+    let source = filled(
+        &one(),
+        &records
+            .clone()
+            .into_iter()
+            .map(with_text)
+            .collect::<Vec<_>>(),
+    );
+    source.copy_to(&other()).run().unwrap();
+    // An upsert keeps the text of a record without one.
+    let ids = records.iter().map(|record| &record.id);
+    source.delete().ids(ids).run().unwrap();
+    let without_text = |mut record: Record| {
+        record.document = None;
+        record
+    };
+    source
+        .add(records.into_iter().map(without_text).collect::<Vec<_>>())
+        .unwrap();
+
+    let target = other().collection(source.name()).get().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let replace = || source.copy_to(&other()).if_exists(IfExists::Replace);
+    let report = replace()
+        .cancel(stop.clone())
+        .on_progress(|progress| {
+            stop.store(progress.stage == ProgressStage::Writing, Ordering::Relaxed);
+        })
+        .run()
+        .unwrap();
+    assert!(report.cancelled, "{report}");
+    let count = target.count().unwrap();
+    assert!(count >= 800, "{count}");
+    assert!(replace().run().unwrap().verified);
+    assert_same(&target, &all(&source));
 }
 
 #[test]
@@ -330,8 +443,12 @@ fn a_list_of_ids_without_its_checkpoint_is_not_used() {
         .run();
     assert!(stopped.unwrap().cancelled);
     std::fs::remove_file(folder.path("copy.ckpt.ids")).unwrap();
-    let report = copy().name(&name).run().unwrap();
+    let copied = other().collection(&name).get().unwrap();
+    let foreign = Record::new("foreign").embedding([1.0; 3]);
+    copied.add(foreign).unwrap();
+    let report = copy().name(&name).verify(true).run().unwrap();
     assert_eq!(report.resumed, 0, "{report}");
-    let copied = other().collection(name).get().unwrap();
-    assert_same(&copied, &all(&source));
+    // The record may be one that the first run has copied and the source has lost since.
+    assert_eq!((report.withheld, report.verified), (1, false), "{report}");
+    assert_eq!(copied.count().unwrap(), source.count().unwrap() + 1);
 }

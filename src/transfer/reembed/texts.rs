@@ -102,8 +102,12 @@ impl Source for TextSource {
         self.records.refresh()
     }
 
-    fn listed_at_start(&self) -> IdGroups<'_> {
-        self.records.listed_at_start()
+    fn listed_before(&self) -> IdGroups<'_> {
+        self.records.listed_before()
+    }
+
+    fn has_lost_ids(&self) -> bool {
+        self.records.has_lost_ids()
     }
 }
 
