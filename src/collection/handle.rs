@@ -123,6 +123,22 @@ impl Collection {
         self.with_client(&self.client.with_cancel(flag))
     }
 
+    /// Returns the same collection without embedding functions, for records that have all their vectors.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn without_functions(&self) -> Collection {
+        let inner = Inner {
+            stored: self.inner.stored.clone(),
+            dimension: AtomicUsize::new(self.inner.dimension.load(Ordering::Relaxed)),
+            embedding_function: None,
+            sparse_keys: Vec::new(),
+            unusable_function: None,
+        };
+        Collection {
+            inner: Arc::new(inner),
+            ..self.clone()
+        }
+    }
+
     /// Returns the same collection for one call: the policy's deadline applies to all of its requests
     /// together.
     pub(crate) fn begin(&self) -> Collection {

@@ -19,7 +19,7 @@ use crate::printable::short;
 /// A collection as servers describe it. Unknown fields are ignored.
 ///
 /// The id and the three names become parts of later paths, so they are checked when they are read.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Stored {
     #[serde(deserialize_with = "id")]
     pub(super) id: String,

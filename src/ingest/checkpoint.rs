@@ -21,9 +21,9 @@ const UPDATE_INTERVAL: Duration = Duration::from_millis(50);
 /// The version of the file format.
 const VERSION: u32 = 1;
 /// A larger file is not a checkpoint.
-const MAX_LEN: u64 = 1 << 20;
-/// The advice for a checkpoint of another job or input.
-const START_AGAIN: &str = "name another file, delete it to start from the beginning, or let the job do so with .restart_with(...)";
+const MAX_LEN: u64 = 64 << 20;
+/// The advice for a checkpoint of another batch job or input.
+pub(super) const START_AGAIN: &str = "name another file, delete it to start from the beginning, or let the job do so with .restart_with(...)";
 
 /// Identifies a job, so that a checkpoint is never used for a different one.
 pub(crate) trait Identity: Clone + Serialize + DeserializeOwned {
@@ -300,8 +300,8 @@ fn cannot(act: &str, name: &str, source: io::Error) -> Error {
 }
 
 /// Returns the error of a checkpoint file of a job with a different property.
-pub(crate) fn different_job(path: &Path, difference: &str) -> InvalidInput {
-    let why = format!("the file belongs to a job with a different {difference}; {START_AGAIN}");
+pub(crate) fn different_job(path: &Path, difference: &str, advice: &str) -> InvalidInput {
+    let why = format!("the file belongs to a job with a different {difference}; {advice}");
     invalid(&path.display().to_string(), why)
 }
 

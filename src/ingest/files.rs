@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::bad::DeadLetters;
-use super::checkpoint::{Checkpoint, Found, JobIdentity, Position, different_job, lock_path};
+use super::checkpoint::{
+    Checkpoint, Found, JobIdentity, Position, START_AGAIN, different_job, lock_path,
+};
 use super::job::Job;
 use super::settings::Settings;
 use crate::durable::Target;
@@ -102,7 +104,9 @@ fn open_checkpoint(
             log_restart(job, difference);
             Position::START
         }
-        Found::DifferentJob(difference) => return Err(different_job(path, difference).into()),
+        Found::DifferentJob(difference) => {
+            return Err(different_job(path, difference, START_AGAIN).into());
+        }
     };
     if let Some(checkpoint) = &mut checkpoint {
         checkpoint.start(start)?;

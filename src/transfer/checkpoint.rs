@@ -1,17 +1,23 @@
 //! [`Saved`]: the checkpoint of a transfer.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::existing::IfExists;
 use crate::durable::in_use::{InUse, Purpose};
-use crate::error::{InvalidInput, Result};
-use crate::ingest::checkpoint::{Checkpoint, Found, Identity, different_job};
+use crate::error::{Error, InvalidInput, Result};
+use crate::ingest::checkpoint::{Checkpoint, Found, Identity, different_job, lock_path};
+
+/// The advice for a checkpoint of another transfer.
+pub(super) const START_AGAIN: &str = "name another file, or delete it to start from the beginning";
+/// The name of a property in errors.
+pub(super) const IF_EXISTS: &str = "treatment of existing collections";
 
 /// Identifies a transfer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Transfer {
     pub(super) operation: String,
     /// The id of the source's collection, or the hash of a backup.
@@ -19,7 +25,10 @@ pub(super) struct Transfer {
     /// The address of the target's server, its tenant, its database, and the name of the target.
     pub(super) target: [String; 4],
     pub(super) if_exists: IfExists,
-    pub(super) filter: Option<Value>,
+    /// The hash of the filter, which can be large.
+    pub(super) filter: Option<String>,
+    /// The distance function, if the caller has set it.
+    pub(super) space: Option<String>,
     /// The cache key of a new embedding function.
     pub(super) function: Option<String>,
 }
@@ -66,7 +75,7 @@ impl Saved {
                 progressed,
                 _in_use: in_use,
             }),
-            Found::DifferentJob(what) => Err(different_job(path, what).into()),
+            Found::DifferentJob(what) => Err(different_job(path, what, START_AGAIN).into()),
         }
     }
 
@@ -91,6 +100,23 @@ impl Saved {
     pub(super) fn delete(self) -> Result<()> {
         self.checkpoint.delete()
     }
+
+    /// Removes the files of a transfer that is known to be complete.
+    pub(super) fn remove(path: &Path) -> Result<()> {
+        for file in [path, &ids_path(path), &lock_path(path)] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    let message = format!("cannot remove the checkpoint {}", file.display());
+                    return Err(Error::Io {
+                        message,
+                        source: error,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Returns the path of the list of ids next to a checkpoint.
@@ -106,11 +132,9 @@ impl Identity for Transfer {
             (self.operation == other.operation, "operation"),
             (self.source == other.source, "source"),
             (self.target == other.target, "target"),
-            (
-                self.if_exists == other.if_exists,
-                "treatment of existing collections",
-            ),
+            (self.if_exists == other.if_exists, IF_EXISTS),
             (self.filter == other.filter, "filter"),
+            (self.space == other.space, "distance function"),
             (self.function == other.function, "embedding function"),
         ];
         let mut different = properties.into_iter().filter(|(is_equal, _)| !is_equal);

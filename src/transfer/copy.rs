@@ -3,16 +3,18 @@
 use std::fmt;
 use std::time::Instant;
 
+use sha2::{Digest, Sha256};
+
 use super::checkpoint::{Saved, Transfer};
 use super::compare::Vectors;
 use super::load::{Counts, Job};
 use super::report::CopyReport;
 use super::settings::{Settings, settings_methods};
 use super::source::{CollectionSource, Source};
-use super::target::{Opening, Target};
+use super::target::{Opening, Target, place};
 use crate::client::Client;
 use crate::collection::{Collection, CollectionSettings};
-use crate::error::{Call, Result};
+use crate::error::{Call, Error, Result};
 use crate::model::filter::{Where, restrict};
 
 /// The name of the operation in errors and progress.
@@ -98,8 +100,31 @@ impl<'a> CopyCollection<'a> {
     /// - [`Error::Ingest`](crate::Error::Ingest) if the target's server refuses a record, or fails for longer
     ///   than the retry policy allows. Other errors of requests come from reading the source.
     /// - [`Error::Differs`](crate::Error::Differs) if the copy differs from the source at the end.
-    pub fn run(mut self) -> Result<CopyReport> {
+    pub fn run(self) -> Result<CopyReport> {
+        self.copy()?.finish()
+    }
+
+    /// Copies, and leaves the checkpoint of a complete copy to the caller.
+    pub(super) fn copy(mut self) -> Result<Copied> {
         let started = Instant::now();
+        let mut report = CopyReport {
+            collection: self.name.clone(),
+            dry_run: self.settings.dry_run,
+            ..CopyReport::default()
+        };
+        let complete = match self.write(&mut report) {
+            // The flag has stopped the list of the records.
+            Err(Error::Cancelled { .. }) if self.settings.is_cancelled() => {
+                report.cancelled = true;
+                None
+            }
+            complete => complete?,
+        };
+        report.elapsed = started.elapsed();
+        Ok(Copied { report, complete })
+    }
+
+    fn write(&mut self, report: &mut CopyReport) -> Result<Option<Complete>> {
         let call = Call::new(COPY, Some(self.source.name()));
         let invalid = |reason| call.clone().invalid(reason);
         self.settings.check().map_err(invalid)?;
@@ -107,23 +132,17 @@ impl<'a> CopyCollection<'a> {
         let opening = Opening {
             builder: self.target.collection(&self.name).like(&self.source),
             source: CollectionSettings::of(&self.source).with_measured_space(&self.source)?,
-            source_id: Some(self.source.id()),
+            read_from: Some(&self.source),
             call,
         };
         let mut target = opening.run(&self.settings, saved.as_mut())?;
+        report.losses = std::mem::take(&mut target.losses);
         let source = self.settings.patient(&self.source);
         let (source, from) = CollectionSource::open(&source, self.filter.clone(), saved.as_mut())?;
         target.from = from;
-        let mut report = CopyReport {
-            collection: self.name.clone(),
-            records: source.len(),
-            resumed: target.from,
-            dry_run: self.settings.dry_run,
-            ..CopyReport::default()
-        };
-        self.transfer(source, target, saved, &mut report)?;
-        report.elapsed = started.elapsed();
-        Ok(report)
+        report.records = source.len();
+        report.resumed = from;
+        self.transfer(source, target, saved, report)
     }
 
     /// Writes the records, and verifies them.
@@ -133,16 +152,15 @@ impl<'a> CopyCollection<'a> {
         target: Target,
         saved: Option<Saved>,
         report: &mut CopyReport,
-    ) -> Result<()> {
-        report.losses = target.losses;
+    ) -> Result<Option<Complete>> {
         let Some(collection) = target.collection else {
             report.written = source.len();
-            return Ok(());
+            return Ok(None);
         };
         let mut job = Job {
             operation: COPY,
             vectors: Vectors::of(&self.source, &collection),
-            target: collection,
+            target: collection.without_functions(),
             mode: target.mode,
             filter: self.filter.clone(),
             settings: &self.settings,
@@ -152,13 +170,10 @@ impl<'a> CopyCollection<'a> {
         };
         job.run(&mut source, target.pass, target.from)?;
         report.add(&job.counts);
-        report.cancelled = job.settings.is_cancelled();
         report.verified = job.is_verified;
-        if !report.cancelled {
-            source.close();
-            job.finish()?;
-        }
-        Ok(())
+        report.cancelled = job.settings.is_cancelled();
+        let saved = job.saved;
+        Ok((!report.cancelled).then_some(Complete { source, saved }))
     }
 
     fn open_checkpoint(&self) -> Result<Option<Saved>> {
@@ -166,25 +181,48 @@ impl<'a> CopyCollection<'a> {
         let Some(path) = path.filter(|_| !self.settings.dry_run) else {
             return Ok(None);
         };
-        let [url, tenant, database] = [
-            self.target.url(),
-            self.target.tenant(),
-            self.target.database(),
-        ]
-        .map(str::to_owned);
+        let [url, tenant, database] = place(&self.target);
         let transfer = Transfer {
             operation: COPY.to_owned(),
             source: self.source.id().to_owned(),
             target: [url, tenant, database, self.name.clone()],
             if_exists: self.settings.if_exists,
-            filter: self
-                .filter
-                .as_ref()
-                .and_then(|filter| serde_json::to_value(filter).ok()),
-            function: None,
+            filter: self.filter.as_ref().map(hash),
+            ..Transfer::default()
         };
         Saved::open(path, transfer).map(Some)
     }
+}
+
+/// The result of a copy, whose checkpoint still exists.
+pub(super) struct Copied {
+    pub(super) report: CopyReport,
+    /// `None` for a dry run and a copy that was stopped.
+    complete: Option<Complete>,
+}
+
+/// The files of a complete copy.
+struct Complete {
+    source: CollectionSource,
+    saved: Option<Saved>,
+}
+
+impl Copied {
+    /// Deletes the checkpoint if the copy is complete.
+    pub(super) fn finish(self) -> Result<CopyReport> {
+        if let Some(Complete { source, saved }) = self.complete {
+            source.close();
+            saved.map_or(Ok(()), Saved::delete)?;
+        }
+        Ok(self.report)
+    }
+}
+
+/// Returns the SHA-256 of a filter.
+fn hash(filter: &Where) -> String {
+    let json = serde_json::to_vec(filter).unwrap_or_default();
+    let hash = Sha256::digest(json);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Debug for CopyCollection<'_> {

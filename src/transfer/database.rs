@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::{IF_EXISTS, START_AGAIN, Saved};
+use super::copy::Copied;
+use super::existing::IfExists;
 use super::report::CopyReport;
 use super::settings::{Settings, settings_methods};
+use super::target::place;
 use crate::client::Client;
 use crate::collection::Collection;
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -80,25 +84,21 @@ impl<'a> CopyDatabase<'a> {
             // A dry run, whose database does not exist.
             return Ok(Vec::new());
         }
-        let is_done = |saved: &Option<SavedDatabase>, id: &str| {
-            let done = saved.as_ref().map(|saved| &saved.done);
-            done.is_some_and(|done| done.iter().any(|done| done == id))
-        };
-        self.check_targets(&collections, saved.as_ref(), &call)?;
+        let left = self.find_left(collections, saved.as_ref(), &call)?;
+        if let Some(saved) = &mut saved {
+            saved.write()?;
+        }
         let mut reports = Vec::new();
-        for collection in collections {
+        for collection in left {
             if self.settings.is_cancelled() {
                 break;
             }
-            if is_done(&saved, collection.id()) {
-                continue;
+            let copied = self.copy(&collection)?;
+            if let Some(saved) = saved.as_mut().filter(|_| !copied.report.cancelled) {
+                // Before its own checkpoint is deleted, so that no collection is without both.
+                saved.add(self.pair(&collection))?;
             }
-            let report = self.copy(&collection)?;
-            let is_complete = !report.cancelled;
-            reports.push(report);
-            if let Some(saved) = saved.as_mut().filter(|_| is_complete) {
-                saved.add(collection.id())?;
-            }
+            reports.push(copied.finish()?);
         }
         if let Some(saved) = saved.filter(|_| !self.settings.is_cancelled()) {
             saved.checkpoint.delete()?;
@@ -106,7 +106,13 @@ impl<'a> CopyDatabase<'a> {
         Ok(reports)
     }
 
-    fn copy(&self, collection: &Collection) -> Result<CopyReport> {
+    /// Returns the id of a collection, and the name of its copy.
+    fn pair(&self, collection: &Collection) -> (String, String) {
+        let name = (self.rename)(collection.name());
+        (collection.id().to_owned(), name)
+    }
+
+    fn copy(&self, collection: &Collection) -> Result<Copied> {
         let settings = &self.settings;
         let mut copy = collection
             .copy_to(&self.target)
@@ -126,7 +132,7 @@ impl<'a> CopyDatabase<'a> {
             dry_run: settings.dry_run,
             on_progress: RefCell::new(Box::new(|progress| settings.report(progress))),
         };
-        copy.run()
+        copy.copy()
     }
 
     /// Refuses two copies with the same name.
@@ -142,27 +148,43 @@ impl<'a> CopyDatabase<'a> {
         Ok(())
     }
 
-    /// Fails before anything is written if a target exists and must not.
-    fn check_targets(
+    /// Returns the collections that are not complete. Fails before anything is written if a target exists and
+    /// must not.
+    fn find_left(
         &self,
-        collections: &[Collection],
+        collections: Vec<Collection>,
         saved: Option<&SavedDatabase>,
         call: &Call,
-    ) -> Result<()> {
-        // Some of the targets are those of an earlier run.
-        let continues = saved.is_some_and(|saved| saved.continues);
-        if self.settings.if_exists != super::IfExists::Fail || continues {
-            return Ok(());
-        }
+    ) -> Result<Vec<Collection>> {
         let existing = self.target.list_collections().run()?;
         let existing: HashSet<&str> = existing.iter().map(Collection::name).collect();
+        let done = saved.map(|saved| saved.done.iter().cloned().collect());
+        let done: HashSet<(String, String)> = done.unwrap_or_default();
+        let mut left = Vec::new();
         for collection in collections {
-            let name = (self.rename)(collection.name());
-            if existing.contains(name.as_str()) {
-                return Err(super::target::exists(call, &name));
+            let path = self
+                .settings
+                .checkpoint
+                .as_deref()
+                .filter(|_| saved.is_some());
+            let own_checkpoint = path.map(|path| checkpoint_of(path, &collection));
+            let pair = self.pair(&collection);
+            let exists = existing.contains(pair.1.as_str());
+            if done.contains(&pair) {
+                // Left by a run that was killed when the collection was complete.
+                own_checkpoint.as_deref().map_or(Ok(()), Saved::remove)?;
+                if exists {
+                    continue;
+                }
+            } else if exists && self.settings.if_exists == IfExists::Fail {
+                // With a checkpoint, the target is that of an earlier run.
+                if !own_checkpoint.is_some_and(|path| path.exists()) {
+                    return Err(super::target::exists(call, &pair.1));
+                }
             }
+            left.push(collection);
         }
-        Ok(())
+        Ok(left)
     }
 
     /// Creates the target's database if it does not exist. Returns `false` in a dry run if it does not.
@@ -183,21 +205,13 @@ impl<'a> CopyDatabase<'a> {
         let job = DatabaseCopy {
             source: place(&self.source),
             target: place(&self.target),
+            if_exists: self.settings.if_exists,
         };
         match Checkpoint::open(path, job)? {
-            (mut checkpoint, Found::Position(Done { collections })) => {
-                let continues = collections.is_some();
-                let done = collections.unwrap_or_default();
-                checkpoint.start(Done {
-                    collections: Some(done.clone()),
-                })?;
-                Ok(Some(SavedDatabase {
-                    checkpoint,
-                    done,
-                    continues,
-                }))
+            (checkpoint, Found::Position(Done { collections: done })) => {
+                Ok(Some(SavedDatabase { checkpoint, done }))
             }
-            (_, Found::DifferentJob(what)) => Err(different_job(path, what).into()),
+            (_, Found::DifferentJob(what)) => Err(different_job(path, what, START_AGAIN).into()),
         }
     }
 }
@@ -210,16 +224,13 @@ fn checkpoint_of(database: &Path, collection: &Collection) -> PathBuf {
     path.into()
 }
 
-fn place(client: &Client) -> [String; 3] {
-    [client.url(), client.tenant(), client.database()].map(str::to_owned)
-}
-
 /// Identifies the copy of a database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct DatabaseCopy {
     /// The server, the tenant and the database.
     source: [String; 3],
     target: [String; 3],
+    if_exists: IfExists,
 }
 
 impl Identity for DatabaseCopy {
@@ -227,31 +238,36 @@ impl Identity for DatabaseCopy {
         if self.source != other.source {
             return Some("source");
         }
-        (self.target != other.target).then_some("target")
+        if self.target != other.target {
+            return Some("target");
+        }
+        (self.if_exists != other.if_exists).then_some(IF_EXISTS)
     }
 }
 
 /// How far the copy of a database has come.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Done {
-    /// The ids of the collections that are complete; `None` before the first run.
-    collections: Option<Vec<String>>,
+    /// The collections that are complete: the id of each, and the name of its copy.
+    collections: Vec<(String, String)>,
 }
 
 /// The checkpoint of the copy of a database.
 struct SavedDatabase {
     checkpoint: Checkpoint<DatabaseCopy, Done>,
-    done: Vec<String>,
-    /// Whether an earlier run has begun.
-    continues: bool,
+    done: Vec<(String, String)>,
 }
 
 impl SavedDatabase {
     /// Records that a collection is complete.
-    fn add(&mut self, id: &str) -> Result<()> {
-        self.done.push(id.to_owned());
+    fn add(&mut self, pair: (String, String)) -> Result<()> {
+        self.done.push(pair);
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<()> {
         self.checkpoint.start(Done {
-            collections: Some(self.done.clone()),
+            collections: self.done.clone(),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::checkpoint::Saved;
 use super::ids::{IDS_PER_LINE, IdList};
 use crate::collection::{Collection, PageReader};
-use crate::error::Result;
+use crate::error::{Call, Error, Result};
 use crate::model::filter::Where;
 use crate::model::record::Record;
 use crate::model::results::{GetResult, Include};
@@ -158,6 +158,7 @@ impl Source for CollectionSource {
             groups: Box::new(self.ids().groups(from)),
             listed: Vec::new(),
             reader,
+            has_vectors: self.include.contains(&Include::Embeddings),
             end: from,
         }))
     }
@@ -195,6 +196,8 @@ struct ListedPages<'s> {
     /// Ids that were listed and not read yet; the next one is the last one.
     listed: Vec<String>,
     reader: PageReader,
+    /// Whether the records are read with their vectors.
+    has_vectors: bool,
     end: u64,
 }
 
@@ -212,6 +215,11 @@ impl ListedPages<'_> {
         ids.reverse();
         self.end += ids.len() as u64;
         let found = self.reader.read(ids.clone())?;
+        if self.has_vectors && found.embeddings.is_none() && !found.ids.is_empty() {
+            let message = "the server returned no vectors, although they were requested".to_owned();
+            let call = Box::new(Call::new("get", None));
+            return Err(Error::Decode { call, message });
+        }
         Ok(Some(Page {
             records: in_order(found, &ids),
             end: self.end,

@@ -4,6 +4,7 @@ use super::checkpoint::Saved;
 use super::existing::IfExists;
 use super::feed::Pass;
 use super::settings::Settings;
+use crate::client::Client;
 use crate::collection::{Collection, CollectionBuilder, CollectionSettings};
 use crate::error::{Call, Error, InvalidInput, Result};
 
@@ -27,8 +28,8 @@ pub(super) struct Opening<'o> {
     /// Has the settings of the source.
     pub(super) builder: CollectionBuilder,
     pub(super) source: CollectionSettings,
-    /// The id of the source, which must not be the target as well.
-    pub(super) source_id: Option<&'o str>,
+    /// The collection that is read, which must not be the target as well.
+    pub(super) read_from: Option<&'o Collection>,
 }
 
 impl Opening<'_> {
@@ -61,6 +62,7 @@ impl Opening<'_> {
         match existing {
             // Created by an earlier run, which was killed before it could record that.
             Some(empty) if progressed.creates && empty.count()? == 0 => {
+                self.check_vectors(&empty)?;
                 record(saved, &empty)?;
                 Ok(Target::created(empty, Vec::new()))
             }
@@ -84,18 +86,33 @@ impl Opening<'_> {
                 losses,
             });
         }
-        if let Some(saved) = &mut saved {
+        // Otherwise, the creation fails before it sends anything.
+        let is_allowed = losses.is_empty() || settings.allow_losses;
+        if let Some(saved) = saved.as_mut().filter(|_| is_allowed) {
             saved.change(|progressed| progressed.creates = true)?;
         }
         let builder = self.builder.clone().allow_losses(settings.allow_losses);
-        let created = builder.create()?;
+        let created = match builder.create() {
+            Ok(created) => created,
+            Err(error) => {
+                let may_exist = error.call().is_some_and(|call| call.may_have_acted);
+                if let Some(saved) = saved.filter(|_| is_allowed && !may_exist) {
+                    // The next run must not take a collection of another program for its own.
+                    saved.change(|progressed| progressed.creates = false)?;
+                }
+                return Err(error);
+            }
+        };
         record(saved, &created)?;
         Ok(Target::created(created, losses))
     }
 
     /// Checks a collection that exists already.
     fn check(&self, existing: &Collection, settings: &Settings<'_>) -> Result<()> {
-        if self.source_id == Some(existing.id()) {
+        if self
+            .read_from
+            .is_some_and(|source| is_same(source, existing))
+        {
             let why = "the target is the source itself; set another name with .name(...), or use another server";
             let reason = InvalidInput::setting("name", existing.name(), why);
             return Err(self.call.clone().invalid(reason));
@@ -103,6 +120,10 @@ impl Opening<'_> {
         if settings.if_exists == IfExists::Fail {
             return Err(exists(&self.call, existing.name()));
         }
+        self.check_vectors(existing)
+    }
+
+    fn check_vectors(&self, existing: &Collection) -> Result<()> {
         let same = existing.check_same_vectors(&self.source);
         same.map_err(|reason| self.call.clone().invalid(reason))
     }
@@ -113,6 +134,16 @@ impl Opening<'_> {
         let reason = InvalidInput::setting("checkpoint", subject, why);
         self.call.clone().invalid(reason)
     }
+}
+
+/// Whether two handles are of the same collection. Copies of a server's data folder have the same ids.
+fn is_same(one: &Collection, other: &Collection) -> bool {
+    one.id() == other.id() && place(one.client()) == place(other.client())
+}
+
+/// Returns the server, the tenant and the database of a client.
+pub(super) fn place(client: &Client) -> [String; 3] {
+    [client.url(), client.tenant(), client.database()].map(str::to_owned)
 }
 
 /// Records the id of the target.

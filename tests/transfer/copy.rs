@@ -452,3 +452,51 @@ fn a_list_of_ids_without_its_checkpoint_is_not_used() {
     assert_eq!((report.withheld, report.verified), (1, false), "{report}");
     assert_eq!(copied.count().unwrap(), source.count().unwrap() + 1);
 }
+
+#[test]
+fn a_refused_copy_does_not_take_a_collection_of_somebody_else() {
+    let source = one()
+        .collection(unique_name())
+        .space(Space::Cosine)
+        .embedding_function(Hashing::with_dimension(3).unwrap())
+        .create()
+        .unwrap();
+    source.add(records(0..9)).unwrap();
+    let folder = Folder::new();
+    let copy = || source.copy_to(&oldest()).checkpoint(folder.path("c"));
+    let error = copy().run().unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    let other = oldest().collection(source.name()).create().unwrap();
+    let error = copy().run().unwrap_err();
+    assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+    assert_eq!(other.count().unwrap(), 0);
+}
+
+#[test]
+fn a_flag_that_is_set_early_is_in_the_report() {
+    let source = filled(&one(), &records(0..10));
+    let set = Arc::new(AtomicBool::new(true));
+    let report = source.copy_to(&other()).cancel(set).run().unwrap();
+    assert!(report.cancelled && !report.verified, "{report}");
+    assert_eq!(report.written, 0);
+}
+
+#[test]
+fn a_filter_of_any_size_has_a_checkpoint() {
+    let source = filled(&one(), &records(0..3_000));
+    let folder = Folder::new();
+    let file = folder.path("copy.ckpt");
+    let numbers = || Key::field("number").is_in(0..10_000_i64);
+    let copy = || source.copy_to(&other()).filter(numbers()).checkpoint(&file);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = copy()
+        .cancel(stop.clone())
+        .on_progress(|_| stop.store(true, Ordering::Relaxed))
+        .run();
+    assert!(stopped.unwrap().cancelled);
+    assert!(std::fs::metadata(&file).unwrap().len() < 2_000);
+    let refused = source.copy_to(&other()).checkpoint(&file).run();
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("a different filter; name"), "{message}");
+    assert_eq!(copy().run().unwrap().records, 3_000);
+}

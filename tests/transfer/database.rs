@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chroma_blocking::transfer::IfExists;
 use chroma_blocking::{Client, Error};
 
 use crate::servers::{all, assert_same, one, other, records, unique_name};
@@ -67,6 +68,92 @@ fn nothing_is_written_if_one_of_the_targets_exists() {
         .rename(|_| "same".to_owned());
     let refused = same.run().unwrap_err();
     assert!(refused.to_string().contains("\"same\""), "{refused}");
+}
+
+#[test]
+fn a_refused_copy_is_refused_again() {
+    let source = database();
+    let target = other().with_database(source.database());
+    other().create_database(source.database()).unwrap();
+    target.collection("c-1500").create().unwrap();
+    let folder = Folder::new();
+    for _ in 0..2 {
+        let copy = source.copy_database_to(&target);
+        let refused = copy.checkpoint(folder.path("all.ckpt")).run();
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, Error::AlreadyExists { .. }), "{refused}");
+        assert_eq!(target.count_collections().unwrap(), 1);
+    }
+}
+
+/// Copies the collections of a database until the large one is reached.
+fn stopped(source: &Client, target: &Client, file: &std::path::Path) -> usize {
+    let stop = Arc::new(AtomicBool::new(false));
+    let reports = source
+        .copy_database_to(target)
+        .checkpoint(file)
+        .cancel(stop.clone())
+        .on_progress(|progress| {
+            let is_large = progress.total == Some(1_500);
+            stop.store(is_large && progress.written > 0, Ordering::Relaxed);
+        })
+        .run()
+        .unwrap();
+    reports.len() - 1
+}
+
+#[test]
+fn a_killed_copy_leaves_out_what_is_complete_and_only_that() {
+    let source = database();
+    let target = other().with_database(source.database());
+    let folder = Folder::new();
+    let file = folder.path("all.ckpt");
+    let complete = stopped(&source, &target, &file);
+    let again = || source.copy_database_to(&target).checkpoint(&file);
+
+    let refused = again().if_exists(IfExists::Mirror).run().unwrap_err();
+    let message = refused.to_string();
+    assert!(
+        message.contains("different treatment of existing collections; name another file, or delete it to start from the beginning"),
+        "{message}"
+    );
+
+    // The state of a process that was killed before it deleted the checkpoint of a complete collection.
+    let collections = source.list_collections().run().unwrap();
+    let is_listed = |id: &str| std::fs::read_to_string(&file).unwrap().contains(id);
+    let listed = collections.iter().filter(|one| is_listed(one.id()));
+    let listed: Vec<_> = listed.collect();
+    assert_eq!(listed.len(), complete);
+    for one in &listed {
+        std::fs::write(format!("{}.{}", file.display(), one.id()), "{}").unwrap();
+    }
+    if let Some(one) = listed.first() {
+        // Another program has deleted its copy.
+        target.delete_collection(one.name()).unwrap();
+    }
+    let rest = again().run().unwrap();
+    assert_eq!(rest.len(), 3 - complete.saturating_sub(1));
+    assert_equal(&source, &target);
+    assert_eq!(folder.names(), Vec::<String>::new());
+}
+
+#[test]
+fn a_copy_with_other_names_leaves_out_nothing() {
+    let source = database();
+    let target = other().with_database(source.database());
+    let folder = Folder::new();
+    let file = folder.path("all.ckpt");
+    stopped(&source, &target, &file);
+    let large = source.collection("c-1500").get().unwrap();
+    std::fs::remove_file(format!("{}.{}", file.display(), large.id())).unwrap();
+    let renamed = source.copy_database_to(&target).checkpoint(&file);
+    let reports = renamed.rename(|name| format!("{name}-v2")).run().unwrap();
+    assert_eq!(reports.len(), 3);
+    assert!(
+        reports
+            .iter()
+            .all(|report| report.collection.ends_with("-v2"))
+    );
 }
 
 #[test]

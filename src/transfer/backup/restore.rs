@@ -268,7 +268,7 @@ impl<'a> Restore<'a> {
             let mut job = Job {
                 operation: RESTORE,
                 vectors,
-                target: collection,
+                target: collection.without_functions(),
                 mode: target.mode,
                 filter: None,
                 settings: &self.settings,
@@ -312,8 +312,7 @@ impl<'a> Restore<'a> {
                 source: format!("{}/{}", chain.sha256(), one.entry.id),
                 target: [url, tenant, database, one.name.clone()],
                 if_exists: self.settings.if_exists,
-                filter: None,
-                function: None,
+                ..Transfer::default()
             };
             all.push(Some(Saved::open(path.as_ref(), transfer)?));
         }
@@ -331,7 +330,7 @@ impl Selected<'_> {
                 .collection(&self.name)
                 .like_settings(settings.clone()),
             source: settings,
-            source_id: None,
+            read_from: None,
         }
     }
 }

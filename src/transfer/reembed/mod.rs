@@ -18,7 +18,7 @@ use super::feed::Pass;
 use super::load::{Counts, Job};
 use super::settings::{Settings, settings_methods};
 use super::source::CollectionSource;
-use super::target::{Opening, Target};
+use super::target::{Opening, Target, place};
 use crate::collection::{Collection, CollectionBuilder, CollectionSettings};
 use crate::embed::{EmbeddingFunction, Purpose, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -158,6 +158,8 @@ impl<'a> Reembed<'a> {
     ///   for longer than the retry policy allows. Other errors of requests come from reading the old
     ///   collection.
     /// - [`Error::Differs`] if the new collection differs from the old one at the end.
+    /// - [`Error::Cancelled`] if the [flag](Reembed::cancel) is set before the new collection exists. Later, the
+    ///   flag is no error: it is in the report.
     pub fn run(mut self) -> Result<ReembedReport> {
         let started = Instant::now();
         self.check().map_err(|reason| self.invalid(reason))?;
@@ -166,9 +168,7 @@ impl<'a> Reembed<'a> {
         let progressed = progressed.unwrap_or_default();
         if progressed.collection.is_none() {
             self.check_texts()?;
-            if !progressed.creates {
-                self.check_existing()?;
-            }
+            self.check_existing(progressed.creates)?;
         }
         let mut target = self.open_target(saved.as_mut())?;
         if progressed.collection.is_some() && target.pass == Pass::All {
@@ -176,11 +176,17 @@ impl<'a> Reembed<'a> {
             target.pass = Pass::New;
         }
         let source = self.settings.patient(&self.source);
-        let (records, from) = CollectionSource::open(&source, None, saved.as_mut())?;
-        target.from = from;
-        let records = records.without_embeddings();
-        let source = TextSource::new(source, records, self.skip_without_document);
-        let mut report = self.transfer(source, target, saved)?;
+        let mut report = match CollectionSource::open(&source, None, saved.as_mut()) {
+            // The flag has stopped the list of the records.
+            Err(Error::Cancelled { .. }) if self.settings.is_cancelled() => self.stopped(target)?,
+            opened => {
+                let (records, from) = opened?;
+                target.from = from;
+                let records = records.without_embeddings();
+                let source = TextSource::new(source, records, self.skip_without_document);
+                self.transfer(source, target, saved)?
+            }
+        };
         report.elapsed = started.elapsed();
         Ok(report)
     }
@@ -219,6 +225,15 @@ impl<'a> Reembed<'a> {
         Ok(report)
     }
 
+    /// Returns the report of a run that has listed no records yet.
+    fn stopped(&self, target: Target) -> Result<ReembedReport> {
+        let collection = target.collection.map_or_else(|| self.builder().get(), Ok)?;
+        let mut report = ReembedReport::new(collection, &Counts::default());
+        report.losses = target.losses;
+        report.cancelled = true;
+        Ok(report)
+    }
+
     fn open_target(&self, saved: Option<&mut Saved>) -> Result<Target> {
         let mut function = CollectionSettings {
             dimension: self.function.dimension(),
@@ -228,7 +243,7 @@ impl<'a> Reembed<'a> {
         let opening = Opening {
             builder: self.builder(),
             source: function,
-            source_id: Some(self.source.id()),
+            read_from: Some(&self.source),
             call: self.call(),
         };
         opening.run(&self.settings, saved)
@@ -273,7 +288,8 @@ impl<'a> Reembed<'a> {
     }
 
     /// Checks that an existing target stores its embedding function. Opening it checks that the two are the same.
-    fn check_existing(&self) -> Result<()> {
+    /// If an earlier run may have created the target, an empty one needs no check.
+    fn check_existing(&self, may_be_own: bool) -> Result<()> {
         if self.settings.if_exists == IfExists::Fail {
             return Ok(());
         }
@@ -282,6 +298,9 @@ impl<'a> Reembed<'a> {
             existing => existing?,
         };
         let is_stored = stored_function(&existing).is_some();
+        if may_be_own && existing.count()? == 0 {
+            return Ok(());
+        }
         if is_stored && configured::describe(&*self.function).is_some() {
             return Ok(());
         }
@@ -306,15 +325,15 @@ impl<'a> Reembed<'a> {
         let Some(path) = self.settings.checkpoint.as_deref() else {
             return Ok(None);
         };
-        let client = self.source.client();
-        let target = [client.url(), client.tenant(), client.database(), &self.name];
+        let [url, tenant, database] = place(self.source.client());
         let transfer = Transfer {
             operation: REEMBED.to_owned(),
             source: self.source.id().to_owned(),
-            target: target.map(str::to_owned),
+            target: [url, tenant, database, self.name.clone()],
             if_exists: self.settings.if_exists,
-            filter: None,
             function: Some(self.function.cache_key(Purpose::Documents)),
+            space: self.space.map(|space| space.name().to_owned()),
+            ..Transfer::default()
         };
         Saved::open(path, transfer).map(Some)
     }
