@@ -80,7 +80,7 @@ pub(crate) struct TransferArgs {
     /// How to treat a collection of the same name
     #[arg(long, value_enum, default_value_t = Existing::Fail)]
     pub(crate) if_exists: Existing,
-    /// Create collections although the target's server cannot keep all of their settings, and list the losses
+    /// Create collections although the target's server cannot store all of their settings, and list the losses
     #[arg(long)]
     pub(crate) allow_losses: bool,
     /// Say what would be done, and write nothing

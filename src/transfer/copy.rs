@@ -92,7 +92,7 @@ impl<'a> CopyCollection<'a> {
     /// # Errors
     /// - [`Error::AlreadyExists`](crate::Error::AlreadyExists) if the target exists, unless
     ///   [`if_exists`](CopyCollection::if_exists) allows that. Nothing has been written then.
-    /// - [`Error::Unsupported`](crate::Error::Unsupported) if the target's server cannot carry a setting,
+    /// - [`Error::Unsupported`](crate::Error::Unsupported) if the target's server cannot store a setting,
     ///   unless [losses are allowed](CopyCollection::allow_losses). Nothing has been written then.
     /// - [`Error::Invalid`](crate::Error::Invalid) if the target is the source, if the target exists with
     ///   vectors of another model, dimension or space, or for a checkpoint of another copy. Nothing has been

@@ -29,7 +29,7 @@ pub struct CopyReport {
     pub withheld_because: Option<String>,
     /// Records that an earlier run had written, according to the checkpoint.
     pub resumed: u64,
-    /// The settings that the target's server cannot carry, a sentence each. Empty unless losses are allowed.
+    /// The settings that the target's server cannot store, a sentence each. Empty unless losses are allowed.
     pub losses: Vec<String>,
     /// Whether all records were compared with those of the source, and were equal.
     pub verified: bool,

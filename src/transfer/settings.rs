@@ -117,7 +117,7 @@ macro_rules! settings_methods {
         }
     };
     (@ allow_losses) => {
-        /// Sets whether a collection is created although the target's server cannot carry all of its settings.
+        /// Sets whether a collection is created although the target's server cannot store all of its settings.
         /// Default: `false`: the call fails before it writes anything, and the error lists what would be lost.
         /// With `true`, the report [lists](crate::transfer::CopyReport::losses) it.
         pub fn allow_losses(mut self, allow: bool) -> Self {

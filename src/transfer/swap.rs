@@ -77,8 +77,8 @@ impl Client {
 /// 4. It deletes the journal.
 ///
 /// **Between the two renames, no collection has the name.** This takes as long as one request: with Chroma
-/// 1.5.9 on the same machine, another program missed the name for 12 ms at best and for 30 ms in the median,
-/// while other programs kept all cores busy. Programs that open the collection by its name in this time get
+/// 1.5.9 on the same machine, about 12 ms at best and 30 ms in the median on a busy machine with two cores.
+/// Programs that open the collection by its name in this time get
 /// [`Error::NotFound`]. One that creates it then stops the swap; see [`Client::repair_swap`].
 ///
 /// **Programs that have the collection open keep the old one**, since requests use its id. They read and

@@ -18,7 +18,7 @@ pub(super) struct Target {
     pub(super) pass: Pass,
     /// The position from which the first pass continues.
     pub(super) from: u64,
-    /// The settings that the target's server cannot carry.
+    /// The settings that the target's server cannot store.
     pub(super) losses: Vec<String>,
 }
 

@@ -120,7 +120,7 @@ impl<'a> Restore<'a> {
     /// # Errors
     /// - As for [`check`](Restore::check). Nothing has been written then.
     /// - [`Error::AlreadyExists`] if a target exists, unless [`if_exists`](Restore::if_exists) allows that;
-    ///   [`Error::Unsupported`] if the server cannot carry a setting, unless
+    ///   [`Error::Unsupported`] if the server cannot store a setting, unless
     ///   [losses are allowed](Restore::allow_losses); [`Error::Invalid`] for a name that the backup does not
     ///   have, for a target with vectors of another model, dimension or space, or for a checkpoint of another
     ///   restore. Nothing has been written then.

@@ -34,7 +34,7 @@ pub struct ReembedReport {
     /// Records that were left out because they have no text. After a stopped run, only those that this run
     /// has read.
     pub without_document: u64,
-    /// The settings that the server cannot carry, a sentence each. Empty unless losses are allowed.
+    /// The settings that the server cannot store, a sentence each. Empty unless losses are allowed.
     pub losses: Vec<String>,
     /// Whether the documents, URIs and metadata of all records were compared, and were equal.
     pub verified: bool,
