@@ -141,10 +141,17 @@ fn the_names_of_json_are_those_of_the_help() {
                 continue; // a step
             };
             let help = command.render_long_help().to_string();
-            let words: Vec<&str> = help.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            let words: Vec<&str> = help
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .collect();
             let is_other = |word: &String| word != "get" && !words.contains(&word.as_str());
             if name != "restore" || cells[1].contains("--check") {
-                missing.extend(quoted(cells[2]).into_iter().filter(is_other).map(|word| (name.to_owned(), word)));
+                missing.extend(
+                    quoted(cells[2])
+                        .into_iter()
+                        .filter(is_other)
+                        .map(|word| (name.to_owned(), word)),
+                );
             }
         }
     }
