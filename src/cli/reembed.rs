@@ -1,6 +1,8 @@
 //! `chroma_client reembed`: makes the vectors of a collection again, with another embedding function.
 
 use std::error::Error;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use chroma_blocking::Collection;
@@ -83,7 +85,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let journal = beside(&checkpoint, ".swap");
     if !args.dry_run {
         if let Some(swapped) = client.repair_swap(&journal)? {
-            return finish(global, &swapped);
+            return finish(global, &swapped, &checkpoint);
         }
     }
     let old = client.collection(&args.name).get()?;
@@ -103,7 +105,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     }
     let swap = old.swap_with(&report.collection).old_name(old_name(args));
     let swapped = swap.journal(&journal).run();
-    finish(global, &job.ended(swapped, Some(&journal))?)
+    finish(global, &job.ended(swapped, Some(&checkpoint))?, &checkpoint)
 }
 
 /// Prints the plan, asks, and embeds. Returns `None` if that was not wanted.
@@ -121,6 +123,7 @@ fn reembed(
         .skip_without_document(args.skip_without_document)
         .if_exists(args.if_exists.into())
         .checkpoint(checkpoint)
+        .keep_checkpoint(!args.no_swap)
         .cancel(job.flag())
         .on_progress(|progress| job.show(progress));
     if let Some(name) = &args.rename {
@@ -156,8 +159,16 @@ fn old_name(args: &Args) -> String {
     name.unwrap_or_else(|| format!("{}-old", args.name))
 }
 
-/// Prints the result of the swap.
-fn finish(global: &Global, swapped: &Swapped) -> Outcome {
+/// Deletes the checkpoint, and prints the result of the swap.
+fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
+    for file in [checkpoint, &beside(checkpoint, ".ids")] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                note(&format!("cannot delete {}: {error}", file.display()));
+            }
+            _ => {}
+        }
+    }
     let (name, old) = (swapped.collection.name(), &swapped.old_name);
     let line = json!({ "step": "swap", "collection": name, "old_name": old });
     print(global, &swapped.to_string(), &line)?;

@@ -1,13 +1,15 @@
 //! New embeddings: what they cost, what they write, and what they refuse.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use chroma_blocking::Include::{Documents, Embeddings, Metadatas, Uris};
 use chroma_blocking::transfer::IfExists;
 use chroma_blocking::{Client, Collection, Error, InvalidInput, LocalServer, Record, Space};
 
 use super::counting::Counting;
+use super::support::folder::Folder;
 use super::support::server::{self, client, unique_name};
 
 fn old_function() -> Counting {
@@ -357,4 +359,68 @@ fn settings_can_be_changed_and_are_checked() {
     assert_eq!(report.collection.space(), Some(Space::Ip));
     assert_eq!(report.collection.configuration().embedding_function, None);
     assert_reembedded(&notes, &report.collection, &function);
+}
+
+#[test]
+fn a_kept_checkpoint_continues_a_complete_job() {
+    // Nothing that the oldest server returns shows which function has made the vectors.
+    let notes = notes(oldest(), 20);
+    let function = new_function();
+    let folder = Folder::new();
+    let file = folder.path("notes.ckpt");
+    let reembed = || notes.reembed(function.clone()).checkpoint(&file);
+    let report = reembed().keep_checkpoint(true).run().unwrap();
+    assert!(report.verified && file.exists(), "{report}");
+    function.take_paid();
+    let other_space = reembed().space(Space::Ip).run().unwrap_err();
+    let message = other_space.to_string();
+    assert!(
+        message.contains("a different distance function; name another file, or delete it"),
+        "{message}"
+    );
+    let report = reembed().run().unwrap();
+    assert_eq!((report.resumed, report.embedded), (20, 0), "{report}");
+    assert!(report.verified && function.take_paid().is_empty());
+    assert_eq!(folder.names(), Vec::<String>::new());
+}
+
+#[test]
+fn a_flag_that_is_set_early_is_in_the_report_or_an_error() {
+    let notes = notes(client(), 10);
+    let set = Arc::new(AtomicBool::new(true));
+    let reembed = || notes.reembed(new_function()).cancel(set.clone());
+    let error = reembed().run().unwrap_err();
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    let name = format!("{}-reembedded", notes.name());
+    assert!(!exists(client(), &name));
+    // Without the check of the texts, the new collection exists before the records are listed.
+    let report = reembed().skip_without_document(true).run().unwrap();
+    assert!(report.cancelled && !report.verified, "{report}");
+    assert_eq!((report.written, report.collection.name()), (0, &*name));
+}
+
+#[test]
+fn a_collection_that_another_program_has_filled_is_not_taken() {
+    let notes = notes(oldest(), 10);
+    let folder = Folder::new();
+    let file = folder.path("notes.ckpt");
+    let name = format!("{}-reembedded", notes.name());
+    let reembed = || {
+        let reembed = notes.reembed(new_function()).checkpoint(&file);
+        reembed.if_exists(IfExists::Replace)
+    };
+    // The state of a run that was killed right before it created the collection.
+    reembed().keep_checkpoint(true).run().unwrap();
+    let mut state: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    state["done"]["collection"] = serde_json::Value::Null;
+    assert_eq!(state["done"]["creates"], true);
+    std::fs::write(&file, state.to_string()).unwrap();
+    oldest().delete_collection(&name).unwrap();
+    let other = oldest().collection(&name).create().unwrap();
+    let record = Record::new("x").embedding([1.0; 5]).document("d");
+    other.add([record]).unwrap();
+    let message = reembed().run().unwrap_err().to_string();
+    assert!(message.contains("nothing stored shows that"), "{message}");
+    assert_eq!(other.count().unwrap(), 1);
 }

@@ -56,6 +56,7 @@ impl Collection {
             space: None,
             skip_without_document: false,
             allow_same_function: false,
+            keep_checkpoint: false,
             settings: Settings::default(),
         }
     }
@@ -87,6 +88,7 @@ pub struct Reembed<'a> {
     space: Option<Space>,
     skip_without_document: bool,
     allow_same_function: bool,
+    keep_checkpoint: bool,
     pub(super) settings: Settings<'a>,
 }
 
@@ -114,6 +116,16 @@ impl<'a> Reembed<'a> {
     /// an error, because the vectors would be the same. Set it if a model has changed under its name.
     pub fn allow_same_function(mut self, allow: bool) -> Self {
         self.allow_same_function = allow;
+        self
+    }
+
+    /// Sets whether the [checkpoint](Reembed::checkpoint) stays when the job is complete. Default: `false`.
+    ///
+    /// A later run of the same job then compares the two collections again, and embeds only what has changed.
+    /// Set it if a program that is killed before the [swap](Collection::swap_with) must be able to continue.
+    /// Delete the checkpoint after the swap, and the file with `.ids` at the end.
+    pub fn keep_checkpoint(mut self, keep: bool) -> Self {
+        self.keep_checkpoint = keep;
         self
     }
 
@@ -218,7 +230,7 @@ impl<'a> Reembed<'a> {
         report.losses = target.losses;
         report.cancelled = job.settings.is_cancelled();
         report.verified = job.is_verified;
-        if !report.cancelled {
+        if !report.cancelled && !self.keep_checkpoint {
             source.close();
             job.finish()?;
         }
@@ -363,6 +375,7 @@ impl fmt::Debug for Reembed<'_> {
             .field("space", &self.space)
             .field("skip_without_document", &self.skip_without_document)
             .field("allow_same_function", &self.allow_same_function)
+            .field("keep_checkpoint", &self.keep_checkpoint)
             .field("settings", &self.settings)
             .finish()
     }
