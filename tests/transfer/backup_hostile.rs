@@ -20,6 +20,66 @@ fn sign(backup: &Path) {
     assert!(signed.unwrap().success());
 }
 
+/// A place in a manifest, a bad value for it, and words in the error.
+type Change = (&'static str, Value, &'static str);
+
+fn long() -> String {
+    "x".repeat(1 << 20)
+}
+
+fn bad_parts() -> Vec<Change> {
+    let (file, bytes, lines) = (
+        "/collections/0/parts/0/file",
+        "/collections/0/parts/0/bytes",
+        "/collections/0/parts/0/lines",
+    );
+    let (no_name, no_size) = ("not the name of a file", "cannot have this size");
+    vec![
+        (file, json!("../../etc/passwd"), no_name),
+        (file, json!("/etc/passwd"), no_name),
+        (file, json!("0000/000001.jsonl"), no_name),
+        (file, json!(long()), no_name),
+        (bytes, json!(u64::MAX), no_size),
+        (bytes, json!(50), "more than 50 bytes"),
+        (bytes, json!(100_000), "instead of 100000"),
+        (lines, json!(u64::MAX), no_size),
+        (lines, json!(-1), "manifest.json"),
+        ("/collections/0/parts/0", json!({}), "manifest.json"),
+    ]
+}
+
+fn bad_collections(good: &Value) -> Vec<Change> {
+    let (records, name) = ("/collections/0/records", "/collections/0/name");
+    let (hash, database) = ("/collections/0/hash", "/collections/0/database");
+    let one = &good["collections"][0];
+    let mut other = one.clone();
+    (other["parts"], other["records"]) = (json!([]), json!(0));
+    vec![
+        ("/format", json!(2), "the format 2"),
+        ("/format", json!(u64::MAX), "manifest.json"),
+        (records, json!(u64::MAX), "5 lines"),
+        (records, json!(4), "5 lines"),
+        (hash, json!("0"), "with the hash"),
+        (hash, json!(long()), "with the hash"),
+        ("/collections/0/incremental", json!(true), "has no base"),
+        (name, json!("a\u{1b}[2J\n"), "manifest.json"),
+        (name, json!(long()), "manifest.json"),
+        (database, json!(".."), "manifest.json"),
+        (database, json!(""), "manifest.json"),
+        ("/collections", json!([one, other]), "two collections"),
+    ]
+}
+
+fn bad_bases() -> Vec<Change> {
+    let base = |folder: &str| json!({ "sha256": "", "folder": folder });
+    vec![
+        ("/base", base("../.."), "not the name of a folder"),
+        ("/base", base(&long()), "not the name of a folder"),
+        ("/base", base("a\u{0}\u{1b}[2J"), "as its base"),
+        ("/base", base("backup"), "not the backup that"),
+    ]
+}
+
 #[test]
 fn a_hostile_manifest_is_refused_and_nothing_is_written() {
     let folder = Folder::new();
@@ -42,93 +102,8 @@ fn a_hostile_manifest_is_refused_and_nothing_is_written() {
         );
         assert!(one().restore(&backup).check().is_err(), "{what}");
     };
-    let part = "/collections/0/parts/0";
-    let long = "x".repeat(1 << 20);
-    let huge = u64::MAX;
-    for (place, value, words) in [
-        ("/format", json!(2), "the format 2"),
-        ("/format", json!(huge), "manifest.json"),
-        (
-            "/collections/0/parts/0/file",
-            json!("../../etc/passwd"),
-            "not the name of a file",
-        ),
-        (
-            "/collections/0/parts/0/file",
-            json!("/etc/passwd"),
-            "not the name of a file",
-        ),
-        (
-            "/collections/0/parts/0/file",
-            json!("0000/000001.jsonl"),
-            "not the name of a file",
-        ),
-        (
-            "/collections/0/parts/0/file",
-            json!(long),
-            "not the name of a file",
-        ),
-        (
-            "/collections/0/parts/0/bytes",
-            json!(huge),
-            "cannot have this size",
-        ),
-        (
-            "/collections/0/parts/0/bytes",
-            json!(50),
-            "more than 50 bytes",
-        ),
-        (
-            "/collections/0/parts/0/bytes",
-            json!(100_000),
-            "instead of 100000",
-        ),
-        (
-            "/collections/0/parts/0/lines",
-            json!(huge),
-            "cannot have this size",
-        ),
-        ("/collections/0/parts/0/lines", json!(-1), "manifest.json"),
-        ("/collections/0/records", json!(huge), "5 lines"),
-        ("/collections/0/records", json!(4), "5 lines"),
-        ("/collections/0/hash", json!("0"), "with the hash"),
-        ("/collections/0/hash", json!(long), "with the hash"),
-        ("/collections/0/incremental", json!(true), "has no base"),
-        (
-            "/collections/0/name",
-            json!("a\u{1b}[2J\n"),
-            "manifest.json",
-        ),
-        ("/collections/0/name", json!(long), "manifest.json"),
-        ("/collections/0/database", json!(".."), "manifest.json"),
-        ("/collections/0/database", json!(""), "manifest.json"),
-        (
-            "/collections",
-            json!([good["collections"][0], good["collections"][0]]),
-            "manifest.json",
-        ),
-        (
-            "/base",
-            json!({ "sha256": "", "folder": "../.." }),
-            "not the name of a folder",
-        ),
-        (
-            "/base",
-            json!({ "sha256": "", "folder": "a\u{0}\u{1b}[2J" }),
-            "as its base",
-        ),
-        (
-            "/base",
-            json!({ "sha256": "", "folder": "backup" }),
-            "not the backup that",
-        ),
-        (
-            "/base",
-            json!({ "sha256": "", "folder": long }),
-            "not the name of a folder",
-        ),
-        (part, json!({}), "manifest.json"),
-    ] {
+    let changes = bad_parts().into_iter().chain(bad_collections(&good));
+    for (place, value, words) in changes.chain(bad_bases()) {
         let mut bad = good.clone();
         if place == "/base" {
             bad["base"] = value;

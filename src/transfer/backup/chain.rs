@@ -66,9 +66,7 @@ impl Chain {
             .is_some_and(|last| last.collection.incremental)
         {
             let found = rest.next().and_then(|folder| {
-                let all = &folder.manifest;
-                let place = all.find(&of.database, &of.name, &of.id)?;
-                let collection = all.collections.get(place)?;
+                let collection = folder.manifest.find(&of.database, &of.name, &of.id)?;
                 Some(Layer { folder, collection })
             });
             let Some(layer) = found else {

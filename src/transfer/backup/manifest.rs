@@ -120,10 +120,9 @@ impl Manifest {
     }
 
     /// Finds a collection that has not been replaced by another one of the same name.
-    pub(super) fn find(&self, database: &str, name: &str, id: &str) -> Option<usize> {
-        self.collections
-            .iter()
-            .position(|one| one.database == database && one.name == name && one.id == id)
+    pub(super) fn find(&self, database: &str, name: &str, id: &str) -> Option<&ManifestCollection> {
+        let mut all = self.collections.iter();
+        all.find(|one| one.database == database && one.name == name && one.id == id)
     }
 
     /// Returns the number of records in all collections.

@@ -309,8 +309,7 @@ fn known<'c>(
 ) -> Result<Option<Known<'c>>> {
     let manifest = base.manifest();
     let database = collection.client().database();
-    let place = manifest.find(database, collection.name(), collection.id());
-    let Some(entry) = place.and_then(|place| manifest.collections.get(place)) else {
+    let Some(entry) = manifest.find(database, collection.name(), collection.id()) else {
         return Ok(None);
     };
     Known::read(base.collection(entry)?, keeps_vectors).map(Some)
