@@ -205,7 +205,16 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if job.is_stopped() || reports.iter().any(|report| report.cancelled) {
         return Ok(stopped(Some(&checkpoint)));
     }
-    Ok(Exit::Done)
+    Ok(exit_of(&reports))
+}
+
+/// Returns the exit code of complete copies.
+pub(crate) fn exit_of(reports: &[CopyReport]) -> Exit {
+    if reports.iter().any(|report| report.withheld > 0) {
+        Exit::Kept
+    } else {
+        Exit::Done
+    }
 }
 
 /// Returns a client of the target. A server other than the source's has its own settings.

@@ -15,7 +15,7 @@ use super::copy::Existing;
 use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
 use super::job::{Job, beside, stopped};
-use super::output::{Output, note};
+use super::output::{Output, note, records};
 
 /// Embed a collection again with another embedding function, and swap the names
 ///
@@ -31,8 +31,8 @@ The key of a function is read from its provider's variable, such as GEMINI_API_K
 
 With --json, a line for each step: step (plan, reembed, swap), collection; plan: function, dimension, old_function,
 old_dimension, records, texts, without_document, characters, estimated_tokens, batches; reembed: records, written, embedded,
-cached, updated, skipped, deleted, resumed, without_document, losses, verified, retries, seconds, cancelled; swap:
-old_name.
+cached, updated, skipped, deleted, withheld, withheld_because, resumed, without_document, losses, verified, retries,
+seconds, cancelled; swap: old_name.
 
 Exit codes: 0; 1, also if the answer was no; 2 wrong options; 3 if the collections differ; 75 try again later;
 130 stopped.
@@ -102,6 +102,14 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     }
     if args.no_swap {
         return Ok(Exit::Done);
+    }
+    if let Some(why) = &report.withheld_because {
+        let kept = records(report.withheld);
+        note(&format!(
+            "the names are not swapped, because {kept} that {} does not have are kept: {why}",
+            args.name
+        ));
+        return Ok(Exit::Kept);
     }
     let swap = old.swap_with(&report.collection).old_name(old_name(args));
     let swapped = swap.journal(&journal).run();
@@ -219,6 +227,8 @@ fn of_report(report: &ReembedReport) -> Value {
         "updated": report.updated,
         "skipped": report.skipped,
         "deleted": report.deleted,
+        "withheld": report.withheld,
+        "withheld_because": report.withheld_because,
         "resumed": report.resumed,
         "without_document": report.without_document,
         "losses": report.losses,

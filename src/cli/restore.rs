@@ -7,7 +7,7 @@ use chroma_blocking::{Client, InvalidInput};
 use serde_json::json;
 
 use super::args::{Global, Outcome};
-use super::copy::{TransferArgs, print};
+use super::copy::{TransferArgs, exit_of, print};
 use super::exit::Exit;
 use super::job::{Job, stopped};
 use super::output::Output;
@@ -103,7 +103,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if reports.iter().any(|report| report.cancelled) {
         return Ok(stopped(Some(&checkpoint)));
     }
-    Ok(Exit::Done)
+    Ok(exit_of(&reports))
 }
 
 fn check(global: &Global, args: &Args, client: &Client) -> Outcome {

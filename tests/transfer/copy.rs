@@ -500,3 +500,20 @@ fn a_filter_of_any_size_has_a_checkpoint() {
     assert!(message.contains("a different filter; name"), "{message}");
     assert_eq!(copy().run().unwrap().records, 3_000);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_killed_copy_leaves_no_list_of_ids_in_the_temporary_folder() {
+    let source = filled(&one(), &records(0..10));
+    let mut is_without_name = false;
+    let copy = source.copy_to(&other()).on_progress(|_| {
+        let open_files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        is_without_name |= open_files.into_iter().any(|file| {
+            let path = std::fs::read_link(file.path()).unwrap_or_default();
+            let path = path.to_string_lossy();
+            path.contains("chroma-ids-") && path.ends_with(" (deleted)")
+        });
+    });
+    copy.run().unwrap();
+    assert!(is_without_name);
+}

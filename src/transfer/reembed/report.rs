@@ -29,6 +29,11 @@ pub struct ReembedReport {
     pub skipped: u64,
     /// Records that were deleted because the old collection no longer has them.
     pub deleted: u64,
+    /// Records of the new collection that the old one does not have and that were kept, for the reason in
+    /// [`withheld_because`](ReembedReport::withheld_because). The new collection is not `verified` then.
+    pub withheld: u64,
+    /// Why records were kept, in words.
+    pub withheld_because: Option<String>,
     /// Records that an earlier run had written, according to the checkpoint.
     pub resumed: u64,
     /// Records that were left out because they have no text. After a stopped run, only those that this run
@@ -57,6 +62,8 @@ impl ReembedReport {
             updated: counts.kept,
             skipped: counts.skipped,
             deleted: counts.deleted,
+            withheld: counts.withheld,
+            withheld_because: counts.withheld_because.map(str::to_owned),
             resumed: 0,
             without_document: 0,
             losses: Vec::new(),
@@ -84,6 +91,9 @@ impl fmt::Display for ReembedReport {
         ];
         for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
+        }
+        if let Some(why) = &self.withheld_because {
+            write!(f, ", {} not deleted ({why})", self.withheld)?;
         }
         write!(f, " in {:.1} s", self.elapsed.as_secs_f64())?;
         if self.verified {
