@@ -1,5 +1,6 @@
 //! `chroma_client backup`: writes collections into a folder or a `.tar` stream.
 
+use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use serde_json::json;
 use super::args::{Global, Outcome};
 use super::exit::{Exit, UsageError};
 use super::job::{Job, stopped};
-use super::output::{Output, one_line};
+use super::output::{Output, is_broken_pipe, one_line};
 
 /// Write all collections of the database, or those named, into a folder or a .tar stream
 ///
@@ -77,7 +78,15 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         Some(folder) => backup.to_folder(folder),
         None => backup.to_tar(io::stdout().lock()),
     };
-    let report = job.ended(report, None)?;
+    let report = job.ended(report, None).map_err(|error| -> Box<dyn Error> {
+        if is_broken_pipe(&error) {
+            // A stream without its end is no backup.
+            "backup: the program that reads the .tar stream has ended, so the backup is incomplete"
+                .into()
+        } else {
+            error.into()
+        }
+    })?;
     if folder.is_none() && !args.dry_run {
         writeln!(io::stderr(), "{}", line(global, args, &report))?;
     } else {

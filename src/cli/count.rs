@@ -9,7 +9,7 @@ use super::output::Output;
 /// Print the number of records in a collection
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json: name, records.
+With --json: collection, records.
 
 Example:
   chroma_client count notes")]
@@ -22,7 +22,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let records = global.client()?.collection(&args.name).get()?.count()?;
     let mut output = Output::new(global);
     if output.is_json() {
-        output.json(&json!({ "name": args.name, "records": records }))?;
+        output.json(&json!({ "collection": args.name, "records": records }))?;
     } else {
         output.line(&records.to_string())?;
     }

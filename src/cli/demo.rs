@@ -23,7 +23,9 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
         .on_install(|plan| note(&plan.to_string()))
         .start()?;
     let notes = server.client()?.collection("demo");
-    let notes = notes.embedding_function(function()?).create()?;
+    let function = function()?;
+    note(&format!("embedded with {}:", function.name()));
+    let notes = notes.embedding_function(function).create()?;
     let texts = [
         ("rust", 2015, "Rust has no garbage collector"),
         ("go", 2009, "Go has a garbage collector and goroutines"),
@@ -43,7 +45,7 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
 fn function() -> Result<Box<dyn EmbeddingFunction>, Box<dyn Error>> {
     let has_key = ["GOOGLE_API_KEY", "GEMINI_API_KEY"]
         .iter()
-        .any(|key| env::var_os(key).is_some());
+        .any(|key| env::var_os(key).is_some_and(|value| !value.is_empty()));
     Ok(if has_key {
         Box::new(Gemini::from_env()?)
     } else {
@@ -59,12 +61,8 @@ fn ask(global: &Global, notes: &Collection) -> Result<(), Box<dyn Error>> {
     print_hits(&mut output, &notes.query(question).run()?, &columns)?;
     output.flush()?;
     note("The same, since 2010:");
-    let recent = Key::field("year").gte(2010);
-    print_hits(
-        &mut output,
-        &notes.query(question).filter(recent).run()?,
-        &columns,
-    )?;
+    let recent = notes.query(question).filter(Key::field("year").gte(2010));
+    print_hits(&mut output, &recent.run()?, &columns)?;
     output.finish()?;
     Ok(())
 }

@@ -51,6 +51,11 @@ pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Exit {
         return Exit::Usage;
     }
     match error.downcast_ref::<chroma_blocking::Error>() {
+        // A damaged file of a backup is not a wrong option.
+        Some(Invalid {
+            reason: InvalidInput::Setting { name: "file", .. },
+            ..
+        }) => Exit::Failed,
         Some(Invalid {
             reason:
                 InvalidInput::Setting { .. } | InvalidInput::Name { .. } | InvalidInput::Filter { .. },

@@ -18,7 +18,7 @@ use super::stop::Stop;
 /// settings and schema of the collection are not written: see backup and copy.
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json and a file: name, file, records, dry_run. Without a file, the lines are JSON already.
+With --json and a file: collection, file, written, dry_run. Without a file, the lines are JSON already.
 
 Examples:
   chroma_client export notes notes.jsonl
@@ -61,7 +61,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if args.dry_run || file.is_some() {
         let shown = file.map_or("standard output".into(), Path::to_string_lossy);
         if output.is_json() {
-            output.json(&json!({ "name": args.name, "file": shown, "records": count, "dry_run": args.dry_run }))?;
+            output.json(&json!({ "collection": args.name, "file": shown, "written": count, "dry_run": args.dry_run }))?;
         } else {
             let done = if args.dry_run { "would write" } else { "wrote" };
             output.line(&format!("{done} {} to {shown}", records(count)))?;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chroma_blocking::Progress;
 
 use super::args::Global;
-use super::exit::Exit;
+use super::exit::{self, Exit};
 use super::output::{note, one_line};
 use super::progress::Bar;
 use super::stop::Stop;
@@ -44,13 +44,16 @@ impl Job {
     }
 
     /// Removes the progress bar. If the call failed and left a checkpoint, says how to continue.
-    pub(crate) fn ended<T, E>(
+    pub(crate) fn ended<T>(
         &self,
-        result: Result<T, E>,
+        result: chroma_blocking::Result<T>,
         checkpoint: Option<&Path>,
-    ) -> Result<T, E> {
+    ) -> chroma_blocking::Result<T> {
         self.bar.clear();
-        if result.is_err() && checkpoint.is_some_and(Path::exists) {
+        // The same options would be refused again, for example if the checkpoint is of another job.
+        let may_continue = |error| exit::of_error(error) != Exit::Usage;
+        let failed = result.as_ref().err();
+        if failed.is_some_and(|error| may_continue(error)) && checkpoint.is_some_and(Path::exists) {
             note(&format!(
                 "chroma_client: to continue, run: {}",
                 command_line()

@@ -9,11 +9,11 @@ use super::output::{Output, Table};
 /// List the collections of the database
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json, a line for each: name, id, records, dimension, space, embedding_function, metadata.
+With --json, a line for each: collection, id, records, dimension, space, embedding_function, metadata.
 
 Examples:
   chroma_client ls
-  chroma_client ls --json | jq -r .name")]
+  chroma_client ls --json | jq -r .collection")]
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
@@ -36,7 +36,7 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
         let function = stored.and_then(|function| function.name.clone());
         if output.is_json() {
             output.json(&json!({
-                "name": collection.name(),
+                "collection": collection.name(),
                 "id": collection.id(),
                 "records": records,
                 "dimension": collection.dimension(),

@@ -30,15 +30,17 @@ mod reembed;
 mod restore;
 mod rm;
 mod serve;
+mod setters;
 mod stop;
+mod transfer;
 
-use std::error::Error;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use args::{Global, Outcome};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::Exit;
+use output::{is_broken_pipe, note};
 
 /// The text printed without arguments.
 const INTRODUCTION: &str = "\
@@ -57,9 +59,11 @@ const AFTER_HELP: &str = "\
 Environment: CHROMA_HOST (a URL or host:port), CHROMA_TENANT, CHROMA_DATABASE, CHROMA_API_KEY, MAX_RETRIES, \
 RETRY_DELAY_MS, CONNECTION_TIMEOUT_MS, REQUEST_TIMEOUT_MS, NO_COLOR, RUST_LOG.
 
-Exit codes: 0 done; 1 an error that needs attention; 2 wrong options; 3 written, but old records were kept; \
-75 try again later; 130 stopped by Ctrl-C. After 1, 75 and 130, the same command continues a job with a \
-checkpoint.
+Jobs (import, copy, reembed, backup, restore) repeat a failed request ten times, whatever MAX_RETRIES is.
+
+Exit codes: 0 done; 1 an error that needs attention; 2 wrong options; 3 written, but old records were kept, or \
+a copy differs from its source; 75 try again later; 130 stopped by Ctrl-C or SIGTERM. After 1, 3, 75 and 130, \
+the same command continues a job with a checkpoint.
 
 Example:
   CHROMA_HOST=db:8000 chroma_client ls";
@@ -96,7 +100,8 @@ enum Command {
 
 /// Runs the command of the command line.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     log_requests(arguments.global.verbose);
     let outcome = match &arguments.command {
         Some(command) => run_command(&arguments.global, command),
@@ -107,8 +112,11 @@ pub(crate) fn run() -> ExitCode {
         // As for `| head -1`: the reader has what it wants.
         Err(error) if is_broken_pipe(&*error) => Exit::Done.into(),
         Err(error) => {
-            // The library has escaped it. Standard error may be closed.
-            let _ = writeln!(io::stderr(), "chroma_client: {error:#}");
+            let program = Arguments::command();
+            let name = matches.subcommand_name();
+            let command = name.and_then(|name| program.find_subcommand(name));
+            let message = setters::with_options(&*error, command);
+            note(&format!("chroma_client: {message}"));
             exit::of_error(&*error).into()
         }
     }
@@ -151,13 +159,4 @@ fn log_requests(verbose: u8) {
     env_logger::Builder::from_env(environment).init();
     // At the level trace, ureq_proto logs whole requests, including secrets.
     log::set_max_level(log::max_level().min(log::LevelFilter::Debug));
-}
-
-/// Whether the reader of standard output has gone. A broken connection to a server is none of this.
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    let io = match error.downcast_ref() {
-        Some(chroma_blocking::Error::Io { source, .. }) => Some(source),
-        _ => error.downcast_ref::<io::Error>(),
-    };
-    io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
 }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::env;
+use std::error::Error;
 use std::fmt::Write as _;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stdout};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write, stdout};
 
 use serde::Serialize;
 
@@ -131,6 +132,15 @@ impl Output {
 /// Prints a line for people on standard error. A reader that has gone is ignored.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", one_line(text));
+}
+
+/// Whether the reader of standard output has gone. A broken connection to a server is none of this.
+pub(crate) fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    let io = match error.downcast_ref() {
+        Some(chroma_blocking::Error::Io { source, .. }) => Some(source),
+        _ => error.downcast_ref::<io::Error>(),
+    };
+    io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
 }
 
 /// Returns a number of records in words.

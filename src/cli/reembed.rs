@@ -5,17 +5,18 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use chroma_blocking::Collection;
-use chroma_blocking::transfer::{ReembedPlan, ReembedReport, Swapped};
+use chroma_blocking::EmbeddingFunction;
+use chroma_blocking::embed::Purpose;
+use chroma_blocking::transfer::{Reembed, ReembedPlan, ReembedReport, Swapped};
 use serde_json::{Value, json};
 
 use super::args::{Global, Outcome};
 use super::confirm::confirm;
-use super::copy::Existing;
 use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
 use super::job::{Job, beside, stopped};
 use super::output::{Output, note, records};
+use super::transfer::{TransferArgs, with_options};
 
 /// Embed a collection again with another embedding function, and swap the names
 ///
@@ -25,14 +26,14 @@ use super::output::{Output, note, records};
 #[derive(clap::Args)]
 #[command(after_help = "\
 A run that ends early leaves a checkpoint, NAME.reembed.ckpt. The same command continues there, and also finishes
-a swap that was interrupted.
+a swap that was interrupted. With --if-exists replace, only texts that are new or have changed are embedded.
 
 The key of a function is read from its provider's variable, such as GEMINI_API_KEY or OPENAI_API_KEY.
 
 With --json, a line for each step: step (plan, reembed, swap), collection; plan: function, dimension, old_function,
-old_dimension, records, texts, without_document, characters, estimated_tokens, batches; reembed: records, written, embedded,
-cached, updated, skipped, deleted, withheld, withheld_because, resumed, without_document, losses, verified, retries,
-seconds, cancelled; swap: old_name.
+old_dimension, records, texts, without_document, characters, estimated_tokens, batches; reembed: records, written,
+embedded, cached, updated, skipped, deleted, withheld, withheld_because, resumed, without_document, losses, verified,
+retries, seconds, cancelled; swap: old_name. A run that continues prints no plan.
 
 Exit codes: 0; 1, also if the answer was no; 2 wrong options; 3 if the collections differ; 75 try again later;
 130 stopped.
@@ -40,7 +41,6 @@ Exit codes: 0; 1, also if the answer was no; 2 wrong options; 3 if the collectio
 Examples:
   chroma_client reembed notes --function google_gemini:gemini-embedding-001 --dry-run
   chroma_client reembed notes --function openai:text-embedding-3-small --cache notes.cache --yes")]
-#[allow(clippy::struct_excessive_bools)]
 pub(crate) struct Args {
     /// The collection
     name: String,
@@ -49,12 +49,6 @@ pub(crate) struct Args {
     /// The name of the new collection until the swap [default: NAME-reembedded]
     #[arg(long = "as", alias = "name", value_name = "NEWNAME")]
     rename: Option<String>,
-    /// Print what would be embedded, and embed nothing
-    #[arg(long, alias = "plan")]
-    dry_run: bool,
-    /// Swap the names at the end; this is the default
-    #[arg(long, conflicts_with = "no_swap")]
-    swap: bool,
     /// Leave both names as they are
     #[arg(long)]
     no_swap: bool,
@@ -64,39 +58,70 @@ pub(crate) struct Args {
     /// Leave out records without a document [default: they are an error]
     #[arg(long)]
     skip_without_document: bool,
-    /// How to treat a new collection that exists; replace embeds only what is new or has changed
-    #[arg(long, value_enum, default_value_t = Existing::Fail)]
-    if_exists: Existing,
+    /// Embed with the function that the collection uses already, because its model has changed
+    #[arg(long)]
+    allow_same_function: bool,
+    #[command(flatten)]
+    options: TransferArgs,
     /// The checkpoint [default: NAME.reembed.ckpt]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
-    if args.function.function.is_none() {
-        return Err(UsageError(
-            "pass --function NAME[:MODEL], the new embedding function".to_owned(),
-        )
-        .into());
-    }
     let client = global.client()?;
+    let job = Job::new(global)?;
+    let function = args.function.make(job.flag())?.ok_or_else(|| {
+        let why = "pass --function NAME[:MODEL], the new embedding function";
+        UsageError(why.to_owned())
+    })?;
     let checkpoint = args.checkpoint.clone();
     let checkpoint = checkpoint.unwrap_or_else(|| format!("{}.reembed.ckpt", args.name).into());
     let journal = beside(&checkpoint, ".swap");
-    if !args.dry_run {
+    if !args.options.dry_run {
         if let Some(swapped) = client.repair_swap(&journal)? {
-            return finish(global, &swapped, &checkpoint);
+            let exit = finish(global, &swapped, &checkpoint)?;
+            note("this was the swap of an earlier run, which was interrupted");
+            let key = |function: &dyn EmbeddingFunction| function.cache_key(Purpose::Documents);
+            let in_use = swapped.collection.embedding_function();
+            if in_use.is_none_or(|in_use| key(&**in_use) == key(&*function)) {
+                return Ok(exit);
+            }
+            // The earlier run had another function.
         }
     }
     let old = client.collection(&args.name).get()?;
-    let job = Job::new(global)?;
-    let Some(report) = reembed(global, args, &old, (&job, &checkpoint))? else {
-        return Ok(if args.dry_run {
-            Exit::Done
-        } else {
-            Exit::Failed
-        });
+    let mut reembed = with_options!(old.reembed(function), args.options, job, &checkpoint)
+        .concurrency(args.function.concurrency)
+        .keep_checkpoint(!args.no_swap)
+        .skip_without_document(args.skip_without_document)
+        .allow_same_function(args.allow_same_function);
+    if let Some(name) = &args.rename {
+        reembed = reembed.name(name);
+    }
+    if args.options.dry_run {
+        print_plan(global, &reembed)?;
+        return Ok(Exit::Done);
+    }
+    // Found before any money is spent.
+    let taken = old_name(args);
+    if !args.no_swap && client.collection(&taken).get().is_ok() {
+        let why = format!(
+            "the collection {taken:?} exists already, so the names cannot be swapped; delete it, or pass --old-name or --no-swap"
+        );
+        return Err(UsageError(why).into());
+    }
+    // The texts of the earlier run are paid for, and no plan knows how many they are.
+    let question = if checkpoint.exists() {
+        format!("Continue with {}?", checkpoint.display())
+    } else {
+        print_plan(global, &reembed)?
     };
+    if !confirm(global, &question)? {
+        return Ok(Exit::Failed);
+    }
+    let report = job.ended(reembed.run(), Some(&checkpoint))?;
+    print(global, &report.to_string(), &of_report(&report))?;
     if report.cancelled {
         return Ok(stopped(Some(&checkpoint)));
     }
@@ -111,55 +136,19 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         ));
         return Ok(Exit::Kept);
     }
-    let swap = old.swap_with(&report.collection).old_name(old_name(args));
+    let swap = old.swap_with(&report.collection).old_name(taken);
     let swapped = swap.journal(&journal).run();
     finish(global, &job.ended(swapped, Some(&checkpoint))?, &checkpoint)
 }
 
-/// Prints the plan, asks, and embeds. Returns `None` if that was not wanted.
-fn reembed(
-    global: &Global,
-    args: &Args,
-    old: &Collection,
-    (job, checkpoint): (&Job, &Path),
-) -> Result<Option<ReembedReport>, Box<dyn Error>> {
-    let function = args.function.make(job.flag())?;
-    let function = function.ok_or_else(|| UsageError("pass --function".to_owned()))?;
-    let mut reembed = old
-        .reembed(function)
-        .concurrency(args.function.concurrency)
-        .skip_without_document(args.skip_without_document)
-        .if_exists(args.if_exists.into())
-        .checkpoint(checkpoint)
-        .keep_checkpoint(!args.no_swap)
-        .cancel(job.flag())
-        .on_progress(|progress| job.show(progress));
-    if let Some(name) = &args.rename {
-        reembed = reembed.name(name);
-    }
+/// Prints the plan. Returns the question before it is carried out.
+fn print_plan(global: &Global, reembed: &Reembed<'_>) -> Result<String, Box<dyn Error>> {
     let plan = reembed.plan()?;
     print(global, &plan.to_string(), &of_plan(&plan))?;
-    if args.dry_run {
-        return Ok(None);
-    }
-    // Found before any money is spent.
-    let taken = old_name(args);
-    if !args.no_swap && old.client().collection(&taken).get().is_ok() {
-        let why = format!(
-            "the collection {taken:?} exists already, so the names cannot be swapped; delete it, or pass --old-name or --no-swap"
-        );
-        return Err(UsageError(why).into());
-    }
-    let question = format!(
+    Ok(format!(
         "Embed {} texts, about {} tokens, with {}?",
         plan.texts, plan.estimated_tokens, plan.function
-    );
-    if !confirm(global, &question)? {
-        return Ok(None);
-    }
-    let report = job.ended(reembed.run(), Some(checkpoint))?;
-    print(global, &report.to_string(), &of_report(&report))?;
-    Ok(Some(report))
+    ))
 }
 
 fn old_name(args: &Args) -> String {

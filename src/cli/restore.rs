@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use chroma_blocking::{Client, InvalidInput};
+use chroma_blocking::Client;
 use serde_json::json;
 
 use super::args::{Global, Outcome};
-use super::copy::{TransferArgs, exit_of, print};
 use super::exit::Exit;
 use super::job::{Job, stopped};
 use super::output::Output;
+use super::transfer::{TransferArgs, print, with_options};
 
 /// Restore all collections of a backup, or those named, or only check the backup
 ///
@@ -20,11 +20,11 @@ use super::output::Output;
 #[command(after_help = "\
 A run that ends early leaves a checkpoint, FOLDER.restore.ckpt in the current folder. The same command continues.
 
-With --json, a line for each collection, as those of copy; with --check, a line for each: collection, database,
-records, incremental.
+With --json, a line for each collection, as those of copy; with --check, a line for the backup: created, base,
+collections (how many), records; then a line for each collection: collection, database, records, incremental.
 
-Exit codes: 0; 1, also for a damaged backup; 2 wrong options; 3 if a collection differs; 75 try again later;
-130 stopped.
+Exit codes: 0; 1, also for a damaged backup; 2 wrong options; 3 if a collection differs, or old records were kept;
+75 try again later; 130 stopped.
 
 Examples:
   chroma_client restore backups/tuesday --check
@@ -50,12 +50,6 @@ pub(crate) struct Args {
     /// The checkpoint [default: FOLDER.restore.ckpt in the current folder]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// Write at most N records per second
-    #[arg(long, value_name = "N")]
-    max_rate: Option<u32>,
-    /// Do not compare the collections with the backup at the end
-    #[arg(long)]
-    no_verify: bool,
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
@@ -86,24 +80,14 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     for (from, to) in &args.renames {
         restore = restore.name(from, to);
     }
-    if let Some(rate) = args.max_rate {
-        restore = restore.max_rate(rate);
-    }
-    let reports = restore
-        .if_exists(args.options.if_exists.into())
-        .allow_losses(args.options.allow_losses)
-        .dry_run(args.options.dry_run)
-        .verify(!args.no_verify)
-        .checkpoint(&checkpoint)
-        .cancel(job.flag())
-        .on_progress(|progress| job.show(progress))
-        .run();
-    let reports = job.ended(reports, Some(&checkpoint)).map_err(damaged)?;
-    print(global, &reports)?;
+    let restore = with_options!(restore, args.options, job, &checkpoint);
+    let reports = restore.dry_run(args.options.dry_run).run();
+    let reports = job.ended(reports, Some(&checkpoint))?;
+    let exit = print(global, &reports)?;
     if reports.iter().any(|report| report.cancelled) {
         return Ok(stopped(Some(&checkpoint)));
     }
-    Ok(exit_of(&reports))
+    Ok(exit)
 }
 
 fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
@@ -116,9 +100,15 @@ fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
         .cancel(job.flag())
         .on_progress(|progress| job.show(progress))
         .check();
-    let manifest = job.ended(checked, None).map_err(damaged)?;
+    let manifest = job.ended(checked, None)?;
     let mut output = Output::new(global);
     if output.is_json() {
+        output.json(&json!({
+            "created": manifest.created,
+            "base": manifest.base.as_ref().map(|base| &base.folder),
+            "collections": manifest.collections.len(),
+            "records": manifest.records(),
+        }))?;
         for one in &manifest.collections {
             output.json(&json!({
                 "collection": one.name,
@@ -157,17 +147,6 @@ fn targets(client: &Client, args: &Args) -> Result<Vec<(Client, String)>, Box<dy
             }
         })
         .collect())
-}
-
-/// Treats a damaged file as a failure, not as a wrong option.
-fn damaged(error: chroma_blocking::Error) -> Box<dyn Error> {
-    match error {
-        chroma_blocking::Error::Invalid {
-            reason: reason @ InvalidInput::Setting { .. },
-            ..
-        } if reason.to_string().starts_with("file ") => format!("restore: {reason}").into(),
-        error => error.into(),
-    }
 }
 
 /// Reads a value of `--as`.

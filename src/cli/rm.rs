@@ -11,7 +11,7 @@ use super::output::{Output, records};
 /// Delete a collection, or the records with these ids or that pass a filter
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json: name, records (how many are deleted), collection (whether the collection is deleted), dry_run.
+With --json: collection, deleted (how many records), whole (whether the collection itself is deleted), dry_run.
 
 Examples:
   chroma_client rm notes
@@ -62,9 +62,9 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let mut output = Output::new(global);
     if output.is_json() {
         output.json(&json!({
-            "name": name,
-            "records": count,
-            "collection": is_whole,
+            "collection": name,
+            "deleted": count,
+            "whole": is_whole,
             "dry_run": args.dry_run,
         }))?;
     } else {

@@ -77,6 +77,20 @@ fn an_existing_target_is_replaced_only_after_a_question() {
     .json();
     assert_eq!(mirrored[0]["deleted"], 1, "{mirrored:?}");
     assert_eq!(lines(url, &other), lines(url, name));
+    // Nothing to mirror is more likely a mistake.
+    let empty = collection(url, vec![]);
+    let nothing = [
+        empty.name(),
+        "--as",
+        &other,
+        "--if-exists",
+        "mirror",
+        "-y",
+        "--json",
+    ];
+    let kept = copy(&folder, url, &nothing);
+    assert!(kept.out.contains(r#""withheld":4"#), "{}", kept.out);
+    kept.fails(3);
 }
 
 #[test]
@@ -158,7 +172,10 @@ fn what_is_wrong_is_named() {
         &[source.name(), "--as", "other", "--max-rate", "0"],
     )
     .fails(2);
-    assert!(message.contains("max_rate"), "{message}");
+    assert!(
+        message.contains("in chroma_client: --max-rate"),
+        "{message}"
+    );
 }
 
 #[cfg(unix)]
@@ -192,6 +209,12 @@ fn after_ctrl_c_the_same_command_continues() {
     stopped.fails(130);
     assert!(folder.path(&checkpoint).exists());
     assert!(written() < 6_000);
+    // Another copy is refused, and would be again.
+    let message = copy(&folder, url, &[name, "--as", &unique_name()]).fails(2);
+    assert!(
+        message.contains(&checkpoint) && !message.contains("run: "),
+        "{message}"
+    );
     let report = &copy(&folder, url, &[name, "--as", &other, "--json"]).json()[0];
     assert!(report["resumed"].as_u64() > Some(0), "{report}");
     assert_eq!(lines(url, &other), lines(url, name));

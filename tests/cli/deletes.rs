@@ -26,7 +26,7 @@ fn without_a_terminal_nothing_is_deleted_unless_yes() {
         assert_eq!(collection.count().unwrap(), 3);
         assert_eq!(
             run(url, &["rm", name, "rust", "gone", "--yes", "--json"]).json(),
-            [json!({ "name": name, "records": 1, "collection": false, "dry_run": false })]
+            [json!({ "collection": name, "deleted": 1, "whole": false, "dry_run": false })]
         );
         let done = run(
             url,
@@ -55,9 +55,9 @@ fn a_dry_run_counts_and_deletes_nothing() {
     ] {
         let all = [&["rm", name, "--dry-run", "--json"], more].concat();
         let line = &run(server("1.5.9"), &all).json()[0];
-        assert_eq!(line["records"], records, "{line}");
+        assert_eq!(line["deleted"], records, "{line}");
         assert_eq!(
-            (&line["dry_run"], &line["collection"]),
+            (&line["dry_run"], &line["whole"]),
             (&json!(true), &json!(more.is_empty()))
         );
     }

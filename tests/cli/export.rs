@@ -60,7 +60,7 @@ fn a_part_is_exported() {
     let folder = Folder::new();
     let output = text(&folder.path("out.jsonl"));
     let dry = run(url, &["export", name, &output, "--dry-run", "--json"]).json();
-    assert_eq!(dry[0]["records"], 3);
+    assert_eq!(dry[0]["written"], 3);
     assert_eq!(folder.names(), [""; 0]);
 }
 

@@ -278,13 +278,17 @@ fn after_ctrl_c_the_printed_command_continues() {
     );
     let running = Running::start(command(url, &["import", &input, "-c", &name]));
     let checkpoint = folder.path("it's.jsonl.ckpt");
-    wait_until("the first checkpoint", || checkpoint.exists());
+    let client = Client::new(url).unwrap();
+    let has_records = || {
+        let count = client.collection(&name).get().and_then(|it| it.count());
+        count.is_ok_and(|count| count > 0)
+    };
+    wait_until("the first records", || checkpoint.exists() && has_records());
     let stopped = running.interrupt();
     let (_, next) = stopped.err.rsplit_once("run: ").unwrap();
     let next = next.trim().to_owned();
     assert!(stopped.out.contains("stopped: "), "{}", stopped.out);
     stopped.fails(130);
-    let client = Client::new(url).unwrap();
     let written = client.collection(&name).get().unwrap().count().unwrap();
     assert!(0 < written && written < 30_000, "{written}");
     let mut shell = std::process::Command::new("/bin/sh");

@@ -1,7 +1,7 @@
 //! `reembed`, `backup` and `restore`.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use chroma_blocking::{Client, Include, Record};
 use serde_json::json;
@@ -80,6 +80,67 @@ fn a_collection_is_embedded_again_and_gets_the_name() {
 }
 
 #[test]
+fn the_function_of_the_collection_is_allowed_by_an_option() {
+    let folder = Folder::new();
+    let url = server("1.5.9");
+    let source = three_records(url);
+    let name = source.name();
+    let again =
+        format!("reembed {name} --function hashing --dimension 32 --no-swap -y --max-rate 1000");
+    let message = run_in(&folder, url, &words(&again)).fails(2);
+    assert!(
+        message.contains("; in chroma_client: --allow-same-function"),
+        "{message}"
+    );
+    let allowed = format!("{again} --allow-same-function --no-verify --json");
+    let steps = run_in(&folder, url, &words(&allowed)).json();
+    assert_eq!(
+        (&steps[1]["embedded"], &steps[1]["verified"]),
+        (&json!(3), &json!(false))
+    );
+    // The texts of a plan are not what a run that continues embeds.
+    fs::write(
+        folder.path(&format!("{name}.reembed.ckpt")),
+        "of an earlier run",
+    )
+    .unwrap();
+    let question = run_in(&folder, url, &words(again.replace(" -y", "").as_str()));
+    assert_eq!(question.out, "");
+    let message = question.fails(2);
+    assert!(message.contains("Continue with"), "{message}");
+}
+
+#[test]
+fn an_interrupted_swap_is_finished_and_another_function_is_not_forgotten() {
+    let folder = Folder::new();
+    let url = server("1.5.9");
+    for (dimension, code) in [("32", 0), ("64", 2)] {
+        let new = three_records(url);
+        let old = collection(url, all_kinds(false));
+        let (name, old_name) = (old.name(), format!("{}-old", old.name()));
+        let client = Client::new(url).unwrap();
+        let journal = json!({
+            "format": "chroma-blocking swap 1",
+            "server": client.url(),
+            "tenant": client.tenant(),
+            "database": client.database(),
+            "old": { "id": old.id(), "from": name, "to": old_name },
+            "new": { "id": new.id(), "from": new.name(), "to": name },
+        });
+        let file = folder.path(&format!("{name}.reembed.ckpt.swap"));
+        fs::write(&file, journal.to_string()).unwrap();
+        let again = format!("reembed {name} --function hashing --dimension {dimension} -y");
+        let ran = run_in(&folder, url, &words(&again));
+        assert!(ran.err.contains("earlier run"), "{}", ran.err);
+        assert_eq!(ran.err.contains("--old-name"), code == 2, "{}", ran.err);
+        assert_eq!(ran.code, Some(code), "{}", ran.err);
+        assert_eq!(client.collection(name).get().unwrap().id(), new.id());
+        assert_eq!(client.collection(&old_name).get().unwrap().id(), old.id());
+    }
+    assert_eq!(folder.names(), [""; 0]);
+}
+
+#[test]
 fn without_a_function_or_a_text_nothing_is_embedded() {
     let folder = Folder::new();
     let url = server("1.5.9");
@@ -124,8 +185,13 @@ fn a_backup_is_restored_equal_on_the_other_server() {
             (&json!(1), &json!(1))
         );
         let checked = run("nowhere:1", &["restore", &later, "--check", "--json"]).json();
+        let base = full.rsplit('/').next();
         assert_eq!(
-            (&checked[0]["collection"], &checked[0]["records"]),
+            (&checked[0]["collections"], &checked[0]["base"]),
+            (&json!(1), &json!(base))
+        );
+        assert_eq!(
+            (&checked[1]["collection"], &checked[1]["records"]),
             (&json!(name), &json!(3))
         );
         let restore = format!("restore {later} --allow-losses");
@@ -185,9 +251,19 @@ fn a_tar_stream_is_a_backup_and_not_for_a_terminal() {
         unpack.arg("-xf").arg(&tar).arg("-C").arg(&unpacked);
         assert!(unpack.status().unwrap().success());
         let checked = run(url, &["restore", &text(&unpacked), "--check", "--json"]).json();
-        assert_eq!(checked[0]["records"], 4);
+        assert_eq!(
+            (&checked[0]["records"], &checked[1]["records"]),
+            (&json!(4), &json!(4))
+        );
         fs::remove_dir_all(&unpacked).unwrap();
     }
+    // The reader ends before the stream.
+    let mut backup = command(url, &["backup", "--tar", source.name()]);
+    let pipes = backup.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut backup = pipes.spawn().unwrap();
+    drop(backup.stdout.take());
+    let message = Ran::of(backup.wait_with_output().unwrap()).fails(1);
+    assert!(message.contains("incomplete"), "{message}");
     let on_terminal = command_on_terminal(url, &["backup", "--tar"])
         .output()
         .unwrap();
@@ -208,9 +284,14 @@ fn a_damaged_backup_is_found_before_anything_is_written() {
     fs::write(&part, changed).unwrap();
     let renamed = format!("{}={}", source.name(), unique_name());
     let restored = text(&backup);
-    for more in [&["--check"][..], &["--as", &renamed]] {
-        let all = [&["restore", &restored], more].concat();
-        let message = run_in(&folder, url, &all).fails(1);
+    let other = text(&folder.path("other"));
+    for all in [
+        &["restore", &restored, "--check"][..],
+        &["restore", &restored, "--as", &renamed],
+        &["restore", &restored, "--if-exists", "replace"],
+        &["backup", &other, source.name(), "--since", &restored],
+    ] {
+        let message = run_in(&folder, url, all).fails(1);
         assert!(message.contains("000000.jsonl"), "{message}");
     }
     let missing = text(&folder.path("missing"));

@@ -39,6 +39,14 @@ fn no_control_character_of_a_document_is_printed() {
 }
 
 #[test]
+fn no_control_character_of_a_name_is_printed() {
+    let arguments = ["import", "a\u{1b}[31m\n.xyz", "--collection", "notes"];
+    let message = run(server("1.5.9"), &arguments).fails(1);
+    assert!(message.contains(r"a\u001b[31m\n.xyz"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+#[test]
 fn a_broken_pipe_is_not_an_error() {
     let name = documents(&"long ".repeat(200), 2_000);
     for more in [&[][..], &["--json"]] {

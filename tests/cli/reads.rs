@@ -28,13 +28,16 @@ fn ls_lists_collections_with_their_records() {
         let cells: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(cells[1..3], ["3", "32"], "{row}");
         let lines = run(url, &["ls", "--json"]).json();
-        let line = lines.iter().find(|line| line["name"] == name).unwrap();
+        let line = lines
+            .iter()
+            .find(|line| line["collection"] == name)
+            .unwrap();
         let stable = [
+            "collection",
             "dimension",
             "embedding_function",
             "id",
             "metadata",
-            "name",
             "records",
             "space",
         ];
@@ -69,7 +72,10 @@ fn count_prints_the_number_alone() {
         let collection = three_records(url);
         assert_eq!(run(url, &["count", collection.name()]).ok(), "3\n");
         let line = run(url, &["count", collection.name(), "--json"]).json();
-        assert_eq!(line, [json!({ "name": collection.name(), "records": 3 })]);
+        assert_eq!(
+            line,
+            [json!({ "collection": collection.name(), "records": 3 })]
+        );
         let message = run(url, &["count", "no-such-name"]).fails(1);
         assert!(message.contains("no-such-name"), "{message}");
     }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use chroma_blocking::{Client, RetryPolicy};
 use serde_json::Value;
 
-use crate::program::{command, run};
+use crate::program::{Ran, command, run};
 use crate::support::folder::Folder;
 use crate::support::wait_until;
 
@@ -181,7 +181,11 @@ fn the_demo_answers_a_question() {
         1,
         "the filter leaves one out: {shown}"
     );
-    let lines = run("", &["demo", "--json"]).json();
+    let mut demo = command("", &["demo", "--json"]);
+    // An empty key is none.
+    let ran = Ran::of(demo.env("GEMINI_API_KEY", "").output().unwrap());
+    assert!(ran.err.contains("embedded with "), "{}", ran.err);
+    let lines = ran.json();
     assert_eq!(lines.len(), 5);
     let code = include_str!("../../src/cli/demo.rs").lines();
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");

@@ -1,0 +1,156 @@
+//! What `copy`, `restore` and `reembed` have in common: [`TransferArgs`], and the printed reports.
+
+use std::error::Error;
+
+use chroma_blocking::Client;
+use chroma_blocking::transfer::{CopyReport, IfExists};
+use serde_json::json;
+
+use super::args::{Global, Outcome};
+use super::confirm::confirm;
+use super::exit::Exit;
+use super::output::{Output, note, records};
+
+/// The options of all commands that write collections.
+#[derive(clap::Args)]
+pub(crate) struct TransferArgs {
+    /// How to treat a collection of the same name
+    #[arg(long, value_enum, default_value_t = Existing::Fail)]
+    pub(crate) if_exists: Existing,
+    /// Create collections although the server cannot store all of their settings, and list the losses
+    #[arg(long)]
+    pub(crate) allow_losses: bool,
+    /// Transfer at most N records per second
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rate: Option<u32>,
+    /// Do not compare the result with its source at the end
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Say what would be done, and write nothing
+    #[arg(long, alias = "plan")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Existing {
+    /// Fail before anything is written
+    Fail,
+    /// Add records that it does not have, and change none
+    AddNew,
+    /// Add records, and replace those that differ
+    Replace,
+    /// As replace, and delete records that the source does not have
+    Mirror,
+}
+
+impl From<Existing> for IfExists {
+    fn from(existing: Existing) -> IfExists {
+        match existing {
+            Existing::Fail => IfExists::Fail,
+            Existing::AddNew => IfExists::AddNew,
+            Existing::Replace => IfExists::Replace,
+            Existing::Mirror => IfExists::Mirror,
+        }
+    }
+}
+
+/// Sets the options of a transfer. The library's transfers have the same setters, and no trait in common.
+macro_rules! with_options {
+    ($transfer:expr, $options:expr, $job:expr, $checkpoint:expr) => {{
+        let mut transfer = $transfer
+            .if_exists($options.if_exists.into())
+            .allow_losses($options.allow_losses)
+            .verify(!$options.no_verify)
+            .checkpoint($checkpoint)
+            .cancel($job.flag())
+            .on_progress(|progress| $job.show(progress));
+        if let Some(rate) = $options.max_rate {
+            transfer = transfer.max_rate(rate);
+        }
+        transfer
+    }};
+}
+pub(crate) use with_options;
+
+impl TransferArgs {
+    /// Whether a question is asked if a target exists.
+    pub(crate) fn asks(&self, global: &Global) -> bool {
+        let replaces = matches!(self.if_exists, Existing::Replace | Existing::Mirror);
+        replaces && !self.dry_run && !global.yes
+    }
+
+    /// Asks before records of collections that exist already are replaced or deleted. Returns whether to go on.
+    pub(crate) fn is_allowed(
+        &self,
+        global: &Global,
+        targets: &[(Client, String)],
+    ) -> Result<bool, Box<dyn Error>> {
+        if !self.asks(global) {
+            return Ok(true);
+        }
+        let mut existing = Vec::new();
+        let mut url = "";
+        for (target, name) in targets {
+            match target.collection(name).get() {
+                Ok(collection) => {
+                    url = target.url();
+                    existing.push(format!(
+                        "{name:?} ({})",
+                        records(collection.count()? as u64)
+                    ));
+                }
+                Err(chroma_blocking::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if existing.is_empty() {
+            return Ok(true);
+        }
+        let what = if self.if_exists == Existing::Mirror {
+            "Replace the records that differ, and delete those that the source does not have, of"
+        } else {
+            "Replace the records that differ of"
+        };
+        confirm(global, &format!("{what} {} at {url}?", existing.join(", ")))
+    }
+}
+
+/// Prints the reports of copies. Returns how a command with them ends if it was not stopped.
+pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Outcome {
+    let mut output = Output::new(global);
+    for report in reports {
+        if output.is_json() {
+            output.json(&json!({
+                "collection": report.collection,
+                "records": report.records,
+                "written": report.written,
+                "skipped": report.skipped,
+                "deleted": report.deleted,
+                "withheld": report.withheld,
+                "withheld_because": report.withheld_because,
+                "resumed": report.resumed,
+                "losses": report.losses,
+                "verified": report.verified,
+                "retries": report.retries,
+                "seconds": report.elapsed.as_secs_f64(),
+                "cancelled": report.cancelled,
+                "dry_run": report.dry_run,
+            }))?;
+        } else {
+            output.line(&report.to_string())?;
+        }
+    }
+    output.finish()?;
+    if !global.json {
+        for report in reports {
+            for loss in &report.losses {
+                note(&format!("{}: {loss}", report.collection));
+            }
+        }
+    }
+    let keeps = |report: &CopyReport| report.withheld_because.is_some();
+    if reports.iter().any(keeps) {
+        return Ok(Exit::Kept);
+    }
+    Ok(Exit::Done)
+}
