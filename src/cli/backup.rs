@@ -80,7 +80,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     };
     let report = job.ended(report, None).map_err(|error| -> Box<dyn Error> {
         if is_broken_pipe(&error) {
-            // A stream without its end is no backup.
+            // An incomplete stream cannot be restored.
             "backup: the program that reads the .tar stream has ended, so the backup is incomplete"
                 .into()
         } else {

@@ -1,6 +1,6 @@
 //! [`CopyCollection`]: copies a collection to another server, database or name.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
@@ -221,8 +221,11 @@ impl Copied {
 /// Returns the SHA-256 of a filter.
 fn hash(filter: &Where) -> String {
     let json = serde_json::to_vec(filter).unwrap_or_default();
-    let hash = Sha256::digest(json);
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hash = String::new();
+    for byte in Sha256::digest(json) {
+        let _ = write!(hash, "{byte:02x}");
+    }
+    hash
 }
 
 impl fmt::Debug for CopyCollection<'_> {

@@ -141,6 +141,26 @@ fn an_interrupted_swap_is_finished_and_another_function_is_not_forgotten() {
 }
 
 #[test]
+fn after_a_refused_swap_nothing_is_embedded_again() {
+    let folder = Folder::new();
+    for url in servers() {
+        let old = three_records(url);
+        let name = old.name();
+        let again = format!("reembed {name} --function hashing --dimension 64 -y --json");
+        // Servers refuse a name of one letter.
+        let refused = run_in(&folder, url, &words(&format!("{again} --old-name x")));
+        refused.fails(2);
+        let steps = run_in(&folder, url, &words(&again)).json();
+        assert_eq!(
+            (&steps[1]["embedded"], &steps[1]["verified"]),
+            (&json!(0), &json!(true))
+        );
+        assert_eq!(steps[2]["step"], "swap");
+        assert_eq!(folder.names(), [""; 0]);
+    }
+}
+
+#[test]
 fn without_a_function_or_a_text_nothing_is_embedded() {
     let folder = Folder::new();
     let url = server("1.5.9");

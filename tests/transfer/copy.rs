@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chroma_blocking::error::DifferenceKind;
 use chroma_blocking::schema::HnswConfig;
 use chroma_blocking::transfer::IfExists;
-use chroma_blocking::{Error, Hashing, Key, ProgressStage, Record, Space};
+use chroma_blocking::{Error, Hashing, Key, LocalServer, ProgressStage, Record, Space};
 
 use crate::servers::{
     all, assert_same, filled, oldest, one, other, records, unique_name, with_lists,
@@ -516,4 +516,42 @@ fn a_killed_copy_leaves_no_list_of_ids_in_the_temporary_folder() {
     });
     copy.run().unwrap();
     assert!(is_without_name);
+}
+
+#[test]
+fn a_copied_data_folder_is_brought_up_to_date() {
+    let folder = Folder::new();
+    let (old, new) = (folder.make("old"), folder.make("new"));
+    let start = |data: &std::path::Path| {
+        let builder = LocalServer::builder().install(true).version("1.0.0");
+        builder.data(data).start().unwrap()
+    };
+    let server = start(&old);
+    let source = filled(&server.client().unwrap(), &records(0..3));
+    let name = source.name();
+    server.stop().unwrap();
+    copy_folder(&old, &new);
+    let (old, new) = (start(&old), start(&new));
+    let source = old.client().unwrap().collection(name).get().unwrap();
+    let target = new.client().unwrap();
+    assert_eq!(source.id(), target.collection(name).get().unwrap().id());
+    source.add(records(3..5)).unwrap();
+    let copy = source.copy_to(&target).if_exists(IfExists::Replace);
+    let report = copy.run().unwrap();
+    assert_eq!((report.written, report.verified), (2, true), "{report}");
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, to) = (
+            entry.as_ref().unwrap().path(),
+            to.join(entry.unwrap().file_name()),
+        );
+        if path.is_dir() {
+            copy_folder(&path, &to);
+        } else {
+            std::fs::copy(path, to).unwrap();
+        }
+    }
 }

@@ -170,8 +170,8 @@ impl<'a> Reembed<'a> {
     ///   for longer than the retry policy allows. Other errors of requests come from reading the old
     ///   collection.
     /// - [`Error::Differs`] if the new collection differs from the old one at the end.
-    /// - [`Error::Cancelled`] if the [flag](Reembed::cancel) is set before the new collection exists. Later, the
-    ///   flag is no error: it is in the report.
+    /// - [`Error::Cancelled`] if the [flag](Reembed::cancel) is set before the new collection exists. If it is
+    ///   set later, the report has `cancelled` set.
     pub fn run(mut self) -> Result<ReembedReport> {
         let started = Instant::now();
         self.check().map_err(|reason| self.invalid(reason))?;
