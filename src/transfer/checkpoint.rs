@@ -44,6 +44,9 @@ pub(super) struct Progressed {
     pub(super) list: Option<u64>,
     /// The number of positions of the source that are written.
     pub(super) done: u64,
+    /// Whether nothing is left to do but to delete the checkpoints.
+    #[serde(default)]
+    pub(super) is_complete: bool,
 }
 
 /// The checkpoint of a running transfer.

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::collection::CollectionSettings;
 use crate::model::name;
 use crate::model::space::Space;
-use crate::printable::one_line_of;
 
 /// The version of the format that this crate writes.
 pub(super) const FORMAT: u32 = 1;
@@ -26,7 +25,7 @@ pub struct Manifest {
     pub format: u32,
     /// The version of this crate that made the backup.
     pub crate_version: String,
-    /// The version of the server.
+    /// The version that the server reports. All servers since Chroma 1.0 report `1.0.0`, the version of the API.
     pub server_version: String,
     /// When the backup was started, in seconds since 1970 (UTC).
     pub created: u64,
@@ -162,15 +161,11 @@ impl ManifestCollection {
     }
 }
 
-/// `3 collections, 12000 records, from Chroma 1.5.9`.
+/// `3 collections, 12000 records`.
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = one_line_of(&self.server_version, 40);
         let (collections, records) = (self.collections.len(), self.records());
-        write!(
-            f,
-            "{collections} collections, {records} records, from Chroma {version}"
-        )?;
+        write!(f, "{collections} collections, {records} records")?;
         if let Some(base) = &self.base {
             write!(f, ", since {:?}", base.folder)?;
         }

@@ -114,8 +114,9 @@ impl<'a> Restore<'a> {
     /// Checks the whole backup, restores the collections one after the other, and compares each with the
     /// backup. Returns a report for each.
     ///
-    /// With a [`checkpoint`](Restore::checkpoint) and several collections, the name of each checkpoint ends in
-    /// the number of the collection. All of them are deleted when the last collection is restored.
+    /// With a [`checkpoint`](Restore::checkpoint) and several collections, those after the first one have
+    /// checkpoints of their own, whose names end in the id of the collection. All of them are deleted when the
+    /// last collection is restored.
     ///
     /// # Errors
     /// - As for [`check`](Restore::check). Nothing has been written then.
@@ -146,6 +147,15 @@ impl<'a> Restore<'a> {
             result => result?,
         }
         let mut all_saved = self.open_checkpoints(&chain, &selected)?;
+        if all_saved
+            .iter()
+            .flatten()
+            .any(|saved| saved.progressed.is_complete)
+        {
+            // An earlier run was killed while it deleted the checkpoints.
+            delete_all(all_saved)?;
+            return Ok(selected.iter().map(Selected::restored_before).collect());
+        }
         self.check_targets(&selected, &all_saved)?;
         for (one, saved) in selected.iter().zip(&mut all_saved) {
             let report = self.restore(&chain, one, saved)?;
@@ -155,9 +165,10 @@ impl<'a> Restore<'a> {
                 return Ok(reports);
             }
         }
-        for saved in all_saved.into_iter().flatten() {
-            saved.delete()?;
+        if let Some(Some(first)) = all_saved.first_mut() {
+            first.change(|progressed| progressed.is_complete = true)?;
         }
+        delete_all(all_saved)?;
         Ok(reports)
     }
 
@@ -302,8 +313,8 @@ impl<'a> Restore<'a> {
                 continue;
             };
             let mut path = path.clone().into_os_string();
-            if selected.len() > 1 {
-                path.push(format!(".{number}"));
+            if number > 0 {
+                path.push(format!(".{}", one.entry.id));
             }
             let [url, tenant, database] =
                 [one.client.url(), one.client.tenant(), one.client.database()].map(str::to_owned);
@@ -320,7 +331,23 @@ impl<'a> Restore<'a> {
     }
 }
 
+/// Deletes the checkpoints. The first one says that all collections are complete, so it is the last to go.
+fn delete_all(all_saved: Vec<Option<Saved>>) -> Result<()> {
+    let mut last_first = all_saved.into_iter().flatten().rev();
+    last_first.try_for_each(Saved::delete)
+}
+
 impl Selected<'_> {
+    /// Returns the report of a collection that an earlier run has restored.
+    fn restored_before(&self) -> CopyReport {
+        CopyReport {
+            collection: self.name.clone(),
+            records: self.entry.records,
+            resumed: self.entry.records,
+            ..CopyReport::default()
+        }
+    }
+
     fn opening(&self) -> Opening<'_> {
         let settings = self.entry.settings.clone();
         Opening {

@@ -90,6 +90,11 @@ impl FolderSink {
             let reason = InvalidInput::setting("to_folder", shown.as_str(), why);
             return Err(Call::new("backup", None).invalid(reason));
         }
+        if is_mount_point(&target) {
+            let why = "it is a mount point, and the finished backup is renamed to this name; name a folder inside of it";
+            let reason = InvalidInput::setting("to_folder", shown.as_str(), why);
+            return Err(Call::new("backup", None).invalid(reason));
+        }
         remove_leftovers(&target);
         let number = Random::from_entropy().next();
         let temporary = with_suffix(&target, &format!(".{number:016x}{EXTENSION}"));
@@ -142,6 +147,23 @@ fn find(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(ErrorKind::NotFound)?;
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     Ok(fs::canonicalize(parent.unwrap_or(Path::new(".")))?.join(name))
+}
+
+/// Whether a folder is on another file system than its parent.
+#[cfg(unix)]
+fn is_mount_point(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
+    match (device(folder), folder.parent().map(device)) {
+        (Ok(own), Some(Ok(parent))) => own != parent,
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_mount_point(_: &Path) -> bool {
+    false
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

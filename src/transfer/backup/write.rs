@@ -145,18 +145,19 @@ impl<'a> Backup<'a> {
         open: impl FnOnce(u64) -> Result<Box<dyn Sink + 's>>,
         report: &mut BackupReport,
     ) -> Result<()> {
+        // With the client's own policy, so that a wrong address fails soon.
+        let mut manifest = self.manifest()?;
+        let mut files = Files::new(open(manifest.created)?);
         self.client = self.client.with_retry(self.settings.retry);
         if let Some(flag) = &self.settings.cancel {
             self.client = self.client.with_cancel(flag.clone());
         }
-        let mut manifest = self.manifest()?;
         let base = match &self.since {
             Some(folder) => Some(self.open_base(folder)?),
             None => None,
         };
         manifest.base = base.as_ref().map(base_of);
         let found = self.find()?;
-        let mut files = Files::new(open(manifest.created)?);
         for (number, collection) in found.iter().enumerate() {
             let mut writing = Writing {
                 files: &mut files,
