@@ -12,7 +12,7 @@ use crate::wire::line;
 const STEP: f64 = 1e-4;
 
 /// Whether servers return vectors as they were written. With the distance function `cosine`, and so with an
-/// unknown one, they may return them with a length of 1.
+/// unknown one, they may return other last digits.
 pub(super) fn keeps_vectors(space: Option<Space>) -> bool {
     matches!(space, Some(Space::L2 | Space::Ip))
 }

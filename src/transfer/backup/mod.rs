@@ -16,7 +16,7 @@
 //!
 //! The content hash is the sum (wrapping, 64 bits) of the XXH3 hashes of all lines, without line breaks. Lines
 //! are hashed without their vectors unless the distance function is known to be `l2` or `ip`, since servers
-//! return other vectors with a length of 1 once they are in the index.
+//! return other vectors with other last digits once they are in the index.
 
 mod chain;
 mod folder;
