@@ -13,6 +13,7 @@ mod support;
 mod cases;
 mod other;
 mod providers;
+#[cfg(feature = "transfer")]
 mod restored;
 mod shared;
 
