@@ -6,6 +6,7 @@
 //! | copy a whole database | [`Client::copy_database_to`](crate::Client::copy_database_to) |
 //! | make the vectors of a collection with another model | [`Collection::reembed`](crate::Collection::reembed) |
 //! | give a new collection the name of an old one | [`Collection::swap_with`](crate::Collection::swap_with) |
+//! | finish a swap that was interrupted | [`Client::repair_swap`](crate::Client::repair_swap) |
 //! | back up collections to files | [`Client::backup`](crate::Client::backup) |
 //! | restore or check a backup | [`Client::restore`](crate::Client::restore) |
 //!
@@ -28,8 +29,9 @@
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```
 
-// `source` reads records in the order of insertion: it lists their ids in a file first (`ids`). `load` writes
-// them with a batch job, `compare` finds what differs, and `round` repeats both until nothing does.
+// `source` reads records in the order of insertion: it lists their ids in a file first (`ids`). `feed` selects the
+// records to write, and `compare` finds what differs. `load` writes them with a batch job, and compares until nothing
+// differs. `target` opens or creates the collection to write into.
 
 pub mod backup;
 mod checkpoint;
