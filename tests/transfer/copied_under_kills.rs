@@ -70,6 +70,9 @@ fn kills() -> usize {
     variable("TRANSFER_KILLS", 4)
 }
 
+/// After SIGKILL, a server reads its whole log before it responds: minutes for 100,000 records.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(900);
+
 /// As long as a server needs to start again and to read its log.
 fn patient() -> RetryPolicy {
     RetryPolicy::default()
@@ -102,6 +105,7 @@ fn program() {
     // At least 25 writes, so that there are enough of them to stop at.
     let bytes = (records() / 25).min(1_000) * 2_600;
     let client = |host| Client::builder().host(host).max_payload_size(bytes);
+    let client = |host| client(host).request_timeout(REQUEST_TIMEOUT);
     let client = |host| client(host).retry(patient()).build().unwrap();
     let source = client(from).collection(COLLECTION).get().unwrap();
     let copy = source
@@ -282,6 +286,7 @@ impl Place {
 
     fn client(&self) -> Client {
         let client = Client::builder().host(self.host()).retry(patient());
+        let client = client.request_timeout(REQUEST_TIMEOUT);
         client.build().unwrap()
     }
 }
