@@ -297,7 +297,7 @@ pub enum Error {
     Differs {
         /// The call that compared the two.
         call: Box<Call>,
-        /// What differs.
+        /// The differences.
         differences: Box<Differences>,
     },
     /// The caller's cancel flag stopped the call.

@@ -26,11 +26,11 @@ pub struct Differences {
 pub struct Difference {
     /// The record's id.
     pub id: String,
-    /// What differs.
+    /// The part that differs.
     pub kind: DifferenceKind,
 }
 
-/// What differs between a record and its copy.
+/// The part that differs between a record and its copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DifferenceKind {

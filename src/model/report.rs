@@ -70,12 +70,7 @@ pub struct IngestReport {
 impl IngestReport {
     /// Returns the number of records written per second.
     pub fn per_second(&self) -> f64 {
-        let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 {
-            self.written as f64 / seconds
-        } else {
-            0.0
-        }
+        per_second(self.written, self.elapsed)
     }
 
     /// Counts records that are kept although the input no longer has them.
@@ -117,11 +112,7 @@ impl IngestReport {
 
 impl fmt::Display for IngestReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match (self.dry_run, self.cancelled) {
-            (true, _) => "dry run: ",
-            (false, true) => "stopped: ",
-            (false, false) => "",
-        };
+        let state = state(self.dry_run, self.cancelled);
         write!(f, "{state}{} written", self.written)?;
         let rest = [
             (self.skipped, "skipped"),
@@ -133,12 +124,8 @@ impl fmt::Display for IngestReport {
             (self.retries, "retries"),
             (self.resumed, "already done"),
         ];
-        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
-            write!(f, ", {count} {what}")?;
-        }
-        if let Some(why) = &self.withheld_because {
-            write!(f, ", {} not deleted ({})", self.withheld, OneLine(why))?;
-        }
+        write_counts(f, &rest)?;
+        write_withheld(f, self.withheld, self.withheld_because.as_deref())?;
         self.fmt_left_out(f)?;
         write!(
             f,
@@ -146,6 +133,45 @@ impl fmt::Display for IngestReport {
             self.elapsed.as_secs_f64(),
             self.per_second()
         )
+    }
+}
+
+/// Returns the number of records written per second; 0 if no time has passed.
+pub(crate) fn per_second(written: u64, elapsed: Duration) -> f64 {
+    let seconds = elapsed.as_secs_f64();
+    if seconds > 0.0 {
+        written as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
+/// Returns the start of a report that is not that of a complete run.
+pub(crate) fn state(dry_run: bool, cancelled: bool) -> &'static str {
+    match (dry_run, cancelled) {
+        (true, _) => "dry run: ",
+        (false, true) => "stopped: ",
+        (false, false) => "",
+    }
+}
+
+/// Writes `, 3 skipped, 1 failed`, without the counts that are 0.
+pub(crate) fn write_counts(f: &mut fmt::Formatter<'_>, counts: &[(u64, &str)]) -> fmt::Result {
+    for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
+        write!(f, ", {count} {what}")?;
+    }
+    Ok(())
+}
+
+/// Writes `, 2 not deleted (…)` if records were kept.
+pub(crate) fn write_withheld(
+    f: &mut fmt::Formatter<'_>,
+    records: u64,
+    why: Option<&str>,
+) -> fmt::Result {
+    match why {
+        Some(why) => write!(f, ", {records} not deleted ({})", OneLine(why)),
+        None => Ok(()),
     }
 }
 

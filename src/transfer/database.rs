@@ -12,7 +12,7 @@ use super::copy::Copied;
 use super::existing::IfExists;
 use super::report::CopyReport;
 use super::settings::{Settings, settings_methods};
-use super::target::place;
+use super::target::{create_database, place};
 use crate::client::Client;
 use crate::collection::Collection;
 use crate::error::{Call, Error, InvalidInput, Result};
@@ -189,10 +189,11 @@ impl<'a> CopyDatabase<'a> {
 
     /// Creates the target's database if it does not exist. Returns `false` in a dry run if it does not.
     fn open_database(&self) -> Result<bool> {
-        let name = self.target.database();
-        match self.target.get_database(name) {
-            Err(Error::NotFound { .. }) if self.settings.dry_run => Ok(false),
-            Err(Error::NotFound { .. }) => self.target.create_database(name).map(|()| true),
+        if !self.settings.dry_run {
+            return create_database(&self.target).map(|()| true);
+        }
+        match self.target.get_database(self.target.database()) {
+            Err(Error::NotFound { .. }) => Ok(false),
             found => found.map(|_| true),
         }
     }

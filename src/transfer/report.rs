@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::load::Counts;
+use crate::model::report::{per_second, state, write_counts, write_withheld};
 
 /// The result of a copy or of a restore. Its `Display` is one line: `notes: 12000 written, 3 skipped in 60.0 s,
 /// 200 per second, verified`.
@@ -55,22 +56,13 @@ impl CopyReport {
 
     /// Returns the number of records written per second.
     pub fn per_second(&self) -> f64 {
-        let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 {
-            self.written as f64 / seconds
-        } else {
-            0.0
-        }
+        per_second(self.written, self.elapsed)
     }
 }
 
 impl fmt::Display for CopyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match (self.dry_run, self.cancelled) {
-            (true, _) => "dry run: ",
-            (false, true) => "stopped: ",
-            (false, false) => "",
-        };
+        let state = state(self.dry_run, self.cancelled);
         write!(f, "{}: {state}{} written", self.collection, self.written)?;
         let rest = [
             (self.skipped, "skipped"),
@@ -78,12 +70,8 @@ impl fmt::Display for CopyReport {
             (self.resumed, "already done"),
             (self.retries, "retries"),
         ];
-        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
-            write!(f, ", {count} {what}")?;
-        }
-        if let Some(why) = &self.withheld_because {
-            write!(f, ", {} not deleted ({why})", self.withheld)?;
-        }
+        write_counts(f, &rest)?;
+        write_withheld(f, self.withheld, self.withheld_because.as_deref())?;
         let seconds = self.elapsed.as_secs_f64();
         write!(f, " in {seconds:.1} s, {:.0} per second", self.per_second())?;
         if self.verified {

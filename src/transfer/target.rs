@@ -146,6 +146,18 @@ pub(super) fn place(client: &Client) -> [String; 3] {
     [client.url(), client.tenant(), client.database()].map(str::to_owned)
 }
 
+/// Creates the client's database unless it exists.
+pub(super) fn create_database(client: &Client) -> Result<()> {
+    match client.get_database(client.database()) {
+        Err(Error::NotFound { .. }) => match client.create_database(client.database()) {
+            // Another program was faster.
+            Err(Error::AlreadyExists { .. }) => Ok(()),
+            created => created,
+        },
+        found => found.map(drop),
+    }
+}
+
 /// Records the id of the target.
 fn record(saved: Option<&mut Saved>, target: &Collection) -> Result<()> {
     let id = target.id().to_owned();

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::report::{state, write_counts};
+
 /// The result of a backup. Its `Display` is one line: `2 collections, 12000 records: 40 written, 11960
 /// unchanged, 3 deleted, 0.2 MB in 1.5 s`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,9 +32,7 @@ pub struct BackupReport {
 
 impl fmt::Display for BackupReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.cancelled {
-            f.write_str("stopped: ")?;
-        }
+        f.write_str(state(false, self.cancelled))?;
         let (collections, records) = (self.collections, self.records);
         let plural = |count| if count == 1 { "" } else { "s" };
         write!(f, "{collections} collection{}, ", plural(collections))?;
@@ -42,11 +42,10 @@ impl fmt::Display for BackupReport {
             plural(records),
             self.written
         )?;
-        for (count, what) in [(self.unchanged, "unchanged"), (self.deleted, "deleted")] {
-            if count > 0 {
-                write!(f, ", {count} {what}")?;
-            }
-        }
+        write_counts(
+            f,
+            &[(self.unchanged, "unchanged"), (self.deleted, "deleted")],
+        )?;
         let (megabytes, seconds) = (self.bytes as f64 / 1e6, self.elapsed.as_secs_f64());
         write!(f, ", {megabytes:.1} MB in {seconds:.1} s")
     }

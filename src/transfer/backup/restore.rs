@@ -18,7 +18,7 @@ use crate::transfer::load::{Counts, Job};
 use crate::transfer::report::CopyReport;
 use crate::transfer::settings::{Settings, settings_methods};
 use crate::transfer::source::Source;
-use crate::transfer::target::{Opening, Target};
+use crate::transfer::target::{Opening, Target, create_database};
 
 /// The name of the operation in errors and progress.
 const RESTORE: &str = "restore";
@@ -114,9 +114,9 @@ impl<'a> Restore<'a> {
     /// Checks the whole backup, restores the collections one after the other, and compares each with the
     /// backup. Returns a report for each.
     ///
-    /// With a [`checkpoint`](Restore::checkpoint) and several collections, those after the first one have
-    /// checkpoints of their own, whose names end in the id of the collection. All of them are deleted when the
-    /// last collection is restored.
+    /// With a [`checkpoint`](Restore::checkpoint) and several collections, each collection after the first one
+    /// has another file, whose name ends in the id of the collection. All of them are deleted when the last
+    /// collection is restored.
     ///
     /// # Errors
     /// - As for [`check`](Restore::check). Nothing has been written then.
@@ -359,17 +359,6 @@ impl Selected<'_> {
             source: settings,
             read_from: None,
         }
-    }
-}
-
-/// Creates the client's database unless it exists.
-fn create_database(client: &Client) -> Result<()> {
-    match client.get_database(client.database()) {
-        Err(Error::NotFound { .. }) => match client.create_database(client.database()) {
-            Err(Error::AlreadyExists { .. }) => Ok(()),
-            created => created,
-        },
-        found => found.map(drop),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::collection::Collection;
+use crate::model::report::{state, write_counts, write_withheld};
 use crate::printable::OneLine;
 use crate::transfer::load::Counts;
 
@@ -77,7 +78,7 @@ impl ReembedReport {
 
 impl fmt::Display for ReembedReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stopped = if self.cancelled { "stopped: " } else { "" };
+        let stopped = state(false, self.cancelled);
         let name = OneLine(self.collection.name());
         write!(f, "{name}: {stopped}{} written", self.written)?;
         write!(f, ", {} embedded", self.embedded)?;
@@ -89,12 +90,8 @@ impl fmt::Display for ReembedReport {
             (self.without_document, "left out without a document"),
             (self.retries, "retries"),
         ];
-        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
-            write!(f, ", {count} {what}")?;
-        }
-        if let Some(why) = &self.withheld_because {
-            write!(f, ", {} not deleted ({why})", self.withheld)?;
-        }
+        write_counts(f, &rest)?;
+        write_withheld(f, self.withheld, self.withheld_because.as_deref())?;
         write!(f, " in {:.1} s", self.elapsed.as_secs_f64())?;
         if self.verified {
             f.write_str(", verified")?;
