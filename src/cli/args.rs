@@ -60,3 +60,14 @@ impl Global {
 pub(crate) fn filter(json: &str) -> Result<Where, String> {
     Where::from_json(json).map_err(|error| error.to_string())
 }
+
+/// The records of a collection that `get` prints and `rm` deletes.
+#[derive(clap::Args)]
+pub(crate) struct Selection {
+    /// Ids of records
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Only records that pass this filter: Chroma's JSON
+    #[arg(long = "where", value_name = "JSON", value_parser = filter)]
+    pub(crate) filter: Option<Where>,
+}

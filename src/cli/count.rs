@@ -21,11 +21,8 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let records = global.client()?.collection(&args.name).get()?.count()?;
     let mut output = Output::new(global);
-    if output.is_json() {
-        output.json(&json!({ "collection": args.name, "records": records }))?;
-    } else {
-        output.line(&records.to_string())?;
-    }
+    let line = json!({ "collection": args.name, "records": records });
+    output.say(&records.to_string(), &line)?;
     output.finish()?;
     Ok(Exit::Done)
 }

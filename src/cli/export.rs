@@ -60,12 +60,11 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let count = count?;
     if args.dry_run || file.is_some() {
         let shown = file.map_or("standard output".into(), Path::to_string_lossy);
-        if output.is_json() {
-            output.json(&json!({ "collection": args.name, "file": shown, "written": count, "dry_run": args.dry_run }))?;
-        } else {
-            let done = if args.dry_run { "would write" } else { "wrote" };
-            output.line(&format!("{done} {} to {shown}", records(count)))?;
-        }
+        let done = if args.dry_run { "would write" } else { "wrote" };
+        output.say(
+            &format!("{done} {} to {shown}", records(count)),
+            &json!({ "collection": args.name, "file": shown, "written": count, "dry_run": args.dry_run }),
+        )?;
     }
     output.finish()?;
     Ok(Exit::Done)

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::error::Error;
 
-use chroma_blocking::{Collection, Where};
+use chroma_blocking::Collection;
 
-use super::args::{Global, Outcome, filter};
+use super::args::{Global, Outcome, Selection};
 use super::exit::Exit;
 use super::output::Output;
 use super::records::{Columns, Records};
@@ -27,12 +27,8 @@ Examples:
 pub(crate) struct Args {
     /// The collection
     name: String,
-    /// Ids of records
-    #[arg(value_name = "ID")]
-    ids: Vec<String>,
-    /// Only records that pass this filter: Chroma's JSON
-    #[arg(long = "where", value_name = "JSON", value_parser = filter)]
-    filter: Option<Where>,
+    #[command(flatten)]
+    selection: Selection,
     /// At most this many records
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -47,7 +43,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let collection = global.client()?.collection(&args.name).get()?;
     let mut output = Output::new(global);
     let mut records = Records::new(&mut output, &args.columns);
-    let missing = if args.ids.is_empty() {
+    let missing = if args.selection.ids.is_empty() {
         print_pages(&collection, args, &mut records)?;
         None
     } else {
@@ -66,14 +62,17 @@ fn print_by_id<'a>(
     args: &'a Args,
     records: &mut Records<'_>,
 ) -> Result<Option<&'a str>, Box<dyn Error>> {
-    let get = collection.get().ids(&args.ids).filter(args.filter.clone());
+    let get = collection
+        .get()
+        .ids(&args.selection.ids)
+        .filter(args.selection.filter.clone());
     let found = get.include(args.columns.include()).run()?;
     let ids: HashSet<String> = found.ids.iter().cloned().collect();
     let limit = args.limit.unwrap_or(usize::MAX);
     records.print(found.into_iter().skip(args.offset).take(limit))?;
-    let mut missing = args.ids.iter().filter(|id| !ids.contains(*id));
+    let mut missing = args.selection.ids.iter().filter(|id| !ids.contains(*id));
     // A record that does not pass the filter exists.
-    let missing = missing.next().filter(|_| args.filter.is_none());
+    let missing = missing.next().filter(|_| args.selection.filter.is_none());
     Ok(missing.map(String::as_str))
 }
 
@@ -89,7 +88,7 @@ fn print_pages(
         let size = left.min(PAGE);
         let page = collection
             .get()
-            .filter(args.filter.clone())
+            .filter(args.selection.filter.clone())
             .limit(size)
             .offset(offset);
         let page = page.include(args.columns.include()).run()?;

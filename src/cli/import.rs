@@ -222,28 +222,25 @@ fn finish(
     checkpoint: Option<&Path>,
 ) -> Outcome {
     let mut output = Output::new(global);
-    if output.is_json() {
-        output.json(&json!({
-            "collection": args.collection,
-            "read": report.read,
-            "resumed": report.resumed,
-            "written": report.written,
-            "skipped": report.skipped,
-            "failed": report.failed,
-            "empty": report.empty,
-            "deleted": report.deleted,
-            "withheld": report.withheld,
-            "withheld_because": report.withheld_because,
-            "embedded": report.embedded,
-            "cached": report.cached,
-            "retries": report.retries,
-            "seconds": report.elapsed.as_secs_f64(),
-            "cancelled": report.cancelled,
-            "dry_run": report.dry_run,
-        }))?;
-    } else {
-        output.line(&format!("{}: {report}", args.collection))?;
-    }
+    let line = json!({
+        "collection": args.collection,
+        "read": report.read,
+        "resumed": report.resumed,
+        "written": report.written,
+        "skipped": report.skipped,
+        "failed": report.failed,
+        "empty": report.empty,
+        "deleted": report.deleted,
+        "withheld": report.withheld,
+        "withheld_because": report.withheld_because,
+        "embedded": report.embedded,
+        "cached": report.cached,
+        "retries": report.retries,
+        "seconds": report.elapsed.as_secs_f64(),
+        "cancelled": report.cancelled,
+        "dry_run": report.dry_run,
+    });
+    output.say(&format!("{}: {report}", args.collection), &line)?;
     output.finish()?;
     for bad in &report.bad {
         note(&bad.to_string());

@@ -78,6 +78,15 @@ impl Output {
         writeln!(self.to, "{}", one_line(&line))
     }
 
+    /// Prints one line: the text for people, or the value as JSON.
+    pub(crate) fn say(&mut self, text: &str, value: &impl Serialize) -> io::Result<()> {
+        if self.json {
+            self.json(value)
+        } else {
+            self.line(text)
+        }
+    }
+
     /// Prints rows of a table: before the first ones, its titles. On a terminal, long cells are cut.
     pub(crate) fn rows(&mut self, table: &mut Table, rows: &[Vec<String>]) -> io::Result<()> {
         let rows: Vec<Vec<Cow<'_, str>>> = rows

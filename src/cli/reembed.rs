@@ -179,11 +179,7 @@ fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
 
 fn print(global: &Global, text: &str, line: &Value) -> Result<(), Box<dyn Error>> {
     let mut output = Output::new(global);
-    if output.is_json() {
-        output.json(line)?;
-    } else {
-        output.line(text)?;
-    }
+    output.say(text, line)?;
     output.finish()?;
     Ok(())
 }

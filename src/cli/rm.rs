@@ -1,9 +1,9 @@
 //! `chroma_client rm`: deletes a collection, or some of its records.
 
-use chroma_blocking::{Collection, Include, Where};
+use chroma_blocking::{Collection, Include};
 use serde_json::json;
 
-use super::args::{Global, Outcome, filter};
+use super::args::{Global, Outcome, Selection};
 use super::confirm::confirm;
 use super::exit::Exit;
 use super::output::{Output, records};
@@ -20,12 +20,8 @@ Examples:
 pub(crate) struct Args {
     /// The collection
     name: String,
-    /// Ids of records
-    #[arg(value_name = "ID")]
-    ids: Vec<String>,
-    /// Only records that pass this filter: Chroma's JSON
-    #[arg(long = "where", value_name = "JSON", value_parser = filter)]
-    filter: Option<Where>,
+    #[command(flatten)]
+    selection: Selection,
     /// Say what would be deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
@@ -35,7 +31,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let client = global.client()?;
     let name = &args.name;
     let collection = client.collection(name).get()?;
-    let is_whole = args.ids.is_empty() && args.filter.is_none();
+    let is_whole = args.selection.ids.is_empty() && args.selection.filter.is_none();
     let (ids, count) = if is_whole {
         (Vec::new(), collection.count()?)
     } else {
@@ -60,21 +56,15 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         }
     }
     let mut output = Output::new(global);
-    if output.is_json() {
-        output.json(&json!({
-            "collection": name,
-            "deleted": count,
-            "whole": is_whole,
-            "dry_run": args.dry_run,
-        }))?;
+    let done = if args.dry_run {
+        "would delete"
     } else {
-        let done = if args.dry_run {
-            "would delete"
-        } else {
-            "deleted"
-        };
-        output.line(&format!("{done} {what}"))?;
-    }
+        "deleted"
+    };
+    output.say(
+        &format!("{done} {what}"),
+        &json!({ "collection": name, "deleted": count, "whole": is_whole, "dry_run": args.dry_run }),
+    )?;
     output.finish()?;
     Ok(Exit::Done)
 }
@@ -82,11 +72,14 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
 /// Returns the ids of the records that the ids and the filter select.
 fn selected(collection: &Collection, args: &Args) -> chroma_blocking::Result<Vec<String>> {
     const NOTHING: [Include; 0] = [];
-    if !args.ids.is_empty() {
-        let get = collection.get().ids(&args.ids).filter(args.filter.clone());
+    if !args.selection.ids.is_empty() {
+        let get = collection
+            .get()
+            .ids(&args.selection.ids)
+            .filter(args.selection.filter.clone());
         return Ok(get.include(NOTHING).run()?.ids);
     }
-    let scan = collection.scan().filter(args.filter.clone());
+    let scan = collection.scan().filter(args.selection.filter.clone());
     let mut ids = Vec::new();
     for page in scan.include(NOTHING).pages() {
         ids.extend(page?.ids);

@@ -119,26 +119,23 @@ impl TransferArgs {
 pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Outcome {
     let mut output = Output::new(global);
     for report in reports {
-        if output.is_json() {
-            output.json(&json!({
-                "collection": report.collection,
-                "records": report.records,
-                "written": report.written,
-                "skipped": report.skipped,
-                "deleted": report.deleted,
-                "withheld": report.withheld,
-                "withheld_because": report.withheld_because,
-                "resumed": report.resumed,
-                "losses": report.losses,
-                "verified": report.verified,
-                "retries": report.retries,
-                "seconds": report.elapsed.as_secs_f64(),
-                "cancelled": report.cancelled,
-                "dry_run": report.dry_run,
-            }))?;
-        } else {
-            output.line(&report.to_string())?;
-        }
+        let line = json!({
+            "collection": report.collection,
+            "records": report.records,
+            "written": report.written,
+            "skipped": report.skipped,
+            "deleted": report.deleted,
+            "withheld": report.withheld,
+            "withheld_because": report.withheld_because,
+            "resumed": report.resumed,
+            "losses": report.losses,
+            "verified": report.verified,
+            "retries": report.retries,
+            "seconds": report.elapsed.as_secs_f64(),
+            "cancelled": report.cancelled,
+            "dry_run": report.dry_run,
+        });
+        output.say(&report.to_string(), &line)?;
     }
     output.finish()?;
     if !global.json {
