@@ -34,7 +34,7 @@ struct Size {
     /// Records that are copied at the real servers, and the number of rounds.
     records: usize,
     rounds: usize,
-    /// Whether Chroma's Python client is measured, too. It is installed if necessary.
+    /// Whether Chroma's Python client is measured as well. It is installed if necessary.
     python: bool,
 }
 

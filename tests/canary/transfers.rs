@@ -85,7 +85,7 @@ pub const CALLS: &[(&str, Call)] = &[
         backup.to_tar(io::sink()).map(drop)
     }),
     ("check of a backup", |abc, folder| {
-        // What it returns is data of the server.
+        // The manifest is data of the server.
         abc.client()
             .restore(folder.join("backup"))
             .check()

@@ -14,7 +14,7 @@ use crate::support::stand_in::StandIn;
 #[cfg(unix)]
 use crate::support::wait_until;
 
-/// Runs the program in a folder of its own, which gets the checkpoint.
+/// Runs the program in a new folder, which gets the checkpoint.
 fn copy(folder: &Folder, url: &str, arguments: &[&str]) -> Ran {
     let all = [&["copy"], arguments].concat();
     Ran::of(command(url, &all).current_dir(&folder.0).output().unwrap())

@@ -33,7 +33,7 @@ pub fn all_kinds(has_lists: bool) -> Vec<Record> {
     ]
 }
 
-/// Makes a collection with a name of its own and these records.
+/// Makes a collection with a unique name and these records.
 pub fn collection(url: &str, records: Vec<Record>) -> Collection {
     let collection = Client::new(url).unwrap().collection(unique_name()).create();
     let collection = collection.unwrap();

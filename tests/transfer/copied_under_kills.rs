@@ -134,7 +134,7 @@ struct Program {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-/// What a program tells.
+/// A line of the program.
 enum Told {
     /// How many records it has written. It waits for an answer.
     Done(usize),
@@ -173,7 +173,7 @@ impl Program {
                 Some(("done", done)) => return Told::Done(done.parse().unwrap()),
                 Some(("report", report)) => return Told::Report(report.to_owned()),
                 Some(("broken", message)) => return Told::BrokenIndex(message.to_owned()),
-                // The test program prints lines of its own.
+                // The test harness of the program prints other lines.
                 _ => {}
             }
         }
@@ -230,7 +230,7 @@ impl Plan {
         Plan { kills, made: 0 }
     }
 
-    /// Returns the kills that are due when so many records are written: of servers, and then of the program, at
+    /// Returns the kills that are due when `done` records are written: of servers, and then of the program, at
     /// most one.
     fn due(&mut self, done: usize) -> &[Kill] {
         let start = self.made;

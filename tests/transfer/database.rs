@@ -23,6 +23,15 @@ fn database() -> Client {
     client
 }
 
+/// Creates a database, and one in which one of its collections exists, the last one in the list.
+fn with_one_target() -> (Client, Client) {
+    let source = database();
+    let target = other().with_database(source.database());
+    other().create_database(source.database()).unwrap();
+    target.collection("c-1500").create().unwrap();
+    (source, target)
+}
+
 fn assert_equal(source: &Client, copy: &Client) {
     let collections = source.list_collections().run().unwrap();
     assert_eq!(copy.count_collections().unwrap(), collections.len());
@@ -50,11 +59,7 @@ fn all_collections_are_copied_into_a_new_database() {
 
 #[test]
 fn nothing_is_written_if_one_of_the_targets_exists() {
-    let source = database();
-    let target = other().with_database(source.database());
-    other().create_database(source.database()).unwrap();
-    // The last one in the list.
-    target.collection("c-1500").create().unwrap();
+    let (source, target) = with_one_target();
     let refused = source.copy_database_to(&target).run().unwrap_err();
     assert!(matches!(refused, Error::AlreadyExists { .. }), "{refused}");
     assert_eq!(target.count_collections().unwrap(), 1);
@@ -72,10 +77,7 @@ fn nothing_is_written_if_one_of_the_targets_exists() {
 
 #[test]
 fn a_refused_copy_is_refused_again() {
-    let source = database();
-    let target = other().with_database(source.database());
-    other().create_database(source.database()).unwrap();
-    target.collection("c-1500").create().unwrap();
+    let (source, target) = with_one_target();
     let folder = Folder::new();
     for _ in 0..2 {
         let copy = source.copy_database_to(&target);

@@ -224,7 +224,7 @@ fn changes_of_the_source_during_the_job_are_caught_up() {
                 update(10).document("a new text"),
                 update(11).metadata("number", "another"),
                 update(12).uri("https://example.com/new"),
-                // The same text again is no change.
+                // The same text again changes nothing.
                 update(13).document(text(13)),
             ])
             .unwrap();
