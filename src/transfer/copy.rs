@@ -161,7 +161,7 @@ impl<'a> CopyCollection<'a> {
             operation: COPY,
             vectors: Vectors::of(&self.source, &collection),
             target: collection.without_functions(),
-            mode: target.mode,
+            origin: target.origin,
             filter: self.filter.clone(),
             settings: &self.settings,
             saved,

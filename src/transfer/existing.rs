@@ -1,4 +1,4 @@
-//! [`IfExists`]: how a copy treats a collection that exists already.
+//! [`IfExists`]: how a copy treats a collection that exists already. [`Origin`]: whether its target did.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,4 +19,13 @@ pub enum IfExists {
     /// only records that pass the filter are deleted. If the source has no records, nothing is deleted, and the
     /// [report](super::CopyReport::withheld) counts the records that were kept.
     Mirror,
+}
+
+/// Where the target of a transfer comes from. It decides which differences count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This transfer has created it, perhaps in an earlier run.
+    Created,
+    /// It existed before, and is treated so.
+    Existing(IfExists),
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::vec;
 
 use super::compare::{Vectors, keeps_old_parts, replace_metadata};
-use super::existing::IfExists;
+use super::existing::{IfExists, Origin};
 use super::pace::Pace;
 use super::source::{Page, Pages};
 use crate::collection::Collection;
@@ -40,7 +40,7 @@ pub(super) struct FeedSettings<'f> {
     /// The number of positions of the source.
     pub(super) total: u64,
     pub(super) target: Collection,
-    pub(super) mode: IfExists,
+    pub(super) origin: Origin,
     pub(super) vectors: Vectors,
     pub(super) max_rate: Option<u32>,
     pub(super) cancel: Option<&'f AtomicBool>,
@@ -159,6 +159,7 @@ impl<'f> Feed<'f> {
         let copies = self.copies(&records)?;
         let rows: HashMap<&str, RecordRef<'_>> =
             copies.iter().map(|copy| (copy.id, copy)).collect();
+        let adds_only = self.settings.origin == Origin::Existing(IfExists::AddNew);
         let mut state = self.state.borrow_mut();
         let (mut different, mut replaced) = (Vec::new(), HashSet::new());
         for mut record in records {
@@ -167,8 +168,12 @@ impl<'f> Feed<'f> {
                 different.push(record);
                 continue;
             };
-            let difference = self.settings.vectors.difference(record.as_record(), copy);
-            let Some(kind) = difference.filter(|_| self.settings.mode != IfExists::AddNew) else {
+            let difference = if adds_only {
+                None
+            } else {
+                self.settings.vectors.difference(record.as_record(), copy)
+            };
+            let Some(kind) = difference else {
                 state.skipped += 1;
                 continue;
             };

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::checkpoint::Saved;
 use super::compare::Vectors;
-use super::existing::IfExists;
+use super::existing::{IfExists, Origin};
 use super::feed::{Feed, FeedSettings, Pass, State};
 use super::ids::IDS_PER_LINE;
 use super::settings::Settings;
@@ -31,8 +31,7 @@ pub(super) struct Job<'j, 'a> {
     /// The name of the operation in errors and progress.
     pub(super) operation: &'static str,
     pub(super) target: Collection,
-    /// Which differences count. [`IfExists::Fail`] if this transfer has created the target.
-    pub(super) mode: IfExists,
+    pub(super) origin: Origin,
     /// Restricts the records that are deleted.
     pub(super) filter: Option<Where>,
     pub(super) vectors: Vectors,
@@ -104,7 +103,7 @@ impl Job<'_, '_> {
             operation: self.operation,
             total: source.len(),
             target: settings.patient(&self.target).without_progress(),
-            mode: self.mode,
+            origin: self.origin,
             vectors: self.vectors,
             max_rate: settings.max_rate,
             cancel: settings.cancel.as_deref(),
@@ -227,11 +226,13 @@ impl Job<'_, '_> {
             let pages = scan.filter(self.filter.clone()).pages();
             Box::new(pages.map(|page| Ok(page?.ids)))
         };
-        let (groups, keeps) = match self.mode {
-            IfExists::Fail if source.has_lost_ids() => (existing(), Some(LOST_IDS)),
-            IfExists::Fail => (source.listed_before(), None),
-            IfExists::Mirror => (existing(), (source.len() == 0).then_some(EMPTY_SOURCE)),
-            IfExists::AddNew | IfExists::Replace => return Ok(()),
+        let (groups, keeps) = match self.origin {
+            Origin::Created if source.has_lost_ids() => (existing(), Some(LOST_IDS)),
+            Origin::Created => (source.listed_before(), None),
+            Origin::Existing(IfExists::Mirror) => {
+                (existing(), (source.len() == 0).then_some(EMPTY_SOURCE))
+            }
+            Origin::Existing(_) => return Ok(()),
         };
         self.counts.withheld = 0;
         self.counts.withheld_because = None;
@@ -240,7 +241,7 @@ impl Job<'_, '_> {
                 break;
             }
             let mut extra = source.missing(ids?)?;
-            if self.mode == IfExists::Fail && !extra.is_empty() {
+            if self.origin == Origin::Created && !extra.is_empty() {
                 extra = target.get().ids(&extra).include([]).run()?.ids;
             }
             if keeps.is_some() && !extra.is_empty() {

@@ -1,7 +1,7 @@
 //! [`Target`]: the collection that a transfer writes into, created or opened.
 
 use super::checkpoint::Saved;
-use super::existing::IfExists;
+use super::existing::{IfExists, Origin};
 use super::feed::Pass;
 use super::settings::Settings;
 use crate::client::Client;
@@ -12,8 +12,7 @@ use crate::error::{Call, Error, InvalidInput, Result};
 pub(super) struct Target {
     /// `None` in a dry run that would create it.
     pub(super) collection: Option<Collection>,
-    /// Which differences count. [`IfExists::Fail`] if this transfer has created the collection.
-    pub(super) mode: IfExists,
+    pub(super) origin: Origin,
     /// The records that the first pass writes.
     pub(super) pass: Pass,
     /// The position from which the first pass continues.
@@ -80,7 +79,7 @@ impl Opening<'_> {
         if settings.dry_run {
             return Ok(Target {
                 collection: None,
-                mode: IfExists::Fail,
+                origin: Origin::Created,
                 pass: Pass::All,
                 from: 0,
                 losses,
@@ -181,7 +180,7 @@ impl Target {
     fn created(collection: Collection, losses: Vec<String>) -> Target {
         Target {
             collection: Some(collection),
-            mode: IfExists::Fail,
+            origin: Origin::Created,
             pass: Pass::All,
             from: 0,
             losses,
@@ -191,7 +190,7 @@ impl Target {
     fn existing(collection: Collection, mode: IfExists) -> Target {
         Target {
             collection: Some(collection),
-            mode,
+            origin: Origin::Existing(mode),
             pass: match mode {
                 IfExists::AddNew => Pass::New,
                 _ => Pass::Different,

@@ -280,7 +280,7 @@ impl<'a> Restore<'a> {
                 operation: RESTORE,
                 vectors,
                 target: collection.without_functions(),
-                mode: target.mode,
+                origin: target.origin,
                 filter: None,
                 settings: &self.settings,
                 saved: saved.take(),

@@ -214,7 +214,7 @@ impl<'a> Reembed<'a> {
         let mut job = Job {
             operation: REEMBED,
             target: collection.clone(),
-            mode: target.mode,
+            origin: target.origin,
             filter: None,
             vectors: Vectors::Embedded,
             settings: &mut self.settings,
