@@ -23,7 +23,7 @@ pub(crate) struct Global {
     /// The database [default: CHROMA_DATABASE]
     #[arg(long, global = true)]
     database: Option<String>,
-    /// Print JSON Lines for programs
+    /// Print JSON Lines for programs; docs/moving.md lists their names
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Do not ask before something is deleted or replaced
@@ -62,7 +62,7 @@ pub(crate) fn filter(json: &str) -> Result<Where, String> {
 }
 
 /// The records of a collection that `get` prints and `rm` deletes.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Selection {
     /// Ids of records
     #[arg(value_name = "ID")]

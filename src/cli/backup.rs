@@ -10,7 +10,8 @@ use serde_json::json;
 use super::args::{Global, Outcome};
 use super::exit::{Exit, UsageError};
 use super::job::{Job, stopped};
-use super::output::{Output, is_broken_pipe, one_line};
+use super::output::{Output, is_broken_pipe};
+use crate::printable::one_line;
 
 /// Write all collections of the database, or those named, into a folder or a .tar stream
 ///
@@ -18,7 +19,6 @@ use super::output::{Output, is_broken_pipe, one_line};
 /// the backup is complete. Only the current user can read it.
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json, one line: collections, records, written, unchanged, deleted, bytes, sha256, seconds, cancelled, dry_run.
 With --tar, the report is on standard error.
 
 A backup that ends early leaves nothing; run it again.
@@ -61,7 +61,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         return Err(UsageError(why.to_owned()).into());
     }
     let client = global.client()?;
-    let job = Job::new(global)?;
+    let job = Job::new()?;
     let mut backup = client
         .backup()
         .all_databases(args.all_databases)
@@ -90,9 +90,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if folder.is_none() && !args.dry_run {
         writeln!(io::stderr(), "{}", line(global, args, &report))?;
     } else {
-        let mut output = Output::new(global);
+        let output = Output::new(global);
         output.line(&line(global, args, &report))?;
-        output.finish()?;
     }
     if report.cancelled {
         return Ok(stopped(None));

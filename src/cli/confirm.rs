@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
 use super::args::Global;
 use super::exit::UsageError;
-use super::output::one_line;
+use crate::printable::one_line;
 
 /// Asks a question that ends with a question mark, on the terminal. Returns whether the answer was yes;
 /// `--yes` answers for the user.

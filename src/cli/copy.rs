@@ -24,12 +24,6 @@ the server of the source, with the source's key.
 
 A run that ends early leaves a checkpoint, NAME.copy.ckpt (with --all, DATABASE.copy.ckpt). The same command continues there.
 
-With --json, a line for each collection: collection, records, written, skipped, deleted, withheld,
-withheld_because, resumed, losses, verified, retries, seconds, cancelled, dry_run.
-
-Exit codes: 0; 1; 2 wrong options; 3 if the copy differs from its source, or old records were kept; 75 try again
-later; 130 stopped.
-
 Examples:
   chroma_client copy notes --to db:8000
   chroma_client copy notes --as notes-2
@@ -86,7 +80,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let what = args.name.as_deref().unwrap_or(source.database());
     let checkpoint = args.checkpoint.clone();
     let checkpoint = checkpoint.unwrap_or_else(|| format!("{what}.copy.ckpt").into());
-    let job = Job::new(global)?;
+    let job = Job::new()?;
     let options = &args.options;
     let reports = if let Some(name) = &args.name {
         let copy = source.collection(name).get()?.copy_to(&target);

@@ -9,8 +9,6 @@ use super::output::Output;
 /// Print the number of records in a collection
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json: collection, records.
-
 Example:
   chroma_client count notes")]
 pub(crate) struct Args {
@@ -20,9 +18,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let records = global.client()?.collection(&args.name).get()?.count()?;
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     let line = json!({ "collection": args.name, "records": records });
     output.say(&records.to_string(), &line)?;
-    output.finish()?;
     Ok(Exit::Done)
 }

@@ -54,15 +54,13 @@ fn function() -> Result<Box<dyn EmbeddingFunction>, Box<dyn Error>> {
 }
 
 fn ask(global: &Global, notes: &Collection) -> Result<(), Box<dyn Error>> {
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     let question = "languages without a garbage collector";
     let columns = Columns::default();
     note(&format!("{question}?"));
-    print_hits(&mut output, &notes.query(question).run()?, &columns)?;
-    output.flush()?;
+    print_hits(&output, &notes.query(question).run()?, columns)?;
     note("The same, since 2010:");
     let recent = notes.query(question).filter(Key::field("year").gte(2010));
-    print_hits(&mut output, &recent.run()?, &columns)?;
-    output.finish()?;
+    print_hits(&output, &recent.run()?, columns)?;
     Ok(())
 }

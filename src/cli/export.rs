@@ -18,8 +18,6 @@ use super::stop::Stop;
 /// settings and schema of the collection are not written: see backup and copy.
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json and a file: collection, file, written, dry_run. Without a file, the lines are JSON already.
-
 Examples:
   chroma_client export notes notes.jsonl
   chroma_client export notes --where '{\"year\":{\"$gt\":2000}}' --no-embeddings | gzip > notes.jsonl.gz")]
@@ -43,8 +41,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
     let stop = Stop::on_signals("stopping")?;
     let collection = global.client()?.collection(&args.name).get()?;
-    let bar = Bar::new(global)?;
-    let mut output = Output::new(global);
+    let bar = Bar::new()?;
+    let output = Output::new(global);
     let export = collection
         .with_cancel(stop.flag())
         .export()
@@ -54,7 +52,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let count = match file {
         _ if args.dry_run => export.write_to(io::sink()),
         Some(file) => export.to_file(file),
-        None => export.write_to(output.writer()),
+        None => export.write_to(io::stdout().lock()),
     };
     bar.clear();
     let count = count?;
@@ -66,6 +64,5 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
             &json!({ "collection": args.name, "file": shown, "written": count, "dry_run": args.dry_run }),
         )?;
     }
-    output.finish()?;
     Ok(Exit::Done)
 }

@@ -1,18 +1,12 @@
 //! `chroma_client head`: prints the first records of a collection.
 
-use super::args::{Global, Outcome};
-use super::exit::Exit;
-use super::output::Output;
-use super::records::{Columns, Records};
+use super::args::{Global, Outcome, Selection};
+use super::get;
+use super::records::Columns;
 
 /// Print the first records of a collection
 #[derive(clap::Args)]
-#[command(after_help = "\
-With --json, a line for each record: id, document, uri, metadata, embedding. \
-What a record does not have is left out.
-
-Example:
-  chroma_client head notes -n 3")]
+#[command(after_help = "Example:\n  chroma_client head notes -n 3")]
 pub(crate) struct Args {
     /// The collection
     name: String,
@@ -24,11 +18,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
-    let collection = global.client()?.collection(&args.name).get()?;
-    let first = collection.get().limit(args.n);
-    let found = first.include(args.columns.include()).run()?;
-    let mut output = Output::new(global);
-    Records::new(&mut output, &args.columns).print(found.into_iter())?;
-    output.finish()?;
-    Ok(Exit::Done)
+    let first = get::Args {
+        name: args.name.clone(),
+        selection: Selection::default(),
+        limit: Some(args.n),
+        offset: 0,
+        columns: args.columns,
+    };
+    get::run(global, &first)
 }

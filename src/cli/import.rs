@@ -13,7 +13,8 @@ use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
 use super::input::{Format, Input, Records};
 use super::job::{Job, stopped};
-use super::output::{Output, note, one_line, records};
+use super::output::{Output, note, records};
+use crate::printable::one_line;
 
 /// The metadata key of the hashes of `--only-changed`.
 const CONTENT_HASH: &str = "content_hash";
@@ -30,11 +31,6 @@ const SOURCE_ID: &str = "source_id";
 A run that ends early leaves a checkpoint, INPUT.ckpt. The same command continues there.
 
 The key of a function is read from its provider's variable, such as GEMINI_API_KEY or OPENAI_API_KEY.
-
-With --json, one line: collection, read, resumed, written, skipped, failed, empty, deleted, withheld,
-withheld_because, embedded, cached, retries, seconds, cancelled, dry_run.
-
-Exit codes: 0; 1; 2 wrong options; 3 if --sync kept old records; 75 try again later; 130 stopped.
 
 Examples:
   chroma_client import notes.jsonl --collection notes
@@ -86,7 +82,7 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let input = Input::new(&args.input, args.format)?;
     let client = global.client()?;
-    let job = Job::new(global)?;
+    let job = Job::new()?;
     let mut builder = client.collection(&args.collection);
     if let Some(function) = args.function.make(job.flag())? {
         builder = builder.embedding_function(function);
@@ -221,7 +217,7 @@ fn finish(
     report: &IngestReport,
     checkpoint: Option<&Path>,
 ) -> Outcome {
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     let line = json!({
         "collection": args.collection,
         "read": report.read,
@@ -241,7 +237,6 @@ fn finish(
         "dry_run": report.dry_run,
     });
     output.say(&format!("{}: {report}", args.collection), &line)?;
-    output.finish()?;
     for bad in &report.bad {
         note(&bad.to_string());
     }

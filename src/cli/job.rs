@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chroma_blocking::Progress;
 
-use super::args::Global;
 use super::exit::{self, Exit};
-use super::output::{note, one_line};
+use super::output::note;
 use super::progress::Bar;
 use super::stop::Stop;
+use crate::printable::one_line;
 
 /// A command that can be stopped by Ctrl-C and continued.
 pub(crate) struct Job {
@@ -21,10 +21,10 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(global: &Global) -> Result<Job, Box<dyn Error>> {
+    pub(crate) fn new() -> Result<Job, Box<dyn Error>> {
         Ok(Job {
             stop: Stop::of_job()?,
-            bar: Bar::new(global)?,
+            bar: Bar::new()?,
         })
     }
 

@@ -9,8 +9,6 @@ use super::output::{Output, Table};
 /// List the collections of the database
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json, a line for each: collection, id, records, dimension, space, embedding_function, metadata.
-
 Examples:
   chroma_client ls
   chroma_client ls --json | jq -r .collection")]
@@ -24,7 +22,7 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
         client.get_database(client.database())?;
     }
     collections.sort_by(|one, other| one.name().cmp(other.name()));
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     let mut rows = Vec::new();
     for collection in &collections {
         let records = match collection.count() {
@@ -59,6 +57,5 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
         let mut table = Table::new(&["NAME", "RECORDS", "DIMENSION", "SPACE", "FUNCTION"]);
         output.rows(&mut table, &rows)?;
     }
-    output.finish()?;
     Ok(Exit::Done)
 }

@@ -11,8 +11,6 @@ mod copy;
 mod count;
 mod demo;
 mod doctor;
-#[cfg(test)]
-mod documents;
 mod exit;
 mod export;
 mod function;
@@ -160,3 +158,6 @@ fn log_requests(verbose: u8) {
     // At the level trace, ureq_proto logs whole requests, including secrets.
     log::set_max_level(log::max_level().min(log::LevelFilter::Debug));
 }
+
+#[cfg(test)]
+mod tests;

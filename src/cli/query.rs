@@ -16,9 +16,6 @@ use super::records::{Columns, print_hits};
 /// that the collection names, such as GEMINI_API_KEY. Chroma 1.0.0 does not return the function; pass --function.
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json, a line for each hit: id, distance, document, uri, metadata, embedding. \
-What a record does not have is left out.
-
 Examples:
   chroma_client query notes \"memory safety\" -n 3
   chroma_client query notes \"memory safety\" --where '{\"year\":{\"$gt\":2000}}'")]
@@ -50,8 +47,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         .filter(args.filter.clone())
         .include(args.columns.include());
     let hits = query.run()?;
-    let mut output = Output::new(global);
-    print_hits(&mut output, &hits, &args.columns)?;
-    output.finish()?;
+    let output = Output::new(global);
+    print_hits(&output, &hits, args.columns)?;
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use super::output::{Output, Table};
 const TITLES: [&str; 5] = ["DISTANCE", "ID", "DOCUMENT", "METADATA", "EMBEDDING"];
 
 /// What `head`, `get` and `query` print of each record.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Copy, Default, clap::Args)]
 pub(crate) struct Columns {
     /// Print the vectors as well
     #[arg(long)]
@@ -18,7 +18,7 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// Returns the columns to request.
-    pub(crate) fn include(&self) -> Vec<Include> {
+    pub(crate) fn include(self) -> Vec<Include> {
         let mut include = vec![Include::Documents, Include::Metadatas, Include::Uris];
         if self.embeddings {
             include.push(Include::Embeddings);
@@ -27,7 +27,7 @@ impl Columns {
     }
 
     /// Returns the titles without the last one, unless vectors are printed.
-    fn titles(&self, titles: &'static [&'static str]) -> &'static [&'static str] {
+    fn titles(self, titles: &'static [&'static str]) -> &'static [&'static str] {
         let last = usize::from(!self.embeddings);
         &titles[..titles.len() - last]
     }
@@ -35,12 +35,12 @@ impl Columns {
 
 /// A printer of records.
 pub(crate) struct Records<'a> {
-    output: &'a mut Output,
+    output: &'a Output,
     table: Table,
 }
 
 impl<'a> Records<'a> {
-    pub(crate) fn new(output: &'a mut Output, columns: &Columns) -> Records<'a> {
+    pub(crate) fn new(output: &'a Output, columns: Columns) -> Records<'a> {
         let table = Table::new(columns.titles(&TITLES[1..]));
         Records { output, table }
     }
@@ -58,7 +58,7 @@ impl<'a> Records<'a> {
 }
 
 /// Prints hits, nearest first.
-pub(crate) fn print_hits(output: &mut Output, hits: &[Hit], columns: &Columns) -> io::Result<()> {
+pub(crate) fn print_hits(output: &Output, hits: &[Hit], columns: Columns) -> io::Result<()> {
     if output.is_json() {
         return hits.iter().try_for_each(|hit| output.json(hit));
     }

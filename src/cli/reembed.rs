@@ -30,14 +30,6 @@ a swap that was interrupted. With --if-exists replace, only texts that are new o
 
 The key of a function is read from its provider's variable, such as GEMINI_API_KEY or OPENAI_API_KEY.
 
-With --json, a line for each step: step (plan, reembed, swap), collection; plan: function, dimension, old_function,
-old_dimension, records, texts, without_document, characters, estimated_tokens, batches; reembed: records, written,
-embedded, cached, updated, skipped, deleted, withheld, withheld_because, resumed, without_document, losses, verified,
-retries, seconds, cancelled; swap: old_name. A run that continues prints no plan.
-
-Exit codes: 0; 1, also if the answer was no; 2 wrong options; 3 if the collections differ; 75 try again later;
-130 stopped.
-
 Examples:
   chroma_client reembed notes --function google_gemini:gemini-embedding-001 --dry-run
   chroma_client reembed notes --function openai:text-embedding-3-small --cache notes.cache --yes")]
@@ -70,7 +62,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let client = global.client()?;
-    let job = Job::new(global)?;
+    let job = Job::new()?;
     let function = args.function.make(job.flag())?.ok_or_else(|| {
         let why = "pass --function NAME[:MODEL], the new embedding function";
         UsageError(why.to_owned())
@@ -178,9 +170,8 @@ fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
 }
 
 fn print(global: &Global, text: &str, line: &Value) -> Result<(), Box<dyn Error>> {
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     output.say(text, line)?;
-    output.finish()?;
     Ok(())
 }
 

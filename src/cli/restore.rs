@@ -20,12 +20,6 @@ use super::transfer::{TransferArgs, print, with_options};
 #[command(after_help = "\
 A run that ends early leaves a checkpoint, FOLDER.restore.ckpt in the current folder. The same command continues.
 
-With --json, a line for each collection, as those of copy; with --check, a line for the backup: created, base,
-collections (how many), records; then a line for each collection: collection, database, records, incremental.
-
-Exit codes: 0; 1, also for a damaged backup; 2 wrong options; 3 if a collection differs, or old records were kept;
-75 try again later; 130 stopped.
-
 Examples:
   chroma_client restore backups/tuesday --check
   chroma_client restore backups/tuesday notes --as notes=notes-of-tuesday
@@ -69,7 +63,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         name.push(".restore.ckpt");
         name.into()
     });
-    let job = Job::new(global)?;
+    let job = Job::new()?;
     let mut restore = client.restore(&args.folder);
     for base in &args.bases {
         restore = restore.base(base);
@@ -91,7 +85,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
 }
 
 fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
-    let job = Job::new(global)?;
+    let job = Job::new()?;
     let mut restore = client.restore(&args.folder);
     for base in &args.bases {
         restore = restore.base(base);
@@ -101,7 +95,7 @@ fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
         .on_progress(|progress| job.show(progress))
         .check();
     let manifest = job.ended(checked, None)?;
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     if output.is_json() {
         output.json(&json!({
             "created": manifest.created,
@@ -120,7 +114,6 @@ fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
     } else {
         output.line(&manifest.to_string())?;
     }
-    output.finish()?;
     Ok(Exit::Done)
 }
 

@@ -11,8 +11,6 @@ use super::output::{Output, records};
 /// Delete a collection, or the records with these ids or that pass a filter
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json: collection, deleted (how many records), whole (whether the collection itself is deleted), dry_run.
-
 Examples:
   chroma_client rm notes
   chroma_client rm notes 1 2 --yes
@@ -55,7 +53,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
             collection.delete().ids(ids).run()?;
         }
     }
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     let done = if args.dry_run {
         "would delete"
     } else {
@@ -65,7 +63,6 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         &format!("{done} {what}"),
         &json!({ "collection": name, "deleted": count, "whole": is_whole, "dry_run": args.dry_run }),
     )?;
-    output.finish()?;
     Ok(Exit::Done)
 }
 

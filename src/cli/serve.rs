@@ -22,10 +22,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// time. Only programs on this machine reach the server. Prints its URL when it is ready.
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --json: url, port, pid, data, log.
-
-Exit codes: 0 if it was stopped by Ctrl-C or SIGTERM; 1 if it could not start, or ended by itself.
-
 Example:
   chroma_client serve --port 8000 --data ./chroma")]
 pub(crate) struct Args {
@@ -51,7 +47,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         builder = builder.version(version);
     }
     let server = builder.start()?;
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     if output.is_json() {
         output.json(&json!({
             "url": server.url(),
@@ -65,7 +61,6 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         let data = server.data_dir().display();
         note(&format!("its data is in {data}; Ctrl-C stops it"));
     }
-    output.finish()?;
     while !stop.wait(PAUSE) {
         let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port()));
         if connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {

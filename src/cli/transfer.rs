@@ -117,7 +117,7 @@ impl TransferArgs {
 
 /// Prints the reports of copies. Returns how a command with them ends if it was not stopped.
 pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Outcome {
-    let mut output = Output::new(global);
+    let output = Output::new(global);
     for report in reports {
         let line = json!({
             "collection": report.collection,
@@ -137,7 +137,6 @@ pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Outcome {
         });
         output.say(&report.to_string(), &line)?;
     }
-    output.finish()?;
     if !global.json {
         for report in reports {
             for loss in &report.losses {

@@ -126,8 +126,11 @@ fn colours_are_for_terminals_without_no_color() {
         Ran::of(command.envs(settings.iter().copied()).output().unwrap()).ok()
     };
     assert!(on_terminal(&[]).contains('\u{1b}'));
-    assert!(on_terminal(&[("NO_COLOR", "")]).contains('\u{1b}'));
     assert!(!on_terminal(&[("NO_COLOR", "1")]).contains('\u{1b}'));
     assert!(!on_terminal(&[("TERM", "dumb")]).contains('\u{1b}'));
-    assert!(!run(server("1.5.9"), &["ls"]).ok().contains('\u{1b}'));
+    let forced = [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")];
+    assert!(!on_terminal(&forced).contains('\u{1b}'));
+    let mut command = command(server("1.5.9"), &["ls"]);
+    let piped = command.env("CLICOLOR_FORCE", "1").output().unwrap();
+    assert!(!Ran::of(piped).ok().contains('\u{1b}'));
 }

@@ -60,12 +60,14 @@ pub fn run(url: &str, arguments: &[&str]) -> Ran {
     Ran::of(command(url, arguments).output().unwrap())
 }
 
-/// Returns a command that runs the program on a new terminal, which Python makes. All that the program
-/// prints is on standard output, with `\r\n` at the ends of lines.
+/// Returns a command that runs the program on a new terminal, which Python makes. Its width is in `COLUMNS`.
+/// All that the program prints is on standard output, with `\r\n` at the ends of lines.
 #[cfg(unix)]
 pub fn command_on_terminal(url: &str, arguments: &[&str]) -> Command {
     const TERMINAL: &str = "import os, pty, sys\n\
-                            sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+                            size = 'stty rows 24 cols ${COLUMNS:-80}; exec \"$@\"'\n\
+                            program = ['sh', '-c', size, 'sh', *sys.argv[1:]]\n\
+                            sys.exit(os.waitstatus_to_exitcode(pty.spawn(program)))";
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(python);
     clear(&mut command, url).args(["-c", TERMINAL, env!("CARGO_BIN_EXE_chroma_client")]);

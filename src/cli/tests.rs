@@ -120,45 +120,6 @@ fn commands_in_documents_and_help_are_valid() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The names of `--json` are promised in `docs/moving.md`. The help of `restore` refers to that of `copy`.
-#[test]
-fn the_names_of_json_are_those_of_the_help() {
-    let (_, document) = DOCUMENTS[2].1.split_once("## JSON").unwrap();
-    let (table, _) = document.split_once("\n## ").unwrap();
-    let quoted = |cell: &str| -> Vec<String> {
-        let parts = cell.split('`').skip(1).step_by(2);
-        parts.map(str::to_owned).collect()
-    };
-    let mut program = Arguments::command();
-    let mut missing = Vec::new();
-    let mut rows = 0;
-    for row in table.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<&str> = row.split('|').collect();
-        rows += 1;
-        for command in quoted(cells[1]) {
-            let name = command.split(' ').next().unwrap();
-            let Some(command) = program.find_subcommand_mut(name) else {
-                continue; // a step
-            };
-            let help = command.render_long_help().to_string();
-            let words: Vec<&str> = help
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .collect();
-            let is_other = |word: &String| word != "get" && !words.contains(&word.as_str());
-            if name != "restore" || cells[1].contains("--check") {
-                missing.extend(
-                    quoted(cells[2])
-                        .into_iter()
-                        .filter(is_other)
-                        .map(|word| (name.to_owned(), word)),
-                );
-            }
-        }
-    }
-    assert!(rows > 12, "{table}");
-    assert_eq!(missing, []);
-}
-
 #[test]
 fn lines_are_split_as_a_shell_does() {
     let text = "```sh\nA='1 2' chroma_client get notes \\\n  --where '{\"a\":1}' | jq . # chroma_client no\n```\n`chroma_client ls`";
