@@ -1,8 +1,9 @@
-//! [`Global`]: the options that all commands have. [`filter`]: reads a filter.
+//! [`Global`]: the options that all commands have. [`filter`] and [`named`]: read values.
 
 use std::error::Error;
 
 use chroma_blocking::{Client, ClientBuilder, Where};
+use serde::de::DeserializeOwned;
 
 use super::exit::Exit;
 
@@ -59,6 +60,11 @@ impl Global {
 /// Reads the value of `--where`: Chroma's JSON.
 pub(crate) fn filter(json: &str) -> Result<Where, String> {
     Where::from_json(json).map_err(|error| error.to_string())
+}
+
+/// Reads a value that has a name in JSON, such as a distance function. The error lists the names.
+pub(crate) fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
+    serde_json::from_value(name.into()).map_err(|error| error.to_string())
 }
 
 /// The records of a collection that `get` prints and `rm` deletes.

@@ -22,7 +22,7 @@ const HASHING: &str = "chroma_blocking_hashing";
 pub(crate) struct FunctionArgs {
     /// The embedding function, by Chroma's name: google_gemini, openai, ollama, cohere, voyageai, jina, default,
     /// hashing and so on; with a model as NAME:MODEL, or with Chroma's settings as NAME:{JSON}
-    #[arg(long, value_name = "NAME[:MODEL]")]
+    #[arg(long, alias = "embedding-function", value_name = "NAME[:MODEL]")]
     pub(crate) function: Option<String>,
     /// The number of floats per vector, for models that can shorten their vectors
     #[arg(long, value_name = "N", requires = "function")]

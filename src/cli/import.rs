@@ -7,7 +7,7 @@ use chroma_blocking::ingest::{BadRecords, IngestReport, TextSplitter};
 use chroma_blocking::{Collection, Space};
 use serde_json::json;
 
-use super::args::{Global, Outcome};
+use super::args::{Global, Outcome, named};
 use super::confirm::confirm;
 use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     function: FunctionArgs,
     /// The distance function of a new collection: l2, cosine or ip [default: the embedding function's, or l2]
-    #[arg(long, value_parser = space)]
+    #[arg(long, value_parser = named::<Space>)]
     space: Option<Space>,
     /// Split documents into pieces of at most N characters; later runs replace all pieces of a document
     #[arg(long, value_name = "N")]
@@ -72,7 +72,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// Start from the beginning if the input has changed since the run of the checkpoint
-    #[arg(long)]
+    #[arg(long, alias = "restart-with")]
     restart: bool,
     /// Read and check everything, and write nothing
     #[arg(long)]
@@ -251,9 +251,4 @@ fn finish(
         return Ok(Exit::Kept);
     }
     Ok(Exit::Done)
-}
-
-/// Reads the value of `--space`.
-fn space(name: &str) -> Result<Space, String> {
-    serde_json::from_value(name.into()).map_err(|_| "it must be l2, cosine or ip".to_owned())
 }

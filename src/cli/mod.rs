@@ -28,7 +28,6 @@ mod reembed;
 mod restore;
 mod rm;
 mod serve;
-mod setters;
 mod stop;
 mod transfer;
 
@@ -36,7 +35,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use args::{Global, Outcome};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
 use output::{is_broken_pipe, note};
 
@@ -62,6 +61,8 @@ Jobs (import, copy, reembed, backup, restore) repeat a failed request ten times,
 Exit codes: 0 done; 1 an error that needs attention; 2 wrong options; 3 written, but old records were kept, or \
 a copy differs from its source; 75 try again later; 130 stopped by Ctrl-C or SIGTERM. After 1, 3, 75 and 130, \
 the same command continues a job with a checkpoint.
+
+Some messages name a setter of the library. The option has the same name: .allow_losses(true) is --allow-losses.
 
 Example:
   CHROMA_HOST=db:8000 chroma_client ls";
@@ -98,8 +99,7 @@ enum Command {
 
 /// Runs the command of the command line.
 pub(crate) fn run() -> ExitCode {
-    let matches = Arguments::command().get_matches();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let arguments = Arguments::parse();
     log_requests(arguments.global.verbose);
     let outcome = match &arguments.command {
         Some(command) => run_command(&arguments.global, command),
@@ -110,11 +110,7 @@ pub(crate) fn run() -> ExitCode {
         // As for `| head -1`: the reader has what it wants.
         Err(error) if is_broken_pipe(&*error) => Exit::Done.into(),
         Err(error) => {
-            let program = Arguments::command();
-            let name = matches.subcommand_name();
-            let command = name.and_then(|name| program.find_subcommand(name));
-            let message = setters::with_options(&*error, command);
-            note(&format!("chroma_client: {message}"));
+            note(&format!("chroma_client: {error:#}"));
             exit::of_error(&*error).into()
         }
     }

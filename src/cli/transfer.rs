@@ -6,7 +6,7 @@ use chroma_blocking::Client;
 use chroma_blocking::transfer::{CopyReport, IfExists};
 use serde_json::json;
 
-use super::args::{Global, Outcome};
+use super::args::{Global, Outcome, named};
 use super::confirm::confirm;
 use super::exit::Exit;
 use super::output::{Output, note, records};
@@ -14,9 +14,10 @@ use super::output::{Output, note, records};
 /// The options of all commands that write collections.
 #[derive(clap::Args)]
 pub(crate) struct TransferArgs {
-    /// How to treat a collection of the same name
-    #[arg(long, value_enum, default_value_t = Existing::Fail)]
-    pub(crate) if_exists: Existing,
+    /// How to treat a collection of the same name: fail; add-new: add records that it does not have; replace: also
+    /// replace those that differ; mirror: also delete those that the source does not have
+    #[arg(long, value_name = "HOW", default_value = "fail", value_parser = named::<IfExists>)]
+    pub(crate) if_exists: IfExists,
     /// Create collections although the server cannot store all of their settings, and list the losses
     #[arg(long)]
     pub(crate) allow_losses: bool,
@@ -31,34 +32,11 @@ pub(crate) struct TransferArgs {
     pub(crate) dry_run: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Existing {
-    /// Fail before anything is written
-    Fail,
-    /// Add records that it does not have, and change none
-    AddNew,
-    /// Add records, and replace those that differ
-    Replace,
-    /// As replace, and delete records that the source does not have
-    Mirror,
-}
-
-impl From<Existing> for IfExists {
-    fn from(existing: Existing) -> IfExists {
-        match existing {
-            Existing::Fail => IfExists::Fail,
-            Existing::AddNew => IfExists::AddNew,
-            Existing::Replace => IfExists::Replace,
-            Existing::Mirror => IfExists::Mirror,
-        }
-    }
-}
-
 /// Sets the options of a transfer. The library's transfers have the same setters, and no trait in common.
 macro_rules! with_options {
     ($transfer:expr, $options:expr, $job:expr, $checkpoint:expr) => {{
         let mut transfer = $transfer
-            .if_exists($options.if_exists.into())
+            .if_exists($options.if_exists)
             .allow_losses($options.allow_losses)
             .verify(!$options.no_verify)
             .checkpoint($checkpoint)
@@ -75,7 +53,7 @@ pub(crate) use with_options;
 impl TransferArgs {
     /// Whether a question is asked if a target exists.
     pub(crate) fn asks(&self, global: &Global) -> bool {
-        let replaces = matches!(self.if_exists, Existing::Replace | Existing::Mirror);
+        let replaces = matches!(self.if_exists, IfExists::Replace | IfExists::Mirror);
         replaces && !self.dry_run && !global.yes
     }
 
@@ -106,7 +84,7 @@ impl TransferArgs {
         if existing.is_empty() {
             return Ok(true);
         }
-        let what = if self.if_exists == Existing::Mirror {
+        let what = if self.if_exists == IfExists::Mirror {
             "Replace the records that differ, and delete those that the source does not have, of"
         } else {
             "Replace the records that differ of"

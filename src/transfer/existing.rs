@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How a copy or a restore treats a collection of the same name that exists already. If there is none, it is
 /// created in all cases.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum IfExists {
     /// Fails before anything is written. The default.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::json::assert_documented;
 use crate::program::{run, server, servers};
 use crate::support::LIMITS;
 use crate::support::stand_in::{Answer, StandIn};
@@ -25,9 +26,7 @@ fn doctor_checks_a_real_server() {
         notes.create().unwrap();
         let lines = run(url, &["doctor", "--json", "--database", &database]).json();
         for line in &lines {
-            let mut keys: Vec<&String> = line.as_object().unwrap().keys().collect();
-            keys.sort_unstable();
-            assert_eq!(keys, ["check", "message", "status"]);
+            assert_documented("doctor`", line);
         }
         for check in [
             "proxy",

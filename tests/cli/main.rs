@@ -13,6 +13,7 @@ mod doctor;
 mod export;
 mod import;
 mod jobs;
+mod json;
 mod moving;
 mod output;
 mod program;

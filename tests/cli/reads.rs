@@ -3,6 +3,7 @@
 use chroma_blocking::{Client, Record};
 use serde_json::{Value, json};
 
+use crate::json::assert_documented;
 use crate::program::{run, server, servers, three_records};
 use crate::support::server::unique_name;
 
@@ -32,16 +33,7 @@ fn ls_lists_collections_with_their_records() {
             .iter()
             .find(|line| line["collection"] == name)
             .unwrap();
-        let stable = [
-            "collection",
-            "dimension",
-            "embedding_function",
-            "id",
-            "metadata",
-            "records",
-            "space",
-        ];
-        assert_eq!(keys(line), stable);
+        assert_documented("ls`", line);
         assert_eq!(
             (&line["records"], &line["dimension"]),
             (&json!(3), &json!(32))

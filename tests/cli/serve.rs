@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use chroma_blocking::{Client, RetryPolicy};
 use serde_json::Value;
 
+use crate::json::assert_documented;
 use crate::program::{Ran, command, run};
 use crate::support::folder::Folder;
 use crate::support::wait_until;
@@ -106,6 +107,7 @@ fn signals_end_the_server_and_keep_its_data() {
     let folder = Folder::new();
     for (signal, collections) in [("TERM", 0), ("INT", 1)] {
         let serving = serve(&folder);
+        assert_documented("serve`", &serving.told);
         let pid = serving.told["pid"].as_u64().unwrap();
         let client = serving.client();
         assert_eq!(client.count_collections().unwrap(), collections);
