@@ -37,13 +37,13 @@ pub(crate) struct Args {
     /// Write a .tar stream to standard output instead of a folder
     #[arg(long)]
     tar: bool,
-    /// Write only what has changed since this backup, which a restore then needs as well
+    /// Make hard links to the files of this backup that have not changed; each folder stays complete by itself
     #[arg(long, value_name = "FOLDER")]
     since: Option<PathBuf>,
     /// Back up all databases of the tenant
     #[arg(long)]
     all_databases: bool,
-    /// Read everything, and write nothing
+    /// Read everything, and write nothing; --since has no effect then
     #[arg(long)]
     dry_run: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if !names.is_empty() {
         backup = backup.collections(names);
     }
-    if let Some(earlier) = &args.since {
+    if let Some(earlier) = args.since.as_ref().filter(|_| !args.dry_run) {
         backup = backup.since(earlier);
     }
     let report = match folder {
@@ -108,10 +108,10 @@ fn line(global: &Global, args: &Args, report: &BackupReport) -> String {
     let line = json!({
         "collections": report.collections,
         "records": report.records,
-        "written": report.written,
-        "unchanged": report.unchanged,
-        "deleted": report.deleted,
+        "parts": report.parts,
+        "reused_parts": report.reused_parts,
         "bytes": report.bytes,
+        "reused_bytes": report.reused_bytes,
         "sha256": report.sha256,
         "seconds": report.elapsed.as_secs_f64(),
         "cancelled": report.cancelled,

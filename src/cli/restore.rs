@@ -36,9 +36,6 @@ pub(crate) struct Args {
     /// Restore a collection with another name; may be repeated
     #[arg(long = "as", alias = "name", value_name = "OLD=NEW", value_parser = renaming)]
     renames: Vec<(String, String)>,
-    /// A folder with an earlier backup that this one needs [default: next to FOLDER]; may be repeated
-    #[arg(long = "base", value_name = "FOLDER")]
-    bases: Vec<PathBuf>,
     #[command(flatten)]
     options: TransferArgs,
     /// The checkpoint [default: FOLDER.restore.ckpt in the current folder]
@@ -65,9 +62,6 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     });
     let job = Job::new()?;
     let mut restore = client.restore(&args.folder);
-    for base in &args.bases {
-        restore = restore.base(base);
-    }
     if !args.names.is_empty() {
         restore = restore.collections(&args.names);
     }
@@ -86,11 +80,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
 
 fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
     let job = Job::new()?;
-    let mut restore = client.restore(&args.folder);
-    for base in &args.bases {
-        restore = restore.base(base);
-    }
-    let checked = restore
+    let checked = client
+        .restore(&args.folder)
         .cancel(job.flag())
         .on_progress(|progress| job.show(progress))
         .check();
@@ -99,7 +90,6 @@ fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
     if output.is_json() {
         output.json(&json!({
             "created": manifest.created,
-            "base": manifest.base.as_ref().map(|base| &base.folder),
             "collections": manifest.collections.len(),
             "records": manifest.records(),
         }))?;
@@ -108,7 +98,6 @@ fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
                 "collection": one.name,
                 "database": one.database,
                 "records": one.records,
-                "incremental": one.incremental,
             }))?;
         }
     } else {
@@ -119,11 +108,7 @@ fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
 
 /// Returns the collections that the restore writes into, with clients of their databases.
 fn targets(client: &Client, args: &Args) -> Result<Vec<(Client, String)>, Box<dyn Error>> {
-    let mut restore = client.restore(&args.folder);
-    for base in &args.bases {
-        restore = restore.base(base);
-    }
-    let manifest = restore.check()?;
+    let manifest = client.restore(&args.folder).check()?;
     let is_chosen = |name: &String| args.names.is_empty() || args.names.contains(name);
     let chosen = manifest
         .collections

@@ -7,9 +7,9 @@ use twox_hash::XxHash3_64;
 use crate::model::metadata::{Metadata, MetadataValue};
 use crate::model::record::Record;
 
-/// Returns the hash of an id (XXH3, 64 bits). It decides the shard, and a sync remembers it for each id of
-/// the input.
-pub(super) fn id_hash(id: &str) -> u64 {
+/// Returns the hash of an id (XXH3, 64 bits). It decides the shard and the end of a part of a backup,
+/// and a sync remembers it for each id of the input.
+pub(crate) fn id_hash(id: &str) -> u64 {
     XxHash3_64::oneshot(id.as_bytes())
 }
 

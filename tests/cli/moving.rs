@@ -187,7 +187,7 @@ fn a_backup_is_restored_equal_on_the_other_server() {
         );
         let report = &run(from, &["backup", &full, name, "--json"]).json()[0];
         assert_eq!(
-            (&report["collections"], &report["written"]),
+            (&report["collections"], &report["records"]),
             (&json!(1), &json!(4))
         );
         let message = run(from, &["backup", &full, name]).fails(2);
@@ -198,14 +198,16 @@ fn a_backup_is_restored_equal_on_the_other_server() {
         source.delete().ids(["uri"]).run().unwrap();
         let report = &run(from, &["backup", &later, name, "--since", &full, "--json"]).json()[0];
         assert_eq!(
-            (&report["written"], &report["deleted"]),
-            (&json!(1), &json!(1))
+            (&report["parts"], &report["reused_parts"]),
+            (&json!(1), &json!(0))
         );
+        let again = text(&folder.path(&format!("{name}.3")));
+        let since = ["backup", &again, name, "--since", &later, "--json"];
+        assert_eq!(run(from, &since).json()[0]["reused_parts"], 1);
         let checked = run("nowhere:1", &["restore", &later, "--check", "--json"]).json();
-        let base = full.rsplit('/').next();
         assert_eq!(
-            (&checked[0]["collections"], &checked[0]["base"]),
-            (&json!(1), &json!(base))
+            (&checked[0]["collections"], &checked[0]["records"]),
+            (&json!(1), &json!(3))
         );
         assert_eq!(
             (&checked[1]["collection"], &checked[1]["records"]),
@@ -259,7 +261,7 @@ fn a_tar_stream_is_a_backup_and_not_for_a_terminal() {
         assert!(
             String::from_utf8(output.stderr)
                 .unwrap()
-                .contains("4 written")
+                .contains("4 records")
         );
         let (tar, unpacked) = (folder.path("b.tar"), folder.path("b"));
         fs::write(&tar, output.stdout).unwrap();
@@ -306,11 +308,21 @@ fn a_damaged_backup_is_found_before_anything_is_written() {
         &["restore", &restored, "--check"][..],
         &["restore", &restored, "--as", &renamed],
         &["restore", &restored, "--if-exists", "replace"],
-        &["backup", &other, source.name(), "--since", &restored],
     ] {
         let message = run_in(&folder, url, all).fails(1);
         assert!(message.contains("000000.jsonl"), "{message}");
     }
+    // The next backup does not share the damaged file.
+    let backup = ["backup", &other, source.name(), "--since", &restored];
+    let report = run(url, &[&backup[..], &["--json"]].concat()).json();
+    assert_eq!(report[0]["reused_parts"], 0);
+    run(url, &["restore", &other, "--check"]).ok();
+    let stream = ["backup", "--tar", source.name(), "--since", &restored];
+    let message = run(url, &stream).fails(2);
+    assert!(
+        message.contains("since") && message.contains(".tar"),
+        "{message}"
+    );
     let missing = text(&folder.path("missing"));
     let message = run(url, &["restore", &missing, "--check"]).fails(1);
     assert!(message.contains("missing"), "{message}");

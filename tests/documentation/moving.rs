@@ -1,4 +1,4 @@
-//! The script for cron in `docs/moving.md` makes a full backup, then incremental ones, and deletes old ones.
+//! The script for cron in `docs/moving.md` makes a backup each day, and deletes old ones.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -72,13 +72,6 @@ fn secure_11_the_script_for_cron_makes_backups_that_only_this_user_can_read() {
 
     let folder = Folder::new();
     let backups = folder.make("backups");
-    let old = backups.join("2020-W01");
-    fs::create_dir(&old).unwrap();
-    let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
-    fs::File::open(&old)
-        .unwrap()
-        .set_modified(long_ago)
-        .unwrap();
     let script = script(&backups);
     let check = |times: &str| {
         let output = run(&script, &server);
@@ -86,23 +79,35 @@ fn secure_11_the_script_for_cron_makes_backups_that_only_this_user_can_read() {
     };
 
     check("the first day");
-    let weeks = entries(&backups);
-    assert_eq!(weeks.len(), 1, "{weeks:?}");
-    let week = backups.join(&weeks[0]);
-    assert_eq!(entries(&week), ["full"]);
+    let first = entries(&backups);
+    assert_eq!(first.len(), 1, "{first:?}");
+    check("again on the first day");
+    assert_eq!(entries(&backups), first);
 
+    // The next day, that backup is the one of yesterday.
+    let yesterday = backups.join("2026-01-01");
+    fs::rename(backups.join(&first[0]), &yesterday).unwrap();
+    fs::create_dir(backups.join("2026-01-02.partial")).unwrap();
+    let old = backups.join("2020-01-01");
+    fs::create_dir(&old).unwrap();
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
+    fs::File::open(&old)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
     notes.add([record("3")]).unwrap();
     check("the second day");
-    let days = entries(&week);
-    assert_eq!(days.len(), 2, "{days:?}");
+    fs::remove_dir(backups.join("2026-01-02.partial")).unwrap();
+    assert_eq!(entries(&backups).len(), 2);
+    let today = backups.join(&entries(&backups)[1]);
     check("again on the second day");
-    assert_eq!(entries(&week), days);
     let mut found = Vec::new();
-    private_files(&week, &mut found);
-    assert!(found.len() > 6, "{found:?}");
+    private_files(&today, &mut found);
+    assert_eq!(found.len(), 4, "{found:?}");
+    fs::remove_dir_all(yesterday).unwrap();
 
     client.delete_collection("notes").unwrap();
-    for report in client.restore(week.join(&days[0])).run().unwrap() {
+    for report in client.restore(&today).run().unwrap() {
         assert!(report.verified, "{report}");
     }
     assert_eq!(

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chroma_blocking::schema::HnswConfig;
 use chroma_blocking::transfer::{BackupReport, IfExists};
-use chroma_blocking::{Client, Collection, Error, Metadata, Record, Space};
+use chroma_blocking::{Client, Collection, Error, Metadata, Record};
 
 use crate::servers::{all, one as client, unique_name};
 use crate::support::child;
@@ -98,10 +98,8 @@ fn a_restored_collection_is_the_same() {
     let folder = Folder::new();
     let backup = folder.path("backup");
     let report = back_up(&source, &backup);
-    assert_eq!(
-        (report.collections, report.records, report.written),
-        (1, 1_234, 1_234)
-    );
+    assert_eq!((report.collections, report.records), (1, 1_234));
+    assert_eq!(report.reused_parts, 0);
     assert_eq!(folder.names(), ["backup"]);
 
     let manifest = client().restore(&backup).check().unwrap();
@@ -113,10 +111,14 @@ fn a_restored_collection_is_the_same() {
     assert_eq!(copy.configuration(), source.configuration());
     assert_eq!(copy.schema(), source.schema());
 
-    // The content is the same, so the hash is.
-    back_up(&copy, &folder.path("again"));
-    let again = client().restore(folder.path("again")).check().unwrap();
-    assert_eq!(again.collections[0].hash, manifest.collections[0].hash);
+    // The content and the order are the same, so the files are.
+    let again = client().backup().collections([copy.name()]).since(&backup);
+    let again = again.to_folder(folder.path("again")).unwrap();
+    assert!(again.parts > 1, "{again}");
+    assert_eq!(
+        (again.reused_parts, again.parts),
+        (report.parts, report.parts)
+    );
 }
 
 #[cfg(unix)]
@@ -166,28 +168,18 @@ fn damage_of_any_file_is_found_and_nothing_is_written() {
     let places: usize = std::env::var("BACKUP_DAMAGES").map_or(5, |n| n.parse().unwrap());
     let folder = Folder::new();
     let source = filled(&records(0..20));
-    let (base, backup) = (folder.path("base"), folder.path("backup"));
-    back_up(&source, &base);
-    source.upsert(records(20..25)).unwrap();
-    client()
-        .backup()
-        .collections([source.name()])
-        .since(&base)
-        .to_folder(&backup)
-        .unwrap();
+    let backup = folder.path("backup");
+    back_up(&source, &backup);
     let target = unique_name();
     let refused = |what: &str, file: &Path| {
         let restore = client().restore(&backup).name(source.name(), &target);
         let error = restore.run().unwrap_err().to_string();
         let names_it = error.contains(file.file_name().unwrap().to_str().unwrap())
-            || error.contains("SHA256SUMS")
-            // A base with other checksums is another backup.
-            || error.contains("base");
+            || error.contains("SHA256SUMS");
         assert!(names_it, "{what} of {}: {error}", file.display());
     };
-    let mut all_files = files(&base);
-    all_files.extend(files(&backup));
-    assert_eq!(all_files.len(), 6);
+    let all_files = files(&backup);
+    assert_eq!(all_files.len(), 3);
     for file in all_files {
         let good = fs::read(&file).unwrap();
         for place in 0..places {
@@ -203,80 +195,141 @@ fn damage_of_any_file_is_found_and_nothing_is_written() {
         refused("the absence", &file);
         fs::write(&file, &good).unwrap();
     }
-    // A file that is listed and not in the manifest.
+    // Files that are listed and not in the manifest.
     let sums = backup.join("SHA256SUMS");
-    let line = fs::read_to_string(&sums)
-        .unwrap()
-        .replace("manifest.json", "../secret");
-    let mut listed = fs::OpenOptions::new().append(true).open(&sums).unwrap();
-    listed.write_all(line.as_bytes()).unwrap();
-    refused("an addition", &sums);
+    let good = fs::read_to_string(&sums).unwrap();
+    let line = good.replace("manifest.json", "../secret");
+    for bad in [format!("{good}{line}"), format!("{line}{good}")] {
+        fs::write(&sums, bad).unwrap();
+        refused("an addition", &sums);
+    }
     let exists = client().collection(target).get();
     assert!(matches!(exists, Err(Error::NotFound { .. })));
 }
 
+/// Backs up a collection to `to`, and uses the files of `from`.
+fn back_up_since(collection: &Collection, from: &Path, to: &Path) -> BackupReport {
+    let backup = collection
+        .client()
+        .backup()
+        .collections([collection.name()]);
+    backup.since(from).to_folder(to).unwrap()
+}
+
+/// Returns the content of all files, to see that a folder does not change.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let read = |file: PathBuf| {
+        let bytes = fs::read(&file).unwrap();
+        (file, bytes)
+    };
+    files(folder).into_iter().map(read).collect()
+}
+
 #[test]
-fn a_chain_of_backups_restores_the_last_state() {
+fn a_small_change_writes_few_parts_and_each_backup_is_complete() {
     let folder = Folder::new();
     let at = |name: &str| folder.path(name);
-    let source = filled(&records(0..500));
-    back_up(&source, &at("1"));
+    let source = filled(&records(0..3_000));
+    let first = back_up(&source, &at("1"));
+    assert!((5..30).contains(&first.parts), "{first}");
+    let before = contents(&at("1"));
 
-    let ids = |range| records(range).into_iter().map(|record| record.id);
-    source.delete().ids(ids(0..100)).run().unwrap();
+    // Nothing has changed.
+    let same = back_up_since(&source, &at("1"), &at("same"));
+    assert_eq!((same.parts, same.reused_parts), (first.parts, first.parts));
+    assert_eq!(same.bytes, first.bytes);
+    assert!(same.reused_bytes > first.bytes / 2, "{same}");
+
+    // Records are deleted and changed in the middle, and added at the end.
+    let ids = records(1_500..1_502).into_iter().map(|record| record.id);
+    source.delete().ids(ids).run().unwrap();
+    let changed = records(1_502..1_503);
     source
-        .upsert(records(100..110).into_iter().map(|r| r.metadata("new", 1)))
+        .update(changed.into_iter().map(|r| r.metadata("new", 1)))
         .unwrap();
-    source.add(records(500..600)).unwrap();
-    let backup = |from: &str| {
-        client()
-            .backup()
-            .collections([source.name()])
-            .since(at(from))
-    };
-    let second = backup("1").to_folder(at("2")).unwrap();
-    assert_eq!(
-        (second.written, second.unchanged, second.deleted),
-        (110, 390, 100)
-    );
-    let changed = |folder: &Path| {
-        let copy = restored(&client(), &source, folder);
-        let (mut found, mut expected) = (all(&copy), all(&source));
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        expected.sort_by(|a, b| a.id.cmp(&b.id));
-        assert!(found == expected, "{}", folder.display());
-        all(&copy)
-    };
-    let second_state = changed(&at("2"));
-    assert_eq!(second_state.len(), 500);
-    // Changed records come after unchanged ones.
-    assert_eq!(second_state[390].id, records(100..101)[0].id);
+    source.add(records(3_000..3_010)).unwrap();
+    let second = back_up_since(&source, &at("1"), &at("2"));
+    // One end of a part may be deleted, or be between the records.
+    let written = second.parts - second.reused_parts;
+    assert!((1..=4).contains(&written), "{second}");
+    assert_eq!(contents(&at("1")), before);
 
-    // A record comes back, one is changed for the second time, and one that was changed is deleted.
-    source.add(records(0..1)).unwrap();
-    source.delete().ids(ids(100..101)).run().unwrap();
-    source
-        .upsert(records(101..102).into_iter().map(|r| r.metadata("new", 2)))
-        .unwrap();
-    let third = backup("2").to_folder(at("3")).unwrap();
-    assert_eq!((third.written, third.unchanged, third.deleted), (2, 498, 1));
-    changed(&at("3"));
-    let last = backup("3").to_folder(at("4")).unwrap();
-    assert_eq!((last.written, last.deleted), (0, 0));
-    changed(&at("4"));
+    // All folders can be deleted except for the last one. The order is kept.
+    fs::remove_dir_all(at("1")).unwrap();
+    let third = back_up_since(&source, &at("2"), &at("3"));
+    assert_eq!(third.reused_parts, third.parts);
+    fs::remove_dir_all(at("2")).unwrap();
+    let copy = restored(&client(), &source, &at("3"));
+    assert!(all(&copy) == all(&source));
+    assert_eq!(copy.count().unwrap(), 3_008);
+}
 
-    // Bases elsewhere must be named, and must be the same.
-    fs::rename(at("1"), at("elsewhere")).unwrap();
-    let error = client().restore(at("3")).check().unwrap_err().to_string();
-    assert!(error.contains(".base(...)"), "{error}");
-    client()
-        .restore(at("3"))
-        .base(at("elsewhere"))
-        .check()
-        .unwrap();
-    back_up(&source, &at("1"));
-    let error = client().restore(at("3")).check().unwrap_err().to_string();
-    assert!(error.contains("not the backup"), "{error}");
+#[cfg(unix)]
+#[test]
+fn a_part_that_cannot_be_shared_is_written() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    let folder = Folder::new();
+    let source = filled(&records(0..20));
+    let earlier = folder.path("earlier");
+    back_up(&source, &earlier);
+    let part = Path::new("0000/000000.jsonl");
+    let number = |backup: &Path| fs::metadata(backup.join(part)).unwrap().ino();
+    let is_shared = |to: &Path| {
+        let report = back_up_since(&source, &earlier, to);
+        client().restore(to).check().unwrap();
+        let mode = fs::metadata(to.join(part)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(report.parts, 1);
+        assert_eq!(report.reused_parts == 1, number(to) == number(&earlier));
+        report.reused_parts == 1
+    };
+    assert!(is_shared(&folder.path("1")));
+
+    // Another file system, if this machine has one.
+    let elsewhere = Path::new("/dev/shm");
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
+    if device(elsewhere).is_ok_and(|other| other != device(&folder.0).unwrap()) {
+        let to = elsewhere.join(unique_name());
+        let was_shared = is_shared(&to);
+        fs::remove_dir_all(&to).unwrap();
+        assert!(!was_shared);
+    }
+
+    let file = earlier.join(part);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(!is_shared(&folder.path("2")));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+
+    // A damaged file, which stays as it is. The first backup shares it.
+    let good = fs::read(&file).unwrap();
+    let mut bad = good.clone();
+    bad[100] ^= 1;
+    fs::write(&file, &bad).unwrap();
+    assert!(!is_shared(&folder.path("3")));
+    assert_eq!(fs::read(&file).unwrap(), bad);
+    fs::write(&file, &good[..100]).unwrap();
+    assert!(!is_shared(&folder.path("4")));
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(folder.path("4").join(part), &file).unwrap();
+    back_up_since(&source, &earlier, &folder.path("5"));
+    let found = fs::symlink_metadata(folder.path("5").join(part)).unwrap();
+    assert!(found.is_file());
+}
+
+#[test]
+fn an_earlier_backup_must_be_complete_and_a_stream_has_none() {
+    let folder = Folder::new();
+    let source = filled(&records(0..3));
+    let backup = || client().backup().collections([source.name()]);
+    let (none, new) = (folder.path("none"), folder.path("new"));
+    let refused = backup().since(&none).to_folder(&new).unwrap_err();
+    assert!(refused.to_string().contains("SHA256SUMS"), "{refused}");
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
+    back_up(&source, &folder.path("earlier"));
+    let stream = backup().since(folder.path("earlier"));
+    let refused = stream.to_tar(std::io::sink()).unwrap_err();
+    assert!(refused.to_string().contains(".tar stream"), "{refused}");
 }
 
 #[test]
@@ -305,37 +358,6 @@ fn a_large_collection_has_several_files() {
 }
 
 #[test]
-fn a_changed_vector_is_a_change_and_normalization_is_not() {
-    let builder = client().collection(unique_name()).space(Space::Cosine);
-    let source = builder.create().unwrap();
-    let folder = Folder::new();
-    let records = records(1..501);
-    source.add(&records[..10]).unwrap();
-    back_up(&source, &folder.path("1"));
-    // The server may normalize vectors now or later. This has the same effect.
-    let (x, y, z) = (1.0_f32, 0.1_f32, -0.5_f32);
-    let length = (x * x + y * y + z * z).sqrt();
-    let normalized = [x / length, y / length, z / length];
-    let same = Record::new(records[0].id.clone()).embedding(normalized);
-    source.update([same]).unwrap();
-    source.add(&records[10..]).unwrap();
-    let backup = |from| {
-        client()
-            .backup()
-            .collections([source.name()])
-            .since(folder.path(from))
-    };
-    let second = backup("1").to_folder(folder.path("2")).unwrap();
-    assert_eq!((second.written, second.unchanged), (490, 10));
-    let other = Record::new(records[3].id.clone()).embedding([0.0, 0.0, 1.0]);
-    source.update([other]).unwrap();
-    let third = backup("2").to_folder(folder.path("3")).unwrap();
-    assert_eq!((third.written, third.unchanged), (1, 499));
-    let copy = restored(&client(), &source, &folder.path("3"));
-    assert_eq!(copy.count().unwrap(), 500);
-}
-
-#[test]
 fn a_tar_stream_unpacks_to_the_folder() {
     let folder = Folder::new();
     let source = filled(&records(0..50));
@@ -356,7 +378,7 @@ fn a_tar_stream_unpacks_to_the_folder() {
     let part = "0000/000000.jsonl";
     let read = |name: &str| fs::read(folder.path(name).join(part)).unwrap();
     assert!(read("unpacked") == read("folder"));
-    assert_eq!(files(&unpacked).len(), 3);
+    assert_eq!(files(&unpacked).len(), files(&folder.path("folder")).len());
     let copy = restored(&client(), &source, &unpacked);
     assert_eq!(all(&copy), all(&source));
 }
@@ -466,15 +488,48 @@ fn a_killed_backup_never_looks_complete_and_its_folder_is_removed() {
     killed.env("BACKUP_TO", &backup);
     killed.env("CHROMA_HOST", client().url());
     assert!(!killed.output().unwrap().status.success());
-    let left = folder.names();
-    assert_eq!(left.len(), 1, "{left:?}");
-    assert!(
-        left[0].starts_with("backup.") && left[0].ends_with(".partial"),
-        "{left:?}"
-    );
-    client().restore(folder.path(&left[0])).check().unwrap_err();
+    assert_eq!(folder.names(), ["backup.partial"]);
+    let left = client().restore(folder.path("backup.partial")).check();
+    left.unwrap_err();
     back_up(&source, &backup);
     assert_eq!(folder.names(), ["backup"]);
+
+    // A folder that is no incomplete backup is not removed.
+    fs::write(folder.make("other.partial").join("file"), "").unwrap();
+    let refused = client().backup().to_folder(folder.path("other"));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("other.partial"), "{refused}");
+    assert_eq!(folder.names(), ["backup", "other.partial"]);
+}
+
+#[test]
+fn a_backup_that_another_one_writes_is_left_alone() {
+    let folder = Folder::new();
+    let source = filled(&records(0..3_000));
+    let backup = folder.path("backup");
+    let mut refused = None;
+    client()
+        .backup()
+        .collections([source.name()])
+        .on_progress(|_| {
+            let second = client().backup().collections([source.name()]);
+            let second = || second.to_folder(&backup).unwrap_err().to_string();
+            if refused.is_none() {
+                refused = Some(second());
+            }
+        })
+        .to_folder(&backup)
+        .unwrap();
+    let refused = refused.unwrap();
+    assert!(refused.contains("backup.partial"), "{refused}");
+    client().restore(&backup).check().unwrap();
+    assert_eq!(folder.names(), ["backup"]);
+    let mut left: Vec<_> = files(&backup);
+    left.retain(|file| file.extension().is_none_or(|end| end != "jsonl"));
+    assert_eq!(
+        left,
+        [backup.join("SHA256SUMS"), backup.join("manifest.json")]
+    );
 }
 
 /// Runs in a child process, and kills it while it writes a backup.

@@ -2,19 +2,19 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::collection::CollectionSettings;
 use crate::model::name;
 use crate::model::space::Space;
 
+/// The name of the file with the manifest.
+pub(super) const MANIFEST: &str = "manifest.json";
 /// The version of the format that this crate writes.
 pub(super) const FORMAT: u32 = 1;
-/// The longest name of a folder in common file systems.
-const MAX_NAME: usize = 255;
-/// The largest part that is read. A record of a part of more than 16 MiB is as large as that.
+/// The largest part that is read. A part is larger than 16 MiB if its last record is large.
 const MAX_PART: u64 = 1 << 30;
 
 /// The content of a backup, as its `manifest.json` lists it. Its `Display` is one line.
@@ -33,21 +33,8 @@ pub struct Manifest {
     pub tenant: String,
     /// Whether the backup covers all databases of the tenant.
     pub all_databases: bool,
-    /// The earlier backup that an incremental backup needs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<Base>,
     /// The collections.
     pub collections: Vec<ManifestCollection>,
-}
-
-/// The earlier backup that an incremental backup needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Base {
-    /// The SHA-256 of the base's `SHA256SUMS`.
-    pub sha256: String,
-    /// The name of its folder, which is looked for next to the incremental backup.
-    pub folder: String,
 }
 
 /// A collection in a backup.
@@ -60,21 +47,16 @@ pub struct ManifestCollection {
     pub id: String,
     /// The database.
     pub database: String,
-    /// The number of records, including those in the base.
+    /// The number of records.
     pub records: u64,
-    /// The content hash of all records, including those in the base.
-    pub hash: String,
-    /// Whether the backup has only what has changed since its base.
-    pub incremental: bool,
     pub(super) settings: CollectionSettings,
     pub(super) parts: Vec<Part>,
 }
 
-/// A file with records.
+/// A file with records. Its name follows from its place in the manifest, see [`part_name`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
-    pub(super) file: String,
-    pub(super) lines: u64,
+    pub(super) sha256: String,
     pub(super) bytes: u64,
 }
 
@@ -83,45 +65,59 @@ pub(super) fn part_name(collection: usize, part: usize) -> String {
     format!("{collection:04}/{part:06}.jsonl")
 }
 
+/// Returns a SHA-256 in hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+/// Returns the line of a file in a list of checksums.
+pub(super) fn sum_line(sha256: &str, name: &str) -> String {
+    format!("{sha256}  {name}\n")
+}
+
+/// Reads the version of the format, whatever else a manifest has.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
 impl Manifest {
-    /// Checks what a backup from elsewhere says. Returns what is wrong with it.
-    pub(super) fn check(&self) -> Result<(), String> {
-        if let Some(base) = &self.base {
-            let mut parts = Path::new(&base.folder).components();
-            let is_name = matches!(
-                (parts.next(), parts.next()),
-                (Some(Component::Normal(_)), None)
-            );
-            if !is_name || base.folder.len() > MAX_NAME {
-                return Err(format!(
-                    "the base {:?} is not the name of a folder",
-                    base.folder
-                ));
-            }
+    /// Reads a manifest, and checks it. Returns what is wrong with it.
+    pub(super) fn parse(json: &[u8]) -> Result<Manifest, String> {
+        let Format { format } = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        if format != FORMAT {
+            return Err(format!(
+                "the backup has the format {format}, and this version reads the format {FORMAT}; use another version"
+            ));
         }
+        let manifest: Manifest = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let mut names = HashSet::new();
-        for (number, collection) in self.collections.iter().enumerate() {
-            collection.check(number)?;
-            if collection.incremental && self.base.is_none() {
-                return Err(format!("the collection {:?} has no base", collection.name));
-            }
+        for collection in &manifest.collections {
+            collection.check()?;
             if !names.insert((&collection.database, &collection.name)) {
                 return Err(format!("there are two collections {:?}", collection.name));
             }
         }
-        Ok(())
+        Ok(manifest)
     }
 
-    /// Returns the names of all files with records.
-    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
-        let parts = self.collections.iter().flat_map(|one| &one.parts);
-        parts.map(|part| part.file.as_str())
+    /// Returns all parts with their names.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (String, &Part)> {
+        let collections = self.collections.iter().enumerate();
+        collections.flat_map(|(number, collection)| {
+            let parts = collection.parts.iter().enumerate();
+            parts.map(move |(place, part)| (part_name(number, place), part))
+        })
     }
 
-    /// Finds a collection that has not been replaced by another one of the same name.
-    pub(super) fn find(&self, database: &str, name: &str, id: &str) -> Option<&ManifestCollection> {
-        let mut all = self.collections.iter();
-        all.find(|one| one.database == database && one.name == name && one.id == id)
+    /// Returns the list of checksums of a backup with this manifest.
+    pub(super) fn sums(&self, json: &[u8]) -> String {
+        let parts = self.parts();
+        let mut sums: String = parts
+            .map(|(name, part)| sum_line(&part.sha256, &name))
+            .collect();
+        sums.push_str(&sum_line(&sha256(json), MANIFEST));
+        sums
     }
 
     /// Returns the number of records in all collections.
@@ -133,26 +129,13 @@ impl Manifest {
 }
 
 impl ManifestCollection {
-    fn check(&self, number: usize) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         name::check("collection", &self.name).map_err(|reason| reason.to_string())?;
         name::check_in_path("database", &self.database).map_err(|reason| reason.to_string())?;
-        for (place, part) in self.parts.iter().enumerate() {
-            if part.file != part_name(number, place) {
-                return Err(format!(
-                    "{:?} is not the name of a file with records",
-                    part.file
-                ));
-            }
-            if part.bytes > MAX_PART || part.lines > part.bytes {
-                return Err(format!("{} cannot have this size", part.file));
-            }
+        match self.parts.iter().find(|part| part.bytes > MAX_PART) {
+            Some(part) => Err(format!("a part cannot have {} bytes", part.bytes)),
+            None => Ok(()),
         }
-        let lines: u64 = self.parts.iter().map(|part| part.lines).sum();
-        if !self.incremental && self.records != lines {
-            let (name, records) = (&self.name, self.records);
-            return Err(format!("{name:?} has {records} records in {lines} lines"));
-        }
-        Ok(())
     }
 
     /// Returns the distance function, if it is known.
@@ -165,10 +148,6 @@ impl ManifestCollection {
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (collections, records) = (self.collections.len(), self.records());
-        write!(f, "{collections} collections, {records} records")?;
-        if let Some(base) = &self.base {
-            write!(f, ", since {:?}", base.folder)?;
-        }
-        Ok(())
+        write!(f, "{collections} collections, {records} records")
     }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::report::{state, write_counts};
+use crate::model::report::state;
 
-/// The result of a backup. Its `Display` is one line: `2 collections, 12000 records: 40 written, 11960
-/// unchanged, 3 deleted, 0.2 MB in 1.5 s`.
+/// The result of a backup. Its `Display` is one line: `2 collections, 12000 records: 47 parts, 28.1 MB (44
+/// parts and 26.3 MB reused) in 1.5 s`.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BackupReport {
@@ -14,14 +14,14 @@ pub struct BackupReport {
     pub collections: u64,
     /// The number of records in them.
     pub records: u64,
-    /// Records in this backup: all, or for an incremental backup those that are new or changed.
-    pub written: u64,
-    /// Records of an incremental backup that are in its base.
-    pub unchanged: u64,
-    /// Records that an incremental backup lists as deleted since its base.
-    pub deleted: u64,
+    /// The number of files with records.
+    pub parts: u64,
+    /// Those of them that are hard links to files of the [earlier backup](crate::transfer::Backup::since).
+    pub reused_parts: u64,
     /// The size of all files.
     pub bytes: u64,
+    /// The size of the reused files.
+    pub reused_bytes: u64,
     /// The SHA-256 of the file `SHA256SUMS`, and so of the whole backup. Empty if the backup was cancelled.
     pub sha256: String,
     /// The time from the start to the end of the run.
@@ -32,21 +32,22 @@ pub struct BackupReport {
 
 impl fmt::Display for BackupReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(state(false, self.cancelled))?;
-        let (collections, records) = (self.collections, self.records);
         let plural = |count| if count == 1 { "" } else { "s" };
+        let megabytes = |bytes| bytes as f64 / 1e6;
+        let (collections, records, parts) = (self.collections, self.records, self.parts);
+        f.write_str(state(false, self.cancelled))?;
         write!(f, "{collections} collection{}, ", plural(collections))?;
-        write!(
-            f,
-            "{records} record{}: {} written",
-            plural(records),
-            self.written
-        )?;
-        write_counts(
-            f,
-            &[(self.unchanged, "unchanged"), (self.deleted, "deleted")],
-        )?;
-        let (megabytes, seconds) = (self.bytes as f64 / 1e6, self.elapsed.as_secs_f64());
-        write!(f, ", {megabytes:.1} MB in {seconds:.1} s")
+        write!(f, "{records} record{}: ", plural(records))?;
+        write!(f, "{parts} part{}", plural(parts))?;
+        write!(f, ", {:.1} MB", megabytes(self.bytes))?;
+        if self.reused_parts > 0 {
+            let (parts, size) = (self.reused_parts, megabytes(self.reused_bytes));
+            write!(
+                f,
+                " ({parts} part{} and {size:.1} MB reused)",
+                plural(parts)
+            )?;
+        }
+        write!(f, " in {:.1} s", self.elapsed.as_secs_f64())
     }
 }

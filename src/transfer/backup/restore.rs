@@ -5,13 +5,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::chain::Chain;
-use super::hash::keeps_vectors;
+use super::folder::Folder;
 use super::manifest::{Manifest, ManifestCollection};
 use super::source::BackupSource;
 use crate::client::Client;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::progress::{Progress, ProgressStage};
+use crate::model::space::Space;
 use crate::transfer::checkpoint::{Saved, Transfer};
 use crate::transfer::compare::Vectors;
 use crate::transfer::load::{Counts, Job};
@@ -39,7 +39,6 @@ impl Client {
         Restore {
             client: self.clone(),
             folder: folder.into(),
-            bases: Vec::new(),
             collections: None,
             names: Vec::new(),
             settings: Settings::default(),
@@ -49,19 +48,18 @@ impl Client {
 
 /// A restore of a backup; see [`Client::restore`].
 ///
-/// - **Checks first.** Before anything is written, all files of the backup and of its bases are read and
-///   compared with their checksums, and all lines are parsed.
+/// - **Checks first.** Before anything is written, all files of the backup are read and compared with their
+///   checksums, and all lines are parsed.
 /// - **Databases.** The collections are restored to the client's database. A backup of
 ///   [all databases](super::Backup::all_databases) is restored to databases of the same names, which are created
 ///   if necessary.
-/// - **Memory.** A file of the backup (16 MiB), a few thousand records, and 16 bytes for each record of the
-///   collection.
+/// - **Memory.** A file of the backup (16 MiB) and a few thousand records. A mirror also has 8 bytes for each
+///   record of the collection.
 /// - **No text is embedded.** All vectors come from the backup.
 #[must_use = "does nothing until run() or check() is called"]
 pub struct Restore<'a> {
     client: Client,
     folder: PathBuf,
-    bases: Vec<PathBuf>,
     collections: Option<Vec<String>>,
     names: Vec<(String, String)>,
     settings: Settings<'a>,
@@ -72,17 +70,12 @@ struct Selected<'c> {
     /// A client of the target's database.
     client: Client,
     name: String,
+    /// The place of the collection in the manifest.
+    number: usize,
     entry: &'c ManifestCollection,
 }
 
 impl<'a> Restore<'a> {
-    /// Adds a folder with a base of an incremental backup. Default: the bases are next to the backups that
-    /// need them. May be called several times.
-    pub fn base(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.bases.push(folder.into());
-        self
-    }
-
     /// Sets the names of the collections to restore, as they are in the backup. Default: all collections.
     pub fn collections<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.collections = Some(names.into_iter().map(Into::into).collect());
@@ -99,16 +92,15 @@ impl<'a> Restore<'a> {
         if_exists, allow_losses, verify, checkpoint, max_rate, retry, cancel, dry_run, on_progress
     }
 
-    /// Reads the whole backup and its bases, checks them, and returns what the backup contains. Sends no
-    /// request.
+    /// Reads the whole backup, checks it, and returns what it contains. Sends no request.
     ///
     /// # Errors
     /// [`Error::Invalid`] that names the file that is missing, cut, changed or not listed;
     /// [`Error::Io`] if a file cannot be read.
     pub fn check(mut self) -> Result<Manifest> {
-        let chain = Chain::open(&self.folder, &self.bases)?;
-        self.verify_files(&chain)?;
-        Ok(chain.into_manifest())
+        let backup = Folder::open(&self.folder)?;
+        self.verify_files(&backup)?;
+        Ok(backup.manifest)
     }
 
     /// Checks the whole backup, restores the collections one after the other, and compares each with the
@@ -130,10 +122,10 @@ impl<'a> Restore<'a> {
     pub fn run(mut self) -> Result<Vec<CopyReport>> {
         let invalid = |reason| Call::new(RESTORE, None).invalid(reason);
         self.settings.check().map_err(invalid)?;
-        let chain = Chain::open(&self.folder, &self.bases)?;
-        let selected = self.select(chain.manifest())?;
+        let backup = Folder::open(&self.folder)?;
+        let selected = self.select(&backup.manifest)?;
         let mut reports = Vec::new();
-        match self.verify_files(&chain) {
+        match self.verify_files(&backup) {
             Err(Error::Cancelled { .. }) => {
                 reports.push(CopyReport {
                     collection: selected
@@ -146,7 +138,7 @@ impl<'a> Restore<'a> {
             }
             result => result?,
         }
-        let mut all_saved = self.open_checkpoints(&chain, &selected)?;
+        let mut all_saved = self.open_checkpoints(&backup, &selected)?;
         if all_saved
             .iter()
             .flatten()
@@ -158,7 +150,7 @@ impl<'a> Restore<'a> {
         }
         self.check_targets(&selected, &all_saved)?;
         for (one, saved) in selected.iter().zip(&mut all_saved) {
-            let report = self.restore(&chain, one, saved)?;
+            let report = self.restore(&backup, one, saved)?;
             let is_cancelled = report.cancelled;
             reports.push(report);
             if is_cancelled {
@@ -172,10 +164,10 @@ impl<'a> Restore<'a> {
         Ok(reports)
     }
 
-    fn verify_files(&mut self, chain: &Chain) -> Result<()> {
-        let total = chain.lines();
-        chain.verify(|lines| {
-            let progress = Progress::new("verify", ProgressStage::Reading, lines);
+    fn verify_files(&mut self, backup: &Folder) -> Result<()> {
+        let total = backup.manifest.records();
+        backup.verify(|records| {
+            let progress = Progress::new("verify", ProgressStage::Reading, records);
             self.settings.report(&progress.out_of(total));
             if self.settings.is_cancelled() {
                 let call = Box::new(Call::new(RESTORE, None));
@@ -198,12 +190,13 @@ impl<'a> Restore<'a> {
                 return Err(refused(name, "the backup has no such collection"));
             }
         }
-        let is_wanted = |one: &&ManifestCollection| {
+        let is_wanted = |one: &ManifestCollection| {
             let mut names = self.collections.iter().flatten();
             self.collections.is_none() || names.any(|name| *name == one.name)
         };
         let (mut selected, mut targets) = (Vec::new(), HashSet::new());
-        for entry in manifest.collections.iter().filter(is_wanted) {
+        let all = manifest.collections.iter().enumerate();
+        for (number, entry) in all.filter(|(_, entry)| is_wanted(entry)) {
             let renamed = self.names.iter().find(|(from, _)| *from == entry.name);
             let name = renamed.map_or(&entry.name, |(_, to)| to).clone();
             let mut client = self.client.clone();
@@ -217,6 +210,7 @@ impl<'a> Restore<'a> {
             selected.push(Selected {
                 client,
                 name,
+                number,
                 entry,
             });
         }
@@ -251,16 +245,16 @@ impl<'a> Restore<'a> {
 
     fn restore(
         &mut self,
-        chain: &Chain,
+        backup: &Folder,
         one: &Selected<'_>,
         saved: &mut Option<Saved>,
     ) -> Result<CopyReport> {
         let started = Instant::now();
-        if chain.manifest().all_databases && !self.settings.dry_run {
+        if backup.manifest.all_databases && !self.settings.dry_run {
             create_database(&one.client)?;
         }
         let target = one.opening().run(&self.settings, saved.as_mut())?;
-        let mut source = BackupSource::new(chain.collection(one.entry)?, one.entry.records);
+        let mut source = BackupSource::new(backup, one.number);
         let mut report = CopyReport {
             collection: one.name.clone(),
             records: source.len(),
@@ -270,6 +264,7 @@ impl<'a> Restore<'a> {
             ..CopyReport::default()
         };
         if let Some(collection) = target.collection {
+            let keeps_vectors = |space| matches!(space, Some(Space::L2 | Space::Ip));
             let is_exact = keeps_vectors(one.entry.space()) && keeps_vectors(collection.space());
             let vectors = if is_exact {
                 Vectors::Exact
@@ -302,7 +297,7 @@ impl<'a> Restore<'a> {
 
     fn open_checkpoints(
         &self,
-        chain: &Chain,
+        backup: &Folder,
         selected: &[Selected<'_>],
     ) -> Result<Vec<Option<Saved>>> {
         let mut all = Vec::new();
@@ -320,7 +315,7 @@ impl<'a> Restore<'a> {
                 [one.client.url(), one.client.tenant(), one.client.database()].map(str::to_owned);
             let transfer = Transfer {
                 operation: RESTORE.to_owned(),
-                source: format!("{}/{}", chain.sha256(), one.entry.id),
+                source: format!("{}/{}", backup.sha256, one.entry.id),
                 target: [url, tenant, database, one.name.clone()],
                 if_exists: self.settings.if_exists,
                 ..Transfer::default()
@@ -367,7 +362,6 @@ impl fmt::Debug for Restore<'_> {
         f.debug_struct("Restore")
             .field("client", &self.client)
             .field("folder", &self.folder)
-            .field("bases", &self.bases)
             .field("collections", &self.collections)
             .field("names", &self.names)
             .field("settings", &self.settings)

@@ -1,58 +1,65 @@
 //! [`BackupSource`]: the records of a collection in a backup, as the source of a transfer.
 
 use std::cell::OnceCell;
+use std::ops::Range;
+use std::vec;
 
-use super::chain::{Layered, Lines};
-use super::hash::{IdSet, id_hash};
-use super::line::Line;
+use super::folder::Folder;
 use crate::error::Result;
+use crate::ingest::hash::id_hash;
 use crate::model::record::Record;
 use crate::transfer::source::{Page, Pages, Source};
 
 /// The most records in a page.
-const PAGE_RECORDS: usize = 500;
-/// The size of the lines from which on a page is full.
-const PAGE_BYTES: usize = 4 << 20;
+const PAGE_SIZE: usize = 500;
 
 /// A collection in a backup. Its files are checked again whenever they are read.
 #[derive(Debug)]
-pub(super) struct BackupSource<'c> {
-    collection: Layered<'c>,
-    len: u64,
-    /// The ids of all records, once they are needed.
-    ids: OnceCell<IdSet>,
+pub(super) struct BackupSource<'f> {
+    folder: &'f Folder,
+    /// The place of the collection in the manifest.
+    number: usize,
+    /// The sorted hashes of all ids, once they are needed.
+    ids: OnceCell<Vec<u64>>,
 }
 
-impl<'c> BackupSource<'c> {
-    pub(super) fn new(collection: Layered<'c>, len: u64) -> BackupSource<'c> {
-        let ids = OnceCell::new();
+impl<'f> BackupSource<'f> {
+    pub(super) fn new(folder: &'f Folder, number: usize) -> BackupSource<'f> {
         BackupSource {
-            collection,
-            len,
-            ids,
+            folder,
+            number,
+            ids: OnceCell::new(),
         }
     }
 
-    fn list_ids(&self) -> Result<IdSet> {
-        let (mut ids, mut lines) = (Vec::new(), self.collection.lines());
-        while lines.advance()? {
-            if lines.is_current()? {
-                ids.push(lines.id()?.0);
-            }
+    fn parts(&self) -> Range<usize> {
+        0..self.folder.manifest.collections[self.number].parts.len()
+    }
+
+    fn list_ids(&self) -> Result<Vec<u64>> {
+        let mut ids = Vec::new();
+        for part in self.parts() {
+            let records = self.folder.read_part(self.number, part)?;
+            ids.extend(records.iter().map(|record| id_hash(&record.id)));
         }
-        Ok(ids.into_iter().collect())
+        ids.sort_unstable();
+        Ok(ids)
     }
 }
 
 impl Source for BackupSource<'_> {
     fn len(&self) -> u64 {
-        self.len
+        self.folder.manifest.collections[self.number].records
     }
 
     fn pages(&self, from: u64) -> Result<Pages<'_>> {
-        let lines = self.collection.lines();
-        let end = 0;
-        Ok(Box::new(LinePages { lines, from, end }))
+        Ok(Box::new(PartPages {
+            source: self,
+            parts: self.parts(),
+            records: Vec::new().into_iter(),
+            from,
+            end: 0,
+        }))
     }
 
     fn missing(&self, mut ids: Vec<String>) -> Result<Vec<String>> {
@@ -60,7 +67,7 @@ impl Source for BackupSource<'_> {
             let _ = self.ids.set(self.list_ids()?);
         }
         if let Some(all) = self.ids.get() {
-            ids.retain(|id| !all.contains(id_hash(id)));
+            ids.retain(|id| all.binary_search(&id_hash(id)).is_err());
         }
         Ok(ids)
     }
@@ -70,40 +77,38 @@ impl Source for BackupSource<'_> {
     }
 }
 
-/// Reads the records that count, page by page.
-struct LinePages<'l, 'c> {
-    lines: Lines<'l, 'c>,
+/// Reads the parts of a collection, and returns their records in pages.
+struct PartPages<'s> {
+    source: &'s BackupSource<'s>,
+    /// The parts that were not read yet.
+    parts: Range<usize>,
+    /// The records of the current part that were not returned yet.
+    records: vec::IntoIter<Record>,
     /// The number of records to skip.
     from: u64,
-    /// The number of records that were read or skipped.
+    /// The number of records that were returned or skipped.
     end: u64,
 }
 
-impl LinePages<'_, '_> {
-    fn read(&mut self) -> Result<Option<Page>> {
-        let (mut records, mut bytes): (Vec<Record>, _) = (Vec::new(), 0);
-        while records.len() < PAGE_RECORDS && bytes < PAGE_BYTES && self.lines.advance()? {
-            if !self.lines.is_current()? {
-                continue;
-            }
-            self.end += 1;
-            if self.end <= self.from {
-                continue;
-            }
-            if let Line::Record(record) = self.lines.read()? {
-                bytes += self.lines.line().len();
-                records.push(*record);
-            }
-        }
-        let end = self.end;
-        Ok((!records.is_empty()).then_some(Page { records, end }))
-    }
-}
-
-impl Iterator for LinePages<'_, '_> {
+impl Iterator for PartPages<'_> {
     type Item = Result<Page>;
 
     fn next(&mut self) -> Option<Result<Page>> {
-        self.read().transpose()
+        while self.records.len() == 0 {
+            let part = self.parts.next()?;
+            match self.source.folder.read_part(self.source.number, part) {
+                Ok(mut records) => {
+                    let to_skip = self.from.saturating_sub(self.end) as usize;
+                    let skipped = records.drain(..to_skip.min(records.len())).count();
+                    self.end += skipped as u64;
+                    self.records = records.into_iter();
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let records: Vec<Record> = self.records.by_ref().take(PAGE_SIZE).collect();
+        self.end += records.len() as u64;
+        let end = self.end;
+        Some(Ok(Page { records, end }))
     }
 }

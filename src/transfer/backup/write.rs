@@ -1,21 +1,19 @@
 //! [`Backup`]: writes a backup of collections.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::chain::Chain;
-use super::folder::MANIFEST;
-use super::hash::{Hashes, keeps_vectors};
-use super::known::Known;
-use super::line::push_deleted;
-use super::manifest::{Base, FORMAT, Manifest, ManifestCollection, Part, part_name};
+use super::folder::{Folder, SUMS};
+use super::manifest::{FORMAT, MANIFEST, Manifest, ManifestCollection, Part, part_name, sha256};
 use super::report::BackupReport;
-use super::sink::{Files, FolderSink, Sink, TarSink};
-use crate::client::Client;
+use super::sink::{FolderSink, Sink, TarSink};
+use crate::client::{Client, Database};
 use crate::collection::{Collection, CollectionSettings};
-use crate::error::{Call, Error, Result};
+use crate::error::{Call, Error, InvalidInput, Result};
+use crate::ingest::hash::id_hash;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::model::record::AsRecord;
 use crate::transfer::settings::{Settings, settings_methods};
@@ -24,8 +22,10 @@ use crate::wire::line;
 
 /// The name of the operation in errors and progress.
 const BACKUP: &str = "backup";
-/// The size from which on a file with records is full.
+/// The size from which on a part is full.
 const PART_SIZE: usize = 16 << 20;
+/// The average number of records in a part, unless they are large.
+const PART_RECORDS: u64 = 256;
 
 impl Client {
     /// Backs up the collections of the database: their settings and all records, with vectors, documents, URIs
@@ -37,8 +37,8 @@ impl Client {
     /// let report = client.backup().to_folder("backups/monday")?;
     /// println!("{report}");
     ///
-    /// let changes = client.backup().since("backups/monday");
-    /// println!("{}", changes.to_folder("backups/tuesday")?);
+    /// let incremental = client.backup().since("backups/monday");
+    /// println!("{}", incremental.to_folder("backups/tuesday")?);
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn backup<'a>(&self) -> Backup<'a> {
@@ -60,8 +60,7 @@ impl Client {
 ///   of a collection in a temporary file.
 /// - **It is not a snapshot.** Other programs may write meanwhile. Each record is as it was at some time during
 ///   the backup.
-/// - **Memory.** A file of 16 MiB, a few thousand records and some responses, whatever the collection's size. An
-///   incremental backup also remembers hashes, up to 50 bytes for each record of the largest collection.
+/// - **Memory.** A file of 16 MiB, a few thousand records and some responses, whatever the collection's size.
 #[must_use = "does nothing until to_folder() or to_tar() is called"]
 pub struct Backup<'a> {
     client: Client,
@@ -84,14 +83,15 @@ impl<'a> Backup<'a> {
         self
     }
 
-    /// Writes only what has changed since an earlier backup, which may be incremental as well. Default: all
-    /// records.
+    /// Does not write the files again that an earlier backup has as well: they become hard links to those of the
+    /// earlier folder. Default: all files are written.
     ///
-    /// To restore the new backup, the earlier one is needed. Keep both in the same folder. The earlier one is
-    /// read and checked first. A collection that was created again since then is written as a whole.
+    /// Both backups are complete, and either folder can be deleted. Where the file system has no hard links, or
+    /// an earlier file is damaged or can be read by other users, the file is written. The earlier folder is not
+    /// changed.
     ///
-    /// With the distance function `cosine`, a record counts as changed if its vector has another direction. A
-    /// change of less than about 0.0001 may be missed.
+    /// With the distance function `cosine`, servers return vectors with other last digits once they are in the
+    /// index. So new records are written a second time by the next backup.
     pub fn since(mut self, folder: impl Into<PathBuf>) -> Self {
         self.since = Some(folder.into());
         self
@@ -101,15 +101,14 @@ impl<'a> Backup<'a> {
 
     /// Writes the backup to a new folder, or to an empty one.
     ///
-    /// The files are first written to a folder next to it, whose name ends in a random number and `.partial`.
-    /// If an earlier backup to the same path was killed, its `.partial` folder is removed.
+    /// The files are first written to a folder next to it with the same name and `.partial` at the end. If an
+    /// earlier backup to the same path was killed, its `.partial` folder is removed.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the folder is not empty; [`Error::NotFound`] if a collection does not exist;
-    /// [`Error::Io`] if a file cannot be written; any error of a request.
+    /// [`Error::Invalid`] if the folder is not empty, or the earlier backup is not complete; [`Error::NotFound`]
+    /// if a collection does not exist; [`Error::Io`] if a file cannot be written; any error of a request.
     pub fn to_folder(self, path: impl AsRef<Path>) -> Result<BackupReport> {
-        let path = path.as_ref().to_owned();
-        self.write(|_| Ok(Box::new(FolderSink::create(&path)?)))
+        self.write(&mut FolderSink::create(path.as_ref())?)
     }
 
     /// Writes the backup as a `.tar` stream, such as to the standard output. Unpack it to an empty folder
@@ -118,20 +117,23 @@ impl<'a> Backup<'a> {
     /// If the backup is cancelled or fails, the stream has no `SHA256SUMS`, and is not a complete backup.
     ///
     /// # Errors
-    /// As for [`to_folder`](Backup::to_folder).
+    /// As for [`to_folder`](Backup::to_folder). [`Error::Invalid`] if [`since`](Backup::since) is set, since a
+    /// stream has all records.
     pub fn to_tar(self, writer: impl Write) -> Result<BackupReport> {
-        self.write(|created| Ok(Box::new(TarSink::new(writer, created))))
+        if let Some(earlier) = &self.since {
+            let why = "a .tar stream has all records; leave since out, or write to a folder";
+            let reason = InvalidInput::setting("since", earlier.display().to_string(), why);
+            return Err(Call::new(BACKUP, None).invalid(reason));
+        }
+        self.write(&mut TarSink::new(writer))
     }
 
-    fn write<'s>(
-        mut self,
-        open: impl FnOnce(u64) -> Result<Box<dyn Sink + 's>>,
-    ) -> Result<BackupReport> {
+    fn write(mut self, sink: &mut dyn Sink) -> Result<BackupReport> {
         let started = Instant::now();
         let mut report = BackupReport::default();
         let invalid = |reason| Call::new(BACKUP, None).invalid(reason);
         self.settings.check().map_err(invalid)?;
-        match self.run(open, &mut report) {
+        match self.run(sink, &mut report) {
             // The effect of the caller's flag on a call in progress.
             Err(Error::Cancelled { .. }) if self.settings.is_cancelled() => report.cancelled = true,
             result => result?,
@@ -140,41 +142,33 @@ impl<'a> Backup<'a> {
         Ok(report)
     }
 
-    fn run<'s>(
-        &mut self,
-        open: impl FnOnce(u64) -> Result<Box<dyn Sink + 's>>,
-        report: &mut BackupReport,
-    ) -> Result<()> {
+    fn run(&mut self, sink: &mut dyn Sink, report: &mut BackupReport) -> Result<()> {
         // With the client's own policy, so that a wrong address fails soon.
         let mut manifest = self.manifest()?;
-        let mut files = Files::new(open(manifest.created)?);
         self.client = self.client.with_retry(self.settings.retry);
         if let Some(flag) = &self.settings.cancel {
             self.client = self.client.with_cancel(flag.clone());
         }
-        let base = match &self.since {
-            Some(folder) => Some(self.open_base(folder)?),
-            None => None,
+        let earlier = self.since.as_deref().map(earlier_parts).transpose()?;
+        let mut files = Files {
+            sink,
+            earlier: earlier.unwrap_or_default(),
+            report,
         };
-        manifest.base = base.as_ref().map(base_of);
-        let found = self.find()?;
-        for (number, collection) in found.iter().enumerate() {
-            let mut writing = Writing {
-                files: &mut files,
-                number,
-                part: Vec::new(),
-                lines: 0,
-                parts: Vec::new(),
-            };
-            let entry = self.write_collection(collection, base.as_ref(), &mut writing, report)?;
-            report.records += entry.records;
-            report.collections += 1;
+        for (number, collection) in self.select()?.iter().enumerate() {
+            let entry = self.write_collection(collection, number, &mut files)?;
+            files.report.records += entry.records;
+            files.report.collections += 1;
             manifest.collections.push(entry);
         }
-        let mut json = serde_json::to_vec_pretty(&manifest).map_err(unwritable)?;
+        let mut json =
+            serde_json::to_vec_pretty(&manifest).map_err(|error| failure(error.into()))?;
         json.push(b'\n');
         files.put(MANIFEST, &json)?;
-        (report.sha256, report.bytes) = files.finish()?;
+        let sums = manifest.sums(&json);
+        files.put(SUMS, sums.as_bytes())?;
+        files.sink.finish().map_err(failure)?;
+        report.sha256 = sha256(sums.as_bytes());
         Ok(())
     }
 
@@ -187,33 +181,16 @@ impl<'a> Backup<'a> {
             created: since_1970.map_or(0, |time| time.as_secs()),
             tenant: self.client.tenant().to_owned(),
             all_databases: self.all_databases,
-            base: None,
             collections: Vec::new(),
         })
     }
 
-    /// Opens the earlier backup, and checks all of its files.
-    fn open_base(&self, folder: &Path) -> Result<Chain> {
-        let chain = Chain::open(folder, &[])?;
-        chain.verify(|_| self.check_cancelled())?;
-        Ok(chain)
-    }
-
-    fn check_cancelled(&self) -> Result<()> {
-        if self.settings.is_cancelled() {
-            let call = Box::new(Call::new(BACKUP, None));
-            return Err(Error::Cancelled { call });
-        }
-        Ok(())
-    }
-
-    /// Finds the collections to back up.
-    fn find(&self) -> Result<Vec<Collection>> {
+    /// Returns the collections to back up.
+    fn select(&self) -> Result<Vec<Collection>> {
         let mut clients = vec![self.client.clone()];
         if self.all_databases {
             let databases = self.client.list_databases().run()?;
-            let client =
-                |database: crate::client::Database| self.client.with_database(database.name);
+            let client = |database: Database| self.client.with_database(database.name);
             clients = databases.into_iter().map(client).collect();
         }
         let mut found = Vec::new();
@@ -235,127 +212,90 @@ impl<'a> Backup<'a> {
     }
 
     fn write_collection(
-        &mut self,
+        &self,
         collection: &Collection,
-        base: Option<&Chain>,
-        writing: &mut Writing<'_, '_>,
-        report: &mut BackupReport,
+        number: usize,
+        files: &mut Files<'_>,
     ) -> Result<ManifestCollection> {
         let settings = CollectionSettings::of(collection).with_measured_space(collection)?;
-        let keeps_vectors = keeps_vectors(settings.configuration.space());
-        let mut known = match base {
-            Some(base) => known(base, collection, keeps_vectors)?,
-            None => None,
-        };
         let source = self.settings.patient(collection);
         let (source, _) = CollectionSource::open(&source, None, None)?;
-        let (mut records, mut hash) = (0, 0_u64);
-        let mut line = Vec::new();
+        let (mut records, mut parts, mut part) = (0, Vec::new(), Vec::new());
         for page in source.pages(0)? {
             let page = page?;
             for record in &page.records {
-                line.clear();
-                line::record(&mut line, record.as_record());
-                let hashes = Hashes::of(record.as_record(), line.trim_ascii_end(), keeps_vectors);
-                hash = hash.wrapping_add(hashes.content);
+                line::record(&mut part, record.as_record());
                 records += 1;
-                let is_known = |known: &mut Known<'_>| known.has(record.as_record(), hashes);
-                if known.as_mut().is_some_and(is_known) {
-                    report.unchanged += 1;
-                } else {
-                    report.written += 1;
-                    writing.push(&line)?;
+                // Ids decide, so that a changed record changes no other part.
+                if id_hash(&record.id) % PART_RECORDS == 0 || part.len() >= PART_SIZE {
+                    parts.push(files.put_part(&part_name(number, parts.len()), &part)?);
+                    part.clear();
                 }
             }
             let progress = Progress::new(BACKUP, ProgressStage::Reading, page.end);
             self.settings.report(&progress.out_of(source.len()));
         }
-        if let Some(known) = &known {
-            known.each_gone(|id| {
-                line.clear();
-                push_deleted(&mut line, id).map_err(unwritable)?;
-                report.deleted += 1;
-                writing.push(&line)
-            })?;
+        if !part.is_empty() {
+            parts.push(files.put_part(&part_name(number, parts.len()), &part)?);
         }
-        writing.end_part()?;
         Ok(ManifestCollection {
             name: collection.name().to_owned(),
             id: collection.id().to_owned(),
             database: collection.client().database().to_owned(),
             records,
-            hash: format!("{hash:016x}"),
-            incremental: known.is_some(),
             settings,
-            parts: std::mem::take(&mut writing.parts),
+            parts,
         })
     }
 }
 
-/// Describes the base of an incremental backup.
-fn base_of(chain: &Chain) -> Base {
-    let folder = std::fs::canonicalize(chain.folder()).unwrap_or_default();
-    let name = folder.file_name().unwrap_or_default();
-    Base {
-        sha256: chain.sha256().to_owned(),
-        folder: name.to_string_lossy().into_owned(),
+/// Returns the paths of the parts of an earlier backup, by their SHA-256.
+fn earlier_parts(folder: &Path) -> Result<HashMap<String, PathBuf>> {
+    let manifest = Folder::open(folder)?.manifest;
+    let parts = manifest.parts();
+    Ok(parts
+        .map(|(name, part)| (part.sha256.clone(), folder.join(name)))
+        .collect())
+}
+
+/// The files of a backup, as they are written and counted.
+struct Files<'w> {
+    sink: &'w mut dyn Sink,
+    /// The parts of the earlier backup.
+    earlier: HashMap<String, PathBuf>,
+    report: &'w mut BackupReport,
+}
+
+impl Files<'_> {
+    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.report.bytes += bytes.len() as u64;
+        self.sink.put(name, bytes).map_err(failure)
     }
-}
 
-/// Reads what the base has of a collection; `None` if it has nothing.
-fn known<'c>(
-    base: &'c Chain,
-    collection: &Collection,
-    keeps_vectors: bool,
-) -> Result<Option<Known<'c>>> {
-    let manifest = base.manifest();
-    let database = collection.client().database();
-    let Some(entry) = manifest.find(database, collection.name(), collection.id()) else {
-        return Ok(None);
-    };
-    Known::read(base.collection(entry)?, keeps_vectors).map(Some)
-}
-
-/// The files of a collection, as they are written.
-struct Writing<'w, 's> {
-    files: &'w mut Files<'s>,
-    number: usize,
-    /// The next file.
-    part: Vec<u8>,
-    lines: u64,
-    parts: Vec<Part>,
-}
-
-impl Writing<'_, '_> {
-    fn push(&mut self, line: &[u8]) -> Result<()> {
-        if self.part.len() + line.len() > PART_SIZE {
-            self.end_part()?;
+    /// Writes a file with records, unless the earlier backup has the same one.
+    fn put_part(&mut self, name: &str, bytes: &[u8]) -> Result<Part> {
+        let part = Part {
+            sha256: sha256(bytes),
+            bytes: bytes.len() as u64,
+        };
+        self.report.parts += 1;
+        if let Some(earlier) = self.earlier.get(&part.sha256) {
+            if self.sink.link(name, earlier, bytes).map_err(failure)? {
+                self.report.bytes += part.bytes;
+                self.report.reused_parts += 1;
+                self.report.reused_bytes += part.bytes;
+                return Ok(part);
+            }
         }
-        self.part.extend_from_slice(line);
-        self.lines += 1;
-        Ok(())
-    }
-
-    fn end_part(&mut self) -> Result<()> {
-        if self.part.is_empty() {
-            return Ok(());
-        }
-        let file = part_name(self.number, self.parts.len());
-        self.files.put(&file, &self.part)?;
-        self.parts.push(Part {
-            file,
-            lines: std::mem::take(&mut self.lines),
-            bytes: self.part.len() as u64,
-        });
-        self.part.clear();
-        Ok(())
+        self.put(name, bytes)?;
+        Ok(part)
     }
 }
 
-fn unwritable(error: serde_json::Error) -> Error {
+fn failure(source: io::Error) -> Error {
     Error::Io {
         message: "cannot write the backup".to_owned(),
-        source: error.into(),
+        source,
     }
 }
 
