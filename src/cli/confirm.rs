@@ -1,10 +1,13 @@
 //! [`confirm`]: asks before something is deleted or replaced.
 
 use std::error::Error;
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::io::{IsTerminal, stdin};
+
+use console::Term;
 
 use super::args::Global;
 use super::exit::UsageError;
+use super::output::note;
 use crate::printable::one_line;
 
 /// Asks a question that ends with a question mark, on the terminal. Returns whether the answer was yes;
@@ -17,18 +20,16 @@ pub(crate) fn confirm(global: &Global, question: &str) -> Result<bool, Box<dyn E
         return Ok(true);
     }
     let question = one_line(question);
-    if !stdin().is_terminal() || !stderr().is_terminal() {
+    let terminal = Term::stderr();
+    if !terminal.is_term() || !stdin().is_terminal() {
         let why = format!("{question} Without a terminal, only --yes does that");
         return Err(UsageError(why).into());
     }
-    let mut terminal = stderr();
-    write!(terminal, "{question} [y/N] ")?;
-    terminal.flush()?;
-    let mut answer = String::new();
-    stdin().lock().read_line(&mut answer)?;
-    let is_yes = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
+    terminal.write_str(&format!("{question} [y/N] "))?;
+    let answer = terminal.read_line()?.trim().to_lowercase();
+    let is_yes = ["y", "yes"].contains(&answer.as_str());
     if !is_yes {
-        writeln!(terminal, "nothing was changed")?;
+        note("nothing was changed");
     }
     Ok(is_yes)
 }

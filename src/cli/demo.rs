@@ -1,14 +1,13 @@
 //! `chroma_client demo`: a server, a collection, a question and a filter.
 
-use std::env;
 use std::error::Error;
 
 use chroma_blocking::{Collection, EmbeddingFunction, Gemini, Hashing, Key, LocalServer, Record};
 
 use super::args::{Global, Outcome};
+use super::columns::Columns;
 use super::exit::Exit;
 use super::output::{Output, note};
-use super::records::{Columns, print_hits};
 
 /// Show a collection, a question and a filter on a temporary server
 ///
@@ -23,7 +22,7 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
         .on_install(|plan| note(&plan.to_string()))
         .start()?;
     let notes = server.client()?.collection("demo");
-    let function = function()?;
+    let function = function();
     note(&format!("embedded with {}:", function.name()));
     let notes = notes.embedding_function(function).create()?;
     let texts = [
@@ -42,25 +41,21 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn function() -> Result<Box<dyn EmbeddingFunction>, Box<dyn Error>> {
-    let has_key = ["GOOGLE_API_KEY", "GEMINI_API_KEY"]
-        .iter()
-        .any(|key| env::var_os(key).is_some_and(|value| !value.is_empty()));
-    Ok(if has_key {
-        Box::new(Gemini::from_env()?)
-    } else {
-        Box::new(Hashing::default())
-    })
+fn function() -> Box<dyn EmbeddingFunction> {
+    match Gemini::from_env() {
+        Ok(gemini) => Box::new(gemini),
+        Err(_) => Box::new(Hashing::default()),
+    }
 }
 
 fn ask(global: &Global, notes: &Collection) -> Result<(), Box<dyn Error>> {
     let output = Output::new(global);
     let question = "languages without a garbage collector";
-    let columns = Columns::default();
+    let table = || Columns::default().hits();
     note(&format!("{question}?"));
-    print_hits(&output, &notes.query(question).run()?, columns)?;
+    output.rows(&mut table(), notes.query(question).run()?)?;
     note("The same, since 2010:");
     let recent = notes.query(question).filter(Key::field("year").gte(2010));
-    print_hits(&output, &recent.run()?, columns)?;
+    output.rows(&mut table(), recent.run()?)?;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! `chroma_client doctor`: checks the way to the server, the key and the functions of the collections.
 
 use std::env;
-use std::io;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::error::Error;
+use std::io::{self, Write};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use chroma_blocking::{Client, Collection};
 use console::{Color, style};
@@ -30,19 +31,13 @@ Example:
   chroma_client doctor --host db:8000")]
 pub(crate) struct Args {}
 
-/// The result of a check: a message, or what is wrong.
-type Checked = Result<String, Trouble>;
-
-enum Trouble {
+enum Finding {
+    Fine(String),
     Warning(String),
-    Failure(Exit, String),
 }
+use Finding::{Fine, Warning};
 
-impl From<chroma_blocking::Error> for Trouble {
-    fn from(error: chroma_blocking::Error) -> Trouble {
-        Trouble::Failure(exit::of_error(&error), format!("{error:#}"))
-    }
-}
+type Checked = Result<Finding, Box<dyn Error>>;
 
 /// Prints the checks, and remembers how the first failure ends the program.
 struct Report {
@@ -77,13 +72,13 @@ impl Report {
     /// Prints a check. Returns whether it did not fail.
     fn add(&mut self, check: &str, checked: Checked) -> io::Result<bool> {
         let (status, colour, message) = match checked {
-            Ok(message) => ("ok", Color::Green, message),
-            Err(Trouble::Warning(message)) => ("warning", Color::Yellow, message),
-            Err(Trouble::Failure(exit, message)) => {
+            Ok(Fine(message)) => ("ok", Color::Green, message),
+            Ok(Warning(message)) => ("warning", Color::Yellow, message),
+            Err(error) => {
                 if self.exit == Exit::Done {
-                    self.exit = exit;
+                    self.exit = exit::of_error(&*error);
                 }
-                ("failure", Color::Red, message)
+                ("failure", Color::Red, format!("{error:#}"))
             }
         };
         if self.output.is_json() {
@@ -92,122 +87,109 @@ impl Report {
         } else {
             let coloured = style(format!("{status:<7}")).fg(colour);
             let message = format!("  {check:<10}  {message}");
-            self.output.line_after(coloured, &message)?;
+            write!(io::stdout(), "{coloured}")?;
+            self.output.line(&message)?;
         }
         Ok(status != "failure")
     }
 }
 
-fn proxy() -> String {
-    const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
-    let variables = VARIABLES.map(|name| [name.to_owned(), name.to_lowercase()]);
+fn proxy() -> Finding {
+    const NAMES: [&str; 4] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
+    let names = NAMES.map(|name| [name.to_owned(), name.to_lowercase()]);
     let is_set = |name: &String| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let set: Vec<String> = variables.into_iter().flatten().filter(is_set).collect();
+    let set: Vec<String> = names.into_iter().flatten().filter(is_set).collect();
     if set.is_empty() {
-        "no variable of a proxy is set".to_owned()
+        Fine("no variable of a proxy is set".to_owned())
     } else {
-        format!("the environment sets {}", set.join(", "))
+        Fine(format!("the environment sets {}", set.join(", ")))
     }
 }
 
 /// Checks the free space of the current folder. Only Unix tells it without unsafe code.
 #[cfg(unix)]
 fn disk() -> Checked {
-    let disk = rustix::fs::statvfs(".");
-    let disk = disk.map_err(|error| Trouble::Warning(error.to_string()))?;
+    let disk = rustix::fs::statvfs(".")?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let message = format!("{:.1} GB are free in the current folder", free as f64 / 1e9);
-    if free < MIN_FREE {
-        let why = "checkpoints, backups and exports need room";
-        return Err(Trouble::Warning(format!("{message}; {why}")));
-    }
-    Ok(message)
+    Ok(if free < MIN_FREE {
+        Warning(message + "; checkpoints, backups and exports need room")
+    } else {
+        Fine(message)
+    })
 }
 
 fn connection(client: &Client) -> Checked {
     let started = Instant::now();
     client.heartbeat()?;
     let took = started.elapsed().as_millis();
-    Ok(format!("{} responds, after {took} ms", client.url()))
+    Ok(Fine(format!("{} responds, after {took} ms", client.url())))
 }
 
 /// Compares the clocks. The server read its own at some moment of the request.
 fn clock(client: &Client) -> Checked {
-    let now = || {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-    };
-    let sent = now().as_nanos();
+    let now = || UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    let sent = now();
     let server = client.heartbeat()?;
-    let ahead = server.saturating_sub(now().as_nanos());
+    let ahead = server.saturating_sub(now());
     let difference = sent.saturating_sub(server).max(ahead);
     let message = format!("the clocks differ by {:.1} s", difference as f64 / 1e9);
-    if difference > MAX_CLOCK_DIFFERENCE.as_nanos() {
-        let what = "set the clock of this machine or the server's";
-        return Err(Trouble::Warning(format!("{message}; {what}")));
-    }
-    Ok(message)
+    Ok(if difference > MAX_CLOCK_DIFFERENCE.as_nanos() {
+        Warning(message + "; set the clock of this machine or the server's")
+    } else {
+        Fine(message)
+    })
 }
 
 fn version(client: &Client) -> Checked {
     let version = client.version()?;
-    Ok(format!(
-        "the API has version {version}; every server since Chroma 1.0 says 1.0.0"
-    ))
+    let note = "every server since Chroma 1.0 says 1.0.0";
+    Ok(Fine(format!("the API has version {version}; {note}")))
 }
 
 fn limits(client: &Client) -> Checked {
     let limits = client.pre_flight_checks()?;
-    let vectors = if limits.supports_base64_encoding {
-        "in base64"
-    } else {
-        "as lists of numbers"
-    };
-    let records = limits.max_batch_size;
-    Ok(format!(
-        "at most {records} records per request, vectors {vectors}"
-    ))
+    let (records, base64) = (limits.max_batch_size, limits.supports_base64_encoding);
+    let message = format!("at most {records} records per request; vectors in base64: {base64}");
+    Ok(Fine(message))
 }
 
 fn key(client: &Client) -> Checked {
     let user = client.identity()?;
     let (tenant, databases) = (&user.tenant, user.databases.join(", "));
-    Ok(match user.user_id.as_str() {
+    Ok(Fine(match user.user_id.as_str() {
         "" => format!("the server asks for no key; tenant {tenant}"),
         id => format!("user {id} of tenant {tenant}, databases {databases}"),
-    })
+    }))
 }
 
 fn database(client: &Client) -> Checked {
     let name = client.database();
-    // Servers list no collections of a database that does not exist.
+    // Servers count no collections of a database that does not exist.
     client.get_database(name)?;
     let count = client.count_collections()?;
-    Ok(format!("{name} has {count} collections"))
+    Ok(Fine(format!("{name} has {count} collections")))
 }
 
 /// Opens the function of a collection, and embeds nothing.
 fn function(collection: &Collection) -> Checked {
     let name = collection.name();
     if let Some(function) = collection.embedding_function() {
-        return match function.embed_documents(&[]) {
-            Ok(_) => Ok(format!("{name}: {} opens", function.name())),
-            Err(why) => Err(Trouble::Failure(Exit::Failed, format!("{name}: {why:#}"))),
-        };
+        let opened = function.embed_documents(&[]);
+        opened.map_err(|why| format!("{name}: {why:#}"))?;
+        return Ok(Fine(format!("{name}: {} opens", function.name())));
     }
     let stored = collection.configuration().embedding_function.as_ref();
     if stored.is_none_or(|stored| stored.name.is_none()) {
         let message = "the server returns none, so texts need --function";
-        return Ok(format!("{name}: {message}"));
+        return Ok(Fine(format!("{name}: {message}")));
     }
     // Without a function, this fails before it sends anything, and says why.
     match collection.query("").run() {
         // Only queries and imports of texts from this program need the feature.
         Err(error) if error.to_string().contains("without its feature") => {
-            Err(Trouble::Warning(format!("{error:#}")))
+            Ok(Warning(error.to_string()))
         }
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(format!("{name} can be queried")),
+        result => Ok(result.map(|_| Fine(format!("{name}: can be queried")))?),
     }
 }

@@ -1,7 +1,6 @@
 //! The exit codes of `chroma_client` and of the example `batch_ingest`.
 
 use std::error::Error;
-use std::fmt;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
@@ -32,16 +31,9 @@ impl From<Exit> for ExitCode {
 }
 
 /// An error in the options of the command line.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for UsageError {}
 
 /// Returns how a program with this error ends.
 pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Exit {

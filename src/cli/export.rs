@@ -10,7 +10,7 @@ use super::args::{Global, Outcome, filter};
 use super::exit::Exit;
 use super::output::{Output, records};
 use super::progress::Bar;
-use super::stop::Stop;
+use super::stop;
 
 /// Write a collection as JSON Lines, which import reads
 ///
@@ -39,12 +39,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
-    let stop = Stop::on_signals("stopping")?;
+    let stop = stop::on_signals("stopping")?;
     let collection = global.client()?.collection(&args.name).get()?;
     let bar = Bar::new()?;
     let output = Output::new(global);
     let export = collection
-        .with_cancel(stop.flag())
+        .with_cancel(stop)
         .export()
         .filter(args.filter.clone())
         .embeddings(!args.no_embeddings)

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::args::{Global, Outcome, Selection};
+use super::columns::Columns;
 use super::exit::Exit;
 use super::output::Output;
-use super::records::{Columns, Records};
 
 /// The records of one request.
 const PAGE: usize = 1_000;
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let collection = global.client()?.collection(&args.name).get()?;
     let output = Output::new(global);
-    let mut records = Records::new(&output, args.columns);
+    let mut table = args.columns.records();
     let ids = &args.selection.ids;
     let mut missing: HashSet<&str> = ids.iter().map(String::as_str).collect();
     let mut left = args.limit.unwrap_or(usize::MAX);
@@ -55,7 +55,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         for id in &page.ids {
             missing.remove(id.as_str());
         }
-        records.print(page.into_iter())?;
+        output.rows(&mut table, page)?;
         left -= found;
         offset += found;
         if found < size || left == 0 {

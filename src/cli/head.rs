@@ -1,8 +1,8 @@
 //! `chroma_client head`: prints the first records of a collection.
 
 use super::args::{Global, Outcome, Selection};
+use super::columns::Columns;
 use super::get;
-use super::records::Columns;
 
 /// Print the first records of a collection
 #[derive(clap::Args)]

@@ -11,31 +11,33 @@ use chroma_blocking::Progress;
 use super::exit::{self, Exit};
 use super::output::note;
 use super::progress::Bar;
-use super::stop::Stop;
+use super::stop;
 use crate::printable::one_line;
 
 /// A command that can be stopped by Ctrl-C and continued.
 pub(crate) struct Job {
-    stop: Stop,
+    stop: Arc<AtomicBool>,
     bar: Bar,
 }
 
 impl Job {
     pub(crate) fn new() -> Result<Job, Box<dyn Error>> {
         Ok(Job {
-            stop: Stop::of_job()?,
+            stop: stop::on_signals(
+                "finishing the current requests; press Ctrl-C again to stop at once",
+            )?,
             bar: Bar::new()?,
         })
     }
 
     /// Returns the flag for `cancel` of the call.
     pub(crate) fn flag(&self) -> Arc<AtomicBool> {
-        self.stop.flag()
+        self.stop.clone()
     }
 
     /// Returns whether Ctrl-C was pressed.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.flag().load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Shows the progress of the call; for its `on_progress`.

@@ -22,40 +22,31 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
         client.get_database(client.database())?;
     }
     collections.sort_by(|one, other| one.name().cmp(other.name()));
-    let output = Output::new(global);
-    let mut rows = Vec::new();
+    let mut lines = Vec::new();
     for collection in &collections {
         let records = match collection.count() {
             // Another program has deleted it.
             Err(chroma_blocking::Error::NotFound { .. }) => continue,
             records => records?,
         };
-        let stored = collection.configuration().embedding_function.as_ref();
-        let function = stored.and_then(|function| function.name.clone());
-        if output.is_json() {
-            output.json(&json!({
-                "collection": collection.name(),
-                "id": collection.id(),
-                "records": records,
-                "dimension": collection.dimension(),
-                "space": collection.space(),
-                "embedding_function": function,
-                "metadata": collection.metadata(),
-            }))?;
-            continue;
-        }
-        let dimension = collection.dimension().map(|floats| floats.to_string());
-        let space = collection
-            .space()
-            .map(|space| format!("{space:?}").to_lowercase());
-        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-        let mut row = vec![collection.name().to_owned(), records.to_string()];
-        row.extend([dimension, space, function].map(or_dash));
-        rows.push(row);
+        let function = collection.configuration().embedding_function.as_ref();
+        lines.push(json!({
+            "collection": collection.name(),
+            "id": collection.id(),
+            "records": records,
+            "dimension": collection.dimension(),
+            "space": collection.space(),
+            "embedding_function": function.and_then(|function| function.name.as_ref()),
+            "metadata": collection.metadata(),
+        }));
     }
-    if !output.is_json() {
-        let mut table = Table::new(&["NAME", "RECORDS", "DIMENSION", "SPACE", "FUNCTION"]);
-        output.rows(&mut table, &rows)?;
-    }
+    let names = &[
+        "collection",
+        "records",
+        "dimension",
+        "space",
+        "embedding_function",
+    ];
+    Output::new(global).rows(&mut Table::new(names), lines)?;
     Ok(Exit::Done)
 }

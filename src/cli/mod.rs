@@ -5,6 +5,7 @@
 
 mod args;
 mod backup;
+mod columns;
 mod completions;
 mod confirm;
 mod copy;
@@ -23,7 +24,6 @@ mod ls;
 mod output;
 mod progress;
 mod query;
-mod records;
 mod reembed;
 mod restore;
 mod rm;

@@ -1,14 +1,14 @@
 //! Standard output, as tables and lines for people or as JSON Lines for programs: [`Output`].
 
 use std::error::Error;
-use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use console::{Alignment, Term, measure_text_width, pad_str, style};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::args::Global;
-use crate::printable::{OneLine, one_line};
+use crate::printable::OneLine;
 
 /// The space between two columns.
 const GAP: &str = "  ";
@@ -24,14 +24,28 @@ pub(crate) struct Output {
 
 /// A table that is printed in parts. The first rows decide the widths of its columns.
 pub(crate) struct Table {
-    titles: &'static [&'static str],
+    /// The names of the columns in JSON. In capital letters, they are the titles.
+    names: &'static [&'static str],
     widths: Vec<usize>,
 }
 
 impl Table {
-    pub(crate) fn new(titles: &'static [&'static str]) -> Table {
+    pub(crate) fn new(names: &'static [&'static str]) -> Table {
         let widths = Vec::new();
-        Table { titles, widths }
+        Table { names, widths }
+    }
+
+    /// Returns the cells of a value.
+    fn cells(&self, value: &impl Serialize) -> serde_json::Result<Vec<String>> {
+        // A `Value` that is not made from text widens floats: 0.1 becomes 0.10000000149011612.
+        let value: Value = serde_json::from_str(&serde_json::to_string(value)?)?;
+        let text = |name| match &value[name] {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let names = self.names.iter();
+        Ok(names.map(|name| OneLine(text(name)).to_string()).collect())
     }
 }
 
@@ -71,18 +85,20 @@ impl Output {
         }
     }
 
-    /// Prints a line for people, after a part that may have colours.
-    pub(crate) fn line_after(&self, coloured: impl Display, text: &str) -> io::Result<()> {
-        writeln!(stdout(), "{coloured}{}", OneLine(text))
-    }
-
-    /// Prints rows of a table: before the first ones, its titles. On a terminal, long cells are cut.
-    pub(crate) fn rows(&self, table: &mut Table, rows: &[Vec<String>]) -> io::Result<()> {
-        let escaped =
-            |row: &Vec<String>| row.iter().map(|cell| one_line(cell).into_owned()).collect();
-        let rows: Vec<Vec<String>> = rows.iter().map(escaped).collect();
+    /// Prints values: as lines of JSON, or as rows of a table, on a terminal with long cells cut.
+    pub(crate) fn rows<T: Serialize>(
+        &self,
+        table: &mut Table,
+        values: impl IntoIterator<Item = T>,
+    ) -> io::Result<()> {
+        let mut values = values.into_iter();
+        if self.json {
+            return values.try_for_each(|value| self.json(&value));
+        }
+        let rows = values.map(|value| table.cells(&value));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
         if table.widths.is_empty() {
-            let titles = table.titles.iter().map(ToString::to_string).collect();
+            let titles = table.names.iter().map(|name| name.to_uppercase()).collect();
             table.widths = self.widths(&titles, &rows);
             let titles = self.row(&titles, &table.widths);
             writeln!(stdout(), "{}", style(titles).bold())?;

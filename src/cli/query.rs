@@ -5,10 +5,10 @@ use std::sync::Arc;
 use chroma_blocking::Where;
 
 use super::args::{Global, Outcome, filter};
+use super::columns::Columns;
 use super::exit::Exit;
 use super::function::FunctionArgs;
 use super::output::Output;
-use super::records::{Columns, print_hits};
 
 /// Find the records that are most similar to a text, nearest first
 ///
@@ -47,7 +47,6 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         .filter(args.filter.clone())
         .include(args.columns.include());
     let hits = query.run()?;
-    let output = Output::new(global);
-    print_hits(&output, &hits, args.columns)?;
+    Output::new(global).rows(&mut args.columns.hits(), hits)?;
     Ok(Exit::Done)
 }

@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use chroma_blocking::LocalServer;
@@ -11,10 +13,10 @@ use serde_json::json;
 use super::args::{Global, Outcome};
 use super::exit::Exit;
 use super::output::{Output, note};
-use super::stop::Stop;
+use super::stop;
 
-/// The time between two looks at the server.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The time between two checks of the server.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Run a Chroma server on this machine until Ctrl-C or SIGTERM
 ///
@@ -37,7 +39,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
-    let stop = Stop::on_signals("stopping the server")?;
+    let stop = stop::on_signals("stopping the server")?;
     let mut builder = LocalServer::builder()
         .install(true)
         .on_install(|plan| note(&plan.to_string()))
@@ -47,26 +49,24 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         builder = builder.version(version);
     }
     let server = builder.start()?;
-    let output = Output::new(global);
-    if output.is_json() {
-        output.json(&json!({
-            "url": server.url(),
-            "port": server.port(),
-            "pid": server.pid(),
-            "data": server.data_dir().display().to_string(),
-            "log": server.log_file().display().to_string(),
-        }))?;
-    } else {
-        output.line(server.url())?;
-        let data = server.data_dir().display();
-        note(&format!("its data is in {data}; Ctrl-C stops it"));
-    }
-    while !stop.wait(PAUSE) {
+    let data = server.data_dir().display().to_string();
+    let line = json!({
+        "url": server.url(),
+        "port": server.port(),
+        "pid": server.pid(),
+        "data": data,
+        "log": server.log_file().display().to_string(),
+    });
+    Output::new(global).say(server.url(), &line)?;
+    note(&format!("its data is in {data}; Ctrl-C stops it"));
+    while !stop.load(Ordering::Relaxed) {
         let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port()));
         if connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
             let log = server.log_file().display();
             return Err(format!("the server has ended; its log is {log}").into());
         }
+        // A signal ends this wait.
+        thread::park_timeout(POLL_INTERVAL);
     }
     server.stop()?;
     Ok(Exit::Done)

@@ -40,9 +40,12 @@ fn doctor_checks_a_real_server() {
         ] {
             assert_eq!(status(&lines, check), "ok", "{lines:?}");
         }
-        let base64 = lines
-            .iter()
-            .any(|line| line["message"].as_str().unwrap().contains("in base64"));
+        let base64 = lines.iter().any(|line| {
+            line["message"]
+                .as_str()
+                .unwrap()
+                .contains("in base64: true")
+        });
         assert_eq!(base64, url == server("1.5.9"));
         let shown = run(url, &["doctor", "--database", &database]).ok();
         assert_eq!(shown.lines().count(), lines.len());
