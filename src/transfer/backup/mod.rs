@@ -15,8 +15,8 @@
 //! again, but is a hard link to the earlier file. So a folder can be deleted at any time without an effect on
 //! the others.
 //!
-//! Ids decide where a part ends: on average after 256 records, and at 16 MiB. So a new, changed or deleted
-//! record changes one part, and all others stay the same, wherever the record is in the collection.
+//! Ids decide where a part ends: on average after 256 records, and in any case after 1,000 records or 16 MiB. So
+//! a new, changed or deleted record changes one part, rarely two, and all others stay the same.
 
 mod folder;
 mod manifest;

@@ -1,7 +1,6 @@
 //! [`Restore`]: checks a backup, and restores its collections.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -56,6 +55,7 @@ impl Client {
 /// - **Memory.** A file of the backup (16 MiB) and a few thousand records. A mirror also has 8 bytes for each
 ///   record of the collection.
 /// - **No text is embedded.** All vectors come from the backup.
+#[derive(Debug)]
 #[must_use = "does nothing until run() or check() is called"]
 pub struct Restore<'a> {
     client: Client,
@@ -354,17 +354,5 @@ impl Selected<'_> {
             source: settings,
             read_from: None,
         }
-    }
-}
-
-impl fmt::Debug for Restore<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Restore")
-            .field("client", &self.client)
-            .field("folder", &self.folder)
-            .field("collections", &self.collections)
-            .field("names", &self.names)
-            .field("settings", &self.settings)
-            .finish()
     }
 }

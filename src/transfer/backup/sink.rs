@@ -17,11 +17,10 @@ const LOCK: &str = ".lock";
 /// Where a backup is written to.
 pub(super) trait Sink {
     /// Writes a file. Its name is that of a file, or of a folder and a file.
-    fn put(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
-
-    /// Makes a file from an earlier one. Returns whether that was possible: not if the earlier one has other
-    /// bytes, or is on another file system.
-    fn link(&mut self, name: &str, earlier: &Path, bytes: &[u8]) -> io::Result<bool>;
+    ///
+    /// May make a hard link to an earlier file with the same bytes instead. Returns whether it did: not if the
+    /// earlier file is damaged, is readable for other users, or is on another file system.
+    fn put(&mut self, name: &str, bytes: &[u8], earlier: Option<&Path>) -> io::Result<bool>;
 
     /// Completes the backup.
     fn finish(&mut self) -> io::Result<()>;
@@ -55,41 +54,34 @@ impl FolderSink {
             }
         }
         private_folder(&temporary).map_err(failed)?;
-        let lock = Some(lock(&lock_path).map_err(failed)?);
-        Ok(FolderSink {
+        let mut sink = FolderSink {
             target,
             temporary,
-            lock,
+            lock: None,
             is_complete: false,
-        })
-    }
-
-    /// Returns the path of a new file, whose folder exists.
-    fn place(&self, name: &str) -> io::Result<PathBuf> {
-        let path = self.temporary.join(name);
-        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-            private_folder(folder)?;
-        }
-        Ok(path)
+        };
+        sink.lock =
+            Some(lock(&lock_path).map_err(|source| cannot_create(&sink.temporary, source))?);
+        Ok(sink)
     }
 }
 
 impl Sink for FolderSink {
-    fn put(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.place(name)?;
-        let mut file = private().create_new(true).open(&path)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        sync_folder(&path)
-    }
-
-    fn link(&mut self, name: &str, earlier: &Path, bytes: &[u8]) -> io::Result<bool> {
-        let path = self.place(name)?;
-        if !is_same_private_file(earlier, bytes) || fs::hard_link(earlier, &path).is_err() {
-            return Ok(false);
+    fn put(&mut self, name: &str, bytes: &[u8], earlier: Option<&Path>) -> io::Result<bool> {
+        let path = self.temporary.join(name);
+        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+            private_folder(folder)?;
+        }
+        let is_reused = earlier.is_some_and(|earlier| {
+            is_same_private_file(earlier, bytes) && fs::hard_link(earlier, &path).is_ok()
+        });
+        if !is_reused {
+            let mut file = private().create_new(true).open(&path)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
         }
         sync_folder(&path)?;
-        Ok(true)
+        Ok(is_reused)
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -186,15 +178,12 @@ impl<W: Write> TarSink<W> {
 }
 
 impl<W: Write> Sink for TarSink<W> {
-    fn put(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fn put(&mut self, name: &str, bytes: &[u8], _: Option<&Path>) -> io::Result<bool> {
         let mut header = tar::Header::new_ustar();
         header.set_mode(0o600);
         header.set_mtime(self.modified);
         header.set_size(bytes.len() as u64);
-        self.tar.append_data(&mut header, name, bytes)
-    }
-
-    fn link(&mut self, _: &str, _: &Path, _: &[u8]) -> io::Result<bool> {
+        self.tar.append_data(&mut header, name, bytes)?;
         Ok(false)
     }
 

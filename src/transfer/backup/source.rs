@@ -2,18 +2,13 @@
 
 use std::cell::OnceCell;
 use std::ops::Range;
-use std::vec;
 
 use super::folder::Folder;
 use crate::error::Result;
 use crate::ingest::hash::id_hash;
-use crate::model::record::Record;
 use crate::transfer::source::{Page, Pages, Source};
 
-/// The most records in a page.
-const PAGE_SIZE: usize = 500;
-
-/// A collection in a backup. Its files are checked again whenever they are read.
+/// A collection in a backup. A page is a part, which is checked again whenever it is read.
 #[derive(Debug)]
 pub(super) struct BackupSource<'f> {
     folder: &'f Folder,
@@ -53,13 +48,14 @@ impl Source for BackupSource<'_> {
     }
 
     fn pages(&self, from: u64) -> Result<Pages<'_>> {
-        Ok(Box::new(PartPages {
-            source: self,
-            parts: self.parts(),
-            records: Vec::new().into_iter(),
-            from,
-            end: 0,
-        }))
+        let mut end = 0;
+        Ok(Box::new(self.parts().map(move |part| {
+            let mut records = self.folder.read_part(self.number, part)?;
+            let to_skip = from.saturating_sub(end) as usize;
+            end += records.len() as u64;
+            records.drain(..to_skip.min(records.len()));
+            Ok(Page { records, end })
+        })))
     }
 
     fn missing(&self, mut ids: Vec<String>) -> Result<Vec<String>> {
@@ -74,41 +70,5 @@ impl Source for BackupSource<'_> {
 
     fn refresh(&mut self) -> Result<()> {
         Ok(())
-    }
-}
-
-/// Reads the parts of a collection, and returns their records in pages.
-struct PartPages<'s> {
-    source: &'s BackupSource<'s>,
-    /// The parts that were not read yet.
-    parts: Range<usize>,
-    /// The records of the current part that were not returned yet.
-    records: vec::IntoIter<Record>,
-    /// The number of records to skip.
-    from: u64,
-    /// The number of records that were returned or skipped.
-    end: u64,
-}
-
-impl Iterator for PartPages<'_> {
-    type Item = Result<Page>;
-
-    fn next(&mut self) -> Option<Result<Page>> {
-        while self.records.len() == 0 {
-            let part = self.parts.next()?;
-            match self.source.folder.read_part(self.source.number, part) {
-                Ok(mut records) => {
-                    let to_skip = self.from.saturating_sub(self.end) as usize;
-                    let skipped = records.drain(..to_skip.min(records.len())).count();
-                    self.end += skipped as u64;
-                    self.records = records.into_iter();
-                }
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        let records: Vec<Record> = self.records.by_ref().take(PAGE_SIZE).collect();
-        self.end += records.len() as u64;
-        let end = self.end;
-        Some(Ok(Page { records, end }))
     }
 }

@@ -1,7 +1,6 @@
 //! [`Backup`]: writes a backup of collections.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -22,10 +21,12 @@ use crate::wire::line;
 
 /// The name of the operation in errors and progress.
 const BACKUP: &str = "backup";
-/// The size from which on a part is full.
-const PART_SIZE: usize = 16 << 20;
-/// The average number of records in a part, unless they are large.
+/// The average number of records in a part.
 const PART_RECORDS: u64 = 256;
+/// The most records in a part. A restore reads and compares those of a part together.
+const MAX_RECORDS: u64 = 1_000;
+/// The size from which on a part is full.
+const MAX_BYTES: usize = 16 << 20;
 
 impl Client {
     /// Backs up the collections of the database: their settings and all records, with vectors, documents, URIs
@@ -61,6 +62,7 @@ impl Client {
 /// - **It is not a snapshot.** Other programs may write meanwhile. Each record is as it was at some time during
 ///   the backup.
 /// - **Memory.** A file of 16 MiB, a few thousand records and some responses, whatever the collection's size.
+#[derive(Debug)]
 #[must_use = "does nothing until to_folder() or to_tar() is called"]
 pub struct Backup<'a> {
     client: Client,
@@ -166,10 +168,8 @@ impl<'a> Backup<'a> {
         json.push(b'\n');
         files.put(MANIFEST, &json)?;
         let sums = manifest.sums(&json);
-        files.put(SUMS, sums.as_bytes())?;
-        files.sink.finish().map_err(failure)?;
-        report.sha256 = sha256(sums.as_bytes());
-        Ok(())
+        files.report.sha256 = files.put(SUMS, sums.as_bytes())?;
+        files.sink.finish().map_err(failure)
     }
 
     fn manifest(&self) -> Result<Manifest> {
@@ -220,16 +220,21 @@ impl<'a> Backup<'a> {
         let settings = CollectionSettings::of(collection).with_measured_space(collection)?;
         let source = self.settings.patient(collection);
         let (source, _) = CollectionSource::open(&source, None, None)?;
-        let (mut records, mut parts, mut part) = (0, Vec::new(), Vec::new());
+        let (mut parts, mut part) = (Vec::new(), Vec::new());
+        let (mut records, mut start) = (0, 0);
         for page in source.pages(0)? {
             let page = page?;
             for record in &page.records {
                 line::record(&mut part, record.as_record());
                 records += 1;
                 // Ids decide, so that a changed record changes no other part.
-                if id_hash(&record.id) % PART_RECORDS == 0 || part.len() >= PART_SIZE {
+                if id_hash(&record.id) % PART_RECORDS == 0
+                    || records - start == MAX_RECORDS
+                    || part.len() >= MAX_BYTES
+                {
                     parts.push(files.put_part(&part_name(number, parts.len()), &part)?);
                     part.clear();
+                    start = records;
                 }
             }
             let progress = Progress::new(BACKUP, ProgressStage::Reading, page.end);
@@ -267,28 +272,26 @@ struct Files<'w> {
 }
 
 impl Files<'_> {
-    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.report.bytes += bytes.len() as u64;
-        self.sink.put(name, bytes).map_err(failure)
-    }
-
     /// Writes a file with records, unless the earlier backup has the same one.
     fn put_part(&mut self, name: &str, bytes: &[u8]) -> Result<Part> {
-        let part = Part {
-            sha256: sha256(bytes),
-            bytes: bytes.len() as u64,
-        };
         self.report.parts += 1;
-        if let Some(earlier) = self.earlier.get(&part.sha256) {
-            if self.sink.link(name, earlier, bytes).map_err(failure)? {
-                self.report.bytes += part.bytes;
-                self.report.reused_parts += 1;
-                self.report.reused_bytes += part.bytes;
-                return Ok(part);
-            }
+        Ok(Part {
+            sha256: self.put(name, bytes)?,
+            bytes: bytes.len() as u64,
+        })
+    }
+
+    /// Writes a file, and returns its SHA-256.
+    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<String> {
+        let (sha256, size) = (sha256(bytes), bytes.len() as u64);
+        let earlier = self.earlier.get(&sha256).map(PathBuf::as_path);
+        let is_reused = self.sink.put(name, bytes, earlier).map_err(failure)?;
+        self.report.bytes += size;
+        if is_reused {
+            self.report.reused_parts += 1;
+            self.report.reused_bytes += size;
         }
-        self.put(name, bytes)?;
-        Ok(part)
+        Ok(sha256)
     }
 }
 
@@ -296,16 +299,5 @@ fn failure(source: io::Error) -> Error {
     Error::Io {
         message: "cannot write the backup".to_owned(),
         source,
-    }
-}
-
-impl fmt::Debug for Backup<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Backup")
-            .field("client", &self.client)
-            .field("collections", &self.collections)
-            .field("all_databases", &self.all_databases)
-            .field("since", &self.since)
-            .finish_non_exhaustive()
     }
 }
