@@ -151,7 +151,7 @@ fn is_same_private_file(path: &Path, bytes: &[u8]) -> bool {
         return false;
     };
     #[cfg(unix)]
-    let is_private = std::os::unix::fs::MetadataExt::mode(&found) & 0o077 == 0;
+    let is_private = std::os::unix::fs::MetadataExt::mode(&found) & 0o777 == 0o600;
     #[cfg(not(unix))]
     let is_private = true;
     is_private
