@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Global, Outcome};
 use super::exit::{Exit, UsageError};
 use super::job::{Job, stopped};
-use super::output::{Output, is_broken_pipe};
+use super::output::{is_broken_pipe, print};
 use crate::printable::one_line;
 
 /// Write all collections of the database, or those named, into a folder or a .tar stream
@@ -90,8 +90,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if folder.is_none() && !args.dry_run {
         writeln!(io::stderr(), "{}", line(global, args, &report))?;
     } else {
-        let output = Output::new(global);
-        output.line(&line(global, args, &report))?;
+        print(&line(global, args, &report))?;
     }
     if report.cancelled {
         return Ok(stopped(None));

@@ -2,6 +2,7 @@
 
 use chroma_blocking::Include;
 
+use super::args::Global;
 use super::output::Table;
 
 const NAMES: [&str; 6] = ["distance", "id", "document", "uri", "metadata", "embedding"];
@@ -25,14 +26,14 @@ impl Columns {
     }
 
     /// Returns a table of hits.
-    pub(crate) fn hits(self) -> Table {
+    pub(crate) fn hits(self, global: &Global) -> Table {
         let last = usize::from(!self.embeddings);
-        Table::new(&NAMES[..NAMES.len() - last])
+        Table::new(global, &NAMES[..NAMES.len() - last])
     }
 
     /// Returns a table of records, which have no distance.
-    pub(crate) fn records(self) -> Table {
+    pub(crate) fn records(self, global: &Global) -> Table {
         let last = usize::from(!self.embeddings);
-        Table::new(&NAMES[1..NAMES.len() - last])
+        Table::new(global, &NAMES[1..NAMES.len() - last])
     }
 }

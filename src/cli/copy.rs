@@ -18,8 +18,8 @@ use super::transfer::{TransferArgs, print, with_options};
 /// embedded. At the end, the copy is compared with its source.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The target has settings of its own. Its key is read from CHROMA_TO_API_KEY, its tenant and database from
-CHROMA_TO_TENANT and CHROMA_TO_DATABASE. It never gets the key of the source. Without --to, the copy stays on
+The target has settings of its own. Its key is read from CHROMA_TO_API_KEY, its tenant and database from \
+CHROMA_TO_TENANT and CHROMA_TO_DATABASE. It never gets the key of the source. Without --to, the copy stays on \
 the server of the source, with the source's key.
 
 A run that ends early leaves a checkpoint, NAME.copy.ckpt (with --all, DATABASE.copy.ckpt). The same command continues there.

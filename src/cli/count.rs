@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::{Global, Outcome};
 use super::exit::Exit;
-use super::output::Output;
+use super::output::say;
 
 /// Print the number of records in a collection
 #[derive(clap::Args)]
@@ -18,8 +18,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let records = global.client()?.collection(&args.name).get()?.count()?;
-    let output = Output::new(global);
     let line = json!({ "collection": args.name, "records": records });
-    output.say(&records.to_string(), &line)?;
+    say(global, &records.to_string(), &line)?;
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use chroma_blocking::{Collection, EmbeddingFunction, Gemini, Hashing, Key, Local
 use super::args::{Global, Outcome};
 use super::columns::Columns;
 use super::exit::Exit;
-use super::output::{Output, note};
+use super::output::note;
 
 /// Show a collection, a question and a filter on a temporary server
 ///
@@ -49,13 +49,12 @@ fn function() -> Box<dyn EmbeddingFunction> {
 }
 
 fn ask(global: &Global, notes: &Collection) -> Result<(), Box<dyn Error>> {
-    let output = Output::new(global);
     let question = "languages without a garbage collector";
-    let table = || Columns::default().hits();
+    let table = || Columns::default().hits(global);
     note(&format!("{question}?"));
-    output.rows(&mut table(), notes.query(question).run()?)?;
+    table().print(notes.query(question).run()?)?;
     note("The same, since 2010:");
     let recent = notes.query(question).filter(Key::field("year").gte(2010));
-    output.rows(&mut table(), recent.run()?)?;
+    table().print(recent.run()?)?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::args::{Global, Outcome};
 use super::exit::{self, Exit};
-use super::output::Output;
+use super::output::{print, print_json};
 
 /// A larger difference between two clocks is a warning.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
@@ -41,13 +41,13 @@ type Checked = Result<Finding, Box<dyn Error>>;
 
 /// Prints the checks, and remembers how the first failure ends the program.
 struct Report {
-    output: Output,
+    json: bool,
     exit: Exit,
 }
 
 pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
     let mut report = Report {
-        output: Output::new(global),
+        json: global.json,
         exit: Exit::Done,
     };
     report.add("proxy", Ok(proxy()))?;
@@ -81,14 +81,14 @@ impl Report {
                 ("failure", Color::Red, format!("{error:#}"))
             }
         };
-        if self.output.is_json() {
+        if self.json {
             let line = json!({ "check": check, "status": status, "message": message });
-            self.output.json(&line)?;
+            print_json(&line)?;
         } else {
             let coloured = style(format!("{status:<7}")).fg(colour);
             let message = format!("  {check:<10}  {message}");
             write!(io::stdout(), "{coloured}")?;
-            self.output.line(&message)?;
+            print(&message)?;
         }
         Ok(status != "failure")
     }

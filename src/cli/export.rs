@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::args::{Global, Outcome, filter};
 use super::exit::Exit;
-use super::output::{Output, records};
+use super::output::{records, say};
 use super::progress::Bar;
 use super::stop;
 
@@ -42,7 +42,6 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let stop = stop::on_signals("stopping")?;
     let collection = global.client()?.collection(&args.name).get()?;
     let bar = Bar::new()?;
-    let output = Output::new(global);
     let export = collection
         .with_cancel(stop)
         .export()
@@ -59,7 +58,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if args.dry_run || file.is_some() {
         let shown = file.map_or("standard output".into(), Path::to_string_lossy);
         let done = if args.dry_run { "would write" } else { "wrote" };
-        output.say(
+        say(
+            global,
             &format!("{done} {} to {shown}", records(count)),
             &json!({ "collection": args.name, "file": shown, "written": count, "dry_run": args.dry_run }),
         )?;

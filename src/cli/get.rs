@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::args::{Global, Outcome, Selection};
 use super::columns::Columns;
 use super::exit::Exit;
-use super::output::Output;
 
 /// The records of one request.
 const PAGE: usize = 1_000;
@@ -37,8 +36,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let collection = global.client()?.collection(&args.name).get()?;
-    let output = Output::new(global);
-    let mut table = args.columns.records();
+    let mut table = args.columns.records(global);
     let ids = &args.selection.ids;
     let mut missing: HashSet<&str> = ids.iter().map(String::as_str).collect();
     let mut left = args.limit.unwrap_or(usize::MAX);
@@ -55,7 +53,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         for id in &page.ids {
             missing.remove(id.as_str());
         }
-        output.rows(&mut table, page)?;
+        table.print(page)?;
         left -= found;
         offset += found;
         if found < size || left == 0 {

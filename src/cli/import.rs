@@ -13,7 +13,7 @@ use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
 use super::input::{Format, Input, Records};
 use super::job::{Job, stopped};
-use super::output::{Output, note, records};
+use super::output::{note, records, say};
 use crate::printable::one_line;
 
 /// The metadata key of the hashes of `--only-changed`.
@@ -217,7 +217,6 @@ fn finish(
     report: &IngestReport,
     checkpoint: Option<&Path>,
 ) -> Outcome {
-    let output = Output::new(global);
     let line = json!({
         "collection": args.collection,
         "read": report.read,
@@ -236,7 +235,7 @@ fn finish(
         "cancelled": report.cancelled,
         "dry_run": report.dry_run,
     });
-    output.say(&format!("{}: {report}", args.collection), &line)?;
+    say(global, &format!("{}: {report}", args.collection), &line)?;
     for bad in &report.bad {
         note(&bad.to_string());
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::{Global, Outcome};
 use super::exit::Exit;
-use super::output::{Output, Table};
+use super::output::Table;
 
 /// List the collections of the database
 #[derive(clap::Args)]
@@ -47,6 +47,6 @@ pub(crate) fn run(global: &Global, _args: &Args) -> Outcome {
         "space",
         "embedding_function",
     ];
-    Output::new(global).rows(&mut Table::new(names), lines)?;
+    Table::new(global, names).print(lines)?;
     Ok(Exit::Done)
 }

@@ -100,6 +100,7 @@ enum Command {
 /// Runs the command of the command line.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    output::set_colours();
     log_requests(arguments.global.verbose);
     let outcome = match &arguments.command {
         Some(command) => run_command(&arguments.global, command),

@@ -1,7 +1,9 @@
-//! Standard output, as tables and lines for people or as JSON Lines for programs: [`Output`].
+//! Standard output, as lines and tables for people or as JSON Lines for programs, and standard error.
+//!
+//! Standard output is written line by line, so that nothing is left to write at the end.
 
 use std::error::Error;
-use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 
 use console::{Alignment, Term, measure_text_width, pad_str, style};
 use serde::Serialize;
@@ -15,24 +17,45 @@ const GAP: &str = "  ";
 /// No column becomes narrower, unless its cells are.
 const NARROWEST: usize = 8;
 
-/// Standard output. It is written line by line, so that nothing is left to write at the end.
-pub(crate) struct Output {
-    json: bool,
-    /// The width of the terminal, if this is one.
-    width: Option<usize>,
-}
-
-/// A table that is printed in parts. The first rows decide the widths of its columns.
+/// A table that is printed in parts, or JSON Lines in its place. The first rows decide the widths of the columns.
 pub(crate) struct Table {
+    json: bool,
     /// The names of the columns in JSON. In capital letters, they are the titles.
     names: &'static [&'static str],
+    /// The width of the terminal, if standard output is one.
+    terminal: Option<usize>,
     widths: Vec<usize>,
 }
 
 impl Table {
-    pub(crate) fn new(names: &'static [&'static str]) -> Table {
-        let widths = Vec::new();
-        Table { names, widths }
+    pub(crate) fn new(global: &Global, names: &'static [&'static str]) -> Table {
+        let size = Term::stdout().size_checked();
+        Table {
+            json: global.json,
+            names,
+            terminal: size.map(|(_, columns)| columns.into()),
+            widths: Vec::new(),
+        }
+    }
+
+    /// Prints values. May be called again, for more of them. On a terminal, long cells are cut.
+    pub(crate) fn print<T: Serialize>(
+        &mut self,
+        values: impl IntoIterator<Item = T>,
+    ) -> io::Result<()> {
+        let mut values = values.into_iter();
+        if self.json {
+            return values.try_for_each(|value| print_json(&value));
+        }
+        let rows = values.map(|value| self.cells(&value));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        if self.widths.is_empty() {
+            let titles = self.names.iter().map(|name| name.to_uppercase()).collect();
+            self.widths = self.widths(&titles, &rows);
+            writeln!(stdout(), "{}", style(self.row(&titles)).bold())?;
+        }
+        let mut rows = rows.iter();
+        rows.try_for_each(|row| writeln!(stdout(), "{}", self.row(row)))
     }
 
     /// Returns the cells of a value.
@@ -47,65 +70,6 @@ impl Table {
         let names = self.names.iter();
         Ok(names.map(|name| OneLine(text(name)).to_string()).collect())
     }
-}
-
-impl Output {
-    pub(crate) fn new(global: &Global) -> Output {
-        let terminal = Term::stdout();
-        // Otherwise CLICOLOR_FORCE would colour pipes too, even with NO_COLOR.
-        console::set_colors_enabled(terminal.features().colors_supported());
-        let width = || terminal.size().1.into();
-        Output {
-            json: global.json,
-            width: stdout().is_terminal().then(width),
-        }
-    }
-
-    pub(crate) fn is_json(&self) -> bool {
-        self.json
-    }
-
-    /// Prints a line for people.
-    pub(crate) fn line(&self, text: &str) -> io::Result<()> {
-        writeln!(stdout(), "{}", OneLine(text))
-    }
-
-    /// Prints a value as one line of JSON, in the form of programs. Control characters stay escaped, so that a
-    /// terminal may show it.
-    pub(crate) fn json(&self, value: &impl Serialize) -> io::Result<()> {
-        self.line(&serde_json::to_string(value)?)
-    }
-
-    /// Prints one line: the text for people, or the value as JSON.
-    pub(crate) fn say(&self, text: &str, value: &impl Serialize) -> io::Result<()> {
-        if self.json {
-            self.json(value)
-        } else {
-            self.line(text)
-        }
-    }
-
-    /// Prints values: as lines of JSON, or as rows of a table, on a terminal with long cells cut.
-    pub(crate) fn rows<T: Serialize>(
-        &self,
-        table: &mut Table,
-        values: impl IntoIterator<Item = T>,
-    ) -> io::Result<()> {
-        let mut values = values.into_iter();
-        if self.json {
-            return values.try_for_each(|value| self.json(&value));
-        }
-        let rows = values.map(|value| table.cells(&value));
-        let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        if table.widths.is_empty() {
-            let titles = table.names.iter().map(|name| name.to_uppercase()).collect();
-            table.widths = self.widths(&titles, &rows);
-            let titles = self.row(&titles, &table.widths);
-            writeln!(stdout(), "{}", style(titles).bold())?;
-        }
-        let mut rows = rows.iter();
-        rows.try_for_each(|row| writeln!(stdout(), "{}", self.row(row, &table.widths)))
-    }
 
     /// Returns the widths of the columns. On a terminal, the widest become narrower until all fit.
     fn widths(&self, titles: &Vec<String>, rows: &[Vec<String>]) -> Vec<usize> {
@@ -115,7 +79,7 @@ impl Output {
                 *width = measure_text_width(cell).max(*width);
             }
         }
-        let Some(terminal) = self.width else {
+        let Some(terminal) = self.terminal else {
             return widths;
         };
         let gaps = GAP.len() * widths.len().saturating_sub(1);
@@ -127,13 +91,38 @@ impl Output {
     }
 
     /// Returns a row as one line. On a terminal, its cells are cut to the widths.
-    fn row(&self, cells: &[String], widths: &[usize]) -> String {
-        let ellipsis = self.width.map(|_| "…");
-        let cells = cells.iter().zip(widths);
+    fn row(&self, cells: &[String]) -> String {
+        let ellipsis = self.terminal.map(|_| "…");
+        let cells = cells.iter().zip(&self.widths);
         let cells = cells.map(|(cell, width)| pad_str(cell, *width, Alignment::Left, ellipsis));
         let line = cells.collect::<Vec<_>>().join(GAP);
         line.trim_end().to_owned()
     }
+}
+
+/// Decides whether texts that are [styled](console::style) have colours. Otherwise, CLICOLOR_FORCE would colour
+/// pipes too, even with NO_COLOR.
+pub(crate) fn set_colours() {
+    console::set_colors_enabled(Term::stdout().features().colors_supported());
+}
+
+/// Prints one line: the text for people, or the value for programs.
+pub(crate) fn say(global: &Global, text: &str, value: &impl Serialize) -> io::Result<()> {
+    if global.json {
+        print_json(value)
+    } else {
+        print(text)
+    }
+}
+
+/// Prints a value as one line of JSON. Control characters stay escaped, so that a terminal may show it.
+pub(crate) fn print_json(value: &impl Serialize) -> io::Result<()> {
+    print(&serde_json::to_string(value)?)
+}
+
+/// Prints a line on standard output.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    writeln!(stdout(), "{}", OneLine(text))
 }
 
 /// Prints a line for people on standard error. A reader that has gone is ignored.

@@ -8,7 +8,6 @@ use super::args::{Global, Outcome, filter};
 use super::columns::Columns;
 use super::exit::Exit;
 use super::function::FunctionArgs;
-use super::output::Output;
 
 /// Find the records that are most similar to a text, nearest first
 ///
@@ -47,6 +46,6 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         .filter(args.filter.clone())
         .include(args.columns.include());
     let hits = query.run()?;
-    Output::new(global).rows(&mut args.columns.hits(), hits)?;
+    args.columns.hits(global).print(hits)?;
     Ok(Exit::Done)
 }

@@ -15,7 +15,7 @@ use super::confirm::confirm;
 use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
 use super::job::{Job, beside, stopped};
-use super::output::{Output, note, records};
+use super::output::{note, records, say};
 use super::transfer::{TransferArgs, with_options};
 
 /// Embed a collection again with another embedding function, and swap the names
@@ -25,7 +25,7 @@ use super::transfer::{TransferArgs, with_options};
 /// one until they open it again.
 #[derive(clap::Args)]
 #[command(after_help = "\
-A run that ends early leaves a checkpoint, NAME.reembed.ckpt. The same command continues there, and also finishes
+A run that ends early leaves a checkpoint, NAME.reembed.ckpt. The same command continues there, and also finishes \
 a swap that was interrupted. With --if-exists replace, only texts that are new or have changed are embedded.
 
 The key of a function is read from its provider's variable, such as GEMINI_API_KEY or OPENAI_API_KEY.
@@ -113,7 +113,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         return Ok(Exit::Failed);
     }
     let report = job.ended(reembed.run(), Some(&checkpoint))?;
-    print(global, &report.to_string(), &of_report(&report))?;
+    say(global, &report.to_string(), &of_report(&report))?;
     if report.cancelled {
         return Ok(stopped(Some(&checkpoint)));
     }
@@ -136,7 +136,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
 /// Prints the plan. Returns the question before it is carried out.
 fn print_plan(global: &Global, reembed: &Reembed<'_>) -> Result<String, Box<dyn Error>> {
     let plan = reembed.plan()?;
-    print(global, &plan.to_string(), &of_plan(&plan))?;
+    say(global, &plan.to_string(), &of_plan(&plan))?;
     Ok(format!(
         "Embed {} texts, about {} tokens, with {}?",
         plan.texts, plan.estimated_tokens, plan.function
@@ -160,19 +160,13 @@ fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
     }
     let (name, old) = (swapped.collection.name(), &swapped.old_name);
     let line = json!({ "step": "swap", "collection": name, "old_name": old });
-    print(global, &swapped.to_string(), &line)?;
+    say(global, &swapped.to_string(), &line)?;
     if !global.json {
         note(&format!(
             "programs that have {name} open use {old} until they open it again; to delete it: chroma_client rm {old}"
         ));
     }
     Ok(Exit::Done)
-}
-
-fn print(global: &Global, text: &str, line: &Value) -> Result<(), Box<dyn Error>> {
-    let output = Output::new(global);
-    output.say(text, line)?;
-    Ok(())
 }
 
 fn of_plan(plan: &ReembedPlan) -> Value {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{Global, Outcome};
 use super::exit::Exit;
 use super::job::{Job, stopped};
-use super::output::Output;
+use super::output::{print_json, say};
 use super::transfer::{TransferArgs, print, with_options};
 
 /// Restore all collections of a backup, or those named, or only check the backup
@@ -86,22 +86,20 @@ fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
         .on_progress(|progress| job.show(progress))
         .check();
     let manifest = job.ended(checked, None)?;
-    let output = Output::new(global);
-    if output.is_json() {
-        output.json(&json!({
-            "created": manifest.created,
-            "collections": manifest.collections.len(),
-            "records": manifest.records(),
-        }))?;
+    let line = json!({
+        "created": manifest.created,
+        "collections": manifest.collections.len(),
+        "records": manifest.records(),
+    });
+    say(global, &manifest.to_string(), &line)?;
+    if global.json {
         for one in &manifest.collections {
-            output.json(&json!({
+            print_json(&json!({
                 "collection": one.name,
                 "database": one.database,
                 "records": one.records,
             }))?;
         }
-    } else {
-        output.line(&manifest.to_string())?;
     }
     Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::args::{Global, Outcome, Selection};
 use super::confirm::confirm;
 use super::exit::Exit;
-use super::output::{Output, records};
+use super::output::{records, say};
 
 /// Delete a collection, or the records with these ids or that pass a filter
 #[derive(clap::Args)]
@@ -53,13 +53,13 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
             collection.delete().ids(ids).run()?;
         }
     }
-    let output = Output::new(global);
     let done = if args.dry_run {
         "would delete"
     } else {
         "deleted"
     };
-    output.say(
+    say(
+        global,
         &format!("{done} {what}"),
         &json!({ "collection": name, "deleted": count, "whole": is_whole, "dry_run": args.dry_run }),
     )?;

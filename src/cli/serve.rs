@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::args::{Global, Outcome};
 use super::exit::Exit;
-use super::output::{Output, note};
+use super::output::{note, say};
 use super::stop;
 
 /// The time between two checks of the server.
@@ -57,7 +57,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         "data": data,
         "log": server.log_file().display().to_string(),
     });
-    Output::new(global).say(server.url(), &line)?;
+    say(global, server.url(), &line)?;
     note(&format!("its data is in {data}; Ctrl-C stops it"));
     while !stop.load(Ordering::Relaxed) {
         let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port()));

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{Global, Outcome, named};
 use super::confirm::confirm;
 use super::exit::Exit;
-use super::output::{Output, note, records};
+use super::output::{note, records, say};
 
 /// The options of all commands that write collections.
 #[derive(clap::Args)]
@@ -95,7 +95,6 @@ impl TransferArgs {
 
 /// Prints the reports of copies. Returns how a command with them ends if it was not stopped.
 pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Outcome {
-    let output = Output::new(global);
     for report in reports {
         let line = json!({
             "collection": report.collection,
@@ -113,7 +112,7 @@ pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Outcome {
             "cancelled": report.cancelled,
             "dry_run": report.dry_run,
         });
-        output.say(&report.to_string(), &line)?;
+        say(global, &report.to_string(), &line)?;
     }
     if !global.json {
         for report in reports {
