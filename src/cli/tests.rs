@@ -151,3 +151,18 @@ fn secure_15_no_option_takes_a_secret() {
     };
     assert_eq!(names.iter().find(is_secret), None);
 }
+
+/// Messages of the library name setters. The help says that options have the same names.
+#[test]
+fn options_have_the_names_of_setters() {
+    for line in [
+        "copy a --to b --if-exists mirror --name c --allow-losses --max-rate 1",
+        "import a --collection b --embedding-function c --concurrency 1 --restart-with",
+        "reembed a --name b --old-name c --allow-same-function --skip-without-document",
+        "restore a --name b=c",
+    ] {
+        let words = ["chroma_client"].into_iter().chain(line.split(' '));
+        let parsed = Arguments::try_parse_from(words);
+        assert!(parsed.is_ok(), "{line}: {}", parsed.err().unwrap());
+    }
+}
