@@ -88,9 +88,9 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         }
     })?;
     if folder.is_none() && !args.dry_run {
-        writeln!(io::stderr(), "{}", line(global, args, &report))?;
+        writeln!(io::stderr(), "{}", line(global, args, &report)?)?;
     } else {
-        print(&line(global, args, &report))?;
+        print(&line(global, args, &report)?)?;
     }
     if report.cancelled {
         return Ok(stopped(None));
@@ -99,22 +99,12 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
 }
 
 /// Returns the report as one line.
-fn line(global: &Global, args: &Args, report: &BackupReport) -> String {
+fn line(global: &Global, args: &Args, report: &BackupReport) -> Result<String, serde_json::Error> {
     if !global.json {
         let dry = if args.dry_run { "dry run: " } else { "" };
-        return format!("{dry}{report}");
+        return Ok(format!("{dry}{report}"));
     }
-    let line = json!({
-        "collections": report.collections,
-        "records": report.records,
-        "parts": report.parts,
-        "reused_parts": report.reused_parts,
-        "bytes": report.bytes,
-        "reused_bytes": report.reused_bytes,
-        "sha256": report.sha256,
-        "seconds": report.elapsed.as_secs_f64(),
-        "cancelled": report.cancelled,
-        "dry_run": args.dry_run,
-    });
-    one_line(&line.to_string()).into_owned()
+    let mut line = serde_json::to_value(report)?;
+    line["dry_run"] = json!(args.dry_run);
+    Ok(one_line(&line.to_string()).into_owned())
 }

@@ -10,7 +10,7 @@ use chroma_blocking::{Client, Where};
 use super::args::{Global, Outcome, filter};
 use super::exit::{Exit, UsageError};
 use super::job::{Job, stopped};
-use super::transfer::{TransferArgs, print, with_options};
+use super::transfer::{Question, TransferArgs, print, with_options};
 
 /// Copy a collection, or all of a database, to another server, database or name
 ///
@@ -61,39 +61,29 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     let source = global.client()?;
     let target = target(global, args)?;
-    let names = match &args.name {
-        Some(name) => vec![args.rename.as_ref().unwrap_or(name).clone()],
-        None => source
-            .list_collections()
-            .run()?
-            .iter()
-            .map(|one| one.name().to_owned())
-            .collect(),
-    };
-    let targets: Vec<_> = names
-        .into_iter()
-        .map(|name| (target.clone(), name))
-        .collect();
-    if !args.options.is_allowed(global, &targets)? {
-        return Ok(Exit::Failed);
-    }
     let what = args.name.as_deref().unwrap_or(source.database());
     let checkpoint = args.checkpoint.clone();
     let checkpoint = checkpoint.unwrap_or_else(|| format!("{what}.copy.ckpt").into());
     let job = Job::new()?;
     let options = &args.options;
+    let question = Question::new(global, &job, options);
     let reports = if let Some(name) = &args.name {
         let copy = source.collection(name).get()?.copy_to(&target);
         let new_name = args.rename.as_ref().unwrap_or(name);
         let copy = copy.name(new_name).filter(args.filter.clone());
         let copy = with_options!(copy, options, job, &checkpoint);
+        let copy = copy.confirm(|targets| question.ask(targets));
         let report = copy.dry_run(options.dry_run).run();
         vec![job.ended(report, Some(&checkpoint))?]
     } else {
         let copy = source.copy_database_to(&target);
         let copy = with_options!(copy, options, job, &checkpoint);
+        let copy = copy.confirm(|targets| question.ask(targets));
         job.ended(copy.dry_run(options.dry_run).run(), Some(&checkpoint))?
     };
+    if question.is_refused()? {
+        return Ok(Exit::Failed);
+    }
     let exit = print(global, &reports)?;
     if job.is_stopped() || reports.iter().any(|report| report.cancelled) {
         return Ok(stopped(Some(&checkpoint)));

@@ -217,24 +217,8 @@ fn finish(
     report: &IngestReport,
     checkpoint: Option<&Path>,
 ) -> Outcome {
-    let line = json!({
-        "collection": args.collection,
-        "read": report.read,
-        "resumed": report.resumed,
-        "written": report.written,
-        "skipped": report.skipped,
-        "failed": report.failed,
-        "empty": report.empty,
-        "deleted": report.deleted,
-        "withheld": report.withheld,
-        "withheld_because": report.withheld_because,
-        "embedded": report.embedded,
-        "cached": report.cached,
-        "retries": report.retries,
-        "seconds": report.elapsed.as_secs_f64(),
-        "cancelled": report.cancelled,
-        "dry_run": report.dry_run,
-    });
+    let mut line = serde_json::to_value(report)?;
+    line["collection"] = json!(args.collection);
     say(global, &format!("{}: {report}", args.collection), &line)?;
     for bad in &report.bad {
         note(&bad.to_string());

@@ -45,6 +45,11 @@ impl Job {
         self.bar.show(progress);
     }
 
+    /// Removes the progress bar.
+    pub(crate) fn hide_progress(&self) {
+        self.bar.clear();
+    }
+
     /// Removes the progress bar. If the call failed and left a checkpoint, says how to continue.
     pub(crate) fn ended<T>(
         &self,

@@ -5,9 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use chroma_blocking::EmbeddingFunction;
 use chroma_blocking::embed::Purpose;
-use chroma_blocking::transfer::{Reembed, ReembedPlan, ReembedReport, Swapped};
+use chroma_blocking::transfer::{Reembed, Swapped};
+use chroma_blocking::{Client, EmbeddingFunction};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{Global, Outcome};
@@ -97,11 +98,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     }
     // Found before any money is spent.
     let taken = old_name(args);
-    if !args.no_swap && client.collection(&taken).get().is_ok() {
-        let why = format!(
-            "the collection {taken:?} exists already, so the names cannot be swapped; delete it, or pass --old-name or --no-swap"
-        );
-        return Err(UsageError(why).into());
+    if !args.no_swap {
+        check_free(&client, &taken)?;
     }
     // The texts of the earlier run are paid for, and no plan knows how many they are.
     let question = if checkpoint.exists() {
@@ -113,13 +111,13 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         return Ok(Exit::Failed);
     }
     let report = job.ended(reembed.run(), Some(&checkpoint))?;
-    say(global, &report.to_string(), &of_report(&report))?;
+    say(global, &report.to_string(), &step("reembed", &report)?)?;
     if report.cancelled {
         return Ok(stopped(Some(&checkpoint)));
     }
-    if args.no_swap {
+    let Some(new) = report.target.as_ref().filter(|_| !args.no_swap) else {
         return Ok(Exit::Done);
-    }
+    };
     if let Some(why) = &report.withheld_because {
         let kept = records(report.withheld);
         note(&format!(
@@ -128,7 +126,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         ));
         return Ok(Exit::Kept);
     }
-    let swap = old.swap_with(&report.collection).old_name(taken);
+    let swap = old.swap_with(new).old_name(taken);
     let swapped = swap.journal(&journal).run();
     finish(global, &job.ended(swapped, Some(&checkpoint))?, &checkpoint)
 }
@@ -136,11 +134,25 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
 /// Prints the plan. Returns the question before it is carried out.
 fn print_plan(global: &Global, reembed: &Reembed<'_>) -> Result<String, Box<dyn Error>> {
     let plan = reembed.plan()?;
-    say(global, &plan.to_string(), &of_plan(&plan))?;
+    say(global, &plan.to_string(), &step("plan", &plan)?)?;
     Ok(format!(
         "Embed {} texts, about {} tokens, with {}?",
         plan.texts, plan.estimated_tokens, plan.function
     ))
+}
+
+/// Checks that no collection has the name, and that one can have it.
+fn check_free(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
+    match client.collection(name).get() {
+        Err(chroma_blocking::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => {
+            let why = format!(
+                "the collection {name:?} exists already, so the names cannot be swapped; delete it, or pass --old-name or --no-swap"
+            );
+            Err(UsageError(why).into())
+        }
+    }
 }
 
 fn old_name(args: &Args) -> String {
@@ -150,13 +162,11 @@ fn old_name(args: &Args) -> String {
 
 /// Deletes the checkpoint, and prints the result of the swap.
 fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
-    for file in [checkpoint, &beside(checkpoint, ".ids")] {
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                note(&format!("cannot delete {}: {error}", file.display()));
-            }
-            _ => {}
+    match fs::remove_file(checkpoint) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            note(&format!("cannot delete {}: {error}", checkpoint.display()));
         }
+        _ => {}
     }
     let (name, old) = (swapped.collection.name(), &swapped.old_name);
     let line = json!({ "step": "swap", "collection": name, "old_name": old });
@@ -169,42 +179,12 @@ fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn of_plan(plan: &ReembedPlan) -> Value {
-    json!({
-        "step": "plan",
-        "collection": plan.name,
-        "function": plan.function,
-        "dimension": plan.dimension,
-        "old_function": plan.old_function,
-        "old_dimension": plan.old_dimension,
-        "records": plan.records,
-        "texts": plan.texts,
-        "without_document": plan.without_document,
-        "characters": plan.characters,
-        "estimated_tokens": plan.estimated_tokens,
-        "batches": plan.batches,
-    })
-}
-
-fn of_report(report: &ReembedReport) -> Value {
-    json!({
-        "step": "reembed",
-        "collection": report.collection.name(),
-        "records": report.records,
-        "written": report.written,
-        "embedded": report.embedded,
-        "cached": report.cached,
-        "updated": report.updated,
-        "skipped": report.skipped,
-        "deleted": report.deleted,
-        "withheld": report.withheld,
-        "withheld_because": report.withheld_because,
-        "resumed": report.resumed,
-        "without_document": report.without_document,
-        "losses": report.losses,
-        "verified": report.verified,
-        "retries": report.retries,
-        "seconds": report.elapsed.as_secs_f64(),
-        "cancelled": report.cancelled,
-    })
+/// Returns the JSON of a step.
+fn step(name: &str, report: &impl Serialize) -> Result<Value, serde_json::Error> {
+    let mut line = json!({ "step": name });
+    let members = serde_json::to_value(report)?;
+    if let (Value::Object(line), Value::Object(members)) = (&mut line, members) {
+        line.extend(members);
+    }
+    Ok(line)
 }

@@ -1,6 +1,5 @@
 //! `chroma_client restore`: checks a backup, and restores its collections.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use chroma_blocking::Client;
@@ -10,7 +9,7 @@ use super::args::{Global, Outcome};
 use super::exit::Exit;
 use super::job::{Job, stopped};
 use super::output::{print_json, say};
-use super::transfer::{TransferArgs, print, with_options};
+use super::transfer::{Question, TransferArgs, print, with_options};
 
 /// Restore all collections of a backup, or those named, or only check the backup
 ///
@@ -48,12 +47,6 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if args.check {
         return check(global, args, &client);
     }
-    if args.options.asks(global) {
-        let targets = targets(&client, args)?;
-        if !args.options.is_allowed(global, &targets)? {
-            return Ok(Exit::Failed);
-        }
-    }
     let checkpoint = args.checkpoint.clone().unwrap_or_else(|| {
         let name = args.folder.file_name().unwrap_or("backup".as_ref());
         let mut name = name.to_owned();
@@ -68,9 +61,14 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     for (from, to) in &args.renames {
         restore = restore.name(from, to);
     }
+    let question = Question::new(global, &job, &args.options);
     let restore = with_options!(restore, args.options, job, &checkpoint);
+    let restore = restore.confirm(|targets| question.ask(targets));
     let reports = restore.dry_run(args.options.dry_run).run();
     let reports = job.ended(reports, Some(&checkpoint))?;
+    if question.is_refused()? {
+        return Ok(Exit::Failed);
+    }
     let exit = print(global, &reports)?;
     if reports.iter().any(|report| report.cancelled) {
         return Ok(stopped(Some(&checkpoint)));
@@ -102,27 +100,6 @@ fn check(global: &Global, args: &Args, client: &Client) -> Outcome {
         }
     }
     Ok(Exit::Done)
-}
-
-/// Returns the collections that the restore writes into, with clients of their databases.
-fn targets(client: &Client, args: &Args) -> Result<Vec<(Client, String)>, Box<dyn Error>> {
-    let manifest = client.restore(&args.folder).check()?;
-    let is_chosen = |name: &String| args.names.is_empty() || args.names.contains(name);
-    let chosen = manifest
-        .collections
-        .iter()
-        .filter(|one| is_chosen(&one.name));
-    Ok(chosen
-        .map(|one| {
-            let renamed = args.renames.iter().find(|(from, _)| *from == one.name);
-            let name = renamed.map_or(&one.name, |(_, to)| to).clone();
-            if manifest.all_databases {
-                (client.with_database(&one.database), name)
-            } else {
-                (client.clone(), name)
-            }
-        })
-        .collect())
 }
 
 /// Reads a value of `--as`.

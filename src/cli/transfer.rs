@@ -1,14 +1,15 @@
 //! What `copy`, `restore` and `reembed` have in common: [`TransferArgs`], and the printed reports.
 
+use std::cell::Cell;
 use std::error::Error;
 
-use chroma_blocking::Client;
+use chroma_blocking::Collection;
 use chroma_blocking::transfer::{CopyReport, IfExists};
-use serde_json::json;
 
 use super::args::{Global, Outcome, named};
 use super::confirm::confirm;
 use super::exit::Exit;
+use super::job::Job;
 use super::output::{note, records, say};
 
 /// The options of all commands that write collections.
@@ -50,69 +51,66 @@ macro_rules! with_options {
 }
 pub(crate) use with_options;
 
-impl TransferArgs {
-    /// Whether a question is asked if a target exists.
-    pub(crate) fn asks(&self, global: &Global) -> bool {
-        let replaces = matches!(self.if_exists, IfExists::Replace | IfExists::Mirror);
-        replaces && !self.dry_run && !global.yes
+/// The question before records of collections that exist already are replaced or deleted.
+pub(crate) struct Question<'q> {
+    global: &'q Global,
+    job: &'q Job,
+    if_exists: IfExists,
+    /// Why the answer is not yes: the user said no, or an error.
+    refused: Cell<Option<Result<(), Box<dyn Error>>>>,
+}
+
+impl<'q> Question<'q> {
+    pub(crate) fn new(global: &'q Global, job: &'q Job, options: &TransferArgs) -> Question<'q> {
+        let if_exists = options.if_exists;
+        Question {
+            global,
+            job,
+            if_exists,
+            refused: Cell::new(None),
+        }
     }
 
-    /// Asks before records of collections that exist already are replaced or deleted. Returns whether to go on.
-    pub(crate) fn is_allowed(
-        &self,
-        global: &Global,
-        targets: &[(Client, String)],
-    ) -> Result<bool, Box<dyn Error>> {
-        if !self.asks(global) {
+    /// Asks the user; for `confirm` of the call.
+    pub(crate) fn ask(&self, targets: &[Collection]) -> bool {
+        match self.is_allowed(targets) {
+            Ok(true) => return true,
+            Ok(false) => self.refused.set(Some(Ok(()))),
+            Err(error) => self.refused.set(Some(Err(error))),
+        }
+        false
+    }
+
+    /// Returns whether the user has said no.
+    pub(crate) fn is_refused(&self) -> Result<bool, Box<dyn Error>> {
+        self.refused.take().transpose().map(|no| no.is_some())
+    }
+
+    fn is_allowed(&self, targets: &[Collection]) -> Result<bool, Box<dyn Error>> {
+        if self.global.yes {
             return Ok(true);
         }
+        self.job.hide_progress();
         let mut existing = Vec::new();
-        let mut url = "";
-        for (target, name) in targets {
-            match target.collection(name).get() {
-                Ok(collection) => {
-                    url = target.url();
-                    existing.push(format!(
-                        "{name:?} ({})",
-                        records(collection.count()? as u64)
-                    ));
-                }
-                Err(chroma_blocking::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if existing.is_empty() {
-            return Ok(true);
+        for target in targets {
+            let count = records(target.count()? as u64);
+            existing.push(format!("{:?} ({count})", target.name()));
         }
         let what = if self.if_exists == IfExists::Mirror {
             "Replace the records that differ, and delete those that the source does not have, of"
         } else {
             "Replace the records that differ of"
         };
-        confirm(global, &format!("{what} {} at {url}?", existing.join(", ")))
+        let url = targets.first().map_or("", |one| one.client().url());
+        let existing = existing.join(", ");
+        confirm(self.global, &format!("{what} {existing} at {url}?"))
     }
 }
 
 /// Prints the reports of copies. Returns how a command with them ends if it was not stopped.
 pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Outcome {
     for report in reports {
-        let line = json!({
-            "collection": report.collection,
-            "records": report.records,
-            "written": report.written,
-            "skipped": report.skipped,
-            "deleted": report.deleted,
-            "withheld": report.withheld,
-            "withheld_because": report.withheld_because,
-            "resumed": report.resumed,
-            "losses": report.losses,
-            "verified": report.verified,
-            "retries": report.retries,
-            "seconds": report.elapsed.as_secs_f64(),
-            "cancelled": report.cancelled,
-            "dry_run": report.dry_run,
-        });
-        say(global, &report.to_string(), &line)?;
+        say(global, &report.to_string(), &serde_json::to_value(report)?)?;
     }
     if !global.json {
         for report in reports {

@@ -29,7 +29,7 @@ use crate::wire::read;
 #[must_use = "does nothing until get(), create() or get_or_create() is called"]
 pub struct CollectionBuilder {
     pub(super) client: Client,
-    name: String,
+    pub(super) name: String,
     /// The settings that the caller chose.
     pub(super) chosen: Chosen,
     /// The collection whose settings apply where the caller chose none.
@@ -261,15 +261,7 @@ impl CollectionBuilder {
 
         let client = self.client.begin();
         let (settings, losses) = self.prepare(&client, mode)?;
-        if !losses.is_empty() && !self.allow_losses {
-            let message = format!(
-                "{}; nothing was created; to create the collection without these settings, use \
-                 .allow_losses(true)",
-                losses.join("; ")
-            );
-            let call = Box::new(self.call(mode));
-            return Err(Error::Unsupported { call, message });
-        }
+        self.check_losses(&losses, mode)?;
         let body = Body {
             name: &self.name,
             get_or_create: mode == Mode::GetOrCreate,
@@ -286,6 +278,20 @@ impl CollectionBuilder {
             body,
             has_schema: settings.schema.is_some(),
         })
+    }
+
+    /// Fails if something would be lost, unless that is allowed.
+    pub(super) fn check_losses(&self, losses: &[String], mode: Mode) -> Result<()> {
+        if losses.is_empty() || self.allow_losses {
+            return Ok(());
+        }
+        let message = format!(
+            "{}; nothing was created; to create the collection without these settings, use \
+             .allow_losses(true)",
+            losses.join("; ")
+        );
+        let call = Box::new(self.call(mode));
+        Err(Error::Unsupported { call, message })
     }
 
     fn send(&self, request: &CreateRequest) -> Result<Stored> {

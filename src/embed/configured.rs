@@ -38,13 +38,6 @@ pub(crate) fn summary(function: &dyn EmbeddingFunction) -> String {
     ModelIdentity::of(canonical(function.name()), function.config().as_ref()).to_string()
 }
 
-/// Does the same as [`summary`] for a stored function. `None` if it has no name.
-#[cfg(feature = "transfer")]
-pub(crate) fn summary_of_stored(stored: &EmbeddingFunctionConfiguration) -> Option<String> {
-    let name = canonical(stored.name.as_deref()?);
-    Some(ModelIdentity::of(name, stored.config.as_ref()).to_string())
-}
-
 /// Like [`describe`], for a collection that stores a function already. It keeps the name, since the client that
 /// created it may know no other.
 pub(crate) fn describe_again(

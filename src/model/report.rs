@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use crate::printable::OneLine;
 
 /// The maximum number of bad records that a report describes. It counts all of them.
@@ -14,7 +16,7 @@ const MAX_DESCRIBED: usize = 100;
 /// Returned by [`Ingest::run`](crate::ingest::Ingest::run), and part of
 /// [`Error::Ingest`](crate::Error::Ingest). Its `Display` is one line: `12000 written, 3 skipped in 60.0 s,
 /// 200 per second`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct IngestReport {
     /// Items of the job's shard that this run read from the input. Does not include
@@ -51,6 +53,7 @@ pub struct IngestReport {
     /// callbacks send with this crate's clients on the job's threads.
     pub retries: u64,
     /// The time from the start to the end of the run.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
     pub elapsed: Duration,
     /// Whether [the caller's flag](crate::ingest::Ingest::cancel) stopped the job before the end of the
     /// input.
@@ -62,8 +65,10 @@ pub struct IngestReport {
     /// counted as `…`.
     ///
     /// Counts what is read on the thread that called [`run`](crate::ingest::Ingest::run).
+    #[serde(skip)]
     pub left_out: BTreeMap<String, u64>,
     /// The first 100 bad records. [`failed`](IngestReport::failed) counts all of them.
+    #[serde(skip)]
     pub bad: Vec<BadRecord>,
 }
 
@@ -134,6 +139,11 @@ impl fmt::Display for IngestReport {
             self.per_second()
         )
     }
+}
+
+/// Serializes a time in seconds.
+pub(crate) fn seconds<S: Serializer>(elapsed: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(elapsed.as_secs_f64())
 }
 
 /// Returns the number of records written per second; 0 if no time has passed.

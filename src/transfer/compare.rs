@@ -1,6 +1,5 @@
 //! [`Comparison`]: what differs between a record and its copy.
 
-use crate::collection::Collection;
 use crate::model::differences::DifferenceKind;
 use crate::model::metadata::{Metadata, MetadataValue};
 use crate::model::record::{Record, RecordRef};
@@ -23,13 +22,13 @@ pub(super) enum Vectors {
     /// other last digits than were written.
     Direction,
     /// Not at all, because the copy has vectors of another function.
-    Embedded,
+    Ignored,
 }
 
 impl Vectors {
-    /// Returns how the vectors of two collections are compared.
-    pub(super) fn of(source: &Collection, target: &Collection) -> Vectors {
-        match (source.space(), target.space()) {
+    /// Returns how vectors are compared, by the distance functions of the two collections.
+    pub(super) fn of(source: Option<Space>, target: Option<Space>) -> Vectors {
+        match (source, target) {
             // Chroma 1.0.0 does not report the space.
             (Some(Space::Cosine), _) | (_, Some(Space::Cosine)) | (None, None) => {
                 Vectors::Direction
@@ -40,7 +39,7 @@ impl Vectors {
 
     fn are_equal(self, source: Option<&[f32]>, copy: Option<&[f32]>) -> bool {
         match (self, source, copy) {
-            (Vectors::Embedded, _, _) => true,
+            (Vectors::Ignored, _, _) => true,
             (Vectors::Direction, Some(source), Some(copy)) => have_same_direction(source, copy),
             (_, source, copy) => source == copy,
         }

@@ -1,20 +1,18 @@
 //! [`CopyCollection`]: copies a collection to another server, database or name.
 
-use std::fmt::{self, Write as _};
-use std::time::Instant;
+use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::{Saved, Transfer};
-use super::compare::Vectors;
-use super::load::{Counts, Job};
+use super::checkpoint::{Properties, TransferCheckpoint};
 use super::report::CopyReport;
+use super::run::{Run, Task};
 use super::settings::{Settings, settings_methods};
-use super::source::{CollectionSource, Source};
-use super::target::{Opening, Target, place};
+use super::source::{CollectionSource, Texts};
+use super::target::{TargetOptions, place};
 use crate::client::Client;
-use crate::collection::{Collection, CollectionSettings};
-use crate::error::{Call, Error, Result};
+use crate::collection::{Collection, CollectionBuilder, CollectionSettings};
+use crate::error::{Call, Result};
 use crate::model::filter::{Where, restrict};
 
 /// The name of the operation in errors and progress.
@@ -58,13 +56,14 @@ impl Collection {
 ///   [`Cosine`](crate::Space::Cosine), vectors are compared by their direction: the index keeps vectors of
 ///   length 1, so a server returns other last digits than were written.
 /// - **It waits for an unavailable server**, as its [retry policy](CopyCollection::retry) allows.
+#[derive(Debug)]
 #[must_use = "copies nothing until run() is called"]
 pub struct CopyCollection<'a> {
     source: Collection,
     target: Client,
     name: String,
     filter: Option<Where>,
-    pub(super) settings: Settings<'a>,
+    settings: Settings<'a>,
 }
 
 impl<'a> CopyCollection<'a> {
@@ -84,7 +83,7 @@ impl<'a> CopyCollection<'a> {
     }
 
     settings_methods! {
-        if_exists, allow_losses, verify, checkpoint, max_rate, retry, cancel, dry_run, on_progress
+        if_exists, allow_losses, verify, checkpoint, max_rate, retry, cancel, dry_run, confirm, on_progress
     }
 
     /// Copies, and compares the copy with the source.
@@ -101,121 +100,58 @@ impl<'a> CopyCollection<'a> {
     ///   than the retry policy allows. Other errors of requests come from reading the source.
     /// - [`Error::Differs`](crate::Error::Differs) if the copy differs from the source at the end.
     pub fn run(self) -> Result<CopyReport> {
-        self.copy()?.finish()
-    }
-
-    /// Copies, and leaves the checkpoint of a complete copy to the caller.
-    pub(super) fn copy(mut self) -> Result<Copied> {
-        let started = Instant::now();
-        let mut report = CopyReport {
-            collection: self.name.clone(),
-            dry_run: self.settings.dry_run,
-            ..CopyReport::default()
-        };
-        let complete = match self.write(&mut report) {
-            // The flag has stopped the list of the records.
-            Err(Error::Cancelled { .. }) if self.settings.is_cancelled() => {
-                report.cancelled = true;
-                None
-            }
-            complete => complete?,
-        };
-        report.elapsed = started.elapsed();
-        Ok(Copied { report, complete })
-    }
-
-    fn write(&mut self, report: &mut CopyReport) -> Result<Option<Complete>> {
         let call = Call::new(COPY, Some(self.source.name()));
-        let invalid = |reason| call.clone().invalid(reason);
-        self.settings.check().map_err(invalid)?;
-        let mut saved = self.open_checkpoint()?;
-        let opening = Opening {
-            builder: self.target.collection(&self.name).like(&self.source),
-            source: CollectionSettings::of(&self.source).with_measured_space(&self.source)?,
-            read_from: Some(&self.source),
-            call,
-        };
-        let mut target = opening.run(&self.settings, saved.as_mut())?;
-        report.losses = std::mem::take(&mut target.losses);
-        let source = self.settings.patient(&self.source);
-        let (source, from) = CollectionSource::open(&source, self.filter.clone(), saved.as_mut())?;
-        target.from = from;
-        report.records = source.len();
-        report.resumed = from;
-        self.transfer(source, target, saved, report)
-    }
-
-    /// Writes the records, and verifies them.
-    fn transfer(
-        &mut self,
-        mut source: CollectionSource,
-        target: Target,
-        saved: Option<Saved>,
-        report: &mut CopyReport,
-    ) -> Result<Option<Complete>> {
-        let Some(collection) = target.collection else {
-            report.written = source.len();
-            return Ok(None);
-        };
-        let mut job = Job {
+        let settings = &self.settings;
+        settings.check().map_err(|reason| call.invalid(reason))?;
+        let target = self.target.collection(&self.name);
+        let task = task(&self.source, target, self.filter.clone())?;
+        let run = Run {
             operation: COPY,
-            vectors: Vectors::of(&self.source, &collection),
-            target: collection.without_functions(),
-            origin: target.origin,
-            filter: self.filter.clone(),
-            settings: &self.settings,
-            saved,
-            counts: Counts::default(),
-            is_verified: false,
+            settings,
+            checkpoint: TransferCheckpoint::open(
+                settings,
+                Properties {
+                    operation: COPY.to_owned(),
+                    source: self.source.id().to_owned(),
+                    target: [place(&self.target).to_vec(), vec![self.name.clone()]].concat(),
+                    if_exists: settings.if_exists,
+                    filter: self.filter.as_ref().map(hash),
+                    ..Properties::default()
+                },
+            )?,
+            keeps_checkpoint: false,
         };
-        job.run(&mut source, target.pass, target.from)?;
-        report.add(&job.counts);
-        report.verified = job.is_verified;
-        report.cancelled = job.settings.is_cancelled();
-        let saved = job.saved;
-        Ok((!report.cancelled).then_some(Complete { source, saved }))
-    }
-
-    fn open_checkpoint(&self) -> Result<Option<Saved>> {
-        let path = self.settings.checkpoint.as_deref();
-        let Some(path) = path.filter(|_| !self.settings.dry_run) else {
-            return Ok(None);
-        };
-        let [url, tenant, database] = place(&self.target);
-        let transfer = Transfer {
-            operation: COPY.to_owned(),
-            source: self.source.id().to_owned(),
-            target: [url, tenant, database, self.name.clone()],
-            if_exists: self.settings.if_exists,
-            filter: self.filter.as_ref().map(hash),
-            ..Transfer::default()
-        };
-        Saved::open(path, transfer).map(Some)
+        // There is one report for one task.
+        Ok(run.all(vec![task])?.pop().unwrap_or_default())
     }
 }
 
-/// The result of a copy, whose checkpoint still exists.
-pub(super) struct Copied {
-    pub(super) report: CopyReport,
-    /// `None` for a dry run and a copy that was stopped.
-    complete: Option<Complete>,
-}
-
-/// The files of a complete copy.
-struct Complete {
-    source: CollectionSource,
-    saved: Option<Saved>,
-}
-
-impl Copied {
-    /// Deletes the checkpoint if the copy is complete.
-    pub(super) fn finish(self) -> Result<CopyReport> {
-        if let Some(Complete { source, saved }) = self.complete {
-            source.close();
-            saved.map_or(Ok(()), Saved::delete)?;
-        }
-        Ok(self.report)
-    }
+/// Returns the task to copy a collection, whose target is that of the builder.
+pub(super) fn task<'t>(
+    source: &Collection,
+    target: CollectionBuilder,
+    filter: Option<Where>,
+) -> Result<Task<'t>> {
+    let read_from = source.clone();
+    let records = filter.clone();
+    Ok(Task {
+        key: source.id().to_owned(),
+        target: TargetOptions {
+            call: Call::new(COPY, Some(source.name())),
+            builder: target.like(source),
+            source: CollectionSettings::of(source).with_measured_space(source)?,
+            read_from: Some(source.clone()),
+            creates_database: false,
+            needs_function: false,
+        },
+        filter,
+        embeds: false,
+        open: Box::new(move |settings| {
+            let read_from = settings.patient(&read_from);
+            let source = CollectionSource::open(read_from, records, Texts::Any)?;
+            Ok(Box::new(source))
+        }),
+    })
 }
 
 /// Returns the SHA-256 of a filter.
@@ -226,16 +162,4 @@ fn hash(filter: &Where) -> String {
         let _ = write!(hash, "{byte:02x}");
     }
     hash
-}
-
-impl fmt::Debug for CopyCollection<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CopyCollection")
-            .field("source", &self.source)
-            .field("target", &self.target)
-            .field("name", &self.name)
-            .field("filter", &self.filter)
-            .field("settings", &self.settings)
-            .finish()
-    }
 }

@@ -1,7 +1,7 @@
 //! [`Feed`]: the records of a source that a pass writes.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::vec;
 
@@ -39,7 +39,7 @@ pub(super) struct FeedSettings<'f> {
     pub(super) operation: &'static str,
     /// The number of positions of the source.
     pub(super) total: u64,
-    pub(super) target: Collection,
+    pub(super) target: &'f Collection,
     pub(super) origin: Origin,
     pub(super) vectors: Vectors,
     pub(super) max_rate: Option<u32>,
@@ -57,8 +57,6 @@ pub(super) struct Feed<'f> {
     page: vec::IntoIter<Record>,
     /// Those of them whose copies are deleted first.
     replaced: HashSet<String>,
-    /// The number of records that the job has read.
-    read: u64,
     pace: Pace,
     pub(super) state: &'f RefCell<State>,
 }
@@ -66,28 +64,16 @@ pub(super) struct Feed<'f> {
 /// The state that a feed shares with the function that reports the progress of its job.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// After each page: the number of records that the job has read, and the position in the source.
-    marks: VecDeque<(u64, u64)>,
+    /// The position in the source before which all records are read.
+    pub(super) end: u64,
     /// The differences between the source and its copy.
     pub(super) found: Differences,
-    /// The number of records that do not differ.
+    /// The number of records that the target has already.
     pub(super) skipped: u64,
     /// The number of records that keep the vectors of their copies.
-    pub(super) kept: u64,
+    pub(super) updated: u64,
     /// Why the source ended early.
     pub(super) failure: Option<Error>,
-}
-
-impl State {
-    /// Returns the position in the source before which all records are written, when the job has written the
-    /// first `written` records of the feed.
-    pub(super) fn position(&mut self, written: u64) -> Option<u64> {
-        while self.marks.get(1).is_some_and(|(read, _)| *read <= written) {
-            self.marks.pop_front();
-        }
-        let (read, position) = self.marks.front()?;
-        (*read <= written).then_some(*position)
-    }
 }
 
 impl<'f> Feed<'f> {
@@ -102,7 +88,6 @@ impl<'f> Feed<'f> {
             pages,
             page: Vec::new().into_iter(),
             replaced: HashSet::new(),
-            read: 0,
             state,
         }
     }
@@ -111,28 +96,22 @@ impl<'f> Feed<'f> {
         self.settings.pass
     }
 
-    /// Reads the next page. Returns the position after it, or `None` at the end.
-    pub(super) fn next_page(&mut self) -> Option<u64> {
+    /// Reads the next page. Returns `None` at the end.
+    pub(super) fn next_page(&mut self) -> Option<()> {
         let selected = match self.pages.next()? {
             Ok(page) => self.select(page),
             Err(error) => Err(error),
         };
-        let mut state = self.state.borrow_mut();
         match selected {
-            Ok((records, end)) => {
-                state
-                    .marks
-                    .push_back((self.read + records.len() as u64, end));
-                self.page = records.into_iter();
-                drop(state);
-                self.report(end);
-                Some(end)
-            }
+            Ok(records) => self.page = records.into_iter(),
             Err(error) => {
-                state.failure = Some(error);
-                None
+                self.state.borrow_mut().failure = Some(error);
+                return None;
             }
         }
+        let end = self.state.borrow().end;
+        self.report(end);
+        Some(())
     }
 
     /// Reports how much is compared.
@@ -143,15 +122,17 @@ impl<'f> Feed<'f> {
         }
     }
 
-    /// Returns the records of a page that the pass writes, and the position after the page.
-    fn select(&mut self, page: Page) -> Result<(Vec<Record>, u64)> {
-        let Page { records, end } = page;
-        self.pace.wait(records.len(), self.settings.cancel);
-        let selected = match self.settings.pass {
-            Pass::All | Pass::New => records,
-            Pass::Different | Pass::Compare => self.different(records)?,
-        };
-        Ok((selected, end))
+    /// Returns the records of a page that the pass writes.
+    fn select(&mut self, page: Page) -> Result<Vec<Record>> {
+        self.pace.wait(page.records.len(), self.settings.cancel);
+        let mut state = self.state.borrow_mut();
+        state.end = page.end;
+        state.skipped += page.left_out;
+        drop(state);
+        match self.settings.pass {
+            Pass::All | Pass::New => Ok(page.records),
+            Pass::Different | Pass::Compare => self.different(page.records),
+        }
     }
 
     /// Returns the records that differ from their copies, so that writing them replaces the copies.
@@ -185,7 +166,7 @@ impl<'f> Feed<'f> {
             }
             if self.keeps_vector(kind) {
                 record.embedding = copy.embedding.map(<[f32]>::to_vec);
-                state.kept += 1;
+                state.updated += 1;
             }
             different.push(record);
         }
@@ -225,7 +206,7 @@ impl<'f> Feed<'f> {
 
     /// Whether the copy's vector is written again, because the function would only make the same one.
     fn keeps_vector(&self, kind: DifferenceKind) -> bool {
-        self.settings.vectors == Vectors::Embedded && kind != DifferenceKind::Document
+        self.settings.vectors == Vectors::Ignored && kind != DifferenceKind::Document
     }
 }
 
@@ -239,7 +220,6 @@ impl Iterator for Feed<'_> {
                     self.state.borrow_mut().failure = Some(error);
                     return None;
                 }
-                self.read += 1;
                 return Some(record);
             }
             self.next_page()?;

@@ -30,8 +30,8 @@
 //! ```
 
 // `source` reads records in the order of insertion: it lists their ids in a file first (`ids`). `feed` selects the
-// records to write, and `compare` finds what differs. `load` writes them with a batch job, and compares until nothing
-// differs. `target` opens or creates the collection to write into.
+// records to write, and `compare` finds what differs. `writer` writes them with a batch job, and compares until nothing
+// differs. `target` finds or creates the collection to write into. `run` does so for all collections of a transfer.
 
 pub mod backup;
 mod checkpoint;
@@ -41,19 +41,21 @@ mod database;
 mod existing;
 mod feed;
 mod ids;
-mod load;
 mod pace;
 mod reembed;
 mod report;
+mod run;
 mod settings;
 mod source;
 mod swap;
 mod target;
+mod texts;
+mod writer;
 
 pub use backup::{Backup, BackupReport, Restore};
 pub use copy::CopyCollection;
 pub use database::CopyDatabase;
 pub use existing::IfExists;
-pub use reembed::{Reembed, ReembedPlan, ReembedReport};
+pub use reembed::{Reembed, ReembedPlan};
 pub use report::CopyReport;
 pub use swap::{Swap, Swapped};

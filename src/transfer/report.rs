@@ -3,16 +3,22 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::load::Counts;
-use crate::model::report::{per_second, state, write_counts, write_withheld};
+use serde::Serialize;
 
-/// The result of a copy or of a restore. Its `Display` is one line: `notes: 12000 written, 3 skipped in 60.0 s,
-/// 200 per second, verified`.
-#[derive(Debug, Clone, Default, PartialEq)]
+use crate::collection::Collection;
+use crate::model::report::{per_second, seconds, state, write_counts, write_withheld};
+
+/// The result of a copy, a restore or a re-embedding. Its `Display` is one line: `notes: 12000 written, 3 skipped in
+/// 60.0 s, 200 per second, verified`.
+#[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct CopyReport {
     /// The name of the target.
     pub collection: String,
+    /// The target. After a re-embedding, it uses the new function. `None` if there is none: in a dry run that
+    /// would create it, or in a run that was stopped before that.
+    #[serde(skip)]
+    pub target: Option<Collection>,
     /// The number of records of the source when it was listed.
     pub records: u64,
     /// Records that the target's server acknowledged. In a dry run, records that would be written. A record that
@@ -28,8 +34,18 @@ pub struct CopyReport {
     /// Why records were kept, in words. A [mirror](super::IfExists::Mirror) of a source without records deletes
     /// nothing, because that is more likely a mistake.
     pub withheld_because: Option<String>,
-    /// Records that an earlier run had written, according to the checkpoint.
+    /// Records that an earlier run of the same checkpoint had written.
     pub resumed: u64,
+    /// Texts that were embedded, including those from a cache. Only in a re-embedding.
+    pub embedded: u64,
+    /// How many of the embedded texts came from a cache, if the embedding function reports it.
+    pub cached: u64,
+    /// Records whose metadata or URI was written again with the vector that they had, because only these had
+    /// changed. Only in a re-embedding.
+    pub updated: u64,
+    /// Records that were left out because they have no text to embed. After a stopped run, only those that this
+    /// run has read.
+    pub without_document: u64,
     /// The settings that the target's server cannot store, a sentence each. Empty unless losses are allowed.
     pub losses: Vec<String>,
     /// Whether all records were compared with those of the source, and were equal.
@@ -37,6 +53,7 @@ pub struct CopyReport {
     /// Repeated requests.
     pub retries: u64,
     /// The time from the start to the end of the run.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
     pub elapsed: Duration,
     /// Whether the caller's flag stopped the run before its end.
     pub cancelled: bool,
@@ -45,15 +62,6 @@ pub struct CopyReport {
 }
 
 impl CopyReport {
-    pub(super) fn add(&mut self, counts: &Counts) {
-        self.written += counts.written;
-        self.skipped += counts.skipped;
-        self.deleted += counts.deleted;
-        self.withheld += counts.withheld;
-        self.withheld_because = counts.withheld_because.map(str::to_owned);
-        self.retries += counts.retries;
-    }
-
     /// Returns the number of records written per second.
     pub fn per_second(&self) -> f64 {
         per_second(self.written, self.elapsed)
@@ -65,9 +73,13 @@ impl fmt::Display for CopyReport {
         let state = state(self.dry_run, self.cancelled);
         write!(f, "{}: {state}{} written", self.collection, self.written)?;
         let rest = [
+            (self.embedded, "embedded"),
+            (self.cached, "from the cache"),
+            (self.updated, "updated without embedding"),
             (self.skipped, "skipped"),
             (self.deleted, "deleted"),
             (self.resumed, "already done"),
+            (self.without_document, "left out without a document"),
             (self.retries, "retries"),
         ];
         write_counts(f, &rest)?;

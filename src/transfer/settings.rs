@@ -15,6 +15,9 @@ use crate::transport::RetryPolicy;
 /// A function that is called with the progress.
 pub(super) type Report<'a> = RefCell<Box<dyn FnMut(&Progress) + 'a>>;
 
+/// A function that is asked before records are replaced or deleted.
+pub(super) type Confirm<'a> = RefCell<Box<dyn FnMut(&[Collection]) -> bool + 'a>>;
+
 /// The options that all transfers share. `settings_methods!` documents each of them.
 pub(super) struct Settings<'a> {
     pub(super) if_exists: IfExists,
@@ -27,6 +30,8 @@ pub(super) struct Settings<'a> {
     pub(super) retry: RetryPolicy,
     pub(super) cancel: Option<Arc<AtomicBool>>,
     pub(super) dry_run: bool,
+    /// Whether records of collections that exist may be replaced or deleted.
+    pub(super) confirm: Confirm<'a>,
     pub(super) on_progress: Report<'a>,
 }
 
@@ -43,6 +48,7 @@ impl Default for Settings<'_> {
             retry: RetryPolicy::default().max_retries(10),
             cancel: None,
             dry_run: false,
+            confirm: RefCell::new(Box::new(|_| true)),
             on_progress: RefCell::new(Box::new(|_| {})),
         }
     }
@@ -137,9 +143,9 @@ macro_rules! settings_methods {
     (@ checkpoint) => {
         /// Sets the file that records how far the transfer has come. Default: none.
         ///
-        /// If the file exists, the transfer continues after the records that are known to be written. It deletes
-        /// the file when it is complete. Next to it are a file with the ids of the records, whose name ends in
-        /// `.ids`, and a lock, whose name ends in `.lock`. Only the current user can read them.
+        /// If the file exists, the transfer continues: it leaves out the records whose ids the target has, and
+        /// collections that are complete. It deletes the file when it is complete. Next to the file is a lock,
+        /// whose name ends in `.lock`. Only the current user can read them.
         pub fn checkpoint(mut self, file: impl Into<std::path::PathBuf>) -> Self {
             self.settings.checkpoint = Some(file.into());
             self
@@ -178,6 +184,16 @@ macro_rules! settings_methods {
         /// Sets whether the transfer only reports what it would do. Default: `false`.
         pub fn dry_run(mut self, dry_run: bool) -> Self {
             self.settings.dry_run = dry_run;
+            self
+        }
+    };
+    (@ confirm) => {
+        /// Sets a function that is asked before records of collections that exist already are replaced or
+        /// deleted. It is called once, with the collections, after all checks and before anything is written.
+        /// If it returns `false`, nothing is written, and the report has `cancelled` set. It is not called in a
+        /// dry run. Default: all may be changed.
+        pub fn confirm(mut self, ask: impl FnMut(&[crate::Collection]) -> bool + 'a) -> Self {
+            self.settings.confirm = std::cell::RefCell::new(Box::new(ask));
             self
         }
     };

@@ -2,21 +2,22 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
-use super::checkpoint::Saved;
 use super::ids::{IDS_PER_LINE, IdList};
+use super::texts::{has_text, without_text};
 use crate::collection::{Collection, PageReader};
 use crate::error::{Call, Error, Result};
 use crate::model::filter::Where;
 use crate::model::record::Record;
-use crate::model::results::{GetResult, Include};
+use crate::model::results::Include;
 
 /// A part of the records of a source.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     /// The records, in the order in which they were added.
     pub(super) records: Vec<Record>,
+    /// The number of records that were not returned because the target has them.
+    pub(super) left_out: u64,
     /// The position in the source after these records.
     pub(super) end: u64,
 }
@@ -32,8 +33,8 @@ pub(super) trait Source {
     /// Returns the number of positions. Records that were deleted since the start also have a position.
     fn len(&self) -> u64;
 
-    /// Returns the records after the first `from` positions.
-    fn pages(&self, from: u64) -> Result<Pages<'_>>;
+    /// Returns the records. Those whose ids `target` has are left out.
+    fn pages<'s>(&'s self, target: Option<&'s Collection>) -> Result<Pages<'s>>;
 
     /// Returns those of the ids that the source does not have.
     fn missing(&self, ids: Vec<String>) -> Result<Vec<String>>;
@@ -47,10 +48,21 @@ pub(super) trait Source {
         Box::new(std::iter::empty())
     }
 
-    /// Whether the ids that an earlier run has listed are lost.
-    fn has_lost_ids(&self) -> bool {
-        false
+    /// Returns how many records the last pass has left out because they have no text to embed.
+    fn without_document(&self) -> u64 {
+        0
     }
+}
+
+/// Which records of a collection count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Texts {
+    /// All records, with their vectors.
+    Any,
+    /// All records, without their vectors. One without a text is an error.
+    Required,
+    /// Those that have a text, without their vectors.
+    Only,
 }
 
 /// A collection, or the records of it that pass a filter.
@@ -58,90 +70,83 @@ pub(super) trait Source {
 pub(super) struct CollectionSource {
     collection: Collection,
     filter: Option<Where>,
-    include: Vec<Include>,
+    texts: Texts,
     /// The ids at the start of the transfer.
     start: IdList,
-    /// Whether an earlier run has listed other ids.
-    has_lost_ids: bool,
     /// The ids of the refresh before the last one.
     previous: Option<IdList>,
     /// The ids of the last refresh.
     current: Option<IdList>,
     /// Whether the ids have just been listed.
     is_fresh: Cell<bool>,
+    without_document: Cell<u64>,
 }
 
 impl CollectionSource {
-    /// Lists the records, or opens the list of an earlier run. Returns the position to continue from as well.
+    /// Lists the records.
     pub(super) fn open(
-        collection: &Collection,
+        collection: Collection,
         filter: Option<Where>,
-        saved: Option<&mut Saved>,
-    ) -> Result<(CollectionSource, u64)> {
-        let had_list = saved
-            .as_ref()
-            .is_some_and(|saved| saved.progressed.list.is_some());
-        let include = vec![
-            Include::Documents,
-            Include::Metadatas,
-            Include::Uris,
-            Include::Embeddings,
-        ];
-        let (start, from, is_fresh) = start(collection, filter.as_ref(), saved)?;
-        let source = CollectionSource {
-            collection: collection.clone(),
+        texts: Texts,
+    ) -> Result<CollectionSource> {
+        Ok(CollectionSource {
+            start: list(&collection, filter.as_ref())?,
+            collection,
             filter,
-            include,
-            start,
-            has_lost_ids: had_list && is_fresh,
+            texts,
             previous: None,
             current: None,
-            is_fresh: Cell::new(is_fresh),
-        };
-        Ok((source, from))
+            is_fresh: Cell::new(true),
+            without_document: Cell::new(0),
+        })
     }
 
     fn ids(&self) -> &IdList {
         self.current.as_ref().unwrap_or(&self.start)
     }
 
-    /// Reads the records without their vectors.
-    pub(super) fn without_embeddings(mut self) -> CollectionSource {
-        self.include.retain(|column| *column != Include::Embeddings);
-        self
-    }
-
-    /// Removes the list of ids, because the transfer is complete.
-    pub(super) fn close(self) {
-        self.start.remove();
+    /// Leaves out the records without a text if they do not count.
+    fn select(&self, records: &mut Vec<Record>) -> Result<()> {
+        if self.texts == Texts::Any {
+            return Ok(());
+        }
+        let (before, mut without) = (records.len(), Vec::new());
+        records.retain(|record| {
+            let is_kept = has_text(record.document.as_deref());
+            if !is_kept {
+                without.push(record.id.clone());
+            }
+            is_kept
+        });
+        let count = without.len() as u64;
+        if count > 0 && self.texts == Texts::Required {
+            return Err(without_text(
+                &self.collection,
+                (count, before as u64),
+                &without,
+            ));
+        }
+        self.without_document
+            .set(self.without_document.get() + count);
+        Ok(())
     }
 }
 
-/// Returns the list of ids to start with, the position to continue from, and whether the list is new.
-fn start(
+fn list(collection: &Collection, filter: Option<&Where>) -> Result<IdList> {
+    let scan = collection.scan().include([]).page_size(IDS_PER_LINE);
+    IdList::write(scan.filter(filter.cloned()).pages())
+}
+
+/// Returns those of the ids that a collection does not have.
+pub(super) fn missing(
     collection: &Collection,
     filter: Option<&Where>,
-    saved: Option<&mut Saved>,
-) -> Result<(IdList, u64, bool)> {
-    let Some(saved) = saved else {
-        return Ok((list(collection, filter, None)?, 0, true));
-    };
-    let key = saved.progressed.list;
-    let earlier = key.map(|key| IdList::open(&saved.ids, key)).transpose()?;
-    if let Some(earlier) = earlier.flatten() {
-        return Ok((earlier, saved.progressed.done, false));
-    }
-    let new = list(collection, filter, Some(&saved.ids))?;
-    saved.change(|progressed| {
-        progressed.list = Some(new.key());
-        progressed.done = 0;
-    })?;
-    Ok((new, 0, true))
-}
-
-fn list(collection: &Collection, filter: Option<&Where>, path: Option<&Path>) -> Result<IdList> {
-    let scan = collection.scan().include([]).page_size(IDS_PER_LINE);
-    IdList::write(path, scan.filter(filter.cloned()).pages())
+    mut ids: Vec<String>,
+) -> Result<Vec<String>> {
+    let get = collection.get().ids(&ids).filter(filter.cloned());
+    let found: HashSet<String> = get.include([]).run()?.ids.into_iter().collect();
+    ids.retain(|id| !found.contains(id));
+    Ok(ids)
 }
 
 impl Source for CollectionSource {
@@ -149,23 +154,39 @@ impl Source for CollectionSource {
         self.ids().len()
     }
 
-    fn pages(&self, from: u64) -> Result<Pages<'_>> {
+    fn pages<'s>(&'s self, target: Option<&'s Collection>) -> Result<Pages<'s>> {
         self.is_fresh.set(false);
-        let reader = self
-            .collection
-            .page_reader(self.include.clone(), IDS_PER_LINE);
+        self.without_document.set(0);
+        let mut include = vec![Include::Documents, Include::Metadatas, Include::Uris];
+        if self.texts == Texts::Any {
+            include.push(Include::Embeddings);
+        }
         Ok(Box::new(ListedPages {
-            groups: Box::new(self.ids().groups(from)),
+            source: self,
+            target,
+            groups: Box::new(self.ids().groups()),
             listed: Vec::new(),
-            reader,
-            has_vectors: self.include.contains(&Include::Embeddings),
-            end: from,
+            reader: self.collection.page_reader(include, IDS_PER_LINE),
+            end: 0,
         }))
     }
 
     fn missing(&self, ids: Vec<String>) -> Result<Vec<String>> {
-        let get = self.collection.get().ids(&ids).filter(self.filter.clone());
-        let found: HashSet<String> = get.include([]).run()?.ids.into_iter().collect();
+        if self.texts != Texts::Only {
+            return missing(&self.collection, self.filter.as_ref(), ids);
+        }
+        // Records whose text was removed count as missing.
+        let documents = vec![Include::Documents];
+        let mut reader = self.collection.page_reader(documents, IDS_PER_LINE);
+        let mut found = HashSet::new();
+        let mut rest = ids.as_slice();
+        while !rest.is_empty() {
+            let (page, after) = rest.split_at(reader.page_size().min(rest.len()));
+            let records = reader.read(page.to_vec())?.into_iter();
+            let with_text = records.filter(|record: &Record| has_text(record.document.as_deref()));
+            found.extend(with_text.map(|record| record.id));
+            rest = after;
+        }
         let mut missing = ids;
         missing.retain(|id| !found.contains(id));
         Ok(missing)
@@ -173,57 +194,78 @@ impl Source for CollectionSource {
 
     fn refresh(&mut self) -> Result<()> {
         if !self.is_fresh.replace(true) {
-            // The list of the checkpoint stays, since the checkpoint counts its ids.
-            let refreshed = list(&self.collection, self.filter.as_ref(), None)?;
+            let refreshed = list(&self.collection, self.filter.as_ref())?;
             self.previous = self.current.replace(refreshed);
         }
         Ok(())
     }
 
     fn listed_before(&self) -> IdGroups<'_> {
-        let previous = self.previous.iter().flat_map(|list| list.groups(0));
-        Box::new(self.start.groups(0).chain(previous))
+        let previous = self.previous.iter().flat_map(IdList::groups);
+        Box::new(self.start.groups().chain(previous))
     }
 
-    fn has_lost_ids(&self) -> bool {
-        self.has_lost_ids
+    fn without_document(&self) -> u64 {
+        self.without_document.get()
     }
 }
 
 /// Reads the records of a list of ids.
 struct ListedPages<'s> {
+    source: &'s CollectionSource,
+    /// The collection whose records are left out.
+    target: Option<&'s Collection>,
     groups: IdGroups<'s>,
     /// Ids that were listed and not read yet; the next one is the last one.
     listed: Vec<String>,
     reader: PageReader,
-    /// Whether the records are read with their vectors.
-    has_vectors: bool,
     end: u64,
 }
 
 impl ListedPages<'_> {
     fn read(&mut self) -> Result<Option<Page>> {
+        let mut left_out = 0;
         if self.listed.is_empty() {
-            match self.groups.next().transpose()? {
-                Some(group) => self.listed = group,
-                None => return Ok(None),
-            }
+            let Some(group) = self.groups.next().transpose()? else {
+                return Ok(None);
+            };
+            let count = group.len();
+            self.listed = match self.target {
+                Some(target) => missing(target, None, group)?,
+                None => group,
+            };
             self.listed.reverse();
+            left_out = (count - self.listed.len()) as u64;
         }
         let rest = self.listed.len().saturating_sub(self.reader.page_size());
         let mut ids = self.listed.split_off(rest);
         ids.reverse();
-        self.end += ids.len() as u64;
+        self.end += left_out + ids.len() as u64;
+        let mut records = self.records(ids)?;
+        self.source.select(&mut records)?;
+        Ok(Some(Page {
+            records,
+            left_out,
+            end: self.end,
+        }))
+    }
+
+    /// Reads the records with these ids, in the order of the ids.
+    fn records(&mut self, ids: Vec<String>) -> Result<Vec<Record>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let found = self.reader.read(ids.clone())?;
-        if self.has_vectors && found.embeddings.is_none() && !found.ids.is_empty() {
+        let needs_vectors = self.source.texts == Texts::Any && !found.ids.is_empty();
+        if needs_vectors && found.embeddings.is_none() {
             let message = "the server returned no vectors, although they were requested".to_owned();
             let call = Box::new(Call::new("get", None));
             return Err(Error::Decode { call, message });
         }
-        Ok(Some(Page {
-            records: in_order(found, &ids),
-            end: self.end,
-        }))
+        let positions: HashMap<&str, usize> = ids.iter().map(String::as_str).zip(0..).collect();
+        let mut records: Vec<Record> = found.into_iter().collect();
+        records.sort_by_key(|record| positions.get(record.id.as_str()).copied());
+        Ok(records)
     }
 }
 
@@ -233,12 +275,4 @@ impl Iterator for ListedPages<'_> {
     fn next(&mut self) -> Option<Result<Page>> {
         self.read().transpose()
     }
-}
-
-/// Returns the records in the order of the ids.
-fn in_order(found: GetResult, ids: &[String]) -> Vec<Record> {
-    let positions: HashMap<&str, usize> = ids.iter().map(String::as_str).zip(0..).collect();
-    let mut records: Vec<Record> = found.into_iter().collect();
-    records.sort_by_key(|record| positions.get(record.id.as_str()).copied());
-    records
 }

@@ -1,6 +1,6 @@
-//! [`Target`]: the collection that a transfer writes into, created or opened.
+//! [`Target`]: the collection that a transfer writes into. [`TargetOptions`] finds or creates it.
 
-use super::checkpoint::Saved;
+use super::checkpoint::{Position, TransferCheckpoint};
 use super::existing::{IfExists, Origin};
 use super::feed::Pass;
 use super::settings::Settings;
@@ -10,116 +10,105 @@ use crate::error::{Call, Error, InvalidInput, Result};
 
 /// The collection that a transfer writes into.
 pub(super) struct Target {
-    /// `None` in a dry run that would create it.
+    /// `None` until it is created.
     pub(super) collection: Option<Collection>,
     pub(super) origin: Origin,
     /// The records that the first pass writes.
     pub(super) pass: Pass,
-    /// The position from which the first pass continues.
-    pub(super) from: u64,
     /// The settings that the target's server cannot store.
     pub(super) losses: Vec<String>,
 }
 
-/// How to find or create the target of a transfer.
-pub(super) struct Opening<'o> {
+/// How to find or create a target.
+pub(super) struct TargetOptions {
     pub(super) call: Call,
     /// Has the settings of the source.
     pub(super) builder: CollectionBuilder,
     pub(super) source: CollectionSettings,
     /// The collection that is read, which must not be the target as well.
-    pub(super) read_from: Option<&'o Collection>,
+    pub(super) read_from: Option<Collection>,
+    /// Whether the database is created if it does not exist.
+    pub(super) creates_database: bool,
+    /// Whether an existing target must store its embedding function, so that its vectors are known to be those
+    /// of the function.
+    pub(super) needs_function: bool,
 }
 
-impl Opening<'_> {
-    /// Opens the target, or creates it.
+impl TargetOptions {
+    /// Finds the target, and checks it. Writes nothing.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] if it exists and must not; [`Error::Invalid`] if its vectors are not
-    /// comparable with those of the source, or if it is not the target of the checkpoint.
-    pub(super) fn run(self, settings: &Settings<'_>, saved: Option<&mut Saved>) -> Result<Target> {
+    /// comparable with those of the source, or if it is not the target of the checkpoint;
+    /// [`Error::Unsupported`] if it cannot be created without losses that are not allowed.
+    pub(super) fn find(&self, position: &Position, settings: &Settings<'_>) -> Result<Target> {
         let existing = match self.builder.clone().get() {
             Ok(existing) => Some(existing),
             Err(Error::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
-        let progressed = saved.as_ref().map(|saved| saved.progressed.clone());
-        let progressed = progressed.unwrap_or_default();
-        if let Some(id) = &progressed.collection {
-            let existing = existing.filter(|existing| existing.id() == id);
-            let Some(existing) = existing else {
-                return Err(self.refuse_checkpoint());
-            };
-            let mut target = if progressed.creates {
-                Target::created(existing, Vec::new())
-            } else {
-                Target::existing(existing, settings.if_exists)
-            };
-            target.from = progressed.done;
-            return Ok(target);
-        }
+        let existing = match (&position.collection, existing) {
+            (Some(id), Some(existing)) if existing.id() == id => {
+                return Ok(if position.creates {
+                    Target::new(Some(existing), Origin::Created, Pass::New)
+                } else {
+                    Target::existing(existing, settings.if_exists)
+                });
+            }
+            (Some(_), _) => return Err(self.refuse_checkpoint()),
+            (None, existing) => existing,
+        };
         match existing {
             // Created by an earlier run, which was killed before it could record that.
-            Some(empty) if progressed.creates && empty.count()? == 0 => {
+            Some(empty) if position.creates && empty.count()? == 0 => {
                 self.check_vectors(&empty)?;
-                record(saved, &empty)?;
-                Ok(Target::created(empty, Vec::new()))
+                Ok(Target::new(Some(empty), Origin::Created, Pass::All))
             }
             Some(existing) => {
                 self.check(&existing, settings)?;
-                record(saved, &existing)?;
                 Ok(Target::existing(existing, settings.if_exists))
             }
-            None => self.create(settings, saved),
-        }
-    }
-
-    fn create(self, settings: &Settings<'_>, mut saved: Option<&mut Saved>) -> Result<Target> {
-        let losses = self.builder.losses()?;
-        if settings.dry_run {
-            return Ok(Target {
-                collection: None,
-                origin: Origin::Created,
-                pass: Pass::All,
-                from: 0,
-                losses,
-            });
-        }
-        // Otherwise, the creation fails before it sends anything.
-        let is_allowed = losses.is_empty() || settings.allow_losses;
-        if let Some(saved) = saved.as_mut().filter(|_| is_allowed) {
-            saved.change(|progressed| progressed.creates = true)?;
-        }
-        let builder = self.builder.clone().allow_losses(settings.allow_losses);
-        let created = match builder.create() {
-            Ok(created) => created,
-            Err(error) => {
-                let may_exist = error.call().is_some_and(|call| call.may_have_acted);
-                if let Some(saved) = saved.filter(|_| is_allowed && !may_exist) {
-                    // The next run must not take a collection of another program for its own.
-                    saved.change(|progressed| progressed.creates = false)?;
-                }
-                return Err(error);
+            None => {
+                let allows = settings.allow_losses || settings.dry_run;
+                let builder = self.builder.clone().allow_losses(allows);
+                let mut target = Target::new(None, Origin::Created, Pass::All);
+                target.losses = builder.allowed_losses()?;
+                Ok(target)
             }
-        };
-        record(saved, &created)?;
-        Ok(Target::created(created, losses))
+        }
     }
 
     /// Checks a collection that exists already.
     fn check(&self, existing: &Collection, settings: &Settings<'_>) -> Result<()> {
-        if self
-            .read_from
-            .is_some_and(|source| is_same(source, existing))
-        {
-            let why = "the target is the source itself; set another name with .name(...), or use another server";
-            let reason = InvalidInput::setting("name", existing.name(), why);
-            return Err(self.call.clone().invalid(reason));
+        let name = existing.name();
+        let invalid = |why| {
+            let reason = InvalidInput::setting("name", name, why);
+            Err(self.call.clone().invalid(reason))
+        };
+        let read_from = self.read_from.as_ref();
+        if read_from.is_some_and(|source| is_same(source, existing)) {
+            return invalid(
+                "the target is the source itself; set another name with .name(...), or use another server",
+            );
         }
         if settings.if_exists == IfExists::Fail {
-            return Err(exists(&self.call, existing.name()));
+            return Err(Error::AlreadyExists {
+                call: Box::new(self.call.clone()),
+                message: format!(
+                    "the target has a collection {name:?}; set another name, or choose with if_exists how to treat it"
+                ),
+            });
         }
-        self.check_vectors(existing)
+        self.check_vectors(existing)?;
+        let has_function = |settings: &CollectionSettings| settings.function().is_some();
+        let are_known =
+            has_function(&self.source) && has_function(&CollectionSettings::of(existing));
+        if self.needs_function && !are_known {
+            return invalid(
+                "it exists, and nothing stored shows that its vectors are those of the new function; set another name, or delete the collection",
+            );
+        }
+        Ok(())
     }
 
     fn check_vectors(&self, existing: &Collection) -> Result<()> {
@@ -127,11 +116,67 @@ impl Opening<'_> {
         same.map_err(|reason| self.call.clone().invalid(reason))
     }
 
+    /// Creates the target unless it exists, and records its id.
+    pub(super) fn create(
+        &self,
+        target: &mut Target,
+        settings: &Settings<'_>,
+        (checkpoint, key): (&mut TransferCheckpoint, &str),
+    ) -> Result<()> {
+        if target.collection.is_none() {
+            if self.creates_database {
+                create_database(self.builder.client())?;
+            }
+            checkpoint.change(key, |position| position.creates = true)?;
+            let builder = self.builder.clone().allow_losses(settings.allow_losses);
+            match builder.create() {
+                Ok(created) => target.collection = Some(created),
+                Err(error) => {
+                    let may_exist = error.call().is_some_and(|call| call.may_have_acted);
+                    if !may_exist {
+                        // The next run must not take a collection of another program for its own.
+                        checkpoint.change(key, |position| position.creates = false)?;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let id = target.collection.as_ref().map(|one| one.id().to_owned());
+        checkpoint.change(key, |position| position.collection = id)
+    }
+
     fn refuse_checkpoint(&self) -> Error {
         let why = "the collection that it belongs to was deleted or replaced; delete the file to start again";
         let subject = self.call.subject.clone().unwrap_or_default();
         let reason = InvalidInput::setting("checkpoint", subject, why);
         self.call.clone().invalid(reason)
+    }
+}
+
+impl Target {
+    fn new(collection: Option<Collection>, origin: Origin, pass: Pass) -> Target {
+        Target {
+            collection,
+            origin,
+            pass,
+            losses: Vec::new(),
+        }
+    }
+
+    fn existing(collection: Collection, mode: IfExists) -> Target {
+        let pass = match mode {
+            IfExists::AddNew => Pass::New,
+            _ => Pass::Different,
+        };
+        Target::new(Some(collection), Origin::Existing(mode), pass)
+    }
+
+    /// Whether records of the target may be replaced or deleted that this transfer has not written.
+    pub(super) fn changes_records(&self) -> bool {
+        matches!(
+            self.origin,
+            Origin::Existing(IfExists::Replace | IfExists::Mirror)
+        )
     }
 }
 
@@ -146,7 +191,7 @@ pub(super) fn place(client: &Client) -> [String; 3] {
 }
 
 /// Creates the client's database unless it exists.
-pub(super) fn create_database(client: &Client) -> Result<()> {
+fn create_database(client: &Client) -> Result<()> {
     match client.get_database(client.database()) {
         Err(Error::NotFound { .. }) => match client.create_database(client.database()) {
             // Another program was faster.
@@ -154,49 +199,5 @@ pub(super) fn create_database(client: &Client) -> Result<()> {
             created => created,
         },
         found => found.map(drop),
-    }
-}
-
-/// Records the id of the target.
-fn record(saved: Option<&mut Saved>, target: &Collection) -> Result<()> {
-    let id = target.id().to_owned();
-    saved.map_or(Ok(()), |saved| {
-        saved.change(|progressed| progressed.collection = Some(id))
-    })
-}
-
-/// Returns the error for a target that exists and must not.
-pub(super) fn exists(call: &Call, name: &str) -> Error {
-    Error::AlreadyExists {
-        call: Box::new(call.clone()),
-        message: format!(
-            "the target has a collection {name:?}; set another name, or choose with if_exists how to treat it"
-        ),
-    }
-}
-
-impl Target {
-    /// A collection that this transfer has created.
-    fn created(collection: Collection, losses: Vec<String>) -> Target {
-        Target {
-            collection: Some(collection),
-            origin: Origin::Created,
-            pass: Pass::All,
-            from: 0,
-            losses,
-        }
-    }
-
-    fn existing(collection: Collection, mode: IfExists) -> Target {
-        Target {
-            collection: Some(collection),
-            origin: Origin::Existing(mode),
-            pass: match mode {
-                IfExists::AddNew => Pass::New,
-                _ => Pass::Different,
-            },
-            from: 0,
-            losses: Vec::new(),
-        }
     }
 }

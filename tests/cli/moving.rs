@@ -138,22 +138,27 @@ fn an_interrupted_swap_is_finished_and_another_function_is_not_forgotten() {
 }
 
 #[test]
-fn after_a_refused_swap_nothing_is_embedded_again() {
+fn the_old_name_is_checked_before_anything_is_embedded() {
     let folder = Folder::new();
     for url in servers() {
         let old = three_records(url);
-        let name = old.name();
-        let again = format!("reembed {name} --function hashing --dimension 64 -y --json");
-        // Servers refuse a name of one letter.
-        let refused = run_in(&folder, url, &words(&format!("{again} --old-name x")));
-        refused.fails(2);
-        let steps = run_in(&folder, url, &words(&again)).json();
-        assert_eq!(
-            (&steps[0]["embedded"], &steps[0]["verified"]),
-            (&json!(0), &json!(true))
+        let again = format!(
+            "reembed {} --function hashing --dimension 64 -y",
+            old.name()
         );
-        assert_eq!(steps[1]["step"], "swap");
-        assert_eq!(folder.names(), [""; 0]);
+        // Servers refuse a name of one letter.
+        for taken in ["x", old.name()] {
+            let refused = run_in(&folder, url, &words(&format!("{again} --old-name {taken}")));
+            refused.fails(2);
+            assert_eq!(folder.names(), [""; 0]);
+        }
+        let new = old
+            .client()
+            .collection(format!("{}-reembedded", old.name()));
+        assert!(matches!(
+            new.get(),
+            Err(chroma_blocking::Error::NotFound { .. })
+        ));
     }
 }
 

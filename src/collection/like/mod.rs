@@ -10,6 +10,8 @@ mod wanted;
 use super::builder::{CollectionBuilder, Mode};
 use super::handle::Collection;
 use super::new::Chosen;
+#[cfg(feature = "transfer")]
+use crate::client::Client;
 use crate::error::Result;
 pub(crate) use settings::CollectionSettings;
 pub(super) use settings::Like;
@@ -98,5 +100,25 @@ impl CollectionBuilder {
     /// request.
     pub fn losses(&self) -> Result<Vec<String>> {
         Ok(self.prepare(&self.client.begin(), Mode::Create)?.1)
+    }
+
+    /// Returns the name of the collection.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the client of the collection's database.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns the losses. Fails as [`create`](CollectionBuilder::create) if they are not allowed.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn allowed_losses(&self) -> Result<Vec<String>> {
+        let losses = self.losses()?;
+        self.check_losses(&losses, Mode::Create)?;
+        Ok(losses)
     }
 }

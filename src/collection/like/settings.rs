@@ -67,7 +67,7 @@ impl CollectionSettings {
 
     /// Returns the settings of the index in the configuration and the schema, or else those in the metadata.
     /// Leaves out the number of threads, which depends on the machine.
-    pub(super) fn index(&self) -> CollectionConfiguration {
+    pub(crate) fn index(&self) -> CollectionConfiguration {
         let CollectionConfiguration { hnsw, spann, .. } = self.configuration.clone();
         let in_schema = self.schema.as_ref().map(Schema::index).unwrap_or_default();
         let mut index = match (hnsw, spann) {
@@ -91,7 +91,7 @@ impl CollectionSettings {
     }
 
     /// Returns the stored embedding function.
-    pub(super) fn function(&self) -> Option<EmbeddingFunctionConfiguration> {
+    pub(crate) fn function(&self) -> Option<EmbeddingFunctionConfiguration> {
         let in_configuration = self.configuration.embedding_function.clone();
         in_configuration.or_else(|| self.schema.as_ref()?.embedding_function())
     }

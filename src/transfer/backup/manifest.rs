@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use crate::collection::CollectionSettings;
 use crate::model::name;
-use crate::model::space::Space;
 
 /// The name of the file with the manifest.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -136,11 +135,6 @@ impl ManifestCollection {
             Some(part) => Err(format!("a part cannot have {} bytes", part.bytes)),
             None => Ok(()),
         }
-    }
-
-    /// Returns the distance function, if it is known.
-    pub(super) fn space(&self) -> Option<Space> {
-        self.settings.configuration.space()
     }
 }
 

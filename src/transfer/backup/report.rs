@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::report::state;
+use serde::Serialize;
+
+use crate::model::report::{seconds, state};
 
 /// The result of a backup. Its `Display` is one line: `2 collections, 12000 records: 47 parts, 28.1 MB (44
 /// parts and 26.3 MB reused) in 1.5 s`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BackupReport {
     /// The number of collections.
@@ -25,6 +27,7 @@ pub struct BackupReport {
     /// The SHA-256 of the file `SHA256SUMS`, and so of the whole backup. Empty if the backup was cancelled.
     pub sha256: String,
     /// The time from the start to the end of the run.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
     pub elapsed: Duration,
     /// Whether the caller's flag stopped the backup, so that nothing was kept.
     pub cancelled: bool,

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use super::folder::Folder;
 use super::manifest::{Manifest, ManifestCollection};
@@ -10,14 +9,11 @@ use super::source::BackupSource;
 use crate::client::Client;
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::progress::{Progress, ProgressStage};
-use crate::model::space::Space;
-use crate::transfer::checkpoint::{Saved, Transfer};
-use crate::transfer::compare::Vectors;
-use crate::transfer::load::{Counts, Job};
+use crate::transfer::checkpoint::{Properties, TransferCheckpoint};
 use crate::transfer::report::CopyReport;
+use crate::transfer::run::{Run, Task};
 use crate::transfer::settings::{Settings, settings_methods};
-use crate::transfer::source::Source;
-use crate::transfer::target::{Opening, Target, create_database};
+use crate::transfer::target::{TargetOptions, place};
 
 /// The name of the operation in errors and progress.
 const RESTORE: &str = "restore";
@@ -89,7 +85,7 @@ impl<'a> Restore<'a> {
     }
 
     settings_methods! {
-        if_exists, allow_losses, verify, checkpoint, max_rate, retry, cancel, dry_run, on_progress
+        if_exists, allow_losses, verify, checkpoint, max_rate, retry, cancel, dry_run, confirm, on_progress
     }
 
     /// Reads the whole backup, checks it, and returns what it contains. Sends no request.
@@ -106,10 +102,6 @@ impl<'a> Restore<'a> {
     /// Checks the whole backup, restores the collections one after the other, and compares each with the
     /// backup. Returns a report for each.
     ///
-    /// With a [`checkpoint`](Restore::checkpoint) and several collections, each collection after the first one
-    /// has another file, whose name ends in the id of the collection. All of them are deleted when the last
-    /// collection is restored.
-    ///
     /// # Errors
     /// - As for [`check`](Restore::check). Nothing has been written then.
     /// - [`Error::AlreadyExists`] if a target exists, unless [`if_exists`](Restore::if_exists) allows that;
@@ -124,44 +116,34 @@ impl<'a> Restore<'a> {
         self.settings.check().map_err(invalid)?;
         let backup = Folder::open(&self.folder)?;
         let selected = self.select(&backup.manifest)?;
-        let mut reports = Vec::new();
         match self.verify_files(&backup) {
-            Err(Error::Cancelled { .. }) => {
-                reports.push(CopyReport {
-                    collection: selected
-                        .first()
-                        .map_or_else(String::new, |one| one.name.clone()),
-                    cancelled: true,
-                    ..CopyReport::default()
-                });
-                return Ok(reports);
-            }
-            result => result?,
+            // The first report will say so.
+            Err(Error::Cancelled { .. }) => {}
+            checked => checked?,
         }
-        let mut all_saved = self.open_checkpoints(&backup, &selected)?;
-        if all_saved
-            .iter()
-            .flatten()
-            .any(|saved| saved.progressed.is_complete)
-        {
-            // An earlier run was killed while it deleted the checkpoints.
-            delete_all(all_saved)?;
-            return Ok(selected.iter().map(Selected::restored_before).collect());
-        }
-        self.check_targets(&selected, &all_saved)?;
-        for (one, saved) in selected.iter().zip(&mut all_saved) {
-            let report = self.restore(&backup, one, saved)?;
-            let is_cancelled = report.cancelled;
-            reports.push(report);
-            if is_cancelled {
-                return Ok(reports);
-            }
-        }
-        if let Some(Some(first)) = all_saved.first_mut() {
-            first.change(|progressed| progressed.is_complete = true)?;
-        }
-        delete_all(all_saved)?;
-        Ok(reports)
+        let mut names = Vec::new();
+        let tasks = selected.into_iter().map(|one| {
+            names.extend([one.client.database().to_owned(), one.name.clone()]);
+            one.task(&backup)
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let checkpoint = TransferCheckpoint::open(
+            &self.settings,
+            Properties {
+                operation: RESTORE.to_owned(),
+                source: backup.sha256.clone(),
+                target: [place(&self.client).to_vec(), names].concat(),
+                if_exists: self.settings.if_exists,
+                ..Properties::default()
+            },
+        )?;
+        let run = Run {
+            operation: RESTORE,
+            settings: &self.settings,
+            checkpoint,
+            keeps_checkpoint: false,
+        };
+        run.all(tasks)
     }
 
     fn verify_files(&mut self, backup: &Folder) -> Result<()> {
@@ -216,143 +198,27 @@ impl<'a> Restore<'a> {
         }
         Ok(selected)
     }
-
-    /// Checks all targets before the first one is written to.
-    fn check_targets(&mut self, selected: &[Selected<'_>], saved: &[Option<Saved>]) -> Result<()> {
-        let dry_run = std::mem::replace(&mut self.settings.dry_run, true);
-        let checked = self.check_each(selected, saved);
-        self.settings.dry_run = dry_run;
-        checked
-    }
-
-    fn check_each(&self, selected: &[Selected<'_>], saved: &[Option<Saved>]) -> Result<()> {
-        for (one, saved) in selected.iter().zip(saved) {
-            let has_started =
-                |saved: &Saved| saved.progressed.creates || saved.progressed.collection.is_some();
-            if saved.as_ref().is_some_and(has_started) {
-                continue;
-            }
-            let Target { losses, .. } = one.opening().run(&self.settings, None)?;
-            if !losses.is_empty() && !self.settings.allow_losses {
-                return Err(Error::Unsupported {
-                    call: Box::new(Call::new(RESTORE, Some(&one.name))),
-                    message: losses.join("; "),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn restore(
-        &mut self,
-        backup: &Folder,
-        one: &Selected<'_>,
-        saved: &mut Option<Saved>,
-    ) -> Result<CopyReport> {
-        let started = Instant::now();
-        if backup.manifest.all_databases && !self.settings.dry_run {
-            create_database(&one.client)?;
-        }
-        let target = one.opening().run(&self.settings, saved.as_mut())?;
-        let mut source = BackupSource::new(backup, one.number);
-        let mut report = CopyReport {
-            collection: one.name.clone(),
-            records: source.len(),
-            resumed: target.from,
-            losses: target.losses,
-            dry_run: self.settings.dry_run,
-            ..CopyReport::default()
-        };
-        if let Some(collection) = target.collection {
-            let keeps_vectors = |space| matches!(space, Some(Space::L2 | Space::Ip));
-            let is_exact = keeps_vectors(one.entry.space()) && keeps_vectors(collection.space());
-            let vectors = if is_exact {
-                Vectors::Exact
-            } else {
-                Vectors::Direction
-            };
-            let mut job = Job {
-                operation: RESTORE,
-                vectors,
-                target: collection.without_functions(),
-                origin: target.origin,
-                filter: None,
-                settings: &self.settings,
-                saved: saved.take(),
-                counts: Counts::default(),
-                is_verified: false,
-            };
-            let done = job.run(&mut source, target.pass, target.from);
-            *saved = job.saved.take();
-            done?;
-            report.add(&job.counts);
-            report.cancelled = job.settings.is_cancelled();
-            report.verified = job.is_verified;
-        } else {
-            report.written = source.len();
-        }
-        report.elapsed = started.elapsed();
-        Ok(report)
-    }
-
-    fn open_checkpoints(
-        &self,
-        backup: &Folder,
-        selected: &[Selected<'_>],
-    ) -> Result<Vec<Option<Saved>>> {
-        let mut all = Vec::new();
-        for (number, one) in selected.iter().enumerate() {
-            let path = self.settings.checkpoint.as_ref();
-            let Some(path) = path.filter(|_| !self.settings.dry_run) else {
-                all.push(None);
-                continue;
-            };
-            let mut path = path.clone().into_os_string();
-            if number > 0 {
-                path.push(format!(".{}", one.entry.id));
-            }
-            let [url, tenant, database] =
-                [one.client.url(), one.client.tenant(), one.client.database()].map(str::to_owned);
-            let transfer = Transfer {
-                operation: RESTORE.to_owned(),
-                source: format!("{}/{}", backup.sha256, one.entry.id),
-                target: [url, tenant, database, one.name.clone()],
-                if_exists: self.settings.if_exists,
-                ..Transfer::default()
-            };
-            all.push(Some(Saved::open(path.as_ref(), transfer)?));
-        }
-        Ok(all)
-    }
-}
-
-/// Deletes the checkpoints. The first one says that all collections are complete, so it is the last to go.
-fn delete_all(all_saved: Vec<Option<Saved>>) -> Result<()> {
-    let mut last_first = all_saved.into_iter().flatten().rev();
-    last_first.try_for_each(Saved::delete)
 }
 
 impl Selected<'_> {
-    /// Returns the report of a collection that an earlier run has restored.
-    fn restored_before(&self) -> CopyReport {
-        CopyReport {
-            collection: self.name.clone(),
-            records: self.entry.records,
-            resumed: self.entry.records,
-            ..CopyReport::default()
-        }
-    }
-
-    fn opening(&self) -> Opening<'_> {
-        let settings = self.entry.settings.clone();
-        Opening {
-            call: Call::new(RESTORE, Some(&self.name)),
-            builder: self
-                .client
-                .collection(&self.name)
-                .like_settings(settings.clone()),
-            source: settings,
-            read_from: None,
+    /// Returns the task to restore the collection.
+    fn task(self, backup: &Folder) -> Task<'_> {
+        let settings = &self.entry.settings;
+        let builder = self.client.collection(&self.name);
+        let number = self.number;
+        Task {
+            key: format!("{} as {}", self.entry.id, self.name),
+            target: TargetOptions {
+                call: Call::new(RESTORE, Some(&self.name)),
+                builder: builder.like_settings(settings.clone()),
+                source: settings.clone(),
+                read_from: None,
+                creates_database: backup.manifest.all_databases,
+                needs_function: false,
+            },
+            filter: None,
+            embeds: false,
+            open: Box::new(move |_| Ok(Box::new(BackupSource::new(backup, number)))),
         }
     }
 }

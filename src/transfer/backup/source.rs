@@ -1,12 +1,14 @@
 //! [`BackupSource`]: the records of a collection in a backup, as the source of a transfer.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::folder::Folder;
+use crate::collection::Collection;
 use crate::error::Result;
 use crate::ingest::hash::id_hash;
-use crate::transfer::source::{Page, Pages, Source};
+use crate::transfer::source::{Page, Pages, Source, missing};
 
 /// A collection in a backup. A page is a part, which is checked again whenever it is read.
 #[derive(Debug)]
@@ -47,14 +49,23 @@ impl Source for BackupSource<'_> {
         self.folder.manifest.collections[self.number].records
     }
 
-    fn pages(&self, from: u64) -> Result<Pages<'_>> {
+    fn pages<'s>(&'s self, target: Option<&'s Collection>) -> Result<Pages<'s>> {
         let mut end = 0;
         Ok(Box::new(self.parts().map(move |part| {
             let mut records = self.folder.read_part(self.number, part)?;
-            let to_skip = from.saturating_sub(end) as usize;
-            end += records.len() as u64;
-            records.drain(..to_skip.min(records.len()));
-            Ok(Page { records, end })
+            let count = records.len() as u64;
+            end += count;
+            if let Some(target) = target {
+                let ids = records.iter().map(|record| record.id.clone());
+                let new: HashSet<String> =
+                    missing(target, None, ids.collect())?.into_iter().collect();
+                records.retain(|record| new.contains(&record.id));
+            }
+            Ok(Page {
+                left_out: count - records.len() as u64,
+                records,
+                end,
+            })
         })))
     }
 

@@ -16,7 +16,7 @@ use crate::ingest::hash::id_hash;
 use crate::model::progress::{Progress, ProgressStage};
 use crate::model::record::AsRecord;
 use crate::transfer::settings::{Settings, settings_methods};
-use crate::transfer::source::{CollectionSource, Source};
+use crate::transfer::source::{CollectionSource, Source, Texts};
 use crate::wire::line;
 
 /// The name of the operation in errors and progress.
@@ -219,10 +219,10 @@ impl<'a> Backup<'a> {
     ) -> Result<ManifestCollection> {
         let settings = CollectionSettings::of(collection).with_measured_space(collection)?;
         let source = self.settings.patient(collection);
-        let (source, _) = CollectionSource::open(&source, None, None)?;
+        let source = CollectionSource::open(source, None, Texts::Any)?;
         let (mut parts, mut part) = (Vec::new(), Vec::new());
         let (mut records, mut start) = (0, 0);
-        for page in source.pages(0)? {
+        for page in source.pages(None)? {
             let page = page?;
             for record in &page.records {
                 line::record(&mut part, record.as_record());

@@ -1,31 +1,23 @@
 //! [`Reembed`]: makes the vectors of a collection again, with another embedding function.
 
 mod plan;
-mod report;
-mod texts;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 pub use plan::ReembedPlan;
-pub use report::ReembedReport;
 
-use super::checkpoint::{Saved, Transfer};
-use super::compare::Vectors;
-use super::existing::IfExists;
-use super::feed::Pass;
-use super::load::{Counts, Job};
+use super::checkpoint::{Properties, TransferCheckpoint};
+use super::report::CopyReport;
+use super::run::{Run, Task};
 use super::settings::{Settings, settings_methods};
-use super::source::CollectionSource;
-use super::target::{Opening, Target, place};
+use super::source::{CollectionSource, Texts};
+use super::target::{TargetOptions, place};
+use super::texts::{REEMBED, without_text};
 use crate::collection::{Collection, CollectionBuilder, CollectionSettings};
 use crate::embed::{EmbeddingFunction, Purpose, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
-use crate::model::configuration::EmbeddingFunctionConfiguration;
-use crate::model::schema::Schema;
 use crate::model::space::Space;
-use texts::{REEMBED, TextSource, without_text};
 
 impl Collection {
     /// Makes a new collection with the same records and the vectors of another embedding function, for example
@@ -41,11 +33,10 @@ impl Collection {
     /// println!("{}", reembed.plan()?); // costs nothing
     /// let report = reembed.run()?;
     /// println!("{report}");
-    /// // Gives the new collection the name of the old one.
-    /// notes
-    ///     .swap_with(&report.collection)
-    ///     .journal("notes.swap")
-    ///     .run()?;
+    /// if let Some(new) = &report.target {
+    ///     // Gives the new collection the name of the old one.
+    ///     notes.swap_with(new).journal("notes.swap").run()?;
+    /// }
     /// # Ok::<(), chroma_blocking::Error>(())
     /// ```
     pub fn reembed<'a>(&self, function: impl EmbeddingFunction + 'static) -> Reembed<'a> {
@@ -123,7 +114,7 @@ impl<'a> Reembed<'a> {
     ///
     /// A later run of the same job then compares the two collections again, and embeds only what has changed.
     /// Set it if a program that is killed before the [swap](Collection::swap_with) must be able to continue.
-    /// Delete the checkpoint after the swap, and the file with `.ids` at the end.
+    /// Delete the checkpoint after the swap.
     pub fn keep_checkpoint(mut self, keep: bool) -> Self {
         self.keep_checkpoint = keep;
         self
@@ -145,12 +136,9 @@ impl<'a> Reembed<'a> {
     /// Any error of a request; see [`Error`].
     pub fn plan(&self) -> Result<ReembedPlan> {
         let mut plan = ReembedPlan {
-            name: self.name.clone(),
-            old_function: self.old_function(),
-            old_dimension: self.source.dimension(),
+            collection: self.name.clone(),
             function: configured::summary(&*self.function),
             dimension: self.function.dimension(),
-            is_same_function: self.is_same_function(),
             ..ReembedPlan::default()
         };
         plan.count(&self.settings.patient(&self.source))?;
@@ -170,95 +158,67 @@ impl<'a> Reembed<'a> {
     ///   for longer than the retry policy allows. Other errors of requests come from reading the old
     ///   collection.
     /// - [`Error::Differs`] if the new collection differs from the old one at the end.
-    /// - [`Error::Cancelled`] if the [flag](Reembed::cancel) is set before the new collection exists. If it is
-    ///   set later, the report has `cancelled` set.
-    pub fn run(mut self) -> Result<ReembedReport> {
-        let started = Instant::now();
+    pub fn run(self) -> Result<CopyReport> {
         self.check().map_err(|reason| self.invalid(reason))?;
-        let mut saved = self.open_checkpoint()?;
-        let progressed = saved.as_ref().map(|saved| saved.progressed.clone());
-        let progressed = progressed.unwrap_or_default();
-        if progressed.collection.is_none() {
-            self.check_texts()?;
-            self.check_existing(progressed.creates)?;
-        }
-        let mut target = self.open_target(saved.as_mut())?;
-        if progressed.collection.is_some() && target.pass == Pass::All {
-            // The earlier run has written more than its checkpoint says. That is not embedded again.
-            target.pass = Pass::New;
-        }
-        let source = self.settings.patient(&self.source);
-        let mut report = match CollectionSource::open(&source, None, saved.as_mut()) {
-            // The flag has stopped the list of the records.
-            Err(Error::Cancelled { .. }) if self.settings.is_cancelled() => self.stopped(target)?,
-            opened => {
-                let (records, from) = opened?;
-                target.from = from;
-                let records = records.without_embeddings();
-                let source = TextSource::new(source, records, self.skip_without_document);
-                self.transfer(source, target, saved)?
+        let settings = &self.settings;
+        let [url, tenant, database] = place(self.source.client());
+        let checkpoint = TransferCheckpoint::open(
+            settings,
+            Properties {
+                operation: REEMBED.to_owned(),
+                source: self.source.id().to_owned(),
+                target: vec![url, tenant, database, self.name.clone()],
+                if_exists: settings.if_exists,
+                function: Some(self.function.cache_key(Purpose::Documents)),
+                space: self.space.map(|space| space.name().to_owned()),
+                ..Properties::default()
+            },
+        )?;
+        if checkpoint.position(self.source.id()).collection.is_none() {
+            match self.check_texts() {
+                // The report will say so.
+                Err(Error::Cancelled { .. }) if settings.is_cancelled() => {}
+                checked => checked?,
             }
-        };
-        report.elapsed = started.elapsed();
-        Ok(report)
-    }
-
-    /// Writes the records, and verifies them.
-    fn transfer(
-        &mut self,
-        mut source: TextSource,
-        target: Target,
-        saved: Option<Saved>,
-    ) -> Result<ReembedReport> {
-        let collection = target.collection.map_or_else(|| self.builder().get(), Ok)?;
-        let mut job = Job {
-            operation: REEMBED,
-            target: collection.clone(),
-            origin: target.origin,
-            filter: None,
-            vectors: Vectors::Embedded,
-            settings: &mut self.settings,
-            saved,
-            counts: Counts::default(),
-            is_verified: false,
-        };
-        job.run(&mut source, target.pass, target.from)?;
-        let mut report = ReembedReport::new(collection, &job.counts);
-        report.records = source.listed();
-        report.without_document = source.left_out();
-        report.resumed = target.from;
-        report.losses = target.losses;
-        report.cancelled = job.settings.is_cancelled();
-        report.verified = job.is_verified;
-        if !report.cancelled && !self.keep_checkpoint {
-            source.close();
-            job.finish()?;
         }
-        Ok(report)
+        let run = Run {
+            operation: REEMBED,
+            settings,
+            checkpoint,
+            keeps_checkpoint: self.keep_checkpoint,
+        };
+        // There is one report for one task.
+        Ok(run.all(vec![self.task()])?.pop().unwrap_or_default())
     }
 
-    /// Returns the report of a run that has listed no records yet.
-    fn stopped(&self, target: Target) -> Result<ReembedReport> {
-        let collection = target.collection.map_or_else(|| self.builder().get(), Ok)?;
-        let mut report = ReembedReport::new(collection, &Counts::default());
-        report.losses = target.losses;
-        report.cancelled = true;
-        Ok(report)
-    }
-
-    fn open_target(&self, saved: Option<&mut Saved>) -> Result<Target> {
+    fn task(&self) -> Task<'_> {
         let mut function = CollectionSettings {
             dimension: self.function.dimension(),
             ..CollectionSettings::default()
         };
         function.configuration.embedding_function = configured::describe(&*self.function);
-        let opening = Opening {
-            builder: self.builder(),
-            source: function,
-            read_from: Some(&self.source),
-            call: self.call(),
-        };
-        opening.run(&self.settings, saved)
+        Task {
+            key: self.source.id().to_owned(),
+            target: TargetOptions {
+                call: self.call(),
+                builder: self.builder(),
+                source: function,
+                read_from: Some(self.source.clone()),
+                creates_database: false,
+                needs_function: true,
+            },
+            filter: None,
+            embeds: true,
+            open: Box::new(|settings| {
+                let texts = if self.skip_without_document {
+                    Texts::Only
+                } else {
+                    Texts::Required
+                };
+                let source = settings.patient(&self.source);
+                Ok(Box::new(CollectionSource::open(source, None, texts)?))
+            }),
+        }
     }
 
     fn builder(&self) -> CollectionBuilder {
@@ -292,32 +252,9 @@ impl<'a> Reembed<'a> {
         if plan.without_document == 0 {
             return Ok(());
         }
-        Err(self.invalid(without_text(
-            plan.without_document,
-            plan.records,
-            &plan.without_document_ids,
-        )))
-    }
-
-    /// Checks that an existing target stores its embedding function. Opening it checks that the two are the same.
-    /// If an earlier run may have created the target, an empty one needs no check.
-    fn check_existing(&self, may_be_own: bool) -> Result<()> {
-        if self.settings.if_exists == IfExists::Fail {
-            return Ok(());
-        }
-        let existing = match self.builder().get() {
-            Err(Error::NotFound { .. }) => return Ok(()),
-            existing => existing?,
-        };
-        let is_stored = stored_function(&existing).is_some();
-        if may_be_own && existing.count()? == 0 {
-            return Ok(());
-        }
-        if is_stored && configured::describe(&*self.function).is_some() {
-            return Ok(());
-        }
-        let why = "it exists, and nothing stored shows that its vectors are those of the new function; set another name, or delete the collection";
-        Err(self.invalid(InvalidInput::setting("name", self.name.as_str(), why)))
+        let counts = (plan.without_document, plan.records);
+        let ids = &plan.without_document_ids;
+        Err(without_text(&self.source, counts, ids))
     }
 
     /// Whether the collection uses a function with the same vectors.
@@ -327,29 +264,6 @@ impl<'a> Reembed<'a> {
         old.is_some_and(|old| key(&**old) == key(&*self.function))
     }
 
-    fn old_function(&self) -> Option<String> {
-        let in_use = self.source.embedding_function();
-        let in_use = in_use.map(|function| configured::summary(&**function));
-        in_use.or_else(|| configured::summary_of_stored(&stored_function(&self.source)?))
-    }
-
-    fn open_checkpoint(&self) -> Result<Option<Saved>> {
-        let Some(path) = self.settings.checkpoint.as_deref() else {
-            return Ok(None);
-        };
-        let [url, tenant, database] = place(self.source.client());
-        let transfer = Transfer {
-            operation: REEMBED.to_owned(),
-            source: self.source.id().to_owned(),
-            target: [url, tenant, database, self.name.clone()],
-            if_exists: self.settings.if_exists,
-            function: Some(self.function.cache_key(Purpose::Documents)),
-            space: self.space.map(|space| space.name().to_owned()),
-            ..Transfer::default()
-        };
-        Saved::open(path, transfer).map(Some)
-    }
-
     fn call(&self) -> Call {
         Call::new(REEMBED, Some(self.source.name()))
     }
@@ -357,13 +271,6 @@ impl<'a> Reembed<'a> {
     fn invalid(&self, reason: InvalidInput) -> Error {
         self.call().invalid(reason)
     }
-}
-
-/// Returns the embedding function that a collection stores.
-fn stored_function(collection: &Collection) -> Option<EmbeddingFunctionConfiguration> {
-    let in_configuration = collection.configuration().embedding_function.clone();
-    let in_schema = || collection.schema().and_then(Schema::embedding_function);
-    in_configuration.or_else(in_schema)
 }
 
 impl fmt::Debug for Reembed<'_> {

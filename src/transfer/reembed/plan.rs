@@ -2,25 +2,25 @@
 
 use std::fmt;
 
-use super::texts::has_text;
+use serde::Serialize;
+
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::model::results::Include;
 use crate::printable::OneLine;
+use crate::transfer::texts::{SHOWN, has_text};
 
 /// The number of texts in a batch of a batch job.
 const BATCH: u64 = 100;
-/// The most ids that are kept as examples.
-const MAX_EXAMPLES: usize = 5;
 /// A token has about four characters of English text.
 const CHARACTERS_PER_TOKEN: u64 = 4;
 
 /// The size of a re-embedding before it runs; see [`Reembed::plan`](super::Reembed::plan). Its `Display` is one line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ReembedPlan {
     /// The name of the new collection.
-    pub name: String,
+    pub collection: String,
     /// The number of records.
     pub records: u64,
     /// The number of texts to embed. Equal texts count each.
@@ -37,16 +37,10 @@ pub struct ReembedPlan {
     pub estimated_tokens: u64,
     /// The number of batches of up to 100 texts. A function may split a batch into several requests.
     pub batches: u64,
-    /// The old embedding function with its model, if known.
-    pub old_function: Option<String>,
-    /// The old dimension.
-    pub old_dimension: Option<usize>,
     /// The new embedding function with its model.
     pub function: String,
     /// The new dimension, if the function tells it before the first call.
     pub dimension: Option<usize>,
-    /// Whether both functions make the same vectors, according to their settings.
-    pub is_same_function: bool,
 }
 
 impl ReembedPlan {
@@ -58,7 +52,7 @@ impl ReembedPlan {
             let document = record.document.as_deref();
             if !has_text(document) {
                 self.without_document += 1;
-                if self.without_document_ids.len() < MAX_EXAMPLES {
+                if self.without_document_ids.len() < SHOWN {
                     self.without_document_ids.push(record.id);
                 }
                 continue;
@@ -73,13 +67,13 @@ impl ReembedPlan {
 }
 
 /// `notes-reembedded: 1200 records, 1190 texts in 12 batches, about 60000 tokens (240000 characters), 10 without a
-/// document; from hashing, 256 floats to openai, text-embedding-3-small`
+/// document; with openai, text-embedding-3-small`
 impl fmt::Display for ReembedPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "{}: {} records, {} texts in {} batches, about {} tokens ({} characters)",
-            OneLine(&self.name),
+            OneLine(&self.collection),
             self.records,
             self.texts,
             self.batches,
@@ -89,26 +83,10 @@ impl fmt::Display for ReembedPlan {
         if self.without_document > 0 {
             write!(f, ", {} without a document", self.without_document)?;
         }
-        let old = self.old_function.as_deref().unwrap_or("unknown");
-        write!(f, "; from {}", OneLine(old))?;
-        write_dimension(f, old, self.old_dimension)?;
-        write!(f, " to {}", OneLine(&self.function))?;
-        write_dimension(f, &self.function, self.dimension)?;
-        if self.is_same_function {
-            f.write_str(", the same function")?;
+        write!(f, "; with {}", OneLine(&self.function))?;
+        match self.dimension {
+            Some(floats) if !self.function.ends_with(" floats") => write!(f, ", {floats} floats"),
+            _ => Ok(()),
         }
-        Ok(())
-    }
-}
-
-/// Adds the dimension, unless the function's description has it.
-fn write_dimension(
-    f: &mut fmt::Formatter<'_>,
-    function: &str,
-    dimension: Option<usize>,
-) -> fmt::Result {
-    match dimension {
-        Some(floats) if !function.ends_with(" floats") => write!(f, ", {floats} floats"),
-        _ => Ok(()),
     }
 }
