@@ -1,19 +1,16 @@
 //! [`Input`]: the records that `import` reads.
 
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::fs;
+use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
-use std::{iter, str};
 
 use chroma_blocking::Record;
 use chroma_blocking::ingest::{CsvRows, JsonLines, csv_records, jsonl_records, text_records};
 
 use super::exit::UsageError;
 use super::job::beside;
-
-/// The size of the largest text, as in a folder of texts.
-const MAX_TEXT: u64 = 64 << 20;
 
 /// An iterator of the records of any input.
 pub(crate) type Records = Box<dyn Iterator<Item = Result<Record, Box<dyn Error + Send + Sync>>>>;
@@ -140,25 +137,11 @@ where
 
 /// Reads one text file as a folder of texts is read.
 fn text(path: &Path) -> Result<Record, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| {
-        BufReader::new(file)
-            .take(MAX_TEXT + 1)
-            .read_to_end(&mut bytes)
-    });
-    read.map_err(|error| cannot_read(path, &error))?;
-    if bytes.len() as u64 > MAX_TEXT {
-        return Err(cannot_read(
-            path,
-            &"it is larger than 64 MiB; split it first",
-        ));
-    }
-    let text = str::from_utf8(&bytes).map_err(|_| cannot_read(path, &"it is not UTF-8"))?;
+    let text = fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    Ok(Record::new(&*name)
-        .document(text)
-        .metadata("source", &*name))
+    let record = Record::new(&*name).document(text);
+    Ok(record.metadata("source", &*name))
 }
 
 /// Returns the files of a folder that have an extension of the format, by name.

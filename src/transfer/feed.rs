@@ -114,9 +114,10 @@ impl<'f> Feed<'f> {
         Some(())
     }
 
-    /// Reports how much is compared.
+    /// Reports how much is compared. A batch job reports what it writes, but not pages without a record to write.
     fn report(&self, done: u64) {
-        if matches!(self.settings.pass, Pass::Different | Pass::Compare) {
+        let compares = matches!(self.settings.pass, Pass::Different | Pass::Compare);
+        if compares || self.page.as_slice().is_empty() {
             let progress = Progress::new(self.settings.operation, ProgressStage::Comparing, done);
             (self.settings.report)(&progress.out_of(self.settings.total));
         }

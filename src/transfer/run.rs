@@ -79,19 +79,24 @@ impl Run<'_, '_> {
         Ok(reports)
     }
 
-    /// Returns the tasks that are not complete, and their targets. Writes nothing.
+    /// Returns the tasks that are not complete, and their targets. Writes to no server.
     fn find_left<'t>(&mut self, tasks: Vec<Task<'t>>) -> Result<Vec<(Task<'t>, Target)>> {
         let mut left = Vec::new();
         for task in tasks {
-            let mut position = self.checkpoint.position(&task.key);
-            if position.is_complete {
+            if self.checkpoint.position(&task.key).is_complete {
                 match task.target.builder.clone().get() {
-                    Ok(_) => continue,
-                    // It was deleted, so it is copied again.
-                    Err(Error::NotFound { .. }) => position = Position::default(),
-                    Err(error) => return Err(error),
+                    Err(Error::NotFound { .. }) => {
+                        // It was deleted, so it is copied again.
+                        let forget = |position: &mut Position| *position = Position::default();
+                        self.checkpoint.change(&task.key, forget)?;
+                    }
+                    found => {
+                        found?;
+                        continue;
+                    }
                 }
             }
+            let position = self.checkpoint.position(&task.key);
             let target = task.target.find(&position, self.settings)?;
             left.push((task, target));
         }

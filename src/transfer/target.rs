@@ -142,7 +142,10 @@ impl TargetOptions {
             }
         }
         let id = target.collection.as_ref().map(|one| one.id().to_owned());
-        checkpoint.change(key, |position| position.collection = id)
+        checkpoint.change(key, |position| {
+            position.creates = target.origin == Origin::Created;
+            position.collection = id;
+        })
     }
 
     fn refuse_checkpoint(&self) -> Error {

@@ -2,6 +2,7 @@
 
 mod plan;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ impl Collection {
             skip_without_document: false,
             allow_same_function: false,
             keep_checkpoint: false,
+            last_plan: RefCell::new(None),
             settings: Settings::default(),
         }
     }
@@ -80,7 +82,9 @@ pub struct Reembed<'a> {
     skip_without_document: bool,
     allow_same_function: bool,
     keep_checkpoint: bool,
-    pub(super) settings: Settings<'a>,
+    /// The last result of `plan`, so that `run` need not read all documents once more.
+    last_plan: RefCell<Option<ReembedPlan>>,
+    settings: Settings<'a>,
 }
 
 impl<'a> Reembed<'a> {
@@ -142,6 +146,7 @@ impl<'a> Reembed<'a> {
             ..ReembedPlan::default()
         };
         plan.count(&self.settings.patient(&self.source))?;
+        self.last_plan.replace(Some(plan.clone()));
         Ok(plan)
     }
 
@@ -248,7 +253,10 @@ impl<'a> Reembed<'a> {
         if self.skip_without_document {
             return Ok(());
         }
-        let plan = self.plan()?;
+        let plan = match self.last_plan.take() {
+            Some(plan) => plan,
+            None => self.plan()?,
+        };
         if plan.without_document == 0 {
             return Ok(());
         }
