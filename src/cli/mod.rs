@@ -59,7 +59,7 @@ RETRY_DELAY_MS, CONNECTION_TIMEOUT_MS, REQUEST_TIMEOUT_MS, NO_COLOR, RUST_LOG.
 Jobs (import, copy, reembed, backup, restore) repeat a failed request ten times, whatever MAX_RETRIES is.
 
 Exit codes: 0 done; 1 an error that needs attention; 2 wrong options; 3 written, but old records were kept, or \
-a copy differs from its source; 75 try again later; 130 stopped by Ctrl-C or SIGTERM. After 1, 3, 75 and 130, \
+a copy differs from its source; 75 try again later; 130 stopped by Ctrl-C or SIGTERM. After 1, 75 and 130, \
 the same command continues a job with a checkpoint.
 
 Some messages name a setter of the library. The option has the same name: .allow_losses(true) is --allow-losses.

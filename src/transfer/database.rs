@@ -19,7 +19,7 @@ const SAME_NAME: &str = "two collections would get this name";
 
 impl Client {
     /// Copies all collections of this client's database to the database of another client, which is created if
-    /// it does not exist. See [`Collection::copy_to`].
+    /// it does not exist. See [`Collection::copy_to`](crate::Collection::copy_to).
     ///
     /// ```no_run
     /// # use chroma_blocking::Client;
@@ -68,7 +68,8 @@ impl<'a> CopyDatabase<'a> {
     /// # Errors
     /// As for [`CopyCollection::run`](super::CopyCollection::run). If a collection exists in the target and
     /// must not, nothing has been written. Collections before the one that failed are complete.
-    /// [`Error::Invalid`] if two collections get the same name, or for a checkpoint of another copy.
+    /// [`Error::Invalid`](crate::Error::Invalid) if two collections get the same name, or for a checkpoint of
+    /// another copy.
     pub fn run(self) -> Result<Vec<CopyReport>> {
         let call = Call::new(COPY_DATABASE, Some(self.source.database()));
         let invalid = |reason| call.clone().invalid(reason);

@@ -10,8 +10,8 @@
 //! | back up collections to files | [`Client::backup`](crate::Client::backup) |
 //! | restore or check a backup | [`Client::restore`](crate::Client::restore) |
 //!
-//! Each call can be killed at any time and continued, reads and writes in constant memory, and compares the
-//! result with its source at the end.
+//! Copies, restores and new embeddings can be killed at any time. With a checkpoint, the next run continues. They
+//! need constant memory, and compare the result with its source at the end.
 //!
 //! ```no_run
 //! use chroma_blocking::Client;
