@@ -40,7 +40,7 @@ struct Size {
 
 const FULL: Size = Size {
     memory: [10_000, 1_000_000],
-    records: 100_000,
+    records: 50_000,
     rounds: 3,
     python: true,
 };

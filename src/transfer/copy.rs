@@ -46,9 +46,9 @@ impl Collection {
 /// A copy of a collection; see [`Collection::copy_to`].
 ///
 /// - **Order.** The records are written in the order in which they were added to the source. For that, the
-///   copy first lists all ids in a file: next to the checkpoint, or else in the temporary folder.
+///   copy first lists all ids in a temporary file.
 /// - **It can be killed at any time.** With a [`checkpoint`](CopyCollection::checkpoint), the next run
-///   continues. Without one, run it again with [`IfExists::Replace`](super::IfExists::Replace): records that
+///   continues: it reads only the records whose ids the copy does not have. Without one, run it again with [`IfExists::Replace`](super::IfExists::Replace): records that
 ///   are equal are not written again.
 /// - **Memory.** A few thousand records and some responses, whatever the collection's size.
 /// - **It verifies.** At the end, all records are read from both servers and compared. Changes that other
