@@ -124,6 +124,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
             "the names are not swapped, because {kept} that {} does not have are kept: {why}",
             args.name
         ));
+        // The next run has another mode, and need not embed anything again.
+        delete(&checkpoint);
         return Ok(Exit::Kept);
     }
     let swap = old.swap_with(new).old_name(taken);
@@ -160,14 +162,18 @@ fn old_name(args: &Args) -> String {
     name.unwrap_or_else(|| format!("{}-old", args.name))
 }
 
-/// Deletes the checkpoint, and prints the result of the swap.
-fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
+fn delete(checkpoint: &Path) {
     match fs::remove_file(checkpoint) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             note(&format!("cannot delete {}: {error}", checkpoint.display()));
         }
         _ => {}
     }
+}
+
+/// Deletes the checkpoint, and prints the result of the swap.
+fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
+    delete(checkpoint);
     let (name, old) = (swapped.collection.name(), &swapped.old_name);
     let line = json!({ "step": "swap", "collection": name, "old_name": old });
     say(global, &swapped.to_string(), &line)?;

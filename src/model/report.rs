@@ -15,7 +15,7 @@ const MAX_DESCRIBED: usize = 100;
 ///
 /// Returned by [`Ingest::run`](crate::ingest::Ingest::run), and part of
 /// [`Error::Ingest`](crate::Error::Ingest). Its `Display` is one line: `12000 written, 3 skipped in 60.0 s,
-/// 200 per second`.
+/// 200 per second`. Serialized, it has `seconds` instead of `elapsed`, and neither `left_out` nor `bad`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct IngestReport {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::model::report::{seconds, state};
 
 /// The result of a backup. Its `Display` is one line: `2 collections, 12000 records: 47 parts, 28.1 MB (44
-/// parts and 26.3 MB reused) in 1.5 s`.
+/// parts and 26.3 MB reused) in 1.5 s`. Serialized, it has `seconds` instead of `elapsed`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BackupReport {
