@@ -131,6 +131,7 @@ impl Writer<'_, '_> {
         self.report.without_document = source.without_document();
         state.failure.map_or(Ok(state.found), Err)
     }
+
     /// Counts records that the target had already. Later passes find those that this run has written.
     fn count_known(&mut self, records: u64) {
         match self.origin {
@@ -143,12 +144,14 @@ impl Writer<'_, '_> {
     /// Writes the records of a feed with a batch job.
     fn write(&mut self, feed: Feed<'_>, total: u64) -> Result<()> {
         let (state, pass, settings) = (feed.state, feed.pass(), self.settings);
+        // Another program may have added the same ids since the feed asked for them.
+        let only_new = pass == Pass::New && self.origin != Origin::Created;
         let mut job = self
             .target
             .ingest(feed)
             .part_of(self.operation)
             .concurrency(settings.concurrency)
-            .only_new(pass == Pass::New)
+            .only_new(only_new)
             .retry(settings.retry)
             .dry_run(settings.dry_run);
         if let Some(flag) = &settings.cancel {
