@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use chroma_blocking::embed::Purpose;
-use chroma_blocking::transfer::{Reembed, Swapped};
-use chroma_blocking::{Client, EmbeddingFunction};
+use chroma_blocking::transfer::{CopyReport, IfExists, Reembed, Swapped};
+use chroma_blocking::{Client, Collection, EmbeddingFunction};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use super::exit::{Exit, UsageError};
 use super::function::FunctionArgs;
 use super::job::{Job, beside, stopped};
 use super::output::{note, records, say};
-use super::transfer::{TransferArgs, with_options};
+use super::transfer::{Question, TransferArgs, with_options};
 
 /// Embed a collection again with another embedding function, and swap the names
 ///
@@ -27,7 +27,8 @@ use super::transfer::{TransferArgs, with_options};
 #[derive(clap::Args)]
 #[command(after_help = "\
 A run that ends early leaves a checkpoint, NAME.reembed.ckpt. The same command continues there, and also finishes \
-a swap that was interrupted. With --if-exists replace, only texts that are new or have changed are embedded.
+a swap that was interrupted. With --if-exists mirror, only texts that are new or have changed are \
+embedded, and records that were deleted are deleted.
 
 The key of a function is read from its provider's variable, such as GEMINI_API_KEY or OPENAI_API_KEY.
 
@@ -68,19 +69,16 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         let why = "pass --function NAME[:MODEL], the new embedding function";
         UsageError(why.to_owned())
     })?;
+    let mode = args.options.if_exists;
+    if matches!(mode, IfExists::AddNew | IfExists::Replace) && !args.no_swap {
+        let why = "--if-exists: add-new and replace keep records that the old collection has lost, and the swap would bring them back; pass mirror, or --no-swap";
+        return Err(UsageError(why.to_owned()).into());
+    }
     let checkpoint = args.checkpoint.clone();
     let checkpoint = checkpoint.unwrap_or_else(|| format!("{}.reembed.ckpt", args.name).into());
-    let journal = beside(&checkpoint, ".swap");
     if !args.options.dry_run {
-        if let Some(swapped) = client.repair_swap(&journal)? {
-            let exit = finish(global, &swapped, &checkpoint)?;
-            note("this was the swap of an earlier run, which was interrupted");
-            let key = |function: &dyn EmbeddingFunction| function.cache_key(Purpose::Documents);
-            let in_use = swapped.collection.embedding_function();
-            if in_use.is_none_or(|in_use| key(&**in_use) == key(&*function)) {
-                return Ok(exit);
-            }
-            // The earlier run had another function.
+        if let Some(exit) = repair(global, args, (&checkpoint, &*function))? {
+            return Ok(exit);
         }
     }
     let old = client.collection(&args.name).get()?;
@@ -97,9 +95,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
         return Ok(Exit::Done);
     }
     // Found before any money is spent.
-    let taken = old_name(args);
     if !args.no_swap {
-        check_free(&client, &taken)?;
+        check_free(&client, &old_name(args))?;
     }
     // The texts of the earlier run are paid for, and no plan knows how many they are.
     let question = if checkpoint.exists() {
@@ -110,27 +107,65 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     if !confirm(global, &question)? {
         return Ok(Exit::Failed);
     }
+    let question = Question::new(global, &job, &args.options);
+    let reembed = reembed.confirm(|targets| question.ask(targets));
     let report = job.ended(reembed.run(), Some(&checkpoint))?;
+    if question.is_refused()? {
+        return Ok(Exit::Failed);
+    }
     say(global, &report.to_string(), &step("reembed", &report)?)?;
     if report.cancelled {
         return Ok(stopped(Some(&checkpoint)));
     }
-    let Some(new) = report.target.as_ref().filter(|_| !args.no_swap) else {
-        return Ok(Exit::Done);
+    finish(global, args, (&old, &report), (&job, &checkpoint))
+}
+
+/// Finishes the swap of an earlier run, if it was interrupted. Returns how the command ends if nothing else is left.
+fn repair(
+    global: &Global,
+    args: &Args,
+    (checkpoint, function): (&Path, &dyn EmbeddingFunction),
+) -> Result<Option<Exit>, Box<dyn Error>> {
+    let journal = beside(checkpoint, ".swap");
+    let Some(swapped) = global.client()?.repair_swap(&journal)? else {
+        return Ok(None);
     };
+    let exit = finish_swap(global, &swapped, checkpoint)?;
+    note("this was the swap of an earlier run, which was interrupted");
+    let key = |function: &dyn EmbeddingFunction| function.cache_key(Purpose::Documents);
+    let in_use = swapped.collection.embedding_function();
+    let is_same = in_use.is_none_or(|in_use| key(&**in_use) == key(function));
+    // The earlier run may have had another function or collection.
+    Ok((is_same && swapped.collection.name() == args.name).then_some(exit))
+}
+
+/// Swaps the names, unless records were kept or the names stay.
+fn finish(
+    global: &Global,
+    args: &Args,
+    (old, report): (&Collection, &CopyReport),
+    (job, checkpoint): (&Job, &Path),
+) -> Outcome {
+    for loss in report.losses.iter().filter(|_| !global.json) {
+        note(&format!("{}: {loss}", report.collection));
+    }
     if let Some(why) = &report.withheld_because {
         let kept = records(report.withheld);
         note(&format!(
-            "the names are not swapped, because {kept} that {} does not have are kept: {why}",
+            "{kept} that {} does not have are kept, so nothing is swapped: {why}",
             args.name
         ));
         // The next run has another mode, and need not embed anything again.
-        delete(&checkpoint);
+        delete(checkpoint);
         return Ok(Exit::Kept);
     }
-    let swap = old.swap_with(new).old_name(taken);
-    let swapped = swap.journal(&journal).run();
-    finish(global, &job.ended(swapped, Some(&checkpoint))?, &checkpoint)
+    let Some(new) = report.target.as_ref().filter(|_| !args.no_swap) else {
+        return Ok(Exit::Done);
+    };
+    let swap = old.swap_with(new).old_name(old_name(args));
+    let swapped = swap.journal(beside(checkpoint, ".swap")).run();
+    let swapped = job.ended(swapped, Some(checkpoint))?;
+    finish_swap(global, &swapped, checkpoint)
 }
 
 /// Prints the plan. Returns the question before it is carried out.
@@ -172,7 +207,7 @@ fn delete(checkpoint: &Path) {
 }
 
 /// Deletes the checkpoint, and prints the result of the swap.
-fn finish(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
+fn finish_swap(global: &Global, swapped: &Swapped, checkpoint: &Path) -> Outcome {
     delete(checkpoint);
     let (name, old) = (swapped.collection.name(), &swapped.old_name);
     let line = json!({ "step": "swap", "collection": name, "old_name": old });

@@ -48,8 +48,8 @@ impl Collection {
 /// - **Order.** The records are written in the order in which they were added to the source. For that, the
 ///   copy first lists all ids in a temporary file.
 /// - **It can be killed at any time.** With a [`checkpoint`](CopyCollection::checkpoint), the next run
-///   continues: it reads only the records whose ids the copy does not have. Without one, run it again with [`IfExists::Replace`](super::IfExists::Replace): records that
-///   are equal are not written again.
+///   continues: it reads only the records whose ids the copy does not have. Without one, run it again with
+///   [`IfExists::Replace`](super::IfExists::Replace): records that are equal are not written again.
 /// - **Memory.** A few thousand records and some responses, whatever the collection's size.
 /// - **It verifies.** At the end, all records are read from both servers and compared. Changes that other
 ///   programs have made to the source meanwhile are copied then. With the space
@@ -112,7 +112,12 @@ impl<'a> CopyCollection<'a> {
                 settings,
                 Properties {
                     operation: COPY.to_owned(),
-                    source: self.source.id().to_owned(),
+                    // Copies of a server's data folder have the same ids.
+                    source: format!(
+                        "{} {}",
+                        place(self.source.client()).join(" "),
+                        self.source.id()
+                    ),
                     target: [place(&self.target).to_vec(), vec![self.name.clone()]].concat(),
                     if_exists: settings.if_exists,
                     filter: self.filter.as_ref().map(hash),

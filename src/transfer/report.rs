@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::collection::Collection;
 use crate::model::report::{per_second, seconds, state, write_counts, write_withheld};
 
-/// The result of a copy, a restore or a re-embedding. Its `Display` is one line: `notes: 12000 written, 3 skipped in
-/// 60.0 s, 200 per second, verified`. Serialized, it has `seconds` instead of `elapsed`, and no `target`.
+/// The result of a copy, a restore or a re-embedding. Its `Display` is one line: `notes: 12000 written, 3 skipped
+/// in 60.0 s, 200 per second, verified`. Serialized, it has `seconds` instead of `elapsed`, and no `target`.
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct CopyReport {

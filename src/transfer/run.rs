@@ -39,8 +39,8 @@ pub(super) struct Run<'r, 'a> {
 }
 
 impl Run<'_, '_> {
-    /// Checks all targets, and then writes and verifies those that are not complete. Returns their reports. If the
-    /// caller's flag is set or the caller does not confirm, the last report says so.
+    /// Checks all targets, and then writes and verifies those that are not complete. Returns their reports. If
+    /// the caller's flag is set or the caller does not confirm, the last report says so.
     pub(super) fn all(mut self, tasks: Vec<Task<'_>>) -> Result<Vec<CopyReport>> {
         let mut left = self.find_left(tasks)?;
         let is_confirmed = self.settings.dry_run || self.is_confirmed(&left);
@@ -83,17 +83,16 @@ impl Run<'_, '_> {
     fn find_left<'t>(&mut self, tasks: Vec<Task<'t>>) -> Result<Vec<(Task<'t>, Target)>> {
         let mut left = Vec::new();
         for task in tasks {
-            if self.checkpoint.position(&task.key).is_complete {
+            let position = self.checkpoint.position(&task.key);
+            if position.is_complete {
                 match task.target.builder.clone().get() {
-                    Err(Error::NotFound { .. }) => {
-                        // It was deleted, so it is copied again.
-                        let forget = |position: &mut Position| *position = Position::default();
-                        self.checkpoint.change(&task.key, forget)?;
+                    Ok(found) if Some(found.id()) == position.collection.as_deref() => continue,
+                    // It was deleted or replaced, so it is copied again.
+                    Ok(_) | Err(Error::NotFound { .. }) => {
+                        self.checkpoint
+                            .change(&task.key, |one| *one = Position::default())?;
                     }
-                    found => {
-                        found?;
-                        continue;
-                    }
+                    Err(error) => return Err(error),
                 }
             }
             let position = self.checkpoint.position(&task.key);
@@ -130,16 +129,14 @@ impl Run<'_, '_> {
             report.written = source.len();
             return Ok(());
         };
-        let (vectors, collection) = if task.embeds {
-            (Vectors::Ignored, collection)
+        report.target = Some(collection.clone());
+        let (collection, vectors) = if task.embeds {
+            (collection, Vectors::Ignored)
         } else {
             let source = task.target.source.index().space();
-            (
-                Vectors::of(source, collection.space()),
-                collection.without_functions(),
-            )
+            let vectors = Vectors::of(source, collection.space());
+            (collection.without_functions(), vectors)
         };
-        report.target = Some(collection.clone());
         let mut writer = Writer {
             operation: self.operation,
             target: collection,

@@ -145,7 +145,7 @@ impl Writer<'_, '_> {
     fn write(&mut self, feed: Feed<'_>, total: u64) -> Result<()> {
         let (state, pass, settings) = (feed.state, feed.pass(), self.settings);
         // Another program may have added the same ids since the feed asked for them.
-        let only_new = pass == Pass::New && self.origin != Origin::Created;
+        let only_new = self.origin == Origin::Existing(IfExists::AddNew);
         let mut job = self
             .target
             .ingest(feed)

@@ -138,23 +138,24 @@ fn an_interrupted_swap_is_finished_and_another_function_is_not_forgotten() {
 }
 
 #[test]
-fn the_old_name_is_checked_before_anything_is_embedded() {
+fn what_prevents_the_swap_is_found_before_anything_is_embedded() {
     let folder = Folder::new();
     for url in servers() {
         let old = three_records(url);
-        let again = format!(
-            "reembed {} --function hashing --dimension 64 -y",
-            old.name()
-        );
+        let name = old.name();
+        let again = format!("reembed {name} --function hashing --dimension 64 -y");
+        let taken = format!("--old-name {name}");
         // Servers refuse a name of one letter.
-        for taken in ["x", old.name()] {
-            let refused = run_in(&folder, url, &words(&format!("{again} --old-name {taken}")));
-            refused.fails(2);
+        for option in [
+            "--old-name x",
+            &taken,
+            "--if-exists replace",
+            "--if-exists add-new",
+        ] {
+            run_in(&folder, url, &words(&format!("{again} {option}"))).fails(2);
             assert_eq!(folder.names(), [""; 0]);
         }
-        let new = old
-            .client()
-            .collection(format!("{}-reembedded", old.name()));
+        let new = old.client().collection(format!("{name}-reembedded"));
         assert!(matches!(
             new.get(),
             Err(chroma_blocking::Error::NotFound { .. })

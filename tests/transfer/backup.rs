@@ -496,7 +496,12 @@ fn a_killed_backup_never_looks_complete_and_its_folder_is_removed() {
     back_up(&source, &backup);
     assert_eq!(folder.names(), ["backup"]);
 
-    // A folder that is no incomplete backup is not removed.
+    // The state of a process that was killed before it made its lock.
+    folder.make("empty.partial");
+    back_up(&source, &folder.path("empty"));
+    fs::remove_dir_all(folder.path("empty")).unwrap();
+
+    // A folder of another program is not removed.
     fs::write(folder.make("other.partial").join("file"), "").unwrap();
     let refused = client().backup().to_folder(folder.path("other"));
     let refused = refused.unwrap_err().to_string();

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::manifest::{MANIFEST, Manifest, part_name, sha256, sum_line};
+use super::manifest::{MANIFEST, MAX_RECORDS, Manifest, part_name, sha256, sum_line};
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::record::Record;
 use crate::printable::short;
@@ -76,7 +76,13 @@ impl Folder {
             return Err(damaged(&path, MISMATCH));
         }
         let lines = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let records = lines.split(|byte| *byte == b'\n').zip(1_u64..);
+        let lines = || lines.split(|byte| *byte == b'\n');
+        // Short lines become large records.
+        if lines().nth(MAX_RECORDS).is_some() {
+            let why = format!("a file cannot have more than {MAX_RECORDS} records");
+            return Err(damaged(&path, why));
+        }
+        let records = lines().zip(1_u64..);
         records
             .map(|(line, number)| {
                 serde_json::from_slice(line).map_err(|error| {

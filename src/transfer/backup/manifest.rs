@@ -13,6 +13,8 @@ use crate::model::name;
 pub(super) const MANIFEST: &str = "manifest.json";
 /// The version of the format that this crate writes.
 pub(super) const FORMAT: u32 = 1;
+/// The most records of a part.
+pub(super) const MAX_RECORDS: usize = 1_000;
 /// The largest part that is read. A part is larger than 16 MiB if its last record is large.
 const MAX_PART: u64 = 1 << 30;
 

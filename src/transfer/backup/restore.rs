@@ -48,8 +48,8 @@ impl Client {
 /// - **Databases.** The collections are restored to the client's database. A backup of
 ///   [all databases](super::Backup::all_databases) is restored to databases of the same names, which are created
 ///   if necessary.
-/// - **Memory.** A file of the backup (16 MiB) and a few thousand records. A mirror also has 8 bytes for each
-///   record of the collection.
+/// - **Memory.** A file of the backup (16 MiB) and a few thousand records. A mirror and a restore that continues
+///   also have 8 bytes for each record of the collection.
 /// - **No text is embedded.** All vectors come from the backup.
 #[derive(Debug)]
 #[must_use = "does nothing until run() or check() is called"]
@@ -207,7 +207,12 @@ impl Selected<'_> {
         let builder = self.client.collection(&self.name);
         let number = self.number;
         Task {
-            key: format!("{} as {}", self.entry.id, self.name),
+            key: format!(
+                "{} as {}/{}",
+                self.entry.id,
+                builder.client().database(),
+                self.name
+            ),
             target: TargetOptions {
                 call: Call::new(RESTORE, Some(&self.name)),
                 builder: builder.like_settings(settings.clone()),

@@ -50,8 +50,11 @@ impl FolderSink {
             // The process that made the folder was killed, unless it has the lock.
             let lock = lock(&lock_path).map_err(failed)?;
             if lock.is_effective() {
-                fs::remove_dir_all(&temporary).map_err(failed)?;
+                remove_incomplete(&temporary).map_err(failed)?;
             }
+        } else {
+            // Left by a process that was killed before it made the lock. Fails if it is not empty.
+            let _ = fs::remove_dir(&temporary);
         }
         private_folder(&temporary).map_err(failed)?;
         let mut sink = FolderSink {
@@ -64,6 +67,26 @@ impl FolderSink {
             Some(lock(&lock_path).map_err(|source| cannot_create(&sink.temporary, source))?);
         Ok(sink)
     }
+
+    /// Whether a file has these bytes, and only the current user can read it.
+    fn is_same_private_file(&self, path: &Path, bytes: &[u8]) -> bool {
+        // A link to a link would be one to the same target, and a pipe would be waited for.
+        let (Ok(found), Ok(own)) = (fs::symlink_metadata(path), fs::metadata(&self.temporary))
+        else {
+            return false;
+        };
+        #[cfg(unix)]
+        let is_private = {
+            use std::os::unix::fs::MetadataExt;
+            found.mode() & 0o777 == 0o600 && found.uid() == own.uid()
+        };
+        #[cfg(not(unix))]
+        let is_private = own.is_dir();
+        is_private
+            && found.is_file()
+            && found.len() == bytes.len() as u64
+            && fs::read(path).is_ok_and(|earlier| earlier == bytes)
+    }
 }
 
 impl Sink for FolderSink {
@@ -73,7 +96,7 @@ impl Sink for FolderSink {
             private_folder(folder)?;
         }
         let is_reused = earlier.is_some_and(|earlier| {
-            is_same_private_file(earlier, bytes) && fs::hard_link(earlier, &path).is_ok()
+            self.is_same_private_file(earlier, bytes) && fs::hard_link(earlier, &path).is_ok()
         });
         if !is_reused {
             let mut file = private().create_new(true).open(&path)?;
@@ -101,9 +124,22 @@ impl Drop for FolderSink {
     fn drop(&mut self) {
         if !self.is_complete {
             // At worst, a folder with this name stays.
-            let _ = fs::remove_dir_all(&self.temporary);
+            let _ = remove_incomplete(&self.temporary);
         }
     }
+}
+
+/// Removes a folder that is not complete. The lock, which tells what the folder is, is the last file to go.
+fn remove_incomplete(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != LOCK {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_dir_all(folder)
 }
 
 /// Removes an empty folder, whose name the backup gets.
@@ -142,22 +178,6 @@ fn private_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
-}
-
-/// Whether a file has these bytes, and only the current user can read it.
-fn is_same_private_file(path: &Path, bytes: &[u8]) -> bool {
-    // A link to a link would be one to the same target, and a pipe would be waited for.
-    let Ok(found) = fs::symlink_metadata(path) else {
-        return false;
-    };
-    #[cfg(unix)]
-    let is_private = std::os::unix::fs::MetadataExt::mode(&found) & 0o777 == 0o600;
-    #[cfg(not(unix))]
-    let is_private = true;
-    is_private
-        && found.is_file()
-        && found.len() == bytes.len() as u64
-        && fs::read(path).is_ok_and(|earlier| earlier == bytes)
 }
 
 /// A `.tar` stream.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::folder::{Folder, SUMS};
-use super::manifest::{FORMAT, MANIFEST, Manifest, ManifestCollection, Part, part_name, sha256};
+use super::manifest::{
+    FORMAT, MANIFEST, MAX_RECORDS, Manifest, ManifestCollection, Part, part_name, sha256,
+};
 use super::report::BackupReport;
 use super::sink::{FolderSink, Sink, TarSink};
 use crate::client::{Client, Database};
@@ -23,8 +25,6 @@ use crate::wire::line;
 const BACKUP: &str = "backup";
 /// The average number of records in a part.
 const PART_RECORDS: u64 = 256;
-/// The most records in a part. A restore reads and compares those of a part together.
-const MAX_RECORDS: u64 = 1_000;
 /// The size from which on a part is full.
 const MAX_BYTES: usize = 16 << 20;
 
@@ -229,7 +229,7 @@ impl<'a> Backup<'a> {
                 records += 1;
                 // Ids decide, so that a changed record changes no other part.
                 if id_hash(&record.id) % PART_RECORDS == 0
-                    || records - start == MAX_RECORDS
+                    || records - start == MAX_RECORDS as u64
                     || part.len() >= MAX_BYTES
                 {
                     parts.push(files.put_part(&part_name(number, parts.len()), &part)?);

@@ -131,7 +131,7 @@ impl<'a> Reembed<'a> {
     }
 
     settings_methods! {
-        if_exists, allow_losses, verify, checkpoint, max_rate, retry, cancel, on_progress
+        if_exists, allow_losses, verify, checkpoint, max_rate, retry, cancel, confirm, on_progress
     }
 
     /// Counts what [`run`](Reembed::run) would do: reads all documents, embeds none, and writes nothing.
