@@ -96,7 +96,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Outcome {
     }
     // Found before any money is spent.
     if !args.no_swap {
-        check_free(&client, &old_name(args))?;
+        check_old_name(&client, args)?;
     }
     // The texts of the earlier run are paid for, and no plan knows how many they are.
     let question = if checkpoint.exists() {
@@ -178,18 +178,21 @@ fn print_plan(global: &Global, reembed: &Reembed<'_>) -> Result<String, Box<dyn 
     ))
 }
 
-/// Checks that no collection has the name, and that one can have it.
-fn check_free(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
-    match client.collection(name).get() {
-        Err(chroma_blocking::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-        Ok(_) => {
-            let why = format!(
-                "the collection {name:?} exists already, so the names cannot be swapped; delete it, or pass --old-name or --no-swap"
-            );
-            Err(UsageError(why).into())
+/// Checks that the old collection can get its new name.
+fn check_old_name(client: &Client, args: &Args) -> Result<(), Box<dyn Error>> {
+    let (name, new_name) = (old_name(args), args.rename.clone());
+    let new_name = new_name.unwrap_or_else(|| format!("{}-reembedded", args.name));
+    let why = match client.collection(&name).get() {
+        _ if name == new_name => {
+            format!("--old-name: {name:?} is the name of the new collection until the swap")
         }
-    }
+        Err(chroma_blocking::Error::NotFound { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+        Ok(_) => format!(
+            "the collection {name:?} exists already, so the names cannot be swapped; delete it, or pass --old-name or --no-swap"
+        ),
+    };
+    Err(UsageError(why).into())
 }
 
 fn old_name(args: &Args) -> String {

@@ -110,7 +110,7 @@ impl<'q> Question<'q> {
 /// Prints the reports of copies. Returns how a command with them ends if it was not stopped.
 pub(crate) fn print(global: &Global, reports: &[CopyReport]) -> Outcome {
     for report in reports {
-        say(global, &report.to_string(), &serde_json::to_value(report)?)?;
+        say(global, &report.to_string(), report)?;
     }
     if !global.json {
         for report in reports {

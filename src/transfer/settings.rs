@@ -170,8 +170,8 @@ macro_rules! settings_methods {
     (@ cancel) => {
         /// Sets a flag that stops the transfer gracefully when it is `true`. Default: none.
         ///
-        /// The transfer then finishes the requests in flight, updates the checkpoint, and returns its report
-        /// with `cancelled` set.
+        /// The transfer then finishes the requests in flight, keeps the checkpoint, and returns its report with
+        /// `cancelled` set.
         pub fn cancel(
             mut self,
             flag: std::sync::Arc<std::sync::atomic::AtomicBool>,

@@ -145,10 +145,12 @@ fn what_prevents_the_swap_is_found_before_anything_is_embedded() {
         let name = old.name();
         let again = format!("reembed {name} --function hashing --dimension 64 -y");
         let taken = format!("--old-name {name}");
+        let new = format!("--old-name {name}-reembedded");
         // Servers refuse a name of one letter.
         for option in [
             "--old-name x",
             &taken,
+            &new,
             "--if-exists replace",
             "--if-exists add-new",
         ] {
