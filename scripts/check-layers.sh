@@ -8,7 +8,7 @@ import re, sys
 from pathlib import Path
 
 # From top to bottom. A module imports only modules that stand after it; those joined by a comma do not import each other.
-LAYERS = """main cli lib,fuzzing local transfer ingest config collection client embed transport wire
+LAYERS = """main cli lib,fuzzing local transfer ingest hybrid config collection client embed transport wire
     logs,metrics,environment,durable random error model invalid printable"""
 RANK = {name: rank for rank, row in enumerate(LAYERS.split()) for name in row.split(",")}
 # A rank is made of searches, and a search has a rank.

@@ -61,6 +61,7 @@
 //! - `onnx`: `embed::Onnx`, which runs sentence models on this machine, among them the default model of Chroma's
 //!   Python client. Needs Rust 1.94; the crate without it needs 1.85.
 //! - `bm25`: `embed::Bm25`, which makes sparse vectors of words, offline.
+//! - `hybrid`: search by words and vectors together on any server; module `hybrid`. Includes `bm25`.
 //! - `tls` (default): https, by rustls. Without it, the client speaks plain http only.
 //! - `local-server` (default): `LocalServer`, which starts a Chroma server and can install one.
 //! - `disk-cache`: `embed::DiskCache`, which keeps embeddings in a file.
@@ -85,6 +86,10 @@ pub mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "hybrid")]
+pub mod hybrid;
+#[cfg(not(feature = "hybrid"))]
+mod hybrid;
 pub mod ingest;
 mod invalid;
 #[cfg(feature = "local-server")]
@@ -121,14 +126,44 @@ pub use model::metadata::{Metadata, MetadataValue};
 pub use model::progress::{Progress, ProgressStage};
 pub use model::record::Record;
 pub use model::results::{GetResult, Hit, Include, QueryResult};
+pub use model::schema;
 #[doc(inline)]
 pub use model::search::Search;
 pub use model::space::Space;
-pub use model::{schema, search};
 /// Re-exported, since its `Value` is part of the public API: in the configuration of an embedding function and in
 /// the parameters of an attached function.
 pub use serde_json;
 pub use transport::RetryPolicy;
+
+/// Searches: rank records by vectors, words and arithmetic, and group the hits.
+///
+/// Start from [`Search::new`]. Score records with a [`Knn`](search::Knn), with several of them joined by
+/// arithmetic (see [`Rank`](search::Rank)), or with reciprocal rank fusion ([`Rrf`](search::Rrf)).
+/// [`GroupBy`](search::GroupBy) limits the hits of each group. Pass the search to
+/// [`Collection::search`].
+///
+/// Chroma Cloud and distributed Chroma evaluate searches. A single-node server does not; there, the client
+/// evaluates them, with the feature `hybrid`. See the module `hybrid`.
+///
+/// ```no_run
+/// use chroma_blocking::{Client, Key, Search};
+/// use chroma_blocking::search::Knn;
+///
+/// let notes = Client::cloud_from_env()?.collection("notes").get()?;
+/// let search = Search::new()
+///     .filter(Key::field("year").gte(2020))
+///     .rank(Knn::text("memory safety").limit(100))
+///     .limit(10)
+///     .select([Key::document(), Key::score()]);
+/// for hit in notes.search(search).run()? {
+///     println!("{:?} {}", hit.score, hit.id);
+/// }
+/// # Ok::<(), chroma_blocking::Error>(())
+/// ```
+pub mod search {
+    pub use crate::hybrid::{RunSearch, RunSearches};
+    pub use crate::model::search::*;
+}
 
 /// Forms of records: owned, borrowed, by row or by column.
 ///

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Collection;
+use super::handle::Stamps;
 use super::like::Like;
 use super::new::{Chosen, NewCollection};
 use super::open::open;
+use super::stamp::STAMP;
 use super::stored::{Comparison, Stored};
 use crate::client::reconcile::{self, Outcome};
 use crate::client::{self, Client, operations as op};
@@ -35,6 +37,7 @@ pub struct CollectionBuilder {
     /// The collection whose settings apply where the caller chose none.
     pub(super) like: Option<Box<Like>>,
     pub(super) allow_losses: bool,
+    stamps: Stamps,
 }
 
 impl CollectionBuilder {
@@ -45,6 +48,7 @@ impl CollectionBuilder {
             chosen: Chosen::default(),
             like: None,
             allow_losses: false,
+            stamps: Stamps::default(),
         }
     }
 
@@ -119,6 +123,48 @@ impl CollectionBuilder {
         value: impl Into<MetadataValue>,
     ) -> CollectionBuilder {
         self.chosen.metadata.insert(key, value);
+        self
+    }
+
+    /// Sets whether writes stamp the records: they add the time, by the clock of this machine in microseconds
+    /// since 1970, to the metadata of each record, under the key [`STAMP`]. Default: `false`.
+    ///
+    /// A server tells nobody which records were written. With stamps, an index of words
+    /// ([`WordIndex`](crate::hybrid::WordIndex)) finds out what other programs have written. Each request of a
+    /// write has its own time. The stamps are not among the metadata that calls return, unless
+    /// [`show_stamps`](CollectionBuilder::show_stamps) is set, or a [`Search`](crate::Search) selects the key.
+    ///
+    /// A new collection remembers the setting in its own metadata, under the same key. Then all programs that
+    /// use this crate stamp their writes to it. For an existing collection, set it in each program, or add the
+    /// key with [`modify`](Collection::modify).
+    ///
+    /// ```no_run
+    /// use chroma_blocking::collection::STAMP;
+    /// use chroma_blocking::{Client, Hashing};
+    ///
+    /// let notes = Client::from_env()?
+    ///     .collection("notes")
+    ///     .embedding_function(Hashing::default())
+    ///     .stamp_writes(true)
+    ///     .get_or_create()?;
+    /// // If the collection existed before:
+    /// let metadata = notes.metadata().clone().with(STAMP, true);
+    /// notes.modify().metadata(metadata).run()?;
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
+    pub fn stamp_writes(mut self, stamp_writes: bool) -> CollectionBuilder {
+        self.stamps.writes = stamp_writes;
+        if stamp_writes {
+            self.metadata(STAMP, true)
+        } else {
+            self.chosen.metadata.remove(STAMP);
+            self
+        }
+    }
+
+    /// Sets whether stamps are among the metadata that calls return. Default: `false`.
+    pub fn show_stamps(mut self, show_stamps: bool) -> CollectionBuilder {
+        self.stamps.are_shown = show_stamps;
         self
     }
 
@@ -313,7 +359,11 @@ impl CollectionBuilder {
             Some(like) => like.functions(&self.chosen.functions, &stored, self.client.allowed()),
             None => self.chosen.functions,
         };
-        open(self.client, stored, functions).map_err(|reason| call.invalid(reason))
+        let opened = open(self.client, stored, functions);
+        let mut collection = opened.map_err(|reason| call.invalid(reason))?;
+        collection.stamps.writes |= self.stamps.writes;
+        collection.stamps.are_shown = self.stamps.are_shown;
+        Ok(collection)
     }
 
     /// Returns the description of a call that has sent nothing yet, for an error.

@@ -171,9 +171,13 @@ impl Deletion<'_> {
     fn send(&self, parts: &Parts) -> Result<Option<usize>> {
         let body = write::selection(parts, &self.page, None);
         let request = self.collection.request(self.operation).body(&body);
-        request
-            .send(deleted)
-            .map_err(|error| self.collection.explain_refusal(parts, error))
+        let sent = request.send(deleted);
+        // Also after an error, since the server may have deleted them.
+        self.collection.announce(|| {
+            let ids = parts.ids.as_ref()?;
+            Some(ids.iter().map(String::as_str).collect())
+        });
+        sent.map_err(|error| self.collection.explain_refusal(parts, error))
     }
 }
 

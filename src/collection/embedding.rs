@@ -141,7 +141,7 @@ pub(crate) struct TextEmbedder<'a> {
 
 impl TextEmbedder<'_> {
     /// Embeds texts and reports the progress.
-    pub(super) fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings> {
+    pub(crate) fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings> {
         let task = EmbeddingTask {
             operation: self.function.call.operation,
             purpose,

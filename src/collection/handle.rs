@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::embedding_functions::EmbeddingFunctions;
+use super::observer::Observers;
 use super::sparse_key::SparseKey;
 use super::stored::Stored;
 use crate::client::{Client, Request};
 use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::configuration::CollectionConfiguration;
-use crate::model::metadata::{Metadata, NO_METADATA};
+use crate::model::metadata::{Metadata, NO_METADATA, STAMP};
 use crate::model::progress::Progress;
 use crate::model::schema::Schema;
 use crate::model::space::Space;
@@ -28,6 +29,15 @@ pub struct Collection {
     pub(super) inner: Arc<Inner>,
     /// Called with the progress of each call.
     pub(super) report: Option<Report>,
+    pub(super) stamps: Stamps,
+}
+
+/// Whether a handle stamps its writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stamps {
+    pub(super) writes: bool,
+    /// Whether the stamps are among the metadata that the handle returns.
+    pub(super) are_shown: bool,
 }
 
 /// A function that is called with the progress of calls.
@@ -43,6 +53,10 @@ pub(super) struct Inner {
     pub(super) sparse_keys: Vec<SparseKey>,
     /// Why the embedding function in the collection's configuration cannot be used.
     pub(super) unusable_function: Option<InvalidInput>,
+    pub(super) observers: Observers,
+    /// Whether the server has said that it has no search.
+    #[cfg(feature = "hybrid")]
+    pub(super) has_no_search: AtomicBool,
 }
 
 impl Collection {
@@ -67,11 +81,20 @@ impl Collection {
             sparse_keys,
             embedding_function,
             unusable_function,
+            observers: Observers::default(),
+            #[cfg(feature = "hybrid")]
+            has_no_search: AtomicBool::new(false),
         });
+        let metadata = inner.stored.metadata.as_ref();
+        let is_stamped = metadata.is_some_and(|metadata| metadata.get(STAMP).is_some());
         Collection {
             client,
             inner,
             report: None,
+            stamps: Stamps {
+                writes: is_stamped,
+                are_shown: false,
+            },
         }
     }
 
@@ -132,6 +155,9 @@ impl Collection {
             embedding_function: None,
             sparse_keys: Vec::new(),
             unusable_function: None,
+            observers: Observers::default(),
+            #[cfg(feature = "hybrid")]
+            has_no_search: AtomicBool::new(false),
         };
         Collection {
             inner: Arc::new(inner),
@@ -151,6 +177,18 @@ impl Collection {
             client: client.clone(),
             ..self.clone()
         }
+    }
+
+    /// Whether the server may have search: it has not said that it has none.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn may_have_search(&self) -> bool {
+        !self.inner.has_no_search.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the server has no search.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn has_no_search(&self) {
+        self.inner.has_no_search.store(true, Ordering::Relaxed);
     }
 
     /// Returns the collection's name.
@@ -244,14 +282,14 @@ impl Collection {
     }
 
     /// Prepares a request about this collection.
-    pub(super) fn request(&self, operation: &'static Operation) -> Request<'_> {
+    pub(crate) fn request(&self, operation: &'static Operation) -> Request<'_> {
         self.client
             .request(operation)
             .collection(self.name(), self.id())
     }
 
     /// Returns the description of a call that has sent nothing yet, for an error.
-    pub(super) fn unsent_call(&self, operation: &Operation) -> Call {
+    pub(crate) fn unsent_call(&self, operation: &Operation) -> Call {
         Call::new(operation.name, Some(self.name()))
     }
 }

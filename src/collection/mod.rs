@@ -35,6 +35,7 @@
 //! # Ok::<(), chroma_blocking::Error>(())
 //! ```
 
+mod announce;
 mod batches;
 mod builder;
 mod collections;
@@ -51,6 +52,7 @@ mod like;
 mod limits;
 mod modify;
 mod new;
+mod observer;
 mod open;
 #[cfg(any(test, fuzzing))]
 mod parsers;
@@ -60,10 +62,10 @@ mod query_input;
 mod read;
 mod retry;
 mod scan;
-mod search;
 mod selection;
 mod sparse;
 mod sparse_key;
+mod stamp;
 mod stored;
 mod transaction;
 mod write;
@@ -80,6 +82,8 @@ pub use ids::IntoIds;
 #[cfg(feature = "transfer")]
 pub(crate) use like::CollectionSettings;
 pub use modify::Modify;
+#[cfg(feature = "hybrid")]
+pub(crate) use observer::{WriteObserver, Written};
 pub use open::CollectionOpener;
 #[cfg(any(test, fuzzing))]
 pub(crate) use parsers::PARSERS;
@@ -88,5 +92,5 @@ pub use query_input::{IntoQueries, IntoQuery};
 #[cfg(feature = "transfer")]
 pub(crate) use scan::PageReader;
 pub use scan::{Scan, ScanPages};
-pub use search::{RunSearch, RunSearches};
+pub use stamp::STAMP;
 pub use transaction::{Committed, Transaction};

@@ -10,10 +10,12 @@ use super::selection::Selection;
 use super::{Collection, IntoIds};
 use crate::client::operations as op;
 use crate::embed::Purpose;
-use crate::error::Result;
+use crate::error::{InvalidInput, Result};
 use crate::model::embeddings::{self, Embeddings};
 use crate::model::filter::{Parts, Where};
+use crate::model::max_distance::MaxDistance;
 use crate::model::results::{Include, QueryResult};
+use crate::model::space::Space;
 use crate::wire::requested::Requested;
 use crate::wire::{hits, write};
 
@@ -66,6 +68,9 @@ struct Options {
     selection: Selection,
     n_results: usize,
     include: Vec<Include>,
+    max_distance: MaxDistance,
+    /// The least similarity, if the caller has set one.
+    min_score: Option<f32>,
 }
 
 impl Default for Options {
@@ -74,6 +79,8 @@ impl Default for Options {
             selection: Selection::default(),
             n_results: 10,
             include: vec![Include::Documents, Include::Metadatas],
+            max_distance: MaxDistance::default(),
+            min_score: None,
         }
     }
 }
@@ -98,6 +105,31 @@ macro_rules! setters {
             /// to the earlier ones.
             pub fn ids<M>(mut self, ids: impl IntoIds<M>) -> Self {
                 self.options.selection.add_ids(ids);
+                self
+            }
+
+            /// Drops the hits that are farther away than this, after the query. So there may be fewer than
+            /// [`n_results`](Self::n_results); no others take their place. If called twice, the smaller
+            /// distance counts. Default: none are dropped.
+            pub fn max_distance(mut self, distance: f32) -> Self {
+                self.options.max_distance.restrict(distance);
+                self
+            }
+
+            /// Drops the hits that are less similar than this: those with a distance of more than `1.0 - score`.
+            /// In a collection with the space `cosine`, the score is the cosine of the angle between the
+            /// vectors; with `ip`, their inner product. With `l2`, the call fails with
+            /// [`Error::Invalid`](crate::Error::Invalid). Default: none are dropped.
+            ///
+            /// ```no_run
+            /// # use chroma_blocking::{Client, Hashing};
+            /// # let client = Client::from_env()?;
+            /// # let notes = client.collection("notes").embedding_function(Hashing::default()).get()?;
+            /// let near = notes.query("memory safety").min_score(0.6).run()?;
+            /// # Ok::<(), chroma_blocking::Error>(())
+            /// ```
+            pub fn min_score(mut self, score: f32) -> Self {
+                self.options.min_score = Some(score);
                 self
             }
 
@@ -167,6 +199,7 @@ const MAX_HITS: usize = 300_000;
 
 fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<Vec<QueryResult>> {
     let collection = &collection.begin();
+    let max_distance = max_distance(collection, &options)?;
     let mut parts = collection.select(&op::QUERY, options.selection)?;
     if options.n_results == 0 {
         parts = None;
@@ -221,10 +254,41 @@ fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<V
         results.extend(request.send(&vectors[range])?);
         Ok(())
     })?;
+    if max_distance.is_set() {
+        for result in &mut results {
+            result.retain_mut(|hit| max_distance.allows(hit.distance));
+        }
+    }
     if !read_later.is_empty() {
         read_hits(collection, &mut results, &read_later)?;
     }
     Ok(results)
+}
+
+/// Returns the greatest distance of a hit. Refuses a score where distances are not 1 minus a similarity.
+fn max_distance(collection: &Collection, options: &Options) -> Result<MaxDistance> {
+    let mut max = options.max_distance;
+    let mut checked = max.check();
+    if let Some(score) = options.min_score {
+        let space = collection.space();
+        if !matches!(space, Some(Space::Cosine | Space::Ip)) {
+            let space = space.map_or("unknown", Space::name);
+            let why = format!(
+                "the space of the collection is {space}, where no similarity belongs to a distance; use \
+                 max_distance(...)"
+            );
+            checked = Err(InvalidInput::setting("min_score", score.to_string(), why));
+        } else if score.is_nan() {
+            checked = Err(InvalidInput::setting(
+                "min_score",
+                "NaN",
+                "it must be a number",
+            ));
+        }
+        max.restrict(1.0 - score);
+    }
+    checked.map_err(|reason| collection.unsent_call(&op::QUERY).invalid(reason))?;
+    Ok(max)
 }
 
 /// Reads documents, metadata and URIs of hits by id. Drops the hits that have been deleted since the query.
@@ -305,7 +369,13 @@ impl Request<'_> {
             let request = self.collection.request(&op::QUERY).body(&body);
             let requested = Requested::new(parts.ids.as_deref(), Some(self.n_results));
             request
-                .send(|answer| hits::query(answer, vectors.len(), &requested))
+                .send(|answer| {
+                    let mut results = hits::query(answer, vectors.len(), &requested)?;
+                    let hits = results.iter_mut().flat_map(QueryResult::hits_mut);
+                    self.collection
+                        .hide_stamps(hits.map(|hit| &mut hit.metadata));
+                    Ok(results)
+                })
                 .map_err(|error| self.collection.explain_refusal(&parts, error))
         })
     }

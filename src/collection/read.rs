@@ -64,7 +64,12 @@ impl<'a> Read<'a> {
         let requested = Requested::new(parts.ids.as_deref(), page.limit);
         let request = self.collection.request(&op::GET).body(&body);
         request
-            .send(|answer| found.append(read::get(answer, &requested)?))
+            .send(|answer| {
+                let mut page = read::get(answer, &requested)?;
+                self.collection
+                    .hide_stamps(page.metadatas.iter_mut().flatten());
+                found.append(page)
+            })
             .map_err(|error| self.collection.explain_refusal(parts, error))
     }
 

@@ -65,11 +65,35 @@ impl Collection {
         keys.any(|sparse| sparse.key == key && sparse.text(record).is_some())
     }
 
+    /// Returns the key of the sparse vector index of the documents.
+    ///
+    /// # Errors
+    /// If there is none, or more than one.
+    pub(crate) fn word_key(&self, operation: &Operation) -> Result<&str> {
+        let keys = self.inner.sparse_keys.iter();
+        let keys: Vec<&str> = keys
+            .filter(|sparse| sparse.embeds_documents())
+            .map(|sparse| &*sparse.key)
+            .collect();
+        if let [key] = keys[..] {
+            return Ok(key);
+        }
+        let why = format!(
+            "the schema has {} sparse vector indexes whose source is #document, not 1; name the key of one with \
+             .key(...)",
+            keys.len()
+        );
+        let of = "a Knn::words".to_owned();
+        Err(self
+            .unsent_call(operation)
+            .invalid(InvalidInput::Search { of, why }))
+    }
+
     /// Prepares to embed texts with the function of a metadata key.
     ///
     /// # Errors
     /// If the key has no function, or one that cannot run here.
-    pub(super) fn sparse_embedder(
+    pub(crate) fn sparse_embedder(
         &self,
         operation: &'static Operation,
         key: &str,
@@ -170,18 +194,18 @@ impl Records for Filled<'_> {
 }
 
 /// The function of a metadata key in a call.
-pub(super) struct SparseEmbedder<'a> {
+pub(crate) struct SparseEmbedder<'a> {
     collection: &'a Collection,
     function: CheckedSparse<'a>,
 }
 
 impl SparseEmbedder<'_> {
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.function.function.name()
     }
 
     /// Embeds texts and reports the progress.
-    pub(super) fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vec<SparseVector>> {
+    pub(crate) fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vec<SparseVector>> {
         let task = EmbeddingTask {
             operation: self.function.call.operation,
             purpose,

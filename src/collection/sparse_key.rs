@@ -53,6 +53,11 @@ impl SparseKey {
         schema.keys().filter_map(key).collect()
     }
 
+    /// Whether writes embed the documents.
+    pub(super) fn embeds_documents(&self) -> bool {
+        matches!(self.source, Some(Source::Document))
+    }
+
     /// Returns the text of a record that a write embeds. `None` if the record has a value for the key, or no
     /// text.
     pub(super) fn text<'a>(&self, record: RecordRef<'a>) -> Option<&'a str> {

@@ -148,7 +148,10 @@ impl Transaction {
         let body = write::selection(&parts, page, Some(&include));
         let body = write::with_read_token(body, self.read_token);
         let request = self.collection.request(operation).body(&body);
-        let (found, token) = request.send(|answer| read::conditional_get(answer, &requested))?;
+        let (mut found, token) =
+            request.send(|answer| read::conditional_get(answer, &requested))?;
+        let metadatas = found.metadatas.iter_mut().flatten();
+        self.collection.hide_stamps(metadatas);
         self.refuse_written(operation, &found.ids)?;
         self.read_token.get_or_insert(token);
         Ok(found)
@@ -265,10 +268,11 @@ impl Transaction {
             });
         }
         let body = write::conditional_commit(self.read_token, &self.read_ids, &self.operations);
+        let request = self.collection.request(&op::CONDITIONAL_COMMIT);
+        let committed = request.body(&body).send(read::json);
         self.collection
-            .request(&op::CONDITIONAL_COMMIT)
-            .body(&body)
-            .send(read::json)
+            .announce(|| Some(self.written_ids.iter().map(String::as_str).collect()));
+        committed
     }
 }
 

@@ -96,8 +96,11 @@ impl Collection {
             // Without `exact`, the buffer could double for a request that is a little larger than the one
             // before.
             body.reserve_exact(bytes);
-            prepared.batch(&vectors, range).write(&mut body);
-            self.request(operation).body(&body).send(read::done)
+            prepared.batch(&vectors, range.clone()).write(&mut body);
+            let sent = self.request(operation).body(&body).send(read::done);
+            // Also after an error, since the server may have written them.
+            self.announce(|| Some(range.map(|index| records.record(index).id).collect()));
+            sent
         });
         let sent = sent.map_err(|failed| {
             let ids: Vec<&str> = (0..records.len())
@@ -126,6 +129,7 @@ impl Collection {
             dimension: self.dimension().or(function.and_then(|f| f.dimension())),
             is_update: operation.name == op::UPDATE.name,
             is_single_node: self.is_single_node(),
+            is_stamped: self.stamps.writes,
         };
         let CheckedRecords {
             to_embed,
@@ -155,6 +159,7 @@ impl Collection {
             limits,
             // `add` has no metadata keys to remove.
             nulls: operation.name != op::ADD.name,
+            stamp: self.stamps_writes().then_some(self),
             embeddings: embeddings.transpose()?.unwrap_or_default(),
             embedded: to_embed,
         };
@@ -212,6 +217,8 @@ pub(super) struct Prepared<'a> {
     limits: PreFlightChecks,
     /// Whether metadata values may be null, which removes the key.
     nulls: bool,
+    /// The collection that stamps them, if it does.
+    stamp: Option<&'a Collection>,
     /// The indices of the records that were embedded.
     embedded: Vec<usize>,
     /// The vectors of these records, in the same order.
@@ -249,6 +256,7 @@ impl Prepared<'_> {
             vectors,
             range,
             nulls: self.nulls,
+            stamp: self.stamp.and_then(Collection::stamp),
             base64: self.limits.supports_base64_encoding,
         }
     }

@@ -66,6 +66,8 @@ mod sparse;
 pub(crate) use allowed::Allowed;
 #[cfg(feature = "bm25")]
 pub use bm25::Bm25;
+#[cfg(feature = "hybrid")]
+pub(crate) use bm25::{Terms, Tokenizer};
 #[cfg(feature = "disk-cache")]
 pub use cache::DiskCache;
 pub use cache::{Cached, EmbeddingCache, MemoryCache};

@@ -404,6 +404,7 @@ where
             dimension,
             is_update: false,
             is_single_node: self.job.settings.collection.is_single_node(),
+            is_stamped: self.job.settings.collection.stamps_writes(),
         };
         let valid = check.check(record.as_record(), 0);
         let valid = valid.map_err(|reason| reason.to_string());

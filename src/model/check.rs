@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::embeddings;
+use super::metadata::STAMP;
 use super::record::RecordRef;
 use super::records::Records;
 use crate::invalid::InvalidInput;
@@ -25,6 +26,8 @@ pub(crate) struct RecordCheck {
     pub(crate) is_update: bool,
     /// Whether the limits of a single-node server apply.
     pub(crate) is_single_node: bool,
+    /// Whether the write adds a [stamp](STAMP) to the metadata.
+    pub(crate) is_stamped: bool,
 }
 
 impl RecordCheck {
@@ -76,8 +79,16 @@ impl RecordCheck {
             return Err(InvalidInput::EmptyId { index });
         }
         let rows = record.metadata.check_record(owner)?;
+        if self.is_stamped && record.metadata.get(STAMP).is_some() {
+            return Err(InvalidInput::Metadata {
+                of: owner(),
+                key: STAMP.to_owned(),
+                why: "the collection stamps its writes under this key; leave it out".to_owned(),
+            });
+        }
         if self.is_single_node {
             let texts = usize::from(record.document.is_some()) + usize::from(record.uri.is_some());
+            let texts = texts + usize::from(self.is_stamped);
             rows.check(texts, record.metadata, owner)?;
         }
         match (record.embedding, record.document) {
@@ -105,6 +116,7 @@ mod tests {
             dimension,
             is_update: false,
             is_single_node: true,
+            is_stamped: false,
         };
         check.check_all(records)
     }
@@ -114,6 +126,7 @@ mod tests {
             dimension: None,
             is_update: true,
             is_single_node: true,
+            is_stamped: false,
         };
         check.check_all(records)
     }

@@ -10,6 +10,7 @@ pub mod filter;
 pub(crate) mod index;
 pub(crate) mod index_metadata;
 pub(crate) mod json_len;
+pub(crate) mod max_distance;
 pub(crate) mod metadata;
 pub(crate) mod name;
 pub(crate) mod open;

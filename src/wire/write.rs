@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base64_simd::STANDARD as BASE64;
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::print;
 use crate::model::filter::{Document, Parts};
 use crate::model::json_len::json_len;
-use crate::model::metadata::Metadata;
+use crate::model::metadata::{Metadata, STAMP};
 use crate::model::record::RecordRef;
 use crate::model::records::Records;
 use crate::model::results::Include;
@@ -27,6 +28,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) range: Range<usize>,
     /// Whether metadata values may be null, which removes the key. `add` has no keys to remove.
     pub(crate) nulls: bool,
+    /// The value of [`STAMP`] in the metadata of each record, if there is one.
+    pub(crate) stamp: Option<i64>,
     /// Whether to send vectors as base64 of little-endian floats, which halves the bytes. Not all servers
     /// read it.
     pub(crate) base64: bool,
@@ -34,8 +37,8 @@ pub(crate) struct Batch<'a> {
 
 /// Returns the approximate size of a record in a request, in bytes.
 pub(crate) fn size(row: RecordRef<'_>, vector: Option<&[f32]>, base64: bool) -> usize {
-    /// Quotes, commas and nulls.
-    const AROUND: usize = 32;
+    /// Quotes, commas, nulls, and a stamp.
+    const AROUND: usize = 80;
     let text = |text: Option<&str>| text.map_or(0, json_len);
     let vector = vector.map_or(0, |vector| {
         if base64 {
@@ -67,13 +70,10 @@ impl<'a> Batch<'a> {
             });
         }
         self.optional(to, "documents", |row| row.document);
-        if self.nulls {
-            self.optional(to, "metadatas", |row| {
-                Some(row.metadata).filter(|all| !all.is_empty())
-            });
-        } else {
-            self.optional(to, "metadatas", |row| Present::of(row.metadata));
-        }
+        let (nulls, stamp) = (self.nulls, self.stamp);
+        self.optional(to, "metadatas", |row| {
+            Entries::of(row.metadata, nulls, stamp)
+        });
         self.optional(to, "uris", |row| row.uri);
         to.push(b'}');
     }
@@ -257,19 +257,37 @@ fn list<T>(
     to.push(b']');
 }
 
-/// Metadata without its nulls; not empty.
-struct Present<'a>(&'a Metadata);
+/// The entries of metadata that are sent; not empty.
+struct Entries<'a> {
+    metadata: &'a Metadata,
+    nulls: bool,
+    stamp: Option<i64>,
+}
 
-impl Present<'_> {
-    fn of(metadata: &Metadata) -> Option<Present<'_>> {
-        let has_value = metadata.iter().any(|(_, value)| !value.is_null());
-        has_value.then_some(Present(metadata))
+impl Entries<'_> {
+    fn of(metadata: &Metadata, nulls: bool, stamp: Option<i64>) -> Option<Entries<'_>> {
+        let mut values = metadata.iter();
+        let has_any = stamp.is_some() || values.any(|(_, value)| nulls || !value.is_null());
+        has_any.then_some(Entries {
+            metadata,
+            nulls,
+            stamp,
+        })
     }
 }
 
-impl Serialize for Present<'_> {
+impl Serialize for Entries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().filter(|(_, value)| !value.is_null()))
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.metadata {
+            if self.nulls || !value.is_null() {
+                map.serialize_entry(key, value)?;
+            }
+        }
+        if let Some(stamp) = self.stamp {
+            map.serialize_entry(STAMP, &stamp)?;
+        }
+        map.end()
     }
 }
 
@@ -321,6 +339,7 @@ mod tests {
             vectors: &vectors,
             range,
             nulls: base64,
+            stamp: None,
             base64,
         }
         .write(&mut to);
@@ -357,6 +376,7 @@ mod tests {
                 vectors: &[None, None],
                 range: 0..2,
                 nulls,
+                stamp: None,
                 base64: true,
             }
             .write(&mut to);

@@ -3,7 +3,7 @@
 mod murmur;
 mod words;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use rust_stemmers::{Algorithm, Stemmer};
 use serde::{Deserialize, Serialize};
@@ -148,7 +148,8 @@ impl Bm25 {
         Ok(self)
     }
 
-    fn tokenizer(&self) -> Tokenizer {
+    /// Returns a splitter of texts, for many texts on one thread.
+    pub(crate) fn tokenizer(&self) -> Tokenizer {
         let stopwords = self.0.stopwords.as_ref();
         Tokenizer {
             stopwords: stopwords
@@ -158,31 +159,34 @@ impl Bm25 {
         }
     }
 
-    /// Returns the numbers of the stems of a text, and their values.
-    fn weights(&self, tokens: &[String]) -> Vec<(u32, f64)> {
-        let mut counts = BTreeMap::new();
-        for token in tokens {
-            // As a signed number without its sign, as in Python.
-            let id = (murmur3(token.as_bytes()) as i32).unsigned_abs();
-            *counts.entry(id).or_insert(0_u32) += 1;
-        }
+    /// Returns the value of a term that occurs `count` times in a text of `length` words.
+    pub(crate) fn value(&self, count: u32, length: u32) -> f64 {
         let Settings {
             k,
             b,
             avg_doc_length,
             ..
         } = self.0;
+        let count = f64::from(count);
         // In the order of Python's operations, so that the last bit is the same.
-        let length = b * tokens.len() as f64 / avg_doc_length;
-        let value = |count: u32| {
-            let count = f64::from(count);
-            count * (k + 1.0) / (count + k * (1.0 - b + length))
-        };
-        counts
-            .into_iter()
-            .map(|(id, count)| (id, value(count)))
-            .collect()
+        let length = b * f64::from(length) / avg_doc_length;
+        count * (k + 1.0) / (count + k * (1.0 - b + length))
     }
+
+    /// Returns the numbers of the stems of a text, and their values.
+    fn weights(&self, terms: &Terms) -> Vec<(u32, f64)> {
+        let value = |(term, count): &(u32, u32)| (*term, self.value(*count, terms.length));
+        terms.counts.iter().map(value).collect()
+    }
+}
+
+/// The terms of a text: stems, each with its number.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    /// The number of each stem, and how often it occurs. In the order of the numbers.
+    pub(crate) counts: Vec<(u32, u32)>,
+    /// The number of words, without those that are ignored.
+    pub(crate) length: u32,
 }
 
 impl Settings {
@@ -207,7 +211,7 @@ impl Settings {
 }
 
 /// Cuts texts into the stems of words.
-struct Tokenizer {
+pub(crate) struct Tokenizer {
     /// `None`: the 179 English ones.
     stopwords: Option<HashSet<String>>,
     max_length: usize,
@@ -215,6 +219,20 @@ struct Tokenizer {
 }
 
 impl Tokenizer {
+    /// Returns the terms of a text.
+    pub(crate) fn terms(&self, text: &str) -> Terms {
+        let tokens = self.tokens(text);
+        // As a signed number without its sign, as in Python.
+        let term = |token: &String| (murmur3(token.as_bytes()) as i32).unsigned_abs();
+        let mut terms: Vec<u32> = tokens.iter().map(term).collect();
+        terms.sort_unstable();
+        let counts = terms.chunk_by(|a, b| a == b);
+        Terms {
+            counts: counts.map(|same| (same[0], same.len() as u32)).collect(),
+            length: tokens.len() as u32,
+        }
+    }
+
     /// Returns the stems of the words of a text, in order, without those that are ignored.
     fn tokens(&self, text: &str) -> Vec<String> {
         let words = text.split(|c| !is_word(c)).filter(|word| !word.is_empty());
@@ -246,7 +264,7 @@ impl SparseEmbeddingFunction for Bm25 {
     ) -> std::result::Result<Vec<SparseVector>, EmbeddingError> {
         let tokenizer = self.tokenizer();
         let vector = |text: &&str| {
-            let weights = self.weights(&tokenizer.tokens(text));
+            let weights = self.weights(&tokenizer.terms(text));
             let (indices, values): (Vec<u32>, Vec<f64>) = weights.into_iter().unzip();
             let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
             SparseVector::new(indices, values)
@@ -277,7 +295,7 @@ mod tests {
             let expected: Vec<_> = expected.iter().map(|t| t.as_str().unwrap()).collect();
             assert_eq!(tokens, expected, "{text}");
         }
-        let weights = bm25.weights(&tokens);
+        let weights = bm25.weights(&bm25.tokenizer().terms(text));
         let (indices, values): (Vec<u32>, Vec<f64>) = weights.into_iter().unzip();
         assert_eq!(serde_json::json!(indices), example["indices"], "{text}");
         let expected = example["values"].as_array().unwrap().iter();

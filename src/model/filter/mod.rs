@@ -20,6 +20,8 @@
 
 mod check;
 mod expr;
+#[cfg(feature = "hybrid")]
+mod ids;
 mod json;
 mod key;
 mod print;

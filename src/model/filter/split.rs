@@ -28,7 +28,7 @@ impl Where {
         })
     }
 
-    fn has(&self, wanted: fn(&Condition) -> bool) -> bool {
+    pub(super) fn has(&self, wanted: fn(&Condition) -> bool) -> bool {
         match &self.node {
             Node::All(parts) | Node::Any(parts) => parts.iter().any(|part| part.has(wanted)),
             Node::Condition(condition) => wanted(condition),

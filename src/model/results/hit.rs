@@ -63,9 +63,23 @@ pub struct QueryResult {
 }
 
 impl QueryResult {
+    pub(crate) fn new(hits: Vec<Hit>) -> QueryResult {
+        QueryResult { hits }
+    }
+
+    /// Keeps the first `n` hits.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn truncate(&mut self, n: usize) {
+        self.hits.truncate(n);
+    }
+
     /// Keeps the hits for which a function returns `true`. It may change them.
     pub(crate) fn retain_mut(&mut self, keep: impl FnMut(&mut Hit) -> bool) {
         self.hits.retain_mut(keep);
+    }
+
+    pub(crate) fn hits_mut(&mut self) -> impl Iterator<Item = &mut Hit> {
+        self.hits.iter_mut()
     }
 
     /// Iterates over the distances.
@@ -78,10 +92,6 @@ impl QueryResult {
 macro_rules! list_of_hits {
     ($list:ident, $hit:ident) => {
         impl $list {
-            pub(crate) fn new(hits: Vec<$hit>) -> $list {
-                $list { hits }
-            }
-
             /// Returns the hits as a `Vec`.
             pub fn into_hits(self) -> Vec<$hit> {
                 self.hits

@@ -24,12 +24,12 @@ use crate::model::filter::Key;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[must_use = "groups do nothing until they are given to a search"]
 pub struct GroupBy {
-    keys: Vec<Key>,
-    aggregate: Aggregate,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) aggregate: Aggregate,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-enum Aggregate {
+pub(crate) enum Aggregate {
     #[serde(rename = "$min_k")]
     Min(Best),
     #[serde(rename = "$max_k")]
@@ -37,9 +37,9 @@ enum Aggregate {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Best {
-    keys: Vec<Key>,
-    k: usize,
+pub(crate) struct Best {
+    pub(crate) keys: Vec<Key>,
+    pub(crate) k: usize,
 }
 
 impl Best {

@@ -30,7 +30,7 @@ use crate::model::metadata::SparseVector;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[must_use = "a rank does nothing until it is given to a search"]
 pub struct Knn {
-    query: Query,
+    query: KnnQuery,
     key: Key,
     limit: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,14 +41,17 @@ pub struct Knn {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-enum Query {
+pub(crate) enum KnnQuery {
     Text(String),
     Dense(Vec<f32>),
     Sparse(SparseVector),
 }
 
+/// The key of [`Knn::words`], until it is replaced by that of a sparse vector index.
+const WORDS: &str = "#words";
+
 impl Knn {
-    fn new(query: Query, key: Key) -> Knn {
+    fn new(query: KnnQuery, key: Key) -> Knn {
         Knn {
             query,
             key,
@@ -61,7 +64,7 @@ impl Knn {
     /// Searches near a vector, which must have the collection's dimension. The distance is measured in the
     /// collection's [`Space`](crate::Space).
     pub fn dense(vector: impl Into<Vec<f32>>) -> Knn {
-        Knn::new(Query::Dense(vector.into()), Key::embedding())
+        Knn::new(KnnQuery::Dense(vector.into()), Key::embedding())
     }
 
     /// Searches near a text. The collection's embedding function embeds it as a query before the search is
@@ -72,13 +75,23 @@ impl Knn {
     /// with](crate::collection::CollectionBuilder::sparse_embedding_function). A text without any word that
     /// the function knows is refused.
     pub fn text(text: impl Into<String>) -> Knn {
-        Knn::new(Query::Text(text.into()), Key::embedding())
+        Knn::new(KnnQuery::Text(text.into()), Key::embedding())
+    }
+
+    /// Searches for the documents with the words of a text.
+    ///
+    /// On a server with search, this is [`text`](Knn::text) with the key of the sparse vector index whose
+    /// source is the document; the schema must have one such index. Elsewhere, a
+    /// [`WordIndex`](crate::hybrid::WordIndex) is searched (feature `hybrid`). A text without any known word
+    /// finds nothing.
+    pub fn words(text: impl Into<String>) -> Knn {
+        Knn::new(KnnQuery::Text(text.into()), Key::field(WORDS))
     }
 
     /// Searches near a sparse vector, in a metadata field that has a sparse vector index. The distance is 1
     /// minus the inner product.
     pub fn sparse(key: impl Into<Key>, vector: SparseVector) -> Knn {
-        Knn::new(Query::Sparse(vector), key.into())
+        Knn::new(KnnQuery::Sparse(vector), key.into())
     }
 
     /// Sets the key of the vectors to search. Default: [`Key::embedding`] for dense vectors and texts, the
@@ -113,7 +126,7 @@ impl Knn {
     /// Returns the text that is to be embedded, if the query is a text.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.query {
-            Query::Text(text) => Some(text),
+            KnnQuery::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -128,14 +141,60 @@ impl Knn {
         self.key.name()
     }
 
+    pub(crate) fn set_key(&mut self, key: &str) {
+        self.key = Key::field(key);
+    }
+
+    /// Whether the key is still that of [`words`](Knn::words).
+    pub(crate) fn is_words(&self) -> bool {
+        self.key.name() == WORDS
+    }
+
+    /// Returns the score that all records get: the default, if the query is an empty sparse vector, which
+    /// finds nothing. To a server, all recently written records are equally near to an empty vector.
+    pub(super) fn as_constant(&self) -> Option<f64> {
+        match &self.query {
+            KnnQuery::Sparse(vector) if vector.indices.is_empty() => self.default,
+            _ => None,
+        }
+    }
+
+    /// Whether the `Knn` has a score for records that it does not find.
+    pub(crate) fn has_default(&self) -> bool {
+        self.default.is_some()
+    }
+
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn query(&self) -> &KnnQuery {
+        &self.query
+    }
+
+    /// Returns the number of nearest records that get a score.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn max_found(&self) -> usize {
+        self.limit
+    }
+
+    /// Returns the score of the other records, as servers compute with it.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn default_score(&self) -> Option<f32> {
+        self.default.map(|value| value as f32)
+    }
+
+    /// Whether the score is the position among the nearest.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn returns_rank(&self) -> bool {
+        self.return_rank
+    }
+
     /// Replaces the text by its sparse vector.
     pub(crate) fn embedded_sparse(&mut self, vector: SparseVector) {
-        self.query = Query::Sparse(vector);
+        self.query = KnnQuery::Sparse(vector);
     }
 
     /// Replaces the text by its vector.
     pub(crate) fn embedded(&mut self, vector: Vec<f32>) {
-        self.query = Query::Dense(vector);
+        self.query = KnnQuery::Dense(vector);
     }
 
     /// Does this part of [`Search::check`](super::Search::check).
@@ -151,18 +210,19 @@ impl Knn {
         let key = self.key.name();
         match &self.query {
             // A server would ignore the key and search the vectors of the records.
-            Query::Dense(_) if !self.is_dense() => Err(bad(format!(
+            KnnQuery::Dense(_) if !self.is_dense() => Err(bad(format!(
                 "Knn on key {key:?}: dense vectors can only search #embedding; for a metadata field, use Knn::sparse"
             ))),
-            Query::Text(_) if !self.is_dense() && !self.key.is_field() => Err(bad(format!(
+            KnnQuery::Text(_) if self.is_words() => Ok(()),
+            KnnQuery::Text(_) if !self.is_dense() && !self.key.is_field() => Err(bad(format!(
                 "Knn on key {key:?}: texts can only search #embedding and metadata fields"
             ))),
-            Query::Text(_) => Ok(()),
-            Query::Dense(vector) => embeddings::check(vector, dimension, || of.to_owned()),
-            Query::Sparse(_) if !self.key.is_field() => Err(bad(format!(
+            KnnQuery::Text(_) => Ok(()),
+            KnnQuery::Dense(vector) => embeddings::check(vector, dimension, || of.to_owned()),
+            KnnQuery::Sparse(_) if !self.key.is_field() => Err(bad(format!(
                 "Knn on key {key:?}: sparse vectors can only search metadata fields"
             ))),
-            Query::Sparse(vector) => {
+            KnnQuery::Sparse(vector) => {
                 if let Some(why) = vector.problem() {
                     return Err(bad(why.to_owned()));
                 }

@@ -40,12 +40,12 @@ use crate::model::filter::{Key, Where, restrict};
 #[derive(Debug, Clone, Default, PartialEq)]
 #[must_use = "a search does nothing until it is given to a collection"]
 pub struct Search {
-    filter: Option<Where>,
-    rank: Option<Rank>,
-    group_by: Option<GroupBy>,
-    limit: Option<usize>,
-    offset: usize,
-    select: Vec<Key>,
+    pub(crate) filter: Option<Where>,
+    pub(crate) rank: Option<Rank>,
+    pub(crate) group_by: Option<GroupBy>,
+    pub(crate) limit: Option<usize>,
+    pub(crate) offset: usize,
+    pub(crate) select: Vec<Key>,
 }
 
 impl Search {
@@ -59,11 +59,6 @@ impl Search {
     pub fn filter(mut self, filter: Where) -> Search {
         restrict(&mut self.filter, filter);
         self
-    }
-
-    /// Returns the maximum number of hits, if it is set.
-    pub(crate) fn max_hits(&self) -> Option<usize> {
-        self.limit
     }
 
     /// Sets the score of the records: a [`Knn`](super::Knn), an [`Rrf`](super::Rrf), or arithmetic with them.
@@ -156,6 +151,12 @@ impl Search {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Returns every `Knn`, from left to right.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn knns(&self) -> Vec<&Knn> {
+        self.rank.as_ref().map(Rank::knns).unwrap_or_default()
     }
 
     /// Returns the `Knn`s whose text is to be embedded.

@@ -66,9 +66,47 @@ impl From<SearchHit> for Record {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchResult {
     hits: Vec<SearchHit>,
+    evaluated_by: EvaluatedBy,
+}
+
+/// Who has evaluated a search.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EvaluatedBy {
+    /// The server.
+    #[default]
+    Server,
+    /// This client, since the server has no search (feature `hybrid`).
+    Client,
 }
 
 impl SearchResult {
+    pub(crate) fn new(hits: Vec<SearchHit>) -> SearchResult {
+        SearchResult {
+            hits,
+            evaluated_by: EvaluatedBy::Server,
+        }
+    }
+
+    /// Returns hits that the client has found itself.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn of_client(hits: Vec<SearchHit>) -> SearchResult {
+        SearchResult {
+            hits,
+            evaluated_by: EvaluatedBy::Client,
+        }
+    }
+
+    /// Keeps the hits for which a function returns `true`. It may change them.
+    pub(crate) fn retain_mut(&mut self, keep: impl FnMut(&mut SearchHit) -> bool) {
+        self.hits.retain_mut(keep);
+    }
+
+    /// Returns who has evaluated the search.
+    pub fn evaluated_by(&self) -> EvaluatedBy {
+        self.evaluated_by
+    }
+
     /// Iterates over the scores.
     pub fn scores(&self) -> impl ExactSizeIterator<Item = Option<f32>> {
         self.hits.iter().map(|hit| hit.score)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::knn::Knn;
 use super::print::as_json;
 use super::rank::{Number, Rank};
 use crate::invalid::InvalidInput;
@@ -47,6 +48,31 @@ impl Rrf {
             weights: None,
             normalize: false,
         }
+    }
+
+    /// Combines search by meaning and by words, with what most people mean by hybrid search: the 100 nearest
+    /// records of either side get a score, and a record that only one side finds counts as if it were at
+    /// position 100 of the other.
+    ///
+    /// Without a [`default`](crate::search::Knn::default), as in [`new`](Rrf::new) and in Chroma's other
+    /// clients, a record that only one side finds is no hit.
+    ///
+    /// It is short for
+    ///
+    /// ```
+    /// # use chroma_blocking::search::{Knn, Rrf};
+    /// # let text = "memory safety";
+    /// let both = Rrf::new([
+    ///     Knn::text(text).limit(100).default(100),
+    ///     Knn::words(text).limit(100).default(100),
+    /// ]);
+    /// assert_eq!(both, Rrf::hybrid(text));
+    /// ```
+    pub fn hybrid(text: impl Into<String>) -> Rrf {
+        const LIMIT: u16 = 100;
+        let text = text.into();
+        let sides = [Knn::text(text.clone()), Knn::words(text)];
+        Rrf::new(sides.map(|side| side.limit(usize::from(LIMIT)).default(LIMIT)))
     }
 
     /// Sets the constant `k`. The larger it is, the smaller is the advantage of the first positions. Must be
@@ -108,7 +134,7 @@ impl Rrf {
     }
 
     /// Returns the formula, as Chroma's client writes it.
-    pub(super) fn expanded(&self) -> Rank {
+    pub(crate) fn expanded(&self) -> Rank {
         let equal = vec![1.0; self.ranks.len()];
         let weights = self.weights.as_ref().unwrap_or(&equal);
         let divisor = if self.normalize {

@@ -40,7 +40,7 @@ pub struct Rank {
 const MAX_DEPTH: u8 = 50;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Number(Number),
     Knn(Box<Knn>),
     Rrf(Rrf),
@@ -65,20 +65,20 @@ impl Node {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Unary {
+pub(crate) enum Unary {
     Abs,
     Exp,
     Log,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Binary {
+pub(crate) enum Binary {
     Sub,
     Div,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Variadic {
+pub(crate) enum Variadic {
     Sum,
     Mul,
     Min,
@@ -88,12 +88,21 @@ pub(super) enum Variadic {
 /// A number. It is sent with the type that the caller wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Int(i64),
     Float(f64),
 }
 
 impl Number {
+    /// Returns the number as servers compute with it.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn as_f32(self) -> f32 {
+        match self {
+            Number::Int(value) => value as f32,
+            Number::Float(value) => value as f32,
+        }
+    }
+
     /// Refuses a number that is not finite as a 32-bit float, which is what servers compute with.
     pub(super) fn check(self, of: &str) -> Result<(), InvalidInput> {
         match self {
@@ -216,6 +225,20 @@ impl Rank {
         parts.try_for_each(|rank| rank.check(of, dimension))
     }
 
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Returns every `Knn` in it, from left to right.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn knns(&self) -> Vec<&Knn> {
+        if let Node::Knn(ref knn) = self.node {
+            return vec![knn];
+        }
+        self.node.parts().iter().flat_map(Rank::knns).collect()
+    }
+
     /// Returns whether the rank contains a `Knn`.
     pub(super) fn has_knn(&self) -> bool {
         matches!(self.node, Node::Knn(_)) || self.node.parts().iter().any(Rank::has_knn)
@@ -258,7 +281,10 @@ impl Serialize for Rank {
         match &self.node {
             Node::Rrf(_) | Node::TooDeep => {}
             Node::Number(number) => map.serialize_entry("$val", number)?,
-            Node::Knn(knn) => map.serialize_entry("$knn", knn)?,
+            Node::Knn(knn) => match knn.as_constant() {
+                Some(value) => map.serialize_entry("$val", &value)?,
+                None => map.serialize_entry("$knn", knn)?,
+            },
             Node::Unary(function, rank) => {
                 let name = match function {
                     Unary::Abs => "$abs",

@@ -1,0 +1,43 @@
+//! [`WriteObserver`]: learns which records this process writes.
+
+// Only the feature has observers.
+#![cfg_attr(not(feature = "hybrid"), allow(dead_code))]
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Learns which records are written through handles that share their settings.
+pub(crate) trait WriteObserver: Send + Sync {
+    /// Called after the response to a request that writes, whatever it was.
+    fn written(&self, written: Written<'_>);
+}
+
+/// What a request may have written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Written<'a> {
+    /// Records with these ids.
+    Ids(&'a [&'a str]),
+    /// Any records.
+    Unknown,
+}
+
+/// The observers of a collection. They are not kept alive.
+#[derive(Default)]
+pub(super) struct Observers(Mutex<Vec<Weak<dyn WriteObserver>>>);
+
+impl Observers {
+    #[cfg(feature = "hybrid")]
+    pub(super) fn add(&self, observer: Weak<dyn WriteObserver>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(observer);
+    }
+
+    /// Returns those that still exist.
+    pub(super) fn living(&self) -> Vec<Arc<dyn WriteObserver>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() {
+            return Vec::new();
+        }
+        all.retain(|observer| observer.strong_count() > 0);
+        all.iter().filter_map(Weak::upgrade).collect()
+    }
+}
