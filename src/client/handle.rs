@@ -142,6 +142,12 @@ impl Client {
         self.options.cancel_flag()
     }
 
+    /// Returns the retry policy, deadline and cancel flag of the client's calls.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn call_options(&self) -> &CallOptions {
+        &self.options
+    }
+
     /// Returns a snapshot of what this client, its clones and their collections have done so far: calls,
     /// errors, bytes and latencies by operation, connections, circuit breakers, and embeddings.
     ///

@@ -10,6 +10,8 @@ use super::selection::Selection;
 use super::{Collection, IntoIds};
 use crate::client::operations as op;
 use crate::embed::Purpose;
+#[cfg(feature = "hybrid")]
+use crate::error::Call;
 use crate::error::{InvalidInput, Result};
 use crate::model::embeddings::{self, Embeddings};
 use crate::model::filter::{Parts, Where};
@@ -167,6 +169,43 @@ impl Query {
     pub fn run(self) -> Result<QueryResult> {
         let results = run(&self.collection, &self.queries, self.options)?;
         Ok(results.into_iter().next().unwrap_or_default())
+    }
+}
+
+/// What the client needs to rerank the hits of a query.
+#[cfg(feature = "hybrid")]
+impl Query {
+    pub(crate) fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    /// Starts the deadline of the call.
+    pub(crate) fn begin(mut self) -> Query {
+        self.collection = self.collection.begin();
+        self
+    }
+
+    /// Returns the text to search for; `None` for a vector.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.queries {
+            Queries::Texts(texts) => texts.first().map(String::as_str),
+            Queries::Vectors(_) => None,
+        }
+    }
+
+    /// Returns the maximum number of hits.
+    pub(crate) fn limit(&self) -> usize {
+        self.options.n_results
+    }
+
+    /// Returns what a hit contains in addition to id and distance.
+    pub(crate) fn columns(&self) -> &[Include] {
+        &self.options.include
+    }
+
+    /// Returns a call that has sent nothing yet, for an error.
+    pub(crate) fn unsent_call(&self) -> Call {
+        self.collection.unsent_call(&op::QUERY)
     }
 }
 

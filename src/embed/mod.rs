@@ -59,6 +59,8 @@ mod names;
 mod onnx;
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 mod parsers;
+#[cfg(feature = "hybrid")]
+mod rerank;
 #[cfg(any(feature = "bm25", feature = "gemini", feature = "onnx"))]
 mod settings;
 mod sparse;
@@ -85,10 +87,18 @@ pub use http::{
     HttpFunctionBuilder, HttpProvider, HuggingFace, Jina, Mistral, Morph, Ollama, OpenAi,
     Perplexity, TextEmbeddingsInference, Together, Voyage,
 };
+#[cfg(all(feature = "functions", feature = "hybrid"))]
+pub use http::{
+    CohereRerank, HttpReranker, HttpRerankerBuilder, RerankProvider, TextEmbeddingsInferenceRerank,
+};
 #[cfg(feature = "gemini")]
 pub use http::{LongTexts, RefusedTexts};
 #[cfg(feature = "onnx")]
 pub use onnx::{Onnx, OnnxBuilder, OnnxDownload, Pooling};
 #[cfg(all(feature = "functions", any(test, fuzzing)))]
 pub(crate) use parsers::parsers;
+#[cfg(feature = "hybrid")]
+pub(crate) use rerank::CheckedReranker;
+#[cfg(feature = "hybrid")]
+pub use rerank::{RerankContext, Reranker};
 pub use sparse::SparseEmbeddingFunction;

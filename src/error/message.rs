@@ -81,6 +81,7 @@ impl Error {
             Error::Embedding { function, .. } => {
                 write!(f, "the embedding function {function} failed")
             }
+            Error::Reranking { reranker, .. } => write!(f, "the reranker {reranker} failed"),
             Error::PartlyDone { .. } | Error::PartlyEmbedded { .. } | Error::Ingest { .. } => {
                 self.write_progress(f)
             }

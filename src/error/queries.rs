@@ -27,6 +27,7 @@ macro_rules! call_of {
             | Error::Storage { call, .. }
             | Error::Decode { call, .. }
             | Error::Embedding { call, .. }
+            | Error::Reranking { call, .. }
             | Error::PartlyDone { call, .. }
             | Error::PartlyEmbedded { call, .. }
             | Error::Ingest { call, .. }
@@ -66,6 +67,7 @@ impl Error {
             Error::Storage { .. } => "storage",
             Error::Decode { .. } => "decode",
             Error::Embedding { .. } => "embedding",
+            Error::Reranking { .. } => "reranking",
             Error::PartlyDone { .. } => "partly_done",
             Error::PartlyEmbedded { .. } => "partly_embedded",
             Error::Ingest { .. } => "ingest",
@@ -125,7 +127,9 @@ impl Error {
             Error::PartlyDone { source, .. }
             | Error::PartlyEmbedded { source, .. }
             | Error::Ingest { source, .. } => Some(source),
-            Error::Embedding { source, .. } => source.downcast_ref(),
+            Error::Embedding { source, .. } | Error::Reranking { source, .. } => {
+                source.downcast_ref()
+            }
             _ => None,
         }
     }

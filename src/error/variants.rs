@@ -221,6 +221,16 @@ pub enum Error {
         /// The function's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A reranker (feature `hybrid`) failed.
+    #[non_exhaustive]
+    Reranking {
+        /// The call whose hits were to be reranked.
+        call: Box<Call>,
+        /// The reranker's name.
+        reranker: String,
+        /// The reranker's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A call that sends several requests failed at one of them.
     ///
     /// To finish the call, send the records of `unknown` and `pending` again. Each id is in one of the three

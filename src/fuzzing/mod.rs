@@ -185,7 +185,11 @@ mod tests {
         let mut seed = |name: &str, bytes: Vec<u8>| {
             if let Some(parser) = parsers.iter().position(|(parser, _)| *parser == name) {
                 seeds.push(Seed { parser, bytes });
-            } else if cfg!(all(feature = "functions", feature = "onnx")) {
+            } else if cfg!(all(
+                feature = "functions",
+                feature = "hybrid",
+                feature = "onnx"
+            )) {
                 panic!("the parser {name} is missing");
             }
         };

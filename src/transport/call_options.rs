@@ -62,6 +62,15 @@ impl CallOptions {
         self
     }
 
+    /// Ends the call after this time, from now on, unless its deadline is earlier. A time that the clock cannot
+    /// represent is ignored.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn within(mut self, time: Duration) -> CallOptions {
+        let end = Instant::now().checked_add(time);
+        self.deadline = [self.deadline, end].into_iter().flatten().min();
+        self
+    }
+
     /// Turns retries off. The deadline stays.
     pub(crate) fn without_retries(mut self) -> CallOptions {
         self.policy = RetryPolicy::none();

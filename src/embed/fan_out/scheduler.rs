@@ -100,9 +100,10 @@ where
             let call = Box::new(self.options.call());
             self.stop(Error::Cancelled { call });
         } else if !self.options.is_in_time(Instant::now()) {
+            self.outcome.is_out_of_time = true;
             self.stop(Error::Timeout {
                 call: Box::new(self.options.call()),
-                message: "the deadline of the call passed before all texts were embedded"
+                message: "the deadline of the call passed before all texts were processed"
                     .to_owned(),
                 source: None,
             });
@@ -160,6 +161,8 @@ where
     }
 
     fn stop_for_pause(&mut self, pause: Duration) {
+        let is_allowed = self.options.policy.backoff().next(Some(pause)).is_some();
+        self.outcome.is_out_of_time = is_allowed;
         let message = format!(
             "the server asked for a wait, and the remaining {:.1} s are longer than the deadline or the retry \
              policy allows",
@@ -220,6 +223,7 @@ where
         let wait = self.next_wait(&mut batch, &error, backed_off);
         let at = wait.and_then(|wait| now.checked_add(wait));
         let Some(at) = at.filter(|at| self.options.is_in_time(*at)) else {
+            self.outcome.is_out_of_time = wait.is_some();
             return self.stop(error);
         };
         if is_rate_limit(&error) || error.asked_wait().is_some() {

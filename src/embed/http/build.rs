@@ -7,6 +7,8 @@ use ureq::http::{HeaderName, HeaderValue};
 
 use super::engine::Engine;
 use super::key::Key;
+#[cfg(feature = "functions")]
+use super::key::KeyVariables;
 use super::options::Options;
 use super::text::BYTES_PER_TOKEN;
 use crate::embed::limiter::Limiter;
@@ -62,14 +64,25 @@ impl Address {
         Endpoint::parse(self.setting, &self.url, 80)
     }
 
-    /// Whether a key may be sent to the address: over https, or to this machine.
+    /// Returns the key to send to the address of a service that may do without one.
     ///
     /// # Errors
-    /// [`InvalidInput::Setting`] if the address is malformed.
+    /// [`InvalidInput::Setting`] if the address is malformed, for a bad key, or if a variable that the options
+    /// name is not set.
     #[cfg(feature = "functions")]
-    pub(super) fn may_carry_key(&self) -> Result<bool, InvalidInput> {
+    pub(super) fn optional_key(
+        &self,
+        variables: KeyVariables,
+        options: &Options,
+        environment: &Environment<'_>,
+    ) -> Result<Option<Key>, InvalidInput> {
+        let is_chosen = options.key.is_some() || !options.key_variables.is_empty();
         let endpoint = self.endpoint()?;
-        Ok(endpoint.is_secure() || endpoint.is_loopback())
+        // A key that only happens to be in the environment does not make plain http an error.
+        if !is_chosen && !endpoint.is_secure() && !endpoint.is_loopback() {
+            return Ok(None);
+        }
+        variables.key_if_any(options, environment)
     }
 
     /// Returns the address that the options or a variable contain, or else `default`.

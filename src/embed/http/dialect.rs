@@ -13,7 +13,25 @@ use opentelemetry::KeyValue;
 
 /// The errors of providers other than Google.
 #[derive(Debug)]
-pub(super) struct Errors;
+pub(super) struct Errors {
+    /// The operation in a span. The conventions of OpenTelemetry name only `embeddings`.
+    #[cfg(feature = "opentelemetry")]
+    operation: &'static str,
+    too_large_hint: &'static str,
+}
+
+pub(super) static EMBEDDING: Errors = Errors {
+    #[cfg(feature = "opentelemetry")]
+    operation: "embeddings",
+    too_large_hint: TOO_LARGE,
+};
+
+#[cfg(feature = "hybrid")]
+pub(super) static RERANKING: Errors = Errors {
+    #[cfg(feature = "opentelemetry")]
+    operation: "rerank",
+    too_large_hint: "that is more than its scores can take; check the address, and any proxy",
+};
 
 /// Whether a provider may have refused a request because of some of its texts, or because of its size.
 pub(super) fn is_about_texts(error: &Error) -> bool {
@@ -124,10 +142,10 @@ impl Dialect for Errors {
     fn span(&self, request: HttpRequest<'_>, _: &Endpoint) -> (String, Vec<KeyValue>) {
         let model = request.subject.unwrap_or_default();
         let attributes = vec![
-            KeyValue::new("gen_ai.operation.name", "embeddings"),
+            KeyValue::new("gen_ai.operation.name", self.operation),
             KeyValue::new("gen_ai.request.model", model.to_owned()),
         ];
-        (format!("embeddings {model}"), attributes)
+        (format!("{} {model}", self.operation), attributes)
     }
 
     fn subject_is(&self, _: &Operation) -> &'static str {
@@ -135,7 +153,7 @@ impl Dialect for Errors {
     }
 
     fn too_large_hint(&self) -> &'static str {
-        TOO_LARGE
+        self.too_large_hint
     }
 
     fn unreachable_hint(&self, at: &Endpoint) -> String {

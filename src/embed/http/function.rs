@@ -9,7 +9,7 @@ use ureq::http::{HeaderName, Method};
 
 use super::build::{Address, MAX_DIMENSION, Plan, check_range};
 use super::call::Call;
-use super::dialect::Errors;
+use super::dialect;
 use super::engine::Engine;
 use super::format::Format as _;
 use super::key::starting_with;
@@ -336,12 +336,7 @@ impl HttpFunctionBuilder {
         if options.base_url.is_none() && self.provider.0.needs_key() {
             return variables.key(options, environment).map(Some);
         }
-        let is_chosen = options.key.is_some() || !options.key_variables.is_empty();
-        // A key that only happens to be in the environment does not make plain http an error.
-        if !is_chosen && !address.may_carry_key()? {
-            return Ok(None);
-        }
-        variables.key_if_any(options, environment)
+        address.optional_key(variables, options, environment)
     }
 
     /// Like [`build`](HttpFunctionBuilder::build), with the variables of `environment`.
@@ -385,7 +380,7 @@ impl HttpFunctionBuilder {
             headers: headers
                 .map(|header| header.parse())
                 .collect::<Result<_, _>>()?,
-            dialect: &Errors,
+            dialect: &dialect::EMBEDDING,
             dimension: provider.dimension(),
             max_batch: service.batch_size,
             max_bytes: service.max_bytes,

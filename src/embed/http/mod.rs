@@ -28,6 +28,8 @@ mod providers;
 mod received;
 #[cfg(feature = "functions")]
 mod requests;
+#[cfg(all(feature = "functions", feature = "hybrid"))]
+mod rerank;
 mod sending;
 #[cfg(feature = "functions")]
 mod splade;
@@ -52,6 +54,10 @@ pub use providers::{
     OpenAi, Perplexity, TextEmbeddingsInference, Together, Voyage,
 };
 pub(super) use received::Received;
+#[cfg(all(feature = "functions", feature = "hybrid"))]
+pub use rerank::{
+    CohereRerank, HttpReranker, HttpRerankerBuilder, RerankProvider, TextEmbeddingsInferenceRerank,
+};
 #[cfg(feature = "functions")]
 pub use splade::ChromaCloudSplade;
 #[cfg(feature = "functions")]

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::answer::{Answer, Packed};
-use super::dialect::Errors;
+use super::dialect;
 use super::received::Received;
 use super::splade;
 use crate::error::Call;
@@ -39,14 +39,37 @@ pub(in crate::embed) const PARSERS: &[Parser] = &[
             }
         }))
     }),
+    #[cfg(feature = "hybrid")]
+    ("rerank_cohere", |response| {
+        scores(&super::rerank::CohereRerank::new("m"), response)
+    }),
+    #[cfg(feature = "hybrid")]
+    ("rerank_tei", |response| {
+        scores(
+            &super::rerank::TextEmbeddingsInferenceRerank::new("u"),
+            response,
+        )
+    }),
     ("provider_error", |answer| {
         for status in [400, 401, 402, 403, 404, 413, 422, 429, 500, 503] {
             let call = Call::new("embed", None);
-            let _ = error_of(&Errors, call, (status, answer), &[]).to_string();
+            let _ = error_of(&dialect::EMBEDDING, call, (status, answer), &[]).to_string();
         }
         Ok(anything(()))
     }),
 ];
+
+#[cfg(feature = "hybrid")]
+fn scores(
+    provider: &dyn super::rerank::provider::Provider,
+    response: &[u8],
+) -> Result<crate::fuzzing::Check, String> {
+    let scores = provider.read(response, TEXTS)?;
+    Ok(Box::new(move || {
+        assert_eq!(scores.len(), TEXTS);
+        assert!(scores.iter().all(|score| score.is_finite()));
+    }))
+}
 
 fn vectors(answer: Answer, response: &[u8]) -> Result<crate::fuzzing::Check, String> {
     let dimension = OnceLock::new();

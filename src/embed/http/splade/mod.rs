@@ -16,7 +16,7 @@ use crate::embed::allowed::Allowed;
 use crate::embed::context::{EmbeddingContext, Purpose};
 use crate::embed::error::EmbeddingError;
 use crate::embed::http::build::{Address, Plan};
-use crate::embed::http::dialect::Errors;
+use crate::embed::http::dialect;
 use crate::embed::http::engine::Engine;
 use crate::embed::http::function::EMBED;
 use crate::embed::http::header::Header;
@@ -232,7 +232,7 @@ impl ChromaCloudSplade {
             key: Some(KEYS.key(&self.options, &environment)?),
             key_header: (HeaderName::from_static(TOKEN_HEADER), ""),
             headers: vec![header],
-            dialect: &Errors,
+            dialect: &dialect::EMBEDDING,
             dimension: None,
             max_batch: BATCH,
             max_bytes: MAX_BYTES,
