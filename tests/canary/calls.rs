@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
+use chroma_blocking::embed::{EmbeddingError, RerankContext, Reranker};
 use chroma_blocking::ingest::{
     BadRecords, TryIntoRecord, csv_records, jsonl_records, text_records,
 };
@@ -28,6 +29,11 @@ const MORE: &[(&str, Call)] = &[
     }),
     ("query by text", |abc, _| {
         abc.query("a text").run().map(drop)
+    }),
+    ("reranked query", |abc, _| {
+        let query = abc.query("a text").rerank(Shortest);
+        observers::debug("RerankedQuery", &query);
+        query.run().map(drop)
     }),
     ("search_many", |abc, _| {
         abc.search_many([Search::new().limit(1)]).run().map(drop)
@@ -76,6 +82,25 @@ const MORE: &[(&str, Call)] = &[
         transaction.commit().map(drop)
     }),
 ];
+
+/// Puts short documents first.
+struct Shortest;
+
+impl Reranker for Shortest {
+    fn name(&self) -> &'static str {
+        "shortest"
+    }
+
+    fn rerank(
+        &self,
+        _: &str,
+        documents: &[&str],
+        _: &RerankContext,
+    ) -> Result<Vec<f32>, EmbeddingError> {
+        let score = |document: &&str| -(document.len() as f32);
+        Ok(documents.iter().map(score).collect())
+    }
+}
 
 /// Runs a job with a checkpoint and dead letters.
 fn ingest<I>(abc: &Collection, folder: &Path, records: I) -> Result<()>

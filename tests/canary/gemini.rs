@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chroma_blocking::embed::{
-    Cached, ChromaCloudQwen, ChromaCloudSplade, DiskCache, EmbeddingError, HttpFunction,
-    HttpFunctionBuilder, OpenAi, SparseEmbeddingFunction,
+    Cached, ChromaCloudQwen, ChromaCloudSplade, CohereRerank, DiskCache, EmbeddingError,
+    HttpFunction, HttpFunctionBuilder, HttpReranker, OpenAi, RerankContext, Reranker,
+    SparseEmbeddingFunction,
 };
 use chroma_blocking::{Collection, EmbeddingFunction, Gemini, RetryPolicy};
 
@@ -63,11 +64,22 @@ fn others(url: &str) -> Vec<Box<dyn Fn() -> Result<(), EmbeddingError>>> {
         .api_key(GEMINI_KEY.value)
         .base_url(url);
     observers::debug("ChromaCloudSplade", &splade);
+    let cohere = HttpReranker::builder(CohereRerank::new("m"))
+        .retry(RetryPolicy::none())
+        .api_key(GEMINI_KEY.value)
+        .base_url(url);
+    observers::debug("HttpRerankerBuilder", &cohere);
+    let cohere = cohere.build().unwrap();
+    observers::debug("HttpReranker", &cohere);
     vec![
         Box::new(move || openai.embed_documents(&["a text"]).map(drop)),
         Box::new(move || azure.embed_queries(&["a text"]).map(drop)),
         Box::new(move || qwen.embed_documents(&["a text"]).map(drop)),
         Box::new(move || splade.embed_documents(&["a text"]).map(drop)),
+        Box::new(move || {
+            let context = RerankContext::new();
+            cohere.rerank("q", &["a text"], &context).map(drop)
+        }),
     ]
 }
 

@@ -24,6 +24,8 @@ mod queries;
 #[path = "../support/random.rs"]
 mod random;
 mod records;
+#[cfg(feature = "hybrid")]
+mod rerank;
 mod scan;
 mod search;
 // These tests use only a part of it.

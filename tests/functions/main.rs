@@ -18,6 +18,8 @@ mod golden;
 #[cfg(feature = "onnx")]
 mod on_this_machine;
 mod recording;
+#[cfg(feature = "hybrid")]
+mod rerank;
 mod settings;
 mod sparse;
 mod splade;

@@ -10,6 +10,8 @@ use crate::support::{self, LIMITS, chroma, client, collection};
 pub fn all(seen: &mut Messages) {
     remembered(seen);
     custom_functions(seen);
+    #[cfg(feature = "hybrid")]
+    rerankers::all(seen);
     seen.of(Hashing::with_dimension(0));
     #[cfg(feature = "gemini")]
     gemini::all(seen);
@@ -107,6 +109,82 @@ fn custom_functions(seen: &mut Messages) {
     let broken = Broken(|| Err("the model is out".into()));
     let abc = collection(&server);
     seen.of(abc.modify().embedding_function(broken).run());
+}
+
+#[cfg(feature = "hybrid")]
+mod rerankers {
+    use chroma_blocking::embed::{RerankContext, Reranker};
+
+    use super::*;
+
+    struct Broken(fn() -> Result<Vec<f32>, EmbeddingError>);
+
+    impl Reranker for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+
+        fn rerank(
+            &self,
+            _: &str,
+            _: &[&str],
+            _: &RerankContext,
+        ) -> Result<Vec<f32>, EmbeddingError> {
+            (self.0)()
+        }
+    }
+
+    pub fn all(seen: &mut Messages) {
+        let hits =
+            r#"{"ids":[["a"]],"distances":[[0.5]],"documents":[["d"]],"metadatas":[[null]]}"#;
+        let server = chroma(LIMITS, move |_| Answer::ok(hits));
+        let abc = collection(&server);
+        let query = || abc.query([1.0, 0.0]);
+        let wrong: [fn() -> Result<Vec<f32>, EmbeddingError>; 3] = [
+            || Err("the model is out".into()),
+            || Ok(vec![]),
+            || Ok(vec![f32::NAN]),
+        ];
+        for scores in wrong {
+            let query = query().rerank(Broken(scores)).rerank_text("text");
+            seen.of(query.run());
+        }
+        let broken = Broken(|| Ok(vec![1.0]));
+        seen.of(query().rerank(&broken).run());
+        seen.of(query().rerank(&broken).rerank_text(" ").run());
+        let query = query().rerank(&broken).rerank_text("text");
+        seen.of(query.over_fetch(4).run());
+        #[cfg(feature = "functions")]
+        over_http(seen);
+    }
+
+    #[cfg(feature = "functions")]
+    fn over_http(seen: &mut Messages) {
+        use chroma_blocking::RetryPolicy;
+        use chroma_blocking::embed::{CohereRerank, HttpReranker, TextEmbeddingsInferenceRerank};
+
+        use crate::support::stand_in::StandIn;
+
+        let cohere = |model: &str| HttpReranker::builder(CohereRerank::new(model)).api_key("k");
+        seen.of(cohere("").build());
+        seen.of(HttpReranker::new(TextEmbeddingsInferenceRerank::new("")));
+        let entry = |index: u8| format!(r#"{{"index":{index},"relevance_score":0.5}}"#);
+        let two = |other: u8| format!(r#"{{"results":[{},{}]}}"#, entry(1), entry(other));
+        for answer in [
+            r#"{"results":[]}"#.to_owned(),
+            two(2),
+            two(1),
+            " ".repeat(1 << 20),
+        ] {
+            let service = StandIn::start(move |_| Answer::ok(answer.as_str()));
+            let reranker = cohere("m").base_url(service.url());
+            let reranker = reranker.retry(RetryPolicy::none()).build().unwrap();
+            for query in ["text", ""] {
+                let scores = reranker.rerank(query, &["a", "b"], &RerankContext::new());
+                seen.of(scores.map_err(|e| *e.downcast::<chroma_blocking::Error>().unwrap()));
+            }
+        }
+    }
 }
 
 #[cfg(feature = "gemini")]

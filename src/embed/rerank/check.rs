@@ -65,7 +65,9 @@ mod tests {
 
     use super::*;
 
-    struct Gives(fn(&RerankContext) -> Result<Vec<f32>, EmbeddingError>);
+    type Rerank = fn(&RerankContext) -> Result<Vec<f32>, EmbeddingError>;
+
+    struct Gives(Rerank);
 
     impl Reranker for Gives {
         fn name(&self) -> &str {
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_an_error() {
-        let wrong: [(&str, fn(&RerankContext) -> _); 5] = [
+        let wrong: [(&str, Rerank); 5] = [
             ("no model", |_| Err("no model".into())),
             ("1 scores for 2 documents", |_| Ok(vec![1.0])),
             ("3 scores for 2 documents", |_| Ok(vec![1.0; 3])),

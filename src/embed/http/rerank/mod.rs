@@ -2,8 +2,8 @@
 
 mod builder;
 mod cohere;
-mod documents;
 pub(super) mod provider;
+mod scoring;
 #[cfg(test)]
 mod tests;
 mod text_embeddings_inference;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use ureq::http::Method;
 
-use self::documents::Documents;
 use self::provider::Provider;
+use self::scoring::Scoring;
 use super::engine::Engine;
 use super::options::Options;
 use super::sending::Sending;
@@ -126,7 +126,7 @@ impl HttpReranker {
             return Ok(Vec::new());
         }
         let budget = context.time_left();
-        let work = Documents {
+        let work = Scoring {
             sending: Sending::start(engine, context.cancel_flag(), budget),
             provider: &*self.0.provider.0,
             query,

@@ -1,6 +1,6 @@
 //! Responses that are not what was asked for.
 
-use super::provider::Provider;
+use super::provider::{Provider, in_order};
 use super::{CohereRerank, TextEmbeddingsInferenceRerank};
 
 /// Reads a response for two documents, whose list is that of `list`.
@@ -29,7 +29,7 @@ fn hostile(provider: &dyn Provider, score: &str, list: fn(&str) -> String) {
         (two(&good, &rank("-1", "1")), "-1"),
         (two(&good, &rank("0.5", "1")), "0.5"),
         (two(&good, &rank("18446744073709551616", "1")), ""),
-        (two(&good, &rank("0", "1e39")), "document 0"),
+        (two(&good, &rank("0", "1e39")), "number out of range"),
         (two(&good, &rank("0", "1e999")), "number out of range"),
         (two(&good, &rank("0", "null")), "null"),
         (two(&good, &rank("0", "\"0.5\"")), "string"),
@@ -71,4 +71,14 @@ fn the_url_may_have_the_path() {
         let server = TextEmbeddingsInferenceRerank::new(url);
         assert_eq!(server.base_url(), "http://tei/a");
     }
+}
+
+#[test]
+fn scores_are_finite() {
+    let scores = [(0, 1.0), (1, f32::INFINITY)];
+    let error = in_order(b"{}", 2, scores.into_iter()).unwrap_err();
+    assert!(
+        error.contains("document 1 (counted from 0) is inf"),
+        "{error}"
+    );
 }

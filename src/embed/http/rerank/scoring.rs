@@ -1,4 +1,4 @@
-//! [`Documents`]: the requests and responses of one call.
+//! [`Scoring`]: the requests and responses of one call.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ const RESPONSE: u64 = 64 << 10;
 const SCORE: u64 = 1 << 10;
 
 /// The documents that one call sends.
-pub(super) struct Documents<'a> {
+pub(super) struct Scoring<'a> {
     pub(super) sending: Sending<'a>,
     pub(super) provider: &'a dyn Provider,
     pub(super) query: &'a str,
@@ -25,7 +25,7 @@ pub(super) struct Documents<'a> {
     pub(super) documents: &'a [&'a str],
 }
 
-impl Documents<'_> {
+impl Scoring<'_> {
     /// Cuts the documents into batches by count and by bytes. Each pair of query and document is scored alone,
     /// so scores of different batches can be compared.
     pub(super) fn batches(&self) -> impl Iterator<Item = Range<usize>> {
@@ -47,7 +47,7 @@ fn text(text: &str) -> Text<'_> {
     Text { text, title: None }
 }
 
-impl Work<Vec<f32>> for Documents<'_> {
+impl Work<Vec<f32>> for Scoring<'_> {
     fn cost(&self, batch: Range<usize>) -> Cost {
         let query = text(self.query).tokens();
         let documents = self.documents[batch].iter();
