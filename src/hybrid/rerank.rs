@@ -85,8 +85,8 @@ impl RerankedQuery<'_> {
     /// before it. When it has passed, or a wait would pass it, the hits are in order of distance and have no
     /// scores; see [`RerankedResult::is_reranked`]. With zero, the reranker is not called. Default: none.
     ///
-    /// A request that waits for a response ends with the budget. A reranker of your own runs until it returns.
-    /// If it then has scores, they count; if it fails because of the time, the order of distance stands.
+    /// A request that waits for a response ends with the budget. Any other reranker runs until it
+    /// returns. Scores that it returns late count. If it fails after the budget, the order of distance stands.
     pub fn time_budget(mut self, budget: Duration) -> Self {
         self.budget = Some(budget);
         self

@@ -117,7 +117,9 @@ mod rerankers {
 
     use super::*;
 
-    struct Broken(fn() -> Result<Vec<f32>, EmbeddingError>);
+    type Rerank = fn() -> Result<Vec<f32>, EmbeddingError>;
+
+    struct Broken(Rerank);
 
     impl Reranker for Broken {
         fn name(&self) -> &'static str {
@@ -140,7 +142,7 @@ mod rerankers {
         let server = chroma(LIMITS, move |_| Answer::ok(hits));
         let abc = collection(&server);
         let query = || abc.query([1.0, 0.0]);
-        let wrong: [fn() -> Result<Vec<f32>, EmbeddingError>; 3] = [
+        let wrong: [Rerank; 3] = [
             || Err("the model is out".into()),
             || Ok(vec![]),
             || Ok(vec![f32::NAN]),

@@ -136,7 +136,7 @@ impl HttpReranker {
         let done = |batch: Range<usize>, found: Vec<f32>| scores[batch].copy_from_slice(&found);
         let outcome = work.sending.send_all(&work, work.batches(), done)?;
         if outcome.is_out_of_time {
-            // The deadline of this reranker's own policy is no budget of the caller.
+            // An earlier deadline, that of the retry policy, is an error of the call.
             let own = engine.calls.retry.deadline;
             if budget.is_some_and(|budget| own.is_none_or(|own| budget <= own)) {
                 context.give_up();
