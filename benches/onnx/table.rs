@@ -20,6 +20,8 @@ pub enum Goal {
     AtMost(f64),
     /// The ratio must be at least this.
     Ratio(f64),
+    /// The ratio may be at most this.
+    RatioAtMost(f64),
 }
 
 impl Row {
@@ -27,12 +29,13 @@ impl Row {
         Some(match self.goal? {
             Goal::AtMost(limit) => self.value <= limit,
             Goal::Ratio(limit) => self.ratio? >= limit,
+            Goal::RatioAtMost(limit) => self.ratio? <= limit,
         })
     }
 
     fn goal(&self) -> Option<f64> {
         self.goal.map(|goal| match goal {
-            Goal::AtMost(limit) | Goal::Ratio(limit) => limit,
+            Goal::AtMost(limit) | Goal::Ratio(limit) | Goal::RatioAtMost(limit) => limit,
         })
     }
 }
@@ -53,6 +56,7 @@ pub fn print(rows: &[Row]) {
         let goal = match row.goal {
             Some(Goal::AtMost(limit)) => format!("at most {}{unit}", shown(limit)),
             Some(Goal::Ratio(limit)) => format!("at least {limit}"),
+            Some(Goal::RatioAtMost(limit)) => format!("at most {limit}"),
             None => "-".to_owned(),
         };
         let met = match row.is_met() {

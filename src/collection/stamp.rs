@@ -13,6 +13,14 @@ impl Collection {
         self.stamps.writes
     }
 
+    /// Returns the same collection, whose calls return stamps.
+    #[cfg(feature = "hybrid")]
+    pub(crate) fn showing_stamps(&self) -> Collection {
+        let mut shown = self.clone();
+        shown.stamps.are_shown = true;
+        shown
+    }
+
     /// Returns the stamp of a request that is sent now: microseconds since 1970.
     pub(super) fn stamp(&self) -> Option<i64> {
         if !self.stamps.writes {

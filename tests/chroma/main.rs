@@ -27,6 +27,8 @@ mod records;
 #[cfg(feature = "hybrid")]
 mod rerank;
 mod scan;
+// With the feature, the client evaluates what the server does not: see tests/hybrid.
+#[cfg(not(feature = "hybrid"))]
 mod search;
 // These tests use only a part of it.
 #[allow(dead_code)]

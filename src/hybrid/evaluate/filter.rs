@@ -1,7 +1,7 @@
 //! [`Filter`]: which records a search may find.
 
-use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use crate::collection::Collection;
 use crate::error::Result;
@@ -17,7 +17,7 @@ pub(super) struct Filter<'a> {
     /// The filter, if a server can evaluate it.
     on_server: Option<Where>,
     /// The ids of the records that pass, once they are known.
-    passing: OnceCell<HashSet<String>>,
+    passing: OnceLock<HashSet<String>>,
 }
 
 impl<'a> Filter<'a> {
@@ -25,11 +25,11 @@ impl<'a> Filter<'a> {
         let mut new = Filter {
             collection,
             on_server: filter.cloned(),
-            passing: OnceCell::new(),
+            passing: OnceLock::new(),
         };
         if let Some(filter) = filter.filter(|filter| filter.tests_ids()) {
             let on_server = |part: Option<&Where>| ids(collection, part);
-            new.passing = OnceCell::from(filter.passing_ids(&on_server)?);
+            new.passing = OnceLock::from(filter.passing_ids(&on_server)?);
             new.on_server = None;
         }
         Ok(new)

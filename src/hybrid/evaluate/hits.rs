@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::order::Ranked;
-use crate::collection::Collection;
+use crate::collection::{Collection, STAMP};
 use crate::error::Result;
 use crate::model::filter::Key;
 use crate::model::metadata::Metadata;
@@ -18,6 +18,7 @@ pub(super) struct Fields<'a> {
     has_document: bool,
     has_all_metadata: bool,
     has_score: bool,
+    has_stamp: bool,
 }
 
 /// The records that were read, by id. `None`: nothing had to be read.
@@ -45,6 +46,7 @@ impl<'a> Fields<'a> {
             has_document,
             has_all_metadata: has(Key::metadata()),
             has_score: has(Key::score()) && search.rank.is_some(),
+            has_stamp: has(Key::field(STAMP)),
         }
     }
 
@@ -54,6 +56,11 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let ids: Vec<&str> = page.iter().map(|record| record.id.as_str()).collect();
+        let collection = if self.has_stamp {
+            &collection.showing_stamps()
+        } else {
+            collection
+        };
         let found = collection
             .get()
             .ids(ids)

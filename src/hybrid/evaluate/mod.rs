@@ -7,18 +7,17 @@ mod order;
 mod ranking;
 mod scores;
 
-use std::thread;
 use std::time::Instant;
 
 use super::words::{Freshness, WordIndex};
 use crate::client::operations as op;
 use crate::collection::Collection;
 use crate::error::{Error, InvalidInput, Result};
-use crate::model::search::{Search, SearchHit, SearchResult};
+use crate::model::search::{Knn, Search, SearchHit, SearchResult};
 use filter::Filter;
 use hits::Fields;
 use order::Ranked;
-use ranking::{Dense, Ranking};
+use ranking::{Found, Ranking};
 
 /// The most records that are read for one search if the caller has no index of words.
 const MAX_SCANNED: usize = 10_000;
@@ -71,16 +70,8 @@ impl Evaluation<'_> {
 
     /// Evaluates searches whose texts of dense vectors have been embedded.
     pub(super) fn run(&self, searches: &[Search]) -> Result<Vec<SearchResult>> {
-        let needs_words = |search: &Search| search.knns().iter().any(|knn| !knn.is_dense());
-        let temporary;
-        let mut words = self.words;
-        let mut prepared = !searches.iter().any(needs_words);
-        if words.is_none() && !prepared {
-            self.check_size()?;
-            temporary = WordIndex::temporary(self.collection)?;
-            words = Some(&temporary);
-            prepared = true;
-        }
+        let words = self.prepared_words(searches)?;
+        let words = words.as_ref();
         let mut results = Vec::with_capacity(searches.len());
         for search in searches {
             let filter = Filter::new(self.collection, search.filter.as_ref())?;
@@ -90,69 +81,57 @@ impl Evaluation<'_> {
                 filter: &filter,
                 words,
             };
-            let dense = match words.filter(|_| !prepared) {
-                Some(words) => self.prepare_beside(words, &ranking)?,
-                None => ranking.dense()?,
+            let found = Found {
+                dense: ranking.dense()?,
+                words: ranking.by_words()?,
             };
-            prepared = true;
-            let hits = self.hits(&ranking, &dense, needs_words(search))?;
+            let hits = self.hits(&ranking, found)?;
             results.push(SearchResult::of_client(hits));
         }
         Ok(results)
     }
 
-    /// Brings the index of words up to date while the server searches by vectors.
-    fn prepare_beside(&self, words: &WordIndex, ranking: &Ranking<'_>) -> Result<Dense> {
-        let prepare = || words.prepare(self.collection, self.freshness, self.began);
-        if self.freshness == Freshness::Snapshot || !ranking.has_dense() {
-            prepare()?;
-            return ranking.dense();
+    /// Brings the index of words up to date, or builds one for these searches. Returns `None` if none of them
+    /// searches by words.
+    fn prepared_words(&self, searches: &[Search]) -> Result<Option<WordIndex>> {
+        let mut knns = searches.iter().flat_map(Search::knns);
+        if knns.all(Knn::is_dense) {
+            return Ok(None);
         }
-        thread::scope(|scope| {
-            // Without a thread, one is done after the other.
-            let Ok(preparing) = thread::Builder::new().spawn_scoped(scope, prepare) else {
-                prepare()?;
-                return ranking.dense();
-            };
-            let dense = ranking.dense();
-            let prepared = preparing.join();
-            prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            dense
-        })
+        let Some(words) = self.words else {
+            self.check_size()?;
+            return Ok(Some(WordIndex::temporary(self.collection)?));
+        };
+        words.prepare(self.collection, self.freshness, self.began)?;
+        Ok(Some(words.clone()))
     }
 
     /// Ranks the records, and reads the hits. If one is not as the index of words knows it, ranks them once
     /// more.
-    fn hits(
-        &self,
-        ranking: &Ranking<'_>,
-        dense: &Dense,
-        needs_words: bool,
-    ) -> Result<Vec<SearchHit>> {
-        let search = ranking.search;
-        let words = ranking.words.filter(|_| needs_words);
+    fn hits(&self, ranking: &Ranking<'_>, mut found: Found) -> Result<Vec<SearchHit>> {
+        let words = ranking.words.filter(|_| ranking.has_words());
         let compared = words.filter(|_| self.freshness != Freshness::Snapshot);
-        let fields = Fields::new(search, compared.is_some());
-        let mut page = self.page(ranking, dense)?;
+        let fields = Fields::new(ranking.search, compared.is_some());
+        let mut page = self.page(ranking, &found)?;
+        let mut read = fields.read(self.collection, &page)?;
         if let Some(words) = compared {
-            let read = fields.read(self.collection, &page)?;
-            if !words.mend(self.collection, hits::documents(&page, &read))? {
-                return Ok(fields.hits(page, read));
+            if words.mend(self.collection, hits::documents(&page, &read))? {
+                found.words = ranking.by_words()?;
+                page = self.page(ranking, &found)?;
+                read = fields.read(self.collection, &page)?;
             }
-            page = self.page(ranking, dense)?;
         }
-        let read = fields.read(self.collection, &page)?;
         Ok(fields.hits(page, read))
     }
 
     /// Returns the ids and scores of the hits.
-    fn page(&self, ranking: &Ranking<'_>, dense: &Dense) -> Result<Vec<Ranked>> {
+    fn page(&self, ranking: &Ranking<'_>, found: &Found) -> Result<Vec<Ranked>> {
         let search = ranking.search;
         let limit = search.limit.unwrap_or(usize::MAX);
         if search.rank.is_none() {
             return self.unranked(ranking.filter, search.offset, limit);
         }
-        let mut ranked = ranking.run(dense)?;
+        let mut ranked = ranking.run(found)?;
         if let Some(group_by) = &search.group_by {
             groups::keep_best(self.collection, group_by, &mut ranked)?;
         }

@@ -6,12 +6,22 @@ use std::collections::HashMap;
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::hybrid::words::WordIndex;
+use crate::model::results::Hit;
 
 /// A record with its score.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ranked {
     pub(super) id: String,
     pub(super) score: f32,
+}
+
+impl From<&Hit> for Ranked {
+    fn from(hit: &Hit) -> Ranked {
+        Ranked {
+            id: hit.id.clone(),
+            score: hit.distance,
+        }
+    }
 }
 
 /// The order in which records were added. Asks the server only for records that an index does not know.

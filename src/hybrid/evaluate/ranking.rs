@@ -12,8 +12,13 @@ use crate::hybrid::words::WordIndex;
 use crate::model::results::QueryResult;
 use crate::model::search::{Knn, KnnQuery, Search};
 
-/// The hits of each dense `Knn` of a search, from left to right. They may be more than its limit.
-pub(super) type Dense = Vec<QueryResult>;
+/// The nearest records of each `Knn` of a search, from left to right.
+pub(super) struct Found {
+    /// Those of each dense `Knn`. They may be more than its limit.
+    pub(super) dense: Vec<QueryResult>,
+    /// Those of each other `Knn`, in order.
+    pub(super) words: Vec<Vec<Ranked>>,
+}
 
 /// A search with a rank, and what it searches.
 pub(super) struct Ranking<'a> {
@@ -24,13 +29,13 @@ pub(super) struct Ranking<'a> {
 }
 
 impl Ranking<'_> {
-    /// Whether the rank searches by vectors.
-    pub(super) fn has_dense(&self) -> bool {
-        self.search.knns().iter().any(|knn| knn.is_dense())
+    /// Whether the rank searches by words.
+    pub(super) fn has_words(&self) -> bool {
+        self.search.knns().iter().any(|knn| !knn.is_dense())
     }
 
     /// Asks the server for the nearest records of each dense `Knn`.
-    pub(super) fn dense(&self) -> Result<Dense> {
+    pub(super) fn dense(&self) -> Result<Vec<QueryResult>> {
         let knns = self.search.knns().into_iter();
         let vectors = knns.filter_map(|knn| match knn.query() {
             KnnQuery::Dense(vector) => Some((vector, knn.max_found())),
@@ -39,6 +44,13 @@ impl Ranking<'_> {
         vectors
             .map(|(vector, limit)| self.nearest(vector, limit))
             .collect()
+    }
+
+    /// Searches the index of words for the nearest records of each other `Knn`.
+    pub(super) fn by_words(&self) -> Result<Vec<Vec<Ranked>>> {
+        let mut knns = self.search.knns();
+        knns.retain(|knn| !knn.is_dense());
+        knns.into_iter().map(|knn| self.matches(knn)).collect()
     }
 
     /// Asks for the nearest records, and for all that are as far away as the last one.
@@ -56,29 +68,24 @@ impl Ranking<'_> {
     }
 
     /// Returns all records that the rank finds, the smallest score first.
-    pub(super) fn run(&self, dense: &Dense) -> Result<Vec<Ranked>> {
+    pub(super) fn run(&self, found: &Found) -> Result<Vec<Ranked>> {
         let Some(rank) = &self.search.rank else {
             return Ok(Vec::new());
         };
         let mut numbers = Numbers::default();
         let order = Order::new(self.collection, self.words);
-        let mut dense = dense.iter();
+        let (mut dense, mut words) = (found.dense.iter(), found.words.iter());
         let mut knns = Vec::new();
         for knn in self.search.knns() {
-            let mut nearest: Vec<Ranked> = if knn.is_dense() {
+            let nearest = if knn.is_dense() {
                 let hits = dense.next().into_iter().flatten();
-                hits.map(|hit| Ranked {
-                    id: hit.id.clone(),
-                    score: hit.distance,
-                })
-                .collect()
-            } else {
-                self.by_words(knn)?
-            };
-            if knn.is_dense() {
+                let mut nearest: Vec<Ranked> = hits.map(Ranked::from).collect();
                 sort(&mut nearest, &order)?;
                 nearest.truncate(knn.max_found());
-            }
+                nearest
+            } else {
+                words.next().cloned().unwrap_or_default()
+            };
             knns.push(numbers.scores(knn, nearest));
         }
         let scores = evaluate(rank, &mut knns.into_iter());
@@ -88,7 +95,7 @@ impl Ranking<'_> {
     }
 
     /// Returns the documents that match words best, in order.
-    fn by_words(&self, knn: &Knn) -> Result<Vec<Ranked>> {
+    fn matches(&self, knn: &Knn) -> Result<Vec<Ranked>> {
         let Some(words) = self.words else {
             return Ok(Vec::new());
         };

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twox_hash::XxHash3_64;
 
-use super::documents::{DocumentState, Documents, Fingerprint, NO_DOCUMENT};
+use super::documents::{DocumentState, Documents, Fingerprint, HASH_LEN, NO_DOCUMENT};
 use super::postings::{Decoder, Postings, read_number, write_number};
 use super::state::State;
 use crate::durable::replacement::{Replacement, remove_leftovers};
@@ -104,28 +104,35 @@ fn decode_content(bytes: &mut &[u8]) -> Option<(Header, State)> {
 }
 
 fn read_documents(bytes: &mut &[u8], count: usize) -> Option<Documents> {
-    // Each record takes at least two bytes, so a wrong count reserves no memory.
-    let mut lengths = Vec::new();
-    for _ in 0..count {
-        lengths.push(read_number(bytes)?);
-    }
-    let mut ids = Vec::with_capacity(count);
-    for length in lengths {
-        ids.push(std::str::from_utf8(take(bytes, length)?).ok()?);
-    }
     let mut documents = Documents::default();
-    for id in ids {
-        let length = u32::try_from(read_number(bytes)?).ok()?;
-        let hash = match length {
-            // Only a document without words has its hash in full.
-            0 if *take(bytes, 1)?.first()? == 0 => NO_DOCUMENT,
-            _ => u64::from_le_bytes(take(bytes, 8)?.try_into().ok()?),
-        };
-        documents.push(id, Fingerprint { hash, length }, DocumentState::Base)?;
+    let mut id = String::new();
+    for _ in 0..count {
+        let shared = usize::try_from(read_number(bytes)?).ok()?;
+        let length = read_number(bytes)?;
+        let rest = std::str::from_utf8(take(bytes, length)?).ok()?;
+        id.truncate(id.get(..shared)?.len());
+        id.push_str(rest);
+        let print = read_fingerprint(bytes)?;
+        documents.push(&id, print, DocumentState::Base)?;
     }
     documents.index_ids();
     documents.shrink_to_fit();
     Some(documents)
+}
+
+fn read_fingerprint(bytes: &mut &[u8]) -> Option<Fingerprint> {
+    let length = u32::try_from(read_number(bytes)?).ok()?;
+    // A record without words may have no document.
+    if length == 0 && *take(bytes, 1)?.first()? == 0 {
+        return Some(Fingerprint {
+            hash: NO_DOCUMENT,
+            length,
+        });
+    }
+    let mut hash = [0; 8];
+    hash[..HASH_LEN].copy_from_slice(take(bytes, HASH_LEN as u64)?);
+    let hash = u64::from_le_bytes(hash);
+    Some(Fingerprint { hash, length })
 }
 
 fn read_postings(bytes: &mut &[u8], terms: usize, documents: usize) -> Option<Postings> {
@@ -164,18 +171,18 @@ pub(super) fn write(path: &Path, header: &Header, state: &State) -> io::Result<(
         hasher: XxHash3_64::new(),
     };
     writer.write(&header_bytes(header, state)?)?;
-    writer.write(&document_bytes(&state.documents))?;
-    let mut next = 0;
     let mut bytes = Vec::new();
+    for position in 0..state.documents.positions_len() as u32 {
+        document_bytes(&state.documents, position, &mut bytes);
+        writer.write_if_large(&mut bytes)?;
+    }
+    let mut next = 0;
     for (term, list) in state.base.lists() {
         write_number(u64::from(term - next), &mut bytes);
         write_number(list.len() as u64, &mut bytes);
         bytes.extend_from_slice(list);
         next = term.wrapping_add(1);
-        if bytes.len() > 1 << 16 {
-            writer.write(&bytes)?;
-            bytes.clear();
-        }
+        writer.write_if_large(&mut bytes)?;
     }
     writer.write(&bytes)?;
     let checksum = writer.hasher.finish();
@@ -194,6 +201,15 @@ impl HashingWriter<'_> {
         self.hasher.write(bytes);
         self.file.write_all(bytes)
     }
+
+    /// Writes the bytes and clears them, if they are many.
+    fn write_if_large(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if bytes.len() > 1 << 16 {
+            self.write(bytes)?;
+            bytes.clear();
+        }
+        Ok(())
+    }
 }
 
 fn header_bytes(header: &Header, state: &State) -> io::Result<Vec<u8>> {
@@ -210,26 +226,33 @@ fn header_bytes(header: &Header, state: &State) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn document_bytes(documents: &Documents) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let positions = || 0..documents.positions_len() as u32;
-    for position in positions() {
-        write_number(documents.id(position).len() as u64, &mut bytes);
+/// Appends a record: how many bytes its id shares with the one before, the rest of the id, the number of words,
+/// and the hash.
+fn document_bytes(documents: &Documents, position: u32, bytes: &mut Vec<u8>) {
+    let id = documents.id(position);
+    let before = match position.checked_sub(1) {
+        Some(before) => documents.id(before),
+        None => "",
+    };
+    let shared = shared_len(before, id);
+    write_number(shared as u64, bytes);
+    write_number((id.len() - shared) as u64, bytes);
+    bytes.extend_from_slice(&id.as_bytes()[shared..]);
+    let Fingerprint { hash, length } = documents.fingerprint(position);
+    write_number(u64::from(length), bytes);
+    if length == 0 {
+        bytes.push(u8::from(hash != NO_DOCUMENT));
     }
-    for position in positions() {
-        bytes.extend_from_slice(documents.id(position).as_bytes());
+    if hash != NO_DOCUMENT {
+        bytes.extend_from_slice(&hash.to_le_bytes()[..HASH_LEN]);
     }
-    for position in positions() {
-        let Fingerprint { hash, length } = documents.fingerprint(position);
-        write_number(u64::from(length), &mut bytes);
-        if length == 0 {
-            bytes.push(u8::from(hash != NO_DOCUMENT));
-        }
-        if hash != NO_DOCUMENT {
-            bytes.extend_from_slice(&hash.to_le_bytes());
-        }
-    }
-    bytes
+}
+
+/// Returns the length of the longest common start, in bytes.
+fn shared_len(left: &str, right: &str) -> usize {
+    let mut pairs = left.char_indices().zip(right.chars());
+    let different = pairs.find(|((_, left), right)| left != right);
+    different.map_or(left.len().min(right.len()), |((index, _), _)| index)
 }
 
 #[cfg(test)]
@@ -293,6 +316,19 @@ mod tests {
                 read_state.documents.with_text(),
                 texts.iter().flatten().count()
             );
+        }
+    }
+
+    #[test]
+    fn ids_share_their_start_with_the_one_before() {
+        for (before, id, shared) in [
+            ("", "a", 0),
+            ("note-1", "note-12", 6),
+            ("note-12", "note-1", 6),
+            ("aä", "aö", 1),
+            ("x", "y", 0),
+        ] {
+            assert_eq!(shared_len(before, id), shared, "{before} {id}");
         }
     }
 
