@@ -9,6 +9,7 @@ mod support;
 mod advanced_usage;
 #[cfg(feature = "gemini")]
 mod batch_ingest;
+#[cfg(all(feature = "hybrid", feature = "onnx"))]
 mod hybrid_search;
 #[cfg(feature = "gemini")]
 mod quickstart;
