@@ -227,6 +227,11 @@ struct EmbeddingFunctions;
 #[doc = include_str!("../docs/operating.md")]
 struct Operating;
 
+/// The programs in the document on hybrid search compile.
+#[cfg(all(doctest, feature = "functions", feature = "hybrid"))]
+#[doc = include_str!("../docs/hybrid.md")]
+struct Hybrid;
+
 /// The programs in the document on moving data compile.
 #[cfg(all(doctest, feature = "transfer"))]
 #[doc = include_str!("../docs/moving.md")]

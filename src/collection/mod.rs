@@ -9,7 +9,7 @@
 //! | inspect a collection | [`peek`](Collection::peek), [`count`](Collection::count) |
 //! | read all records of a large collection | [`scan`](Collection::scan), [`export`](Collection::export) |
 //! | find the nearest records | [`query`](Collection::query), [`query_many`](Collection::query_many) |
-//! | search on Chroma Cloud | [`search`](Collection::search), [`search_many`](Collection::search_many) |
+//! | search by words, vectors and groups | [`search`](Collection::search), [`search_many`](Collection::search_many) |
 //! | delete records | [`delete`](Collection::delete) |
 //! | change the collection itself | [`modify`](Collection::modify), [`fork`](Collection::fork) |
 //! | read and write atomically | [`transaction`](Collection::transaction) |

@@ -7,7 +7,7 @@ use chroma_blocking::embed::{EmbeddingError, RerankContext, Reranker};
 use chroma_blocking::ingest::{
     BadRecords, TryIntoRecord, csv_records, jsonl_records, text_records,
 };
-use chroma_blocking::search::ReadLevel;
+use chroma_blocking::search::{Knn, ReadLevel};
 use chroma_blocking::{Collection, Key, Record, Result, RetryPolicy, Search};
 
 use crate::hostile::TABLE;
@@ -34,6 +34,16 @@ const MORE: &[(&str, Call)] = &[
         let query = abc.query("a text").rerank(Shortest);
         observers::debug("RerankedQuery", &query);
         query.run().map(drop)
+    }),
+    ("index of words", |abc, folder| {
+        let words = abc.word_index().file(folder.join("abc.words")).open()?;
+        observers::debug("WordIndex", &words);
+        words.refresh()?;
+        words.rebuild()
+    }),
+    ("search by words", |abc, _| {
+        let search = Search::new().rank(Knn::words("a text"));
+        abc.search(search).run().map(drop)
     }),
     ("search_many", |abc, _| {
         abc.search_many([Search::new().limit(1)]).run().map(drop)

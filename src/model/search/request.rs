@@ -16,8 +16,8 @@ use crate::model::filter::{Key, Where, restrict};
 /// A search: a filter, a rank, a page, and the fields to return. It prints as Chroma's JSON.
 ///
 /// Pass it to [`Collection::search`](crate::Collection::search), or several to
-/// [`search_many`](crate::Collection::search_many). Chroma Cloud and distributed Chroma support search. On a
-/// single-node server, the call fails with [`Error::Unsupported`](crate::Error::Unsupported).
+/// [`search_many`](crate::Collection::search_many). Chroma Cloud and distributed Chroma evaluate it. For a
+/// single-node server, the client does, with the feature `hybrid`.
 ///
 /// ```
 /// use chroma_blocking::{Key, Search};

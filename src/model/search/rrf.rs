@@ -15,6 +15,9 @@ use crate::invalid::InvalidInput;
 /// [`return_rank`](crate::search::Knn::return_rank). For an expression, set `return_rank` on each `Knn` in
 /// it. An `Rrf` converts into a [`Rank`] and is sent as arithmetic, as Chroma's client does.
 ///
+/// Without a [`default`](crate::search::Knn::default) of each `Knn`, only records that all of them find are
+/// hits. [`Rrf::hybrid`] sets it.
+///
 /// ```
 /// use chroma_blocking::Search;
 /// use chroma_blocking::record::SparseVector;
