@@ -4,8 +4,9 @@
 mod build;
 mod exact;
 mod latency;
+// Tests use more of it, and fail where it panics.
 #[cfg(feature = "onnx")]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::unwrap_used, clippy::panic)]
 #[path = "../../tests/support/model.rs"]
 mod model;
 #[cfg(feature = "onnx")]

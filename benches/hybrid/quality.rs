@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use chroma_blocking::embed::Onnx;
-use chroma_blocking::hybrid::Freshness;
+use chroma_blocking::hybrid::{Freshness, WordIndex};
 use chroma_blocking::search::{Knn, Rank, Rrf};
 use chroma_blocking::{EmbeddingFunction, Search};
 
@@ -26,37 +26,49 @@ pub fn all(size: &Size, wordnet: &WordNet) -> Result<Vec<Row>, Box<dyn Error>> {
         .filter_map(|synset| Some((synset.examples.first()?.as_str(), synset.id.as_str())));
     let questions: Vec<(&str, &str)> = questions.take(queries).collect();
     eprintln!("asking {} questions", questions.len());
-    // Whether the first ten hits have the synset, for each way.
-    let mut found: [Vec<bool>; 3] = Default::default();
-    for (text, id) in &questions {
+    let found = ask(&filled, &words, &questions)?;
+    Ok(rows(&found, questions.len()))
+}
+
+/// Whether the first ten hits of each question have the synset, by vectors, by words, and by both.
+type Found = [Vec<bool>; 3];
+
+fn ask(
+    filled: &Filled,
+    words: &WordIndex,
+    questions: &[(&str, &str)],
+) -> Result<Found, Box<dyn Error>> {
+    let mut found = Found::default();
+    for (text, id) in questions {
         let ranks: [Rank; 3] = [
             Knn::text(*text).into(),
             Knn::words(*text).into(),
             Rrf::hybrid(*text).into(),
         ];
         let searches = ranks.map(|rank| Search::new().rank(rank).limit(10));
-        let run = filled.notes.search_many(searches).words(&words);
+        let run = filled.notes.search_many(searches).words(words);
         let results = run.freshness(Freshness::Snapshot).run()?;
         for (way, hits) in found.iter_mut().zip(results) {
             way.push(hits.ids().any(|found| found == *id));
         }
     }
-    let [dense, by_words, hybrid] = found
-        .each_ref()
-        .map(|way| mean(way.iter().map(|hit| f64::from(*hit))));
+    Ok(found)
+}
+
+fn rows(found: &Found, count: usize) -> Vec<Row> {
+    let recall = |way: &Vec<bool>| mean(way.iter().map(|hit| f64::from(*hit)));
+    let [dense, by_words, hybrid] = found.each_ref().map(recall);
     let better = if dense > by_words {
         &found[0]
     } else {
         &found[1]
     };
     let pairs = found[2].iter().zip(better);
-    let gains: Vec<f64> = pairs
-        .map(|(hybrid, other)| f64::from(*hybrid) - f64::from(*other))
-        .collect();
+    let gains = pairs.map(|(hybrid, other)| f64::from(*hybrid) - f64::from(*other));
+    let gains: Vec<f64> = gains.collect();
     let gain = mean(gains.iter().copied());
     let variance = mean(gains.iter().map(|value| (value - gain).powi(2)));
     let error = (variance / gains.len() as f64).sqrt();
-    let count = questions.len();
     let row = |name: &str, what: String, value, ratio, goal| Row {
         name: format!("recall/{name}"),
         what,
@@ -65,36 +77,24 @@ pub fn all(size: &Size, wordnet: &WordNet) -> Result<Vec<Row>, Box<dyn Error>> {
         ratio,
         goal,
     };
-    Ok(vec![
-        row(
-            "dense",
-            format!("recall@10 by vector, {count} questions"),
-            dense,
-            None,
-            None,
-        ),
-        row(
-            "words",
-            format!("recall@10 by words, {count} questions"),
-            by_words,
-            None,
-            None,
-        ),
-        row(
-            "hybrid",
-            format!("recall@10 of hybrid search, {count} questions"),
-            hybrid,
-            None,
-            None,
-        ),
+    let of = |name: &str, way: &str, value| {
+        let what = format!("recall@10 {way}, {count} questions");
+        row(name, what, value, None, None)
+    };
+    vec![
+        of("dense", "by vectors", dense),
+        of("words", "by words", by_words),
+        of("hybrid", "of hybrid search", hybrid),
         row(
             "gain",
-            format!("gain of hybrid search over the better side; the standard error is {error:.3}"),
+            format!(
+                "gain of hybrid search over the better side (ratio); its standard error is {error:.3}"
+            ),
             error,
             Some(gain),
             Some(Goal::Ratio(0.03)),
         ),
-    ])
+    ]
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {

@@ -1,4 +1,4 @@
-//! The synsets of WordNet 3.0, as texts.
+//! The synsets of `WordNet` 3.0, as texts.
 
 use std::error::Error;
 use std::fs;

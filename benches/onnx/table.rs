@@ -15,6 +15,7 @@ pub struct Row {
 }
 
 #[derive(Clone, Copy)]
+#[allow(dead_code, reason = "each benchmark uses some of these")]
 pub enum Goal {
     /// The value may be at most this.
     AtMost(f64),

@@ -73,6 +73,7 @@ mod write;
 pub use builder::CollectionBuilder;
 pub use collections::ListCollections;
 pub use delete::Delete;
+pub(crate) use embedding::TextEmbedder;
 pub use export::Export;
 pub use fork::IndexingStatus;
 pub use functions::{AttachFunction, Attached, AttachedFunction, DetachFunction};

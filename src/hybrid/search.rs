@@ -9,11 +9,12 @@ use super::evaluate::Evaluation;
 #[cfg(feature = "hybrid")]
 use super::words::{Freshness, WordIndex};
 use crate::client::operations as op;
-use crate::collection::{Collection, STAMP};
+use crate::collection::{Collection, STAMP, TextEmbedder};
 use crate::embed::Purpose;
 #[cfg(any(doc, feature = "hybrid"))]
 use crate::error::Error;
 use crate::error::{InvalidInput, Result};
+use crate::model::embeddings::Embeddings;
 use crate::model::filter::Key;
 use crate::model::max_distance::MaxDistance;
 use crate::model::search::{Knn, ReadLevel, Search, SearchResult};
@@ -239,18 +240,21 @@ fn evaluate_or_send(
     let collection = evaluation.collection;
     let may_send = collection.may_have_search()
         && (!collection.is_single_node() || have_indexes(collection, &searches));
-    if !may_send {
-        evaluation.check(&searches)?;
-    }
-    embed_dense(collection, &mut searches)?;
     if may_send {
-        match send(collection, searches.clone(), options) {
+        let mut sent = searches.clone();
+        let vectors = embed(collection, &mut sent)?;
+        match send(collection, &sent, options) {
             Err(Error::Unsupported { .. }) if collection.is_single_node() => {
                 collection.has_no_search();
-                evaluation.check(&searches)?;
             }
             result => return result,
         }
+        evaluation.check(&searches)?;
+        fill_in(&mut searches, vectors.as_ref());
+    } else {
+        evaluation.check(&searches)?;
+        let embedder = embedder(collection, &searches)?;
+        embed_dense(embedder, &mut searches)?;
     }
     evaluation.run(&searches)
 }
@@ -276,8 +280,8 @@ fn embed_and_send(
     mut searches: Vec<Search>,
     options: &Options,
 ) -> Result<Vec<SearchResult>> {
-    embed_dense(collection, &mut searches)?;
-    send(collection, searches, options)
+    embed(collection, &mut searches)?;
+    send(collection, &searches, options)
 }
 
 /// Embedding may cost money, so all searches are checked first.
@@ -296,15 +300,13 @@ fn check(collection: &Collection, searches: &[Search], options: &Options) -> Res
     Ok(())
 }
 
-/// Sends searches whose texts of dense vectors have been embedded.
+/// Sends searches whose texts have been embedded.
 fn send(
     collection: &Collection,
-    mut searches: Vec<Search>,
+    searches: &[Search],
     options: &Options,
 ) -> Result<Vec<SearchResult>> {
-    let knns: Vec<_> = searches.iter_mut().flat_map(Search::texts).collect();
-    embed_by_key(collection, knns)?;
-    let body = write::search(&searches, options.read_level);
+    let body = write::search(searches, options.read_level);
     let requested: Vec<_> = searches
         .iter()
         .map(|search| Requested::new(None, search.limit))
@@ -312,7 +314,7 @@ fn send(
     let request = collection.request(&op::SEARCH).body(&body);
     let mut results = request.send(|answer| hits::search(answer, &requested))?;
     if collection.hides_stamps() {
-        for (result, search) in results.iter_mut().zip(&searches) {
+        for (result, search) in results.iter_mut().zip(searches) {
             if !search.select.contains(&Key::field(STAMP)) {
                 result.retain_mut(|hit| {
                     hit.metadata.remove(STAMP);
@@ -324,21 +326,52 @@ fn send(
     Ok(results)
 }
 
-/// Replaces the texts of dense vectors by vectors. All go to the embedding function in one call.
-fn embed_dense(collection: &Collection, searches: &mut [Search]) -> Result<()> {
+/// Replaces the texts of all searches by vectors. Returns those of the texts of dense vectors.
+fn embed(collection: &Collection, searches: &mut [Search]) -> Result<Option<Embeddings>> {
+    // A missing function must fail the call before any text is embedded.
+    let embedder = embedder(collection, searches)?;
+    let mut knns: Vec<_> = searches.iter_mut().flat_map(Search::texts).collect();
+    knns.retain(|knn| !knn.is_dense());
+    embed_by_key(collection, knns)?;
+    embed_dense(embedder, searches)
+}
+
+/// Prepares to embed the texts of dense vectors. Returns `None` if there are none.
+fn embedder<'a>(
+    collection: &'a Collection,
+    searches: &[Search],
+) -> Result<Option<TextEmbedder<'a>>> {
+    let mut knns = searches.iter().flat_map(Search::knns);
+    let first = knns.find_map(|knn| knn.as_text().filter(|_| knn.is_dense()));
+    let embedder = |text| collection.embedder(&op::SEARCH, || format!("the Knn on {text:?}"));
+    first.map(embedder).transpose()
+}
+
+/// Replaces the texts of dense vectors by vectors, and returns these. All go to the embedding function in one
+/// call.
+fn embed_dense(
+    embedder: Option<TextEmbedder<'_>>,
+    searches: &mut [Search],
+) -> Result<Option<Embeddings>> {
+    let Some(embedder) = embedder else {
+        return Ok(None);
+    };
+    let knns = searches.iter().flat_map(Search::knns);
+    let texts = knns.filter_map(|knn| knn.as_text().filter(|_| knn.is_dense()));
+    let texts: Vec<&str> = texts.collect();
+    let vectors = embedder.embed(&texts, Purpose::Queries)?;
+    fill_in(searches, Some(&vectors));
+    Ok(Some(vectors))
+}
+
+/// Replaces the texts of dense vectors by these vectors.
+fn fill_in(searches: &mut [Search], vectors: Option<&Embeddings>) {
     let mut knns: Vec<_> = searches.iter_mut().flat_map(Search::texts).collect();
     knns.retain(|knn| knn.is_dense());
-    let texts: Vec<&str> = knns.iter().filter_map(|knn| knn.as_text()).collect();
-    let Some(first) = texts.first() else {
-        return Ok(());
-    };
-    let of = || format!("the Knn on {first:?}");
-    let embedder = collection.embedder(&op::SEARCH, of)?;
-    let vectors = embedder.embed(&texts, Purpose::Queries)?;
-    for (knn, vector) in knns.into_iter().zip(vectors.rows()) {
+    let rows = vectors.into_iter().flat_map(Embeddings::rows);
+    for (knn, vector) in knns.into_iter().zip(rows) {
         knn.embedded(vector.to_vec());
     }
-    Ok(())
 }
 
 /// Replaces texts by sparse vectors.

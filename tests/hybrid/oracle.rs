@@ -19,6 +19,9 @@ pub struct Oracle {
     words: Vec<SparseVector>,
 }
 
+/// The values of some keys in a record.
+type Values = Vec<Option<MetadataValue>>;
+
 /// The scores of the records that a `Knn` found.
 struct Found {
     scores: BTreeMap<usize, f32>,
@@ -190,7 +193,7 @@ impl Oracle {
             return hits;
         };
         let (aggregate, best) = only(&group_by["aggregate"]);
-        let mut groups: Vec<(Vec<Option<MetadataValue>>, Vec<(usize, f32)>)> = Vec::new();
+        let mut groups: Vec<(Values, Vec<(usize, f32)>)> = Vec::new();
         for hit in hits {
             let group = self.values(keys, hit);
             match groups.iter_mut().find(|(other, _)| *other == group) {
@@ -217,7 +220,7 @@ impl Oracle {
         kept
     }
 
-    fn values(&self, keys: &[Value], (index, score): (usize, f32)) -> Vec<Option<MetadataValue>> {
+    fn values(&self, keys: &[Value], (index, score): (usize, f32)) -> Values {
         let value = |key: &Value| match key.as_str().unwrap() {
             "#score" => Some(MetadataValue::Float(f64::from(score))),
             key => self.records[index].metadata.get(key).cloned(),
@@ -311,10 +314,10 @@ fn score<'a>(
 }
 
 /// The recursion of [`score`], of one type.
-fn score_dyn<'a>(
+fn score_dyn(
     rank: &Value,
     index: usize,
-    mut knns: &mut dyn Iterator<Item = &'a Found>,
+    mut knns: &mut dyn Iterator<Item = &Found>,
 ) -> Option<f32> {
     score(rank, index, &mut knns)
 }

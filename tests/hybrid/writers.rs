@@ -70,7 +70,7 @@ fn run(writer: Writer, number: usize, notes: &Collection, known: &Acknowledged, 
             }
             Writer::Stamped => {
                 known.write(&id, Some(word.clone()), || {
-                    notes.upsert([record()]).unwrap()
+                    notes.upsert([record()]).unwrap();
                 });
             }
             Writer::AddsAndDeletes if exists => {

@@ -15,10 +15,7 @@ use crate::model::search::{Search, SearchHit};
 pub(super) struct Fields<'a> {
     keys: &'a [Key],
     include: Vec<Include>,
-    has_document: bool,
-    has_all_metadata: bool,
     has_score: bool,
-    has_stamp: bool,
 }
 
 /// The records that were read, by id. `None`: nothing had to be read.
@@ -29,9 +26,8 @@ impl<'a> Fields<'a> {
     pub(super) fn new(search: &'a Search, compares: bool) -> Fields<'a> {
         let keys = &search.select;
         let has = |key: Key| keys.contains(&key);
-        let has_document = has(Key::document());
         let mut include = Vec::new();
-        if has_document || compares {
+        if has(Key::document()) || compares {
             include.push(Include::Documents);
         }
         if has(Key::metadata()) || keys.iter().any(Key::is_field) {
@@ -43,11 +39,12 @@ impl<'a> Fields<'a> {
         Fields {
             keys,
             include,
-            has_document,
-            has_all_metadata: has(Key::metadata()),
             has_score: has(Key::score()) && search.rank.is_some(),
-            has_stamp: has(Key::field(STAMP)),
         }
+    }
+
+    fn has(&self, key: &Key) -> bool {
+        self.keys.contains(key)
     }
 
     /// Reads the records of a page, if something of them is needed.
@@ -56,7 +53,7 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let ids: Vec<&str> = page.iter().map(|record| record.id.as_str()).collect();
-        let collection = if self.has_stamp {
+        let collection = if self.has(&Key::field(STAMP)) {
             &collection.showing_stamps()
         } else {
             collection
@@ -85,7 +82,7 @@ impl<'a> Fields<'a> {
 
     fn hit(&self, record: Record, score: f32) -> SearchHit {
         let mut metadata = record.metadata;
-        if !self.has_all_metadata {
+        if !self.has(&Key::metadata()) {
             let fields = self.keys.iter().filter(|key| key.is_field());
             let selected = fields.filter_map(|key| {
                 let value = metadata.get(key.name())?.clone();
@@ -96,7 +93,7 @@ impl<'a> Fields<'a> {
         SearchHit {
             id: record.id,
             score: (self.has_score && score.is_finite()).then_some(score),
-            document: record.document.filter(|_| self.has_document),
+            document: record.document.filter(|_| self.has(&Key::document())),
             metadata,
             embedding: record.embedding,
         }

@@ -47,7 +47,7 @@ use crate::error::Result;
 /// | another program without stamps, as many additions as deletions since the last look | no |
 ///
 /// "Sees" holds for what was acknowledged before the search began. A stamped write is seen if it took less
-/// time than the [lookback](WordIndexBuilder::lookback), and if the clocks of the machines differ by less. To
+/// time than the [lookback](crate::hybrid::WordIndexBuilder::lookback), and if the clocks of the machines differ by less. To
 /// see everything, call [`rebuild`](WordIndex::rebuild) or search with [`Freshness::Rebuilt`].
 ///
 /// # Cost
@@ -62,7 +62,7 @@ impl WordIndex {
     /// has.
     ///
     /// # Errors
-    /// The errors of any request, and [`Error::Io`] if the file cannot be written.
+    /// The errors of any request, and [`Error::Io`](crate::Error::Io) if the file cannot be written.
     pub fn refresh(&self) -> Result<()> {
         self.0.look(&self.0.collection, Instant::now())?;
         self.0.save()

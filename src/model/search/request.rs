@@ -154,7 +154,6 @@ impl Search {
     }
 
     /// Returns every `Knn`, from left to right.
-    #[cfg(feature = "hybrid")]
     pub(crate) fn knns(&self) -> Vec<&Knn> {
         self.rank.as_ref().map(Rank::knns).unwrap_or_default()
     }

@@ -231,7 +231,6 @@ impl Rank {
     }
 
     /// Returns every `Knn` in it, from left to right.
-    #[cfg(feature = "hybrid")]
     pub(crate) fn knns(&self) -> Vec<&Knn> {
         if let Node::Knn(ref knn) = self.node {
             return vec![knn];
