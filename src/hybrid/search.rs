@@ -17,6 +17,8 @@ use crate::error::{InvalidInput, Result};
 use crate::model::embeddings::Embeddings;
 use crate::model::filter::Key;
 use crate::model::max_distance::MaxDistance;
+#[cfg(feature = "hybrid")]
+use crate::model::schema::Schema;
 use crate::model::search::{Knn, ReadLevel, Search, SearchResult};
 use crate::printable::short;
 use crate::wire::requested::Requested;
@@ -239,7 +241,7 @@ fn evaluate_or_send(
 ) -> Result<Vec<SearchResult>> {
     let collection = evaluation.collection;
     let may_send = collection.may_have_search()
-        && (!collection.is_single_node() || have_indexes(collection, &searches));
+        && (!collection.is_single_node() || may_have_indexes(collection, &searches));
     if may_send {
         let mut sent = searches.clone();
         let vectors = embed(collection, &mut sent)?;
@@ -259,19 +261,16 @@ fn evaluate_or_send(
     evaluation.run(&searches)
 }
 
-/// Whether the collection has an index for each `Knn`. A single-node server never has one of sparse vectors.
+/// Whether the collection may have the indexes that the searches need. A single-node server has none of sparse
+/// vectors.
 #[cfg(feature = "hybrid")]
-fn have_indexes(collection: &Collection, searches: &[Search]) -> bool {
-    let has_index = |key: &str| {
-        let schema = collection.schema();
-        schema.is_some_and(|schema| schema.sparse_vector_index(key).is_some())
-    };
+fn may_have_indexes(collection: &Collection, searches: &[Search]) -> bool {
     let mut knns = searches.iter().flat_map(Search::knns);
-    knns.all(|knn| {
-        knn.is_dense()
-            || knn.is_words() && collection.word_key(&op::SEARCH).is_ok()
-            || has_index(knn.key_name())
-    })
+    let has_sparse = |schema: &Schema| {
+        let mut keys = schema.keys();
+        keys.any(|key| schema.sparse_vector_index(key).is_some())
+    };
+    knns.all(Knn::is_dense) || collection.schema().is_some_and(has_sparse)
 }
 
 #[cfg(not(feature = "hybrid"))]

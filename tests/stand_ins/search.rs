@@ -126,6 +126,8 @@ fn inconsistent_answers_are_errors() {
     }
 }
 
+// With the feature, the client evaluates the search: see tests/hybrid.
+#[cfg(not(feature = "hybrid"))]
 #[test]
 fn search_is_unsupported_by_single_node_servers() {
     let words = "Search operation is not implemented for local executor";

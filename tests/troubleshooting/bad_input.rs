@@ -237,6 +237,8 @@ fn calls(seen: &mut Messages, abc: &Collection) {
     seen.of(abc.modify().run());
     seen.of(abc.modify().metadata(Metadata::new()).run());
     seen.of(abc.modify().metadata([("hnsw:space", "l2")]).run());
+    seen.of(abc.query([1.0]).max_distance(f32::NAN).run());
+    seen.of(abc.query([1.0]).min_score(0.5).run());
     seen.of(abc.attach_function("a", "f", "out").params(json!(1)).run());
     seen.of(abc
         .get()
