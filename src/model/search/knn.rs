@@ -82,7 +82,7 @@ impl Knn {
     ///
     /// On a server with search, this is [`text`](Knn::text) with the key of the sparse vector index whose
     /// source is the document; the schema must have one such index. Elsewhere, a
-    /// [`WordIndex`](crate::hybrid::WordIndex) is searched (feature `hybrid`). A text without any known word
+    /// `WordIndex` is searched (feature `hybrid`). A text without any known word
     /// finds nothing.
     pub fn words(text: impl Into<String>) -> Knn {
         Knn::new(KnnQuery::Text(text.into()), Key::field(WORDS))
