@@ -16,6 +16,7 @@ mod server;
 #[allow(dead_code)]
 #[path = "../onnx/table.rs"]
 mod table;
+mod tests;
 mod wordnet;
 
 use std::error::Error;
@@ -66,25 +67,30 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let has = |name| arguments.iter().any(|argument| argument == name);
-    let known = ["--bench", "--quick", "--json", "speed", "quality"];
+    let known = ["--bench", "--quick", "--json", "speed", "quality", "tests"];
     // Cargo passes --bench to measure. Otherwise this is `cargo test --benches`, which compiles it only.
     if !has("--bench") {
         eprintln!("to measure, run cargo bench --features hybrid,onnx --bench hybrid");
         return Ok(());
     }
     if let Some(other) = arguments.iter().find(|a| !known.contains(&a.as_str())) {
-        let options = "the options are --quick, --json, speed, quality";
+        let options = "the options are --quick, --json, speed, quality, tests";
         return Err(format!("unknown option {other}; {options}").into());
     }
     let size = if has("--quick") { &QUICK } else { &FULL };
     let wordnet = WordNet::read()?;
+    let parts = ["speed", "quality", "tests"];
+    let is_wanted = |part| has(part) || !parts.iter().any(|part| has(part));
     let mut rows = Vec::new();
-    if has("speed") || !has("quality") {
+    if is_wanted("speed") {
         rows.extend(speed(size, &wordnet)?);
     }
     #[cfg(feature = "onnx")]
-    if has("quality") || !has("speed") {
+    if is_wanted("quality") {
         rows.extend(quality::all(size, &wordnet)?);
+    }
+    if is_wanted("tests") && !has("--quick") {
+        rows.extend(tests::all()?);
     }
     if has("--json") {
         table::print_json(&rows);

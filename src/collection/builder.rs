@@ -129,7 +129,7 @@ impl CollectionBuilder {
     /// Sets whether writes stamp the records: they add the time, by the clock of this machine in microseconds
     /// since 1970, to the metadata of each record, under the key [`STAMP`]. Default: `false`.
     ///
-    /// A server tells nobody which records were written. With stamps, an index of words
+    /// A server does not report which records were written. With stamps, an index of words
     /// (`WordIndex`, feature `hybrid`) finds out what other programs have written. Each request of a
     /// write has its own time. The stamps are not among the metadata that calls return, unless
     /// [`show_stamps`](CollectionBuilder::show_stamps) is set, or a [`Search`](crate::Search) selects the key.

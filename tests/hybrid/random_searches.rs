@@ -222,4 +222,5 @@ fn random_searches_give_what_chromas_rules_give() {
         assert_eq!(words.len(), oracle.records().len());
         client().delete_collection(notes.name()).unwrap();
     }
+    println!("{searches} searches with another result than Chroma's rules: 0");
 }

@@ -11,7 +11,7 @@ use crate::model::record::Record;
 use crate::model::results::Include;
 use crate::model::search::{Search, SearchHit};
 
-/// What a search selects.
+/// The fields that a search selects.
 pub(super) struct Fields<'a> {
     keys: &'a [Key],
     include: Vec<Include>,

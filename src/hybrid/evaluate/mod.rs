@@ -22,7 +22,7 @@ use ranking::{Found, Ranking};
 /// The most records that are read for one search if the caller has no index of words.
 const MAX_SCANNED: usize = 10_000;
 
-/// What searches that the client evaluates have in common.
+/// The parts that all searches of a call share.
 pub(super) struct Evaluation<'a> {
     pub(super) collection: &'a Collection,
     pub(super) words: Option<&'a WordIndex>,

@@ -34,7 +34,7 @@ pub(super) enum DocumentState {
     Removed,
 }
 
-/// What is known of a document, without its terms.
+/// The hash and the length of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     /// See [`content_hash`].

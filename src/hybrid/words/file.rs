@@ -21,7 +21,7 @@ const MAGIC: &[u8; 8] = b"CHRWORDS";
 const VERSION: u32 = 1;
 const CHECKSUM: usize = size_of::<u64>();
 
-/// What an index was made of, and how large it is.
+/// The source of an index, and its size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Header {
     /// The id of the collection.
@@ -277,7 +277,7 @@ mod tests {
         Header::new("a collection", serde_json::json!({ "k": 1.2 }), 17)
     }
 
-    /// All that a state knows.
+    /// Returns the whole content of a state.
     fn content(state: &State) -> Vec<String> {
         let documents = state.documents.positions().map(|position| {
             let print = state.documents.fingerprint(position);

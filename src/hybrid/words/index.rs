@@ -34,7 +34,7 @@ use crate::error::Result;
 /// ```
 ///
 /// # Freshness
-/// A single-node server tells nobody what was written. Each search chooses how the index finds out:
+/// A single-node server does not report writes. Each search chooses how the index finds them:
 /// [`RunSearch::freshness`](crate::search::RunSearch::freshness).
 ///
 /// | written by | [`Checked`](Freshness::Checked) sees it |

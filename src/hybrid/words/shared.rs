@@ -17,7 +17,7 @@ use crate::model::progress::Progress;
 /// The name of the calls of an index in errors.
 const OPERATION: &str = "word_index";
 
-/// What all clones share.
+/// The state that all clones share.
 pub(super) struct Shared {
     /// The collection without the limits of one call, to read from.
     pub(super) collection: Collection,
