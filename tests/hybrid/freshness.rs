@@ -1,11 +1,16 @@
 //! What each freshness of an index of words promises.
 
-use chroma_blocking::hybrid::{Freshness, WordIndex};
-use chroma_blocking::search::{Knn, SearchResult};
-use chroma_blocking::{Collection, Hashing, Key, Record, Search};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Scratch;
+use chroma_blocking::collection::STAMP;
+use chroma_blocking::hybrid::{Freshness, WordIndex};
+use chroma_blocking::search::{Knn, Rrf, SearchResult};
+use chroma_blocking::{Client, Collection, Hashing, Key, Record, RetryPolicy, Search};
+
+use super::support::fault_proxy::{FaultProxy, fault::Fault};
 use super::support::server::{client, unique_name};
+use super::support::stand_in::Request;
+use super::{Scratch, own_client, requests};
 
 fn note(id: &str, text: &str) -> Record {
     Record::new(id).document(text)
@@ -23,23 +28,13 @@ fn checked(notes: &Collection, words: &WordIndex, text: &str) -> Vec<String> {
     hits.ids().map(str::to_owned).collect()
 }
 
-/// The number of requests of each operation that a function sends.
-fn requests(notes: &Collection, run: impl FnOnce()) -> Vec<(&'static str, u64)> {
-    let attempts = |operation| {
-        let metrics = notes.client().metrics();
-        metrics
-            .operations
-            .get(operation)
-            .map_or(0, |counts| counts.attempts)
-    };
-    let operations = ["query", "count", "get", "search"];
-    let before = operations.map(attempts);
-    run();
-    let after = operations.map(attempts);
-    let sent = operations.into_iter().zip(before).zip(after);
-    sent.map(|((operation, before), after)| (operation, after - before))
-        .filter(|(_, sent)| *sent > 0)
-        .collect()
+/// Asserts that a checked search finds what an index that has just been built finds.
+#[track_caller]
+fn assert_same_as_fresh(notes: &Collection, words: &WordIndex, text: &str) {
+    let found = search(notes, words, text, Freshness::Checked);
+    let fresh = notes.word_index().open().unwrap();
+    assert_eq!(found, search(notes, &fresh, text, Freshness::Snapshot));
+    assert!(!found.is_empty());
 }
 
 /// A collection that stamps its writes.
@@ -139,8 +134,10 @@ fn a_changed_document_among_the_hits_is_mended() {
         .unwrap();
     let found = search(&notes, &words, "apple", Freshness::Checked);
     let fresh = notes.word_index().open().unwrap();
+    // The first search is mended already, and the second one equals it.
     let expected = search(&notes, &fresh, "apple", Freshness::Snapshot);
     assert_eq!(found, expected);
+    assert_same_as_fresh(&notes, &words, "apple pear");
     assert_eq!(found[0].id, "0");
     assert!(!found.ids().any(|id| id == "1"));
 }
@@ -168,41 +165,181 @@ fn a_snapshot_sees_nothing_new_and_a_rebuild_everything() {
     );
 }
 
+/// Opens a collection with a client of its own, and an index of its words.
+fn opened_alone(scratch: &Scratch) -> (Collection, WordIndex) {
+    let builder = own_client().collection(scratch.name());
+    let builder = builder.embedding_function(Hashing::default());
+    let notes = builder.get().unwrap();
+    let words = notes.word_index().open().unwrap();
+    (notes, words)
+}
+
+fn hybrid(notes: &Collection, words: &WordIndex, freshness: Freshness) -> SearchResult {
+    let search = Search::new()
+        .rank(Rrf::hybrid("apples"))
+        .select([Key::document()]);
+    let run = notes.search(search).words(words).freshness(freshness);
+    run.run().unwrap()
+}
+
 #[test]
 fn a_checked_search_sends_four_requests_and_a_snapshot_two() {
-    let scratch = stamped();
-    // A client of its own counts only the requests of this test.
-    let url = client().metrics().endpoints[0].url.clone();
-    let own = chroma_blocking::Client::new(url).unwrap();
-    let builder = own.collection(scratch.name());
-    let notes = builder
-        .embedding_function(Hashing::default())
-        .get()
+    for (scratch, gets) in [(stamped(), 2), (Scratch::new(), 1)] {
+        scratch
+            .add([note("1", "red apples"), note("2", "green pears")])
+            .unwrap();
+        let (notes, words) = opened_alone(&scratch);
+        // Not even the first search asks whether the server has search: it cannot have an index of words.
+        let sent = |freshness| {
+            requests(notes.client(), || {
+                assert_eq!(hybrid(&notes, &words, freshness).len(), 2);
+            })
+        };
+        let checked = [("count", 1), ("get", gets), ("query", 1)];
+        assert_eq!(sent(Freshness::Checked), checked);
+        assert_eq!(sent(Freshness::Checked), checked);
+        assert_eq!(sent(Freshness::Snapshot), [("get", 1), ("query", 1)]);
+        let rebuilt = sent(Freshness::Rebuilt);
+        assert!(rebuilt.contains(&("query", 1)), "{rebuilt:?}");
+        let by_words = || drop(search(&notes, &words, "apples", Freshness::Snapshot));
+        assert_eq!(requests(notes.client(), by_words), []);
+    }
+}
+
+#[test]
+fn a_changed_hit_is_read_again_once() {
+    let scratch = Scratch::new();
+    scratch
+        .add([note("1", "red apples"), note("2", "green pears")])
         .unwrap();
+    let (notes, words) = opened_alone(&scratch);
+    scratch.update([note("1", "red red apples")]).unwrap();
+    let sent = || {
+        requests(notes.client(), || {
+            hybrid(&notes, &words, Freshness::Checked);
+        })
+    };
+    // The hits, the changed one, and the hits of the second ranking.
+    assert_eq!(sent(), [("count", 1), ("get", 3), ("query", 1)]);
+    assert_eq!(sent(), [("count", 1), ("get", 1), ("query", 1)]);
+}
+
+/// A client cannot know whether the server has executed a write whose answer was lost.
+#[test]
+fn an_own_write_that_failed_counts() {
+    let scratch = Scratch::new();
+    scratch
+        .add([note("1", "red apples"), note("2", "green pears")])
+        .unwrap();
+    let lost = |request: Option<&Request>| {
+        let is_write = |request: &Request| {
+            let mut writes = ["/update", "/upsert", "/delete"].iter();
+            writes.any(|end| request.path.ends_with(end))
+        };
+        request.is_some_and(is_write).then_some(Fault::CutBody)
+    };
+    let proxy = FaultProxy::start(client().url(), Box::new(lost));
+    let own = Client::builder().host(proxy.url());
+    let own = own.retry(RetryPolicy::none()).build().unwrap();
+    let builder = own.collection(scratch.name());
+    let notes = builder.embedding_function(Hashing::default());
+    let notes = notes.get().unwrap();
+    let words = notes.word_index().open().unwrap();
+    let failed = |result: chroma_blocking::Result<()>| {
+        let error = result.unwrap_err();
+        assert!(error.call().unwrap().may_have_acted, "{error}");
+    };
+    failed(notes.update([note("1", "blue plums")]));
+    assert_eq!(checked(&notes, &words, "plums"), ["1"]);
+    failed(notes.upsert([note("2", "yellow plums")]));
+    assert_eq!(checked(&notes, &words, "plums").len(), 2);
+    failed(notes.delete().ids("2").run().map(drop));
+    scratch.add([note("3", "cherries")]).unwrap();
+    assert_eq!(checked(&notes, &words, "plums"), ["1"]);
+    assert_eq!(checked(&notes, &words, "cherries"), ["3"]);
+}
+
+#[test]
+fn a_deleted_hit_is_left_out() {
+    let notes = Scratch::new();
+    notes
+        .add([note("1", "red apples"), note("2", "apples and pears")])
+        .unwrap();
+    let words = notes.word_index().open().unwrap();
+    let other = notes.other_handle();
+    // The count stays the same, so only the hits show it.
+    other.delete().ids("1").run().unwrap();
+    other.add([note("3", "plums")]).unwrap();
+    let select = Search::new().rank(Knn::words("apples")).select_all();
+    let run = notes.search(select).words(&words);
+    let hits = run.freshness(Freshness::Snapshot).run().unwrap();
+    assert_eq!(hits.ids().collect::<Vec<_>>(), ["2"]);
+    assert_eq!(checked(&notes, &words, "apples"), ["2"]);
+    // The index has one record less than the server now, so the next look finds the new one.
+    assert_eq!(checked(&notes, &words, "plums"), ["3"]);
+    assert_same_as_fresh(&notes, &words, "apples plums");
+}
+
+/// What the table says is not seen, until something else leads to it.
+#[test]
+fn as_many_additions_as_deletions_without_stamps_are_not_seen() {
+    let notes = Scratch::new();
     notes
         .add([note("1", "red apples"), note("2", "green pears")])
         .unwrap();
     let words = notes.word_index().open().unwrap();
-    let hybrid = || {
-        let rank = chroma_blocking::search::Rrf::hybrid("apples");
-        let search = Search::new().rank(rank).select([Key::document()]);
-        notes.search(search).words(&words)
+    let other = notes.other_handle();
+    other.delete().ids("2").run().unwrap();
+    other.add([note("3", "plums")]).unwrap();
+    assert!(checked(&notes, &words, "plums").is_empty());
+    other.add([note("4", "cherries")]).unwrap();
+    assert_eq!(checked(&notes, &words, "plums"), ["3"]);
+    assert!(checked(&notes, &words, "pears").is_empty());
+    assert_eq!(words.len(), 3);
+}
+
+#[test]
+fn records_keep_the_order_in_which_they_were_added() {
+    let notes = Scratch::new();
+    notes.add([note("1", "red apples")]).unwrap();
+    let words = notes.word_index().open().unwrap();
+    let other = notes.other_handle();
+    // The index reads own writes before it learns of those of others.
+    other.add([note("z", "plums")]).unwrap();
+    notes.add([note("b", "plums")]).unwrap();
+    other.add([note("a", "plums")]).unwrap();
+    assert_eq!(checked(&notes, &words, "plums"), ["z", "b", "a"]);
+}
+
+#[test]
+fn a_look_reaches_back_as_far_as_lookback_says() {
+    let scratch = Scratch::new();
+    scratch
+        .add([note("1", "red apples"), note("2", "green pears")])
+        .unwrap();
+    let builder = client().collection(scratch.name()).stamp_writes(true);
+    let notes = builder
+        .embedding_function(Hashing::default())
+        .get()
+        .unwrap();
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let open = |seconds| {
+        let builder = notes.word_index();
+        let builder = builder.lookback(Duration::from_secs(seconds));
+        builder.open().unwrap()
     };
-    // The first one finds out that the server has no search.
-    hybrid().run().unwrap();
-    let sent = requests(&notes, || drop(hybrid().run().unwrap()));
-    assert_eq!(sent, [("query", 1), ("count", 1), ("get", 2)]);
-    let snapshot = || drop(hybrid().freshness(Freshness::Snapshot).run().unwrap());
-    assert_eq!(requests(&notes, snapshot), [("query", 1), ("get", 1)]);
-    let rebuilt = || drop(hybrid().freshness(Freshness::Rebuilt).run().unwrap());
-    let sent = requests(&notes, rebuilt);
-    assert_eq!(sent[0], ("query", 1), "{sent:?}");
+    let (far, near) = (open(600), open(1));
+    // As if this write had taken five minutes.
+    let stamp = since_1970.as_micros() as i64 - 300_000_000;
+    scratch
+        .update([note("1", "blue plums").metadata(STAMP, stamp)])
+        .unwrap();
+    assert_eq!(checked(&notes, &far, "plums"), ["1"]);
+    assert!(checked(&notes, &near, "plums").is_empty());
 }
 
 #[test]
 fn stamps_are_hidden_unless_they_are_asked_for() {
-    use chroma_blocking::collection::STAMP;
-
     let notes = stamped();
     notes
         .add([note("1", "red apples").metadata("year", 2020)])

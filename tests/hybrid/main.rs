@@ -12,10 +12,31 @@ mod freshness;
 mod oracle;
 mod random_searches;
 mod searches;
+mod sent;
 mod writers;
 
-use chroma_blocking::{Collection, Hashing};
-use support::server::{client, unique_name};
+use chroma_blocking::{Client, Collection, Hashing};
+use support::server::{client, is_given, unique_name};
+
+/// Returns a client of its own, as another program has. It counts only its own requests.
+fn own_client() -> Client {
+    if is_given() {
+        return Client::from_env().unwrap();
+    }
+    Client::new(client().url()).unwrap()
+}
+
+/// Returns the number of requests of each operation that a function sends through a client.
+fn requests(client: &Client, run: impl FnOnce()) -> Vec<(&'static str, u64)> {
+    let before = client.metrics().operations;
+    run();
+    let after = client.metrics().operations.into_iter();
+    let sent = after.map(|(operation, counts)| {
+        let earlier = before.get(operation).map_or(0, |counts| counts.attempts);
+        (operation, counts.attempts - earlier)
+    });
+    sent.filter(|(_, sent)| *sent > 0).collect()
+}
 
 /// A collection for one test, deleted when dropped.
 struct Scratch(Collection);

@@ -3,8 +3,8 @@
 use std::thread;
 
 use chroma_blocking::hybrid::Freshness;
-use chroma_blocking::search::{EvaluatedBy, GroupBy, Knn, Rrf};
-use chroma_blocking::{Hashing, Key, Record, Search, Space};
+use chroma_blocking::search::{EvaluatedBy, GroupBy, Knn, Rank, Rrf};
+use chroma_blocking::{Error, Hashing, Key, Record, Search, Space};
 
 use super::Scratch;
 use super::support::server::{client, unique_name};
@@ -103,6 +103,90 @@ fn a_text_is_embedded_for_the_side_of_vectors() {
     assert_eq!(hits[0].score, Some(-2.0 / 60.0));
 }
 
+/// A question that only words find, one that only vectors find, and one that both find.
+#[test]
+fn hybrid_finds_what_either_side_finds() {
+    let notes = Scratch::new();
+    let text = |id: &str, text: &str| Record::new(id).document(text);
+    let long = "After the update the build of our large project stops in the night with E1042, and nobody knows why";
+    notes
+        .add([
+            text("long", long),
+            text("1", "E1043"),
+            text("2", "E1044"),
+            text("3", "E10421 E1041"),
+            text("memory", "memory safety without a garbage collector"),
+            text("cake", "a cake with apples and cinnamon"),
+        ])
+        .unwrap();
+    let words = notes.word_index().open().unwrap();
+    let best = |rank: Rank| {
+        let search = Search::new().rank(rank).limit(1);
+        let hits = notes.search(search).words(&words).run().unwrap();
+        hits.ids().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (question, [by_vectors, by_words, by_both]) in [
+        ("E1042", [Some("3"), Some("long"), Some("long")]),
+        (
+            "memry safty garbge colector",
+            [Some("memory"), None, Some("memory")],
+        ),
+        ("the safety of memory", [Some("memory"); 3]),
+    ] {
+        let of =
+            |expected: Option<&str>| expected.map(str::to_owned).into_iter().collect::<Vec<_>>();
+        assert_eq!(
+            best(Knn::text(question).into()),
+            of(by_vectors),
+            "{question}"
+        );
+        assert_eq!(
+            best(Knn::words(question).into()),
+            of(by_words),
+            "{question}"
+        );
+        assert_eq!(
+            best(Rrf::hybrid(question).into()),
+            of(by_both),
+            "{question}"
+        );
+    }
+}
+
+#[test]
+fn several_searches_give_what_each_of_them_gives() {
+    let notes = articles();
+    let words = notes.word_index().open().unwrap();
+    let searches = [
+        Search::new().rank(hybrid(14.0, "E1042")).limit(3),
+        Search::new()
+            .rank(Knn::words("memory"))
+            .filter(Key::field("kind").eq("rust")),
+        Search::new()
+            .rank(Knn::dense([1.0, 0.0]))
+            .limit(2)
+            .offset(1),
+        Search::new().filter(Key::field("kind").eq("code")),
+        Search::new().rank(Knn::words("nothing has these")),
+    ];
+    let searches = searches.map(|search| search.select(["kind", "#score", "#document"]));
+    let all = notes
+        .search_many(searches.clone())
+        .words(&words)
+        .run()
+        .unwrap();
+    for (search, result) in searches.into_iter().zip(all) {
+        let shown = search.to_string();
+        let alone = notes.search(search).words(&words).run().unwrap();
+        assert_eq!(result, alone, "{shown}");
+        assert_eq!(result.evaluated_by(), EvaluatedBy::Client);
+        for hit in &result {
+            assert_eq!(hit.metadata.iter().count(), 1, "{shown}");
+            assert!(hit.document.is_some() && hit.embedding.is_none());
+        }
+    }
+}
+
 #[test]
 fn a_small_collection_needs_no_index_and_a_large_one_says_how() {
     let notes = Scratch(client().collection(unique_name()).create().unwrap());
@@ -117,7 +201,12 @@ fn a_small_collection_needs_no_index_and_a_large_one_says_how() {
     let search = || notes.search(Search::new().rank(Knn::words("word9999")));
     assert_eq!(search().run().unwrap()[0].id, "9999");
     notes.add([record(10_000)]).unwrap();
-    let error = search().run().unwrap_err().to_string();
+    let error = search().run().unwrap_err();
+    let Error::Invalid { call, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(call.attempts, 0);
+    let error = error.to_string();
     for part in [
         "10001 records",
         "let words = collection.word_index().file(",
@@ -164,30 +253,80 @@ fn hits_beyond_a_distance_are_dropped() {
 }
 
 #[test]
+fn inner_products_have_distances_and_scores() {
+    let builder = client().collection(unique_name()).space(Space::Ip);
+    let notes = Scratch(builder.create().unwrap());
+    let record = |id: &str, x: f32| Record::new(id).embedding([x, 1.0]);
+    notes
+        .add([record("3", 3.0), record("2", 2.0), record("-1", -1.0)])
+        .unwrap();
+    // The distance is 1 minus the inner product: -2, -1 and 2.
+    let near = [1.0, 0.0];
+    let query = || notes.query(near);
+    let search = || notes.search(Search::new().rank(Knn::dense(near)));
+    for (score, expected) in [
+        (3.0, &["3"][..]),
+        (2.0, &["3", "2"]),
+        (2.5, &["3"]),
+        (4.0, &[]),
+    ] {
+        let hits = query().min_score(score).run().unwrap();
+        assert_eq!(hits.ids().collect::<Vec<_>>(), expected, "{score}");
+        let hits = search().min_score(score).run().unwrap();
+        assert_eq!(hits.ids().collect::<Vec<_>>(), expected, "{score}");
+        let hits = search().max_distance(1.0 - score).run().unwrap();
+        assert_eq!(hits.ids().collect::<Vec<_>>(), expected, "{score}");
+    }
+}
+
+#[test]
 fn threads_search_and_write_at_the_same_time() {
     let notes = Scratch::new();
     notes
         .add([Record::new("first").document("a first word")])
         .unwrap();
     let words = notes.word_index().open().unwrap();
+    let ids = |text: &str| {
+        let search = Search::new().rank(Knn::words(text));
+        let hits = notes.search(search).words(&words).run().unwrap();
+        hits.ids().map(str::to_owned).collect::<Vec<_>>()
+    };
     thread::scope(|scope| {
         for thread in 0..20 {
-            let (notes, words) = (&notes, &words);
+            let (notes, ids) = (&notes, &ids);
             scope.spawn(move || {
                 for round in 0..5 {
                     let id = format!("{thread} {round}");
-                    let word = format!("word{thread}x{round}");
-                    notes.add([Record::new(&id).document(&word)]).unwrap();
-                    let search = Search::new().rank(Knn::words(&word));
-                    let hits = notes.search(search).words(words).run().unwrap();
-                    assert_eq!(hits.ids().collect::<Vec<_>>(), [id]);
+                    let [word, other] =
+                        ["word", "other"].map(|word| format!("{word}{thread}x{round}"));
+                    notes
+                        .add([Record::new(&id).document(format!("plum {word}"))])
+                        .unwrap();
+                    assert_eq!(ids(&word), [&*id]);
+                    notes
+                        .update([Record::new(&id).document(format!("plum {other}"))])
+                        .unwrap();
+                    assert_eq!(ids(&other), [&*id]);
+                    assert!(ids(&word).is_empty());
+                    if round == 2 {
+                        notes.delete().ids(&id).run().unwrap();
+                        assert!(ids(&other).is_empty());
+                    }
                 }
             });
         }
     });
-    assert_eq!(words.len(), 101);
+    assert_eq!(words.len(), 81);
     let fresh = notes.word_index().open().unwrap();
     assert_eq!(fresh.postings(), words.postings());
+    // All have the same score, so this is the order in which they were added.
+    let all = |words| {
+        let search = Search::new().rank(Knn::words("plum").limit(100));
+        let run = notes.search(search.select([Key::score()])).words(words);
+        run.freshness(Freshness::Snapshot).run().unwrap()
+    };
+    assert_eq!(all(&words), all(&fresh));
+    assert_eq!(all(&fresh).len(), 80);
 }
 
 #[test]
