@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, Once};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chroma_blocking::embed::Bm25;
 use chroma_blocking::hybrid::{Freshness, WordIndex};
@@ -260,6 +260,12 @@ fn child(notes: &Collection, path: &Path) -> Child {
     child.spawn().unwrap()
 }
 
+/// Returns the number of files that are being written, or that a killed process has left.
+fn unfinished(folder: &Folder) -> usize {
+    let names = folder.names().into_iter();
+    names.filter(|name| name.ends_with(".partial")).count()
+}
+
 /// `HYBRID_KILLS` is the number of kills.
 #[test]
 fn a_process_may_be_killed_while_it_writes_its_file() {
@@ -272,6 +278,7 @@ fn a_process_may_be_killed_while_it_writes_its_file() {
     let mut random = Random(seed);
     let mut kept = 0;
     for round in 0..kills {
+        let left = unfinished(&folder);
         let mut child = child(&notes, &path);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // Without this, it is killed while it starts, or while it builds the index or reads the file.
@@ -286,8 +293,16 @@ fn a_process_may_be_killed_while_it_writes_its_file() {
         notes.upsert(changed.collect::<Vec<_>>()).unwrap();
         let gone = random.below(5_000).to_string();
         notes.delete().ids(gone).run().unwrap();
-        let longest = if has_opened { 20_000 } else { 200_000 };
-        sleep(Duration::from_micros(random.below(longest) as u64));
+        if has_opened && random.below(4) > 0 {
+            // Most kills are in the middle of a write.
+            let started = Instant::now();
+            while unfinished(&folder) <= left {
+                assert!(started.elapsed() < Duration::from_secs(60), "{seed}");
+            }
+            sleep(Duration::from_micros(random.below(3_000) as u64));
+        } else {
+            sleep(Duration::from_micros(random.below(200_000) as u64));
+        }
         child.kill().unwrap(); // SIGKILL on Unix
         child.wait().unwrap();
 
@@ -304,8 +319,7 @@ fn a_process_may_be_killed_while_it_writes_its_file() {
             fs::remove_file(&path).unwrap();
         }
     }
-    let names = folder.names().into_iter();
-    let torn = names.filter(|name| name.ends_with(".partial")).count();
+    let torn = unfinished(&folder);
     println!(
         "{kept} of {kills} files could be used after a kill, {torn} kills were in the middle of a write"
     );
