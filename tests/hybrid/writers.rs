@@ -93,7 +93,7 @@ fn run(writer: Writer, number: usize, notes: &Collection, known: &Acknowledged, 
             Writer::Stamped if exists && random.below(4) == 0 => known.write(&id, None, delete),
             Writer::Stamped if exists && random.below(2) == 0 => {
                 known.write(&id, Some(word.clone()), || {
-                    notes.update([record()]).unwrap()
+                    notes.update([record()]).unwrap();
                 });
             }
             Writer::Stamped => {
@@ -107,7 +107,7 @@ fn run(writer: Writer, number: usize, notes: &Collection, known: &Acknowledged, 
             }
             Writer::Updates => {
                 known.write(&id, Some(word.clone()), || {
-                    notes.update([record()]).unwrap()
+                    notes.update([record()]).unwrap();
                 });
             }
         }
