@@ -172,11 +172,18 @@ impl Deletion<'_> {
         let body = write::selection(parts, &self.page, None);
         let request = self.collection.request(self.operation).body(&body);
         let sent = request.send(deleted);
-        // Also after an error, since the server may have deleted them.
-        self.collection.announce(|| {
+        let ids = || {
             let ids = parts.ids.as_ref()?;
             Some(ids.iter().map(String::as_str).collect())
-        });
+        };
+        match &sent {
+            // With a filter, only some of them were deleted.
+            Ok(_) if parts.fields.is_none() && parts.documents.is_none() => {
+                self.collection.announce_deleted(ids);
+            }
+            // Also after an error, since the server may have deleted them.
+            _ => self.collection.announce(ids),
+        }
         sent.map_err(|error| self.collection.explain_refusal(parts, error))
     }
 }

@@ -16,6 +16,8 @@ pub(crate) trait WriteObserver: Send + Sync {
 pub(crate) enum Written<'a> {
     /// Records with these ids.
     Ids(&'a [&'a str]),
+    /// Records with these ids, which were deleted.
+    Deleted(&'a [&'a str]),
     /// Any records.
     Unknown,
 }

@@ -309,6 +309,16 @@ fn records_keep_the_order_in_which_they_were_added() {
     notes.add([note("b", "plums")]).unwrap();
     other.add([note("a", "plums")]).unwrap();
     assert_eq!(checked(&notes, &words, "plums"), ["z", "b", "a"]);
+    // A record that is deleted and added again is the last one, even with the same document.
+    notes.delete().ids(["z", "missing"]).run().unwrap();
+    notes.add([note("z", "plums")]).unwrap();
+    assert_eq!(checked(&notes, &words, "plums"), ["b", "a", "z"]);
+    // One that a filter has kept has its place.
+    let is_pear = Key::document().contains("pear");
+    let of_both = notes.delete().ids(["a", "b"]).filter(is_pear);
+    of_both.run().unwrap();
+    assert_eq!(checked(&notes, &words, "plums"), ["b", "a", "z"]);
+    assert_same_as_fresh(&notes, &words, "plums");
 }
 
 #[test]

@@ -50,6 +50,9 @@ use crate::error::Result;
 /// time than the [lookback](crate::hybrid::WordIndexBuilder::lookback), and if the clocks of the machines differ by less. To
 /// see everything, call [`rebuild`](WordIndex::rebuild) or search with [`Freshness::Rebuilt`].
 ///
+/// Among hits with the same score, the record that was added first comes first. If another program deletes a
+/// record and adds it again, the record may keep its earlier place until the index is built again.
+///
 /// # Cost
 /// Opening without a file reads all documents once. In memory, an index takes about 8 bytes for each pair of
 /// a document and a word in it; the file takes less than 5. While it is built, the memory is twice that and

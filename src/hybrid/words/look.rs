@@ -34,6 +34,11 @@ impl Shared {
         if let WrittenIds::All = own {
             return self.build(collection);
         }
+        if let WrittenIds::Some(ids) = own {
+            // One that exists again is the last record now, even if its document is the same.
+            let deleted = ids.iter().filter(|(_, is_deleted)| **is_deleted);
+            self.remove(&deleted.map(|(id, _)| id.clone()).collect::<Vec<_>>());
+        }
         // In the order in which they were added, so before own writes.
         if collection.stamps_writes() {
             let since = at.saturating_sub(self.lookback.as_micros() as i64);
@@ -41,7 +46,7 @@ impl Shared {
             self.put(stamped.include([Include::Documents]).run()?)?;
         }
         if let WrittenIds::Some(ids) = own {
-            self.read_again(collection, ids.iter().cloned().collect())?;
+            self.read_again(collection, ids.keys().cloned().collect())?;
         }
         if collection.count()? != self.state().documents.live() {
             self.list(collection)?;

@@ -1,6 +1,6 @@
 //! [`OwnWrites`]: which records this process has written.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::collection::{WriteObserver, Written};
@@ -16,32 +16,20 @@ pub(super) struct OwnWrites(Mutex<WrittenIds>);
 pub(super) enum WrittenIds {
     #[default]
     None,
-    Some(HashSet<String>),
+    /// The ids, and whether the record was deleted. If it exists again, it is a new one.
+    Some(HashMap<String, bool>),
     /// Too many, or unknown ones.
     All,
 }
 
 impl WriteObserver for OwnWrites {
     fn written(&self, written: Written<'_>) {
-        let mut all = lock(&self.0);
-        let Written::Ids(ids) = written else {
-            *all = WrittenIds::All;
-            return;
+        let (ids, is_deleted) = match written {
+            Written::Ids(ids) => (ids, false),
+            Written::Deleted(ids) => (ids, true),
+            Written::Unknown => return *lock(&self.0) = WrittenIds::All,
         };
-        let mut known = match std::mem::take(&mut *all) {
-            WrittenIds::None => HashSet::new(),
-            WrittenIds::Some(known) => known,
-            WrittenIds::All => {
-                *all = WrittenIds::All;
-                return;
-            }
-        };
-        known.extend(ids.iter().map(|id| (*id).to_owned()));
-        *all = if known.len() > MAX_WRITTEN {
-            WrittenIds::All
-        } else {
-            WrittenIds::Some(known)
-        };
+        self.add(ids.iter().map(|id| ((*id).to_owned(), is_deleted)));
     }
 }
 
@@ -50,23 +38,34 @@ impl OwnWrites {
     pub(super) fn take(&self) -> WrittenIds {
         std::mem::take(&mut *lock(&self.0))
     }
-}
-
-impl OwnWrites {
-    pub(super) fn clear(&self) {
-        self.take();
-    }
 
     /// Remembers writes that could not be looked at.
     pub(super) fn put_back(&self, own: WrittenIds) {
         match own {
             WrittenIds::None => {}
-            WrittenIds::Some(ids) => {
-                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                self.written(Written::Ids(&ids));
-            }
+            WrittenIds::Some(ids) => self.add(ids),
             WrittenIds::All => self.written(Written::Unknown),
         }
+    }
+
+    fn add(&self, ids: impl IntoIterator<Item = (String, bool)>) {
+        let mut all = lock(&self.0);
+        let mut known = match std::mem::take(&mut *all) {
+            WrittenIds::None => HashMap::new(),
+            WrittenIds::Some(known) => known,
+            WrittenIds::All => {
+                *all = WrittenIds::All;
+                return;
+            }
+        };
+        for (id, is_deleted) in ids {
+            *known.entry(id).or_default() |= is_deleted;
+        }
+        *all = if known.len() > MAX_WRITTEN {
+            WrittenIds::All
+        } else {
+            WrittenIds::Some(known)
+        };
     }
 }
 

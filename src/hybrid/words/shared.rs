@@ -118,7 +118,7 @@ impl Shared {
     pub(super) fn rebuild(&self, collection: &Collection) -> Result<()> {
         let mut last_look = lock(&self.last_look);
         let now = LastLook::now();
-        self.own_writes.clear();
+        drop(self.own_writes.take());
         self.build(collection)?;
         *last_look = now;
         Ok(())
