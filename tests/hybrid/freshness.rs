@@ -5,14 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chroma_blocking::collection::STAMP;
 use chroma_blocking::hybrid::{Freshness, WordIndex};
 use chroma_blocking::search::{Knn, Rrf, SearchResult};
-use chroma_blocking::{Client, Collection, Hashing, Key, Record, RetryPolicy, Search};
+use chroma_blocking::{Collection, Hashing, Key, Record, Search};
 
-use super::support::fault_proxy::{FaultProxy, fault::Fault};
 use super::support::server::{client, unique_name};
-use super::support::stand_in::Request;
 use super::{Scratch, own_client, requests};
 
-fn note(id: &str, text: &str) -> Record {
+pub fn note(id: &str, text: &str) -> Record {
     Record::new(id).document(text)
 }
 
@@ -23,7 +21,7 @@ fn search(notes: &Collection, words: &WordIndex, text: &str, freshness: Freshnes
 }
 
 /// The ids that a checked search finds.
-fn checked(notes: &Collection, words: &WordIndex, text: &str) -> Vec<String> {
+pub fn checked(notes: &Collection, words: &WordIndex, text: &str) -> Vec<String> {
     let hits = search(notes, words, text, Freshness::Checked);
     hits.ids().map(str::to_owned).collect()
 }
@@ -222,41 +220,6 @@ fn a_changed_hit_is_read_again_once() {
     // The hits, the changed one, and the hits of the second ranking.
     assert_eq!(sent(), [("count", 1), ("get", 3), ("query", 1)]);
     assert_eq!(sent(), [("count", 1), ("get", 1), ("query", 1)]);
-}
-
-/// A client cannot know whether the server has executed a write whose answer was lost.
-#[test]
-fn an_own_write_that_failed_counts() {
-    let scratch = Scratch::new();
-    scratch
-        .add([note("1", "red apples"), note("2", "green pears")])
-        .unwrap();
-    let lost = |request: Option<&Request>| {
-        let is_write = |request: &Request| {
-            let mut writes = ["/update", "/upsert", "/delete"].iter();
-            writes.any(|end| request.path.ends_with(end))
-        };
-        request.is_some_and(is_write).then_some(Fault::CutBody)
-    };
-    let proxy = FaultProxy::start(client().url(), Box::new(lost));
-    let own = Client::builder().host(proxy.url());
-    let own = own.retry(RetryPolicy::none()).build().unwrap();
-    let builder = own.collection(scratch.name());
-    let notes = builder.embedding_function(Hashing::default());
-    let notes = notes.get().unwrap();
-    let words = notes.word_index().open().unwrap();
-    let failed = |result: chroma_blocking::Result<()>| {
-        let error = result.unwrap_err();
-        assert!(error.call().unwrap().may_have_acted, "{error}");
-    };
-    failed(notes.update([note("1", "blue plums")]));
-    assert_eq!(checked(&notes, &words, "plums"), ["1"]);
-    failed(notes.upsert([note("2", "yellow plums")]));
-    assert_eq!(checked(&notes, &words, "plums").len(), 2);
-    failed(notes.delete().ids("2").run().map(drop));
-    scratch.add([note("3", "cherries")]).unwrap();
-    assert_eq!(checked(&notes, &words, "plums"), ["1"]);
-    assert_eq!(checked(&notes, &words, "cherries"), ["3"]);
 }
 
 #[test]

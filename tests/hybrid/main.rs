@@ -7,6 +7,7 @@
 mod support;
 
 mod bad_input;
+mod faults;
 mod files;
 mod freshness;
 mod oracle;

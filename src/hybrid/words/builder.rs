@@ -100,8 +100,8 @@ impl<'a> WordIndexBuilder<'a> {
     /// Reads the file, or else all documents, and then what has changed.
     ///
     /// # Errors
-    /// - [`Error::Invalid`] if no record of the collection has a document, or the path is not that of a file.
-    /// - [`Error::Io`] if the file cannot be read or written.
+    /// - [`Error::Invalid`] if no record of the collection has a document.
+    /// - [`Error::Io`] if the file cannot be read or written, or the path is not that of a file.
     /// - The errors of any request.
     pub fn open(mut self) -> Result<WordIndex> {
         let path = self.path.as_deref().map(usable_path).transpose()?;
@@ -118,10 +118,9 @@ impl<'a> WordIndexBuilder<'a> {
             last_look: Mutex::new(LastLook::now()),
             state: RwLock::default(),
         };
-        let began = Instant::now();
         let is_loaded = shared.load()?;
         if is_loaded {
-            shared.look(&shared.collection, began)?;
+            shared.look(&shared.collection, Instant::now())?;
         } else {
             shared.build_with(&shared.collection, &mut |progress| {
                 if let Some(report) = &mut self.on_progress {

@@ -118,8 +118,12 @@ impl Shared {
     pub(super) fn rebuild(&self, collection: &Collection) -> Result<()> {
         let mut last_look = lock(&self.last_look);
         let now = LastLook::now();
-        drop(self.own_writes.take());
-        self.build(collection)?;
+        let own = self.own_writes.take();
+        let built = self.build(collection);
+        if built.is_err() {
+            self.own_writes.put_back(own);
+        }
+        built?;
         *last_look = now;
         Ok(())
     }
