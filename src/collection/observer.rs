@@ -18,7 +18,7 @@ pub(crate) enum Written<'a> {
     Ids(&'a [&'a str]),
     /// Records with these ids, which were deleted.
     Deleted(&'a [&'a str]),
-    /// Any records.
+    /// Deleted records whose ids are not known.
     Unknown,
 }
 
@@ -30,6 +30,7 @@ impl Observers {
     #[cfg(feature = "hybrid")]
     pub(super) fn add(&self, observer: Weak<dyn WriteObserver>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|observer| observer.strong_count() > 0);
         all.push(observer);
     }
 

@@ -373,3 +373,27 @@ fn stamps_are_hidden_unless_they_are_asked_for() {
         .unwrap_err();
     assert!(error.to_string().contains("stamps its writes"), "{error}");
 }
+
+#[test]
+fn more_own_writes_than_are_remembered_are_seen() {
+    for stamps in [false, true] {
+        let builder = client().collection(unique_name()).stamp_writes(stamps);
+        let notes = Scratch(builder.create().unwrap());
+        let record =
+            |n: usize, text: &str| Record::new(n.to_string()).embedding([1.0]).document(text);
+        let all = |text: &str| (0..10_050).map(|n| record(n, text)).collect::<Vec<_>>();
+        notes.add(all("apples")).unwrap();
+        let words = notes.word_index().open().unwrap();
+        notes.upsert(all("plums")).unwrap();
+        assert_eq!(checked(&notes, &words, "plums").len(), 16, "{stamps}");
+        assert!(checked(&notes, &words, "apples").is_empty());
+        notes
+            .delete()
+            .filter(Key::document().contains("plums"))
+            .run()
+            .unwrap();
+        notes.add([record(7, "pears")]).unwrap();
+        assert_eq!(checked(&notes, &words, "pears"), ["7"]);
+        assert_eq!(words.len(), 1);
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use super::build::terms_of;
-use super::own_writes::{WrittenIds, lock};
+use super::own_writes::{WrittenRecords, lock};
 use super::shared::{LastLook, Shared};
 use crate::collection::{Collection, STAMP};
 use crate::error::Result;
@@ -21,7 +21,8 @@ impl Shared {
         let now = LastLook::now();
         // Taken before anything is read, so that a write in between counts for the next look.
         let own = self.own_writes.take();
-        let looked = self.look_since(collection, last.at, &own);
+        // If the clock was set back, stamps of now are smaller than the time of the last look.
+        let looked = self.look_since(collection, last.at.min(now.at), &own);
         if looked.is_err() {
             self.own_writes.put_back(own);
         }
@@ -30,25 +31,26 @@ impl Shared {
         Ok(())
     }
 
-    fn look_since(&self, collection: &Collection, at: i64, own: &WrittenIds) -> Result<()> {
-        if let WrittenIds::All = own {
+    fn look_since(&self, collection: &Collection, at: i64, own: &WrittenRecords) -> Result<()> {
+        let is_stamped = collection.stamps_writes();
+        if own.has_more && !is_stamped {
             return self.build(collection);
         }
-        if let WrittenIds::Some(ids) = own {
-            // One that exists again is the last record now, even if its document is the same.
-            let deleted = ids.iter().filter(|(_, is_deleted)| **is_deleted);
-            self.remove(&deleted.map(|(id, _)| id.clone()).collect::<Vec<_>>());
-        }
+        // A record that exists again is the last one now, even if its document is the same.
+        let deleted = own.ids.iter().filter(|(_, is_deleted)| **is_deleted);
+        self.remove(&deleted.map(|(id, _)| id.clone()).collect::<Vec<_>>());
         // In the order in which they were added, so before own writes.
-        if collection.stamps_writes() {
-            let since = at.saturating_sub(self.lookback.as_micros() as i64);
+        if is_stamped {
+            let lookback = i64::try_from(self.lookback.as_micros()).unwrap_or(i64::MAX);
+            let since = at.saturating_sub(lookback);
             let stamped = collection.get().filter(Key::field(STAMP).gt(since));
             self.put(stamped.include([Include::Documents]).run()?)?;
         }
-        if let WrittenIds::Some(ids) = own {
-            self.read_again(collection, ids.keys().cloned().collect())?;
+        if !own.has_more {
+            self.read_again(collection, own.ids.keys().cloned().collect())?;
         }
-        if collection.count()? != self.state().documents.live() {
+        let is_unknown = own.has_more || own.has_deleted;
+        if is_unknown || collection.count()? != self.state().documents.live() {
             self.list(collection)?;
         }
         Ok(())
@@ -86,6 +88,9 @@ impl Shared {
 
     /// Reads some records again, by their ids.
     fn read_again(&self, collection: &Collection, ids: Vec<String>) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let found = read(collection, ids.clone())?;
         let existing: HashSet<&str> = found.ids.iter().map(String::as_str).collect();
         let gone = ids.iter().filter(|id| !existing.contains(id.as_str()));
