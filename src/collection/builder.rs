@@ -126,17 +126,22 @@ impl CollectionBuilder {
         self
     }
 
-    /// Sets whether writes stamp the records: they add the time, by the clock of this machine in microseconds
-    /// since 1970, to the metadata of each record, under the key [`STAMP`]. Default: `false`.
+    /// Sets whether writes stamp the records. Each request that adds, upserts or updates records then adds
+    /// its time to their metadata, under the key [`STAMP`]: microseconds since 1970, by the clock of this
+    /// machine. Default: `false`.
     ///
-    /// A server does not report which records were written. With stamps, an index of words
-    /// (`WordIndex`, feature `hybrid`) finds out what other programs have written. Each request of a
-    /// write has its own time. The stamps are not among the metadata that calls return, unless
-    /// [`show_stamps`](CollectionBuilder::show_stamps) is set, or a [`Search`](crate::Search) selects the key.
+    /// A server does not report which records were written. With stamps, `Key::field(STAMP).gt(time)` selects
+    /// them, and an index of words (`WordIndex`, feature `hybrid`) finds what other programs have
+    /// written. An `add` of an id that exists changes nothing, so the record keeps its stamp. A deletion
+    /// leaves no stamp.
     ///
-    /// A new collection remembers the setting in its own metadata, under the same key. Then all programs that
-    /// use this crate stamp their writes to it. For an existing collection, set it in each program, or add the
-    /// key with [`modify`](Collection::modify).
+    /// The metadata that calls return have no stamps, unless [`show_stamps`](CollectionBuilder::show_stamps)
+    /// is set, or a [`Search`](crate::Search) selects the key. So the lines of an export have none, and a
+    /// copy gets its own. Records with a value of their own under the key are refused.
+    ///
+    /// A new collection stores the setting in its own metadata, under the same key. Then all programs that
+    /// use this crate stamp their writes to it. For an existing collection, set it in each program, or add
+    /// the key with [`modify`](Collection::modify). The records get their stamps when they are written next.
     ///
     /// ```no_run
     /// use chroma_blocking::collection::STAMP;
@@ -162,7 +167,27 @@ impl CollectionBuilder {
         }
     }
 
-    /// Sets whether stamps are among the metadata that calls return. Default: `false`.
+    /// Sets whether [stamps](CollectionBuilder::stamp_writes) are among the metadata that calls return. Batch
+    /// jobs and copies leave them out anyway. Default: `false`. Through a handle that does not stamp, they
+    /// are always returned.
+    ///
+    /// ```no_run
+    /// use chroma_blocking::collection::STAMP;
+    /// use chroma_blocking::{Client, Key, MetadataValue};
+    ///
+    /// let notes = Client::from_env()?
+    ///     .collection("notes")
+    ///     .show_stamps(true)
+    ///     .get()?;
+    /// let since = 1_764_547_200_000_000_i64;
+    /// let written = Key::field(STAMP).gt(since);
+    /// for note in notes.scan().filter(written) {
+    ///     let note = note?;
+    ///     let time = note.metadata.get(STAMP).and_then(MetadataValue::as_int);
+    ///     println!("{} was written at {time:?}", note.id);
+    /// }
+    /// # Ok::<(), chroma_blocking::Error>(())
+    /// ```
     pub fn show_stamps(mut self, show_stamps: bool) -> CollectionBuilder {
         self.stamps.are_shown = show_stamps;
         self
@@ -360,10 +385,8 @@ impl CollectionBuilder {
             None => self.chosen.functions,
         };
         let opened = open(self.client, stored, functions);
-        let mut collection = opened.map_err(|reason| call.invalid(reason))?;
-        collection.stamps.writes |= self.stamps.writes;
-        collection.stamps.are_shown = self.stamps.are_shown;
-        Ok(collection)
+        let collection = opened.map_err(|reason| call.invalid(reason))?;
+        Ok(collection.with_stamps(self.stamps))
     }
 
     /// Returns the description of a call that has sent nothing yet, for an error.

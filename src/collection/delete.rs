@@ -181,8 +181,8 @@ impl Deletion<'_> {
             Ok(_) if parts.fields.is_none() && parts.documents.is_none() => {
                 self.collection.announce_deleted(ids);
             }
-            // Also after an error, since the server may have deleted them.
-            _ => self.collection.announce(ids),
+            // Also after an error, if the server may have deleted them.
+            _ => self.collection.announce(&sent, ids),
         }
         sent.map_err(|error| self.collection.explain_refusal(parts, error))
     }

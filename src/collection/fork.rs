@@ -46,11 +46,8 @@ impl Collection {
         let stored: Stored = this.client.reconcile(send, |client| {
             reconcile::created(self.with_client(client).find_fork(new_name))
         })?;
-        Ok(Collection::new(
-            client.clone(),
-            stored,
-            self.embedding_functions(),
-        ))
+        let fork = Collection::new(client.clone(), stored, self.embedding_functions());
+        Ok(fork.with_stamps(self.stamps))
     }
 
     /// Looks for a fork of this name.

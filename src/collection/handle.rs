@@ -12,7 +12,7 @@ use crate::client::{Client, Request};
 use crate::embed::{EmbeddingFunction, configured};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::model::configuration::CollectionConfiguration;
-use crate::model::metadata::{Metadata, NO_METADATA, STAMP};
+use crate::model::metadata::{Metadata, MetadataValue, NO_METADATA, STAMP};
 use crate::model::progress::Progress;
 use crate::model::schema::Schema;
 use crate::model::space::Space;
@@ -86,15 +86,16 @@ impl Collection {
             has_no_search: AtomicBool::new(false),
         });
         let metadata = inner.stored.metadata.as_ref();
-        let is_stamped = metadata.is_some_and(|metadata| metadata.get(STAMP).is_some());
+        let stamp = metadata.and_then(|metadata| metadata.get(STAMP));
+        let stamps = Stamps {
+            writes: stamp.is_some_and(|stamp| *stamp != MetadataValue::Bool(false)),
+            are_shown: false,
+        };
         Collection {
             client,
             inner,
             report: None,
-            stamps: Stamps {
-                writes: is_stamped,
-                are_shown: false,
-            },
+            stamps,
         }
     }
 

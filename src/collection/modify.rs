@@ -13,7 +13,7 @@ use crate::error::{Error, InvalidInput, Result};
 use crate::model::configuration::EmbeddingFunctionConfiguration;
 use crate::model::index::{HnswConfig, SpannConfig};
 use crate::model::index_metadata;
-use crate::model::metadata::Metadata;
+use crate::model::metadata::{Metadata, STAMP};
 use crate::model::name;
 use crate::wire::read;
 
@@ -87,6 +87,9 @@ impl Modify {
     /// Keys that start with `hnsw:` are settings of the index, as clients of Chroma before 1.0 wrote them.
     /// They cannot be changed here. If the settings are only in the metadata, as in a collection that
     /// Chroma before 1.0 created, these keys stay even if the new metadata lack them.
+    ///
+    /// The key [`STAMP`] also stays. To end the [stamps](super::CollectionBuilder::stamp_writes) of a
+    /// collection, set it to `false`.
     pub fn metadata(mut self, metadata: impl Into<Metadata>) -> Modify {
         self.metadata = Some(metadata.into());
         self
@@ -207,7 +210,11 @@ impl Modify {
         let mut functions = self.collection.embedding_functions();
         functions.dense = self.embedding_function.or(functions.dense);
         let client = self.collection.client().clone();
-        Ok(Collection::new(client, stored, functions))
+        let modified = Collection::new(client, stored, functions);
+        let mut stamps = self.collection.stamps;
+        let names_stamp = |metadata: &Metadata| metadata.get(STAMP).is_some();
+        stamps.writes &= !self.metadata.as_ref().is_some_and(names_stamp);
+        Ok(modified.with_stamps(stamps))
     }
 
     /// Checks the changes, and adds the metadata that have to stay.
@@ -219,6 +226,11 @@ impl Modify {
             check_metadata(metadata)?;
             let reported = self.collection.inner.stored.reported();
             index_metadata::replace(metadata, self.collection.metadata(), &reported)?;
+            // Without it, other programs would stop to stamp, and readers would miss their writes.
+            let stamp = self.collection.metadata().get(STAMP);
+            if let (Some(stamp), None) = (stamp, metadata.get(STAMP)) {
+                metadata.insert(STAMP, stamp.clone());
+            }
         }
         self.check_index()?;
         if let Some(function) = self.embedding_function.as_deref() {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Learns which records are written through handles that share their settings.
 pub(crate) trait WriteObserver: Send + Sync {
-    /// Called after the response to a request that writes, whatever it was.
+    /// Called after each request that has written, or may have written although it failed.
     fn written(&self, written: Written<'_>);
 }
 

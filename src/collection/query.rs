@@ -111,17 +111,27 @@ macro_rules! setters {
             }
 
             /// Drops the hits that are farther away than this, after the query. So there may be fewer than
-            /// [`n_results`](Self::n_results); no others take their place. If called twice, the smaller
-            /// distance counts. Default: none are dropped.
+            /// [`n_results`](Self::n_results); no others take their place. If called twice, or together with
+            /// [`min_score`](Self::min_score), the smaller distance counts. NaN is refused. Default: none are
+            /// dropped.
+            ///
+            /// ```no_run
+            /// # use chroma_blocking::{Client, Hashing};
+            /// # let client = Client::from_env()?;
+            /// # let notes = client.collection("notes").embedding_function(Hashing::default()).get()?;
+            /// let near = notes.query("memory safety").max_distance(0.4).run()?;
+            /// # Ok::<(), chroma_blocking::Error>(())
+            /// ```
             pub fn max_distance(mut self, distance: f32) -> Self {
                 self.options.max_distance.restrict(distance);
                 self
             }
 
-            /// Drops the hits that are less similar than this: those with a distance of more than `1.0 - score`.
-            /// In a collection with the space `cosine`, the score is the cosine of the angle between the
-            /// vectors; with `ip`, their inner product. With `l2`, the call fails with
-            /// [`Error::Invalid`](crate::Error::Invalid). Default: none are dropped.
+            /// Drops the hits that are less similar than this: those with a distance above `1.0 - score`. In a
+            /// collection with the space `cosine`, the score is the cosine of the angle between the vectors;
+            /// with `ip`, their inner product. With `l2`, and if the server does not report the space, the call
+            /// fails with [`Error::Invalid`](crate::Error::Invalid) before any request. If called twice, the
+            /// greater score counts. NaN is refused. Default: none are dropped.
             ///
             /// ```no_run
             /// # use chroma_blocking::{Client, Hashing};
@@ -131,7 +141,10 @@ macro_rules! setters {
             /// # Ok::<(), chroma_blocking::Error>(())
             /// ```
             pub fn min_score(mut self, score: f32) -> Self {
-                self.options.min_score = Some(score);
+                let earlier = self.options.min_score;
+                // NaN stays, and is refused.
+                let is_kept = |earlier: &f32| earlier.is_nan() || *earlier > score;
+                self.options.min_score = earlier.filter(is_kept).or(Some(score));
                 self
             }
 
@@ -232,8 +245,8 @@ impl QueryMany {
     }
 }
 
-/// The maximum number of hits in a request with several queries. Even with the shortest ids, that many hits stay
-/// within the memory budget of a response.
+/// The maximum number of hits in a request with several queries. Even with the shortest ids, that many hits
+/// stay within the memory budget of a response.
 const MAX_HITS: usize = 300_000;
 
 fn run(collection: &Collection, queries: &Queries, options: Options) -> Result<Vec<QueryResult>> {

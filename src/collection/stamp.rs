@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Collection;
+use super::handle::Stamps;
 use crate::model::metadata::Metadata;
 pub use crate::model::metadata::STAMP;
 
@@ -21,15 +22,6 @@ impl Collection {
         shown
     }
 
-    /// Returns the stamp of a request that is sent now: microseconds since 1970.
-    pub(super) fn stamp(&self) -> Option<i64> {
-        if !self.stamps.writes {
-            return None;
-        }
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        Some(since_1970.map_or(0, |duration| duration.as_micros() as i64))
-    }
-
     /// Removes the stamps from metadata that the server returned.
     pub(super) fn hide_stamps<'a>(&self, metadatas: impl IntoIterator<Item = &'a mut Metadata>) {
         if self.hides_stamps() {
@@ -43,4 +35,24 @@ impl Collection {
     pub(crate) fn hides_stamps(&self) -> bool {
         self.stamps.writes && !self.stamps.are_shown
     }
+
+    /// Returns the same collection with the settings of another handle, in addition to those in its metadata.
+    pub(super) fn with_stamps(mut self, stamps: Stamps) -> Collection {
+        self.stamps.writes |= stamps.writes;
+        self.stamps.are_shown = stamps.are_shown;
+        self
+    }
+
+    /// Returns the same collection, whose calls return no stamps, for records that are written again.
+    pub(crate) fn hiding_stamps(&self) -> Collection {
+        let mut hidden = self.clone();
+        hidden.stamps.are_shown = false;
+        hidden
+    }
+}
+
+/// Returns the time as a stamp: microseconds since 1970.
+pub(super) fn now() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_1970.map_or(0, |duration| duration.as_micros() as i64)
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::read::without_repeated;
 use super::selection::Selection;
-use super::{Collection, IntoIds};
+use super::{Collection, IntoIds, stamp};
 use crate::client::operations as op;
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::filter::{Parts, Where};
@@ -16,7 +16,7 @@ use crate::model::results::{GetResult, Include};
 use crate::transport::Operation;
 use crate::wire::read;
 use crate::wire::requested::Requested;
-use crate::wire::write::{self, Page};
+use crate::wire::write::{self, Batch, Page, Stamp};
 
 /// Reads and writes of one collection that take effect together, and only if no other program has written a
 /// record that the transaction has read (optimistic concurrency). Needs a server newer than 1.5.9.
@@ -54,7 +54,7 @@ pub struct Transaction {
     read_token: Option<u64>,
     read_ids: BTreeSet<String>,
     written_ids: BTreeSet<String>,
-    /// The writes as JSON objects, separated by commas.
+    /// The writes as JSON objects, separated by commas. Their stamps are not filled in.
     operations: Vec<u8>,
 }
 
@@ -210,7 +210,11 @@ impl Transaction {
         };
         self.claim(operation, ids())?;
         let vectors = prepared.vectors();
-        let batch = prepared.batch(&vectors, 0..records.len());
+        let batch = Batch {
+            // The time of the commit.
+            stamp: collection.stamps_writes().then_some(Stamp::Later),
+            ..prepared.batch(&vectors, 0..records.len())
+        };
         self.buffer(operation, |to| batch.write(to));
         Ok(())
     }
@@ -267,11 +271,18 @@ impl Transaction {
                 record_count: 0,
             });
         }
-        let body = write::conditional_commit(self.read_token, &self.read_ids, &self.operations);
+        let commit = write::Commit {
+            read_token: self.read_token,
+            read_ids: &self.read_ids,
+            operations: &self.operations,
+            stamp: stamp::now(),
+        };
+        let body = commit.body();
         let request = self.collection.request(&op::CONDITIONAL_COMMIT);
         let committed = request.body(&body).send(read::json);
-        self.collection
-            .announce(|| Some(self.written_ids.iter().map(String::as_str).collect()));
+        self.collection.announce(&committed, || {
+            Some(self.written_ids.iter().map(String::as_str).collect())
+        });
         committed
     }
 }

@@ -6,6 +6,7 @@ use super::Collection;
 use super::batches::Batches;
 use super::embedding::TextEmbedder;
 use super::sparse::Filled;
+use super::stamp;
 use crate::client::{Feature, PreFlightChecks, operations as op};
 use crate::embed::{self, Purpose};
 #[cfg(doc)]
@@ -16,7 +17,7 @@ use crate::model::embeddings::Embeddings;
 use crate::model::records::{IntoRecords, Records};
 use crate::transport::Operation;
 use crate::wire::read;
-use crate::wire::write::{self, Batch};
+use crate::wire::write::{self, Batch, Stamp};
 
 impl Collection {
     /// Adds new records. The server ignores a record whose id already exists, without an error; to replace
@@ -83,10 +84,17 @@ impl Collection {
         let records = prepared.records();
         let vectors = prepared.vectors();
         let base64 = prepared.limits.supports_base64_encoding;
+        let stamp = if prepared.stamped {
+            write::STAMP_LEN
+        } else {
+            0
+        };
         let batches = Batches {
             operation,
             count: records.len(),
-            entry_size: |index: usize| write::size(records.record(index), vectors[index], base64),
+            entry_size: |index: usize| {
+                write::size(records.record(index), vectors[index], base64) + stamp
+            },
             overhead: 0,
             max_count: prepared.limits.max_batch_size,
         };
@@ -98,8 +106,9 @@ impl Collection {
             body.reserve_exact(bytes);
             prepared.batch(&vectors, range.clone()).write(&mut body);
             let sent = self.request(operation).body(&body).send(read::done);
-            // Also after an error, since the server may have written them.
-            self.announce(|| Some(range.map(|index| records.record(index).id).collect()));
+            self.announce(&sent, || {
+                Some(range.map(|index| records.record(index).id).collect())
+            });
             sent
         });
         let sent = sent.map_err(|failed| {
@@ -129,7 +138,7 @@ impl Collection {
             dimension: self.dimension().or(function.and_then(|f| f.dimension())),
             is_update: operation.name == op::UPDATE.name,
             is_single_node: self.is_single_node(),
-            is_stamped: self.stamps.writes,
+            is_stamped: self.stamps_writes(),
         };
         let CheckedRecords {
             to_embed,
@@ -159,7 +168,7 @@ impl Collection {
             limits,
             // `add` has no metadata keys to remove.
             nulls: operation.name != op::ADD.name,
-            stamp: self.stamps_writes().then_some(self),
+            stamped: self.stamps_writes(),
             embeddings: embeddings.transpose()?.unwrap_or_default(),
             embedded: to_embed,
         };
@@ -217,8 +226,8 @@ pub(super) struct Prepared<'a> {
     limits: PreFlightChecks,
     /// Whether metadata values may be null, which removes the key.
     nulls: bool,
-    /// The collection that stamps them, if it does.
-    stamp: Option<&'a Collection>,
+    /// Whether the records get a stamp.
+    stamped: bool,
     /// The indices of the records that were embedded.
     embedded: Vec<usize>,
     /// The vectors of these records, in the same order.
@@ -245,7 +254,8 @@ impl Prepared<'_> {
         vectors
     }
 
-    /// Returns some of the records as the body of a request. `vectors` are the vectors of all records.
+    /// Returns some of the records as the body of a request, stamped with the current time. `vectors` are the
+    /// vectors of all records.
     pub(super) fn batch<'b>(
         &'b self,
         vectors: &'b [Option<&'b [f32]>],
@@ -256,7 +266,7 @@ impl Prepared<'_> {
             vectors,
             range,
             nulls: self.nulls,
-            stamp: self.stamp.and_then(Collection::stamp),
+            stamp: self.stamped.then(|| Stamp::At(stamp::now())),
             base64: self.limits.supports_base64_encoding,
         }
     }

@@ -63,7 +63,8 @@ impl Settings {
     pub(super) fn new(collection: Collection) -> Settings {
         Settings {
             operation: "ingest",
-            collection,
+            // A job writes some of the metadata again that it reads.
+            collection: collection.hiding_stamps(),
             concurrency: 4,
             batch_size: 1_000,
             checkpoint: None,

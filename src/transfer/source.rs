@@ -91,7 +91,8 @@ impl CollectionSource {
     ) -> Result<CollectionSource> {
         Ok(CollectionSource {
             start: list(&collection, filter.as_ref())?,
-            collection,
+            // The target has its own.
+            collection: collection.hiding_stamps(),
             filter,
             texts,
             previous: None,

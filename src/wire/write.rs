@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base64_simd::STANDARD as BASE64;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::print;
 use crate::model::filter::{Document, Parts};
 use crate::model::json_len::json_len;
-use crate::model::metadata::{Metadata, STAMP};
+use crate::model::metadata::{MetadataValue, STAMP};
 use crate::model::record::RecordRef;
 use crate::model::records::Records;
 use crate::model::results::Include;
@@ -28,17 +27,32 @@ pub(crate) struct Batch<'a> {
     pub(crate) range: Range<usize>,
     /// Whether metadata values may be null, which removes the key. `add` has no keys to remove.
     pub(crate) nulls: bool,
-    /// The value of [`STAMP`] in the metadata of each record, if there is one.
-    pub(crate) stamp: Option<i64>,
+    /// The value of [`STAMP`] that the metadata of each record gets, if any.
+    pub(crate) stamp: Option<Stamp>,
     /// Whether to send vectors as base64 of little-endian floats, which halves the bytes. Not all servers
     /// read it.
     pub(crate) base64: bool,
 }
 
-/// Returns the approximate size of a record in a request, in bytes.
+/// A time in the metadata of records that are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stamp {
+    /// Microseconds since 1970.
+    At(i64),
+    /// The time of the [`Commit`].
+    Later,
+}
+
+/// The place of a [`Stamp::Later`]. JSON escapes this byte, so it occurs nowhere else in a body.
+const LATER: u8 = 0;
+
+/// The size of a stamp in a request: key, quotes, number, colon and comma, and braces instead of a null.
+pub(crate) const STAMP_LEN: usize = STAMP.len() + 24;
+
+/// Returns the approximate size of a record in a request, in bytes, without a stamp.
 pub(crate) fn size(row: RecordRef<'_>, vector: Option<&[f32]>, base64: bool) -> usize {
-    /// Quotes, commas, nulls, and a stamp.
-    const AROUND: usize = 80;
+    /// Quotes, commas and nulls.
+    const AROUND: usize = 32;
     let text = |text: Option<&str>| text.map_or(0, json_len);
     let vector = vector.map_or(0, |vector| {
         if base64 {
@@ -70,12 +84,42 @@ impl<'a> Batch<'a> {
             });
         }
         self.optional(to, "documents", |row| row.document);
-        let (nulls, stamp) = (self.nulls, self.stamp);
-        self.optional(to, "metadatas", |row| {
-            Entries::of(row.metadata, nulls, stamp)
-        });
+        self.metadatas(to);
         self.optional(to, "uris", |row| row.uri);
         to.push(b'}');
+    }
+
+    /// Appends the metadata of all rows, if any row has an entry.
+    fn metadatas(&self, to: &mut Vec<u8>) {
+        let is_sent = |value: &MetadataValue| self.nulls || !value.is_null();
+        let has_entry = |row: RecordRef<'_>| {
+            self.stamp.is_some() || row.metadata.iter().any(|(_, value)| is_sent(value))
+        };
+        let mut rows = self.range.clone().map(|index| self.rows.record(index));
+        if !rows.any(has_entry) {
+            return;
+        }
+        key(to, "metadatas");
+        self.column(to, |to, row, _| {
+            if !has_entry(row) {
+                return null(to);
+            }
+            to.push(b'{');
+            for (key, value) in row.metadata {
+                if is_sent(value) {
+                    member(to, key, value);
+                }
+            }
+            match self.stamp {
+                Some(Stamp::At(time)) => member(to, STAMP, &time),
+                Some(Stamp::Later) => {
+                    key(to, STAMP);
+                    to.push(LATER);
+                }
+                None => {}
+            }
+            to.push(b'}');
+        });
     }
 
     /// Appends a list with an entry for each row.
@@ -149,22 +193,36 @@ pub(crate) fn with_read_token(mut body: Vec<u8>, read_token: Option<u64>) -> Vec
     body
 }
 
-/// Returns `{"read_token":…,"read_ids":[…],"operations":[{"operation":"upsert","payload":{…}},…]}`.
-/// `operations` is JSON, separated by commas.
-pub(crate) fn conditional_commit(
-    read_token: Option<u64>,
-    read_ids: &BTreeSet<String>,
-    operations: &[u8],
-) -> Vec<u8> {
-    let mut to = Vec::with_capacity(operations.len() + 256);
-    to.push(b'{');
-    member(&mut to, "read_token", &read_token);
-    member(&mut to, "read_ids", read_ids);
-    key(&mut to, "operations");
-    to.push(b'[');
-    to.extend_from_slice(operations);
-    to.extend_from_slice(b"]}");
-    to
+/// The commit of a transaction.
+pub(crate) struct Commit<'a> {
+    pub(crate) read_token: Option<u64>,
+    pub(crate) read_ids: &'a BTreeSet<String>,
+    /// JSON objects, separated by commas.
+    pub(crate) operations: &'a [u8],
+    /// The time that replaces each [`Stamp::Later`].
+    pub(crate) stamp: i64,
+}
+
+impl Commit<'_> {
+    /// Returns `{"read_token":…,"read_ids":[…],"operations":[{"operation":"upsert","payload":{…}},…]}`.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let mut to = Vec::with_capacity(self.operations.len() + 256);
+        to.push(b'{');
+        member(&mut to, "read_token", &self.read_token);
+        member(&mut to, "read_ids", self.read_ids);
+        key(&mut to, "operations");
+        to.push(b'[');
+        let stamp = self.stamp.to_string();
+        let parts = self.operations.split(|byte| *byte == LATER);
+        for (index, part) in parts.enumerate() {
+            if index > 0 {
+                to.extend_from_slice(stamp.as_bytes());
+            }
+            to.extend_from_slice(part);
+        }
+        to.extend_from_slice(b"]}");
+        to
+    }
 }
 
 /// The options of a query.
@@ -257,40 +315,6 @@ fn list<T>(
     to.push(b']');
 }
 
-/// The entries of metadata that are sent; not empty.
-struct Entries<'a> {
-    metadata: &'a Metadata,
-    nulls: bool,
-    stamp: Option<i64>,
-}
-
-impl Entries<'_> {
-    fn of(metadata: &Metadata, nulls: bool, stamp: Option<i64>) -> Option<Entries<'_>> {
-        let mut values = metadata.iter();
-        let has_any = stamp.is_some() || values.any(|(_, value)| nulls || !value.is_null());
-        has_any.then_some(Entries {
-            metadata,
-            nulls,
-            stamp,
-        })
-    }
-}
-
-impl Serialize for Entries<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (key, value) in self.metadata {
-            if self.nulls || !value.is_null() {
-                map.serialize_entry(key, value)?;
-            }
-        }
-        if let Some(stamp) = self.stamp {
-            map.serialize_entry(STAMP, &stamp)?;
-        }
-        map.end()
-    }
-}
-
 /// Appends JSON. Cannot fail: the crate's own types have no map keys other than strings, and no I/O is done.
 fn json<T: Serialize + ?Sized>(to: &mut Vec<u8>, value: &T) {
     let written = serde_json::to_writer(to, value);
@@ -328,7 +352,7 @@ fn base64(to: &mut Vec<u8>, vector: &[f32]) {
 mod tests {
     use super::*;
     use crate::model::filter::Key;
-    use crate::model::record::Record;
+    use crate::model::record::{AsRecord, Record};
 
     fn body(rows: &[Record], range: Range<usize>, base64: bool) -> String {
         let rows = rows.to_vec();
@@ -389,6 +413,62 @@ mod tests {
         assert_eq!(
             body(false),
             r#"{"ids":["a","b"],"metadatas":[{"k":1},null]}"#
+        );
+    }
+
+    #[test]
+    fn stamps_are_in_the_metadata_of_each_record_and_in_the_size() {
+        let rows = vec![
+            Record::new("a").metadata("k", 1).remove_metadata("x"),
+            Record::new("b"),
+        ];
+        let write = |nulls, stamp| {
+            let mut to = Vec::new();
+            Batch {
+                rows: &rows,
+                vectors: &[None, None],
+                range: 0..2,
+                nulls,
+                stamp: Some(stamp),
+                base64: true,
+            }
+            .write(&mut to);
+            to
+        };
+        let time = Stamp::At(1_764_600_000_000_000);
+        let expected = format!(
+            r#"{{"ids":["a","b"],"metadatas":[{{"k":1,"{STAMP}":1764600000000000}},{{"{STAMP}":1764600000000000}}]}}"#
+        );
+        assert_eq!(String::from_utf8(write(false, time)).unwrap(), expected);
+        let with_nulls = write(true, time);
+        let nulls = expected.replace("\"k\":1", "\"k\":1,\"x\":null");
+        assert_eq!(String::from_utf8(with_nulls.clone()).unwrap(), nulls);
+        let size = |row: &Record| size(row.as_record(), None, true) + STAMP_LEN;
+        assert!(with_nulls.len() <= rows.iter().map(size).sum());
+
+        // A value that looks like the place of a stamp stays.
+        let record = vec![Record::new("c").metadata("k", "\0")];
+        let mut operations = write(false, Stamp::Later);
+        operations.push(b',');
+        Batch {
+            rows: &record,
+            vectors: &[None],
+            range: 0..1,
+            nulls: false,
+            stamp: None,
+            base64: true,
+        }
+        .write(&mut operations);
+        let commit = Commit {
+            read_token: None,
+            read_ids: &BTreeSet::new(),
+            operations: &operations,
+            stamp: 1_764_600_000_000_000,
+        };
+        let other = r#"{"ids":["c"],"metadatas":[{"k":"\u0000"}]}"#;
+        assert_eq!(
+            String::from_utf8(commit.body()).unwrap(),
+            format!(r#"{{"read_token":null,"read_ids":[],"operations":[{expected},{other}]}}"#)
         );
     }
 

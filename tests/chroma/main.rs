@@ -35,6 +35,7 @@ mod search;
 #[path = "../support/server.rs"]
 mod server;
 mod single_node;
+mod stamps;
 mod tenants;
 
 use std::fmt::Debug;

@@ -1,8 +1,9 @@
 //! Queries: by text, by vector, one and many.
 
-use chroma_blocking::{Embeddings, Include, Key, QueryResult, Record, record::Vectors};
+use chroma_blocking::{Embeddings, Include, Key, QueryResult, Record, Space, record::Vectors};
 
-use crate::Scratch;
+use crate::server::{client, unique_name};
+use crate::{Scratch, refused};
 
 fn points() -> Scratch {
     let points = Scratch::new();
@@ -161,4 +162,73 @@ fn query_texts_are_embedded() {
 fn an_empty_collection_has_no_hits() {
     let empty = Scratch::hashing();
     assert!(empty.query("anything").run().unwrap().is_empty());
+}
+
+#[test]
+fn hits_beyond_the_greatest_distance_are_dropped() {
+    let points = points();
+    // The squared distances are 0, 1, 4, 9 …
+    let query = || points.query([0.0, 0.0]).n_results(5);
+    let near = |distance: f32| query().max_distance(distance).run().unwrap();
+    assert_eq!(ids(&near(4.0)), ["0", "1", "2"], "4.0 itself is kept");
+    assert_eq!(ids(&near(3.99)), ["0", "1"]);
+    assert_eq!(near(f32::INFINITY).len(), 5, "none are added");
+    assert!(near(-1.0).is_empty());
+    let both = query()
+        .max_distance(9.0)
+        .max_distance(1.0)
+        .max_distance(4.0);
+    assert_eq!(ids(&both.run().unwrap()), ["0", "1"], "the smallest counts");
+    let many = points.query_many([[0.0, 0.0], [9.0, 0.0], [50.0, 0.0]]);
+    let many = many.max_distance(1.5).run().unwrap();
+    let found: Vec<_> = many.iter().map(ids).collect();
+    assert_eq!(found, [vec!["0", "1"], vec!["9", "8"], vec![]]);
+
+    let message = refused(query().max_distance(f32::NAN).run());
+    assert!(message.contains("max_distance is \"NaN\": it must be a number"));
+    let message = refused(query().max_distance(f32::NAN).max_distance(1.0).run());
+    assert!(message.contains("NaN"), "{message}");
+}
+
+#[test]
+fn hits_below_the_least_score_are_dropped() {
+    let angles = |space: Space| {
+        let builder = client().collection(unique_name()).space(space);
+        let points = Scratch(builder.create().unwrap());
+        // The first floats are the cosines and the inner products with [1, 0].
+        for (id, vector) in [("1", [1.0, 0.0]), ("0.6", [0.6, 0.8]), ("-1", [-1.0, 0.0])] {
+            points.add([Record::new(id).embedding(vector)]).unwrap();
+        }
+        points
+    };
+    for space in [Space::Cosine, Space::Ip] {
+        let points = angles(space);
+        if points.space().is_none() {
+            // Chroma 1.0.0 does not report it.
+            refused(points.query([1.0, 0.0]).min_score(0.5).run());
+            continue;
+        }
+        let query = || points.query([1.0, 0.0]);
+        let found = |score: f32| query().min_score(score).run().unwrap();
+        assert_eq!(ids(&found(0.5)), ["1", "0.6"]);
+        assert_eq!(ids(&found(0.61)), ["1"]);
+        assert_eq!(found(f32::NEG_INFINITY).len(), 3);
+        let twice = query().min_score(0.61).min_score(0.5).run().unwrap();
+        assert_eq!(ids(&twice), ["1"], "the greater counts");
+        for stricter in [
+            query().min_score(0.5).max_distance(0.1),
+            query().max_distance(1.9).min_score(0.9),
+        ] {
+            assert_eq!(ids(&stricter.run().unwrap()), ["1"]);
+        }
+        let many = points.query_many([[1.0, 0.0], [-1.0, 0.0]]);
+        let many = many.min_score(0.9).run().unwrap();
+        assert_eq!(many.iter().map(ids).collect::<Vec<_>>(), [["1"], ["-1"]]);
+        let message = refused(query().min_score(f32::NAN).min_score(0.5).run());
+        assert!(message.contains("min_score is \"NaN\""), "{message}");
+    }
+    let points = angles(Space::L2);
+    let message = refused(points.query([1.0, 0.0]).min_score(0.5).n_results(0).run());
+    let expected = "where no similarity belongs to a distance; use max_distance(...)";
+    assert!(message.contains(expected), "{message}");
 }

@@ -4,7 +4,10 @@
 
 use crate::support::stand_in::{Answer, Request, StandIn};
 use crate::support::*;
-use chroma_blocking::{Client, Error, InvalidInput, Key, Record};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chroma_blocking::collection::STAMP;
+use chroma_blocking::{Client, Error, Include, InvalidInput, Key, Metadata, Record};
 use serde_json::{Value, json};
 
 const COLLECTION: &str = "/api/v2/tenants/default_tenant/databases/default_database/collections/6f4c0b6e-9f3c-4d43-8d0e-0c1f4b0f6a11";
@@ -213,6 +216,44 @@ fn a_transaction_reads_one_snapshot_and_commits_once() {
         json!({"ids": ["e"], "metadatas": [{"k": 1}]})
     );
     assert_eq!(operations[2]["payload"], json!({"ids": ["f"]}));
+}
+
+#[test]
+fn a_transaction_stamps_its_records_with_the_time_of_the_commit() {
+    let read = json!({"ids": ["a"], "metadatas": [{"k": 1, STAMP: 5}], "include": ["metadatas"], "read_token": 42});
+    let server = chroma(LIMITS, move |request| {
+        Answer::ok(if request.path.ends_with("/get") {
+            read.to_string()
+        } else {
+            r#"{"record_count":3}"#.to_owned()
+        })
+    });
+    let abc = client(&server).collection("abc").stamp_writes(true);
+    let abc = abc.get().unwrap();
+    let mut transaction = abc.transaction();
+    let found = transaction.get_ids("a", [Include::Metadatas]).unwrap();
+    assert_eq!(found.metadatas.unwrap(), [Metadata::from([("k", 1)])]);
+    let point = |id: &str| Record::new(id).embedding([1.0, 2.0]);
+    transaction
+        .add([point("b").metadata("k", "\u{0}"), point("c")])
+        .unwrap();
+    transaction.update([Record::new("d")]).unwrap();
+    let now = || {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        since_1970.as_micros() as i64
+    };
+    let before = now();
+    transaction.commit().unwrap();
+    let commit: Value =
+        serde_json::from_slice(&server.requests_to("/conditional/commit")[0].body).unwrap();
+    let metadatas = |operation: usize| &commit["operations"][operation]["payload"]["metadatas"];
+    let stamp = metadatas(0)[0][STAMP].as_i64().unwrap();
+    assert!(before <= stamp && stamp <= now());
+    assert_eq!(
+        metadatas(0),
+        &json!([{"k": "\u{0}", STAMP: stamp}, {STAMP: stamp}])
+    );
+    assert_eq!(metadatas(1), &json!([{STAMP: stamp}]));
 }
 
 #[test]

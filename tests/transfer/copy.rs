@@ -4,10 +4,13 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chroma_blocking::collection::STAMP;
 use chroma_blocking::error::DifferenceKind;
 use chroma_blocking::schema::HnswConfig;
 use chroma_blocking::transfer::IfExists;
-use chroma_blocking::{Error, Hashing, Key, LocalServer, ProgressStage, Record, Space};
+use chroma_blocking::{
+    Collection, Error, Hashing, Key, LocalServer, Metadata, ProgressStage, Record, Space,
+};
 
 use crate::servers::{
     all, assert_same, filled, oldest, one, other, records, unique_name, with_lists,
@@ -41,6 +44,48 @@ fn a_copy_has_all_records_in_their_order_and_all_settings() {
         copy.embedding_function().unwrap().name(),
         "chroma_blocking_hashing"
     );
+}
+
+#[test]
+fn a_copy_of_a_stamped_collection_has_its_own_stamps() {
+    let builder = one().collection(unique_name()).stamp_writes(true);
+    let source = builder.create().unwrap();
+    let records = records(0..300);
+    source.add(&records).unwrap();
+    let shown = |notes: &Collection| {
+        let opened = notes.client().collection(notes.name());
+        opened.show_stamps(true).get().unwrap()
+    };
+    let stamps = |notes: &Collection| {
+        let all = shown(notes).get().run().unwrap().metadatas.unwrap();
+        let of = |metadata: &Metadata| metadata.get(STAMP).unwrap().as_int().unwrap();
+        all.iter().map(of).collect::<Vec<_>>()
+    };
+    let last = stamps(&source).into_iter().max().unwrap();
+    // A source that shows its stamps makes the same copy.
+    for from in [source.clone(), shown(&source)] {
+        let name = unique_name();
+        let report = from.copy_to(&other()).name(&name).run().unwrap();
+        assert!(report.verified, "{report}");
+        let copy = other().collection(&name).get().unwrap();
+        assert!(copy.stamps_writes());
+        assert_same(&copy, &records);
+        assert!(stamps(&copy).iter().all(|stamp| *stamp > last));
+        // A second run finds no difference.
+        let again = from.copy_to(&other()).name(&name);
+        let report = again.if_exists(IfExists::Mirror).run().unwrap();
+        assert_eq!((report.written, report.skipped), (0, 300), "{report}");
+    }
+    let folder = Folder::new();
+    let backup = folder.path("backup");
+    let report = one().backup().collections([source.name()]);
+    report.to_folder(&backup).unwrap();
+    let restored = other().restore(&backup).run().unwrap();
+    assert!(restored[0].verified, "{}", restored[0]);
+    let restored = other().collection(source.name()).get().unwrap();
+    assert!(restored.stamps_writes());
+    assert_same(&restored, &records);
+    assert!(stamps(&restored).iter().all(|stamp| *stamp > last));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use chroma_blocking::{
     Client, ClientBuilder, Collection, Key, Metadata, MetadataValue, Record, RetryPolicy, Search,
     Space, Where,
     client::CircuitBreaker,
-    collection::CollectionBuilder,
+    collection::{CollectionBuilder, STAMP},
     ingest::BadRecords,
     record::{Columns, SparseVector},
     schema::{HnswConfig, InvertedIndex, Schema, SpannConfig},
@@ -160,6 +160,8 @@ fn metadata(seen: &mut Messages, abc: &Collection) {
     let builder = || abc.client().collection("abc");
     seen.of(builder().metadata("k", vec![1]).create());
     seen.of(builder().metadata("k", MetadataValue::Null).create());
+    let stamped = builder().stamp_writes(true).get().unwrap();
+    seen.of(stamped.upsert([point("a").metadata(STAMP, 1)]));
 
     #[derive(Debug, serde::Serialize, serde::Deserialize)]
     struct Year {
@@ -245,6 +247,8 @@ fn calls(seen: &mut Messages, abc: &Collection) {
         .ids((0..20_000).map(|i| i.to_string()))
         .limit(1)
         .run());
+    seen.of(abc.query([1.0]).max_distance(f32::NAN).run());
+    seen.of(abc.query([1.0]).min_score(0.5).run());
     let mut transaction = abc.transaction();
     transaction.upsert([point("a")]).unwrap();
     seen.of(transaction.upsert([point("a")]));

@@ -18,8 +18,9 @@ pub(crate) use read::{Nullable, Reading};
 pub use strings::{Strings, StringsIter};
 pub use value::{MetadataValue, SparseVector};
 
-/// The metadata key under which a collection that
-/// [stamps its writes](crate::collection::CollectionBuilder::stamp_writes) keeps the time of a record's last
-/// write, in microseconds since 1970. In the metadata of the collection itself, it says that all writes are
-/// stamped.
+/// The metadata key of stamps.
+///
+/// A collection that [stamps its writes](crate::collection::CollectionBuilder::stamp_writes) has the time of
+/// a record's last write under this key, in microseconds since 1970. In the metadata of the collection
+/// itself, any value except `false` means that this crate stamps all writes.
 pub const STAMP: &str = "chroma_blocking:stamp";
