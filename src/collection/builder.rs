@@ -128,7 +128,7 @@ impl CollectionBuilder {
 
     /// Sets whether writes stamp the records. Each request that adds, upserts or updates records then adds
     /// its time to their metadata, under the key [`STAMP`]: microseconds since 1970, by the clock of this
-    /// machine. Default: `false`.
+    /// machine. Default: as the metadata of the collection says, otherwise `false`.
     ///
     /// A server does not report which records were written. With stamps, `Key::field(STAMP).gt(time)` selects
     /// them, and an index of words (`WordIndex`, feature `hybrid`) finds what other programs have

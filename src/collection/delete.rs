@@ -182,7 +182,11 @@ impl Deletion<'_> {
                 self.collection.announce_deleted(ids);
             }
             // Also after an error, if the server may have deleted them.
-            _ => self.collection.announce(&sent, ids),
+            _ => {
+                self.collection.announce(&sent, ids);
+                // The order of records that are added again is new.
+                self.collection.announce(&sent, || None);
+            }
         }
         sent.map_err(|error| self.collection.explain_refusal(parts, error))
     }

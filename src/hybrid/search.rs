@@ -239,6 +239,7 @@ fn evaluate_or_send(
     mut searches: Vec<Search>,
     options: &Options,
 ) -> Result<Vec<SearchResult>> {
+    evaluation.check_index()?;
     let collection = evaluation.collection;
     let may_send = collection.may_have_search()
         && (!collection.is_single_node() || may_have_indexes(collection, &searches));
@@ -295,6 +296,11 @@ fn check(collection: &Collection, searches: &[Search], options: &Options) -> Res
         };
         let checked = search.check(&of, collection.dimension());
         checked.map_err(invalid)?;
+        if options.max_distance.is_set() && search.rank.is_none() {
+            let why = "max_distance and min_score need a rank, since its scores are the distances"
+                .to_owned();
+            return Err(invalid(InvalidInput::Search { of, why }));
+        }
     }
     Ok(())
 }

@@ -58,6 +58,8 @@ fn refuse_bad_searches(notes: &Collection, words: &WordIndex) {
         let why = refused(run.run());
         assert!(why.contains(part), "{why} / {part}");
     }
+    let bounded = notes.search(Search::new()).words(words).max_distance(0.5);
+    assert!(refused(bounded.run()).contains("need a rank"));
     let grouped = Search::new().group_by(GroupBy::new(["kind"]));
     assert!(refused(notes.search(grouped).words(words).run()).contains("needs a rank"));
     let rank = || {

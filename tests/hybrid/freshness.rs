@@ -397,3 +397,48 @@ fn more_own_writes_than_are_remembered_are_seen() {
         assert_eq!(words.len(), 1);
     }
 }
+
+#[test]
+fn a_look_without_stamps_hides_no_stamped_write() {
+    let notes = Scratch::new();
+    notes
+        .add([note("1", "red apples"), note("2", "green pears")])
+        .unwrap();
+    let words = notes.word_index().lookback(Duration::ZERO).open().unwrap();
+    let stamping = || {
+        let builder = client().collection(notes.name()).stamp_writes(true);
+        builder
+            .embedding_function(Hashing::default())
+            .get()
+            .unwrap()
+    };
+    stamping().update([note("1", "blue plums")]).unwrap();
+    // This handle reads no stamps.
+    assert!(!notes.stamps_writes());
+    assert!(checked(&notes, &words, "cherries").is_empty());
+    assert_eq!(checked(&stamping(), &words, "plums"), ["1"]);
+}
+
+#[test]
+fn every_hit_is_compared_also_those_that_take_the_place_of_others() {
+    let notes = Scratch::new();
+    let texts = [
+        "apple apple apple",
+        "apple apple",
+        "an apple in a garden",
+        "a garden",
+    ];
+    let records = texts
+        .iter()
+        .enumerate()
+        .map(|(n, text)| note(&n.to_string(), text));
+    notes.add(records.collect::<Vec<_>>()).unwrap();
+    let words = notes.word_index().open().unwrap();
+    let other = notes.other_handle();
+    other
+        .update(["0", "1"].map(|id| note(id, "a pear")))
+        .unwrap();
+    let search = Search::new().rank(Knn::words("apple")).limit(1);
+    let hits = notes.search(search).words(&words).run().unwrap();
+    assert_eq!(hits.ids().collect::<Vec<_>>(), ["2"]);
+}

@@ -59,14 +59,15 @@ fn type_order(value: &MetadataValue) -> u8 {
     match value {
         MetadataValue::Null => 0,
         MetadataValue::Bool(_) => 1,
-        MetadataValue::Int(_) | MetadataValue::TooLarge(_) => 2,
-        MetadataValue::Float(_) => 3,
-        MetadataValue::String(_) => 4,
-        MetadataValue::SparseVector(_) => 5,
-        MetadataValue::Bools(_) => 6,
-        MetadataValue::Ints(_) => 7,
-        MetadataValue::Floats(_) => 8,
-        _ => 9,
+        MetadataValue::Int(_) => 2,
+        MetadataValue::TooLarge(_) => 3,
+        MetadataValue::Float(_) => 4,
+        MetadataValue::String(_) => 5,
+        MetadataValue::SparseVector(_) => 6,
+        MetadataValue::Bools(_) => 7,
+        MetadataValue::Ints(_) => 8,
+        MetadataValue::Floats(_) => 9,
+        _ => 10,
     }
 }
 
@@ -78,6 +79,7 @@ pub(super) fn keep_best(
 ) -> Result<()> {
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
     let found = collection
+        .showing_stamps()
         .get()
         .ids(ids)
         .include([Include::Metadatas])

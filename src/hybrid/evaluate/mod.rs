@@ -22,6 +22,10 @@ use ranking::{Found, Ranking};
 /// The most records that are read for one search if the caller has no index of words.
 const MAX_SCANNED: usize = 10_000;
 
+/// The most times that records are ranked again because the documents of the hits had changed. Other programs
+/// may change them as fast as they are read.
+const MAX_MENDS: usize = 10;
+
 /// The parts that all searches of a call share.
 pub(super) struct Evaluation<'a> {
     pub(super) collection: &'a Collection,
@@ -32,9 +36,8 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Refuses searches that cannot be evaluated here, before anything is sent. Texts of dense vectors need
-    /// not be embedded yet.
-    pub(super) fn check(&self, searches: &[Search]) -> Result<()> {
+    /// Refuses an index of another collection.
+    pub(super) fn check_index(&self) -> Result<()> {
         if let Some(words) = self.words {
             if words.collection().id() != self.collection.id() {
                 let why = format!(
@@ -46,6 +49,12 @@ impl Evaluation<'_> {
                 return Err(self.invalid(InvalidInput::setting("words", name, why)));
             }
         }
+        Ok(())
+    }
+
+    /// Refuses searches that cannot be evaluated here, before anything is sent. Texts of dense vectors need
+    /// not be embedded yet.
+    pub(super) fn check(&self, searches: &[Search]) -> Result<()> {
         let key = self.words.and_then(WordIndex::key);
         let mut knns = searches.iter().flat_map(Search::knns);
         let unknown =
@@ -106,20 +115,22 @@ impl Evaluation<'_> {
         Ok(Some(words.clone()))
     }
 
-    /// Ranks the records, and reads the hits. If one is not as the index of words knows it, ranks them once
-    /// more.
+    /// Ranks the records, and reads the hits. If one is not as the index of words knows it, mends the index and
+    /// ranks them again.
     fn hits(&self, ranking: &Ranking<'_>, mut found: Found) -> Result<Vec<SearchHit>> {
         let words = ranking.words.filter(|_| ranking.has_words());
         let compared = words.filter(|_| self.freshness != Freshness::Snapshot);
         let fields = Fields::new(ranking.search, compared.is_some());
         let mut page = self.page(ranking, &found)?;
         let mut read = fields.read(self.collection, &page)?;
-        if let Some(words) = compared {
-            if words.mend(self.collection, hits::documents(&page, &read))? {
-                found.words = ranking.by_words()?;
-                page = self.page(ranking, &found)?;
-                read = fields.read(self.collection, &page)?;
+        for _ in 0..MAX_MENDS {
+            let Some(words) = compared else { break };
+            if !words.mend(self.collection, hits::documents(&page, &read))? {
+                break;
             }
+            found.words = ranking.by_words()?;
+            page = self.page(ranking, &found)?;
+            read = fields.read(self.collection, &page)?;
         }
         Ok(fields.hits(page, read))
     }

@@ -24,6 +24,9 @@ impl From<&Hit> for Ranked {
     }
 }
 
+/// The most ids in a request.
+const MAX_IDS: usize = 10_000;
+
 /// The order in which records were added. Asks the server only for records that an index does not know.
 pub(super) struct Order<'a> {
     collection: &'a Collection,
@@ -40,7 +43,14 @@ impl<'a> Order<'a> {
         if let Some(positions) = self.words.and_then(|words| words.positions(ids)) {
             return Ok(positions);
         }
-        let ordered = self.collection.get().ids(ids).include([]).run()?.ids;
+        // The ids of all records are one request. More of some records would be several, each with its own order.
+        let get = self.collection.get().include([]);
+        let get = if ids.len() > MAX_IDS {
+            get
+        } else {
+            get.ids(ids)
+        };
+        let ordered = get.run()?.ids;
         let positions: HashMap<&str, u32> = ordered.iter().map(String::as_str).zip(0..).collect();
         let position = |id: &String| positions.get(id.as_str()).copied();
         Ok(ids

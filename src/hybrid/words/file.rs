@@ -3,9 +3,9 @@
 //! A magic number, the version of the format, the header (JSON, with its length before it), the records, the
 //! lists, and the XXH3 hash of all of it. Numbers without a fixed size are LEB128.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::hash::Hasher;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -59,17 +59,23 @@ pub(super) enum Found {
 
 /// Reads a file.
 pub(super) fn read(path: &Path) -> io::Result<Found> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let mut file = match File::open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(error),
     };
+    // Another file may be too large to be read.
+    let mut bytes = Vec::new();
+    let start = (&file).take(MAGIC.len() as u64).read_to_end(&mut bytes);
+    start?;
     if bytes.is_empty() {
         return Ok(Found::Nothing);
     }
-    let Some(rest) = bytes.strip_prefix(MAGIC) else {
+    if bytes != MAGIC {
         return Ok(Found::OtherFile);
-    };
+    }
+    file.read_to_end(&mut bytes)?;
+    let rest = &bytes[MAGIC.len()..];
     Ok(match decode(rest, &bytes) {
         Ok((header, state)) => Found::Index(Box::new(header), Box::new(state)),
         Err(why) => Found::Unusable(why),
@@ -257,6 +263,8 @@ fn shared_len(left: &str, right: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::state::ReadRecord;
     use super::*;
     use crate::durable::tests::Folder;

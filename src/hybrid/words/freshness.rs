@@ -6,7 +6,8 @@
 #[non_exhaustive]
 pub enum Freshness {
     /// Asks the server what has changed before the search, and compares the documents of the hits with those
-    /// that were indexed. Two requests in addition to those of the search. The default.
+    /// that were indexed. One request in addition to those of the search, or two if the collection stamps its
+    /// writes; more if something has changed. The default.
     #[default]
     Checked,
     /// Takes the index as it is. No request in addition to those of the search.

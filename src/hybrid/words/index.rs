@@ -39,14 +39,19 @@ use crate::error::Result;
 ///
 /// | written by | [`Checked`](Freshness::Checked) sees it |
 /// |---|---|
-/// | this process, through a handle of the same collection that shares its settings with the index | yes |
-/// | a collection that [stamps its writes](crate::collection::CollectionBuilder::stamp_writes) | yes, once acknowledged |
+/// | this process, through the handle that opened the index, or a clone of it | yes |
+/// | a handle that [stamps its writes](crate::collection::CollectionBuilder::stamp_writes), additions and changes | yes |
 /// | anyone, if the number of records has changed | yes |
 /// | anyone, a document among the hits of the search | yes: the documents of the hits are compared |
 /// | another program without stamps, a document that is not among the hits | no |
 /// | another program without stamps, as many additions as deletions since the last look | no |
 ///
-/// "Sees" holds for what was acknowledged before the search began. A stamped write is seen if it took less
+/// An earlier run of the program counts as another program: what it wrote after it had written the file is seen
+/// only by the rules for others. So call [`refresh`](WordIndex::refresh) before the program ends. The handle that
+/// [`modify`](Collection::modify) returns counts as another program, too.
+///
+/// A look and a rebuild lock the index for other looks. A checked search waits until they end, whatever its
+/// deadline is. "Sees" holds for what was acknowledged before the search began. A stamped write is seen if it took less
 /// time than the [lookback](crate::hybrid::WordIndexBuilder::lookback), and if the clocks of the machines differ by less. To
 /// see everything, call [`rebuild`](WordIndex::rebuild) or search with [`Freshness::Rebuilt`].
 ///
@@ -54,9 +59,9 @@ use crate::error::Result;
 /// record and adds it again, the record may keep its earlier place until the index is built again.
 ///
 /// # Cost
-/// Opening without a file reads all documents once. In memory, an index takes about 8 bytes for each pair of
-/// a document and a word in it; the file takes less than 5. While it is built, the memory is twice that and
-/// two pages of documents.
+/// Opening without a file reads all documents once. For each pair of a record and a word in it, an index of
+/// 117,000 short texts takes 7.4 bytes of memory, and 4.8 bytes of the file; for 10,000, 9.2 and 5.3 bytes. While it
+/// is built, the memory is twice that and two pages of documents.
 #[derive(Clone)]
 pub struct WordIndex(pub(super) Arc<Shared>);
 

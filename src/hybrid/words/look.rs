@@ -11,6 +11,14 @@ use crate::error::Result;
 use crate::model::filter::Key;
 use crate::model::results::{GetResult, Include};
 
+/// What a look has read.
+enum Looked {
+    /// All that was written with a stamp, or all documents.
+    AtStamps,
+    /// Only the number of records, and own writes.
+    AtCount,
+}
+
 impl Shared {
     /// Asks the server what has changed, unless another thread has done so since `began`.
     pub(super) fn look(&self, collection: &Collection, began: Instant) -> Result<()> {
@@ -22,19 +30,24 @@ impl Shared {
         // Taken before anything is read, so that a write in between counts for the next look.
         let own = self.own_writes.take();
         // If the clock was set back, stamps of now are smaller than the time of the last look.
-        let looked = self.look_since(collection, last.at.min(now.at), &own);
-        if looked.is_err() {
-            self.own_writes.put_back(own);
+        match self.look_since(collection, last.at.min(now.at), &own) {
+            Ok(Looked::AtStamps) => *last = now,
+            // A later look reads all stamps since the last one that did.
+            Ok(Looked::AtCount) => last.began = now.began,
+            Err(error) => {
+                self.own_writes.put_back(own);
+                return Err(error);
+            }
         }
-        looked?;
-        *last = now;
         Ok(())
     }
 
-    fn look_since(&self, collection: &Collection, at: i64, own: &WrittenRecords) -> Result<()> {
-        let is_stamped = collection.stamps_writes();
-        if own.has_more && !is_stamped {
-            return self.build(collection);
+    fn look_since(&self, collection: &Collection, at: i64, own: &WrittenRecords) -> Result<Looked> {
+        let is_stamped = self.collection.stamps_writes() || collection.stamps_writes();
+        // Own writes have stamps only if the handle of the index stamps.
+        if own.has_more && !self.collection.stamps_writes() {
+            self.build(collection)?;
+            return Ok(Looked::AtStamps);
         }
         // A record that exists again is the last one now, even if its document is the same.
         let deleted = own.ids.iter().filter(|(_, is_deleted)| **is_deleted);
@@ -53,7 +66,11 @@ impl Shared {
         if is_unknown || collection.count()? != self.state().documents.live() {
             self.list(collection)?;
         }
-        Ok(())
+        Ok(if is_stamped {
+            Looked::AtStamps
+        } else {
+            Looked::AtCount
+        })
     }
 
     /// Lists the ids of all records. Removes those that were deleted, and reads new ones.

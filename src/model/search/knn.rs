@@ -82,8 +82,8 @@ impl Knn {
     ///
     /// On a server with search, this is [`text`](Knn::text) with the key of the sparse vector index whose
     /// source is the document; the schema must have one such index. Elsewhere, a
-    /// `WordIndex` is searched (feature `hybrid`). A text without any known word
-    /// finds nothing.
+    /// `WordIndex` is searched (feature `hybrid`). A text without any known word finds nothing. A server with
+    /// search cannot do that, so there the call fails, unless the `Knn` has a [default](Knn::default).
     pub fn words(text: impl Into<String>) -> Knn {
         Knn::new(KnnQuery::Text(text.into()), Key::field(WORDS))
     }
