@@ -46,22 +46,20 @@ use crate::error::Result;
 /// | another program without stamps, a document that is not among the hits | no |
 /// | another program without stamps, as many additions as deletions since the last look | no |
 ///
-/// An earlier run of the program counts as another program: what it wrote after it had written the file is seen
-/// only by the rules for others. So call [`refresh`](WordIndex::refresh) before the program ends. The handle that
-/// [`modify`](Collection::modify) returns counts as another program, too.
+/// An earlier run of the program counts as another program: what it wrote after it had written the file is
+/// seen only by the rules for others. So call [`refresh`](WordIndex::refresh) before the program ends. The
+/// handle that [`modify`](Collection::modify) returns counts as another program, too.
 ///
 /// A look and a rebuild lock the index for other looks. A checked search waits until they end, whatever its
-/// deadline is. "Sees" holds for what was acknowledged before the search began. A stamped write is seen if it took less
-/// time than the [lookback](crate::hybrid::WordIndexBuilder::lookback), and if the clocks of the machines differ by less. To
-/// see everything, call [`rebuild`](WordIndex::rebuild) or search with [`Freshness::Rebuilt`].
-///
-/// Among hits with the same score, the record that was added first comes first. If another program deletes a
-/// record and adds it again, the record may keep its earlier place until the index is built again.
+/// deadline is. "Sees" holds for what was acknowledged before the search began. A stamped write is seen if it
+/// took less time than the [lookback](crate::hybrid::WordIndexBuilder::lookback), and if the clocks of the
+/// machines differ by less. To see everything, call [`rebuild`](WordIndex::rebuild) or search with
+/// [`Freshness::Rebuilt`].
 ///
 /// # Cost
 /// Opening without a file reads all documents once. For each pair of a record and a word in it, an index of
-/// 117,000 short texts takes 7.4 bytes of memory, and 4.8 bytes of the file; for 10,000, 9.2 and 5.3 bytes. While it
-/// is built, the memory is twice that and two pages of documents.
+/// 117,000 short texts takes 7.4 bytes of memory, and 4.8 bytes of the file; for 10,000, 9.2 and 5.3 bytes.
+/// While it is built, the memory is twice that and two pages of documents.
 #[derive(Clone)]
 pub struct WordIndex(pub(super) Arc<Shared>);
 
