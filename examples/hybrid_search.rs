@@ -1,4 +1,4 @@
-//! Hybrid search on a server of your own: finds texts by their words and by their vectors at once. Each side finds
+//! Hybrid search on a self-hosted server: finds texts by their words and by their vectors at once. Each side finds
 //! texts that the other misses.
 //!
 //! ```text

@@ -188,7 +188,7 @@ impl Collection {
 
     /// Remembers that the server has no search.
     #[cfg(feature = "hybrid")]
-    pub(crate) fn has_no_search(&self) {
+    pub(crate) fn remember_no_search(&self) {
         self.inner.has_no_search.store(true, Ordering::Relaxed);
     }
 

@@ -8,7 +8,7 @@ use crate::transport::Operation;
 
 /// The maximum number of ids per request. A single-node server fails at 32,764 ids, the limit of variables in
 /// an SQL statement.
-pub(super) const MAX_IDS: usize = 10_000;
+pub(crate) const MAX_IDS: usize = 10_000;
 /// The maximum number of records that Chroma Cloud returns for one request.
 const CLOUD_MAX_RECORDS: usize = 300;
 /// The maximum number of records with metadata per request. A single-node server fails at 32,767, and a query

@@ -65,7 +65,7 @@ mod scan;
 mod selection;
 mod sparse;
 mod sparse_key;
-mod stamp;
+pub(crate) mod stamp;
 mod stored;
 mod transaction;
 mod write;
@@ -82,6 +82,8 @@ pub use handle::Collection;
 pub use ids::IntoIds;
 #[cfg(feature = "transfer")]
 pub(crate) use like::CollectionSettings;
+#[cfg(feature = "hybrid")]
+pub(crate) use limits::MAX_IDS;
 pub use modify::Modify;
 #[cfg(feature = "hybrid")]
 pub(crate) use observer::{WriteObserver, Written};

@@ -11,7 +11,7 @@ pub(crate) trait WriteObserver: Send + Sync {
     fn written(&self, written: Written<'_>);
 }
 
-/// What a request may have written.
+/// The records that a request may have written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Written<'a> {
     /// Records with these ids.

@@ -185,7 +185,7 @@ impl Query {
     }
 }
 
-/// What the client needs to rerank the hits of a query.
+/// The parts of a query that reranking needs.
 #[cfg(feature = "hybrid")]
 impl Query {
     pub(crate) fn collection(&self) -> &Collection {
@@ -423,9 +423,8 @@ impl Request<'_> {
             request
                 .send(|answer| {
                     let mut results = hits::query(answer, vectors.len(), &requested)?;
-                    let hits = results.iter_mut().flat_map(QueryResult::hits_mut);
-                    self.collection
-                        .hide_stamps(hits.map(|hit| &mut hit.metadata));
+                    let metadatas = results.iter_mut().flat_map(QueryResult::metadatas_mut);
+                    self.collection.hide_stamps(metadatas);
                     Ok(results)
                 })
                 .map_err(|error| self.collection.explain_refusal(&parts, error))

@@ -23,7 +23,7 @@ impl Collection {
     }
 
     /// Removes the stamps from metadata that the server returned.
-    pub(super) fn hide_stamps<'a>(&self, metadatas: impl IntoIterator<Item = &'a mut Metadata>) {
+    pub(crate) fn hide_stamps<'a>(&self, metadatas: impl IntoIterator<Item = &'a mut Metadata>) {
         if self.hides_stamps() {
             for metadata in metadatas {
                 metadata.remove(STAMP);
@@ -32,7 +32,7 @@ impl Collection {
     }
 
     /// Whether this handle leaves stamps out of what it returns.
-    pub(crate) fn hides_stamps(&self) -> bool {
+    fn hides_stamps(&self) -> bool {
         self.stamps.writes && !self.stamps.are_shown
     }
 
@@ -51,8 +51,8 @@ impl Collection {
     }
 }
 
-/// Returns the time as a stamp: microseconds since 1970.
-pub(super) fn now() -> i64 {
+/// Returns the time as a stamp: microseconds since 1970, by the clock of this machine.
+pub(crate) fn now() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     since_1970.map_or(0, |duration| duration.as_micros() as i64)
 }

@@ -248,7 +248,7 @@ fn evaluate_or_send(
         let vectors = embed(collection, &mut sent)?;
         match send(collection, &sent, options) {
             Err(Error::Unsupported { .. }) if collection.is_single_node() => {
-                collection.has_no_search();
+                collection.remember_no_search();
             }
             result => return result,
         }
@@ -318,14 +318,9 @@ fn send(
         .collect();
     let request = collection.request(&op::SEARCH).body(&body);
     let mut results = request.send(|answer| hits::search(answer, &requested))?;
-    if collection.hides_stamps() {
-        for (result, search) in results.iter_mut().zip(searches) {
-            if !search.select.contains(&Key::field(STAMP)) {
-                result.retain_mut(|hit| {
-                    hit.metadata.remove(STAMP);
-                    true
-                });
-            }
+    for (result, search) in results.iter_mut().zip(searches) {
+        if !search.select.contains(&Key::field(STAMP)) {
+            collection.hide_stamps(result.metadatas_mut());
         }
     }
     Ok(results)

@@ -107,7 +107,7 @@ fn a_file_is_used_again_and_refreshed() {
     let fresh = notes.word_index().open().unwrap();
     assert_eq!(best(&notes, &refreshed), best(&notes, &fresh));
     assert_eq!(refreshed.len(), 51);
-    // What the first index does not know yet, its next refresh finds.
+    // The next refresh of the first index finds the new records.
     words.refresh().unwrap();
     assert_eq!(best(&notes, &words), best(&notes, &fresh));
 }

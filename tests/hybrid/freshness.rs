@@ -1,4 +1,4 @@
-//! What each freshness of an index of words promises.
+//! The promises of each freshness of an index of words.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

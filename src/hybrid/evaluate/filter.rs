@@ -1,7 +1,7 @@
 //! [`Filter`]: which records a search may find.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
-use std::sync::OnceLock;
 
 use crate::collection::Collection;
 use crate::error::Result;
@@ -17,7 +17,15 @@ pub(super) struct Filter<'a> {
     /// The filter, if a server can evaluate it.
     on_server: Option<Where>,
     /// The ids of the records that pass, once they are known.
-    passing: OnceLock<HashSet<String>>,
+    passing: OnceCell<HashSet<String>>,
+}
+
+/// How to select the records that pass a filter.
+pub(super) enum Selection<'a> {
+    /// The server evaluates the filter, if there is one.
+    OnServer(Option<&'a Where>),
+    /// The server cannot. These ids pass.
+    Ids(&'a HashSet<String>),
 }
 
 impl<'a> Filter<'a> {
@@ -25,21 +33,21 @@ impl<'a> Filter<'a> {
         let mut new = Filter {
             collection,
             on_server: filter.cloned(),
-            passing: OnceLock::new(),
+            passing: OnceCell::new(),
         };
         if let Some(filter) = filter.filter(|filter| filter.tests_ids()) {
             let on_server = |part: Option<&Where>| ids(collection, part);
-            new.passing = OnceLock::from(filter.passing_ids(&on_server)?);
+            new.passing = OnceCell::from(filter.passing_ids(&on_server)?);
             new.on_server = None;
         }
         Ok(new)
     }
 
-    /// Returns the filter, if the server can evaluate it; `Err` has the ids that pass if it cannot.
-    pub(super) fn on_server(&self) -> std::result::Result<Option<&Where>, &HashSet<String>> {
+    /// Returns how to select the records that pass.
+    pub(super) fn selection(&self) -> Selection<'_> {
         match (&self.on_server, self.passing.get()) {
-            (None, Some(passing)) => Err(passing),
-            (filter, _) => Ok(filter.as_ref()),
+            (None, Some(passing)) => Selection::Ids(passing),
+            (filter, _) => Selection::OnServer(filter.as_ref()),
         }
     }
 
@@ -58,9 +66,11 @@ impl<'a> Filter<'a> {
     /// Returns the nearest records, at most `n`.
     pub(super) fn query(&self, vector: &[f32], n: usize) -> Result<QueryResult> {
         let query = || self.collection.query(vector).include([]);
-        let passing = match self.on_server() {
-            Ok(filter) => return query().filter(filter.cloned()).n_results(n).run(),
-            Err(passing) => passing,
+        let passing = match self.selection() {
+            Selection::OnServer(filter) => {
+                return query().filter(filter.cloned()).n_results(n).run();
+            }
+            Selection::Ids(passing) => passing,
         };
         if passing.len() <= MAX_IDS {
             return query().ids(passing).n_results(n).run();

@@ -68,8 +68,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the hits, without those that were deleted since.
-    pub(super) fn hits(&self, page: Vec<Ranked>, read: Read) -> Vec<SearchHit> {
-        let mut read = read;
+    pub(super) fn hits(&self, page: Vec<Ranked>, mut read: Read) -> Vec<SearchHit> {
         let hit = |Ranked { id, score }: Ranked| {
             let record = match &mut read {
                 Some(read) => read.remove(&id)?,

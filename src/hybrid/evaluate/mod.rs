@@ -14,7 +14,7 @@ use crate::client::operations as op;
 use crate::collection::Collection;
 use crate::error::{Error, InvalidInput, Result};
 use crate::model::search::{Knn, Search, SearchHit, SearchResult};
-use filter::Filter;
+use filter::{Filter, Selection};
 use hits::Fields;
 use order::Ranked;
 use ranking::{Found, Ranking};
@@ -38,18 +38,18 @@ pub(super) struct Evaluation<'a> {
 impl Evaluation<'_> {
     /// Refuses an index of another collection.
     pub(super) fn check_index(&self) -> Result<()> {
-        if let Some(words) = self.words {
-            if words.collection().id() != self.collection.id() {
+        match self.words {
+            Some(words) if words.collection().id() != self.collection.id() => {
                 let why = format!(
                     "the index of words is that of another collection, {:?}; open one with word_index() of this \
                      collection",
                     words.collection().name()
                 );
                 let name = self.collection.name();
-                return Err(self.invalid(InvalidInput::setting("words", name, why)));
+                Err(self.invalid(InvalidInput::setting("words", name, why)))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Refuses searches that cannot be evaluated here, before anything is sent. Texts of dense vectors need
@@ -123,8 +123,10 @@ impl Evaluation<'_> {
         let fields = Fields::new(ranking.search, compared.is_some());
         let mut page = self.page(ranking, &found)?;
         let mut read = fields.read(self.collection, &page)?;
+        let Some(words) = compared else {
+            return Ok(fields.hits(page, read));
+        };
         for _ in 0..MAX_MENDS {
-            let Some(words) = compared else { break };
             if !words.mend(self.collection, hits::documents(&page, &read))? {
                 break;
             }
@@ -152,12 +154,12 @@ impl Evaluation<'_> {
     /// Returns records in the order in which they were added.
     fn unranked(&self, filter: &Filter<'_>, offset: usize, limit: usize) -> Result<Vec<Ranked>> {
         let get = self.collection.get().include([]);
-        let ids: Vec<String> = match filter.on_server() {
-            Ok(filter) => {
+        let ids: Vec<String> = match filter.selection() {
+            Selection::OnServer(filter) => {
                 let get = get.filter(filter.cloned()).offset(offset).limit(limit);
                 get.run()?.ids
             }
-            Err(passing) => {
+            Selection::Ids(passing) => {
                 let ids = get.run()?.ids.into_iter();
                 let passing = ids.filter(|id| passing.contains(id));
                 passing.skip(offset).take(limit).collect()

@@ -1,9 +1,10 @@
-//! [`Ranked`], a record with its score, and [`Order`], the order in which records were added, which decides between equal scores.
+//! [`Ranked`], a record with its score, and [`Order`], the order in which records were added, which decides
+//! between equal scores.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::collection::Collection;
+use crate::collection::{Collection, MAX_IDS};
 use crate::error::Result;
 use crate::hybrid::words::WordIndex;
 use crate::model::results::Hit;
@@ -23,9 +24,6 @@ impl From<&Hit> for Ranked {
         }
     }
 }
-
-/// The most ids in a request.
-const MAX_IDS: usize = 10_000;
 
 /// The order in which records were added. Asks the server only for records that an index does not know.
 pub(super) struct Order<'a> {

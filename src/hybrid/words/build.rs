@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::documents::{DocumentState, Documents};
 use super::postings::{Decoder, List, Posting};
+use super::shared::{OPERATION, Shared};
 use super::state::{Full, ReadRecord, State};
 use crate::collection::Collection;
 use crate::embed::Bm25;
@@ -25,26 +26,32 @@ struct Builder {
     lists: HashMap<u32, (List, Vec<u8>)>,
 }
 
-/// Reads all records, and builds the index.
-pub(super) fn build(
-    collection: &Collection,
-    bm25: &Bm25,
-    on_progress: &mut dyn FnMut(&Progress),
-) -> Result<std::result::Result<State, Full>> {
-    let mut builder = Builder::default();
-    let total = collection.count()? as u64;
-    let scan = collection.scan().include([Include::Documents]);
-    for page in scan.page_size(PAGE_SIZE).read_ahead(true).pages() {
-        for record in terms_of(page?, bm25) {
-            if let Err(full) = builder.push(&record) {
-                return Ok(Err(full));
-            }
-        }
-        let done = builder.documents.live() as u64;
-        let progress = Progress::new("word_index", ProgressStage::Reading, done);
-        on_progress(&progress.out_of(total.max(done)));
+impl Shared {
+    pub(super) fn build(&self, collection: &Collection) -> Result<()> {
+        self.build_with(collection, &mut |_| {})
     }
-    Ok(Ok(builder.finish()))
+
+    /// Reads all records, and builds the index.
+    pub(super) fn build_with(
+        &self,
+        collection: &Collection,
+        on_progress: &mut dyn FnMut(&Progress),
+    ) -> Result<()> {
+        let mut builder = Builder::default();
+        let total = collection.count()? as u64;
+        let scan = collection.scan().include([Include::Documents]);
+        for page in scan.page_size(PAGE_SIZE).read_ahead(true).pages() {
+            for record in terms_of(page?, &self.bm25) {
+                let pushed = builder.push(&record);
+                pushed.map_err(|full| self.too_large(&full))?;
+            }
+            let done = builder.documents.live() as u64;
+            let progress = Progress::new(OPERATION, ProgressStage::Reading, done);
+            on_progress(&progress.out_of(total.max(done)));
+        }
+        *self.state_mut() = builder.finish();
+        Ok(())
+    }
 }
 
 /// Splits the documents of a page, on all cores.

@@ -76,7 +76,7 @@ impl<'a> WordIndexBuilder<'a> {
     }
 
     /// Sets the metadata key that the index stands for, so that a search written for a server with a sparse
-    /// vector index under this key runs here, too. Default: none; [`Knn::words`](crate::search::Knn::words) and
+    /// vector index under this key also runs here. Default: none; [`Knn::words`](crate::search::Knn::words) and
     /// [`Rrf::hybrid`](crate::search::Rrf::hybrid) need no key.
     pub fn key(mut self, key: impl Into<String>) -> WordIndexBuilder<'a> {
         self.key = Some(key.into());

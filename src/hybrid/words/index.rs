@@ -48,7 +48,7 @@ use crate::error::Result;
 ///
 /// An earlier run of the program counts as another program: what it wrote after it had written the file is
 /// seen only by the rules for others. So call [`refresh`](WordIndex::refresh) before the program ends. The
-/// handle that [`modify`](Collection::modify) returns counts as another program, too.
+/// handle that [`modify`](Collection::modify) returns also counts as another program.
 ///
 /// A look and a rebuild lock the index for other looks. A checked search waits until they end, whatever its
 /// deadline is. "Sees" holds for what was acknowledged before the search began. A stamped write is seen if it
@@ -64,8 +64,7 @@ use crate::error::Result;
 pub struct WordIndex(pub(super) Arc<Shared>);
 
 impl WordIndex {
-    /// Asks the server what has changed, as [`Freshness::Checked`] does, and writes the file if something
-    /// has.
+    /// Asks the server what has changed, as [`Freshness::Checked`] does, and writes the file.
     ///
     /// # Errors
     /// The errors of any request, and [`Error::Io`](crate::Error::Io) if the file cannot be written.

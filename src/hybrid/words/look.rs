@@ -11,11 +11,11 @@ use crate::error::Result;
 use crate::model::filter::Key;
 use crate::model::results::{GetResult, Include};
 
-/// What a look has read.
+/// The extent of a look.
 enum Looked {
-    /// All that was written with a stamp, or all documents.
+    /// Documents written with a stamp, or all documents.
     AtStamps,
-    /// Only the number of records, and own writes.
+    /// The number of records, and own writes.
     AtCount,
 }
 

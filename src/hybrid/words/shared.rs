@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use super::build;
 use super::file::{self, Found, Header};
 use super::own_writes::{OwnWrites, lock};
 use super::state::{Full, State};
-use crate::collection::Collection;
+use crate::collection::{Collection, stamp};
 use crate::embed::{Bm25, SparseEmbeddingFunction};
 use crate::error::{Call, Error, InvalidInput, Result};
 use crate::logs;
-use crate::model::progress::Progress;
 
-/// The name of the calls of an index in errors.
-const OPERATION: &str = "word_index";
+/// The name of the calls of an index in errors and progress.
+pub(super) const OPERATION: &str = "word_index";
 
 /// The state that all clones share.
 pub(super) struct Shared {
@@ -40,10 +38,9 @@ pub(super) struct LastLook {
 
 impl LastLook {
     pub(super) fn now() -> LastLook {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         LastLook {
             began: Instant::now(),
-            at: since_1970.map_or(0, |duration| duration.as_micros() as i64),
+            at: stamp::now(),
         }
     }
 }
@@ -128,20 +125,6 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn build(&self, collection: &Collection) -> Result<()> {
-        self.build_with(collection, &mut |_| {})
-    }
-
-    pub(super) fn build_with(
-        &self,
-        collection: &Collection,
-        on_progress: &mut dyn FnMut(&Progress),
-    ) -> Result<()> {
-        let built = build::build(collection, &self.bm25, on_progress)?;
-        *self.state_mut() = built.map_err(|full| self.too_large(&full))?;
-        Ok(())
-    }
-
     /// Refuses a collection whose records have no documents.
     pub(super) fn refuse_no_documents(&self) -> Result<()> {
         let (records, with_text) = {
@@ -154,24 +137,19 @@ impl Shared {
         let why = format!(
             "none of its {records} records has a document, so there are no words to search; write documents first"
         );
-        Err(self.invalid(InvalidInput::setting(
-            "collection",
-            self.collection.name(),
-            why,
-        )))
+        Err(self.unusable(&why))
     }
 
     pub(super) fn too_large(&self, _: &Full) -> Error {
-        let why =
-            "its ids have more than 4 GiB together, which is more than an index of words holds";
-        self.invalid(InvalidInput::setting(
-            "collection",
-            self.collection.name(),
-            why,
-        ))
+        self.unusable(
+            "its ids have more than 4 GiB together, which is more than an index of words holds",
+        )
     }
 
-    fn invalid(&self, reason: InvalidInput) -> Error {
-        Call::new(OPERATION, Some(self.collection.name())).invalid(reason)
+    /// Returns the error for a collection that can have no index.
+    fn unusable(&self, why: &str) -> Error {
+        let name = self.collection.name();
+        let reason = InvalidInput::setting("collection", name, why);
+        Call::new(OPERATION, Some(name)).invalid(reason)
     }
 }

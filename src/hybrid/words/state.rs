@@ -52,7 +52,7 @@ impl ReadRecord {
     }
 }
 
-/// There is no space for another record.
+/// The index holds no more records.
 #[derive(Debug)]
 pub(super) struct Full;
 
@@ -130,14 +130,12 @@ impl State {
         Ok(true)
     }
 
-    /// Removes a record. Returns whether it was there.
-    pub(super) fn remove(&mut self, id: &str) -> bool {
-        let Some(position) = self.documents.find(id) else {
-            return false;
-        };
-        self.detach(position);
-        self.documents.remove(position);
-        true
+    /// Removes a record, if it is there.
+    pub(super) fn remove(&mut self, id: &str) {
+        if let Some(position) = self.documents.find(id) {
+            self.detach(position);
+            self.documents.remove(position);
+        }
     }
 
     /// Removes the recent postings of a document. Those in the lists count only while its state is `Base`.
@@ -147,6 +145,15 @@ impl State {
                 postings.retain(|posting| posting.document != position);
             }
         }
+    }
+
+    /// Returns all terms, ascending.
+    fn terms(&self) -> Vec<u32> {
+        let mut terms: Vec<u32> = self.recent.keys().copied().collect();
+        terms.extend(self.base.terms());
+        terms.sort_unstable();
+        terms.dedup();
+        terms
     }
 
     /// Appends the postings of a term that are up to date.
@@ -179,11 +186,7 @@ impl State {
             same = self.documents.positions().collect();
             &same
         };
-        let mut terms: Vec<u32> = self.recent.keys().copied().collect();
-        terms.extend(self.base.terms());
-        terms.sort_unstable();
-        terms.dedup();
-        *self = State::assemble(&self.documents, order, &terms, |term, list| {
+        *self = State::assemble(&self.documents, order, &self.terms(), |term, list| {
             self.postings(term, list);
         });
     }
@@ -210,15 +213,11 @@ impl State {
     /// Returns the number of postings.
     pub(super) fn postings_len(&self) -> usize {
         let mut list = Vec::new();
-        let mut terms: Vec<u32> = self.recent.keys().copied().collect();
-        terms.extend(self.base.terms());
-        terms.sort_unstable();
-        terms.dedup();
         let count = |term: u32| {
             list.clear();
             self.postings(term, &mut list);
             list.len()
         };
-        terms.into_iter().map(count).sum()
+        self.terms().into_iter().map(count).sum()
     }
 }

@@ -15,8 +15,8 @@ impl Where {
         self.has(|condition| condition.key == ID)
     }
 
-    /// Returns the ids of the records that pass, and perhaps ids without a record. `ask` is called with parts of the filter that have no
-    /// condition on ids, and with `None` for the ids of all records.
+    /// Returns the ids of the records that pass, and perhaps ids without a record. `ask` is called with parts
+    /// of the filter that have no condition on ids, and with `None` for the ids of all records.
     pub(crate) fn passing_ids<E>(&self, ask: Ask<'_, E>) -> Result<HashSet<String>, E> {
         match &self.node {
             _ if !self.tests_ids() => ask(Some(self)),

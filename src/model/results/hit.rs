@@ -73,15 +73,6 @@ impl QueryResult {
         self.hits.truncate(n);
     }
 
-    /// Keeps the hits for which a function returns `true`. It may change them.
-    pub(crate) fn retain_mut(&mut self, keep: impl FnMut(&mut Hit) -> bool) {
-        self.hits.retain_mut(keep);
-    }
-
-    pub(crate) fn hits_mut(&mut self) -> impl Iterator<Item = &mut Hit> {
-        self.hits.iter_mut()
-    }
-
     /// Iterates over the distances.
     pub fn distances(&self) -> impl ExactSizeIterator<Item = f32> {
         self.hits.iter().map(|hit| hit.distance)
@@ -92,6 +83,16 @@ impl QueryResult {
 macro_rules! list_of_hits {
     ($list:ident, $hit:ident) => {
         impl $list {
+            /// Keeps the hits for which a function returns `true`. It may change them.
+            pub(crate) fn retain_mut(&mut self, keep: impl FnMut(&mut $hit) -> bool) {
+                self.hits.retain_mut(keep);
+            }
+
+            /// Iterates over the metadata, which may be changed.
+            pub(crate) fn metadatas_mut(&mut self) -> impl Iterator<Item = &mut Metadata> {
+                self.hits.iter_mut().map(|hit| &mut hit.metadata)
+            }
+
             /// Returns the hits as a `Vec`.
             pub fn into_hits(self) -> Vec<$hit> {
                 self.hits

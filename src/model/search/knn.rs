@@ -73,7 +73,7 @@ impl Knn {
     /// With the [key](Knn::key) of a sparse vector index, the function of that key embeds the text: the one
     /// in the schema, or the one that the collection was [opened
     /// with](crate::collection::CollectionBuilder::sparse_embedding_function). A text without any word that
-    /// the function knows is refused.
+    /// the function knows is refused, unless the `Knn` has a [default](Knn::default).
     pub fn text(text: impl Into<String>) -> Knn {
         Knn::new(KnnQuery::Text(text.into()), Key::embedding())
     }

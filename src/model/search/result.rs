@@ -69,7 +69,7 @@ pub struct SearchResult {
     evaluated_by: EvaluatedBy,
 }
 
-/// Who has evaluated a search.
+/// The side that has evaluated a search: the server or the client.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EvaluatedBy {
@@ -97,12 +97,7 @@ impl SearchResult {
         }
     }
 
-    /// Keeps the hits for which a function returns `true`. It may change them.
-    pub(crate) fn retain_mut(&mut self, keep: impl FnMut(&mut SearchHit) -> bool) {
-        self.hits.retain_mut(keep);
-    }
-
-    /// Returns who has evaluated the search.
+    /// Returns which side has evaluated the search.
     pub fn evaluated_by(&self) -> EvaluatedBy {
         self.evaluated_by
     }
